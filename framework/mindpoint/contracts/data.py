@@ -1,0 +1,84 @@
+"""Base classes of the parts that run on the host and need numpy only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.image import Sample, View
+
+
+class Dataset(ABC):
+    """Images with annotated objects. The constructor may name ``keypoints`` and ``classes``.
+
+    Reading is thread-safe: several workers call ``__getitem__`` of one object at once.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """The image at ``index`` with its objects, ``view`` None. Raises DataError that names file and id."""
+
+    @abstractmethod
+    def ground_truth(self) -> dict:
+        """All annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; the ids are those of the samples."""
+
+
+class Transform(ABC):
+    """A change of a training sample. The constructor may name ``keypoints`` and ``input_spec``."""
+
+    @abstractmethod
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
+
+
+class TargetEncoder(ABC):
+    """Objects to training targets. The constructor may name ``keypoints``, ``classes`` and ``input_spec``.
+
+    Attributes:
+        stride: input pixels per target map pixel; must be that of the network's output.
+    """
+
+    stride: int
+
+    @abstractmethod
+    def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
+        """Named arrays of fixed shape and dtype (float32 or int32), one entry a target; ``sample.view`` is set."""
+
+
+class Decoder(ABC):
+    """Network output to detections, in numpy. The constructor may name ``keypoints`` and ``classes``."""
+
+    @abstractmethod
+    def __call__(
+        self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]] = None
+    ) -> List[Detections]:
+        """Decode a batch.
+
+        Args:
+            maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
+            views: one a batch row, with ``mirror`` False.
+            mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
+        """
+
+    @abstractmethod
+    def merge(self, parts: Sequence[Detections]) -> Detections:
+        """Join the detections of one image at several scales."""
+
+
+class Metric(ABC):
+    """Quality of detections against ground truth. The constructor may name ``keypoints`` and ``classes``."""
+
+    @abstractmethod
+    def results(self, detections: Mapping[int, Detections]) -> List[dict]:
+        """Detections by image id as a list of result records in COCO's format, ready for ``json.dump``."""
+
+    @abstractmethod
+    def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
+        """Statistics by name, e.g. ``keypoints/AP``, of the given images; NaN where undefined. Never fails on empty results."""

@@ -1,0 +1,40 @@
+"""What a decoder finds in one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N objects found in one image, best first; coordinates in pixels of the original image.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32: left, top, right, bottom.
+        scores: ``(N,)`` float32 in 0..1.
+        labels: ``(N,)`` int64, index into the configuration's ``classes``.
+        keypoints: ``(N, J, 2)`` float32: x, y.
+        keypoint_scores: ``(N, J)`` float32 in 0..1.
+        from_heatmap: ``(N, J)`` bool, the joint was taken from the joint heatmap and not from the object's regression.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    keypoints: np.ndarray
+    keypoint_scores: np.ndarray
+    from_heatmap: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, rows: np.ndarray) -> "Detections":
+        """The rows of an index array, slice or mask, in its order."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @staticmethod
+    def concatenate(parts: "list[Detections]") -> "Detections":
+        """All rows of several detections of the same image. At least one part."""
+        return Detections(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Detections)))

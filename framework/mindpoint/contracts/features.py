@@ -1,0 +1,17 @@
+"""What a feature map is, said before any map exists."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class FeatureSpec(NamedTuple):
+    """Shape of one feature map, relative to the network's input.
+
+    Attributes:
+        channels: number of channels.
+        stride: input pixels per map pixel, in both directions.
+    """
+
+    channels: int
+    stride: int

@@ -1,0 +1,72 @@
+"""What can be added to the training loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict
+
+if TYPE_CHECKING:
+    from mindpoint.engine.trainer import Trainer
+
+POINTS = (
+    "before_train",
+    "before_epoch",
+    "before_step",
+    "after_step",
+    "after_epoch",
+    "before_eval",
+    "after_eval",
+    "on_checkpoint",
+    "on_exception",
+    "after_train",
+)
+
+
+class Hook:
+    """Called by the trainer at ten points; see :class:`mindpoint.engine.trainer.Trainer` for when.
+
+    Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``, ``after_``
+    or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
+    """
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls):
+            if name.startswith(("before_", "after_", "on_")) and name not in POINTS:
+                raise TypeError(f"{cls.__name__}.{name} looks like a hook point and is none; the points are {', '.join(POINTS)}")
+
+    def before_train(self, trainer: "Trainer") -> None:
+        """Everything is built; nothing has run."""
+
+    def before_epoch(self, trainer: "Trainer") -> None:
+        """``trainer.epoch`` (0-based) is about to start."""
+
+    def before_step(self, trainer: "Trainer") -> None:
+        """``trainer.batch`` holds the arrays of the step to come."""
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """``trainer.losses`` holds the step's terms as floats; ``trainer.step`` counts it."""
+
+    def after_epoch(self, trainer: "Trainer") -> None:
+        """The epoch's last step is done."""
+
+    def before_eval(self, trainer: "Trainer") -> None:
+        """An evaluation is about to start."""
+
+    def after_eval(self, trainer: "Trainer") -> None:
+        """``trainer.metrics`` holds the statistics, ``trainer.detections`` what was found by image id."""
+
+    def on_checkpoint(self, trainer: "Trainer") -> None:
+        """A checkpoint is about to be written."""
+
+    def on_exception(self, trainer: "Trainer") -> None:
+        """``trainer.error`` ended the training."""
+
+    def after_train(self, trainer: "Trainer") -> None:
+        """The training is over, well or not."""
+
+    def state(self) -> Dict[str, object]:
+        """What must survive a resume, as JSON values. Empty by default."""
+        return {}
+
+    def restore(self, state: Dict[str, object]) -> None:
+        """Take back what ``state`` gave."""

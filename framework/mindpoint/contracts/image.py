@@ -1,0 +1,142 @@
+"""How pixels become network input, and where a network's pixel lies in the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the network takes.
+
+    Attributes:
+        size: ``(height, width)`` of the input in pixels, for training and for testing at fixed resolution.
+        mean: per channel, of values scaled to 0..1, in the order of ``color``.
+        std: per channel, likewise. Positive.
+        color: channel order, ``"bgr"`` or ``"rgb"``. Images are held as BGR everywhere; the order is changed on normalising.
+    """
+
+    size: Tuple[int, int]
+    mean: Sequence[float]
+    std: Sequence[float]
+    color: str = "bgr"
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) <= 0:
+            raise ConfigError(f"input.size: {self.size} is not a (height, width) of positive numbers")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError("input.mean and input.std: three numbers each, std positive")
+        if self.color not in ("bgr", "rgb"):
+            raise ConfigError(f"input.color: '{self.color}' is neither 'bgr' nor 'rgb'")
+
+    def normalize(self, image: np.ndarray) -> np.ndarray:
+        """BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous."""
+        if image.dtype == np.uint8:
+            image = image.astype(np.float32) / 255.0
+        if self.color == "rgb":
+            image = image[:, :, ::-1]
+        normal = (image - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of an image that a network sees: a window, turned and perhaps mirrored, shown on a raster of any size.
+
+    The image is first scaled by ``scale`` (testing at several scales), then mirrored (training), then the window is cut out of it.
+    The official implementation calls ``center`` c and ``extent`` s.
+
+    Attributes:
+        center: ``(x, y)`` of the window in pixels of the scaled and mirrored image.
+        extent: width of the window in those pixels; its height follows from the raster's aspect ratio.
+        rotation: degrees.
+        mirror: the image was mirrored left to right before.
+        scale: factor by which the original image was scaled before.
+    """
+
+    center: Tuple[float, float]
+    extent: float
+    rotation: float = 0.0
+    mirror: bool = False
+    scale: float = 1.0
+
+    def affine(self, width: int, height: int, rotated: bool = True) -> np.ndarray:
+        """Matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
+
+        ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding
+        points in float32 define it: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
+        """
+        angle = np.pi * self.rotation / 180.0 if rotated else 0.0
+        source = _three_points(self.center, (np.sin(angle) * 0.5 * self.extent, np.cos(angle) * -0.5 * self.extent))
+        target = _three_points((width * 0.5, height * 0.5), (0.0, width * -0.5))
+        system = np.concatenate([source, np.ones((3, 1))], axis=1)
+        return np.linalg.solve(system, target).T
+
+    def to_image(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Points ``(..., 2)`` x, y on a ``width`` x ``height`` raster back to pixels of the original image. Mirroring is not undone."""
+        matrix = self.affine(width, height)
+        inverse = np.linalg.inv(matrix[:, :2])
+        return ((points - matrix[:, 2]) @ inverse.T) / self.scale
+
+
+def _three_points(center: Sequence[float], up: Sequence[float]) -> np.ndarray:
+    first = np.array(center, np.float32)
+    second = first + np.array(up, np.float32)
+    across = first - second
+    third = second + np.array([-across[1], across[0]], np.float32)
+    return np.stack([first, second, third]).astype(np.float64)
+
+
+def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Apply an affine ``(2, 3)`` to points ``(..., 2)``."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+@dataclass
+class Objects:
+    """The annotated objects of one image, N of them; coordinates in image pixels.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32: left, top, right, bottom.
+        keypoints: ``(N, J, 3)`` float32: x, y, visibility (0 not labelled, 1 hidden, 2 visible).
+        labels: ``(N,)`` int64, index into the configuration's ``classes``.
+        areas: ``(N,)`` float32 in square pixels.
+        crowd: ``(N,)`` bool, the box holds a group.
+    """
+
+    boxes: np.ndarray
+    keypoints: np.ndarray
+    labels: np.ndarray
+    areas: np.ndarray
+    crowd: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass
+class Sample:
+    """One image on its way from the data set to the network.
+
+    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``; the one that cuts the
+    window out sets ``view`` and from then on ``image`` is the raster that the network will see, while
+    ``objects`` stay in pixels of the (mirrored) original image.
+
+    Attributes:
+        image_id: id in the annotation file.
+        name: what to call it in messages: a path, or the generator and index.
+        image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
+        objects: the annotated objects.
+        view: None until a transform has cut the window out.
+    """
+
+    image_id: int
+    name: str
+    image: np.ndarray
+    objects: Objects
+    view: Optional[View] = None

@@ -1,0 +1,103 @@
+"""The keypoint set: names, skeleton, mirrored pairs, tolerances, colours. All that depends on number or order of joints comes from here."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass, field
+from typing import List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from mindpoint.errors import ConfigError
+
+Joint = Union[int, str]
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """A set of keypoints (joints).
+
+    Attributes:
+        names: one name a joint, in the order of the annotation files.
+        skeleton: pairs of joints to be joined by a line, by name or 0-based index.
+        flip_pairs: pairs of joints that change places in a mirrored image, by name or 0-based index. ``None`` pairs every
+            ``left_x`` with its ``right_x``.
+        sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
+            (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
+        colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
+
+    Raises:
+        ConfigError: a joint that does not exist or is paired twice, a repeated name, a list of the wrong length.
+    """
+
+    names: Sequence[str]
+    skeleton: Sequence[Tuple[Joint, Joint]] = ()
+    flip_pairs: Optional[Sequence[Tuple[Joint, Joint]]] = None
+    sigmas: Optional[Sequence[float]] = None
+    colors: Optional[Sequence[Tuple[int, int, int]]] = None
+    flip_index: np.ndarray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the class is frozen
+        put("names", tuple(str(name) for name in self.names))
+        if not self.names:
+            raise ConfigError("keypoints.names is empty; name at least one joint")
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise ConfigError(f"keypoints.names: {', '.join(repeated)} stands more than once")
+        put("skeleton", tuple(self._pair(pair, "skeleton") for pair in self.skeleton))
+        pairs = self._left_right_pairs() if self.flip_pairs is None else self.flip_pairs
+        put("flip_pairs", tuple(self._pair(pair, "flip_pairs") for pair in pairs))
+        put("flip_index", self._flip_index())
+        sigmas = [0.05] * len(self.names) if self.sigmas is None else self.sigmas
+        put("sigmas", np.array(self._one_each(sigmas, "sigmas"), np.float64))
+        if not (np.isfinite(self.sigmas).all() and (self.sigmas > 0).all()):
+            raise ConfigError("keypoints.sigmas: every value must be a positive number")
+        colors = self._spread_hues() if self.colors is None else self.colors
+        put("colors", tuple(tuple(int(c) for c in color) for color in self._one_each(colors, "colors")))
+        if any(len(color) != 3 for color in self.colors):
+            raise ConfigError("keypoints.colors: each colour has three numbers: blue, green, red")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _index(self, joint: Joint, where: str) -> int:
+        if isinstance(joint, str):
+            if joint not in self.names:
+                raise ConfigError(f"keypoints.{where}: no joint is named '{joint}'; there are {', '.join(self.names)}")
+            return self.names.index(joint)
+        if isinstance(joint, bool) or not 0 <= int(joint) < len(self.names):
+            raise ConfigError(f"keypoints.{where}: joint {joint} is not in 0..{len(self.names) - 1}")
+        return int(joint)
+
+    def _pair(self, pair: Sequence[Joint], where: str) -> Tuple[int, int]:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise ConfigError(f"keypoints.{where}: {pair!r} is not a pair of joints")
+        first, second = self._index(pair[0], where), self._index(pair[1], where)
+        if first == second:
+            raise ConfigError(f"keypoints.{where}: '{self.names[first]}' is paired with itself")
+        return first, second
+
+    def _left_right_pairs(self) -> List[Tuple[str, str]]:
+        other = {name: name.replace("left", "right", 1) for name in self.names if "left" in name}
+        return [(left, right) for left, right in other.items() if right in self.names]
+
+    def _flip_index(self) -> np.ndarray:
+        index = np.arange(len(self.names))
+        for first, second in self.flip_pairs:
+            if index[first] != first or index[second] != second:
+                raise ConfigError(
+                    f"keypoints.flip_pairs: ('{self.names[first]}', '{self.names[second]}') repeats a joint; each stands in one pair"
+                )
+            index[first], index[second] = second, first
+        return index
+
+    def _one_each(self, values: Sequence, where: str) -> Sequence:
+        if len(values) != len(self.names):
+            raise ConfigError(f"keypoints.{where}: {len(values)} values for {len(self.names)} joints")
+        return values
+
+    def _spread_hues(self) -> List[Tuple[int, int, int]]:
+        count = len(self.names)
+        rgb = (colorsys.hsv_to_rgb(joint / count, 0.85, 1.0) for joint in range(count))
+        return [(int(255 * b), int(255 * g), int(255 * r)) for r, g, b in rgb]

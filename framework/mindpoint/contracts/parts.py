@@ -1,0 +1,51 @@
+"""Base classes of the parts that are MindSpore cells. Importing this module imports MindSpore."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+from mindspore import nn
+
+from mindpoint.contracts.features import FeatureSpec
+
+# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries.
+
+
+class Backbone(nn.Cell):
+    """``construct(image (B, 3, H, W)) -> tuple of maps``, described by ``out_features`` in the same order, finest first."""
+
+    out_features: Tuple[FeatureSpec, ...]
+
+
+class Neck(nn.Cell):
+    """``construct(tuple of maps) -> tuple of maps``. The constructor names ``in_features``, the FeatureSpecs of the maps it is given."""
+
+    out_features: Tuple[FeatureSpec, ...]
+
+
+class Head(nn.Cell):
+    """``construct(tuple of maps) -> {name: raw map (B, C, H, W)}``. The constructor names ``in_features``; it may name ``keypoints`` and ``classes``.
+
+    Attributes:
+        out_maps: the channels of each map by name. Names of all heads of a network differ.
+        stride: input pixels per pixel of these maps.
+    """
+
+    out_maps: Dict[str, int]
+    stride: int
+
+
+class Loss(nn.Cell):
+    """``construct(outputs, targets) -> (total, {term: scalar})``.
+
+    Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen inside; inputs
+    are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
+    give finite values.
+
+    Attributes:
+        needs_maps: names of head outputs it reads.
+        needs_targets: names of targets it reads.
+    """
+
+    needs_maps: Tuple[str, ...] = ()
+    needs_targets: Tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""CenterNet multi-person pose for mindpoint: every part is reached through an entry point."""

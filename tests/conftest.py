@@ -1,0 +1,37 @@
+"""Folders with expected values and real images, which live beside the repository and are not part of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import mindpoint  # noqa: F401  sets the environment that MindSpore needs before any test imports it
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _folder(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{folder} is missing; CI must have it")
+        pytest.skip(f"{folder} is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Numbers of the official implementation for known inputs."""
+    return _folder("golden")
+
+
+@pytest.fixture(scope="session")
+def coco_mini() -> Path:
+    """A small part of COCO 2017 in COCO's own layout."""
+    return _folder("coco-mini")
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """A short video."""
+    return _folder("media")
