@@ -76,9 +76,24 @@ class Metric(ABC):
     """Quality of detections against ground truth. The constructor may name ``keypoints`` and ``classes``."""
 
     @abstractmethod
-    def results(self, detections: Mapping[int, Detections]) -> List[dict]:
-        """Detections by image id as a list of result records in COCO's format, ready for ``json.dump``."""
+    def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
+        """Detections by image id as a list of result records in COCO's format, ready for ``json.dump``.
+
+        ``category_id`` is the one that ``ground_truth`` gives to the class's name; without ground truth it is the label plus 1.
+
+        Raises:
+            DataError: a class is none of the ground truth's categories.
+        """
 
     @abstractmethod
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """Statistics by name, e.g. ``keypoints/AP``, of the given images; NaN where undefined. Never fails on empty results."""
+
+    def table(self, stats: Mapping[str, float]) -> str:
+        """The statistics for reading, several lines without a newline at the end; undefined ones as ``n/a``."""
+        width = max(map(len, stats), default=0)
+        return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
+
+    def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
+        """Sentences on what in this input would make the statistics zero or undefined; empty if nothing does."""
+        return []
