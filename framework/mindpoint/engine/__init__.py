@@ -1,1 +1,1 @@
-
+"""The training loop, evaluation and inference over parts that a configuration names."""

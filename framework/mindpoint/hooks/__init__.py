@@ -1,1 +1,1 @@
-
+"""Hooks that know no model: checkpoints, logs, evaluation."""

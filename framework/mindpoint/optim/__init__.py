@@ -1,1 +1,1 @@
-
+"""Optimizers with explicit signatures; schedules as pure functions of the step."""

@@ -1,0 +1,109 @@
+"""From a configuration to things that run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Dict
+
+from mindpoint.config import Config
+from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.hook import POINTS, Hook
+from mindpoint.contracts.parts import Loss
+from mindpoint.engine import checkpoint
+from mindpoint.engine.inference import build_detector
+from mindpoint.engine.loader import Loader, TrainingSamples
+from mindpoint.engine.network import Network, build_losses, build_network
+from mindpoint.engine.step import TrainStep
+from mindpoint.engine.trainer import Trainer
+from mindpoint.engine.weights import load_arrays
+from mindpoint.errors import ConfigError, WeightsError
+
+log = logging.getLogger("mindpoint")
+
+
+def build_dataset(config: Config, split: str) -> Dataset:
+    """The block ``data.<split>.dataset``."""
+    dataset = config.build(f"data.{split}.dataset", keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
+    if dataset is None:
+        raise ConfigError(f"{config.name}: data.{split}.dataset is not configured")
+    return dataset
+
+
+def build_metric(config: Config) -> Metric:
+    """The block ``test.metric``."""
+    metric = config.build("test.metric", keypoints=config.keypoints, classes=config.classes)
+    if metric is None:
+        raise ConfigError(f"{config.name}: test.metric is not configured")
+    return metric
+
+
+def build_samples(config: Config) -> TrainingSamples:
+    """Data set, transforms and target encoder of ``data.train``."""
+    common = dict(keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
+    dataset = build_dataset(config, "train")
+    transforms = config.build_all("data.train.transforms", **common)
+    encoder = config.build("data.train.targets", **common)
+    if encoder is None:
+        raise ConfigError(f"{config.name}: data.train.targets is not configured")
+    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed)
+
+
+def build_trainer(config: Config, run_dir: Path) -> Trainer:
+    """Everything a training needs; initial weights are loaded if ``train.weights`` names them."""
+    network = build_network(config)
+    losses = build_losses(config, network)
+    samples = build_samples(config)
+    _check_targets(network, losses, samples)
+    split = config.split("train")
+    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes)
+    settings = config.section("train")
+    if settings.weights:
+        _initialize(network, settings.weights)
+    optimizer = config.build("optimizer", params=network.trainable_params())
+    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
+    hooks = config.build_all("hooks", keypoints=config.keypoints, classes=config.classes, run_dir=run_dir)
+    has_val = "val" in config.data["data"]
+    trainer = Trainer(
+        config,
+        run_dir,
+        TrainStep(network, losses, optimizer),
+        loader,
+        schedule,
+        hooks,
+        build_detector(config, network),
+        build_metric(config) if has_val else None,
+        build_dataset(config, "val") if has_val else None,
+    )
+    log.debug(stage_table(hooks))
+    return trainer
+
+
+def _check_targets(network: Network, losses: Dict[str, Loss], samples: TrainingSamples) -> None:
+    if samples.encoder.stride != network.stride:
+        raise ConfigError(f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so")
+    for name, loss in losses.items():
+        missing = sorted(set(loss.needs_targets) - set(samples.columns))
+        if missing:
+            raise ConfigError(
+                f"model.losses.{name}: {type(loss).__name__} needs the targets {', '.join(missing)}, which "
+                f"{type(samples.encoder).__name__} does not give; it gives {', '.join(samples.columns[2:])}"
+            )
+
+
+def _initialize(network: Network, path: str) -> None:
+    arrays = checkpoint.load(path).arrays
+    report = load_arrays(network, {name: value for name, value in arrays.items() if name.split(".")[0] in ("backbone", "neck", "heads")})
+    if not report.matched:
+        raise WeightsError(f"train.weights: {path}: none of its names fits this network: {report}")
+    log.info("weights from %s: %s", path, report)
+
+
+def stage_table(hooks: Dict[str, Hook]) -> str:
+    """Which hook acts at which point of the loop, one line a point."""
+    lines = []
+    for point in POINTS:
+        acting = [name for name, hook in hooks.items() if getattr(type(hook), point) is not getattr(Hook, point)]
+        if acting:
+            lines.append(f"{point:14} {', '.join(acting)}")
+    return "\n".join(lines)

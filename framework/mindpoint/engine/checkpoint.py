@@ -1,0 +1,66 @@
+"""Checkpoints: one file with all arrays and, as text beside them, the configuration and state that they belong to."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Union
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from mindpoint.engine.files import replaced
+from mindpoint.errors import OutputError, WeightsError
+
+_KEY = "mindpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        arrays: parameters by name: of the network, and of the optimizer if it was written in training.
+        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ...; empty in a file that was not written here.
+    """
+
+    arrays: Dict[str, np.ndarray]
+    info: Dict[str, object]
+
+
+def save(path: Union[str, Path], cell: nn.Cell, info: Dict[str, object]) -> None:
+    """Write all parameters of a cell with a check sum; an older file at ``path`` stays until the new one is complete.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    with replaced(path) as temporary:
+        # MindSpore reports a full disk as a broken-off write only; what is missing shows in the size of the file.
+        try:
+            ms.save_checkpoint(cell, str(temporary.with_suffix(".ckpt")), append_dict={_KEY: json.dumps(info)}, crc_check=True)
+        except (RuntimeError, ValueError) as error:
+            raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
+        os.chmod(temporary, 0o644)
+
+
+def load(path: Union[str, Path]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        WeightsError: no such file, damaged, or no checkpoint at all.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such checkpoint")
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path}: no permission to read it")
+    try:
+        stored = ms.load_checkpoint(str(path), crc_check=True)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
+    info = json.loads(stored.pop(_KEY, "{}"))
+    # asnumpy() is a live view of a parameter that is about to go
+    return Checkpoint({name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}, info)

@@ -1,0 +1,54 @@
+"""Detections of a whole data set and their quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, List, Tuple
+
+from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.detections import Detections
+from mindpoint.engine.inference import Detector
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of an evaluation.
+
+    Attributes:
+        statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
+        detections: by image id.
+        results: the same as COCO result records.
+        table: the statistics as text.
+    """
+
+    statistics: Dict[str, float]
+    detections: Dict[int, Detections]
+    results: List[dict]
+    table: str
+
+
+Track = Callable[[Iterable, int], Iterable]
+
+
+def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, Detections]:
+    """Detections of every image by id. ``track(iterable, total)`` shows the progress over images."""
+    found: Dict[int, Detections] = {}
+    waiting: List[Tuple[int, object]] = []
+    size = detector.settings.batch_size
+    for index in track(range(len(dataset)), len(dataset)):
+        sample = dataset[index]
+        waiting.append((sample.image_id, sample.image))
+        if len(waiting) == size or index == len(dataset) - 1:
+            for (image_id, _), detections in zip(waiting, detector([image for _, image in waiting])):
+                found[image_id] = detections
+            waiting = []
+    return found
+
+
+def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
+    """Detect in every image of a data set and compare with its ground truth."""
+    detections = detect_all(detector, dataset, track)
+    truth = dataset.ground_truth()
+    results = metric.results(detections, truth)
+    statistics = metric.evaluate(truth, results, list(detections))
+    return Evaluation(statistics, detections, results, metric.table(statistics))

@@ -1,0 +1,53 @@
+"""Writing that leaves either the old file or the complete new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Iterator, Union
+
+from mindpoint.errors import OutputError
+
+
+@contextlib.contextmanager
+def replaced(path: Union[str, Path]) -> Iterator[Path]:
+    """A temporary path beside ``path``; when the block ends well it is synced and takes ``path``'s place, otherwise it is removed.
+
+    Raises:
+        OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def write_text(path: Union[str, Path], text: str) -> None:
+    """Write a text file in one piece."""
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: Union[str, Path]) -> Path:
+    """The folder, made if need be.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: no permission to write there; choose another folder")
+    return path

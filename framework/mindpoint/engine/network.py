@@ -1,0 +1,76 @@
+"""Backbone, neck and heads as one network."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+from mindspore import nn
+
+from mindpoint.config import Config
+from mindpoint.contracts.parts import Backbone, Head, Loss, Neck
+from mindpoint.errors import ConfigError
+
+
+class Network(nn.Cell):
+    """``construct(image (B, 3, H, W)) -> {name: raw map (B, C, H / stride, W / stride)}``, the maps of all heads.
+
+    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``.
+
+    Attributes:
+        stride: input pixels per pixel of every map.
+        divisor: the largest stride inside; heights and widths of the input must be multiples of it.
+    """
+
+    def __init__(self, backbone: Backbone, neck: Optional[Neck], heads: Dict[str, Head]):
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+        self.heads = nn.CellDict(heads)
+        strides = {head.stride for head in heads.values()}
+        if len(strides) != 1:
+            raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
+        names = [name for head in heads.values() for name in head.out_maps]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"model.heads: more than one head gives a map named {', '.join(twice)}")
+        self.stride = strides.pop()
+        self.divisor = max(spec.stride for spec in backbone.out_features)
+
+    def construct(self, image):
+        features = self.backbone(image)
+        if self.neck is not None:
+            features = self.neck(features)
+        outputs = {}
+        for head in self.heads.values():
+            maps = head(features)
+            for name, value in maps.items():
+                outputs[name] = value
+        return outputs
+
+
+def build_network(config: Config) -> Network:
+    """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised."""
+    common = dict(keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
+    backbone = config.build("model.backbone", **common)
+    neck = config.build("model.neck", in_features=backbone.out_features, **common)
+    features = backbone.out_features if neck is None else neck.out_features
+    heads = config.build_all("model.heads", in_features=features, **common)
+    if not heads:
+        raise ConfigError("model.heads: the network has no head; name at least one")
+    return Network(backbone, neck, heads)
+
+
+def build_losses(config: Config, network: Network) -> Dict[str, Loss]:
+    """The blocks of ``model.losses``, checked against the maps that the network gives."""
+    losses = config.build_all("model.losses", keypoints=config.keypoints, classes=config.classes)
+    maps = {name for head in network.heads.values() for name in head.out_maps}
+    for name, loss in losses.items():
+        missing = sorted(set(loss.needs_maps) - maps)
+        if missing:
+            raise ConfigError(
+                f"model.losses.{name}: {type(loss).__name__} needs the maps {', '.join(missing)}, which no head gives; "
+                f"the heads give {', '.join(sorted(maps))}"
+            )
+    if not losses:
+        raise ConfigError("model.losses: there is nothing to train with; name at least one loss")
+    return losses

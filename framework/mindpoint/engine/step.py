@@ -1,0 +1,45 @@
+"""One training step as one graph."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from mindspore import nn, ops
+from mindspore.amp import all_finite
+
+from mindpoint.contracts.parts import Loss
+from mindpoint.engine.network import Network
+
+
+class TrainStep(nn.Cell):
+    """Forward, gradients and update; an update with a gradient that is not finite is left out.
+
+    ``construct(image (B, 3, H, W), targets, learning_rate scalar) -> (total, {term: scalar}, finite)``; ``finite`` false tells that nothing was
+    updated. Its parameters are the network's and the optimizer's: saved and loaded together they continue a training.
+    """
+
+    def __init__(self, network: Network, losses: Dict[str, Loss], optimizer: nn.Optimizer):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.losses = nn.CellDict(losses)
+        self.optimizer = optimizer
+        self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
+
+    def forward(self, image, targets):
+        outputs = self.network(image)
+        total = 0.0
+        terms = {}
+        for loss in self.losses.values():
+            value, parts = loss(outputs, targets)
+            total = total + value
+            for name, part in parts.items():
+                terms[name] = part
+        return total, terms
+
+    def construct(self, image, targets, learning_rate):
+        ops.assign(self.optimizer.learning_rate, learning_rate)
+        (total, terms), gradients = self.value_and_grad(image, targets)
+        finite = all_finite(gradients)
+        if finite:
+            self.optimizer(gradients)
+        return total, terms, finite

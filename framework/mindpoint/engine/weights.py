@@ -1,0 +1,73 @@
+"""Arrays into a network, with an account of what fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Mapping, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from mindpoint.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the names on both sides.
+
+    Attributes:
+        matched: loaded.
+        missing: of the network, not in the file.
+        unexpected: in the file, not of the network.
+        differs: ``(name, shape in the network, shape in the file)``; not loaded.
+    """
+
+    matched: List[str]
+    missing: List[str]
+    unexpected: List[str]
+    differs: List[Tuple[str, tuple, tuple]]
+
+    @property
+    def complete(self) -> bool:
+        """Every parameter of the network was loaded."""
+        return not self.missing and not self.differs
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.matched)} matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected, {len(self.differs)} of another shape"]
+        lines += _some("missing", self.missing)
+        lines += _some("unexpected", self.unexpected)
+        lines += _some("another shape", [f"{name}: {ours} here, {theirs} in the file" for name, ours, theirs in self.differs])
+        return "\n".join(lines)
+
+
+def _some(title: str, names: List[str], most: int = 5) -> List[str]:
+    rest = [f"    ... and {len(names) - most} more"] if len(names) > most else []
+    return [f"  {title}:"] * bool(names) + [f"    {name}" for name in names[:most]] + rest
+
+
+def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> LoadReport:
+    """Copy arrays by name into the network's parameters; those that do not fit are left alone and reported."""
+    parameters = network.parameters_dict()
+    fits = {name for name, parameter in parameters.items() if name in arrays and tuple(parameter.shape) == tuple(arrays[name].shape)}
+    for name in fits:
+        parameters[name].set_data(ms.Tensor(np.ascontiguousarray(arrays[name]), parameters[name].dtype))
+    return LoadReport(
+        matched=sorted(fits),
+        missing=sorted(set(parameters) - set(arrays)),
+        unexpected=sorted(set(arrays) - set(parameters)),
+        differs=[
+            (name, tuple(parameters[name].shape), tuple(arrays[name].shape)) for name in sorted((set(parameters) & set(arrays)) - fits)
+        ],
+    )
+
+
+def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) -> None:
+    """Load a file that must belong to this network.
+
+    Raises:
+        WeightsError: with the account, if any parameter of the network is missing or of another shape.
+    """
+    report = load_arrays(network, arrays)
+    if not report.complete:
+        raise WeightsError(f"{what} belongs to another model: {report}")

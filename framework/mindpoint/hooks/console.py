@@ -1,0 +1,95 @@
+"""What a person sees while a training runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from mindpoint.contracts.hook import Hook
+from mindpoint.errors import ConfigError
+from mindpoint.runtime.progress import on_terminal
+
+
+class Console(Hook):
+    """Every so many steps a line with epoch, step, rate, remaining time, learning rate, the total and every term, averaged since the line before.
+    On a terminal a bar for the running epoch stands below.
+
+    Args:
+        every: steps between two lines.
+    """
+
+    def __init__(self, every: int = 20):
+        if every < 1:
+            raise ConfigError("every must be at least 1")
+        self.every = every
+        self.bar = None
+        self.pending: list = []
+
+    def before_train(self, trainer) -> None:
+        self._say(
+            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epochs of {trainer.steps_per_epoch} steps, "
+            f"{trainer.loader.batch_size} images a step"
+        )
+        self.since = time.perf_counter()
+
+    def before_epoch(self, trainer) -> None:
+        if on_terminal():
+            self.bar = tqdm(total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr)
+
+    def after_step(self, trainer) -> None:
+        self.pending.append(trainer.losses)
+        if self.bar is not None:
+            self.bar.update()
+        if trainer.step == 1:
+            self.since = time.perf_counter()  # the first step compiles and would spoil the rate
+        if trainer.step % self.every == 0 or trainer.step == trainer.total_steps:
+            self._say(self._line(trainer))
+            self.pending, self.since, self.counted = [], time.perf_counter(), 0
+
+    def after_epoch(self, trainer) -> None:
+        self._close_bar()
+        if trainer.skipped_steps:
+            self._say(f"{trainer.skipped_steps} steps so far were left out: a gradient was not finite")
+
+    def before_eval(self, trainer) -> None:
+        self.eval_started = time.perf_counter()
+
+    def after_eval(self, trainer) -> None:
+        self._say(f"{len(trainer.detections)} images evaluated in {_clock(time.perf_counter() - self.eval_started)}")
+        self.since = time.perf_counter()
+
+    def after_train(self, trainer) -> None:
+        self._close_bar()
+        if trainer.stop_reason:
+            self._say(f"stopped: {trainer.stop_reason}")
+
+    def _line(self, trainer) -> str:
+        timed = len(self.pending) - (1 if trainer.step == len(self.pending) else 0)
+        seconds = (time.perf_counter() - self.since) / max(timed, 1)
+        mean = {name: sum(losses[name] for losses in self.pending) / len(self.pending) for name in trainer.losses}
+        left = (trainer.total_steps - trainer.step) * seconds
+        rate = trainer.loader.batch_size / seconds if timed else 0.0
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in mean.items())
+        return (
+            f"epoch {trainer.epoch + 1}/{trainer.epochs}  step {trainer.step}/{trainer.total_steps}  {terms}  "
+            f"lr {trainer.learning_rate:.3g}  {rate:.1f} images/s  {_clock(left)} left"
+        )
+
+    def _close_bar(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _say(self, text: str) -> None:
+        if self.bar is not None:
+            self.bar.write(text, file=sys.stdout)
+        else:
+            print(text, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

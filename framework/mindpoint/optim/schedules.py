@@ -1,0 +1,76 @@
+"""Learning-rate schedules: pure functions from the number of steps done to a factor of the optimizer's learning rate."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Sequence
+
+from mindpoint.errors import ConfigError
+
+
+class Schedule(ABC):
+    """Factor of the base learning rate.
+
+    Args:
+        epochs: length of the training.
+        steps_per_epoch: optimizer steps an epoch.
+        warmup_steps: steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
+            what the schedule gives.
+    """
+
+    def __init__(self, epochs: int, steps_per_epoch: int, warmup_steps: int = 0):
+        if warmup_steps < 0:
+            raise ConfigError(f"schedule.warmup_steps: {warmup_steps} is negative")
+        self.epochs, self.steps_per_epoch, self.warmup_steps = epochs, steps_per_epoch, warmup_steps
+
+    def __call__(self, step: int) -> float:
+        """Factor for the step after ``step`` steps."""
+        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        return warm * self.factor_at(step / self.steps_per_epoch)
+
+    @abstractmethod
+    def factor_at(self, epoch: float) -> float:
+        """Factor without warm-up; ``epoch`` counts from 0 to ``epochs`` and has a fraction."""
+
+
+class Constant(Schedule):
+    """The base learning rate throughout."""
+
+    def factor_at(self, epoch: float) -> float:
+        return 1.0
+
+
+class MultiStep(Schedule):
+    """Times ``factor`` after each of the ``milestones`` (numbers of finished epochs, rising)."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int, milestones: Sequence[float], factor: float = 0.1, warmup_steps: int = 0):
+        super().__init__(epochs, steps_per_epoch, warmup_steps)
+        if list(milestones) != sorted(milestones):
+            raise ConfigError(f"schedule.milestones: {list(milestones)} do not rise")
+        self.milestones, self.factor = milestones, factor
+
+    def factor_at(self, epoch: float) -> float:
+        return self.factor ** sum(epoch >= milestone for milestone in self.milestones)
+
+
+class Polynomial(Schedule):
+    """``end + (1 - end) * (1 - epoch / epochs) ** power``."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int, power: float = 1.0, end: float = 0.0, warmup_steps: int = 0):
+        super().__init__(epochs, steps_per_epoch, warmup_steps)
+        self.power, self.end = power, end
+
+    def factor_at(self, epoch: float) -> float:
+        return self.end + (1 - self.end) * max(0.0, 1 - epoch / self.epochs) ** self.power
+
+
+class Cosine(Schedule):
+    """Half a cosine from 1 to ``end`` (Loshchilov and Hutter, 2017, without restarts)."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0):
+        super().__init__(epochs, steps_per_epoch, warmup_steps)
+        self.end = end
+
+    def factor_at(self, epoch: float) -> float:
+        return self.end + (1 - self.end) * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / self.epochs)))

@@ -1,0 +1,30 @@
+"""Choosing the device and seeding MindSpore."""
+
+from __future__ import annotations
+
+import mindspore as ms
+
+from mindpoint.errors import ConfigError
+
+
+def setup(device: str, seed: int) -> str:
+    """Compile graphs for the device and seed what MindSpore draws at random (initial weights).
+
+    Args:
+        device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for what the installed MindSpore was built for.
+        seed: not negative.
+
+    Returns:
+        The device chosen.
+
+    Raises:
+        ConfigError: the installed MindSpore cannot use that device.
+    """
+    ms.set_context(mode=ms.GRAPH_MODE)
+    if device != "auto":
+        try:
+            ms.set_device(device)
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"runtime.device: {device} cannot be used here: {str(error).splitlines()[0]}") from error
+    ms.set_seed(seed)
+    return ms.get_context("device_target")

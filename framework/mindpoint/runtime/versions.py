@@ -1,0 +1,20 @@
+"""Which software a result came from."""
+
+from __future__ import annotations
+
+import platform
+from typing import Dict
+
+import importlib_metadata
+
+PACKAGES = ("mindpoint", "mindspore", "numpy", "opencv-python-headless", "pycocotools")
+
+
+def versions() -> Dict[str, str]:
+    """Versions of Python, of what the framework stands on, and of every distribution that provides plugins."""
+    found = {"python": platform.python_version()}
+    for distribution in importlib_metadata.distributions():
+        name = distribution.name
+        if name in PACKAGES or any(point.group.startswith("mindpoint.") for point in distribution.entry_points):
+            found[name] = distribution.version
+    return found
