@@ -1,1 +1,32 @@
+"""What parts there are: entry points of installed distributions, looked up by name and imported when used.
 
+    registry("backbones").names()
+    registry("backbones").get("DLA34")
+    signature_of(registry("backbones").find("DLA34"))
+"""
+
+from mindpoint.registry.annotation import Annotation
+from mindpoint.registry.entries import KINDS, Entry, Kind
+from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
+from mindpoint.registry.registries import Description, Registry, nearest, registry
+from mindpoint.registry.signature import UNKNOWN, Parameter, Signature, signature_of
+
+__all__ = [
+    "Annotation",
+    "Description",
+    "Entry",
+    "KINDS",
+    "Kind",
+    "Parameter",
+    "PluginConflict",
+    "PluginError",
+    "PluginImportError",
+    "Registry",
+    "Signature",
+    "UNKNOWN",
+    "UnknownPlugin",
+    "WrongKind",
+    "nearest",
+    "registry",
+    "signature_of",
+]

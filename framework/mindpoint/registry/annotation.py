@@ -1,0 +1,134 @@
+"""The simple types that constructor arguments are annotated with, as far as a value from YAML can be checked against them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from mindpoint.registry import static
+
+_SIMPLE = {"int": int, "float": (int, float), "bool": bool, "str": str, "None": type(None)}
+_LISTS = ("list", "tuple", "Sequence")
+_NAMES = {
+    **{name: name for name in (*_SIMPLE, *_LISTS, "dict")},
+    **{"NoneType": "None", "List": "list", "Tuple": "tuple", "Dict": "dict", "Mapping": "dict", "MutableMapping": "dict"},
+    **{name: "Sequence" for name in ("MutableSequence", "Collection", "Iterable")},
+}
+_WRAPPERS = ("Annotated", "Final", "InitVar")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A type tree.
+
+    Attributes:
+        name: int, float, bool, str, None, list, tuple, Sequence, dict, Union, Literal or Any.
+        arguments: the types inside; ``(item,)`` for list and Sequence, ``(key, value)`` for dict, the values themselves for Literal, empty if
+            nothing was said. A tuple of any length is ``(item, ...)``.
+    """
+
+    name: str
+    arguments: Tuple = ()
+
+    def accepts(self, value: object) -> bool:
+        """Whether a value read from YAML will do. An int does for a float, a list for a tuple; a bool is no int, a str no sequence."""
+        if self.name == "Any":
+            return True
+        if self.name == "Union":
+            return any(choice.accepts(value) for choice in self.arguments)
+        if self.name == "Literal":
+            return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.arguments)
+        if self.name == "dict":
+            keys, values = self.arguments or (ANY, ANY)
+            return isinstance(value, dict) and all(keys.accepts(k) and values.accepts(v) for k, v in value.items())
+        if self.name in _LISTS:
+            return isinstance(value, (list, tuple)) and self._accepts_items(value)
+        return isinstance(value, _SIMPLE[self.name]) and (self.name == "bool" or not isinstance(value, bool))
+
+    def _accepts_items(self, items: "list | tuple") -> bool:
+        if self.name == "tuple" and self.arguments and self.arguments[-1] is not ...:
+            return len(items) == len(self.arguments) and all(a.accepts(i) for a, i in zip(self.arguments, items))
+        item = self.arguments[0] if self.arguments else ANY
+        return all(item.accepts(i) for i in items)
+
+    def __str__(self) -> str:
+        """As a user of YAML would write it: ``int or null``, ``[float, float]``, ``[int, ...]``, ``{str: float}``, ``'a' or 'b'``."""
+        if self.name in ("Union", "Literal"):
+            return " or ".join(str(a) if self.name == "Union" else repr(a) for a in self.arguments)
+        if self.name == "dict":
+            return "{%s: %s}" % self.arguments if self.arguments else "mapping"
+        if self.name in _LISTS:
+            many = "" if self.name == "tuple" or not self.arguments else ", ..."
+            return "[" + ", ".join("..." if a is ... else str(a) for a in self.arguments) + many + "]" if self.arguments else "list"
+        return {"None": "null", "Any": "anything"}.get(self.name, self.name)
+
+
+ANY = Annotation("Any")
+NONE = Annotation("None")
+
+
+def union(*choices: Annotation) -> Annotation:
+    """Any of these; nested unions are flattened."""
+    flat = []
+    for choice in choices:
+        flat.extend(c for c in (choice.arguments if choice.name == "Union" else (choice,)) if c not in flat)
+    return flat[0] if len(flat) == 1 else Annotation("Union", tuple(flat))
+
+
+def read(node: Optional[ast.expr], source: Optional[static.Source] = None) -> Annotation:
+    """The type that an annotation's expression means in a module; Any for what is not one of the simple types."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return parse(node.value, source)
+    if isinstance(node, ast.Constant) and node.value is None:
+        return NONE
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return union(read(node.left, source), read(node.right, source))
+    if isinstance(node, ast.Subscript):
+        return _subscript(node, source)
+    name = static.dotted(node) if node is not None else None
+    if name is None:
+        return ANY
+    known = _NAMES.get(name.rpartition(".")[2])
+    return Annotation(known) if known else _alias(name, source)
+
+
+def parse(text: str, source: Optional[static.Source] = None) -> Annotation:
+    """The same for an annotation given as text."""
+    try:
+        return read(ast.parse(text.strip(), mode="eval").body, source)
+    except SyntaxError:
+        return ANY
+
+
+def _subscript(node: ast.Subscript, source: Optional[static.Source]) -> Annotation:
+    head = (static.dotted(node.value) or "").rpartition(".")[2]
+    items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if head == "Literal":
+        try:
+            return Annotation("Literal", tuple(ast.literal_eval(item) for item in items))
+        except ValueError:
+            return ANY
+    if head in _WRAPPERS:
+        return read(items[0], source)
+    if head == "Optional":
+        return union(read(items[0], source), NONE)
+    types = tuple(... if isinstance(i, ast.Constant) and i.value is ... else read(i, source) for i in items)
+    if head == "Union":
+        return union(*types)
+    name = _NAMES.get(head)
+    expected = {"list": 1, "Sequence": 1, "dict": 2, "tuple": len(types)}.get(name)
+    return Annotation(name, types) if expected == len(types) else ANY
+
+
+def _alias(name: str, source: Optional[static.Source]) -> Annotation:
+    found = static.resolve(source, name) if source else None
+    if found is None or not isinstance(found.node, (ast.Assign, ast.AnnAssign)):
+        return ANY
+    if isinstance(found.node.value, (ast.Subscript, ast.BinOp)) and not _mentions(found.node.value, name.rpartition(".")[2]):
+        return read(found.node.value, found.source)
+    return ANY
+
+
+def _mentions(node: ast.expr, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name or isinstance(n, ast.Constant) and n.value == name for n in ast.walk(node))

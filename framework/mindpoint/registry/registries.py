@@ -1,0 +1,168 @@
+"""Looking up parts by name."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Callable, Dict, Iterator, List, Optional
+
+from mindpoint.registry import static
+from mindpoint.registry.entries import KINDS, Entry, Kind, declared, normalise
+from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
+from mindpoint.registry.signature import Signature, location, signature_of
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that is known of a part."""
+
+    entry: Entry
+    signature: Signature
+    file: Optional[str]
+    line: Optional[int]
+    doc: str
+
+
+class Registry:
+    """The parts of one kind: those that installed distributions declare, and those registered in this process.
+
+    A part is named in one of three ways: ``Name``; ``distribution:Name``, when several distributions declare the name;
+    ``package.module:Class``, for any class without an entry point. Text before a colon is a distribution if one of that name declares parts of
+    this kind, otherwise a module.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._registered: Dict[str, Entry] = {}
+
+    def entries(self) -> List[Entry]:
+        """All parts by name, without importing any. A registered part hides declared ones of the same name."""
+        found = [e for e in declared()[self.kind.plural] if normalise(e.name) not in self._registered]
+        return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
+
+    def names(self) -> List[str]:
+        """The names of all parts, each once, as their authors spell them."""
+        return sorted({entry.name for entry in self.entries()}, key=str.lower)
+
+    def find(self, name: str, where: Optional[str] = None) -> Entry:
+        """The entry of a name, without importing it.
+
+        Args:
+            name: see the class.
+            where: where the name stood, e.g. ``configs/a.yaml:7: model.backbone.type``; opens the message of an error.
+
+        Raises:
+            UnknownPlugin, WrongKind, PluginConflict
+        """
+        owner, colon, short = name.rpartition(":")
+        candidates = self.entries()
+        if colon:
+            of_owner = [e for e in candidates if e.distribution and normalise(e.distribution) == normalise(owner)]
+            candidates = of_owner or [self._of_module(owner, short, where)]
+        wanted = normalise(short)
+        matches = [e for e in candidates if e.distribution == "" and colon or normalise(e.name) == wanted]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise PluginConflict(self._conflict(name, matches), where)
+        raise self._unknown(short, candidates, where)
+
+    def get(self, name: str, where: Optional[str] = None) -> object:
+        """The class or function of a name, imported now. Raises what ``find`` raises, and PluginImportError."""
+        entry = self.find(name, where)
+        obj = entry.load(where)
+        if entry.distribution:
+            entry.check(obj, where)
+        return obj
+
+    def describe(self, name: str, where: Optional[str] = None) -> Description:
+        """What can be told of a part. Imports it only if its source does not tell."""
+        entry = self.find(name, where)
+        definition = entry.definition()
+        if definition is not None:
+            file, line, doc = definition.source.path, definition.node.lineno, static.doc_line(definition)
+        else:
+            obj = entry.load(where)
+            (file, line), doc = location(obj), (getattr(obj, "__doc__", None) or "").strip().partition("\n")[0]
+        return Description(entry, signature_of(entry), file, line, doc)
+
+    def register(self, name: str, obj: Optional[object] = None, override: bool = False) -> Callable:
+        """Add a part for this process, in a notebook or a test; without ``obj``, as a decorator. Returns the part.
+
+        Raises PluginConflict if the name is taken and ``override`` is False.
+        """
+        if obj is None:
+            return lambda decorated: self.register(name, decorated, override)
+        taken = [e for e in self.entries() if normalise(e.name) == normalise(name)]
+        if taken and not override:
+            raise PluginConflict(f"there is already a {taken[0]}; override=True replaces it in this process")
+        value = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', '?')}"
+        self._registered[normalise(name)] = Entry(self.kind, name, value, registered=obj)
+        return obj
+
+    def unregister(self, name: str) -> None:
+        """Take back a ``register``; a declared part of the name is visible again. Raises KeyError if there was none."""
+        del self._registered[normalise(name)]
+
+    @contextmanager
+    def registered(self, name: str, obj: object) -> Iterator[None]:
+        """Within the block, the name means this object."""
+        before = self._registered.get(normalise(name))
+        self.register(name, obj, override=True)
+        try:
+            yield
+        finally:
+            self.unregister(name)
+            if before is not None:
+                self._registered[normalise(name)] = before
+
+    def _of_module(self, module: str, attribute: str, where: Optional[str]) -> Entry:
+        if not static.exists(module):
+            raise UnknownPlugin(
+                f"'{module}:{attribute}': {module!r} is neither an installed distribution with {self.kind.plural} nor a module", where
+            )
+        return Entry(self.kind, attribute, f"{module}:{attribute}")
+
+    def _conflict(self, name: str, matches: List[Entry]) -> str:
+        ways = [f"'{e.distribution}:{e.name}'" for e in matches]
+        owners = " and ".join(f"{e.distribution} {e.version} ({e.value})" for e in matches)
+        return f"{self.kind.singular} '{name}' is declared by {owners}; write {' or '.join(dict.fromkeys(ways))}"
+
+    def _unknown(self, name: str, candidates: List[Entry], where: Optional[str]) -> Exception:
+        for other in KINDS:
+            found = [e for e in registry(other.plural).entries() if normalise(e.name) == normalise(name)]
+            if found and other is not self.kind:
+                return WrongKind(f"'{found[0].name}' is a {other.singular}, not a {self.kind.singular}", where)
+        near = nearest(name, [e.name for e in candidates])
+        if near:
+            advice = f"did you mean {_listed([e for e in candidates if e.name in near])}?"
+        elif candidates:
+            advice = f"there are {_listed(candidates)}; is the distribution that has it installed?"
+        else:
+            advice = f"no installed distribution declares {self.kind.plural}"
+        return UnknownPlugin(f"unknown {self.kind.singular} '{name}'; {advice}", where)
+
+
+def _listed(entries: List[Entry]) -> str:
+    return ", ".join(f"'{e.name}'" + (f" ({e.distribution})" if e.distribution else "") for e in entries)
+
+
+def nearest(name: str, known: List[str]) -> List[str]:
+    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first."""
+    spelled = {normalise(k): k for k in known}
+    return [spelled[k] for k in difflib.get_close_matches(normalise(name), spelled, n=3, cutoff=0.6)]
+
+
+@lru_cache(maxsize=None)
+def _registry(plural: str) -> Registry:
+    return Registry(next(kind for kind in KINDS if kind.plural == plural))
+
+
+def registry(kind: str) -> Registry:
+    """The registry of a kind, by plural (``backbones``), singular (``backbone``) or entry-point group (``mindpoint.backbones``)."""
+    for known in KINDS:
+        if kind in (known.plural, known.singular, known.group):
+            return _registry(known.plural)
+    raise ValueError(f"no kind of part is called {kind!r}; there are {', '.join(k.plural for k in KINDS)}")
