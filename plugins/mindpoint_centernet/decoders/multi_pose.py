@@ -1,0 +1,218 @@
+"""Maps of the multi-pose heads to people (or whatever has keypoints), by the rules of the official implementation.
+
+Symbols: B images, C classes, J joints, H and W size of the maps, N detections.
+
+Each stage is a function of its own:
+
+    raw maps -> activate -> (average_mirrored) -> decode_maps, one image at a time -> to_image -> (merge of several scales)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, List, Literal, Mapping, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from mindpoint.contracts.data import Decoder
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.image import View
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError
+from mindpoint_centernet.decoders.soft_nms import soft_nms
+
+Maps = Mapping[str, np.ndarray]
+
+
+class MultiPoseDecoder(Decoder):
+    """Objects are peaks of the centre heatmap; their joints are regressed and, where a joint heatmap has a peak near by, moved to it.
+
+    The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they are there.
+
+    Args:
+        keypoints: the joints; provided by the run.
+        classes: class names; provided by the run.
+        top_k: most detections an image and scale, and most candidates a joint.
+        joint_threshold: joint heatmap peaks up to this score are not considered.
+        distance_factor: a peak counts as near within this share of the box's longer side.
+        box_margin: a peak must lie in the box, widened on each side by this share of its width and height.
+        joint_activation: what turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint heatmaps.
+        nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
+        nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
+        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of good boxes with the keypoints of
+            dropped detections. For comparison with its results only.
+    """
+
+    def __init__(
+        self,
+        keypoints: Keypoints,
+        classes: Sequence[str],
+        top_k: int = 100,
+        joint_threshold: float = 0.1,
+        distance_factor: float = 0.3,
+        box_margin: float = 0.0,
+        joint_activation: Literal["sigmoid", "none"] = "sigmoid",
+        nms_sigma: float = 0.5,
+        nms_threshold: float = 0.001,
+        stale_tail: bool = False,
+    ) -> None:
+        if top_k < 1:
+            raise ConfigError(f"MultiPoseDecoder: top_k is {top_k}; it must be at least 1")
+        if nms_sigma <= 0:
+            raise ConfigError(f"MultiPoseDecoder: nms_sigma is {nms_sigma}; it must be positive")
+        if joint_activation not in ("sigmoid", "none"):
+            raise ConfigError(f"MultiPoseDecoder: joint_activation is '{joint_activation}'; it must be 'sigmoid' or 'none'")
+        self._keypoints = keypoints
+        self._channels = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints), "reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
+        self._activated = ("hm", "hm_hp") if joint_activation == "sigmoid" else ("hm",)
+        self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
+        self._nms = dict(sigma=nms_sigma, threshold=nms_threshold)
+        self._stale_tail = stale_tail
+
+    def __call__(self, maps: Maps, views: Sequence[View], mirrored: Optional[Maps] = None) -> List[Detections]:
+        """See :class:`Decoder`. At most ``top_k`` detections an image.
+
+        Raises:
+            ConfigError: a needed map is missing or has the wrong number of channels.
+        """
+        self._check(maps)
+        active = activate(maps, self._activated)
+        if mirrored is not None:
+            active = average_mirrored(active, activate(mirrored, self._activated), self._keypoints.flip_index)
+        height, width = maps["hm"].shape[2:]
+        found = []
+        for row, view in enumerate(views):
+            detections = decode_maps({name: values[row] for name, values in active.items()}, **self._limits)
+            found.append(to_image(detections, view, width, height))
+        return found
+
+    def merge(self, parts: Sequence[Detections]) -> Detections:
+        """All detections after Gaussian soft suppression among those of the same class (:func:`soft_nms`), best first."""
+        everything = Detections.concatenate(list(parts))
+        kept = []
+        for label in np.unique(everything.labels):
+            group = everything.select(everything.labels == label)
+            rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
+            count = len(scores) if self._stale_tail else live
+            joints = group.select(joint_rows[:count])
+            kept.append(replace(joints, boxes=group.boxes[rows[:count]], scores=scores[:count]))
+        merged = Detections.concatenate(kept or [everything])
+        return merged.select(np.argsort(-merged.scores, kind="stable"))
+
+    def _check(self, maps: Maps) -> None:
+        for name in ("hm", "wh", "hps"):
+            if name not in maps:
+                raise ConfigError(f"MultiPoseDecoder needs the map '{name}'; the heads give {', '.join(maps) or 'none'}")
+        for name, channels in self._channels.items():
+            if name in maps and maps[name].shape[1] != channels:
+                raise ConfigError(f"MultiPoseDecoder: map '{name}' has {maps[name].shape[1]} channels; classes and keypoints ask for {channels}")
+
+
+def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
+    """The maps in float32, those named through a sigmoid. It is not clamped: low scores stay apart."""
+    active = {name: np.asarray(values, np.float32) for name, values in maps.items()}
+    # exp(88) is the last power below float32's largest value; the sigmoid is 1 to 38 digits there.
+    return {name: 1 / (1 + np.exp(np.minimum(-v, 88))) if name in names else v for name, v in active.items()}
+
+
+def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
+    """Flip test: mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (CenterNet ``detectors/multi_pose.py``).
+
+    What is mirrored back: place, the sign of x in ``hps``, and left and right joints (``flip_index``) in ``hps`` and ``hm_hp``. The offsets ``reg``
+    and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
+    """
+    back = {name: mirrored[name][..., ::-1] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}
+    batch, channels, height, width = back["hps"].shape
+    joints = back["hps"].reshape(batch, channels // 2, 2, height, width)[:, flip_index]
+    back["hps"] = (joints * np.array([-1, 1], np.float32)[:, None, None]).reshape(batch, channels, height, width)
+    if "hm_hp" in back:
+        back["hm_hp"] = back["hm_hp"][:, flip_index]
+    return {name: (values + back[name]) / 2 if name in back else values for name, values in maps.items()}
+
+
+def decode_maps(
+    maps: Maps, top_k: int = 100, joint_threshold: float = 0.1, distance_factor: float = 0.3, box_margin: float = 0.0
+) -> Detections:
+    """Decode one image (CenterNet ``models/decode.py``, ``multi_pose_decode``).
+
+    Args:
+        maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
+        top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
+
+    Returns:
+        At most ``top_k`` detections in pixels of the maps, best first. Of equal scores, the lower class, then the upper row, then
+        the left column comes first. No two detections share class and pixel, but two may share a joint's peak.
+    """
+    joints = maps["hps"].shape[0] // 2
+    scores, labels, rows, columns = _peaks(maps["hm"], top_k, above=0.0)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float32)
+    half = maps["wh"][:, rows, columns].T / 2
+    centers = pixels + _offsets(maps.get("reg"), rows, columns)
+    boxes = np.concatenate([centers - half, centers + half], axis=1)
+    # Joints are relative to the centre's pixel, not to the centre: the sub-pixel offset is not added.
+    regressed = maps["hps"][:, rows, columns].T.reshape(-1, joints, 2) + pixels[:, None]
+    joint_scores = np.repeat(scores[:, None], joints, axis=1)
+    detections = Detections(boxes, scores, labels, regressed, joint_scores, np.zeros(joint_scores.shape, bool))
+    if "hm_hp" not in maps:
+        return detections
+    for joint, heat in enumerate(maps["hm_hp"]):
+        peak_scores, _, rows, columns = _peaks(heat[None], top_k, above=joint_threshold)
+        points = np.stack([columns, rows], axis=1).astype(np.float32) + _offsets(maps.get("hp_offset"), rows, columns)
+        _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
+    return detections
+
+
+def to_image(detections: Detections, view: View, width: int, height: int) -> Detections:
+    """Detections in pixels of ``width`` x ``height`` maps to detections in pixels of the original image."""
+    corners = detections.boxes.reshape(-1, 2, 2)
+    return replace(
+        detections,
+        boxes=view.to_image(corners, width, height).reshape(-1, 4).astype(np.float32),
+        keypoints=view.to_image(detections.keypoints, width, height).astype(np.float32),
+    )
+
+
+_WINDOW = np.ones((3, 3), np.uint8)
+
+
+def _peaks(heat: np.ndarray, count: int, above: float) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The best ``count`` of the pixels that no neighbour in their 3x3 window exceeds: scores, channels, rows, columns.
+
+    Args:
+        heat: ``(channels, H, W)`` float32.
+        count: how many at most.
+        above: the score must exceed it.
+    """
+    highest = np.stack([cv2.dilate(channel, _WINDOW) for channel in heat])
+    places = np.flatnonzero((heat == highest) & (heat > above))
+    scores = heat.reshape(-1)[places]
+    best = np.argsort(-scores, kind="stable")[:count]
+    channels, rows, columns = np.unravel_index(places[best], heat.shape)
+    return scores[best], channels, rows, columns
+
+
+def _offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sub-pixel offsets ``(N, 2)`` at the pixels; the pixel's middle if the network has no such map."""
+    return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
+
+
+def _take_peaks(detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float) -> None:
+    """Move a joint of all detections, in place, to the nearest of the peaks if that lies in the box and near enough."""
+    if len(points) == 0 or len(detections) == 0:
+        return
+    regressed = detections.keypoints[:, joint]
+    across = regressed[:, None, 0] - points[None, :, 0]
+    down = regressed[:, None, 1] - points[None, :, 1]
+    distances = np.sqrt(across * across + down * down)
+    nearest = distances.argmin(axis=1)
+    first, last = detections.boxes[:, :2], detections.boxes[:, 2:]
+    sides = last - first
+    margin = box_margin * sides
+    candidates = points[nearest]
+    inside = ((candidates >= first - margin) & (candidates <= last + margin)).all(axis=1)
+    near = distances[np.arange(len(nearest)), nearest] <= distance_factor * sides.max(axis=1)
+    taken = np.flatnonzero(inside & near)
+    detections.keypoints[taken, joint] = candidates[taken]
+    detections.keypoint_scores[taken, joint] = scores[nearest[taken]]
+    detections.from_heatmap[taken, joint] = True

@@ -1,0 +1,78 @@
+"""Replays the reference's decoding: maps to detections, flip test, mapping back to the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.image import View
+from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps, to_image
+from mindpoint_centernet.parity.row import Row
+
+TOLERANCE = 1e-4
+_MAPS = ("hm", "wh", "hps", "reg", "hm_hp", "hp_offset")
+# What each stored result was decoded without, and with how many candidates.
+_VARIANTS = {"dets": ((), 100), "dets_no_hm_hp": (("hm_hp",), 100), "dets_no_hp_offset": (("hp_offset",), 100), "dets_no_reg": (("reg",), 100),
+             "dets_k20": ((), 20)}  # fmt: skip
+# The reference's network finds people with these 17 joints; their mirrored order is part of the reference, not of this project.
+_FLIP_INDEX = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
+
+
+def check(golden: Path) -> List[Row]:
+    """Compare every case of ``decode.npz`` in the folder ``golden``."""
+    with np.load(Path(golden) / "decode.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    cases = sorted({name.split("/")[0] for name in arrays if name.startswith("case")})
+    return [row for case in cases for row in _check_case(case, {n.split("/", 1)[1]: v for n, v in arrays.items() if n.startswith(case + "/")})]
+
+
+def _check_case(case: str, stored: Dict[str, np.ndarray]) -> List[Row]:
+    maps = {name: stored[name] for name in _MAPS if name in stored}
+    rows = []
+    for name, (without, top_k) in _VARIANTS.items():
+        if name in stored:
+            found = decode_maps({k: v for k, v in maps.items() if k not in without}, top_k=top_k)
+            rows.append(Row("decode", f"{case}/{name}", row_error(columns(found, True), stored[name][0]), TOLERANCE))
+    height, width = maps["hm"].shape[1:]
+    if "post" in stored:
+        view = View(center=tuple(stored["post_center"].tolist()), extent=float(stored["post_scale"]))
+        placed = columns(to_image(decode_maps(maps), view, width, height))
+        rows.append(Row("post-process", f"{case}/post", row_error(placed, stored["post"]), TOLERANCE))
+    if "dets_flip" in stored:
+        mirrored = {name: stored[f"flipped_{name}"][None] for name in maps}
+        merged = average_mirrored({name: values[None] for name, values in maps.items()}, mirrored, _FLIP_INDEX)
+        errors = [np.abs(merged[name][0] - stored[f"flipmerged_{name}"]).max() for name in maps if f"flipmerged_{name}" in stored]
+        rows.append(Row("flip merge", f"{case}/maps", float(max(errors)), TOLERANCE))
+        found = decode_maps({name: values[0] for name, values in merged.items()})
+        rows.append(Row("flip merge", f"{case}/dets_flip", row_error(columns(found, True), stored["dets_flip"][0]), TOLERANCE))
+    return rows
+
+
+def columns(detections: Detections, with_class: bool = False) -> np.ndarray:
+    """Detections in the reference's columns: box, score, joints x, y, and the class if wanted."""
+    parts: Sequence[np.ndarray] = [detections.boxes, detections.scores[:, None], detections.keypoints.reshape(len(detections), -1)]
+    return np.concatenate([*parts, detections.labels[:, None]] if with_class else parts, axis=1)
+
+
+def row_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference between the rows of two tables ``(N, 5 + ...)`` with the score in column 4, best first.
+
+    Rows of the same score (to the tolerance) may come in another order: each is compared with its nearest. Rows of score 0, which the reference adds to
+    fill its table, are left out. NaN if the numbers of rows differ.
+    """
+    expected = expected[expected[:, 4] > 0]
+    if found.shape != expected.shape:
+        return float("nan")
+    free = np.ones(len(found), bool)
+    errors = []
+    for row in expected:
+        rivals = np.flatnonzero(free & (np.abs(found[:, 4] - row[4]) <= TOLERANCE))
+        if len(rivals) == 0:
+            return float("nan")
+        differences = np.abs(found[rivals] - row).max(axis=1)
+        free[rivals[differences.argmin()]] = False
+        errors.append(differences.min())
+    return float(np.max(errors, initial=0.0))
