@@ -59,15 +59,15 @@ class Registry:
         owner, colon, short = name.rpartition(":")
         candidates = self.entries()
         if colon:
-            of_owner = [e for e in candidates if e.distribution and normalise(e.distribution) == normalise(owner)]
-            candidates = of_owner or [self._of_module(owner, short, where)]
-        wanted = normalise(short)
-        matches = [e for e in candidates if e.distribution == "" and colon or normalise(e.name) == wanted]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
+            candidates = [e for e in candidates if normalise(e.distribution) == normalise(owner)]
+            if not candidates:
+                return self._of_module(owner, short, where)
+        matches = [e for e in candidates if normalise(e.name) == normalise(short)]
+        if not matches:
+            raise self._unknown(short, candidates, where)
+        if len(matches) > 1:
             raise PluginConflict(self._conflict(name, matches), where)
-        raise self._unknown(short, candidates, where)
+        return matches[0]
 
     def get(self, name: str, where: Optional[str] = None) -> object:
         """The class or function of a name, imported now. Raises what ``find`` raises, and PluginImportError."""

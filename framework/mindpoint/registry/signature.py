@@ -23,7 +23,8 @@ class _Unknown:
 UNKNOWN = _Unknown()
 """The default of a parameter that has none, or one that is no literal."""
 
-_PLAIN_BASES = ("object", "ABC", "Generic", "Protocol")
+# Bases whose constructor takes nothing from a configuration. MindSpore's Cell has `auto_prefix` and `flags`, which are its own business.
+_PLAIN_BASES = ("object", "ABC", "Generic", "Protocol", "Cell")
 
 
 @dataclass(frozen=True)

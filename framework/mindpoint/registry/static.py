@@ -147,11 +147,13 @@ def resolve(source: Source, name: str) -> Optional[Definition]:
 
 
 def _find(module: str, name: str, hops: int) -> Optional[Definition]:
+    if not hops:
+        return None
     source = source_of(module)
     if source is not None:
         return _resolve(source, name, hops)
     first, _, rest = name.partition(".")  # a namespace package holds nothing but modules
-    return _find(f"{module}.{first}", rest, hops - 1) if rest and hops else None
+    return _find(f"{module}.{first}", rest, hops - 1) if rest else None
 
 
 def _resolve(source: Source, name: str, hops: int) -> Optional[Definition]:
@@ -178,13 +180,12 @@ def _resolve(source: Source, name: str, hops: int) -> Optional[Definition]:
 
 
 def _resolve_elsewhere(source: Source, first: str, rest: str, hops: int) -> Optional[Definition]:
-    name = first + (f".{rest}" if rest else "")
+    if source.is_package and rest and locate(f"{source.module}.{first}"):
+        return _find(f"{source.module}.{first}", rest, hops)
     for star in source.stars:
-        found = _find(star, name, hops) if hops else None
+        found = _find(star, f"{first}.{rest}" if rest else first, hops)
         if found is not None:
             return found
-    if source.is_package and rest and hops:
-        return _find(f"{source.module}.{first}", rest, hops)
     return None
 
 
