@@ -6,7 +6,7 @@
 """
 
 from mindpoint.registry.annotation import Annotation
-from mindpoint.registry.entries import KINDS, Entry, Kind
+from mindpoint.registry.entries import KINDS, Entry, Kind, normalize
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
 from mindpoint.registry.registries import Description, Registry, nearest, registry
 from mindpoint.registry.signature import UNKNOWN, Parameter, Signature, signature_of
@@ -27,6 +27,7 @@ __all__ = [
     "UnknownPlugin",
     "WrongKind",
     "nearest",
+    "normalize",
     "registry",
     "signature_of",
 ]

@@ -43,12 +43,12 @@ KINDS: Tuple[Kind, ...] = (
     Kind("metrics", "metric", "mindpoint.contracts.data:Metric"),
     Kind("hooks", "hook", "mindpoint.contracts.hook:Hook"),
     Kind("optimizers", "optimizer"),
-    Kind("schedules", "schedule"),
+    Kind("schedules", "schedule", "mindpoint.optim.schedules:Schedule"),
     Kind("commands", "command"),
 )
 
 
-def normalise(name: str) -> str:
+def normalize(name: str) -> str:
     """What lookups compare: case, ``-``, ``_``, ``.`` and blanks do not count."""
     return re.sub(r"[-_.\s]", "", name).lower()
 

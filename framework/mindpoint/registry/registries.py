@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Callable, Dict, Iterator, List, Optional
 
 from mindpoint.registry import static
-from mindpoint.registry.entries import KINDS, Entry, Kind, declared, normalise
+from mindpoint.registry.entries import KINDS, Entry, Kind, declared, normalize
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.signature import Signature, location, signature_of
 
@@ -39,7 +39,7 @@ class Registry:
 
     def entries(self) -> List[Entry]:
         """All parts by name, without importing any. A registered part hides declared ones of the same name."""
-        found = [e for e in declared()[self.kind.plural] if normalise(e.name) not in self._registered]
+        found = [e for e in declared()[self.kind.plural] if normalize(e.name) not in self._registered]
         return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
 
     def names(self) -> List[str]:
@@ -59,10 +59,10 @@ class Registry:
         owner, colon, short = name.rpartition(":")
         candidates = self.entries()
         if colon:
-            candidates = [e for e in candidates if normalise(e.distribution) == normalise(owner)]
+            candidates = [e for e in candidates if normalize(e.distribution) == normalize(owner)]
             if not candidates:
                 return self._of_module(owner, short, where)
-        matches = [e for e in candidates if normalise(e.name) == normalise(short)]
+        matches = [e for e in candidates if normalize(e.name) == normalize(short)]
         if not matches:
             raise self._unknown(short, candidates, where)
         if len(matches) > 1:
@@ -95,28 +95,28 @@ class Registry:
         """
         if obj is None:
             return lambda decorated: self.register(name, decorated, override)
-        taken = [e for e in self.entries() if normalise(e.name) == normalise(name)]
+        taken = [e for e in self.entries() if normalize(e.name) == normalize(name)]
         if taken and not override:
             raise PluginConflict(f"there is already a {taken[0]}; override=True replaces it in this process")
         value = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', '?')}"
-        self._registered[normalise(name)] = Entry(self.kind, name, value, registered=obj)
+        self._registered[normalize(name)] = Entry(self.kind, name, value, registered=obj)
         return obj
 
     def unregister(self, name: str) -> None:
         """Take back a ``register``; a declared part of the name is visible again. Raises KeyError if there was none."""
-        del self._registered[normalise(name)]
+        del self._registered[normalize(name)]
 
     @contextmanager
     def registered(self, name: str, obj: object) -> Iterator[None]:
         """Within the block, the name means this object."""
-        before = self._registered.get(normalise(name))
+        before = self._registered.get(normalize(name))
         self.register(name, obj, override=True)
         try:
             yield
         finally:
             self.unregister(name)
             if before is not None:
-                self._registered[normalise(name)] = before
+                self._registered[normalize(name)] = before
 
     def _of_module(self, module: str, attribute: str, where: Optional[str]) -> Entry:
         if not static.exists(module):
@@ -132,7 +132,7 @@ class Registry:
 
     def _unknown(self, name: str, candidates: List[Entry], where: Optional[str]) -> Exception:
         for other in KINDS:
-            found = [e for e in registry(other.plural).entries() if normalise(e.name) == normalise(name)]
+            found = [e for e in registry(other.plural).entries() if normalize(e.name) == normalize(name)]
             if found and other is not self.kind:
                 return WrongKind(f"'{found[0].name}' is a {other.singular}, not a {self.kind.singular}", where)
         near = nearest(name, [e.name for e in candidates])
@@ -151,8 +151,8 @@ def _listed(entries: List[Entry]) -> str:
 
 def nearest(name: str, known: List[str]) -> List[str]:
     """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first."""
-    spelled = {normalise(k): k for k in known}
-    return [spelled[k] for k in difflib.get_close_matches(normalise(name), spelled, n=3, cutoff=0.6)]
+    spelled = {normalize(k): k for k in known}
+    return [spelled[k] for k in difflib.get_close_matches(normalize(name), spelled, n=3, cutoff=0.6)]
 
 
 @lru_cache(maxsize=None)
