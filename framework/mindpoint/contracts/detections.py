@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import List, Sequence
 
 import numpy as np
 
@@ -33,6 +34,23 @@ class Detections:
     def select(self, rows: np.ndarray) -> "Detections":
         """The rows of an index array, slice or mask, in its order."""
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def to_records(self, classes: Sequence[str], names: Sequence[str]) -> List[dict]:
+        """Plain values for JSON, one dictionary an object, with the names of classes and keypoints."""
+        return [
+            {
+                "class": classes[int(self.labels[row])],
+                "score": float(self.scores[row]),
+                "box": self.boxes[row].tolist(),
+                "keypoints": [
+                    {"name": name, "x": float(x), "y": float(y), "score": float(score), "from_heatmap": bool(heatmap)}
+                    for name, (x, y), score, heatmap in zip(
+                        names, self.keypoints[row], self.keypoint_scores[row], self.from_heatmap[row]
+                    )
+                ],
+            }
+            for row in range(len(self))
+        ]
 
     @staticmethod
     def concatenate(parts: "list[Detections]") -> "Detections":

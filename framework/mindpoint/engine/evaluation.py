@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Tuple
 
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.detections import Detections
+from mindpoint.engine.files import write_text
 from mindpoint.engine.inference import Detector
 
 
@@ -52,3 +56,10 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
     results = metric.results(detections, truth)
     statistics = metric.evaluate(truth, results, list(detections))
     return Evaluation(statistics, detections, results, metric.table(statistics))
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write ``statistics.json`` (undefined ones are null) and ``results.json`` (COCO's result format)."""
+    statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
+    write_text(folder / "statistics.json", json.dumps(statistics, indent=2) + "\n")
+    write_text(folder / "results.json", json.dumps(evaluation.results))

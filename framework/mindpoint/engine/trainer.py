@@ -93,7 +93,7 @@ class Trainer:
             self._call("before_train")
             for batches in self.loader.epochs(self.epochs):
                 self._run_epoch(batches)
-                if self.stop_reason or self.step >= self.total_steps:
+                if self.ended:
                     break
         except BaseException as error:
             self.error = error
@@ -101,6 +101,11 @@ class Trainer:
             raise
         finally:
             self._call("after_train")
+
+    @property
+    def ended(self) -> bool:
+        """No further step will follow; hooks that act every so many epochs act now."""
+        return self.stop_reason is not None or self.step >= self.total_steps
 
     def _run_epoch(self, batches) -> None:
         self.network_step.set_train()
@@ -111,7 +116,7 @@ class Trainer:
             self._call("before_step")
             self._run_step()
             self._call("after_step")
-            if self.stop_reason or self.step >= self.total_steps:
+            if self.ended:
                 break
             started = time.perf_counter()
         self.epoch += 1

@@ -25,8 +25,7 @@ class Checkpoint(Hook):
         self.best_value = -math.inf
 
     def after_epoch(self, trainer) -> None:
-        ended = trainer.epoch == trainer.epochs or trainer.step >= trainer.total_steps or trainer.stop_reason
-        if trainer.epoch % self.every and not ended:
+        if trainer.epoch % self.every and not trainer.ended:
             return
         trainer.save("last.ckpt")
         if self.keep:

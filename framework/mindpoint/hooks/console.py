@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 
@@ -25,28 +26,25 @@ class Console(Hook):
             raise ConfigError("every must be at least 1")
         self.every = every
         self.bar = None
-        self.pending: list = []
+        self.pending: list = []  # (losses, seconds) of the steps since the last line
 
     def before_train(self, trainer) -> None:
         self._say(
             f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epochs of {trainer.steps_per_epoch} steps, "
             f"{trainer.loader.batch_size} images a step"
         )
-        self.since = time.perf_counter()
 
     def before_epoch(self, trainer) -> None:
         if on_terminal():
             self.bar = tqdm(total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr)
 
     def after_step(self, trainer) -> None:
-        self.pending.append(trainer.losses)
+        self.pending.append((trainer.losses, trainer.data_seconds + trainer.step_seconds))
         if self.bar is not None:
             self.bar.update()
-        if trainer.step == 1:
-            self.since = time.perf_counter()  # the first step compiles and would spoil the rate
-        if trainer.step % self.every == 0 or trainer.step == trainer.total_steps:
+        if trainer.step % self.every == 0 or trainer.ended:
             self._say(self._line(trainer))
-            self.pending, self.since, self.counted = [], time.perf_counter(), 0
+            self.pending = []
 
     def after_epoch(self, trainer) -> None:
         self._close_bar()
@@ -58,7 +56,6 @@ class Console(Hook):
 
     def after_eval(self, trainer) -> None:
         self._say(f"{len(trainer.detections)} images evaluated in {_clock(time.perf_counter() - self.eval_started)}")
-        self.since = time.perf_counter()
 
     def after_train(self, trainer) -> None:
         self._close_bar()
@@ -66,11 +63,10 @@ class Console(Hook):
             self._say(f"stopped: {trainer.stop_reason}")
 
     def _line(self, trainer) -> str:
-        timed = len(self.pending) - (1 if trainer.step == len(self.pending) else 0)
-        seconds = (time.perf_counter() - self.since) / max(timed, 1)
-        mean = {name: sum(losses[name] for losses in self.pending) / len(self.pending) for name in trainer.losses}
+        mean = {name: statistics.fmean(losses[name] for losses, _ in self.pending) for name in trainer.losses}
+        seconds = statistics.median(seconds for _, seconds in self.pending)  # the first step compiles and would spoil a mean
         left = (trainer.total_steps - trainer.step) * seconds
-        rate = trainer.loader.batch_size / seconds if timed else 0.0
+        rate = trainer.loader.batch_size / seconds
         terms = "  ".join(f"{name} {value:.4g}" for name, value in mean.items())
         return (
             f"epoch {trainer.epoch + 1}/{trainer.epochs}  step {trainer.step}/{trainer.total_steps}  {terms}  "

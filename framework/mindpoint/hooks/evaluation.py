@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.files import write_text
+from mindpoint.engine.evaluation import save_evaluation
 from mindpoint.errors import ConfigError
 
 
 class Evaluation(Hook):
-    """Evaluate on ``data.val`` every so many epochs and after the last one; the table goes to the console and to ``evaluation.txt``.
+    """Evaluate on ``data.val`` every so many epochs and after the last one; the statistics are printed, and
+    written to the run folder together with the results.
 
     Args:
         every: epochs between two evaluations.
@@ -24,8 +25,7 @@ class Evaluation(Hook):
             raise ConfigError("hooks: there is an evaluation hook but no data.val to evaluate on; add it or set the hook to null")
 
     def after_epoch(self, trainer) -> None:
-        ended = trainer.epoch == trainer.epochs or trainer.step >= trainer.total_steps or trainer.stop_reason
-        if trainer.epoch % self.every == 0 or ended:
+        if trainer.epoch % self.every == 0 or trainer.ended:
             result = trainer.evaluate()
-            print(f"evaluation after epoch {trainer.epoch}\n{result.table}", flush=True)
-            write_text(trainer.run_dir / "evaluation.txt", result.table + "\n")
+            print(f"after epoch {trainer.epoch}\n{result.table}", flush=True)
+            save_evaluation(result, trainer.run_dir)
