@@ -1,0 +1,127 @@
+"""People with keypoints from a COCO annotation file and a folder of images."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional
+
+import numpy as np
+
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import DataError
+from mindpoint_centernet.datasets.coco_file import class_labels, few, read_annotations
+from mindpoint_centernet.datasets.image_file import read_image
+
+
+class CocoKeypoints(Dataset):
+    """Any data set in COCO's keypoint format.
+
+    Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out. What is
+    needed for samples is held in arrays (270 bytes an object with 17 joints); nothing else of the file stays in memory.
+
+    Args:
+        annotations: path of the JSON file.
+        images: folder that the records' ``file_name`` is relative to.
+        classes: category names; an object's label is the index of its category's name.
+        with_objects: keep only images with at least one annotation (the official training set).
+        image_ids: keep only these images, in this order.
+
+    Raises:
+        DataError: an unusable file, see :func:`~mindpoint_centernet.datasets.coco_file.read_annotations`; no such folder; ids of
+            ``image_ids`` that are not there or repeat; no image left.
+    """
+
+    def __init__(
+        self,
+        annotations: str,
+        images: str,
+        keypoints: Keypoints,
+        classes: List[str],
+        with_objects: bool = False,
+        image_ids: Optional[List[int]] = None,
+    ) -> None:
+        self.annotations, self.images = str(annotations), str(images)
+        self.joints, self.classes = len(keypoints), list(classes)
+        content = self._read()
+        if not os.path.isdir(self.images):
+            raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
+        records = {record["id"]: record for record in content["images"]}
+        kept = list(records) if image_ids is None else self._known(image_ids, records)
+        if with_objects:
+            populated = {record["image_id"] for record in content["annotations"]}
+            kept = [image_id for image_id in kept if image_id in populated]
+        if not kept:
+            reason = "has an annotation of the classes " + few(self.classes) if with_objects else "is listed"
+            raise DataError(f"{self.annotations}: no image {reason}")
+        self.image_ids = np.array(kept, np.int64)
+        self._names = [records[image_id]["file_name"] for image_id in kept]
+        self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
+        self._pack(content)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_id, path = int(self.image_ids[index]), os.path.join(self.images, self._names[index])
+        try:
+            image = read_image(path)
+        except DataError as error:
+            raise DataError(f"{error} (image id {image_id} of {self.annotations})") from error
+        height, width = self._sizes[index]
+        if image.shape[:2] != (height, width):
+            turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == (width, height) else ""
+            raise DataError(
+                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, but image id {image_id} of {self.annotations} says {width} x {height}, so "
+                f"its annotations would not fit{turned}. Put the right file there or correct the record"
+            )
+        return Sample(image_id=image_id, name=path, image=image, objects=self.objects(index))
+
+    def objects(self, index: int) -> Objects:
+        """The annotated objects of the image at ``index``, without reading the image."""
+        index = range(len(self))[index]
+        part = slice(self._first[index], self._first[index + 1])
+        return Objects(
+            boxes=self._boxes[part].copy(), keypoints=self._keypoints[part].copy(), labels=self._labels[part].copy(),
+            areas=self._areas[part].copy(), crowd=self._crowd[part].copy(),
+        )
+
+    def ground_truth(self) -> dict:
+        """The annotation file, read again, with only this data set's images and classes and with absent fields filled in."""
+        content = self._read()
+        kept = set(self.image_ids.tolist())
+        content["images"] = [record for record in content["images"] if record["id"] in kept]
+        content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]
+        return content
+
+    def _read(self) -> dict:
+        return read_annotations(self.annotations, self.classes, self.joints)
+
+    def _known(self, image_ids: List[int], records: dict) -> List[int]:
+        lost = [image_id for image_id in image_ids if image_id not in records]
+        if lost:
+            raise DataError(
+                f"{self.annotations}: {len(lost)} of {len(image_ids)} ids of 'image_ids' are not among its {len(records)} images: {few(lost)}; "
+                f"it has {few(list(records))}"
+            )
+        if len(set(image_ids)) < len(image_ids):
+            raise DataError(f"{self.annotations}: an id stands more than once in 'image_ids'")
+        return list(image_ids)
+
+    def _pack(self, content: dict) -> None:
+        """The objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
+        place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
+        labels = class_labels(content, self.classes)
+        records = sorted((record for record in content["annotations"] if record["image_id"] in place), key=lambda record: place[record["image_id"]])
+        count = len(records)
+        self._first = np.searchsorted([place[record["image_id"]] for record in records], np.arange(len(self) + 1))
+        boxes = np.array([record["bbox"] for record in records], np.float64).reshape(count, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        self._boxes = boxes.astype(np.float32)
+        self._keypoints = np.empty((count, self.joints, 3), np.float32)
+        for row, record in enumerate(records):
+            self._keypoints[row].flat = record["keypoints"]
+        self._labels = np.array([labels[record["category_id"]] for record in records], np.int64)
+        self._areas = np.array([record["area"] for record in records], np.float32)
+        self._crowd = np.array([record["iscrowd"] for record in records], bool)
