@@ -1,0 +1,65 @@
+"""An image as the network sees it in testing: the same window, resampling and normalisation as the official implementation's."""
+
+from __future__ import annotations
+
+from typing import Literal, Tuple
+
+import cv2
+import numpy as np
+
+from mindpoint.contracts.image import InputSpec, View
+from mindpoint.errors import ConfigError
+
+Resolution = Literal["fixed", "keep"]
+
+
+def test_view(
+    image_size: Tuple[int, int], input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
+) -> Tuple[View, Tuple[int, int]]:
+    """The window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
+
+    ``fixed``: ``input_size``, one side of the window being the longer side of the image *before* scaling, whatever the raster's shape, so a scale
+    above 1 shows the middle of the image enlarged and one below 1 a smaller image with a border. ``keep``: the scaled image at its own
+    resolution on a raster whose sides are multiples of ``divisor``, always larger than the image.
+
+    Args:
+        image_size: ``(height, width)`` of the image in pixels.
+        input_size: ``(height, width)`` of the network's input in pixels, for ``fixed``.
+        resolution: ``fixed`` or ``keep``.
+        scale: factor by which the image is scaled first. Positive.
+        divisor: what the raster's sides must divide by, for ``keep``: the largest stride in the network. A power of 2.
+
+    Returns:
+        The view, and ``(height, width)`` of the raster.
+
+    Raises:
+        ConfigError: unknown resolution, or a divisor that is no power of 2.
+    """
+    height, width = _scaled(image_size, scale)
+    if resolution == "fixed":
+        return View(center=(width / 2, height / 2), extent=float(max(image_size)), scale=scale), (int(input_size[0]), int(input_size[1]))
+    if resolution != "keep":
+        raise ConfigError(f"test.resolution: '{resolution}' is neither 'fixed' nor 'keep'")
+    if divisor < 1 or divisor & (divisor - 1):
+        raise ConfigError(f"a network with a stride of {divisor}, no power of 2, cannot be tested with 'test.resolution: keep'; use 'fixed'")
+    raster = ((height | (divisor - 1)) + 1, (width | (divisor - 1)) + 1)
+    return View(center=(width // 2, height // 2), extent=float(raster[1]), scale=scale), raster
+
+
+test_view.__test__ = False  # pytest takes functions that are called test_* for tests
+
+
+def prepare(
+    image: np.ndarray, input_spec: InputSpec, resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
+) -> Tuple[np.ndarray, View]:
+    """Network input ``(3, height, width)`` float32 of a BGR image ``(H, W, 3)`` uint8, and its view. Arguments as of :func:`test_view`."""
+    view, (height, width) = test_view(image.shape[:2], input_spec.size, resolution, scale, divisor)
+    scaled_height, scaled_width = _scaled(image.shape[:2], scale)
+    scaled = cv2.resize(image, (scaled_width, scaled_height))
+    return input_spec.normalize(cv2.warpAffine(scaled, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)), view
+
+
+def _scaled(image_size: Tuple[int, int], scale: float) -> Tuple[int, int]:
+    if not scale > 0:
+        raise ConfigError(f"test.scales: {scale} is not a positive number")
+    return max(1, int(image_size[0] * scale)), max(1, int(image_size[1] * scale))
