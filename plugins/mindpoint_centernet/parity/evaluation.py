@@ -1,0 +1,36 @@
+"""Replays the reference's evaluation of a stored result file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import List
+
+import numpy as np
+from pycocotools.cocoeval import Params
+
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_centernet.metrics.coco import CocoMetric
+from mindpoint_centernet.parity.row import Row
+
+TOLERANCE = 1e-6
+
+
+def check(golden: Path, coco: Path) -> List[Row]:
+    """Evaluate ``detections.json`` of the folder ``golden`` against the annotations in ``coco``, and compare with ``evaluation.json``."""
+    expected = json.loads((Path(golden) / "evaluation.json").read_text())
+    truth = json.loads((Path(coco) / "annotations" / expected["annotations"]).read_text())
+    results = json.loads((Path(golden) / "detections.json").read_text())
+    (names,) = [category["keypoints"] for category in truth["categories"]]
+    keypoints = Keypoints(names, sigmas=Params("keypoints").kpt_oks_sigmas)
+    metric = CocoMetric(keypoints, [category["name"] for category in truth["categories"]], types=list(expected["stats"]))
+    stats = metric.evaluate(truth, results, [image["id"] for image in truth["images"]])
+    rows = []
+    for kind, values in expected["stats"].items():
+        found = {name: value for name, value in stats.items() if name.startswith(f"{kind}/")}
+        for (name, value), reference in zip(found.items(), values):
+            undefined = np.isnan(value) and reference == -1
+            rows.append(Row("evaluation", name, 0.0 if undefined else abs(value - reference), TOLERANCE))
+        if len(found) != len(values):
+            rows.append(Row("evaluation", f"{kind}: {len(found)} of {len(values)} statistics", float("nan"), TOLERANCE))
+    return rows
