@@ -1,0 +1,61 @@
+"""Small cells that backbones, necks and heads share, with the initialisation of the official implementation (PyTorch's defaults)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from mindspore import Tensor, nn
+from mindspore.common.initializer import Initializer, Uniform
+
+
+def default_init(fan_in: int) -> Uniform:
+    """PyTorch's default for weights and biases of convolutions: uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in)."""
+    return Uniform(1 / math.sqrt(fan_in))
+
+
+def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = False, init: Initializer = None) -> nn.Conv2d:
+    """Convolution with an odd kernel that keeps the size (divided by ``stride``); weight ``init`` is PyTorch's default if not given."""
+    fan_in = in_channels * kernel * kernel
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, "pad", kernel // 2, has_bias=bias,
+                     weight_init=init or default_init(fan_in), bias_init=default_init(fan_in))
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch normalisation as PyTorch's default: MindSpore's momentum is the share that is kept, so 0.9 here is 0.1 there."""
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9, gamma_init="ones", beta_init="zeros", moving_mean_init="zeros", moving_var_init="ones")
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1, init: Initializer = None) -> nn.SequentialCell:
+    """Convolution without bias, batch normalisation, ReLU."""
+    return nn.SequentialCell([conv(in_channels, out_channels, kernel, stride, init=init), batch_norm(out_channels), nn.ReLU()])
+
+
+def bilinear_kernel(size: int) -> np.ndarray:
+    """``(size, size)`` float32 weights with which a transposed convolution of stride ``size / 2`` interpolates linearly."""
+    factor = math.ceil(size / 2)
+    centre = (2 * factor - 1 - factor % 2) / (2 * factor)
+    slope = 1 - np.abs(np.arange(size) / factor - centre)
+    return np.outer(slope, slope).astype(np.float32)
+
+
+def upsample(channels: int, factor: int) -> nn.Conv2dTranspose:
+    """Trainable upsampling of every channel for itself, at first bilinear. Weight ``(channels, 1, 2 * factor, 2 * factor)``."""
+    weight = np.tile(bilinear_kernel(2 * factor), (channels, 1, 1, 1))
+    return nn.Conv2dTranspose(channels, channels, 2 * factor, factor, "pad", factor // 2, group=channels, weight_init=Tensor(weight))
+
+
+class BasicBlock(nn.Cell):
+    """Two 3x3 convolutions and a residual: ``construct(x, residual)``, where ``residual`` has the output's shape."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, init: Initializer):
+        super().__init__()
+        self.conv1 = conv(in_channels, out_channels, 3, stride, init=init)
+        self.bn1 = batch_norm(out_channels)
+        self.conv2 = conv(out_channels, out_channels, 3, init=init)
+        self.bn2 = batch_norm(out_channels)
+        self.relu = nn.ReLU()
+
+    def construct(self, x, residual):
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + residual)

@@ -1,0 +1,18 @@
+"""The 3x3 convolution of a neck, deformable or plain."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from mindpoint.errors import ConfigError
+from mindpoint_centernet.layers import conv
+from mindpoint_centernet.ops.deform_conv import DeformConv2d
+
+
+def conv3x3(kind: str, in_channels: int, out_channels: int) -> nn.Cell:
+    """``kind``: ``deformable`` (version 2, with bias) or ``plain`` (no bias)."""
+    if kind == "deformable":
+        return DeformConv2d(in_channels, out_channels)
+    if kind == "plain":
+        return conv(in_channels, out_channels, 3)
+    raise ConfigError(f"conv: '{kind}' is neither 'deformable' nor 'plain'")

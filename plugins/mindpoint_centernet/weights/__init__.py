@@ -1,0 +1,1 @@
+"""Weights of the official implementation under the names of this network."""
