@@ -94,7 +94,13 @@ class Entry:
         try:
             return reduce(getattr, self.attribute.split("."), importlib.import_module(self.module))
         except (Exception, SystemExit) as error:  # a plugin may raise anything, even call sys.exit
-            raise PluginImportError(f"{self} failed to import: {type(error).__name__}: {error}", where) from error
+            raise PluginImportError(f"{self} failed to import: {type(error).__name__}: {error}{self._advice(error)}", where) from error
+
+    def _advice(self, error: BaseException) -> str:
+        absent = isinstance(error, ModuleNotFoundError) and f"{self.module}.".startswith(f"{error.name}.")
+        if self.distribution and (absent or isinstance(error, AttributeError)):
+            return f"; if it was moved or renamed, reinstall {self.distribution} with pip"
+        return ""
 
     def check(self, obj: object, where: Optional[str] = None) -> None:
         """Raise WrongKind if the loaded object is not of the entry's kind."""

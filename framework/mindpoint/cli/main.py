@@ -1,0 +1,95 @@
+"""The command ``mindpoint``: finds the command that is asked for, imports only that one, and turns errors into a message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import os
+import sys
+import traceback
+from typing import List, Optional, Sequence, Tuple
+
+from mindpoint import __version__
+from mindpoint.errors import MindpointError
+from mindpoint.registry import nearest, normalize, registry, static
+
+BUILT_IN = ("train", "eval", "predict", "config", "plugins")
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run a command and return its exit code: 0 for success, 2 for an error that the user can mend.
+
+    Built-in commands come first, then the entry points of the group ``mindpoint.commands``, called as ``main(argv) -> int``. With
+    ``MINDPOINT_DEBUG=1`` in the environment errors show their traceback.
+
+    Args:
+        argv: the command and its arguments; those of the process if not given.
+    """
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except MindpointError as error:
+        if os.environ.get("MINDPOINT_DEBUG") == "1":
+            traceback.print_exc()
+        message = str(error)
+        print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mindpoint: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
+        return BROKEN_PIPE
+
+
+def _run(argv: List[str]) -> int:
+    if not argv or argv[0].startswith("-"):
+        parser = _parser()
+        parser.parse_args(argv)
+        parser.print_help(sys.stderr)
+        return 2
+    name, *arguments = argv
+    if name in BUILT_IN:
+        command = importlib.import_module(f"mindpoint.cli.{name}")
+        parser = argparse.ArgumentParser(prog=f"mindpoint {name}", description=command.HELP)
+        command.add_arguments(parser)
+        return command.run(parser.parse_args(arguments))
+    commands = registry("commands")
+    if normalize(name) not in map(normalize, commands.names()) and ":" not in name:
+        near = nearest(name, [*BUILT_IN, *commands.names()])
+        advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint --help' lists all commands"
+        raise MindpointError(f"unknown command {name!r}; {advice}")
+    return commands.get(name)(arguments) or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    commands = _commands()
+    width = max(len(name) for name, _ in commands)
+    lines = "\n".join(f"  {name:{width}}  {text}".rstrip() for name, text in commands)
+    parser = argparse.ArgumentParser(
+        prog="mindpoint",
+        usage="mindpoint [-h] [--version] COMMAND ...",
+        description="Train, evaluate and use keypoint detectors that are put together from plugins.",
+        epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mindpoint {__version__}")
+    return parser
+
+
+def _commands() -> List[Tuple[str, str]]:
+    """Name and one line on every command, read without importing any."""
+    found = [(name, _help_line(name)) for name in BUILT_IN]
+    for entry in registry("commands").entries():
+        definition = entry.definition()
+        found.append((entry.name, static.doc_line(definition) if definition else f"from {entry.distribution}"))
+    return found
+
+
+def _help_line(command: str) -> str:
+    source = static.source_of(f"mindpoint.cli.{command}")
+    return ast.literal_eval(source.names["HELP"].value) if source else ""

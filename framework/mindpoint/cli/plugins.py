@@ -1,0 +1,95 @@
+"""``mindpoint plugins``: what is installed, what it takes, and whether it works."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import List, Sequence
+
+from mindpoint.registry import KINDS, Description, Kind, UnknownPlugin, WrongKind, nearest, registry
+
+HELP = "list the installed parts, show one, or find out what is wrong with them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="list | show | doctor", required=True)
+    listing = actions.add_parser("list", help="all parts that installed distributions declare; imports none of them")
+    listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in KINDS)}")
+    listing.add_argument("--json", action="store_true", help="for machines: a list of objects")
+    listing.set_defaults(run=_list)
+    show = actions.add_parser("show", help="where a part comes from, where it is defined, and its arguments")
+    show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. DLA34 or mindpoint:DLA34")
+    show.set_defaults(run=_show)
+    doctor = actions.add_parser("doctor", help="import every part and report what is broken; exit code 1 if anything is")
+    doctor.set_defaults(run=_doctor)
+
+
+def run(args: argparse.Namespace) -> int:
+    return args.run(args)
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return registry(text).kind
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _list(args: argparse.Namespace) -> int:
+    entries = [entry for kind in ([args.kind] if args.kind else KINDS) for entry in registry(kind.plural).entries()]
+    if args.json:
+        keys = ("name", "distribution", "version", "value")
+        print(json.dumps([{"kind": e.kind.plural, **{key: getattr(e, key) for key in keys}} for e in entries], indent=2))
+    else:
+        _print_table(("KIND", "NAME", "DISTRIBUTION", "DEFINED AS"), [(e.kind.singular, e.name, f"{e.distribution} {e.version}", e.value) for e in entries])
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    found = []
+    for kind in KINDS:
+        try:
+            declared = registry(kind.plural).find(args.name).distribution
+        except (UnknownPlugin, WrongKind):
+            continue
+        if declared:
+            found.append(registry(kind.plural).describe(args.name))
+    if not found:
+        near = nearest(args.name, [name for kind in KINDS for name in registry(kind.plural).names()])
+        advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint plugins list' shows all"
+        raise UnknownPlugin(f"no part is called '{args.name}'; {advice}")
+    print("\n\n".join(map(_described, found)))
+    return 0
+
+
+def _described(part: Description) -> str:
+    entry, signature = part.entry, part.signature
+    arguments = [f"    {parameter}" for parameter in signature.parameters] + ["    any others"] * signature.accepts_any_keyword
+    return "\n".join(
+        [
+            f"{entry.kind.singular} {entry.name}",
+            *([f"  {part.doc}"] if part.doc else []),
+            f"  distribution  {entry.distribution} {entry.version}",
+            f"  defined as    {entry.value}",
+            f"  defined in    {part.file}:{part.line}" if part.file else "  defined in    no source file",
+            "  arguments" if arguments else "  no arguments",
+            *arguments,
+        ]
+    )
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from mindpoint.registry.doctor import examine
+
+    findings = examine()
+    rows = [("ok" if f.problem is None else "BROKEN", f.kind, f.name, f.distribution, f.problem or "") for f in findings]
+    _print_table(("STATUS", "KIND", "NAME", "DISTRIBUTION", "PROBLEM"), rows)
+    problems = sum(f.problem is not None for f in findings)
+    print("\nno problems" if not problems else f"\n{problems} problem{'s' if problems > 1 else ''}")
+    return 1 if problems else 0
+
+
+def _print_table(titles: Sequence[str], rows: List[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(titles, *rows)]
+    for row in [titles, *rows]:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip())

@@ -1,0 +1,104 @@
+"""What is wrong with the installed plugins."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+from urllib.parse import unquote, urlparse
+
+import importlib_metadata
+
+from mindpoint.registry.entries import KINDS, Entry, normalize
+from mindpoint.registry.probe import probe
+from mindpoint.registry.registries import registry
+
+Declared = Dict[Tuple[str, str], str]
+"""Entry points: (group, name) to ``module:attribute``."""
+
+
+class Finding(NamedTuple):
+    """One declared part; ``problem`` is None if it is sound."""
+
+    kind: str
+    name: str
+    distribution: str
+    problem: Optional[str]
+
+
+def examine() -> List[Finding]:
+    """All declared parts: imported, checked against their kind, looked up in the sources of editable installs, and compared with each other."""
+    entries = [entry for kind in KINDS for entry in registry(kind.plural).entries()]
+    findings = [_finding(entry, problem and problem.replace(f"{entry} ", "", 1)) for entry, problem in zip(entries, probe(entries))]
+    return findings + _conflicts(entries) + _outdated()
+
+
+def _finding(entry: Entry, problem: Optional[str]) -> Finding:
+    return Finding(entry.kind.singular, entry.name, f"{entry.distribution} {entry.version}", problem)
+
+
+def _conflicts(entries: List[Entry]) -> List[Finding]:
+    same: Dict[Tuple[str, str], List[Entry]] = {}
+    for entry in entries:
+        same.setdefault((entry.kind.plural, normalize(entry.name)), []).append(entry)
+    findings = []
+    for group in same.values():
+        for entry in group if len(group) > 1 else ():
+            others = ", ".join(f"{e.distribution} {e.version}" for e in group if e is not entry)
+            findings.append(_finding(entry, f"the same name is declared by {others}; configurations must write '{entry.distribution}:{entry.name}'"))
+    return findings
+
+
+def _outdated() -> List[Finding]:
+    """Entry points of editable installs whose source tree declares others by now."""
+    findings = []
+    kinds = {kind.group: kind.singular for kind in KINDS}
+    for distribution in importlib_metadata.distributions():
+        folder = _editable_source(distribution)
+        source = _declared_in(folder) if folder else None
+        if source is None:
+            continue
+        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group in kinds}
+        for group, name in sorted(source.keys() | installed.keys()):
+            if source.get((group, name)) != installed.get((group, name)):
+                is_now = source.get((group, name), "nothing of that name")
+                was = installed.get((group, name), "nothing of that name")
+                problem = f"installed is {was}, {folder} declares {is_now}; reinstall with pip: pip install --no-deps -e {folder}"
+                findings.append(Finding(kinds[group], name, f"{distribution.name} {distribution.version}", problem))
+    return findings
+
+
+def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[Path]:
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if not origin.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlparse(origin["url"]).path))
+
+
+def _declared_in(folder: Path) -> Optional[Declared]:
+    """The framework's entry points in ``setup.cfg`` or ``pyproject.toml``; None if neither declares entry points that can be read."""
+    config = configparser.RawConfigParser(delimiters=("=",))
+    config.optionxform = str
+    config.read(folder / "setup.cfg", encoding="utf-8")
+    if config.has_section("options.entry_points"):
+        groups = {group: _points(text) for group, text in config.items("options.entry_points")}
+    else:
+        groups = _pyproject(folder / "pyproject.toml").get("project", {}).get("entry-points")
+    if groups is None:
+        return None
+    wanted = {kind.group for kind in KINDS}
+    return {(group, name): value for group, points in groups.items() if group in wanted for name, value in points.items()}
+
+
+def _points(text: str) -> Dict[str, str]:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _pyproject(path: Path) -> dict:
+    try:
+        import tomllib  # Python 3.11 and later; before that only setup.cfg is compared
+    except ImportError:
+        return {}
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
