@@ -4,48 +4,121 @@
 
 Positions are pixels of the input map; values between pixels are interpolated bilinearly and everything outside the map is zero, so a
 position counts if it is above -1 and below the height (width).
+
+Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled at first use, and ``portable``, MindSpore's own op
+(slow on a CPU, but there on every device). ``auto`` takes the kernel on a CPU where it can be compiled. The environment variable
+``MINDPOINT_DEFORM_CONV`` (native, portable or auto) decides for all that ask for ``auto``.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
+import os
 from typing import Tuple, Union
 
+import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, Zero, initializer
+from mindspore.ops import functional
 
 from mindpoint.errors import MindpointError
+from mindpoint_centernet.ops import deform_conv_native
+
+IMPLEMENTATIONS = ("auto", "native", "portable")
+_logger = logging.getLogger("mindpoint")
 
 
-def pair(value: Union[int, Tuple[int, int]]) -> Tuple[int, int]:
-    """One number for both directions, or (vertical, horizontal)."""
-    if isinstance(value, int):
-        return value, value
-    return value
+def choose(implementation: str = "auto") -> str:
+    """``native`` or ``portable``, as asked or as possible on this device. MindpointError if ``native`` is asked for and impossible."""
+    if implementation == "auto":
+        implementation = os.environ.get("MINDPOINT_DEFORM_CONV") or "auto"
+    if implementation not in IMPLEMENTATIONS:
+        raise MindpointError(f"deformable convolution: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
+    return _choose(implementation, ms.get_context("device_target"))
 
 
-def _portable(x, offset, mask, weight, stride, padding, dilation, deformable_groups):
+@functools.lru_cache(maxsize=None)
+def _choose(implementation: str, device: str) -> str:
+    if implementation == "portable":
+        return "portable"
+    try:
+        if device != "CPU":
+            raise MindpointError(f"the kernel is for CPUs, the device is {device}")
+        deform_conv_native.kernel()
+    except MindpointError as error:
+        if implementation == "native":
+            raise MindpointError(f"deformable convolution: the native implementation cannot be used: {error}") from error
+        level = logging.WARNING if device == "CPU" else logging.INFO
+        _logger.log(level, "deformable convolution: MindSpore's own operator, because %s", error)
+        return "portable"
+    _logger.info("deformable convolution: compiled kernel")
+    return "native"
+
+
+@ops.constexpr
+def _kernel(implementation):
+    """The kernel for a graph being compiled, or None for the portable implementation."""
+    return deform_conv_native.kernel() if choose(implementation) == "native" else None
+
+
+@ops.constexpr
+def _pair(value, what, least):
+    """One number for both directions, or (vertical, horizontal), as a tuple."""
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    if len(values) != 2 or not all(isinstance(number, int) and number >= least for number in values):
+        raise MindpointError(f"deformable convolution: {what} {value} is not one or two whole numbers of at least {least}")
+    return values
+
+
+@ops.constexpr
+def _check(x, offset, mask, weight, stride, padding, dilation, groups):
+    """Refuse shapes that do not belong together."""
+    if len(x) != 4 or len(weight) != 4 or weight[1] != x[1]:
+        raise MindpointError(f"deformable convolution: weight {weight} does not fit an input of shape {x}")
+    if 0 in x:
+        raise MindpointError(f"deformable convolution: the input is empty, its shape is {x}")
+    if groups < 1 or x[1] % groups:
+        raise MindpointError(f"deformable convolution: {x[1]} input channels cannot be shared by {groups} deformable groups")
+    size = tuple((x[2 + i] + 2 * padding[i] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
+    if min(size) < 1:
+        raise MindpointError(f"deformable convolution: an input of shape {x} is smaller than the kernel {weight[2:]} spread by {dilation}")
+    taps = groups * weight[2] * weight[3]
+    for name, shape, channels in (("offset", offset, 2 * taps), ("mask", mask, taps)):
+        wanted = (x[0], channels) + size
+        if tuple(shape) != wanted:
+            raise MindpointError(f"deformable convolution: {name} has shape {tuple(shape)}, needed is {wanted}")
+
+
+def _portable(x, offset, mask, weight, stride, padding, dilation, groups):
     """MindSpore's own op, which wants all x offsets, then all y offsets, then the masks."""
     b, channels, h, w = offset.shape
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
     packed = ops.concat((steps[:, :, 1], steps[:, :, 0], mask), 1)
     return ops.deformable_conv2d(x, weight, packed, (weight.shape[2], weight.shape[3]), (1, 1) + stride,
-                                 (padding[0], padding[0], padding[1], padding[1]), dilations=(1, 1) + dilation,
-                                 deformable_groups=deformable_groups)
+                                 (padding[0], padding[0], padding[1], padding[1]), dilations=(1, 1) + dilation, deformable_groups=groups)
 
 
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias=None, stride=1, padding=1, dilation=1,
-                  deformable_groups=1):
-    """Deformable convolution as a function.
+                  deformable_groups=1, implementation="auto"):
+    """Deformable convolution as a function, in graphs and eagerly.
 
     x: (B, I, H, W) float32; offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one run for
     each of the G deformable groups; mask: (B, G*kh*kw, Ho, Wo), the factors themselves (after the sigmoid); weight: (O, I, kh, kw);
     bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo).
+    Raises MindpointError for shapes that do not fit and for an empty batch.
     """
-    y = _portable(x, offset, mask, weight, pair(stride), pair(padding), pair(dilation), deformable_groups)
-    if bias is not None:
-        y = ops.bias_add(y, bias)
-    return y
+    stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
+    if not functional.is_sequence_value_unknown(x.shape):  # dynamic shapes are checked by the kernel when it runs
+        _check(x.shape, offset.shape, mask.shape, weight.shape, stride, padding, dilation, deformable_groups)
+    kernel = _kernel(implementation)
+    if kernel is not None:
+        if bias is None:
+            bias = ops.zeros((weight.shape[0],), ms.float32)
+        return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation, ms.int64))
+    y = _portable(x, offset, mask, weight, stride, padding, dilation, deformable_groups)
+    return y if bias is None else ops.bias_add(y, bias)
 
 
 class DeformConv2d(nn.Cell):
@@ -53,27 +126,29 @@ class DeformConv2d(nn.Cell):
 
     (B, in_channels, H, W) float32 -> (B, out_channels, Ho, Wo). Parameters as in the official implementation: ``weight``, ``bias`` and the
     convolution ``conv_offset_mask`` whose first two thirds of channels are offsets and whose last third, after a sigmoid, the masks. It
-    starts at zero: no offset, every mask 0.5.
+    starts at zero: no offset, every mask 0.5. ``implementation``: see the module.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size=3, stride=1, padding=1, dilation=1, deformable_groups: int = 1,
-                 implementation: str = "auto"):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Union[int, Tuple[int, int]] = 3,
+                 stride: Union[int, Tuple[int, int]] = 1, padding: Union[int, Tuple[int, int]] = 1,
+                 dilation: Union[int, Tuple[int, int]] = 1, deformable_groups: int = 1, implementation: str = "auto"):
         super().__init__()
-        if in_channels % deformable_groups:
-            raise MindpointError(f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} groups")
-        kh, kw = pair(kernel_size)
-        taps = deformable_groups * kh * kw
-        top, side = pair(padding)
+        if deformable_groups < 1 or in_channels % deformable_groups:
+            raise MindpointError(f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} "
+                                 "deformable groups")
+        kh, kw = _pair(kernel_size, "kernel size", 1)
+        self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
+        self.dilation, self.deformable_groups = _pair(dilation, "dilation", 1), deformable_groups
+        self.implementation = choose(implementation)
+        self.offsets = 2 * deformable_groups * kh * kw
         bound = 1 / math.sqrt(in_channels * kh * kw)
         self.weight = Parameter(initializer(Uniform(bound), (out_channels, in_channels, kh, kw)), name="weight")
         self.bias = Parameter(initializer(Zero(), (out_channels,)), name="bias")
-        self.conv_offset_mask = nn.Conv2d(in_channels, 3 * taps, (kh, kw), pair(stride), "pad", (top, top, side, side), pair(dilation),
-                                          has_bias=True, weight_init="zeros", bias_init="zeros")
-        self.offsets = 2 * taps
-        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
-        self.deformable_groups = deformable_groups
+        top, side = self.padding
+        self.conv_offset_mask = nn.Conv2d(in_channels, self.offsets // 2 * 3, (kh, kw), self.stride, "pad", (top, top, side, side),
+                                          self.dilation, has_bias=True, weight_init="zeros", bias_init="zeros")
 
     def construct(self, x):
         steered = self.conv_offset_mask(x)
         return deform_conv2d(x, steered[:, :self.offsets], ops.sigmoid(steered[:, self.offsets:]), self.weight, self.bias, self.stride,
-                             self.padding, self.dilation, self.deformable_groups)
+                             self.padding, self.dilation, self.deformable_groups, self.implementation)

@@ -1,0 +1,457 @@
+// Deformable convolution version 2 on a CPU, forward and backward, as MindSpore custom operators.
+//
+// x [B,C,H,W], offset [B,2*G*K,Ho,Wo] with (dy,dx) of each tap side by side, mask [B,G*K,Ho,Wo], weight [O,C,kh,kw], bias [O], all
+// float32, and geometry, six int64: stride, padding and dilation, each vertical then horizontal. G deformable groups, K = kh*kw taps.
+//
+// The unfolded input ("columns") exists for one small tile of output positions at a time, in each thread's cache, in the forward pass
+// and again in the backward pass. Inside, channels are innermost and padded to whole vectors, so that sampling a position reads four
+// contiguous rows. Every thread adds into buffers of its own, which are summed in a fixed order: the results depend on the number of
+// threads, not on timing.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace {
+
+using Int = std::ptrdiff_t;
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kRows = 14;
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kRows = 6;
+#elif defined(__aarch64__)
+constexpr int kLanes = 4, kRows = 12;
+#else
+constexpr int kLanes = 4, kRows = 6;
+#endif
+constexpr int kPanel = 2 * kLanes;  // columns that the multiplication kernel holds in registers, for kRows rows
+typedef float Vec __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+constexpr Int kTileFloats = 64 * 1024;  // one tile of columns; the backward pass holds two of them in the second-level cache
+
+Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
+
+Vec load(const float *p) { return *reinterpret_cast<const Vec *>(p); }
+void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
+float sum(Vec v) {
+  float total = 0;
+  for (int i = 0; i < kLanes; i++) total += v[i];
+  return total;
+}
+
+struct Free {
+  void operator()(void *p) const { std::free(p); }
+};
+using Buffer = std::unique_ptr<float[], Free>;
+Buffer allocate(Int floats) {
+  void *p = std::aligned_alloc(64, round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
+  if (p == nullptr) throw std::bad_alloc();
+  return Buffer(static_cast<float *>(p));
+}
+
+// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels ------------------------------------------------
+
+struct Factor {  // the left factor, any strides
+  const float *data;
+  Int row, step;
+};
+struct Panels {  // the right factor: kPanel contiguous columns a row
+  const float *data;
+  Int panel, row;
+};
+
+template <int M>
+void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+  Vec left[M], right[M];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; m++) {
+    left[m] = accumulate ? load(c + m * c_row) : Vec{};
+    right[m] = accumulate ? load(c + m * c_row + kLanes) : Vec{};
+  }
+  for (Int k = 0; k < depth; k++) {
+    const Vec b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
+    const float *ak = a.data + k * a.step;
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++) {
+      const float am = ak[m * a.row];
+      left[m] += am * b0;
+      right[m] += am * b1;
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; m++) {
+    store(c + m * c_row, left[m]);
+    store(c + m * c_row + kLanes, right[m]);
+  }
+}
+
+template <int M>
+void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+  if (rows == M) {
+    multiply_block<M>(depth, a, b, b_row, c, c_row, accumulate);
+  } else if constexpr (M > 1) {
+    multiply_rows<M - 1>(rows, depth, a, b, b_row, c, c_row, accumulate);
+  }
+}
+
+void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+  for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
+    for (Int m = 0; m < rows; m += kRows) {
+      const Factor part{a.data + m * a.row, a.row, a.step};
+      multiply_rows<kRows>(std::min<Int>(kRows, rows - m), depth, part, b.data, b.row, c + m * c_row + n, c_row, accumulate);
+    }
+  }
+}
+
+// ---- geometry -----------------------------------------------------------------------------------------------------------------------
+
+struct Problem {
+  Int batch, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w, groups;
+  Int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
+  Int taps, positions, pixels;
+  Int group_channels, group_row;  // channels of a deformable group, and the same padded to whole vectors
+  Int pixel_row;                  // floats of one pixel: all groups
+  Int columns, padded_outputs;    // taps * pixel_row and outputs, in whole panels
+  Int tile, tiles;                // output positions worked on at a time
+};
+
+enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
+
+// params: x, offset, mask, weight, bias, geometry, then whatever else the operator has
+Failure read_problem(void **params, const int *ndims, int64_t **shapes, const char **dtypes, Problem *out) {
+  static const int kDims[] = {4, 4, 4, 4, 1, 1};
+  for (int i = 0; i < 6; i++) {
+    if (std::strcmp(dtypes[i], i == 5 ? "int64" : "float32") != 0) return kBadType;
+    if (ndims[i] != kDims[i]) return kBadShape;
+  }
+  const int64_t *x = shapes[0], *offset = shapes[1], *mask = shapes[2], *weight = shapes[3];
+  Problem p{};
+  p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
+  p.outputs = weight[0], p.kernel_h = weight[2], p.kernel_w = weight[3];
+  p.out_h = offset[2], p.out_w = offset[3];
+  p.taps = p.kernel_h * p.kernel_w;
+  if (p.batch <= 0 || p.channels <= 0 || p.height <= 0 || p.width <= 0 || p.outputs <= 0 || p.taps <= 0 || p.out_h <= 0 || p.out_w <= 0) {
+    return kEmpty;
+  }
+  if (shapes[5][0] != 6) return kBadShape;
+  const int64_t *g = static_cast<const int64_t *>(params[5]);
+  p.stride_h = g[0], p.stride_w = g[1], p.padding_h = g[2], p.padding_w = g[3], p.dilation_h = g[4], p.dilation_w = g[5];
+  p.groups = mask[1] / p.taps;
+  const bool same_maps = offset[0] == p.batch && mask[0] == p.batch && mask[2] == p.out_h && mask[3] == p.out_w;
+  if (!same_maps || p.groups <= 0 || mask[1] != p.groups * p.taps || offset[1] != 2 * mask[1] || p.channels % p.groups != 0 ||
+      weight[1] != p.channels || shapes[4][0] != p.outputs || p.stride_h <= 0 || p.stride_w <= 0 || p.dilation_h <= 0 || p.dilation_w <= 0 ||
+      p.out_h != (p.height + 2 * p.padding_h - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1 ||
+      p.out_w != (p.width + 2 * p.padding_w - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1) {
+    return kBadShape;
+  }
+  p.positions = p.out_h * p.out_w, p.pixels = p.height * p.width;
+  p.group_channels = p.channels / p.groups;
+  p.group_row = round_up(p.group_channels, kLanes);
+  p.pixel_row = p.groups * p.group_row;
+  p.columns = round_up(p.taps * p.pixel_row, kPanel);
+  p.padded_outputs = round_up(p.outputs, kPanel);
+  const Int share = (p.positions + omp_get_max_threads() - 1) / omp_get_max_threads();
+  p.tile = std::max<Int>(1, std::min({kTileFloats / p.columns, share, 8 * Int{kRows}}));
+  if (p.tile > kRows) p.tile -= p.tile % kRows;
+  p.tiles = (p.positions + p.tile - 1) / p.tile;
+  *out = p;
+  return kOk;
+}
+
+// ---- layouts ------------------------------------------------------------------------------------------------------------------------
+
+// Where channel c of tap k stands in a row of columns, and (k = 0) in a pixel.
+Int column_of(const Problem &p, Int k, Int c) {
+  return k * p.pixel_row + c / p.group_channels * p.group_row + c % p.group_channels;
+}
+
+// One image [C,H*W] into [H*W,pixel_row]; called by all threads of a team.
+void pack_image(const Problem &p, const float *image, float *packed) {
+  constexpr Int kBlock = 32;
+#pragma omp for schedule(static)
+  for (Int first = 0; first < p.pixels; first += kBlock) {
+    const Int last = std::min(first + kBlock, p.pixels);
+    if (p.group_row != p.group_channels) std::memset(packed + first * p.pixel_row, 0, (last - first) * p.pixel_row * sizeof(float));
+    for (Int c = 0; c < p.channels; c++) {
+      float *to = packed + column_of(p, 0, c);
+      const float *from = image + c * p.pixels;
+      for (Int i = first; i < last; i++) to[i * p.pixel_row] = from[i];
+    }
+  }
+}
+
+// ---- sampling -----------------------------------------------------------------------------------------------------------------------
+
+// A tap's place in the packed image: its four corners (top left, top right, bottom left, bottom right), each moved into the map where it
+// lies outside, and whether it counts.
+struct Sample {
+  Int corner[4];
+  float valid[4];
+  float down, right;  // fractions, from the top left corner
+  float mask;
+  bool inside;
+};
+
+void locate(const Problem &p, const float *offset, const float *mask, Int first, Int last, Sample *samples) {
+  for (Int q = first; q < last; q++) {
+    const float base_y = q / p.out_w * p.stride_h - p.padding_h, base_x = q % p.out_w * p.stride_w - p.padding_w;
+    for (Int k = 0; k < p.taps; k++) {
+      for (Int g = 0; g < p.groups; g++, samples++) {
+        const Int channel = g * p.taps + k;
+        const float y = base_y + k / p.kernel_w * p.dilation_h + offset[2 * channel * p.positions + q];
+        const float x = base_x + k % p.kernel_w * p.dilation_w + offset[(2 * channel + 1) * p.positions + q];
+        samples->inside = y > -1 && x > -1 && y < p.height && x < p.width;
+        if (!samples->inside) continue;
+        const float floor_y = std::floor(y), floor_x = std::floor(x);
+        const Int top = static_cast<Int>(floor_y), left = static_cast<Int>(floor_x);
+        const float has_top = top >= 0, has_bottom = top + 1 < p.height, has_left = left >= 0, has_right = left + 1 < p.width;
+        const Int y0 = std::max<Int>(top, 0) * p.width, y1 = std::min(top + 1, p.height - 1) * p.width;
+        const Int x0 = std::max<Int>(left, 0), x1 = std::min(left + 1, p.width - 1);
+        const Int shift = g * p.group_row;
+        samples->corner[0] = (y0 + x0) * p.pixel_row + shift, samples->valid[0] = has_top * has_left;
+        samples->corner[1] = (y0 + x1) * p.pixel_row + shift, samples->valid[1] = has_top * has_right;
+        samples->corner[2] = (y1 + x0) * p.pixel_row + shift, samples->valid[2] = has_bottom * has_left;
+        samples->corner[3] = (y1 + x1) * p.pixel_row + shift, samples->valid[3] = has_bottom * has_right;
+        samples->down = y - floor_y, samples->right = x - floor_x;
+        samples->mask = mask[channel * p.positions + q];
+      }
+    }
+  }
+}
+
+void bilinear_weights(const Sample &s, float *w) {
+  w[0] = (1 - s.down) * (1 - s.right) * s.valid[0], w[1] = (1 - s.down) * s.right * s.valid[1];
+  w[2] = s.down * (1 - s.right) * s.valid[2], w[3] = s.down * s.right * s.valid[3];
+}
+
+// columns[q][tap][group][channel] = mask * interpolated value
+void unfold(const Problem &p, const float *packed, Int count, const Sample *samples, float *columns) {
+  const Int used = p.taps * p.pixel_row;
+  for (Int q = 0; q < count; q++) {
+    float *to = columns + q * p.columns;
+    for (Int i = used; i < p.columns; i++) to[i] = 0;
+    for (Int t = 0; t < p.taps * p.groups; t++, samples++, to += p.group_row) {
+      const Sample &s = *samples;
+      if (!s.inside) {
+        std::memset(to, 0, p.group_row * sizeof(float));
+        continue;
+      }
+      float w[4];
+      bilinear_weights(s, w);
+      for (float &value : w) value *= s.mask;
+      const float *c0 = packed + s.corner[0], *c1 = packed + s.corner[1], *c2 = packed + s.corner[2], *c3 = packed + s.corner[3];
+      for (Int i = 0; i < p.group_row; i += kLanes) {
+        store(to + i, w[0] * load(c0 + i) + w[1] * load(c1 + i) + w[2] * load(c2 + i) + w[3] * load(c3 + i));
+      }
+    }
+  }
+}
+
+// The transpose of unfold for the image, and the derivatives by offset and mask, from the columns' gradient.
+void fold_gradient(const Problem &p, const float *packed, Int first, Int last, const Sample *samples, const float *columns,
+                   float *image_gradient, float *offset_gradient, float *mask_gradient) {
+  for (Int q = first; q < last; q++) {
+    const float *from = columns + (q - first) * p.columns;
+    for (Int k = 0; k < p.taps; k++) {
+      for (Int g = 0; g < p.groups; g++, samples++, from += p.group_row) {
+        const Sample &s = *samples;
+        float by_mask = 0, by_y = 0, by_x = 0;
+        if (s.inside) {
+          float w[4], dot[4];
+          bilinear_weights(s, w);
+          Vec total[4] = {};
+          for (int corner = 0; corner < 4; corner++) {
+            const float *value = packed + s.corner[corner];
+            float *to = image_gradient + s.corner[corner];
+            const float factor = w[corner] * s.mask;
+            for (Int i = 0; i < p.group_row; i += kLanes) {
+              const Vec gradient = load(from + i);
+              total[corner] += gradient * load(value + i);
+              store(to + i, load(to + i) + factor * gradient);
+            }
+            dot[corner] = sum(total[corner]) * s.valid[corner];
+          }
+          by_mask = (1 - s.down) * ((1 - s.right) * dot[0] + s.right * dot[1]) + s.down * ((1 - s.right) * dot[2] + s.right * dot[3]);
+          by_y = s.mask * ((1 - s.right) * (dot[2] - dot[0]) + s.right * (dot[3] - dot[1]));
+          by_x = s.mask * ((1 - s.down) * (dot[1] - dot[0]) + s.down * (dot[3] - dot[2]));
+        }
+        const Int channel = g * p.taps + k;
+        offset_gradient[2 * channel * p.positions + q] = by_y;
+        offset_gradient[(2 * channel + 1) * p.positions + q] = by_x;
+        mask_gradient[channel * p.positions + q] = by_mask;
+      }
+    }
+  }
+}
+
+// ---- the two passes -----------------------------------------------------------------------------------------------------------------
+
+void forward(const Problem &p, void **params) {
+  const float *x = static_cast<float *>(params[0]), *offset = static_cast<float *>(params[1]), *mask = static_cast<float *>(params[2]);
+  const float *weight = static_cast<float *>(params[3]), *bias = static_cast<float *>(params[4]);
+  float *y = static_cast<float *>(params[6]);
+  const Int threads = std::min<Int>(omp_get_max_threads(), p.tiles);
+  Buffer image = allocate(p.pixels * p.pixel_row), panels = allocate(p.columns * p.padded_outputs);
+  Buffer columns = allocate(threads * p.tile * p.columns), results = allocate(threads * p.tile * p.padded_outputs);
+  std::vector<Sample> samples(threads * p.tile * p.taps * p.groups);
+#pragma omp parallel num_threads(threads)
+  {
+    const Int me = omp_get_thread_num();
+    float *my_columns = columns.get() + me * p.tile * p.columns, *my_results = results.get() + me * p.tile * p.padded_outputs;
+    Sample *my_samples = samples.data() + me * p.tile * p.taps * p.groups;
+#pragma omp for schedule(static)
+    for (Int panel = 0; panel < p.padded_outputs; panel += kPanel) {  // weight -> [outputs/kPanel][columns][kPanel]
+      float *to = panels.get() + panel * p.columns;
+      std::memset(to, 0, p.columns * kPanel * sizeof(float));
+      for (Int o = panel; o < std::min(panel + kPanel, p.outputs); o++) {
+        for (Int c = 0; c < p.channels; c++) {
+          for (Int k = 0; k < p.taps; k++) to[column_of(p, k, c) * kPanel + o - panel] = weight[(o * p.channels + c) * p.taps + k];
+        }
+      }
+    }
+    for (Int n = 0; n < p.batch; n++) {
+      pack_image(p, x + n * p.channels * p.pixels, image.get());
+      const float *my_offset = offset + n * 2 * p.groups * p.taps * p.positions, *my_mask = mask + n * p.groups * p.taps * p.positions;
+#pragma omp for schedule(static)
+      for (Int t = 0; t < p.tiles; t++) {
+        const Int first = t * p.tile, last = std::min(first + p.tile, p.positions);
+        locate(p, my_offset, my_mask, first, last, my_samples);
+        unfold(p, image.get(), last - first, my_samples, my_columns);
+        multiply(last - first, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel}, my_results,
+                 p.padded_outputs, false);
+        for (Int o = 0; o < p.outputs; o++) {
+          float *to = y + (n * p.outputs + o) * p.positions;
+          for (Int q = first; q < last; q++) to[q] = my_results[(q - first) * p.padded_outputs + o] + bias[o];
+        }
+      }
+    }
+  }
+}
+
+void backward(const Problem &p, void **params) {
+  const float *x = static_cast<float *>(params[0]), *offset = static_cast<float *>(params[1]), *mask = static_cast<float *>(params[2]);
+  const float *weight = static_cast<float *>(params[3]), *dy = static_cast<float *>(params[6]);
+  float *dx = static_cast<float *>(params[7]), *doffset = static_cast<float *>(params[8]), *dmask = static_cast<float *>(params[9]);
+  float *dweight = static_cast<float *>(params[10]), *dbias = static_cast<float *>(params[11]);
+  const Int threads = std::min<Int>(omp_get_max_threads(), p.tiles), image_floats = p.pixels * p.pixel_row;
+  const Int weight_floats = p.outputs * p.columns;
+  Buffer image = allocate(image_floats), panels = allocate(weight_floats);
+  Buffer columns = allocate(threads * p.tile * p.columns), column_gradients = allocate(threads * p.tile * p.columns);
+  Buffer dys = allocate(threads * p.tile * p.outputs);
+  Buffer image_gradients = allocate(threads * image_floats), weight_gradients = allocate(threads * weight_floats);
+  Buffer bias_gradients = allocate(threads * p.outputs);
+  std::vector<Sample> samples(threads * p.tile * p.taps * p.groups);
+#pragma omp parallel num_threads(threads)
+  {
+    const Int me = omp_get_thread_num(), team = omp_get_num_threads();
+    float *my_columns = columns.get() + me * p.tile * p.columns, *my_gradients = column_gradients.get() + me * p.tile * p.columns;
+    float *my_dy = dys.get() + me * p.tile * p.outputs, *my_dx = image_gradients.get() + me * image_floats;
+    float *my_dweight = weight_gradients.get() + me * weight_floats, *my_dbias = bias_gradients.get() + me * p.outputs;
+    Sample *my_samples = samples.data() + me * p.tile * p.taps * p.groups;
+    std::fill_n(my_dweight, weight_floats, 0.f);
+    std::fill_n(my_dbias, p.outputs, 0.f);
+#pragma omp for schedule(static)
+    for (Int o = 0; o < p.outputs; o++) {  // weight -> [columns/kPanel][outputs][kPanel]
+      for (Int c = 0; c < p.columns; c++) panels[(c / kPanel * p.outputs + o) * kPanel + c % kPanel] = 0;
+      for (Int c = 0; c < p.channels; c++) {
+        for (Int k = 0; k < p.taps; k++) {
+          const Int column = column_of(p, k, c);
+          panels[(column / kPanel * p.outputs + o) * kPanel + column % kPanel] = weight[(o * p.channels + c) * p.taps + k];
+        }
+      }
+    }
+    for (Int n = 0; n < p.batch; n++) {
+      pack_image(p, x + n * p.channels * p.pixels, image.get());
+      std::fill_n(my_dx, image_floats, 0.f);
+      const Int offset_start = n * 2 * p.groups * p.taps * p.positions, mask_start = offset_start / 2;
+#pragma omp for schedule(static)
+      for (Int t = 0; t < p.tiles; t++) {
+        const Int first = t * p.tile, last = std::min(first + p.tile, p.positions), count = last - first;
+        for (Int o = 0; o < p.outputs; o++) {
+          const float *from = dy + (n * p.outputs + o) * p.positions + first;
+          float total = 0;
+          for (Int q = 0; q < count; q++) total += my_dy[o * p.tile + q] = from[q];
+          my_dbias[o] += total;
+        }
+        locate(p, offset + offset_start, mask + mask_start, first, last, my_samples);
+        unfold(p, image.get(), count, my_samples, my_columns);
+        multiply(p.outputs, p.columns, count, {my_dy, p.tile, 1}, {my_columns, kPanel, p.columns}, my_dweight, p.columns, true);
+        multiply(count, p.columns, p.outputs, {my_dy, 1, p.tile}, {panels.get(), p.outputs * kPanel, kPanel}, my_gradients, p.columns, false);
+        fold_gradient(p, image.get(), first, last, my_samples, my_gradients, my_dx, doffset + offset_start, dmask + mask_start);
+      }
+      constexpr Int kBlock = 32;
+#pragma omp for schedule(static)
+      for (Int first = 0; first < p.pixels; first += kBlock) {
+        const Int last = std::min(first + kBlock, p.pixels);
+        float *mine = image_gradients.get();
+        for (Int other = 1; other < team; other++) {
+          const float *theirs = mine + other * image_floats;
+          for (Int i = first * p.pixel_row; i < last * p.pixel_row; i++) mine[i] += theirs[i];
+        }
+        for (Int c = 0; c < p.channels; c++) {
+          float *to = dx + (n * p.channels + c) * p.pixels;
+          const float *from = mine + column_of(p, 0, c);
+          for (Int i = first; i < last; i++) to[i] = from[i * p.pixel_row];
+        }
+      }
+    }
+#pragma omp for schedule(static)
+    for (Int o = 0; o < p.outputs; o++) {
+      float *total = weight_gradients.get() + o * p.columns;
+      dbias[o] = bias_gradients[o];
+      for (Int other = 1; other < team; other++) {
+        const float *theirs = total + other * weight_floats;
+        for (Int i = 0; i < p.columns; i++) total[i] += theirs[i];
+        dbias[o] += bias_gradients[other * p.outputs + o];
+      }
+      for (Int c = 0; c < p.channels; c++) {
+        for (Int k = 0; k < p.taps; k++) dweight[(o * p.channels + c) * p.taps + k] = total[column_of(p, k, c)];
+      }
+    }
+  }
+}
+
+template <void (*pass)(const Problem &, void **)>
+int run(int count, int expected, void **params, const int *ndims, int64_t **shapes, const char **dtypes) {
+  if (count != expected) return kBadCount;
+  Problem problem;
+  const Failure failure = read_problem(params, ndims, shapes, dtypes, &problem);
+  if (failure != kOk) return failure;
+  try {
+    pass(problem, params);
+  } catch (const std::bad_alloc &) {
+    return kNoMemory;
+  }
+  return kOk;
+}
+
+}  // namespace
+
+// MindSpore's interface of a custom operator: inputs, then outputs; a result other than 0 becomes a RuntimeError.
+
+extern "C" int DeformConv(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run<forward>(count, 7, params, ndims, shapes, dtypes);
+}
+
+extern "C" std::vector<int64_t> DeformConvInferShape(int *, int64_t **shapes, void *) {
+  return {shapes[0][0], shapes[3][0], shapes[1][2], shapes[1][3]};
+}
+
+// inputs: as above, and the output's gradient; outputs: the gradients of x, offset, mask, weight, bias
+extern "C" int DeformConvGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run<backward>(count, 12, params, ndims, shapes, dtypes);
+}
+
+extern "C" std::vector<std::vector<int64_t>> DeformConvGradInferShape(int *ndims, int64_t **shapes, void *) {
+  std::vector<std::vector<int64_t>> result;
+  for (int i = 0; i < 5; i++) result.emplace_back(shapes[i], shapes[i] + ndims[i]);
+  return result;
+}

@@ -1,0 +1,158 @@
+"""Compile a C++ source into a per-user cache and return the library's path.
+
+The file name carries a hash of the source, flags, compiler and CPU features, so a library is never used where it does not fit. The
+file's last 32 bytes are the SHA-256 of the rest (loaders ignore them): a truncated or damaged library is noticed and built again before
+it can crash the process that loads it. Several processes may ask at once: one compiles, the others wait, and the finished file appears
+under its name in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Iterator, List
+
+from mindpoint.errors import MindpointError
+
+FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-std=c++17", "-D_GLIBCXX_USE_CXX11_ABI=0",
+         "-Wl,-z,now")
+COMPILE_SECONDS = 300
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class NativeBuildError(MindpointError):
+    """There is no usable library; the message says why."""
+
+
+def build(source: Path) -> Path:
+    """The shared library made of ``source``, from the cache or compiled now; its loading has been tried.
+
+    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
+    ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.
+    Raises NativeBuildError.
+    """
+    failures: List[str] = []
+    compilers = find_compilers()
+    if not compilers:
+        raise NativeBuildError("no C++ compiler found (set CXX, or install g++ or clang++)")
+    for folder in _folders():
+        try:
+            _prepare(folder)
+            for compiler in compilers:
+                try:
+                    return _build_with(compiler, source, folder)
+                except NativeBuildError as error:
+                    failures.append(str(error))
+            break
+        except OSError as error:
+            failures.append(f"cannot use {folder}: {error.strerror or error}")
+    raise NativeBuildError("; ".join(failures))
+
+
+def find_compilers() -> List[List[str]]:
+    """Command lines of the C++ compilers to try, best first."""
+    chosen = os.environ.get("CXX")
+    commands = [shlex.split(chosen)] if chosen else [["c++"], ["g++"], ["clang++"]]
+    return [command for command in commands if command and shutil.which(command[0])]
+
+
+def _folders() -> Iterator[Path]:
+    own = os.environ.get("MINDPOINT_CACHE")
+    if own:
+        yield Path(own).absolute()
+    else:
+        with contextlib.suppress(RuntimeError):  # no home folder
+            yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "mindpoint"
+    yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
+
+
+def _prepare(folder: Path) -> None:
+    if ":" in str(folder):
+        raise OSError("MindSpore loads no operator from a path with a colon")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:  # others could put code there
+        raise OSError("it belongs to, or can be written by, other users")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(13, "no write permission")
+
+
+def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
+    library = folder / f"{source.stem}-{_key(compiler, source)}.so"
+    if not _intact(library):
+        with _locked(library.with_suffix(".lock")):
+            if not _intact(library):  # another process may have made it meanwhile
+                _compile(compiler, source, library)
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        raise NativeBuildError(f"the compiled library does not load: {error}") from error
+    return library
+
+
+def _key(compiler: List[str], source: Path) -> str:
+    parts = [source.read_bytes(), *(flag.encode() for flag in FLAGS), *(word.encode() for word in compiler)]
+    parts += [_run(compiler + ["--version"]).encode(), platform.machine().encode(), _cpu_features().encode()]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:20]
+
+
+def _cpu_features() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _intact(library: Path) -> bool:
+    try:
+        content = library.read_bytes()
+    except FileNotFoundError:
+        return False
+    return content[-_DIGEST_BYTES:] == hashlib.sha256(content[:-_DIGEST_BYTES]).digest()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "w") as file:
+        with contextlib.suppress(OSError):  # some network file systems have no locks: then two processes may both compile
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(compiler: List[str], source: Path, library: Path) -> None:
+    handle, name = tempfile.mkstemp(suffix=".so", prefix=library.stem + "-", dir=library.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        _run([*compiler, *FLAGS, "-o", name, str(source)])
+        content = unfinished.read_bytes()
+        unfinished.write_bytes(content + hashlib.sha256(content).digest())
+        unfinished.chmod(0o700)
+        os.replace(unfinished, library)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _run(command: List[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NativeBuildError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        said = next((line for line in lines if "error" in line), lines[0] if lines else "")
+        raise NativeBuildError(f"{command[0]} ended with {done.returncode}: {said.strip()}")
+    return done.stdout
