@@ -1,0 +1,181 @@
+"""A checked configuration and what is built from it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mindpoint.config import files
+from mindpoint.config.check import check, find_entry, nested_blocks, positioned, settings
+from mindpoint.config.node import Node, Problems, join, leaves, place
+from mindpoint.config.overrides import apply
+from mindpoint.config.references import escape, resolve
+from mindpoint.config.schema import ROOT, Named, Section, Slot
+from mindpoint.config.text import to_text
+from mindpoint.config.walk import kind_at, without_nulls
+from mindpoint.contracts.image import InputSpec
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError, MindpointError
+from mindpoint.registry import registry, signature_of
+
+
+def load_config(name: str, overrides: Sequence[str] = ()) -> "Config":
+    """Read and check a configuration.
+
+    Args:
+        name: a file, a run's folder, or the name of a shipped configuration.
+        overrides: ``a.b=value`` as after ``--set``, laid over it in order.
+
+    Raises:
+        ConfigError: one line for everything that is wrong.
+    """
+    problems = Problems()
+    return _finish(str(name), files.read(files.find(name), problems), overrides, problems)
+
+
+def _finish(name: str, root: Node, overrides: Sequence[str], problems: Problems) -> "Config":
+    root = without_nulls(ROOT, apply(root, overrides, problems))
+    root = resolve(root, problems)
+    check(ROOT, root, "", problems)
+    problems.raise_any()
+    return Config(name, root)
+
+
+class Config:
+    """A resolved and checked configuration; made by :func:`load_config` or :meth:`from_text`.
+
+    Attributes:
+        name: what it was loaded by.
+    """
+
+    def __init__(self, name: str, root: Node) -> None:
+        self.name = name
+        self._root = root
+
+    @staticmethod
+    def from_text(text: str, name: str, overrides: Sequence[str] = ()) -> "Config":
+        """A configuration that is stored in something else than a file; ``name`` opens the messages. Raises ConfigError."""
+        problems = Problems()
+        return _finish(name, files.read_text(text, name, Path(), problems), overrides, problems)
+
+    @property
+    def data(self) -> dict:
+        """All values that are written, as nested dictionaries and lists: a copy."""
+        return self._root.plain()
+
+    @property
+    def classes(self) -> List[str]:
+        """Category names; the index is the class label."""
+        return list(self.section("").classes)
+
+    @property
+    def seed(self) -> int:
+        return self.section("").seed
+
+    @cached_property
+    def keypoints(self) -> Keypoints:
+        return self.section("keypoints")
+
+    @cached_property
+    def input_spec(self) -> InputSpec:
+        return self.section("input")
+
+    def section(self, path: str) -> object:
+        """The settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for what is not written.
+
+        Raises:
+            ConfigError: the section is not there and some of its keys have no default.
+        """
+        section, node = kind_at(path) if path else ROOT, self._node(path)
+        if not isinstance(section, Section) or section.settings is None:
+            raise ValueError(f"{path} is no section with settings")
+        try:
+            return settings(section, node)
+        except TypeError as error:
+            raise ConfigError(f"{self.name}: there is no '{path}' section; add one") from error
+
+    def split(self, name: str) -> object:
+        """The settings of ``data.<name>``. Raises ConfigError if it is not there."""
+        if self._node(f"data.{name}") is None:
+            splits = list(self.data.get("data", {}))
+            raise ConfigError(f"{self.name}: there is no 'data.{name}' section; data has {', '.join(splits) or 'none'}")
+        return self.section(f"data.{name}")
+
+    def require(self, *paths: str) -> None:
+        """Raise one ConfigError that names all sections and blocks of ``paths`` that are not there."""
+        missing = [f"{self.name}: '{path}' is missing; add it" for path in paths if self._node(path) is None]
+        if missing:
+            raise ConfigError("\n".join(missing))
+
+    def has(self, path: str) -> bool:
+        """Whether something is written there."""
+        return self._node(path) is not None
+
+    def build(self, path: str, **provided: object) -> Optional[object]:
+        """The part of a slot such as ``model.backbone``; None if there is no block.
+
+        Blocks inside the arguments are built first. A constructor that names ``keypoints``, ``classes``, ``input_spec`` or one of ``provided`` is
+        given it, unless the block says otherwise.
+
+        Raises:
+            MindpointError: as the constructor raised it, with the block's place before the message.
+            ConfigError: the constructor raised something else.
+        """
+        slot, node = kind_at(path), self._node(path)
+        if not isinstance(slot, Slot):
+            raise ValueError(f"{path} is no place for a part")
+        if node is None:
+            return None
+        common = {"keypoints": self.keypoints, "classes": self.classes, "input_spec": self.input_spec}
+        return _build(slot, node, path, {**common, **provided})
+
+    def build_all(self, path: str, **provided: object) -> Dict[str, object]:
+        """The parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
+        kind, node = kind_at(path), self._node(path)
+        if not isinstance(kind, Named):
+            raise ValueError(f"{path} is no place for parts with names")
+        return {name: self.build(join(path, name), **provided) for name in (node.keys() if node else ())}
+
+    def to_yaml(self, origin: bool = False) -> str:
+        """The resolved configuration as text that loads again and means the same; ``origin`` adds each value's place as a comment."""
+        written = self._root.map_scalars(lambda node, _: Node(escape(node.value), node.where) if isinstance(node.value, str) else node)
+        return to_text(written, origin)
+
+    def leaves(self) -> Iterator[Tuple[str, object, str]]:
+        """Path, value and place of everything that is no mapping with entries."""
+        for path, node in leaves(self._root):
+            yield path, node.plain(), node.where
+
+    def _node(self, path: str) -> Optional[Node]:
+        node: Optional[Node] = self._root
+        for key in path.split(".") if path else ():
+            node = node.child(key) if node is not None else None
+        return node
+
+
+def _build(slot: Slot, node: Node, path: str, provided: Dict[str, object], nested: bool = False) -> object:
+    entry = find_entry(slot, node, path, nested)
+    said = node.value["type"]
+    make = registry(slot.registry).get(said.value, place(said.where, join(path, "type")))
+    arguments = {key: _argument(slot, child, join(path, key), provided) for key, child in node.value.items() if key != "type"}
+    for parameter in signature_of(entry).parameters:
+        if parameter.name in provided:
+            arguments.setdefault(parameter.name, provided[parameter.name])
+    try:
+        return make(**arguments)
+    except MindpointError as error:
+        error.args = (positioned(Node(node.value, said.where), path, error), *error.args[1:])
+        raise
+    except Exception as error:
+        raise ConfigError(f"{place(said.where, path)}: {entry.name} failed to build: {type(error).__name__}: {error}") from error
+
+
+def _argument(slot: Slot, node: Node, path: str, provided: Dict[str, object]) -> object:
+    if node.is_mapping and "type" in node.value:
+        return _build(slot, node, path, provided, nested=True)
+    if node.is_mapping:
+        return {key: _argument(slot, child, join(path, key), provided) for key, child in node.value.items()}
+    if node.is_list:
+        return [_argument(slot, child, join(path, str(index)), provided) for index, child in enumerate(node.value)]
+    return node.value

@@ -1,0 +1,36 @@
+"""How one configuration is laid over another."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from mindpoint.config.node import Node, Problems, join
+from mindpoint.registry import normalize
+
+REPLACE = "_replace_"
+
+
+def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "") -> Node:
+    """``top`` laid over ``base``: mappings merge, everything else replaces.
+
+    A mapping whose ``type`` names another part than the one below replaces it, for its arguments belong to the other part;
+    ``_replace_: true`` forces that.
+    """
+    if not top.is_mapping:
+        return top
+    below = base.value if base is not None and base.is_mapping and not _replaces(base, top, problems, path) else {}
+    merged = dict(below)
+    for key, child in top.value.items():
+        if key != REPLACE:
+            merged[key] = merge(below.get(key), child, problems, join(path, key))
+    return Node(merged, top.where)
+
+
+def _replaces(base: Node, top: Node, problems: Problems, path: str) -> bool:
+    forced = top.value.get(REPLACE)
+    if forced is not None and not isinstance(forced.value, bool):
+        problems.add(forced.where, join(path, REPLACE), f"{forced.value!r} is neither true nor false")
+    if forced is not None and forced.value is True:
+        return True
+    old, new = base.block_type(), top.block_type()
+    return old is not None and new is not None and normalize(old) != normalize(new)

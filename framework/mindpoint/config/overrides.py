@@ -1,0 +1,70 @@
+"""``--set a.b.0.c=value``: changes that the command line makes to a configuration."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+from mindpoint.config.merge import merge
+from mindpoint.config.node import Node, Problems, join
+from mindpoint.config.schema import ROOT, Kind, Slot
+from mindpoint.config.text import parse
+from mindpoint.config.walk import advice, below, possible_keys
+from mindpoint.errors import ConfigError
+
+
+def apply(root: Node, overrides: Sequence[str], problems: Problems) -> Node:
+    """Lay each override over the configuration, in order, as a file that inherits from it would be.
+
+    The path must exist, or be known to the schema or to the constructor of the part it leads into; a leading ``+`` adds any other.
+    """
+    for text in overrides:
+        try:
+            root = _Override(text, problems).apply(root, ROOT, 0)
+        except ConfigError as error:
+            problems.add_message(str(error))
+    return root
+
+
+class _Override:
+    def __init__(self, text: str, problems: Problems) -> None:
+        path, equals, value = text.partition("=")
+        self._adds = path.startswith("+")
+        path = path.lstrip("+").strip()
+        self._keys = path.split(".")
+        if not equals or "" in self._keys:
+            raise ConfigError(f"--set {text}: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10")
+        self._where = f"--set {path}"
+        self._problems = problems
+        self._value = parse(value, lambda line: self._where, problems, path)
+
+    def apply(self, node: Node, kind: Optional[Kind], depth: int) -> Node:
+        key, rest = self._keys[depth], self._keys[depth + 1 :]
+        child = node.child(key)
+        if child is None:
+            self._check_missing(node, kind, depth)
+            child = Node({}, self._where)
+        if rest:
+            changed = self.apply(child, below(kind, key), depth + 1)
+        elif node.is_mapping and key == "type":  # merged with the block and not only with its type: another part replaces it
+            return merge(node, Node({key: self._value}, node.where), self._problems)
+        else:
+            changed = merge(child, self._value, self._problems, ".".join(self._keys))
+        if node.is_list:
+            return Node([changed if str(index) == key else item for index, item in enumerate(node.value)], node.where)
+        return Node({**(node.value or {}), key: changed}, node.where)
+
+    def _check_missing(self, node: Node, kind: Optional[Kind], depth: int) -> None:
+        key, path = self._keys[depth], ".".join(self._keys[:depth])
+        if node.is_list:
+            raise ConfigError(f"{self._where}: {path} has {len(node.value)} items, 0 to {len(node.value) - 1}; to add one, set the whole list")
+        if not node.is_mapping and node.value is not None:
+            raise ConfigError(f"{self._where}: {path} is no mapping and has no '{key}'")
+        possible = possible_keys(kind, node)
+        if self._adds or possible is None or key in possible:
+            return
+        owner = node.block_type() if isinstance(kind, Slot) else None
+        said = f"{owner} has no argument '{key}'" if owner else f"there is no '{join(path, key)}'"
+        known = list(dict.fromkeys([*node.keys(), *possible]))
+        fixed = bool(possible) or isinstance(kind, Slot)
+        how = "" if fixed else f"; --set +{'.'.join(self._keys)}=... adds it"
+        raise ConfigError(f"{self._where}: {said}{advice(key, known, 'there is')}{how}")

@@ -1,0 +1,80 @@
+"""``${a.b.c}``: a value that stands elsewhere in the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List
+
+from mindpoint.config.node import Node, Problems, join
+from mindpoint.config.text import one_line
+from mindpoint.config.walk import advice
+from mindpoint.errors import ConfigError
+
+_REFERENCE = re.compile(r"\$(\$?)\{([^{}]*)\}")
+
+
+class Unresolved(str):
+    """Text whose references have been reported as wrong: nothing more is to be said about it."""
+
+
+def escape(text: str) -> str:
+    """Text that resolves to ``text``."""
+    return text.replace("${", "$${")
+
+
+def resolve(root: Node, problems: Problems) -> Node:
+    """Replace all references. One that is the whole text keeps the type of its target, others put it into the text; ``$${`` is a plain ``${``."""
+    return root.map_scalars(_Resolver(root, problems).reported)
+
+
+class _Resolver:
+    def __init__(self, root: Node, problems: Problems) -> None:
+        self._root, self._problems = root, problems
+        self._open: List[str] = []
+        self._done: Dict[str, Node] = {}
+
+    def reported(self, node: Node, path: str) -> Node:
+        """The text with its references replaced, or marked as unresolved if that is not possible."""
+        try:
+            return self._text(node)
+        except ConfigError as error:
+            self._problems.add(node.where, path, str(error))
+            return Node(Unresolved(node.value), node.where)
+
+    def _text(self, node: Node) -> Node:
+        if not isinstance(node.value, str) or "${" not in node.value:
+            return node
+        whole = _REFERENCE.fullmatch(node.value)
+        if whole and not whole.group(1):
+            return Node(self._target(whole.group(2)).value, node.where)
+        return Node(_REFERENCE.sub(self._inserted, node.value), node.where)
+
+    def _inserted(self, match: "re.Match[str]") -> str:
+        if match.group(1):
+            return match.group(0)[1:]
+        target = self._target(match.group(2))
+        if target.is_mapping or target.is_list:
+            raise ConfigError(f"'{match.group(0)}' is no single value and cannot stand inside a text")
+        return target.value if isinstance(target.value, str) else one_line(target.value)
+
+    def _target(self, path: str) -> Node:
+        if path in self._open:
+            circle = " -> ".join([*self._open[self._open.index(path) :], path])
+            raise ConfigError(f"the reference leads back to itself: {circle}; write one of these values out")
+        if path not in self._done:
+            self._open.append(path)
+            try:
+                self._done[path] = self._find(path).map_scalars(lambda node, _: self._text(node))
+            finally:
+                self._open.pop()
+        return self._done[path]
+
+    def _find(self, path: str) -> Node:
+        node, walked = self._root, ""
+        for key in path.split("."):
+            node = self._text(node)
+            child = node.child(key)
+            if child is None:
+                raise ConfigError(f"'${{{path}}}': there is no '{join(walked, key)}'{advice(key, node.keys(), 'there is')}")
+            node, walked = child, join(walked, key)
+        return node

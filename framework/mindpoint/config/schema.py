@@ -1,0 +1,165 @@
+"""The configuration's form: its sections with their keys, and which kind of part goes where.
+
+A new section, key or slot is one line here; loading, checking, overriding and building follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field
+from typing import Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
+
+from mindpoint.contracts.image import InputSpec
+from mindpoint.contracts.keypoints import Keypoints
+
+
+def _key(rule: Callable[[object], bool], text: str, default: object = MISSING) -> object:
+    """A key whose value must satisfy a rule, said in ``text`` as what the value must be."""
+    return field(default=default, metadata={"rule": (rule, text)})
+
+
+def _whole(minimum: int, default: object = MISSING) -> object:
+    return _key(lambda value: value is None or value >= minimum, f"{minimum} or more", default)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Keys of the top level.
+
+    Attributes:
+        classes: category names; the position is the class label of the network.
+        seed: of everything random.
+    """
+
+    classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "at least one name, and each once")
+    seed: int = _whole(0, default=0)
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """``runtime``: where the network runs; ``auto`` takes an Ascend device if there is one."""
+
+    device: Literal["auto", "CPU", "Ascend"] = "auto"
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """``data.<name>``: how samples are read.
+
+    Attributes:
+        batch_size: samples a step.
+        workers: threads, or processes, that prepare samples.
+        shuffle: another order every epoch.
+        processes: workers are processes.
+    """
+
+    batch_size: int = _whole(1, default=1)
+    workers: int = _whole(1, default=2)
+    shuffle: bool = False
+    processes: bool = False
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """``train``: length of a training and what it starts from.
+
+    Attributes:
+        epochs: passes over the training data.
+        max_steps: end after that many steps, if that is earlier.
+        weights: file with the initial weights.
+    """
+
+    epochs: int = _whole(1)
+    max_steps: Optional[int] = _whole(1, default=None)
+    weights: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class TestSettings:
+    """``test``: how detections are made.
+
+    Attributes:
+        resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
+        flip: average with the outputs for the mirrored image.
+        scales: factors by which each image is scaled; the detections of all are joined.
+        nms: soft non-maximum suppression also for a single scale.
+        batch_size: images at once, at fixed resolution.
+    """
+
+    __test__ = False  # pytest takes it for a test otherwise
+
+    resolution: Literal["fixed", "keep"] = "fixed"
+    flip: bool = False
+    scales: Sequence[float] = _key(lambda scales: scales and min(scales) > 0, "positive factors, at least one", default=(1.0,))
+    nms: bool = False
+    batch_size: int = _whole(1, default=1)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One part: ``type:`` names it, the other keys are its constructor's arguments.
+
+    Attributes:
+        registry: where the name is looked up.
+        given: arguments that the run provides to a constructor that names them and is not given them by the configuration.
+    """
+
+    registry: str
+    given: Tuple[str, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Named:
+    """A mapping from names, chosen by the user, to entries of one form. ``required``: at least one."""
+
+    item: "Kind"
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """Fixed keys: the fields of the dataclass ``settings``, and sections and slots in ``parts``."""
+
+    settings: Optional[type] = None
+    parts: Mapping[str, "Kind"] = field(default_factory=dict)
+    required: bool = False
+
+
+Kind = Union[Slot, Named, Section]
+
+_LABELS = ("keypoints", "classes")
+_IMAGES = ("keypoints", "classes", "input_spec")
+
+ROOT = Section(
+    RunSettings,
+    {
+        "runtime": Section(RuntimeSettings),
+        "input": Section(InputSpec, required=True),
+        "keypoints": Section(Keypoints, required=True),
+        "model": Section(
+            parts={
+                "backbone": Slot("backbones", _IMAGES, required=True),
+                "neck": Slot("necks", ("in_features", *_IMAGES)),
+                "heads": Named(Slot("heads", ("in_features", *_IMAGES)), required=True),
+                "losses": Named(Slot("losses", _LABELS)),
+                "decoder": Slot("decoders", _LABELS),
+            },
+            required=True,
+        ),
+        "data": Named(
+            Section(
+                SplitSettings,
+                {
+                    "dataset": Slot("datasets", _IMAGES, required=True),
+                    "transforms": Named(Slot("transforms", _IMAGES)),
+                    "targets": Slot("targets", _IMAGES),
+                },
+            )
+        ),
+        "optimizer": Slot("optimizers", ("params",)),
+        "schedule": Slot("schedules", ("epochs", "steps_per_epoch", "lr")),
+        "train": Section(TrainSettings),
+        "test": Section(TestSettings, {"metric": Slot("metrics", _LABELS)}),
+        "hooks": Named(Slot("hooks", (*_LABELS, "run_dir"))),
+    },
+)

@@ -1,0 +1,179 @@
+"""YAML text to nodes and back.
+
+Scalars follow YAML 1.2's core schema: ``1e-4`` is a float, only ``true`` and ``false`` are booleans, ``010`` is ten,
+``1:30``, ``yes`` and ``2024-01-01`` are strings. PyYAML alone follows YAML 1.1, which reads all of these otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Callable, Dict, Set
+
+import yaml
+
+from mindpoint.config.node import Node, Problems, Scalar, join
+from mindpoint.errors import ConfigError
+
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    ("merge", r"<<", ["<"]),
+)
+
+_HINTS = (
+    ("'\\t'", "indent with spaces, not tabs"),
+    ("mapping values are not allowed", "a text that holds ': ' needs quotes; else look at the indentation"),
+    ("expected ',' or '}'", "look for a missing comma or bracket; a ${reference} inside brackets needs quotes"),
+    ("expected ',' or ']'", "look for a missing comma or bracket; a ${reference} inside brackets needs quotes"),
+    ("could not find expected ':'", "a key needs a colon and a space behind it"),
+    ("expected <block end>", "look at the indentation of this line and the lines above it"),
+    ("undefined alias", "an anchor (&name) must stand above its alias (*name) in the same file"),
+    ("quoted scalar", "close the quotes"),
+    ("cannot start any token", "put the text in quotes"),
+    ("single document", "one file holds one configuration; remove the '---'"),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes a string if YAML 1.1 or 1.2 would take it for something else."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+for _name, _pattern, _first in _SCALARS:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def parse(text: str, place: Callable[[int], str], problems: Problems, path: str = "") -> Node:
+    """Read one YAML document.
+
+    Args:
+        text: the document; an empty one is null.
+        place: what to call a line (1-based), e.g. ``configs/a.yaml:4``.
+        problems: takes duplicate keys and the like.
+        path: where in the configuration the value stands, for messages.
+
+    Raises:
+        ConfigError: no YAML.
+    """
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        hint = next((f"; {hint}" for sign, hint in _HINTS if sign in said), "")
+        raise ConfigError(f"{place(mark.line + 1)}: no valid YAML: {said}{hint}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{place(line)}: no valid YAML: the character {chr(error.character)!r} is not allowed; remove it") from error
+    return Node(None, place(1)) if root is None else _Converter(place, problems).node(root, path)
+
+
+class _Converter:
+    """PyYAML's nodes to ours."""
+
+    def __init__(self, place: Callable[[int], str], problems: Problems) -> None:
+        self._place = place
+        self._problems = problems
+        self._open: Set[int] = set()
+
+    def node(self, source: yaml.Node, path: str) -> Node:
+        where = self._place(source.start_mark.line + 1)
+        kind = source.tag[len(_TAG) :] if source.tag.startswith(_TAG) else source.tag
+        if kind not in ("null", "bool", "int", "float", "str", "seq", "map"):
+            raise ConfigError(f"{where}: {path}: the YAML tag '{source.tag.replace(_TAG, '!!')}' is not supported; remove it")
+        if id(source) in self._open:
+            raise ConfigError(f"{where}: {path}: the alias stands inside its own anchor; write the value out")
+        if isinstance(source, yaml.ScalarNode):
+            try:
+                return Node(_scalar(kind, source.value), where)
+            except ValueError as error:
+                raise ConfigError(f"{where}: {path}: '{source.value}' is no {kind}; remove the YAML tag") from error
+        self._open.add(id(source))
+        if isinstance(source, yaml.SequenceNode):
+            value = [self.node(item, join(path, str(index))) for index, item in enumerate(source.value)]
+        else:
+            value = self._mapping(source, path)
+        self._open.remove(id(source))
+        return Node(value, where)
+
+    def _mapping(self, source: yaml.MappingNode, path: str) -> Dict[str, Node]:
+        own: Dict[str, Node] = {}
+        merged: Dict[str, Node] = {}
+        for key_source, value_source in source.value:
+            where = self._place(key_source.start_mark.line + 1)
+            if key_source.tag == _TAG + "merge":
+                for name, child in self._merge_key(value_source, where, path).items():
+                    merged.setdefault(name, child)
+                continue
+            key = key_source.value
+            if key_source.tag != _TAG + "str":
+                self._problems.add(where, path, f"the key {_spell(key_source)} is no text; put it in quotes")
+                key = _spell(key_source)
+            child_path = join(path, key)
+            child = self.node(value_source, child_path)
+            if key in own:
+                self._problems.add(where, child_path, f"duplicate key '{key}', it stands at {own[key].where} already; remove one of them")
+            own[key] = replace(child, where=where)
+        return {**merged, **own}
+
+    def _merge_key(self, source: yaml.Node, where: str, path: str) -> Dict[str, Node]:
+        found: Dict[str, Node] = {}
+        for item in source.value if isinstance(source, yaml.SequenceNode) else [source]:
+            if not isinstance(item, yaml.MappingNode):
+                self._problems.add(where, path, "'<<' takes a mapping (*anchor) or a list of mappings")
+                continue
+            for name, child in self.node(item, path).value.items():
+                found.setdefault(name, child)
+        return found
+
+
+def _spell(source: yaml.Node) -> str:
+    return source.value if isinstance(source, yaml.ScalarNode) else "in brackets"
+
+
+def _scalar(kind: str, text: str) -> Scalar:
+    if kind == "null":
+        return None
+    if kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if kind == "int":
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if kind == "float":
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return text
+
+
+def one_line(value: object) -> str:
+    """A value as YAML in one line."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text[: -len("\n...\n")] if text.endswith("\n...\n") else text.rstrip("\n")
+
+
+def to_text(node: Node, origin: bool = False, indent: str = "") -> str:
+    """A mapping as YAML: nested mappings indented, all else in one line; with ``origin`` each line ends with its place."""
+    text = ""
+    for key, child in node.value.items():
+        name = indent + one_line(key)
+        if child.is_mapping and child.value:
+            text += f"{name}:\n" + to_text(child, origin, indent + "  ")
+        else:
+            line = f"{name}: {one_line(child.plain())}"
+            text += f"{line:<60}  # {child.where}\n" if origin else f"{line}\n"
+    return text

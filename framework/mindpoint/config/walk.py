@@ -1,0 +1,64 @@
+"""Questions to the schema that need a place in a configuration."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from mindpoint.config.node import Node
+from mindpoint.config.schema import ROOT, Kind, Named, Section, Slot
+from mindpoint.errors import ConfigError
+from mindpoint.registry import Signature, nearest, registry, signature_of
+from mindpoint.registry.signature import inspected
+
+
+def kind_at(path: str) -> Optional[Kind]:
+    """The section, mapping or slot of a dotted path; None if it is none of these."""
+    kind: Optional[Kind] = ROOT
+    for key in path.split("."):
+        kind = below(kind, key)
+    return kind
+
+
+def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
+    """The section, mapping or slot that ``key`` names there, if it names one."""
+    if isinstance(kind, Section):
+        return kind.parts.get(key)
+    return kind.item if isinstance(kind, Named) else None
+
+
+def fields(section: Section) -> Signature:
+    """The keys with values of a section."""
+    return inspected(section.settings) if section.settings else Signature((), False, None, None)
+
+
+def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
+    """The keys that the schema, or the constructor of the part named there, knows; None if any key may stand there or it cannot be told."""
+    if isinstance(kind, Section):
+        return [*kind.parts, *(parameter.name for parameter in fields(kind).parameters)]
+    if isinstance(kind, Slot):
+        try:
+            signature = signature_of(registry(kind.registry).find(node.block_type() or ""))
+        except ConfigError:
+            return None
+        return None if signature.accepts_any_keyword else ["type", *(parameter.name for parameter in signature.parameters)]
+    return []
+
+
+def without_nulls(kind: Optional[Kind], node: Node) -> Node:
+    """The tree without the sections, mappings and slots that are set to null: null takes out what was inherited."""
+    if not node.is_mapping or kind is None:
+        return node
+    kept = {}
+    for key, child in node.value.items():
+        inner = below(kind, key)
+        if inner is None or child.value is not None:
+            kept[key] = without_nulls(inner, child)
+    return Node(kept, node.where)
+
+
+def advice(word: str, known: List[str], otherwise: str) -> str:
+    """``; did you mean 'x'?``, or what is known, introduced by ``otherwise``."""
+    near = nearest(word, known)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; {otherwise} {', '.join(known)}" if known else ""
