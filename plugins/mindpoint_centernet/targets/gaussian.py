@@ -74,6 +74,10 @@ def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[
 def stamp(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> None:
     """Raise ``heatmap`` ``(H, W)`` in place to a peak at pixel ``(x, y)``, which lies on it."""
     height, width = heatmap.shape
-    on_map, in_kernel = window(x, y, kernel.shape[0] // 2, width, height)
-    part = heatmap[on_map]
-    np.maximum(part, kernel[in_kernel], out=part)
+    radius = kernel.shape[0] // 2
+    if radius <= x < width - radius and radius <= y < height - radius:
+        part = heatmap[y - radius : y + radius + 1, x - radius : x + radius + 1]
+    else:
+        on_map, in_kernel = window(x, y, radius, width, height)
+        part, kernel = heatmap[on_map], kernel[in_kernel]
+    np.maximum(part, kernel, part)

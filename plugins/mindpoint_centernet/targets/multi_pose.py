@@ -121,26 +121,25 @@ class MultiPoseTargets(TargetEncoder):
         targets["hm_hp"] = self._joint_heatmap(located)
         targets.update(self._centre_heatmap(located))
         if self.ignores_unlabelled:
-            targets.update(self._weights(self._map_boxes(objects.boxes[ignored], sample.view), targets["hm"], targets["hm_hp"]))
+            targets.update(self._weights(self._map_boxes(objects.boxes[ignored], sample.view, True), targets["hm"], targets["hm_hp"]))
         if boxes_unknown:
             targets["hm"].fill(_UNKNOWN)
             targets["reg_mask"].fill(0)
             targets["hps_mask"].fill(0)
         return targets
 
-    def _map_boxes(self, boxes: np.ndarray, view: View) -> np.ndarray:
-        """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels."""
-        corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
-        matrix = view.affine(self.width, self.height, rotated=self.rotates_boxes)
-        corners = transform_points(corners, matrix).astype(np.float32)
-        if self.rotates_boxes:
-            corners = np.stack([corners.min(1), corners.max(1)], 1)
+    def _map_boxes(self, boxes: np.ndarray, view: View, rotated: bool) -> np.ndarray:
+        """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels; ``rotated``: the upright boxes around the turned ones."""
+        matrix = view.affine(self.width, self.height, rotated=rotated)
+        if rotated:
+            corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
+            corners = np.stack([corners.min(1), corners.max(1)], 1).astype(np.float32)
         else:
-            corners = corners[:, [0, 2]]
+            corners = transform_points(boxes.reshape(-1, 2, 2), matrix).astype(np.float32)
         return np.clip(corners, 0, np.array([self.width - 1, self.height - 1], np.float32)).reshape(-1, 4)
 
     def _locate(self, sample: Sample, chosen: np.ndarray, labelled: np.ndarray, boxes_unknown: bool) -> _Located:
-        boxes = self._map_boxes(sample.objects.boxes[chosen], sample.view)
+        boxes = self._map_boxes(sample.objects.boxes[chosen], sample.view, self.rotates_boxes)
         sizes = boxes[:, 2:] - boxes[:, :2]
         # the official implementation keeps boxes outside a turned view, since their joints may still be inside
         kept = (sizes > 0).all(1) | boxes_unknown
@@ -152,7 +151,7 @@ class MultiPoseTargets(TargetEncoder):
         return _Located(
             rows=np.flatnonzero(kept), boxes=boxes, centers=centers, pixels=centers.astype(np.int64), joints=joints,
             joint_pixels=joints.astype(np.int64), joint_seen=seen, labelled=labelled, labels=sample.objects.labels[chosen],
-            radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(sizes).astype(np.float64).tolist()],
+            radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(np.maximum(sizes, 0)).astype(np.float64).tolist()],
         )
 
     def _lists(self, located: _Located) -> Dict[str, np.ndarray]:
@@ -202,32 +201,32 @@ class MultiPoseTargets(TargetEncoder):
             heatmap, radius = targets["hm"][located.labels[row]], located.radii[row]
             x, y = located.pixels[row].tolist()
             if self.dense:
-                seen = np.flatnonzero(located.joint_seen[row])
-                self._stamp_dense(dense, weight, heatmap, (x, y), radius, seen, located.joints[row])
+                self._stamp_dense(dense, weight, heatmap, located, row)
             stamp(heatmap, x, y, gaussian32(radius, sigma_of(radius)))
         if self.dense:
             targets["dense_hps"] = dense.reshape(2 * self.joints, self.height, self.width)
             targets["dense_hps_mask"] = np.repeat(weight, 2, axis=0)
         return targets
 
-    def _stamp_dense(self, dense, weight, heatmap, center, radius, seen, joints) -> None:
-        """Write the joints' displacements around one centre, in place, where its peak is at least as high as ``heatmap`` before it."""
-        x, y = center
-        kernel = gaussian(radius, sigma_of(radius))
-        on_map, in_kernel = window(x, y, radius, self.width, self.height)
-        peak = kernel[in_kernel]
-        wins = peak >= heatmap[on_map]
-        rows, columns = np.ogrid[on_map]
-        for joint in seen.tolist():
-            part = dense[(joint, slice(None), *on_map)]
-            np.copyto(part[0], joints[joint, 0] - columns, where=wins, casting="same_kind")
-            np.copyto(part[1], joints[joint, 1] - rows, where=wins, casting="same_kind")
-            stamp(weight[joint], x, y, gaussian32(radius, sigma_of(radius)))
+    def _stamp_dense(self, dense: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, located: _Located, row: int) -> None:
+        """Write the displacements of one object's joints around its centre, in place, where its peak is at least as high as ``heatmap`` before it."""
+        seen, radius = located.joint_seen[row], located.radii[row]
+        x, y = located.pixels[row].tolist()
+        (rows, columns), in_kernel = window(x, y, radius, self.width, self.height)
+        peak = gaussian(radius, sigma_of(radius))[in_kernel]
+        wins = peak >= heatmap[rows, columns]
+        steps = np.mgrid[columns, rows].transpose(0, 2, 1) - located.pixels[row][:, None, None]
+        values = (located.joints[row, seen] - located.pixels[row]).astype(np.float32)[:, :, None, None] - steps
+        part = dense[:, :, rows, columns]
+        part[seen] = np.where(wins, values, part[seen])
+        part = weight[:, rows, columns]
+        part[seen] = np.maximum(part[seen], peak)
 
     def _weights(self, ignored_boxes: np.ndarray, hm: np.ndarray, hm_hp: np.ndarray) -> Dict[str, np.ndarray]:
         weight = np.ones((1, self.height, self.width), np.float32)
         for left, top, right, bottom in ignored_boxes.tolist():
-            weight[0, int(top) : int(np.ceil(bottom)) + 1, int(left) : int(np.ceil(right)) + 1] = 0
+            if left < right and top < bottom:
+                weight[0, int(top) : int(bottom) + 1, int(left) : int(right) + 1] = 0
         return {
             "hm_weight": np.maximum(weight, (hm > 0).any(0, keepdims=True)),
             "hm_hp_weight": np.maximum(weight, (hm_hp > 0).any(0, keepdims=True)),
