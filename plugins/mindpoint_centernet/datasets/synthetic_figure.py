@@ -1,0 +1,236 @@
+"""Sampling of a person: proportions, pose and where the 17 joints lie, in three dimensions.
+
+Two frames are used. *Body*: x to the person's left, y down, z to the front, origin between the hips. *Camera*: x to the right
+of the image, y down, z towards the viewer. They agree for a person who faces the camera, whose left is on the viewer's right.
+Lengths are in units of the person's standing height.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Dict, Sequence, Tuple
+
+import numpy as np
+
+# COCO's joints and, as pairs of names, COCO's lines between them.
+JOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+)  # fmt: skip
+SKELETON = (
+    ("left_ankle", "left_knee"), ("left_knee", "left_hip"), ("right_ankle", "right_knee"), ("right_knee", "right_hip"),
+    ("left_hip", "right_hip"), ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"), ("left_shoulder", "right_shoulder"),
+    ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"), ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist"),
+    ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
+    ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
+)  # fmt: skip
+_ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
+SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
+
+
+@dataclass(frozen=True)
+class Proportions:
+    """Lengths and half-widths (radii) in units of standing height."""
+
+    head: np.ndarray  # semi-axes of the head's ellipsoid
+    neck: float
+    spine: float
+    shoulder: float
+    hip: float
+    upper_arm: float
+    forearm: float
+    hand: float
+    thigh: float
+    shin: float
+    foot: float
+    build: float  # factor on all thicknesses
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A point of the body with three unit axes: columns to the person's left, down and to the front."""
+
+    origin: np.ndarray
+    axes: np.ndarray
+
+    def point(self, offset: np.ndarray) -> np.ndarray:
+        """Points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
+        return self.origin + np.asarray(offset) @ self.axes.T
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A posed person in the camera frame.
+
+    Attributes:
+        size: the proportions.
+        points: the joints from shoulders to ankles by COCO name; further ``left_`` and ``right_`` ``hand`` (finger tips) and ``toe``.
+        torso: frame at the middle of the hip line; ``torso.axes[:, 1]`` points down along the spine.
+        head: frame at the middle of the head.
+        seated: whether there must be something to sit on.
+    """
+
+    size: Proportions
+    points: Dict[str, np.ndarray]
+    torso: Frame
+    head: Frame
+    seated: bool
+
+
+def sample_figure(rng: np.random.Generator) -> Figure:
+    """Draw proportions, action and viewing direction. Left and right are treated alike."""
+    size = _proportions(rng)
+    action = _choice(rng, list(_ACTIONS), list(_ACTIONS.values()))
+    torso = _torso(rng, size, action)
+    points: Dict[str, np.ndarray] = {}
+    _legs(rng, size, action, points)
+    _arms(rng, size, action, torso, points)
+    head = _head(rng, size, torso)
+    camera = _camera(rng, action)
+    return Figure(
+        size,
+        {name: camera @ point for name, point in points.items()},
+        Frame(camera @ torso.origin, camera @ torso.axes),
+        Frame(camera @ head.origin, camera @ head.axes),
+        action == "sit",
+    )
+
+
+def _proportions(rng: np.random.Generator) -> Proportions:
+    build = rng.uniform(0.9, 1.3)
+    tall = rng.uniform(0.068, 0.084)  # larger than life: a face must be seen at a few pixels
+    return Proportions(
+        head=np.array([tall * rng.uniform(0.74, 0.84), tall, tall * rng.uniform(0.82, 0.9)]),
+        neck=rng.uniform(0.03, 0.05),
+        spine=rng.uniform(0.265, 0.315),
+        shoulder=rng.uniform(0.09, 0.118) * (0.75 + 0.25 * build),
+        hip=rng.uniform(0.05, 0.066) * (0.7 + 0.3 * build),
+        upper_arm=rng.uniform(0.148, 0.178),
+        forearm=rng.uniform(0.13, 0.155),
+        hand=rng.uniform(0.05, 0.065),
+        thigh=rng.uniform(0.22, 0.255),
+        shin=rng.uniform(0.215, 0.245),
+        foot=rng.uniform(0.085, 0.11),
+        build=build,
+    )
+
+
+def _direction(side: float, swing: float, spread: float) -> np.ndarray:
+    """Where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
+    swing, spread = math.radians(swing), math.radians(spread)
+    return np.array([side * math.sin(spread), math.cos(swing) * math.cos(spread), math.sin(swing) * math.cos(spread)])
+
+
+def _axes(up: np.ndarray, turn: float) -> np.ndarray:
+    """Axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
+    x, y, z = up / math.sqrt(up @ up)
+    turn = math.radians(turn)
+    down = np.array([-x, -y, -z])
+    left = np.array([math.cos(turn), 0.0, -math.sin(turn)])
+    left -= (left @ down) * down
+    a, b, c = left = left / math.sqrt(left @ left)
+    front = np.array([y * c - z * b, z * a - x * c, x * b - y * a])
+    return np.stack([left, down, front], axis=1)
+
+
+def _choice(rng: np.random.Generator, names: Sequence[str], shares: Sequence[float]) -> str:
+    """One of ``names``; ``shares`` sum to 1. Several times faster than ``rng.choice``."""
+    return names[min(bisect.bisect(list(itertools.accumulate(shares)), rng.random()), len(names) - 1)]
+
+
+def _torso(rng: np.random.Generator, size: Proportions, action: str) -> Frame:
+    low, high = {"bend": (35, 80), "crouch": (15, 45), "run": (5, 22), "sit": (-15, 22)}.get(action, (-6, 10))
+    lean, roll = np.radians(rng.uniform(low, high)), np.radians(rng.normal(0, 5))
+    up = np.array([np.sin(roll), -np.cos(lean) * np.cos(roll), np.sin(lean) * np.cos(roll)])
+    return Frame(np.zeros(3), _axes(up, rng.normal(0, 8)))
+
+
+def _head(rng: np.random.Generator, size: Proportions, torso: Frame) -> Frame:
+    up = -torso.axes[:, 1]
+    upright = 0.45 * up + np.array([rng.normal(0, 0.08), -0.55, rng.uniform(-0.03, 0.14)])
+    axes = _axes(upright, np.clip(rng.normal(0, 20), -40, 40))
+    throat = torso.origin + up * (size.spine + size.neck)
+    return Frame(throat - axes[:, 1] * size.head[1] * 0.88 + axes[:, 2] * 0.012, axes)
+
+
+def _legs(rng: np.random.Generator, size: Proportions, action: str, points: Dict[str, np.ndarray]) -> None:
+    stride = rng.uniform(12, 34) if action == "walk" else rng.uniform(25, 50)
+    ahead = "left" if rng.random() < 0.5 else "right"
+    sitting = rng.uniform(70, 92), rng.uniform(65, 98)
+    crouching = rng.uniform(50, 95), rng.uniform(80, 120)
+    spread_both = rng.uniform(8, 24)
+    for side, sign in SIDES.items():
+        first = side == ahead
+        swing, spread, bend = rng.normal(0, 3), rng.uniform(1, 7), rng.uniform(0, 6)
+        if action == "wide":
+            spread = spread_both
+        elif action == "walk":
+            swing, bend = (stride, rng.uniform(4, 20)) if first else (-0.8 * stride, rng.uniform(8, 45))
+        elif action == "run":
+            swing, bend = (stride, rng.uniform(30, 80)) if first else (-0.6 * stride, rng.uniform(20, 80))
+        elif action == "sit":
+            swing, spread, bend = sitting[0] + rng.normal(0, 4), rng.uniform(1, 16), sitting[1] + rng.normal(0, 8)
+        elif action == "crouch":
+            swing, spread, bend = crouching[0] + rng.normal(0, 8), rng.uniform(4, 25), crouching[1] + rng.normal(0, 8)
+        elif action == "kick" and first:
+            swing, spread, bend = rng.uniform(5, 85), rng.uniform(0, 30), rng.uniform(0, 80)
+        hip = np.array([sign * size.hip, 0.0, 0.0])
+        knee = hip + _direction(sign, swing, spread) * size.thigh
+        ankle = knee + _direction(sign, swing - bend, spread * 0.8) * size.shin
+        lift = np.clip(swing - bend, -70, 30)  # the foot follows the shin in part
+        toe = ankle + _direction(sign, 78 + 0.6 * lift, rng.uniform(2, 16)) * size.foot
+        points.update({f"{side}_hip": hip, f"{side}_knee": knee, f"{side}_ankle": ankle, f"{side}_toe": toe})
+
+
+def _arms(rng: np.random.Generator, size: Proportions, action: str, torso: Frame, points: Dict[str, np.ndarray]) -> None:
+    both = _arm_angles(rng, action)
+    alike = rng.random() < 0.45
+    swing = rng.uniform(-32, 32)
+    for side, sign in SIDES.items():
+        upper, lower = both if alike else _arm_angles(rng, action)
+        if action in ("walk", "run") and rng.random() < 0.7:
+            upper, lower = (sign * swing, rng.uniform(3, 14)), (sign * swing + rng.uniform(12, 75), rng.uniform(-14, 8))
+        shoulder = torso.point(np.array([sign * size.shoulder, -0.94 * size.spine, 0.0]))
+        elbow = shoulder + _direction(sign, *upper) * size.upper_arm
+        along = _direction(sign, *lower)
+        wrist = elbow + along * size.forearm
+        points.update(
+            {f"{side}_shoulder": shoulder, f"{side}_elbow": elbow, f"{side}_wrist": wrist, f"{side}_hand": wrist + along * size.hand}
+        )
+
+
+def _arm_angles(rng: np.random.Generator, action: str) -> Tuple[Tuple[float, float], Tuple[float, float]]:
+    """(swing, spread) in degrees of upper arm and forearm."""
+    shares = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
+    kinds = ["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]
+    kind = _choice(rng, kinds, shares.get(action, [0.38, 0.13, 0.19, 0.11, 0.1, 0.09, 0.0]))
+    a, b, c = rng.random(3)
+    if kind == "hang":
+        return (24 * a - 12, 5 + 16 * b), (30 * c + 12 * a - 6, 12 * b - 4)
+    if kind == "hip":
+        return (-30 * a, 38 + 20 * b), (10, -48 - 14 * c)
+    if kind == "raise":
+        return (16 * a - 8, 105 + 65 * b), (10 * a - 5, 110 + 65 * b + 70 * (c - 0.45))
+    if kind == "stretch":
+        return (16 * a - 8, 62 + 38 * b), (10 * a, 62 + 38 * b + 100 * (c - 0.3))
+    if kind == "reach":
+        return (45 + 55 * a, 2 + 22 * b), (45 + 55 * a + 50 * c, 12 * b - 6)
+    if kind == "fold":
+        return (30 * a - 5, 6 + 20 * b), (70 + 35 * c, -22 - 40 * b)
+    return (12 + 25 * a, 4 + 14 * b), (50 + 30 * c, -12 + 20 * b)
+
+
+def _camera(rng: np.random.Generator, action: str) -> np.ndarray:
+    """Rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
+    shares = {"sit": [0.58, 0.42, 0.0], "bend": [0.2, 0.62, 0.18], "crouch": [0.35, 0.45, 0.2]}.get(action, [0.54, 0.22, 0.24])
+    facing = _choice(rng, ["front", "side", "back"], shares)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    turn = np.radians({"front": rng.normal(0, 28), "side": side * rng.normal(80, 16), "back": rng.normal(180, 28)}[facing])
+    pitch, roll = np.radians(rng.uniform(0, 16)), np.radians(rng.normal(0, 4))
+    yaw_matrix = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    pitch_matrix = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
+    roll_matrix = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    return roll_matrix @ pitch_matrix @ yaw_matrix
