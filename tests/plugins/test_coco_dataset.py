@@ -1,0 +1,219 @@
+"""CocoKeypoints: what it reads, and what it says about files it cannot use."""
+
+import copy
+import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import DataError
+from mindpoint_centernet.datasets.coco import CocoKeypoints
+from mindpoint_centernet.datasets.image_file import read_image
+
+KEYPOINTS = Keypoints(names=["left_eye", "right_eye"])
+CONTENT = {
+    "images": [
+        {"id": 7, "file_name": "b.png", "width": 20, "height": 10},
+        {"id": 3, "file_name": "a.png", "width": 16, "height": 12},
+        {"id": 5, "file_name": "c.png", "width": 8, "height": 8},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 3, "category_id": 4, "bbox": [1, 2, 3.5, 4], "keypoints": [1, 2, 2, 0, 0, 0]},
+        {"id": 2, "image_id": 7, "category_id": 4, "bbox": [0, 0, 5, 5], "keypoints": [0] * 6, "iscrowd": 1, "area": 9.5, "num_keypoints": 0},
+        {"id": 3, "image_id": 3, "category_id": 2, "bbox": [5, 5, 6, 6], "keypoints": [6, 6, 1, 7, 7, 2]},
+        {"id": 4, "image_id": 3, "category_id": 9, "bbox": [5, 5, 6, 6], "keypoints": []},
+    ],
+    "categories": [{"id": 4, "name": "person"}, {"id": 2, "name": "ape"}, {"id": 9, "name": "chair"}],
+}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes an annotation file (a changed copy of CONTENT) with its images, and opens it."""
+    (tmp_path / "images").mkdir()
+    for seed, record in enumerate(CONTENT["images"]):
+        pixels = np.random.default_rng(seed).integers(0, 256, (record["height"], record["width"], 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / record["file_name"]), pixels)
+
+    def build(change=None, classes=("person", "ape"), text=None, **arguments):
+        content = copy.deepcopy(CONTENT)
+        if change:
+            change(content)
+        path = tmp_path / "people.json"
+        path.write_text(json.dumps(content) if text is None else text)
+        return CocoKeypoints(str(path), str(tmp_path / "images"), KEYPOINTS, list(classes), **arguments)
+
+    build.folder = tmp_path / "images"
+    return build
+
+
+def test_objects_and_pixels(make):
+    dataset = make()
+    assert [dataset[i].image_id for i in range(len(dataset))] == [7, 3, 5]
+    sample = dataset[1]
+    np.testing.assert_array_equal(sample.image, cv2.imread(str(make.folder / "a.png")))
+    assert sample.view is None and sample.name.endswith("a.png")
+    np.testing.assert_array_equal(sample.objects.boxes, [[1, 2, 4.5, 6], [5, 5, 11, 11]])
+    np.testing.assert_array_equal(sample.objects.keypoints, [[[1, 2, 2], [0, 0, 0]], [[6, 6, 1], [7, 7, 2]]])
+    np.testing.assert_array_equal(sample.objects.labels, [0, 1])
+    np.testing.assert_array_equal(sample.objects.areas, [14, 36])
+    assert dataset[0].objects.crowd.tolist() == [True] and dataset[0].objects.areas.tolist() == [9.5]
+    assert len(dataset[2].objects) == 0 and dataset[2].objects.keypoints.shape == (0, 2, 3)
+    assert dataset[-1].image_id == 5 and dataset.objects(-2).labels.tolist() == [0, 1]
+    with pytest.raises(IndexError):
+        dataset[3]
+
+
+def test_labels_follow_the_classes_and_others_are_left_out(make):
+    assert make(classes=["ape", "person"]).objects(1).labels.tolist() == [1, 0]
+    apes = make(classes=["ape"])
+    assert apes.objects(1).boxes.tolist() == [[5, 5, 11, 11]] and len(apes.objects(0)) == 0
+    assert [record["id"] for record in apes.ground_truth()["annotations"]] == [3]
+    assert [record["name"] for record in apes.ground_truth()["categories"]] == ["ape"]
+
+
+def test_which_images(make):
+    assert make(with_objects=True).image_ids.tolist() == [7, 3]
+    assert make(with_objects=True, classes=["ape"]).image_ids.tolist() == [3]
+    chosen = make(image_ids=[5, 3])
+    assert chosen.image_ids.tolist() == [5, 3] and chosen.objects(1).labels.tolist() == [0, 1]
+    assert {record["id"] for record in chosen.ground_truth()["images"]} == {3, 5}
+    assert [record["id"] for record in chosen.ground_truth()["annotations"]] == [1, 3]
+
+
+def test_ground_truth_has_its_defaults(make):
+    first, second, third = make().ground_truth()["annotations"]
+    assert (first["area"], first["iscrowd"], first["num_keypoints"]) == (14, 0, 1)
+    assert (second["area"], second["iscrowd"], second["num_keypoints"]) == (9.5, 1, 0)
+    assert third["num_keypoints"] == 2
+
+
+def test_samples_are_independent_and_reading_is_thread_safe(make):
+    dataset = pickle.loads(pickle.dumps(make()))
+    dataset[1].objects.boxes[:] = 0
+    with ThreadPoolExecutor(4) as pool:
+        samples = list(pool.map(dataset.__getitem__, [0, 1, 2] * 8))
+    assert [sample.image_id for sample in samples] == [7, 3, 5] * 8
+    assert samples[1].objects.boxes[0].tolist() == [1, 2, 4.5, 6]
+
+
+def _set(kind, index, key, value):
+    return lambda content: content[kind][index].__setitem__(key, value)
+
+
+def _drop(kind, index, key):
+    return lambda content: content[kind][index].pop(key)
+
+
+BAD_RECORDS = {
+    "lacks list": (lambda content: content.pop("annotations"), ["no list 'annotations'"]),
+    "image lacks height": (_drop("images", 1, "height"), ["image 3 lacks 'height'"]),
+    "image size": (_set("images", 1, "width", "16"), ["image 3", "'width' is '16'", "positive whole number"]),
+    "image without id": (_drop("images", 1, "id"), ["image number 1 of the list lacks 'id'"]),
+    "annotation lacks image": (_drop("annotations", 2, "image_id"), ["annotation 3 lacks 'image_id'"]),
+    "annotation lacks box": (_drop("annotations", 2, "bbox"), ["annotation 3 lacks 'bbox'"]),
+    "annotation lacks keypoints": (_drop("annotations", 2, "keypoints"), ["annotation 3 lacks 'keypoints'"]),
+    "keypoint length": (_set("annotations", 2, "keypoints", [1.0] * 51), ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"]),
+    "keypoint text": (_set("annotations", 2, "keypoints", [1, 2, "x", 1, 2, 2]), ["annotation 3", "'keypoints'", "no finite number"]),
+    "box length": (_set("annotations", 2, "bbox", [1, 2, 3]), ["annotation 3", "'bbox' must hold 4 numbers", "got 3"]),
+    "box no list": (_set("annotations", 2, "bbox", None), ["annotation 3", "'bbox' must hold 4 numbers", "got None"]),
+    "box infinite": (_set("annotations", 2, "bbox", [1, 2, float("nan"), 3]), ["annotation 3", "'bbox'", "no finite number"]),
+    "area": (_set("annotations", 2, "area", "big"), ["annotation 3", "'area' is 'big'"]),
+    "crowd": (_set("annotations", 2, "iscrowd", 2), ["annotation 3", "'iscrowd' is 2"]),
+    "image twice": (_set("images", 2, "id", 7), ["image id 7 stands more than once"]),
+    "annotation twice": (_set("annotations", 2, "id", 1), ["annotation id 1 stands more than once"]),
+    "category twice": (_set("categories", 2, "name", "ape"), ["2 categories are named 'ape'"]),
+    "lost image": (_set("annotations", 2, "image_id", 99), ["1 of 4 annotations", "image_id that no image record has: 99", "annotation 3"]),
+    "lost category": (_set("annotations", 2, "category_id", 99), ["category_id that no category record has: 99"]),
+    "no object": (lambda content: content["images"].insert(0, 5), ["image number 0 of the list is no object"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_RECORDS)
+def test_bad_records_are_named(make, name):
+    change, expected = BAD_RECORDS[name]
+    with pytest.raises(DataError) as caught:
+        make(change)
+    for part in ["people.json", *expected]:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [('{"images": [],\n "annotations": [}', "people.json:2:18: is no JSON"), ("", "people.json:1:1: is no JSON"), ("[]", "is a result file")],
+)
+def test_no_json(make, text, expected):
+    with pytest.raises(DataError, match=expected):
+        make(text=text)
+
+
+def test_missing_file_folder_and_class(make, tmp_path):
+    with pytest.raises(DataError, match="nowhere.json: there is no such annotation file"):
+        CocoKeypoints(str(tmp_path / "nowhere.json"), str(tmp_path), KEYPOINTS, ["person"])
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        CocoKeypoints(str(tmp_path), str(tmp_path), KEYPOINTS, ["person"])
+    make()
+    with pytest.raises(DataError, match="no such folder of images"):
+        CocoKeypoints(str(tmp_path / "people.json"), str(tmp_path / "nowhere"), KEYPOINTS, ["person"])
+    with pytest.raises(DataError, match="no category named hand; the file has person, ape, chair"):
+        make(classes=["person", "hand"])
+
+
+def test_image_ids_that_are_not_there(make):
+    with pytest.raises(DataError, match="2 of 3 ids of 'image_ids' are not among its 3 images: 1, 2; it has 7, 3, 5"):
+        make(image_ids=[1, 7, 2])
+    with pytest.raises(DataError, match="more than once"):
+        make(image_ids=[7, 7])
+    with pytest.raises(DataError, match="no image has an annotation"):
+        make(image_ids=[5], with_objects=True)
+
+
+def test_unusable_images(make):
+    dataset = make()
+    file = make.folder / "a.png"
+    whole = file.read_bytes()
+    bad = {"is empty": b"", "is truncated": whole[:-20], "no image that OpenCV can read": b"hello, this is text"}
+    for message, data in bad.items():
+        file.write_bytes(data)
+        with pytest.raises(DataError, match=f"a.png: .*{message}.*image id 3 of .*people.json"):
+            dataset[1]
+    file.unlink()
+    with pytest.raises(DataError, match="a.png: there is no such image file.*image id 3"):
+        dataset[1]
+    cv2.imwrite(str(file), np.zeros((16, 12, 3), np.uint8))
+    with pytest.raises(DataError, match="is 12 x 16 pixels, but image id 3 .* says 16 x 12.*EXIF"):
+        dataset[1]
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_truncated_jpeg_is_noticed_wherever_it_ends(tmp_path, progressive):
+    pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    thumbnail = cv2.imencode(".jpg", pixels[:20, :20])[1].tobytes()
+    data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, 4])[1].tobytes()
+    # an application segment with a whole JPEG in it, as cameras store thumbnails
+    data = data[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + data[2:]
+    path = tmp_path / "x.jpg"
+    for end in (len(thumbnail) + 10, len(data) // 3, len(data) // 2, len(data) - 2, len(data) - 1):
+        path.write_bytes(data[:end])
+        assert cv2.imread(str(path)) is not None or end < len(data) // 3  # OpenCV itself says nothing
+        with pytest.raises(DataError, match="x.jpg: is truncated"):
+            read_image(str(path))
+    for tail in (b"", b"\0" * 64, b"\xff\xd8 more"):
+        path.write_bytes(data + tail)
+        assert read_image(str(path)).shape == (120, 160, 3)
+
+
+def test_all_coco_images_read(coco_mini):
+    for split in ("train2017", "val2017"):
+        annotations = coco_mini / "annotations" / f"person_keypoints_{split}.json"
+        content = json.loads(annotations.read_text())
+        keypoints = Keypoints(names=content["categories"][0]["keypoints"])
+        dataset = CocoKeypoints(str(annotations), str(coco_mini / split), keypoints, ["person"])
+        assert len(dataset) == len(content["images"])
+        assert sum(len(dataset[index].objects) for index in range(len(dataset))) == len(content["annotations"])
+        truth = dataset.ground_truth()
+        assert truth["annotations"] == content["annotations"] and truth["images"] == content["images"]
