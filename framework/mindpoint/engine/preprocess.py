@@ -18,9 +18,10 @@ def test_view(
 ) -> Tuple[View, Tuple[int, int]]:
     """The window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
 
-    ``fixed``: ``input_size``, one side of the window being the longer side of the image *before* scaling, whatever the raster's shape, so a scale
-    above 1 shows the middle of the image enlarged and one below 1 a smaller image with a border. ``keep``: the scaled image at its own
-    resolution on a raster whose sides are multiples of ``divisor``, always larger than the image.
+    ``fixed``: a raster of ``input_size`` whose window just holds the image *before* scaling, so a scale above 1 shows the middle of the image
+    enlarged and one below 1 a smaller image with a border. (For a square input, as there, the window's side is the image's longer
+    side; for another shape the official implementation keeps that and cuts images off.)
+    ``keep``: the scaled image at its own resolution on a raster whose sides are multiples of ``divisor``, always larger than the image.
 
     Args:
         image_size: ``(height, width)`` of the image in pixels.
@@ -37,7 +38,9 @@ def test_view(
     """
     height, width = _scaled(image_size, scale)
     if resolution == "fixed":
-        return View(center=(width / 2, height / 2), extent=float(max(image_size)), scale=scale), (int(input_size[0]), int(input_size[1]))
+        raster = (int(input_size[0]), int(input_size[1]))
+        extent = max(image_size[1], image_size[0] * raster[1] / raster[0])
+        return View(center=(width / 2, height / 2), extent=float(extent), scale=scale), raster
     if resolution != "keep":
         raise ConfigError(f"test.resolution: '{resolution}' is neither 'fixed' nor 'keep'")
     if divisor < 1 or divisor & (divisor - 1):
