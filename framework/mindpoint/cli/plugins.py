@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="for machines: a list of objects")
     listing.set_defaults(run=_list)
     show = actions.add_parser("show", help="where a part comes from, where it is defined, and its arguments")
-    show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. DLA34 or mindpoint:DLA34")
+    show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. MyBackbone or my-distribution:MyBackbone")
     show.set_defaults(run=_show)
     doctor = actions.add_parser("doctor", help="import every part and report what is broken; exit code 1 if anything is")
     doctor.set_defaults(run=_doctor)

@@ -1,8 +1,8 @@
 """What parts there are: entry points of installed distributions, looked up by name and imported when used.
 
     registry("backbones").names()
-    registry("backbones").get("DLA34")
-    signature_of(registry("backbones").find("DLA34"))
+    registry("backbones").get("MyBackbone")
+    signature_of(registry("backbones").find("MyBackbone"))
 """
 
 from mindpoint.registry.annotation import Annotation
