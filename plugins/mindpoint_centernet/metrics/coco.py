@@ -119,7 +119,7 @@ class CocoMetric(Metric):
         boxes = found.boxes.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         ones = np.ones((*found.keypoints.shape[:2], 1))
-        joints = np.concatenate([found.keypoints, ones], axis=2).reshape(len(found), -1)
+        joints = np.concatenate([found.keypoints, ones], axis=2).reshape(len(found), 3 * len(self._keypoints))
         number = (lambda value: float(f"{value:.2f}")) if self._round else float
         return [
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List
 
 import numpy as np
 
@@ -53,7 +53,8 @@ def _check_case(case: str, stored: Dict[str, np.ndarray]) -> List[Row]:
 
 def columns(detections: Detections, with_class: bool = False) -> np.ndarray:
     """Detections in the reference's columns: box, score, joints x, y, and the class if wanted."""
-    parts: Sequence[np.ndarray] = [detections.boxes, detections.scores[:, None], detections.keypoints.reshape(len(detections), -1)]
+    joints = detections.keypoints.reshape(len(detections), 2 * detections.keypoints.shape[1])
+    parts = [detections.boxes, detections.scores[:, None], joints]
     return np.concatenate([*parts, detections.labels[:, None]] if with_class else parts, axis=1)
 
 

@@ -1,0 +1,215 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from mindpoint.contracts.data import Metric
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError, DataError
+from mindpoint_centernet.metrics.coco import CocoMetric
+from mindpoint_centernet.parity import evaluation as parity
+
+SIDE = 50.0
+
+
+def keypoints(count, sigma=0.1):
+    return Keypoints([f"joint{number}" for number in range(count)], sigmas=[sigma] * count)
+
+
+def figure(count, left):
+    """Joints along the diagonal of a 50x50 box."""
+    along = np.linspace(5, 45, count)
+    return np.stack([left + along, 20 + along], axis=1)
+
+
+def truth(count, lefts=(10.0,), category=7, name="thing"):
+    """Image 4 with an object at each of ``lefts``, image 5 with none."""
+    annotations = [
+        {
+            "id": number, "image_id": 4, "category_id": category, "bbox": [left, 20.0, SIDE, SIDE], "area": SIDE * SIDE, "iscrowd": 0,
+            "num_keypoints": count, "keypoints": np.c_[figure(count, left), np.full(count, 2.0)].ravel().tolist(),
+        }
+        for number, left in enumerate(lefts)  # the first id is 0
+    ]
+    images = [{"id": number, "width": 200, "height": 100, "file_name": f"{number}.jpg"} for number in (4, 5)]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 3, "name": "other"}, {"id": category, "name": name}]}
+
+
+def found(count, lefts=(10.0,), shift=0.0, scores=None, labels=None):
+    rows = len(lefts)
+    boxes = np.array([[left, 20, left + SIDE, 20 + SIDE] for left in lefts], np.float32).reshape(-1, 4)
+    points = np.array([figure(count, left) + [shift, 0] for left in lefts], np.float32).reshape(-1, count, 2)
+    scores = np.linspace(0.9, 0.5, rows) if scores is None else np.array(scores)
+    labels = np.zeros(rows, int) if labels is None else np.array(labels)
+    return Detections(boxes, scores.astype(np.float32), labels, points, np.ones((rows, count), np.float32), np.ones((rows, count), bool))
+
+
+def evaluated(metric, ground_truth, detections, images=(4, 5)):
+    return metric.evaluate(ground_truth, metric.results(detections, ground_truth), images)
+
+
+def test_statistics_of_the_reference(golden, coco_mini):
+    rows = parity.check(golden, coco_mini)
+    assert len(rows) == 22
+    assert [row for row in rows if not row.passed] == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 17, 133])
+@pytest.mark.parametrize("sigma", [0.05, 0.1])
+def test_similarity_follows_the_given_sigmas(count, sigma):
+    """Every joint is off by d, so the similarity is exp(-d^2 / (2 area (2 sigma)^2)) by COCO's definition, here 0.72: five of the ten
+    thresholds 0.50, 0.55, ... lie below it."""
+    shift = np.sqrt(-np.log(0.72) * 2) * 2 * sigma * SIDE
+    metric = CocoMetric(keypoints(count, sigma), ["thing"])
+    stats = evaluated(metric, truth(count), {4: found(count, shift=shift), 5: found(count, [])})
+    assert stats["keypoints/AP"] == pytest.approx(0.5) and stats["keypoints/AR"] == pytest.approx(0.5)
+    assert stats["keypoints/AP50"] == pytest.approx(1) and stats["keypoints/AP75"] == 0
+    assert stats["bbox/AP"] == pytest.approx(1)
+    if count == 1:
+        return
+    mixed = Keypoints(keypoints(count).names, sigmas=[sigma] * (count - 1) + [1000.0])  # the last joint always fits
+    similarity = (0.72 * (count - 1) + 1) / count
+    below = sum(similarity >= threshold for threshold in np.arange(0.5, 1, 0.05))
+    stats = evaluated(CocoMetric(mixed, ["thing"]), truth(count), {4: found(count, shift=shift)})
+    assert stats["keypoints/AP"] == pytest.approx(below / 10)
+
+
+def test_names_in_order():
+    stats = evaluated(CocoMetric(keypoints(2), ["thing"]), truth(2), {})
+    kinds = {kind: [name.split("/")[1] for name in stats if name.startswith(kind)] for kind in ("keypoints", "bbox")}
+    assert kinds["keypoints"] == "AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl".split()
+    assert kinds["bbox"] == "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
+    assert all(name.startswith("bbox/") for name in evaluated(CocoMetric(keypoints(2), ["thing"], types=["bbox"]), truth(2), {}))
+
+
+def test_nothing_found_is_zero_and_no_truth_is_undefined(capsys):
+    metric = CocoMetric(keypoints(3), ["thing"])
+    none = evaluated(metric, truth(3), {4: found(3, []), 5: found(3, [])})
+    assert none["keypoints/AP"] == 0 and none["bbox/AR100"] == 0
+    assert np.isnan(none["keypoints/APl"]) and none["keypoints/APm"] == 0  # the object is of medium size
+    no_truth = evaluated(metric, truth(3, []), {4: found(3)})
+    assert len(no_truth) == 22 and all(np.isnan(value) for value in no_truth.values())
+    assert all(np.isnan(value) for value in metric.evaluate(truth(3), [], []).values())
+    assert capsys.readouterr().out == ""
+    assert "n/a" in metric.table(none) and "nan" not in metric.table(no_truth)
+
+
+def test_results_of_unknown_images_and_categories_do_not_count():
+    metric = CocoMetric(keypoints(3), ["thing"])
+    results = metric.results({4: found(3), 99: found(3)}, truth(3))
+    results.append({**results[0], "category_id": 55, "score": 1.0})
+    assert metric.evaluate(truth(3), results, [4, 5])["keypoints/AP"] == pytest.approx(1)
+
+
+def test_only_the_given_images_count():
+    ground_truth = truth(3)
+    ground_truth["annotations"].append({**ground_truth["annotations"][0], "id": 8, "image_id": 5})
+    metric = CocoMetric(keypoints(3), ["thing"])
+    assert evaluated(metric, ground_truth, {4: found(3)}, [4])["keypoints/AR"] == pytest.approx(1)
+    assert evaluated(metric, ground_truth, {4: found(3)}, [4, 5])["keypoints/AR"] == pytest.approx(0.5)
+
+
+def test_annotation_with_id_zero_can_be_matched():
+    stats = evaluated(CocoMetric(keypoints(3), ["thing"]), truth(3, [10.0, 90.0]), {4: found(3, [10.0, 90.0])})
+    assert stats["keypoints/AP"] == pytest.approx(1) and stats["bbox/AR100"] == pytest.approx(1)
+
+
+def test_most_detections_that_count():
+    detections = {4: found(3, [90.0, 10.0])}  # the better one fits nothing
+    assert evaluated(CocoMetric(keypoints(3), ["thing"], max_detections=1), truth(3), detections)["keypoints/AR"] == 0
+    assert evaluated(CocoMetric(keypoints(3), ["thing"], max_detections=2), truth(3), detections)["keypoints/AR"] == pytest.approx(1)
+
+
+def test_optional_fields_may_be_absent():
+    metric = CocoMetric(keypoints(3), ["thing"])
+    complete, bare = truth(3), truth(3)
+    for name in ("area", "iscrowd", "num_keypoints"):
+        del bare["annotations"][0][name]
+    detections = {4: found(3, shift=4.0)}
+    assert evaluated(metric, bare, detections) == pytest.approx(evaluated(metric, complete, detections), nan_ok=True)
+    del bare["annotations"][0]["keypoints"]
+    stats = evaluated(metric, bare, detections)
+    assert np.isnan(stats["keypoints/AP"]) and stats["bbox/AP"] == pytest.approx(1)
+
+
+def test_arguments_stay_as_they_are():
+    metric = CocoMetric(keypoints(3), ["thing"])
+    ground_truth, detections = truth(3), {4: found(3)}
+    boxes = detections[4].boxes.copy()
+    results = metric.results(detections, ground_truth)
+    before = copy.deepcopy((ground_truth, results))
+    first = metric.evaluate(ground_truth, results, [4, 5])
+    assert (ground_truth, results) == before and (detections[4].boxes == boxes).all()
+    assert metric.evaluate(ground_truth, results, [4, 5]) == pytest.approx(first, nan_ok=True)
+
+
+def test_records():
+    metric = CocoMetric(keypoints(2), ["thing", "other"])
+    detections = {np.int64(4): found(2, [10.123], scores=[0.987654], labels=[1])}
+    (record,) = json.loads(json.dumps(metric.results(detections, truth(2))))
+    assert record["image_id"] == 4 and record["category_id"] == 3
+    assert record["bbox"] == pytest.approx([10.123, 20, 50, 50], abs=1e-4)
+    assert record["score"] == pytest.approx(0.987654, abs=1e-7)
+    assert record["keypoints"] == pytest.approx([15.123, 25, 1, 55.123, 65, 1], abs=1e-4)
+    assert metric.results(detections)[0]["category_id"] == 2
+    (rounded,) = CocoMetric(keypoints(2), ["thing", "other"], round_results=True).results(detections)
+    assert rounded["score"] == 0.99 and rounded["keypoints"] == [15.12, 25.0, 1.0, 55.12, 65.0, 1.0] and rounded["bbox"][0] == 10.12
+
+
+def test_mistakes_have_clear_messages():
+    metric = CocoMetric(keypoints(3), ["thing"])
+    with pytest.raises(DataError, match="no category 'thing'; it has 'other', 'person'"):
+        metric.results({}, truth(3, name="person"))
+    with pytest.raises(DataError, match="annotation 0 has 6 keypoint numbers; the 3 joints"):
+        metric.evaluate(truth(2), [], [4])
+    with pytest.raises(DataError, match="a result of image 4 has 6 keypoint numbers"):
+        metric.evaluate(truth(3), CocoMetric(keypoints(2), ["thing"]).results({4: found(2)}, truth(2)), [4])
+    with pytest.raises(ConfigError, match="'segm'"):
+        CocoMetric(keypoints(3), ["thing"], types=["segm"])
+    with pytest.raises(ConfigError, match="max_detections"):
+        CocoMetric(keypoints(3), ["thing"], max_detections=0)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda t, r: r.clear(), "not a single detection"),
+        (lambda t, r: r[0].update(image_id=400), "No result belongs to an evaluated image"),
+        (lambda t, r: r[0].update(category_id=1), "No result has a category"),
+        (lambda t, r: t["annotations"][0].update(image_id=400), "everything is undefined"),
+        (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
+        (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),
+    ],
+)
+def test_diagnosis(change, message):
+    metric, ground_truth = CocoMetric(keypoints(3), ["thing"]), truth(3)
+    results = metric.results({4: found(3)}, ground_truth)
+    assert metric.diagnose(ground_truth, results, [4, 5]) == []
+    change(ground_truth, results)
+    (note,) = metric.diagnose(ground_truth, results, [4, 5])
+    assert message in note
+
+
+def test_table_is_legible():
+    stats = {"keypoints/AP": 0.12345, "keypoints/APm": float("nan"), "bbox/AP": 1.0}
+    assert CocoMetric(keypoints(1), ["thing"]).table(stats).splitlines() == [
+        "keypoints      AP    APm",
+        "            0.123    n/a",
+        "bbox           AP",
+        "            1.000",
+    ]
+
+
+def test_a_metric_needs_no_table_of_its_own():
+    class Count(Metric):
+        def results(self, detections, ground_truth=None):
+            return []
+
+        def evaluate(self, ground_truth, results, image_ids):
+            return {"images": 2.0, "mean": float("nan")}
+
+    metric = Count()
+    assert metric.table(metric.evaluate({}, [], [])) == "images  2.0000\nmean    n/a"
+    assert metric.diagnose({}, [], []) == []
