@@ -24,7 +24,7 @@ log = logging.getLogger("mindpoint")
 
 def build_dataset(config: Config, split: str) -> Dataset:
     """The block ``data.<split>.dataset``."""
-    dataset = config.build(f"data.{split}.dataset", keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
+    dataset = config.build(f"data.{split}.dataset")
     if dataset is None:
         raise ConfigError(f"{config.name}: data.{split}.dataset is not configured")
     return dataset
@@ -32,7 +32,7 @@ def build_dataset(config: Config, split: str) -> Dataset:
 
 def build_metric(config: Config) -> Metric:
     """The block ``test.metric``."""
-    metric = config.build("test.metric", keypoints=config.keypoints, classes=config.classes)
+    metric = config.build("test.metric")
     if metric is None:
         raise ConfigError(f"{config.name}: test.metric is not configured")
     return metric
@@ -40,10 +40,9 @@ def build_metric(config: Config) -> Metric:
 
 def build_samples(config: Config) -> TrainingSamples:
     """Data set, transforms and target encoder of ``data.train``."""
-    common = dict(keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
     dataset = build_dataset(config, "train")
-    transforms = config.build_all("data.train.transforms", **common)
-    encoder = config.build("data.train.targets", **common)
+    transforms = config.build_all("data.train.transforms")
+    encoder = config.build("data.train.targets")
     if encoder is None:
         raise ConfigError(f"{config.name}: data.train.targets is not configured")
     return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed)
@@ -51,6 +50,7 @@ def build_samples(config: Config) -> TrainingSamples:
 
 def build_trainer(config: Config, run_dir: Path) -> Trainer:
     """Everything a training needs; initial weights are loaded if ``train.weights`` names them."""
+    config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
     losses = build_losses(config, network)
     samples = build_samples(config)
@@ -62,12 +62,12 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
         _initialize(network, settings.weights)
     optimizer = config.build("optimizer", params=network.trainable_params())
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
-    hooks = config.build_all("hooks", keypoints=config.keypoints, classes=config.classes, run_dir=run_dir)
-    has_val = "val" in config.data["data"]
+    hooks = config.build_all("hooks", run_dir=run_dir)
+    has_val = config.has("data.val")
     trainer = Trainer(
         config,
         run_dir,
-        TrainStep(network, losses, optimizer),
+        TrainStep(network, losses, optimizer, samples.targets),
         loader,
         schedule,
         hooks,
@@ -83,11 +83,11 @@ def _check_targets(network: Network, losses: Dict[str, Loss], samples: TrainingS
     if samples.encoder.stride != network.stride:
         raise ConfigError(f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so")
     for name, loss in losses.items():
-        missing = sorted(set(loss.needs_targets) - set(samples.columns))
+        missing = sorted(set(loss.needs_targets) - set(samples.targets))
         if missing:
             raise ConfigError(
                 f"model.losses.{name}: {type(loss).__name__} needs the targets {', '.join(missing)}, which "
-                f"{type(samples.encoder).__name__} does not give; it gives {', '.join(samples.columns[2:])}"
+                f"{type(samples.encoder).__name__} does not give; it gives {', '.join(samples.targets)}"
             )
 
 

@@ -38,9 +38,8 @@ def save(path: Union[str, Path], cell: nn.Cell, info: Dict[str, object]) -> None
         OutputError: no permission or no space.
     """
     with replaced(path) as temporary:
-        # MindSpore reports a full disk as a broken-off write only; what is missing shows in the size of the file.
         try:
-            ms.save_checkpoint(cell, str(temporary.with_suffix(".ckpt")), append_dict={_KEY: json.dumps(info)}, crc_check=True)
+            ms.save_checkpoint(cell, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         os.chmod(temporary, 0o644)

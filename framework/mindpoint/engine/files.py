@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -12,23 +13,24 @@ from mindpoint.errors import OutputError
 
 @contextlib.contextmanager
 def replaced(path: Union[str, Path]) -> Iterator[Path]:
-    """A temporary path beside ``path``; when the block ends well it is synced and takes ``path``'s place, otherwise it is removed.
+    """A path of the same name in a temporary folder beside ``path``; when the block ends well the file is synced and takes ``path``'s
+    place. The folder goes in any case, with all that was left in it.
 
     Raises:
         OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
+        folder.mkdir()
+        yield folder / path.name
+        with open(folder / path.name, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(folder / path.name, path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Union[str, Path], text: str) -> None:

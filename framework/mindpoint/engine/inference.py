@@ -81,7 +81,7 @@ class Detector:
 
 def build_decoder(config: Config) -> Decoder:
     """The block ``model.decoder``."""
-    return config.build("model.decoder", keypoints=config.keypoints, classes=config.classes)
+    return config.build("model.decoder")
 
 
 def build_detector(config: Config, network: Network) -> Detector:

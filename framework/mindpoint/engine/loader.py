@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, Sequence
 
 import cv2
 import mindspore.dataset as de
@@ -20,6 +20,7 @@ class TrainingSamples:
 
     Attributes:
         columns: names of the arrays of a sample: ``image`` ``(3, H, W)`` float32, ``image_id`` int64, then the targets.
+        targets: the names of the targets.
     """
 
     def __init__(self, dataset: Dataset, transforms: Sequence[Transform], encoder: TargetEncoder, input_spec: InputSpec, seed: int):
@@ -27,6 +28,7 @@ class TrainingSamples:
             raise DataError("data.train.dataset: it has no image to train on")
         self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, transforms, encoder, input_spec, seed
         self.columns = list(self.sample(0))
+        self.targets = self.columns[2:]
 
     def sample(self, position: int) -> Dict[str, np.ndarray]:
         epoch, index = divmod(int(position), len(self.dataset))
@@ -103,13 +105,7 @@ def _own_errors(batches: Iterator) -> Iterator:
     try:
         yield from batches
     except RuntimeError as error:
-        found = re.search(r"^(?:mindpoint\.errors\.)?(\w+Error): (.*?)(?=\n-{5,}|\n\n|\Z)", str(error), re.M | re.S)
-        kind: Optional[Callable] = getattr(errors, found.group(1), None) if found else None
-        if kind is None:
+        found = re.search(r"^mindpoint\.errors\.(\w+): (.*?)(?=\n\n|\Z)", str(error), re.M | re.S)
+        if found is None:
             raise
-        raise kind(found.group(2).strip()) from error
-
-
-def column_names(batch: Dict[str, np.ndarray]) -> List[str]:
-    """The targets among the columns of a batch."""
-    return [name for name in batch if name not in ("image", "image_id")]
+        raise getattr(errors, found.group(1))(found.group(2).strip()) from error

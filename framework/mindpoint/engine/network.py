@@ -50,19 +50,16 @@ class Network(nn.Cell):
 
 def build_network(config: Config) -> Network:
     """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised."""
-    common = dict(keypoints=config.keypoints, classes=config.classes, input_spec=config.input_spec)
-    backbone = config.build("model.backbone", **common)
-    neck = config.build("model.neck", in_features=backbone.out_features, **common)
+    backbone = config.build("model.backbone")
+    neck = config.build("model.neck", in_features=backbone.out_features)
     features = backbone.out_features if neck is None else neck.out_features
-    heads = config.build_all("model.heads", in_features=features, **common)
-    if not heads:
-        raise ConfigError("model.heads: the network has no head; name at least one")
+    heads = config.build_all("model.heads", in_features=features)
     return Network(backbone, neck, heads)
 
 
 def build_losses(config: Config, network: Network) -> Dict[str, Loss]:
     """The blocks of ``model.losses``, checked against the maps that the network gives."""
-    losses = config.build_all("model.losses", keypoints=config.keypoints, classes=config.classes)
+    losses = config.build_all("model.losses")
     maps = {name for head in network.heads.values() for name in head.out_maps}
     for name, loss in losses.items():
         missing = sorted(set(loss.needs_maps) - maps)
@@ -71,6 +68,4 @@ def build_losses(config: Config, network: Network) -> Dict[str, Loss]:
                 f"model.losses.{name}: {type(loss).__name__} needs the maps {', '.join(missing)}, which no head gives; "
                 f"the heads give {', '.join(sorted(maps))}"
             )
-    if not losses:
-        raise ConfigError("model.losses: there is nothing to train with; name at least one loss")
     return losses

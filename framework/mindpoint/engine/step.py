@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, Sequence
 
 from mindspore import nn, ops
 from mindspore.amp import all_finite
@@ -14,18 +14,23 @@ from mindpoint.engine.network import Network
 class TrainStep(nn.Cell):
     """Forward, gradients and update; an update with a gradient that is not finite is left out.
 
-    ``construct(image (B, 3, H, W), targets, learning_rate scalar) -> (total, {term: scalar}, finite)``; ``finite`` false tells that nothing was
-    updated. Its parameters are the network's and the optimizer's: saved and loaded together they continue a training.
+    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, {term: scalar}, finite)``; the targets come in the order of
+    ``target_names``; ``finite`` false tells that nothing was updated. Its parameters are the network's and the optimizer's: saved and
+    loaded together they continue a training.
     """
 
-    def __init__(self, network: Network, losses: Dict[str, Loss], optimizer: nn.Optimizer):
+    def __init__(self, network: Network, losses: Dict[str, Loss], optimizer: nn.Optimizer, target_names: Sequence[str]):
         super().__init__(auto_prefix=False)
+        self.target_names = tuple(target_names)
         self.network = network
         self.losses = nn.CellDict(losses)
         self.optimizer = optimizer
         self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
 
-    def forward(self, image, targets):
+    def forward(self, image, *values):
+        targets = {}
+        for index, name in enumerate(self.target_names):
+            targets[name] = values[index]
         outputs = self.network(image)
         total = 0.0
         terms = {}
@@ -36,9 +41,10 @@ class TrainStep(nn.Cell):
                 terms[name] = part
         return total, terms
 
-    def construct(self, image, targets, learning_rate):
+    # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.
+    def construct(self, image, learning_rate, *targets):
         ops.assign(self.optimizer.learning_rate, learning_rate)
-        (total, terms), gradients = self.value_and_grad(image, targets)
+        (total, terms), gradients = self.value_and_grad(image, *targets)
         finite = all_finite(gradients)
         if finite:
             self.optimizer(gradients)

@@ -125,8 +125,8 @@ class Trainer:
     def _run_step(self) -> None:
         started = time.perf_counter()
         self.learning_rate = self.base_lr * self.schedule(self.step)
-        targets = {name: ms.Tensor(value) for name, value in self.batch.items() if name not in ("image", "image_id")}
-        total, terms, finite = self.network_step(ms.Tensor(self.batch["image"]), targets, ms.Tensor(np.float32(self.learning_rate)))
+        targets = [ms.Tensor(self.batch[name]) for name in self.network_step.target_names]
+        total, terms, finite = self.network_step(ms.Tensor(self.batch["image"]), ms.Tensor(np.float32(self.learning_rate)), *targets)
         self.losses = {"loss": float(total.asnumpy()), **{name: float(value.asnumpy()) for name, value in terms.items()}}
         self.skipped_steps += not bool(finite)
         self.step += 1

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError
+
+
+def test_pairs_by_name_by_index_and_by_default_are_the_same():
+    names = ["nose", "left_eye", "right_eye"]
+    for pairs in ([["left_eye", "right_eye"]], [[1, 2]], None):
+        assert Keypoints(names, flip_pairs=pairs).flip_index.tolist() == [0, 2, 1]
+    assert Keypoints(names, flip_pairs=[]).flip_index.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 17, 21, 133])
+def test_any_number_of_joints(count):
+    keypoints = Keypoints([str(i) for i in range(count)])
+    assert len(keypoints) == len(keypoints.sigmas) == len(keypoints.colors) == count
+    assert np.array_equal(keypoints.flip_index[keypoints.flip_index], np.arange(count))
+    assert len(set(keypoints.colors)) == count
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (dict(names=[]), "is empty"),
+        (dict(names=["a", "a"]), "a stands more than once"),
+        (dict(names=["a", "b"], skeleton=[["a", "c"]]), "no joint is named 'c'"),
+        (dict(names=["a", "b"], skeleton=[[0, 2]]), "joint 2 is not in 0..1"),
+        (dict(names=["a", "b"], skeleton=[[0, 0]]), "paired with itself"),
+        (dict(names=["a", "b"], skeleton=["ab"]), "not a pair"),
+        (dict(names=["a", "b", "c"], flip_pairs=[[0, 1], [1, 2]]), "repeats a joint"),
+        (dict(names=["a", "b"], sigmas=[0.1]), "1 values for 2 joints"),
+        (dict(names=["a"], sigmas=[0.0]), "positive"),
+        (dict(names=["a"], colors=[[1, 2]]), "three numbers"),
+    ],
+)
+def test_mistakes_are_named(bad, message):
+    with pytest.raises(ConfigError, match=message):
+        Keypoints(**bad)

@@ -1,0 +1,27 @@
+import pytest
+
+from mindpoint.errors import ConfigError
+from mindpoint.optim.schedules import Constant, Cosine, MultiStep, Polynomial
+
+
+def test_multi_step_drops_after_the_epoch_is_finished():
+    # the official 1x recipe: 140 epochs, a tenth after 90 and after 120
+    schedule = MultiStep(epochs=140, steps_per_epoch=10, milestones=[90, 120])
+    assert [schedule(step) for step in (0, 899, 900, 1199, 1200, 1399)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_warm_up_is_linear_and_ends_at_the_schedule():
+    schedule = Constant(epochs=10, steps_per_epoch=10, warmup_steps=3)
+    assert [schedule(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+
+
+def test_polynomial_and_cosine_end_where_they_say():
+    polynomial = Polynomial(epochs=10, steps_per_epoch=4, power=2, end=0.1)
+    assert [polynomial(0), polynomial(20), polynomial(40)] == pytest.approx([1, 0.1 + 0.9 * 0.25, 0.1])
+    cosine = Cosine(epochs=10, steps_per_epoch=4, end=0.2)
+    assert [cosine(0), cosine(20), cosine(40)] == pytest.approx([1, 0.6, 0.2])
+
+
+def test_bad_milestones():
+    with pytest.raises(ConfigError, match="do not rise"):
+        MultiStep(epochs=3, steps_per_epoch=1, milestones=[2, 1])

@@ -1,0 +1,208 @@
+"""The loop, its hooks and its files, with a toy model that learns within seconds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindpoint.config import load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.build import build_dataset, build_metric, build_samples, build_trainer
+from mindpoint.engine.evaluation import evaluate
+from mindpoint.engine.inference import build_detector
+from mindpoint.engine.loader import Loader
+from mindpoint.engine.model import network_of, read_model
+from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
+from mindpoint.runtime import device
+
+RECORDER = "+hooks.recorder={type: 'toy:Recorder'}"
+
+
+def trainer_of(toy, run_dir, *overrides):
+    config = load_config(str(toy), overrides)
+    device.setup("CPU", config.seed)
+    return build_trainer(config, run_dir)
+
+
+def log_of(run_dir):
+    return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
+
+
+def test_it_learns_and_writes_what_it_did(toy, tmp_path, capsys):
+    trainer_of(toy, tmp_path).train()
+    records = log_of(tmp_path)
+    steps = [record for record in records if "loss" in record]
+    assert [record["step"] for record in steps] == list(range(1, 31))
+    assert steps[-1]["loss"] < 0.3 * steps[0]["loss"]
+    assert steps[0]["loss"] == pytest.approx(2 * steps[0]["spot_loss"])
+    assert steps[0]["learning_rate"] == pytest.approx(0.02)
+    assert [record["metrics"] for record in records if "metrics" in record][-1] == {"accuracy": 1.0}
+    assert json.loads((tmp_path / "statistics.json").read_text()) == {"accuracy": 1.0}
+    assert len(json.loads((tmp_path / "results.json").read_text())) == 10
+    out = capsys.readouterr().out
+    assert "step 30/30" in out and "spot_loss" in out and "lr 0.02" in out and "accuracy 1.000" in out
+    assert "\r" not in out and "\x1b" not in out
+
+
+def test_a_checkpoint_is_the_model(toy, tmp_path):
+    trainer = trainer_of(toy, tmp_path)
+    trainer.train()
+    config, stored = read_model(str(tmp_path), None, [])
+    network = network_of(config, stored, "best.ckpt")
+    result = evaluate(build_detector(config, network), build_dataset(config, "val"), build_metric(config), lambda items, total: items)
+    assert result.statistics == trainer.metrics
+    for image_id, detections in trainer.detections.items():
+        assert np.array_equal(detections.scores, result.detections[image_id].scores)
+    assert stored.info["step"] == 10 and stored.info["metrics"] == {"accuracy": 1.0}  # the first of equally good ones is kept
+
+
+def test_hook_points_and_their_order(toy, tmp_path):
+    trainer_of(toy, tmp_path, RECORDER, "train.max_steps=6", "hooks.evaluation.every=1").train()
+    points = (tmp_path / "points.txt").read_text().split()
+    step = ["before_step", "after_step"]
+    evaluated = ["after_epoch", "on_checkpoint", "before_eval", "on_checkpoint", "after_eval"]
+    assert points[0] == "before_train" and points[-1] == "after_train"
+    assert points[1:12] == ["before_epoch", *step * 5]
+    assert sorted(points[12:17]) == sorted(evaluated)
+    assert points[17:20] == ["before_epoch", *step]
+
+
+def test_after_train_is_called_when_a_hook_fails(toy, tmp_path):
+    with pytest.raises(RuntimeError, match="as asked"):
+        trainer_of(toy, tmp_path, "+hooks.recorder={type: 'toy:Recorder', fail_at: after_step}").train()
+    assert (tmp_path / "points.txt").read_text().split()[-2:] == ["on_exception", "after_train"]
+
+
+def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
+    trainer = trainer_of(toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1")
+    before = {name: value.asnumpy().copy() for name, value in trainer.network_step.network.parameters_dict().items()}
+    trainer.train()
+    assert trainer.skipped_steps == 1
+    for name, value in trainer.network_step.network.parameters_dict().items():
+        if "moving" not in name:
+            assert np.array_equal(before[name], value.asnumpy()), name
+    assert log_of(tmp_path)[0]["skipped_steps"] == 1 and log_of(tmp_path)[0]["loss"] is None
+
+
+@pytest.mark.parametrize("workers, processes", [(2, False), (2, True)])
+def test_samples_do_not_depend_on_the_workers(toy, workers, processes):
+    samples = build_samples(load_config(str(toy)))
+
+    def batches(workers, processes):
+        return [[(b["image_id"].tolist(), b["image"]) for b in epoch] for epoch in Loader(samples, 8, workers, True, processes).epochs(2)]
+
+    expected, actual = batches(1, False), batches(workers, processes)
+    assert expected[0][0][0] != expected[1][0][0], "each epoch has its own order"
+    assert sorted(sum((ids for ids, _ in expected[0]), [])) == list(range(40))
+    for one, other in zip(sum(expected, []), sum(actual, [])):
+        assert one[0] == other[0] and np.array_equal(one[1], other[1])
+
+
+def test_augmentation_differs_between_epochs_and_repeats_with_the_seed(toy):
+    samples = build_samples(load_config(str(toy)))
+    again = build_samples(load_config(str(toy)))
+    other = build_samples(load_config(str(toy), ["seed=6"]))
+    assert np.array_equal(samples.sample(3)["image"], again.sample(3)["image"])
+    assert not np.array_equal(samples.sample(3)["image"], samples.sample(43)["image"])
+    assert not np.array_equal(samples.sample(3)["image"], other.sample(3)["image"])
+
+
+@pytest.mark.parametrize("processes", ["false", "true"])
+def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
+    trainer = trainer_of(
+        toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", f"data.train.processes={processes}"
+    )
+    with pytest.raises(DataError) as caught:
+        trainer.train()
+    assert str(caught.value) == "spot-17.png: image 17 is broken; mend it"
+
+
+def test_contradictions_between_parts_are_named(toy, tmp_path):
+    with pytest.raises(ConfigError, match="stride is 8, but the network's output has stride 4"):
+        trainer_of(toy, tmp_path, "data.train.targets={type: 'toy:SpotTargets', stride: 8}")
+    with pytest.raises(ConfigError, match="SpotLoss needs the maps spot, which no head gives; the heads give blob"):
+        trainer_of(toy, tmp_path, "model.heads.spot={type: 'toy:SpotHead', name: blob}")
+    with pytest.raises(ConfigError, match="more than one head gives a map named spot"):
+        trainer_of(toy, tmp_path, "+model.heads.second={type: 'toy:SpotHead'}")
+    with pytest.raises(ConfigError, match="50 is more than the 40 images"):
+        trainer_of(toy, tmp_path, "data.train.batch_size=50")
+    with pytest.raises(ConfigError, match="there is no statistic 'keypoints/AP'; there are accuracy"):
+        trainer_of(toy, tmp_path, "hooks.checkpoint.best=keypoints/AP").train()
+
+
+def test_keep_removes_old_checkpoints_only(toy, tmp_path):
+    trainer_of(toy, tmp_path, "hooks.checkpoint.keep=2").train()
+    assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == ["best.ckpt", "epoch-0005.ckpt", "epoch-0006.ckpt", "last.ckpt"]
+
+
+def test_initial_weights(toy, tmp_path):
+    (tmp_path / "a").mkdir()
+    first = trainer_of(toy, tmp_path / "a", "train.epochs=1")
+    first.train()
+    second = trainer_of(toy, tmp_path / "b", f"train.weights={tmp_path / 'a' / 'last.ckpt'}")
+    for name, value in first.network_step.network.parameters_dict().items():
+        assert np.array_equal(value.asnumpy(), second.network_step.network.parameters_dict()[name].asnumpy())
+
+
+class TestDamage:
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("run")
+        config = load_config(str(Path(__file__).parent / "toy.yaml"), ["train.epochs=1"])
+        device.setup("CPU", config.seed)
+        build_trainer(config, folder).train()
+        return folder
+
+    def test_truncated_changed_foreign_and_absent_files(self, run, tmp_path):
+        whole = (run / "last.ckpt").read_bytes()
+        flipped = bytearray(whole)
+        flipped[len(whole) // 2] ^= 1
+        for name, content in dict(cut=whole[: len(whole) // 2], flipped=bytes(flipped), text=b"hello", empty=b"").items():
+            path = tmp_path / f"{name}.ckpt"
+            path.write_bytes(content)
+            with pytest.raises(WeightsError, match=f"{name}.ckpt: damaged, or no MindSpore checkpoint"):
+                checkpoint.load(path)
+        with pytest.raises(WeightsError, match="no such checkpoint"):
+            checkpoint.load(tmp_path / "none.ckpt")
+
+    def test_another_model(self, run, toy):
+        config, stored = read_model(str(run), None, ["model.backbone.channels=6"])
+        with pytest.raises(WeightsError) as caught:
+            network_of(config, stored, "last.ckpt")
+        text = str(caught.value)
+        assert text.startswith("last.ckpt belongs to another model: 1 matched, 0 missing, 0 unexpected, 6 of another shape")
+        assert "backbone.conv.weight: (6, 3, 4, 4) here, (4, 3, 4, 4) in the file" in text
+
+    def test_a_full_disk_leaves_the_previous_checkpoint(self, run):
+        before = (run / "last.ckpt").read_bytes()
+        code = f"""
+import resource, signal, sys
+import mindpoint
+from mindpoint.engine.model import read_model, network_of
+from mindpoint.engine import checkpoint
+from mindpoint.errors import OutputError
+config, stored = read_model({str(run)!r}, None, [])
+network = network_of(config, stored, "last.ckpt")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
+try:
+    checkpoint.save({str(run / "last.ckpt")!r}, network, {{}})
+except OutputError as error:
+    print("refused:", error)
+"""
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+        assert "last.ckpt: cannot be written" in done.stdout, done.stdout + done.stderr
+        assert (run / "last.ckpt").read_bytes() == before
+        assert not list(run.glob(".*"))
+
+
+def test_a_log_that_cannot_be_written(toy, tmp_path):
+    trainer = trainer_of(toy, tmp_path)
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(OutputError, match="log.jsonl: cannot be written"):
+        trainer.train()

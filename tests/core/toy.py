@@ -1,0 +1,148 @@
+"""A whole small model for the core's tests, named by class path: it finds the one bright 4x4 cell of a 16x16 image."""
+
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from mindspore import nn
+
+from mindpoint.contracts.data import Dataset, Decoder, Metric, TargetEncoder, Transform
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.hook import POINTS, Hook
+from mindpoint.contracts.image import Objects, Sample, View
+from mindpoint.contracts.parts import Backbone, Head, Loss
+from mindpoint.errors import DataError
+
+CELL, SIDE = 4, 16
+
+
+class Cells(Backbone):
+    def __init__(self, channels: int = 4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, CELL, stride=CELL, pad_mode="valid", weight_init="normal")
+        self.norm = nn.BatchNorm2d(channels)
+        self.out_features = (FeatureSpec(channels, CELL),)
+
+    def construct(self, image):
+        return (self.norm(self.conv(image)),)
+
+
+class SpotHead(Head):
+    def __init__(self, in_features, name: str = "spot"):
+        super().__init__()
+        self.conv = nn.Conv2d(in_features[0].channels, 1, 1, has_bias=True, weight_init="normal")
+        self.name = name
+        self.out_maps, self.stride = {name: 1}, in_features[0].stride
+
+    def construct(self, features):
+        return {self.name: self.conv(features[0])}
+
+
+class SpotLoss(Loss):
+    needs_maps, needs_targets = ("spot",), ("spot",)
+
+    def construct(self, outputs, targets):
+        value = ((outputs["spot"] - targets["spot"]) ** 2).mean()
+        return 2.0 * value, {"spot_loss": value}
+
+
+class Spots(Dataset):
+    """Image ``index`` has its bright cell where a generator seeded with the index says."""
+
+    def __init__(self, count: int, broken: Optional[int] = None, nan: Optional[int] = None):
+        self.count, self.broken, self.nan = count, broken, nan
+
+    def __len__(self):
+        return self.count
+
+    def _cell(self, index):
+        return np.random.default_rng(index).integers(0, SIDE // CELL, 2)
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise DataError(f"spot-{index}.png: image {index} is broken; mend it")
+        row, column = self._cell(index) * CELL
+        image = np.random.default_rng(index).random((SIDE, SIDE, 3), np.float32) * 0.3
+        image[row : row + CELL, column : column + CELL] = 1.0
+        if index == self.nan:
+            image[:] = np.nan
+        image = image if index == self.nan else (image * 255).astype(np.uint8)
+        box = np.array([[column, row, column + CELL, row + CELL]], np.float32)
+        objects = Objects(box, box[:, None, :3] * 0 + 1, np.zeros(1, np.int64), np.full(1, 16.0, np.float32), np.zeros(1, bool))
+        return Sample(index, f"spot-{index}", image, objects)
+
+    def ground_truth(self):
+        return {"images": [{"id": i} for i in range(self.count)], "annotations": [{"image_id": i, "cell": self._cell(i)} for i in range(self.count)]}
+
+
+class Whole(Transform):
+    """Shows the whole image, its brightness changed at random."""
+
+    def __call__(self, sample, rng):
+        sample.view = View((SIDE / 2, SIDE / 2), SIDE)
+        if sample.image.dtype == np.uint8:
+            sample.image = sample.image.astype(np.float32) / 255
+        sample.image = sample.image * np.float32(rng.uniform(0.9, 1.1))
+        return sample
+
+
+class SpotTargets(TargetEncoder):
+    def __init__(self, stride: int = CELL):
+        self.stride = stride
+
+    def __call__(self, sample):
+        target = np.zeros((1, SIDE // CELL, SIDE // CELL), np.float32)
+        column, row = (sample.objects.boxes[0, :2] // CELL).astype(int)
+        target[0, row, column] = 1
+        return {"spot": target}
+
+
+class SpotDecoder(Decoder):
+    def __call__(self, maps, views, mirrored=None):
+        found = []
+        for spot, view in zip(maps["spot"][:, 0], views):
+            row, column = np.unravel_index(spot.argmax(), spot.shape)
+            points = np.array([[[column + 0.5, row + 0.5]]])
+            center = view.to_image(points, spot.shape[1], spot.shape[0]).astype(np.float32)
+            box = np.concatenate([center[:, 0] - 2, center[:, 0] + 2], axis=1)
+            score = np.full(1, np.clip(spot.max(), 0, 1), np.float32)
+            found.append(Detections(box, score, np.zeros(1, np.int64), center, score[:, None], np.ones((1, 1), bool)))
+        return found
+
+    def merge(self, parts):
+        return Detections.concatenate(list(parts))
+
+
+class Accuracy(Metric):
+    def results(self, detections, ground_truth):
+        return [{"image_id": i, "bbox": d.boxes[0].tolist(), "score": float(d.scores[0])} for i, d in detections.items()]
+
+    def evaluate(self, ground_truth, results, image_ids):
+        cells = {a["image_id"]: a["cell"] for a in ground_truth["annotations"]}
+        right = [tuple(np.array(r["bbox"][:2])[::-1].round() // CELL) == tuple(cells[r["image_id"]]) for r in results]
+        return {"accuracy": float(np.mean(right)) if right else float("nan")}
+
+    def table(self, statistics):
+        return f"accuracy {statistics['accuracy']:.3f}"
+
+
+class Recorder(Hook):
+    """Writes the name of every point it is called at, a line each, to ``points.txt``; raises at ``fail_at``."""
+
+    def __init__(self, run_dir, fail_at: Optional[str] = None):
+        self.path, self.fail_at = Path(run_dir) / "points.txt", fail_at
+
+
+def _point(name):
+    def call(self, trainer):
+        with open(self.path, "a") as file:
+            file.write(name + "\n")
+        if name == self.fail_at:
+            raise RuntimeError("as asked")
+
+    return call
+
+
+for _name in POINTS:
+    setattr(Recorder, _name, _point(_name))
