@@ -23,7 +23,10 @@ CONTENT = {
     ],
     "annotations": [
         {"id": 1, "image_id": 3, "category_id": 4, "bbox": [1, 2, 3.5, 4], "keypoints": [1, 2, 2, 0, 0, 0]},
-        {"id": 2, "image_id": 7, "category_id": 4, "bbox": [0, 0, 5, 5], "keypoints": [0] * 6, "iscrowd": 1, "area": 9.5, "num_keypoints": 0},
+        {
+            "id": 2, "image_id": 7, "category_id": 4, "bbox": [0, 0, 5, 5], "keypoints": [0] * 6,
+            "iscrowd": 1, "area": 9.5, "num_keypoints": 0,
+        },
         {"id": 3, "image_id": 3, "category_id": 2, "bbox": [5, 5, 6, 6], "keypoints": [6, 6, 1, 7, 7, 2]},
         {"id": 4, "image_id": 3, "category_id": 9, "bbox": [5, 5, 6, 6], "keypoints": []},
     ],
@@ -117,7 +120,9 @@ BAD_RECORDS = {
     "annotation lacks image": (_drop("annotations", 2, "image_id"), ["annotation 3 lacks 'image_id'"]),
     "annotation lacks box": (_drop("annotations", 2, "bbox"), ["annotation 3 lacks 'bbox'"]),
     "annotation lacks keypoints": (_drop("annotations", 2, "keypoints"), ["annotation 3 lacks 'keypoints'"]),
-    "keypoint length": (_set("annotations", 2, "keypoints", [1.0] * 51), ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"]),
+    "keypoint length": (
+        _set("annotations", 2, "keypoints", [1.0] * 51), ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"],
+    ),
     "keypoint text": (_set("annotations", 2, "keypoints", [1, 2, "x", 1, 2, 2]), ["annotation 3", "'keypoints'", "no finite number"]),
     "box length": (_set("annotations", 2, "bbox", [1, 2, 3]), ["annotation 3", "'bbox' must hold 4 numbers", "got 3"]),
     "box no list": (_set("annotations", 2, "bbox", None), ["annotation 3", "'bbox' must hold 4 numbers", "got None"]),
@@ -144,7 +149,11 @@ def test_bad_records_are_named(make, name):
 
 @pytest.mark.parametrize(
     "text, expected",
-    [('{"images": [],\n "annotations": [}', "people.json:2:18: is no JSON"), ("", "people.json:1:1: is no JSON"), ("[]", "is a result file")],
+    [
+        ('{"images": [],\n "annotations": [}', "people.json:2:18: is no JSON"),
+        ("", "people.json:1:1: is no JSON"),
+        ("[]", "is a result file"),
+    ],
 )
 def test_no_json(make, text, expected):
     with pytest.raises(DataError, match=expected):
@@ -159,7 +168,7 @@ def test_missing_file_folder_and_class(make, tmp_path):
     make()
     with pytest.raises(DataError, match="no such folder of images"):
         CocoKeypoints(str(tmp_path / "people.json"), str(tmp_path / "nowhere"), KEYPOINTS, ["person"])
-    with pytest.raises(DataError, match="no category named hand; the file has person, ape, chair"):
+    with pytest.raises(DataError, match="no category is named hand; there are person, ape, chair"):
         make(classes=["person", "hand"])
 
 

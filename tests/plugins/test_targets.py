@@ -27,7 +27,10 @@ def test_official_numbers(golden, coco_mini):
 
 @pytest.mark.parametrize(
     "height, width, official, model_zoo, corrected",
-    [(2, 2, 0, 1, 0), (5, 3, 1, 1, 0), (10, 5, 1, 1, 0), (20, 10, 3, 2, 1), (40, 20, 7, 3, 2), (64, 64, 17, 7, 5), (128, 128, 34, 13, 10), (100, 30, 12, 5, 3)],
+    [
+        (2, 2, 0, 1, 0), (5, 3, 1, 1, 0), (10, 5, 1, 1, 0), (20, 10, 3, 2, 1),
+        (40, 20, 7, 3, 2), (64, 64, 17, 7, 5), (128, 128, 34, 13, 10), (100, 30, 12, 5, 3),
+    ],
 )
 def test_radius(height, width, official, model_zoo, corrected):
     assert gaussian_radius(height, width) == gaussian_radius(height, width, "official") == official
@@ -81,7 +84,7 @@ def test_one_person_by_hand():
 
 
 def test_what_is_left_out():
-    """Boxes outside the view take a slot and stay empty; joints outside or unlabelled are dropped; a person without joints is a centre without size."""
+    """Boxes outside take a slot and stay empty; joints outside or unlabelled are dropped; without joints a centre has no size."""
     boxes = [[-40, 5, -20, 20], [80, 40, 120, 70], [20, 20, 40, 40]]
     points = [[[-30, 10, 2], [-25, 10, 2]], [[95.9, 50, 2], [96, 50, 2]], [[25, 25, 0], [30, 30, 0]]]
     targets = MultiPoseTargets(TWO, ["person"], SPEC, max_objects=3)(sample_of(boxes, points))
@@ -148,7 +151,8 @@ def test_ignored_regions():
 
 
 def test_unlabelled_in_parity_mode():
-    targets = MultiPoseTargets(TWO, ["person"], SPEC)(sample_of([[0, 0, 40, 40], [44, 20, 92, 60]], np.zeros((2, 2, 3)), crowd=[False, True]))
+    sample = sample_of([[0, 0, 40, 40], [44, 20, 92, 60]], np.zeros((2, 2, 3)), crowd=[False, True])
+    targets = MultiPoseTargets(TWO, ["person"], SPEC)(sample)
     assert set(targets) == ARRAYS
     assert (targets["hm"] == 1).sum() == 2 and not targets["reg_mask"].any() and targets["wh"][:2].all()
 
@@ -173,7 +177,8 @@ def test_degenerate_boxes_in_a_turned_view_do_no_harm():
     view = View(center=(48, 32), extent=96, rotation=10)
     for box in ([50, 20, 40, 60], [300, 300, 310, 310], [10, 10, 10, 10]):
         for rotated_boxes in ("ignore", "rotate"):
-            targets = MultiPoseTargets(TWO, ["person"], SPEC, rotated_boxes=rotated_boxes)(sample_of([box], [[[48, 30, 2], [48, 40, 1]]], view=view))
+            sample = sample_of([box], [[[48, 30, 2], [48, 40, 1]]], view=view)
+            targets = MultiPoseTargets(TWO, ["person"], SPEC, rotated_boxes=rotated_boxes)(sample)
             assert all(np.isfinite(array).all() for array in targets.values())
 
 
@@ -189,8 +194,12 @@ def test_fixed_joint_width():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"radius": "zoo"}, "radius: 'zoo' is none of official, model_zoo, corrected"), ({"unlabelled": "drop"}, "unlabelled"),
-        ({"rotated_boxes": "no"}, "rotated_boxes"), ({"stride": 0}, "at least 1"), ({"max_objects": 0}, "at least 1"), ({"joint_sigma": 0}, "joint_sigma"),
+        ({"radius": "zoo"}, "radius: 'zoo' is none of official, model_zoo, corrected"),
+        ({"unlabelled": "drop"}, "unlabelled"),
+        ({"rotated_boxes": "no"}, "rotated_boxes"),
+        ({"stride": 0}, "at least 1"),
+        ({"max_objects": 0}, "at least 1"),
+        ({"joint_sigma": 0}, "joint_sigma"),
         ({"stride": 10}, r"\[64, 96\] is no multiple of the targets' stride 10"),
     ],
 )

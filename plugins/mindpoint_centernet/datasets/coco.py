@@ -18,8 +18,8 @@ from mindpoint_centernet.datasets.image_file import read_image
 class CocoKeypoints(Dataset):
     """Any data set in COCO's keypoint format.
 
-    Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out. What is
-    needed for samples is held in arrays (270 bytes an object with 17 joints); nothing else of the file stays in memory.
+    Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out.
+    What samples need is held in arrays (about 240 bytes an object with 17 joints); nothing else of the file stays in memory.
 
     Args:
         annotations: path of the JSON file.
@@ -73,8 +73,8 @@ class CocoKeypoints(Dataset):
         if image.shape[:2] != (height, width):
             turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == (width, height) else ""
             raise DataError(
-                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, but image id {image_id} of {self.annotations} says {width} x {height}, so "
-                f"its annotations would not fit{turned}. Put the right file there or correct the record"
+                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, but image id {image_id} of {self.annotations} says "
+                f"{width} x {height}, so its annotations would not fit{turned}. Put the right file there or correct the record"
             )
         return Sample(image_id=image_id, name=path, image=image, objects=self.objects(index))
 
@@ -102,8 +102,8 @@ class CocoKeypoints(Dataset):
         lost = [image_id for image_id in image_ids if image_id not in records]
         if lost:
             raise DataError(
-                f"{self.annotations}: {len(lost)} of {len(image_ids)} ids of 'image_ids' are not among its {len(records)} images: {few(lost)}; "
-                f"it has {few(list(records))}"
+                f"{self.annotations}: {len(lost)} of {len(image_ids)} ids of 'image_ids' are not among its {len(records)} images: "
+                f"{few(lost)}; it has {few(list(records))}"
             )
         if len(set(image_ids)) < len(image_ids):
             raise DataError(f"{self.annotations}: an id stands more than once in 'image_ids'")
@@ -113,7 +113,8 @@ class CocoKeypoints(Dataset):
         """The objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
         labels = class_labels(content, self.classes)
-        records = sorted((record for record in content["annotations"] if record["image_id"] in place), key=lambda record: place[record["image_id"]])
+        records = [record for record in content["annotations"] if record["image_id"] in place]
+        records.sort(key=lambda record: place[record["image_id"]])
         count = len(records)
         self._first = np.searchsorted([place[record["image_id"]] for record in records], np.arange(len(self) + 1))
         boxes = np.array([record["bbox"] for record in records], np.float64).reshape(count, 4)

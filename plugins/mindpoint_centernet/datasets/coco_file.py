@@ -15,8 +15,8 @@ def read_annotations(path: str, classes: Sequence[str], joints: int) -> dict:
     Absent ``area`` becomes that of the box, ``iscrowd`` 0, ``num_keypoints`` the number of joints with a visibility above 0.
 
     Raises:
-        DataError: no such file, no JSON, a list or record that lacks keys, a category that is not there, ids that repeat or refer to no image, a box
-            or keypoint array of the wrong length or with values that are no finite numbers.
+        DataError: no such file, no JSON, a list or record that lacks keys, a category that is not there, ids that repeat
+            or refer to no image, a box or keypoint array of the wrong length or with values that are no finite numbers.
     """
     content = _load(path)
     for key in ("images", "annotations", "categories"):
@@ -102,7 +102,7 @@ def _category_ids(path: str, categories: List[dict], classes: Sequence[str]) -> 
     names = [record["name"] for record in categories]
     absent = [name for name in classes if name not in names]
     if absent:
-        raise DataError(f"{path}: no category named {few(absent)}; the file has {few(names, 20) or 'none'}. Set 'classes' to names among them")
+        raise DataError(f"{path}: no category is named {few(absent)}; there are {few(names, 20) or 'none'}; set 'classes' accordingly")
     for name in classes:
         if names.count(name) > 1:
             raise DataError(f"{path}: {names.count(name)} categories are named '{name}'; names must differ")

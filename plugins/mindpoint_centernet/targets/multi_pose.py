@@ -24,8 +24,9 @@ class _Located:
     Attributes:
         rows: slots of the objects that train anything.
         boxes: ``(N, 4)`` float32, clipped to the map.
-        centers: ``(N, 2)`` float32; pixels ``(N, 2)`` int64 the map pixel they lie in.
-        joints: ``(N, J, 2)`` float32; ``joint_pixels`` int64; ``joint_seen`` ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
+        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
+        joints: ``(N, J, 2)`` float32; 0 unless seen. joint_pixels: likewise int64.
+        joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
         labelled: ``(N,)`` bool, has a labelled joint.
         labels: ``(N,)`` class indices.
         radii: peak radius by slot, meaningful for ``rows``.
@@ -69,13 +70,13 @@ class MultiPoseTargets(TargetEncoder):
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.targets.gaussian.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: centres like any other, whose ``wh`` and ``reg`` do not count (what
-            the official implementation comes to). ``ignore``: take no slot; inside their boxes the heatmaps do not train,
-            except on the peaks of the other objects.
-        rotated_boxes: boxes in a turned view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint heatmaps and offsets.
-            ``rotate``: the upright box around the turned one's corners.
-        joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512, 3 one of 384).
-            ``None``: from the box, like the centre's peak.
+        unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: centres like any other, whose ``wh`` and ``reg`` do
+            not count (what the official implementation comes to). ``ignore``: take no slot; inside their boxes the
+            heatmaps do not train, except on the peaks of the other objects.
+        rotated_boxes: boxes in a turned view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
+            heatmaps and offsets. ``rotate``: the upright box around the turned one's corners.
+        joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
+            of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
 
     Raises:
         ConfigError: a value out of range, or an input size that is no multiple of ``stride``.
@@ -95,7 +96,9 @@ class MultiPoseTargets(TargetEncoder):
         joint_sigma: Optional[float] = None,
     ) -> None:
         for name, value, choices in (
-            ("radius", radius, RADIUS_RULES), ("unlabelled", unlabelled, ("parity", "ignore")), ("rotated_boxes", rotated_boxes, ("ignore", "rotate")),
+            ("radius", radius, RADIUS_RULES),
+            ("unlabelled", unlabelled, ("parity", "ignore")),
+            ("rotated_boxes", rotated_boxes, ("ignore", "rotate")),
         ):
             if value not in choices:
                 raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is none of {', '.join(choices)}")
@@ -129,7 +132,7 @@ class MultiPoseTargets(TargetEncoder):
         return targets
 
     def _map_boxes(self, boxes: np.ndarray, view: View, rotated: bool) -> np.ndarray:
-        """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels; ``rotated``: the upright boxes around the turned ones."""
+        """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels. ``rotated``: the upright boxes around the turned."""
         matrix = view.affine(self.width, self.height, rotated=rotated)
         if rotated:
             corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
@@ -151,7 +154,7 @@ class MultiPoseTargets(TargetEncoder):
         return _Located(
             rows=np.flatnonzero(kept), boxes=boxes, centers=centers, pixels=centers.astype(np.int64), joints=joints,
             joint_pixels=joints.astype(np.int64), joint_seen=seen, labelled=labelled, labels=sample.objects.labels[chosen],
-            radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(np.maximum(sizes, 0)).astype(np.float64).tolist()],
+            radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(np.maximum(sizes, 0)).tolist()],
         )
 
     def _lists(self, located: _Located) -> Dict[str, np.ndarray]:
@@ -192,7 +195,7 @@ class MultiPoseTargets(TargetEncoder):
         return heatmap
 
     def _centre_heatmap(self, located: _Located) -> Dict[str, np.ndarray]:
-        """The centres' heatmap; with it dense regression, which goes to whichever centre's peak is higher and so follows the order of stamping."""
+        """The centres' heatmap, and dense regression, which compares each peak with the heatmap of the objects before it."""
         targets = {"hm": np.zeros((self.classes, self.height, self.width), np.float32)}
         if self.dense:
             dense = np.zeros((self.joints, 2, self.height, self.width), np.float32)
@@ -209,7 +212,7 @@ class MultiPoseTargets(TargetEncoder):
         return targets
 
     def _stamp_dense(self, dense: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, located: _Located, row: int) -> None:
-        """Write the displacements of one object's joints around its centre, in place, where its peak is at least as high as ``heatmap`` before it."""
+        """Write the displacements of one object's joints around its centre, in place, where its peak reaches ``heatmap``."""
         seen, radius = located.joint_seen[row], located.radii[row]
         x, y = located.pixels[row].tolist()
         (rows, columns), in_kernel = window(x, y, radius, self.width, self.height)

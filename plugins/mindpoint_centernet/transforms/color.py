@@ -19,15 +19,17 @@ _GREY = np.array([0.114, 0.587, 0.299])
 class ColorAugment(Transform):
     """Random brightness, contrast and saturation in random order, then lighting noise along the colours' principal axes.
 
-    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` that one's mean, both
-    of the image as it came, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast ``alpha I + (1 - alpha) mean``, saturation
-    ``alpha I + (1 - alpha) grey``; lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is clipped: values may leave
-    0..1. All of it together is one affine map of a pixel's colour, which is what runs.
+    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` that one's
+    mean, both of the image as it came, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast
+    ``alpha I + (1 - alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds
+    ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is clipped: values may leave 0..1.
+    All of it together is one affine map of a pixel's colour, which is what runs.
 
     Args:
         brightness, contrast, saturation: ``v`` of each, 0..1.
         lighting: standard deviation of the noise along each axis, in eigenvalues.
-        eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default those of COCO.
+        eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default
+            those of COCO.
 
     Raises:
         ConfigError: a value out of range.
