@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.datasets.synthetic_background import finish, paint_background, paint_stool
+from mindpoint_centernet.datasets.synthetic_background import Stool, finish, paint_background
 from mindpoint_centernet.datasets.synthetic_drawing import LABELS_EACH, Drawing, draw
 from mindpoint_centernet.datasets.synthetic_figure import JOINTS, Figure, sample_figure
-from mindpoint_centernet.datasets.synthetic_outfit import Color, cloth, sample_outfit
+from mindpoint_centernet.datasets.synthetic_outfit import cloth, sample_outfit
 
 _CATEGORY = "person"
 _MARGIN = 0.1  # of the standing height: how far a body reaches beyond its joints
@@ -23,7 +22,7 @@ _FEWEST_SEEN = 5  # joints; a figure of which less is seen is left out of the pi
 
 class _Person(NamedTuple):
     drawing: Drawing
-    stool: Optional[Tuple[Color, float, float, float, float]]
+    stool: Optional[Stool]
 
 
 class SyntheticPeople(Dataset):
@@ -82,7 +81,7 @@ class SyntheticPeople(Dataset):
         image = paint_background(rng, self.size)
         for person in people:
             if person.stool is not None:
-                paint_stool(image, *person.stool)
+                person.stool.paint(image)
             person.drawing.paint(image)
         return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
 
@@ -135,6 +134,8 @@ class SyntheticPeople(Dataset):
         while True:
             labels = np.zeros(self.size, np.int16)
             for number, person in enumerate(people):
+                if person.stool is not None:
+                    person.stool.mark(labels)
                 person.drawing.mark(labels, number)
             visibility = [person.drawing.visibility(labels, number) for number, person in enumerate(people)]
             clear = [(seen == 2).sum() >= _FEWEST_SEEN for seen in visibility]
@@ -152,10 +153,10 @@ class SyntheticPeople(Dataset):
             figure = sample_figure(rng)
             extent = _extent(figure) * scale
             cut_off = rng.random() < 0.12
-            for _ in range(8):
+            for _ in range(12):
                 origin = self._origin(rng, extent, cut_off)
                 box = extent + np.tile(origin, 2)
-                if all(_overlap(box, other) < 0.35 for other in taken):
+                if all(_overlap(box, other) < 0.4 for other in taken):
                     break
             else:
                 continue
@@ -202,8 +203,9 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))
 
 
-def _stool(rng: np.random.Generator, figure: Figure, scale: float, origin: np.ndarray) -> Optional[Tuple[Color, float, float, float, float]]:
+def _stool(rng: np.random.Generator, figure: Figure, scale: float, origin: np.ndarray) -> Optional[Stool]:
     if not figure.seated:
         return None
-    half, under, floor = rng.uniform(0.1, 0.16) * scale, 0.05 * scale, scale * max(point[1] for point in figure.points.values())
-    return cloth(rng), origin[0] - half, origin[0] + half, origin[1] + under, origin[1] + max(floor, 2 * under)
+    half, under, floor = rng.uniform(0.1, 0.16), 0.05, max(max(point[1] for point in figure.points.values()), 0.1)
+    corners = np.tile(origin, 2) + scale * np.array([-half, under, half, floor])
+    return Stool(tuple(corners.astype(int).tolist()), cloth(rng))

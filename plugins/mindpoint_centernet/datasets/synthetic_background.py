@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -10,6 +10,23 @@ import numpy as np
 from mindpoint_centernet.datasets.synthetic_outfit import Color, shade, vivid
 
 Size = Tuple[int, int]  # height, width
+
+
+class Stool(NamedTuple):
+    """Something to sit on: a block with a lighter seat. ``box`` holds left, top, right, bottom in pixels, all inside."""
+
+    box: Tuple[int, int, int, int]
+    color: Color
+
+    def paint(self, image: np.ndarray) -> None:
+        left, top, right, bottom = self.box
+        cv2.rectangle(image, (left, top), (right, bottom), self.color, -1)
+        cv2.rectangle(image, (left, top), (right, top + 1 + (bottom - top) // 8), shade(self.color, 1.25), -1)
+
+    def mark(self, labels: np.ndarray) -> None:
+        """Hide what is behind it from a map of labels."""
+        left, top, right, bottom = self.box
+        cv2.rectangle(labels, (left, top), (right, bottom), 0, -1)
 
 
 def paint_background(rng: np.random.Generator, size: Size) -> np.ndarray:
@@ -123,10 +140,3 @@ def _stroke(rng: np.random.Generator, image: np.ndarray) -> None:
     end = start + rng.normal(0, 0.2, 2) * (width, height)
     thick = int(max(1, min(height, width) * rng.uniform(0.006, 0.035)))
     cv2.line(image, start.astype(int).tolist(), end.astype(int).tolist(), _color(rng), thick, cv2.LINE_AA)
-
-
-def paint_stool(image: np.ndarray, color: Color, left: float, right: float, top: float, bottom: float) -> None:
-    """Something to sit on: a block with a lighter seat."""
-    corner, far = (int(left), int(top)), (int(right), int(bottom))
-    cv2.rectangle(image, corner, far, color, -1)
-    cv2.rectangle(image, corner, (far[0], int(top + 0.12 * (bottom - top)) + 1), shade(color, 1.25), -1)

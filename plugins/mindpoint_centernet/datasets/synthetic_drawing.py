@@ -18,7 +18,10 @@ from mindpoint_centernet.datasets.synthetic_outfit import Color, Outfit, shade
 from mindpoint_centernet.datasets.synthetic_shapes import PARTS, SHIFT, Layer, Pen, Shape, ring
 
 LABELS_EACH = 16  # part p of figure number n has the label LABELS_EACH * (n + 1) + p; 0 is background
-_LIMBS = {"shoulder": ["arm"], "elbow": ["arm", "forearm"], "wrist": ["forearm"], "hip": ["thigh"], "knee": ["thigh", "shin"], "ankle": ["shin"]}
+_LIMBS = {  # that end at a joint
+    "shoulder": ["arm"], "elbow": ["arm", "forearm"], "wrist": ["forearm"],
+    "hip": ["thigh"], "knee": ["thigh", "shin"], "ankle": ["shin"],
+}  # fmt: skip
 _NEIGHBOURS = np.array([[(a, b) in SKELETON or (b, a) in SKELETON for b in JOINTS] for a in JOINTS])
 
 
@@ -89,8 +92,8 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
     parts = [f"{side}_{limb}" for limb in _LIMBS[name]] if name in _LIMBS else ["head"]
     if name in ("shoulder", "hip"):
         other = joint.replace("left", "right") if side == "left" else joint.replace("right", "left")
-        farther = figure.points[other][2] - figure.points[joint][2]
-        if farther < 0.07:  # else it is on the far side of the trunk
+        across = figure.points[other] - figure.points[joint]
+        if across[2] < 0.75 * np.linalg.norm(across):  # else it is on the far side of the trunk
             parts += ["trunk", "hips"]
     return [part in parts for part in PARTS]
 
@@ -162,7 +165,8 @@ def _trunk(pen: Pen, figure: Figure, outfit: Outfit) -> List[Layer]:
         neckline = [[-0.034, -1.01 * size.spine, 0.03], [0.034, -1.01 * size.spine, 0.03], [0.0, -0.84 * size.spine, deep]]
         shirt.append(pen.solid(figure.torso.point(neckline), "trunk", outfit.skin))
     middle = figure.torso.origin[2]
-    layers = [Layer((middle + at(1.0)[2]) / 2 + 0.02, shirt), Layer(middle + 0.01, [pen.solid(np.concatenate(seat), "hips", outfit.bottom)])]
+    trousers = pen.solid(np.concatenate(seat), "hips", outfit.bottom)
+    layers = [Layer((middle + at(1.0)[2]) / 2 + 0.02, shirt), Layer(middle + 0.01, [trousers])]
     if outfit.skirt:
         layers.append(_skirt(pen, figure, outfit, hips, deep))
     return layers

@@ -10,7 +10,8 @@ import numpy as np
 from mindpoint_centernet.datasets.synthetic_outfit import Color, shade
 
 PARTS = (
-    "head", "trunk", "hips", "left_arm", "right_arm", "left_forearm", "right_forearm", "left_thigh", "right_thigh", "left_shin", "right_shin",
+    "head", "trunk", "hips", "left_arm", "right_arm", "left_forearm", "right_forearm",
+    "left_thigh", "right_thigh", "left_shin", "right_shin",
 )  # fmt: skip
 SHIFT = 4  # fractional bits of polygon corners
 CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], axis=1)
