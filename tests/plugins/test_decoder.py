@@ -18,8 +18,7 @@ def keypoints(count):
 
 def one_object(center=(10, 12), wh=(8, 16), joint=(2.0, 3.0), reg=None):
     """Activated maps ``(channels, 32, 32)`` of one object with one joint, which is relative to the centre's pixel."""
-    maps = {"hm": np.zeros((1, SIZE, SIZE)), "wh": np.zeros((2, SIZE, SIZE)), "hps": np.zeros((2, SIZE, SIZE)), "hm_hp": np.zeros((1, SIZE, SIZE))}
-    maps = {name: values.astype(np.float32) for name, values in maps.items()}
+    maps = {name: np.zeros((channels, SIZE, SIZE), np.float32) for name, channels in (("hm", 1), ("wh", 2), ("hps", 2), ("hm_hp", 1))}
     x, y = center
     maps["hm"][0, y, x] = 0.8
     maps["wh"][:, y, x] = wh
@@ -91,6 +90,15 @@ def test_when_a_joint_moves_to_a_peak(peak, score, margin, taken):
     np.testing.assert_allclose(found.keypoint_scores[0, 0], score if taken else 0.8)
 
 
+@pytest.mark.parametrize("peak, out", [((6, 12), (5, 12)), ((14, 12), (15, 12)), ((10, 4), (10, 3)), ((10, 20), (10, 21))])
+def test_the_sides_of_the_box_belong_to_it(peak, out):
+    """The box is 6.5 to 14.5 and 4.5 to 20.5; peaks are at half pixels."""
+    for place, taken in ((peak, True), (out, False)):
+        maps = one_object(joint=(place[0] - 10.0, place[1] - 12.0))
+        maps["hm_hp"][0, place[1], place[0]] = 0.5
+        assert decode_maps(maps).from_heatmap[0, 0] == taken
+
+
 def test_the_nearest_peak_counts_even_if_it_is_not_usable():
     maps = one_object(joint=(4.0, 0.0))  # at (14, 12), near the right side
     maps["hm_hp"][0, 12, 15] = 0.5  # 1.6 away, outside the box
@@ -115,6 +123,15 @@ def test_classes_compete_and_ties_are_in_map_order():
     found = decode_maps(maps, top_k=3)
     assert found.labels.tolist() == [2, 0, 0]
     np.testing.assert_allclose(found.boxes[:, :2], [[4.5, 4.5], [1.5, 6.5], [6.5, 6.5]])
+
+
+def test_many_equal_scores_come_row_by_row():
+    maps = one_object()
+    maps["wh"][:] = 0
+    maps["hm"] = np.zeros_like(maps["hm"])
+    maps["hm"][0, ::2, ::2] = 0.5
+    expected = [(x + 0.5, y + 0.5) for y in (0, 2) for x in range(0, SIZE, 2)][:20]
+    np.testing.assert_allclose(decode_maps(maps, top_k=20).boxes[:, :2], expected)
 
 
 def test_no_peak_no_detection():
@@ -149,6 +166,7 @@ def test_perfect_maps_give_the_objects_back(joints, dense):
     np.testing.assert_allclose(found.keypoints[order], points, atol=0.01)
     assert found.labels[order].tolist() == labels.tolist()
     assert found.from_heatmap.all()
+    np.testing.assert_allclose(found.keypoint_scores, 1, atol=1e-4)
 
 
 def _perfect_maps(targets, joints, dense):
@@ -225,7 +243,11 @@ def test_unclamped_sigmoid_and_linear_joints():
 
 @pytest.mark.parametrize(
     "change, message",
-    [(dict(hps=None), "needs the map 'hps'"), (dict(hm_hp=(1, 4, 8, 8)), "'hm_hp' has 4 channels"), (dict(hm=(1, 2, 8, 8)), "'hm' has 2 channels")],
+    [
+        (dict(hps=None), "needs the map 'hps'"),
+        (dict(hm_hp=(1, 4, 8, 8)), "'hm_hp' has 4 channels"),
+        (dict(hm=(1, 2, 8, 8)), "'hm' has 2 channels"),
+    ],
 )
 def test_maps_that_do_not_fit(change, message):
     maps = random_maps(np.random.default_rng(0), 1, 3, height=8, width=8)

@@ -177,7 +177,7 @@ def test_mistakes_have_clear_messages():
     [
         (lambda t, r: r.clear(), "not a single detection"),
         (lambda t, r: r[0].update(image_id=400), "No result belongs to an evaluated image"),
-        (lambda t, r: r[0].update(category_id=1), "No result has a category"),
+        (lambda t, r: r[0].update(category_id=1), "No result has a category of an evaluated class"),
         (lambda t, r: t["annotations"][0].update(image_id=400), "everything is undefined"),
         (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
         (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),

@@ -16,9 +16,8 @@ def detections(boxes, scores, labels=None):
     count = len(scores)
     joints = np.arange(count, dtype=np.float32).repeat(4).reshape(count, 2, 2)  # tells which row it was
     labels = np.zeros(count, int) if labels is None else np.array(labels)
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), labels, joints, np.ones((count, 2)), np.ones((count, 2), bool)
-    )
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    return Detections(boxes, np.array(scores, np.float32), labels, joints, np.ones((count, 2)), np.ones((count, 2), bool))
 
 
 def decoder(**settings):

@@ -18,9 +18,9 @@ def test_view(
 ) -> Tuple[View, Tuple[int, int]]:
     """The window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
 
-    ``fixed``: a raster of ``input_size`` whose window just holds the image *before* scaling, so a scale above 1 shows the middle of the image
-    enlarged and one below 1 a smaller image with a border. (For a square input, as there, the window's side is the image's longer
-    side; for another shape the official implementation keeps that and cuts images off.)
+    ``fixed``: a raster of ``input_size`` whose window just holds the image *before* scaling, so a scale above 1 shows the middle of the
+    image enlarged and one below 1 a smaller image with a border. (For a square input, as there, the window's side is the image's
+    longer side; for another shape the official implementation keeps that and cuts images off.)
     ``keep``: the scaled image at its own resolution on a raster whose sides are multiples of ``divisor``, always larger than the image.
 
     Args:
@@ -44,7 +44,7 @@ def test_view(
     if resolution != "keep":
         raise ConfigError(f"test.resolution: '{resolution}' is neither 'fixed' nor 'keep'")
     if divisor < 1 or divisor & (divisor - 1):
-        raise ConfigError(f"a network with a stride of {divisor}, no power of 2, cannot be tested with 'test.resolution: keep'; use 'fixed'")
+        raise ConfigError(f"test.resolution: 'keep' needs a network whose largest stride is a power of 2, not {divisor}; use 'fixed'")
     raster = ((height | (divisor - 1)) + 1, (width | (divisor - 1)) + 1)
     return View(center=(width // 2, height // 2), extent=float(raster[1]), scale=scale), raster
 

@@ -51,7 +51,10 @@ def draw(
 
 
 def draw_objects(image: np.ndarray, objects: Objects, keypoints: Keypoints, boxes: bool = True, skeleton: bool = True) -> np.ndarray:
-    """A copy of the image with its annotated objects: visible joints are discs, hidden ones rings, crowd boxes grey. Arguments as of :func:`draw`."""
+    """A copy of the image with its annotated objects: visible joints are discs, hidden ones rings, crowd boxes grey.
+
+    Arguments as of :func:`draw`.
+    """
     canvas = _canvas(image)
     for row in range(len(objects)):
         visibility = objects.keypoints[row, :, 2]

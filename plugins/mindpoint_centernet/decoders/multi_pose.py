@@ -28,7 +28,8 @@ Maps = Mapping[str, np.ndarray]
 class MultiPoseDecoder(Decoder):
     """Objects are peaks of the centre heatmap; their joints are regressed and, where a joint heatmap has a peak near by, moved to it.
 
-    The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they are there.
+    The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they
+    are there.
 
     Args:
         keypoints: the joints; provided by the run.
@@ -40,8 +41,8 @@ class MultiPoseDecoder(Decoder):
         joint_activation: what turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint heatmaps.
         nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of good boxes with the keypoints of
-            dropped detections. For comparison with its results only.
+        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of good boxes with the
+            keypoints of dropped detections. For comparison with its results only.
     """
 
     def __init__(
@@ -106,7 +107,9 @@ class MultiPoseDecoder(Decoder):
                 raise ConfigError(f"MultiPoseDecoder needs the map '{name}'; the heads give {', '.join(maps) or 'none'}")
         for name, channels in self._channels.items():
             if name in maps and maps[name].shape[1] != channels:
-                raise ConfigError(f"MultiPoseDecoder: map '{name}' has {maps[name].shape[1]} channels; classes and keypoints ask for {channels}")
+                raise ConfigError(
+                    f"MultiPoseDecoder: map '{name}' has {maps[name].shape[1]} channels; classes and keypoints ask for {channels}"
+                )
 
 
 def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
@@ -119,8 +122,8 @@ def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np
 def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
     """Flip test: mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (CenterNet ``detectors/multi_pose.py``).
 
-    What is mirrored back: place, the sign of x in ``hps``, and left and right joints (``flip_index``) in ``hps`` and ``hm_hp``. The offsets ``reg``
-    and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
+    What is mirrored back: place, the sign of x in ``hps``, and left and right joints (``flip_index``) in ``hps`` and ``hm_hp``. The
+    offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
     """
     back = {name: mirrored[name][..., ::-1] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}
     batch, channels, height, width = back["hps"].shape
@@ -197,7 +200,9 @@ def _offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray
     return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
 
 
-def _take_peaks(detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float) -> None:
+def _take_peaks(
+    detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float
+) -> None:
     """Move a joint of all detections, in place, to the nearest of the peaks if that lies in the box and near enough."""
     if len(points) == 0 or len(detections) == 0:
         return

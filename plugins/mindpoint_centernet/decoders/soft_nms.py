@@ -26,10 +26,10 @@ class Suppressed(NamedTuple):
 def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshold: float = 0.001) -> Suppressed:
     """Multiply each score by ``exp(-IoU**2 / sigma)`` for each better box in turn (Bodla et al. 2017).
 
-    As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1`` wide, only an
-    overlapping box can fall below the threshold, and where one does, the last live row's box and score are written over it while the keypoints of
-    the two change places. So the places behind the live ones hold copies of other boxes with the dropped rows' keypoints:
-    of use only to reproduce the official results, which keep them.
+    As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1``
+    wide, only an overlapping box can fall below the threshold, and where one does, the last live row's box and score are written over
+    it while the keypoints of the two change places. So the places behind the live ones hold copies of other boxes with the dropped
+    rows' keypoints: of use only to reproduce the official results, which keep them.
 
     Args:
         boxes: ``(N, 4)`` left, top, right, bottom in image pixels.

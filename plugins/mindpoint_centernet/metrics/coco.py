@@ -21,9 +21,10 @@ _TYPES = ("keypoints", "bbox")
 class CocoMetric(Metric):
     """COCO's ten keypoint and twelve box statistics, with the tolerances (sigmas) of the configured keypoints.
 
-    ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of 0.50 to 0.95 and
-    m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs,
-    ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections an image. All in 0..1. Several classes are averaged.
+    ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
+    0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
+    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections an image. All in 0..1. Several classes
+    are averaged.
 
     Args:
         keypoints: the joints; provided by the run.
@@ -56,9 +57,9 @@ class CocoMetric(Metric):
         return [record for image_id, found in detections.items() for record in self._records(int(image_id), found, category_ids)]
 
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
-        """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count; the arguments are not changed.
+        """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.
 
-        An object without ``area`` has its box's, one without ``iscrowd`` is no crowd, one without ``keypoints`` has none labelled.
+        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is no crowd, one without ``keypoints`` has none labelled.
 
         Raises:
             DataError: a keypoint list whose length does not fit the configured joints, or a class that is none of the categories.
@@ -89,19 +90,33 @@ class CocoMetric(Metric):
         if not annotations:
             notes.append(
                 f"None of the {len(ground_truth['annotations'])} annotations belongs to the {len(wanted)} evaluated images and the classes "
-                f"{', '.join(self._classes)}: everything is undefined. Compare image_id and category_id of the annotations with images and categories."
+                f"{', '.join(self._classes)}: everything is undefined. Compare their image_id and category_id with images and categories."
             )
         elif "keypoints" in self._types and not any(_labelled(a) and not a.get("iscrowd") for a in annotations):
-            notes.append(f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) and is no crowd: keypoint statistics are undefined.")
+            notes.append(
+                f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) and is no crowd: "
+                "keypoint statistics are undefined."
+            )
         unsized = sum("area" not in a for a in annotations)
         if unsized:
-            notes.append(f"{unsized} of {len(annotations)} annotations have no 'area': their box's is used, which makes keypoint tolerances larger than COCO's.")
+            notes.append(
+                f"{unsized} of {len(annotations)} annotations have no 'area': their box's is used, "
+                "which makes keypoint tolerances larger than COCO's."
+            )
         if not results:
-            notes.append("There is not a single detection: all statistics are zero or undefined. Train longer, or check that the weights were loaded.")
+            notes.append(
+                "There is not a single detection: all statistics are zero or undefined. Train longer, or check that the weights were loaded."
+            )
         elif not any(r["image_id"] in wanted for r in results):
-            notes.append(f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., images {min(wanted, default='-')}, ...")
+            notes.append(
+                f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., "
+                f"images {min(wanted, default='-')}, ..."
+            )
         elif not any(r["category_id"] in categories for r in results):
-            notes.append(f"No result has a category of the ground truth: results have {results[0]['category_id']}, categories {sorted(categories)}.")
+            notes.append(
+                f"No result has a category of an evaluated class: results have category_id {results[0]['category_id']}, ..., "
+                f"classes {sorted(categories)}."
+            )
         return notes
 
     def _category_ids(self, ground_truth: dict) -> List[int]:
@@ -185,7 +200,8 @@ def _statistics(kind: str, run: COCOeval) -> Dict[str, float]:
     """The statistics in pycocotools' order; its own summary knows no other number of detections than COCO's."""
     params = run.params
     areas = {name: place for place, name in enumerate(params.areaRngLbl)}
-    precision, recall = run.eval["precision"], run.eval["recall"]  # thresholds x recalls x classes x areas x detections; the latter without recalls
+    # thresholds x recalls x classes x areas x detections, the second without recalls
+    precision, recall = run.eval["precision"], run.eval["recall"]
 
     def mean(values: np.ndarray, area: str = "all", at: Optional[float] = None, detections: int = -1) -> float:
         chosen = values if at is None else values[np.isclose(params.iouThrs, at)]

@@ -7,6 +7,7 @@ from typing import Dict, List
 
 import numpy as np
 
+from mindpoint.config import load_config
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import View
 from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps, to_image
@@ -15,21 +16,29 @@ from mindpoint_centernet.parity.row import Row
 TOLERANCE = 1e-4
 _MAPS = ("hm", "wh", "hps", "reg", "hm_hp", "hp_offset")
 # What each stored result was decoded without, and with how many candidates.
-_VARIANTS = {"dets": ((), 100), "dets_no_hm_hp": (("hm_hp",), 100), "dets_no_hp_offset": (("hp_offset",), 100), "dets_no_reg": (("reg",), 100),
-             "dets_k20": ((), 20)}  # fmt: skip
-# The reference's network finds people with these 17 joints; their mirrored order is part of the reference, not of this project.
-_FLIP_INDEX = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
+_VARIANTS = {
+    "dets": ((), 100),
+    "dets_no_hm_hp": (("hm_hp",), 100),
+    "dets_no_hp_offset": (("hp_offset",), 100),
+    "dets_no_reg": (("reg",), 100),
+    "dets_k20": ((), 20),
+}
 
 
 def check(golden: Path) -> List[Row]:
     """Compare every case of ``decode.npz`` in the folder ``golden``."""
     with np.load(Path(golden) / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files}
+    flip_index = load_config("dla34_dcn_coco", []).keypoints.flip_index
     cases = sorted({name.split("/")[0] for name in arrays if name.startswith("case")})
-    return [row for case in cases for row in _check_case(case, {n.split("/", 1)[1]: v for n, v in arrays.items() if n.startswith(case + "/")})]
+    rows = []
+    for case in cases:
+        stored = {name.split("/", 1)[1]: values for name, values in arrays.items() if name.startswith(case + "/")}
+        rows += _check_case(case, stored, flip_index)
+    return rows
 
 
-def _check_case(case: str, stored: Dict[str, np.ndarray]) -> List[Row]:
+def _check_case(case: str, stored: Dict[str, np.ndarray], flip_index: np.ndarray) -> List[Row]:
     maps = {name: stored[name] for name in _MAPS if name in stored}
     rows = []
     for name, (without, top_k) in _VARIANTS.items():
@@ -43,7 +52,7 @@ def _check_case(case: str, stored: Dict[str, np.ndarray]) -> List[Row]:
         rows.append(Row("post-process", f"{case}/post", row_error(placed, stored["post"]), TOLERANCE))
     if "dets_flip" in stored:
         mirrored = {name: stored[f"flipped_{name}"][None] for name in maps}
-        merged = average_mirrored({name: values[None] for name, values in maps.items()}, mirrored, _FLIP_INDEX)
+        merged = average_mirrored({name: values[None] for name, values in maps.items()}, mirrored, flip_index)
         errors = [np.abs(merged[name][0] - stored[f"flipmerged_{name}"]).max() for name in maps if f"flipmerged_{name}" in stored]
         rows.append(Row("flip merge", f"{case}/maps", float(max(errors)), TOLERANCE))
         found = decode_maps({name: values[0] for name, values in merged.items()})
@@ -61,8 +70,8 @@ def columns(detections: Detections, with_class: bool = False) -> np.ndarray:
 def row_error(found: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference between the rows of two tables ``(N, 5 + ...)`` with the score in column 4, best first.
 
-    Rows of the same score (to the tolerance) may come in another order: each is compared with its nearest. Rows of score 0, which the reference adds to
-    fill its table, are left out. NaN if the numbers of rows differ.
+    Rows of the same score (to the tolerance) may come in another order: each is compared with its nearest. Rows of score 0, which the
+    reference adds to fill its table, are left out. NaN if the numbers of rows differ.
     """
     expected = expected[expected[:, 4] > 0]
     if found.shape != expected.shape:

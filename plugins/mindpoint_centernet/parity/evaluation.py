@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import List
 
 import numpy as np
-from pycocotools.cocoeval import Params
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.config import load_config
 from mindpoint_centernet.metrics.coco import CocoMetric
 from mindpoint_centernet.parity.row import Row
 
@@ -21,9 +20,8 @@ def check(golden: Path, coco: Path) -> List[Row]:
     expected = json.loads((Path(golden) / "evaluation.json").read_text())
     truth = json.loads((Path(coco) / "annotations" / expected["annotations"]).read_text())
     results = json.loads((Path(golden) / "detections.json").read_text())
-    (names,) = [category["keypoints"] for category in truth["categories"]]
-    keypoints = Keypoints(names, sigmas=Params("keypoints").kpt_oks_sigmas)
-    metric = CocoMetric(keypoints, [category["name"] for category in truth["categories"]], types=list(expected["stats"]))
+    config = load_config("dla34_dcn_coco", [])
+    metric = CocoMetric(config.keypoints, config.classes, types=list(expected["stats"]))
     stats = metric.evaluate(truth, results, [image["id"] for image in truth["images"]])
     rows = []
     for kind, values in expected["stats"].items():

@@ -14,7 +14,7 @@ TOLERANCE = 1e-4
 
 
 def check(golden: Path) -> List[Row]:
-    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz`` in the folder ``golden``: sigma 0.5, threshold 0.001, 39 columns."""
+    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz`` in the folder ``golden``: sigma 0.5, threshold 0.001."""
     with np.load(Path(golden) / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("softnms")}
     return [
