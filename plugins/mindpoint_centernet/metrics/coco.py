@@ -59,7 +59,8 @@ class CocoMetric(Metric):
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.
 
-        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is no crowd, one without ``keypoints`` has none labelled.
+        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is no crowd, one without
+        ``keypoints`` has none labelled.
 
         Raises:
             DataError: a keypoint list whose length does not fit the configured joints, or a class that is none of the categories.
@@ -105,7 +106,7 @@ class CocoMetric(Metric):
             )
         if not results:
             notes.append(
-                "There is not a single detection: all statistics are zero or undefined. Train longer, or check that the weights were loaded."
+                "There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded."
             )
         elif not any(r["image_id"] in wanted for r in results):
             notes.append(
