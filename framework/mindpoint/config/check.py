@@ -12,7 +12,9 @@ from mindpoint.config.schema import Kind, Named, Section, Slot
 from mindpoint.config.text import one_line, parse
 from mindpoint.config.walk import advice, below, fields
 from mindpoint.errors import ConfigError
-from mindpoint.registry import Annotation, Entry, Signature, registry, signature_of
+from mindpoint.registry import Annotation, Entry, Signature, nearest, registry, signature_of
+
+_LISTS = ("list", "tuple", "Sequence")  # names of annotations
 
 
 def check(kind: Kind, node: Node, path: str, problems: Problems) -> None:
@@ -41,7 +43,7 @@ def positioned(node: Node, path: str, error: Exception) -> str:
 
 
 def _check_section(section: Section, node: Node, path: str, problems: Problems) -> None:
-    before = len(problems)
+    before = problems.count
     signature = fields(section)
     known = [*section.parts, *(parameter.name for parameter in signature.parameters)]
     for key, child in node.value.items():
@@ -50,12 +52,17 @@ def _check_section(section: Section, node: Node, path: str, problems: Problems) 
             check(section.parts[key], child, join(path, key), problems)
         elif parameter is not None:
             _check_value(parameter.annotation, child, join(path, key), "", problems)
+            _check_rule(section, key, child, join(path, key), problems)
         else:
             problems.add(child.where, join(path, key), f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
-    for key, what in () if problems.incomplete else _missing(section, signature, node):
+    missing = list(_missing(section, signature, node))
+    for key, what in missing if not problems.incomplete else ():
         problems.add(node.where, path, f"'{key}' is missing{what}")
-    if section.settings is not None and len(problems) == before:
-        _check_rules(section, node, path, problems)
+    if section.settings is not None and not missing and problems.count == before:
+        try:
+            settings(section, node)
+        except ConfigError as error:
+            problems.add_message(positioned(node, path, error))
 
 
 def _missing(section: Section, signature: Signature, node: Node) -> Iterator[Tuple[str, str]]:
@@ -69,17 +76,11 @@ def _missing(section: Section, signature: Signature, node: Node) -> Iterator[Tup
             yield key, f"; add a {what}"
 
 
-def _check_rules(section: Section, node: Node, path: str, problems: Problems) -> None:
-    for item in dataclass_fields(section.settings):
-        child = node.value.get(item.name)
-        rule, text = item.metadata.get("rule", (None, ""))
-        if rule and child is not None and not rule(child.plain()):
-            problems.add(child.where, join(path, item.name), f"{_shown(child)} is not allowed; it must be {text}")
-    if all(parameter.name in node.value for parameter in fields(section).parameters if parameter.required):
-        try:
-            settings(section, node)
-        except ConfigError as error:
-            problems.add_message(positioned(node, path, error))
+def _check_rule(section: Section, key: str, node: Node, path: str, problems: Problems) -> None:
+    rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
+    right_type = fields(section).parameter(key).annotation.accepts(node.plain())
+    if rule and right_type and not rule(node.plain()):
+        problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {text}")
 
 
 def settings(section: Section, node: Optional[Node]) -> object:
@@ -151,10 +152,29 @@ def nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
 
 
 def _check_value(annotation: Annotation, node: Node, path: str, owner: str, problems: Problems) -> None:
-    value = node.plain()
-    if _has_unresolved(node) or annotation.accepts(value):
+    if _has_unresolved(node) or annotation.accepts(node.plain()):
         return
-    problems.add(node.where, path, f"{owner}takes {annotation}, not {_shown(node)}{_mend(annotation, value)}")
+    annotation, node, path = _innermost(annotation, node, path)
+    problems.add(node.where, path, f"{owner}takes {annotation}, not {_shown(node)}{_mend(annotation, node.plain())}")
+
+
+def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
+    """The value inside a list or mapping that is to blame, with what it should be."""
+    if annotation.name == "Union":
+        fitting = [choice for choice in annotation.arguments if choice.name == "dict" and node.is_mapping or choice.name in _LISTS and node.is_list]
+        return _innermost(fitting[0], node, path) if len(fitting) == 1 else (annotation, node, path)
+    if annotation.name == "dict" and node.is_mapping and annotation.arguments:
+        items = [annotation.arguments[1]] * len(node.value)
+    elif annotation.name in _LISTS and node.is_list and annotation.arguments:
+        exact = annotation.name == "tuple" and annotation.arguments[-1] is not ...
+        items = list(annotation.arguments) if exact else [annotation.arguments[0]] * len(node.value)
+    else:
+        return annotation, node, path
+    if len(items) == len(node.value):
+        for key, item in zip(node.keys(), items):
+            if not item.accepts(node.child(key).plain()):
+                return _innermost(item, node.child(key), join(path, key))
+    return annotation, node, path
 
 
 def _has_unresolved(node: Node) -> bool:
@@ -174,7 +194,8 @@ def _mend(annotation: Annotation, value: object) -> str:
         unquoted = value
     if unquoted != value and annotation.accepts(unquoted):
         return "; remove the quotes"
-    return advice(value, _choices(annotation), "")  if _choices(annotation) else ""
+    near = nearest(value, _choices(annotation))
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _choices(annotation: Annotation) -> List[str]:

@@ -36,15 +36,14 @@ def find(name: str) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    path = Path(name)
-    if path.is_dir():
-        path = path / RESOLVED
-    found = _existing(path)
+    found = _existing(Path(name, RESOLVED)) if Path(name).is_dir() else None
+    found = found or _existing(Path(name))
     if found is None:
         names = [file.stem for file in shipped()]
         near = nearest(Path(name).stem, names)
         known = f"did you mean '{near[0]}'?" if near else f"shipped configurations: {', '.join(names) or 'none'}"
-        raise ConfigError(f"{name}: no such configuration file; {known}")
+        what = f"the folder holds no {RESOLVED}" if Path(name).is_dir() else "no such configuration file"
+        raise ConfigError(f"{name}: {what}; {known}")
     return found
 
 
@@ -80,7 +79,7 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
     if own.value is None:
         own = Node({}, own.where)
     if not own.is_mapping:
-        return _unreadable(f"{own.where}: a configuration is a mapping of keys to values", Path(name), problems)
+        return _unreadable(f"{own.where}: a configuration is a mapping of keys to values; write 'key: value'", Path(name), problems)
     said = own.value.get(BASE)
     own = Node({key: child for key, child in own.value.items() if key != BASE}, own.where)
     below: Optional[Node] = None
@@ -97,8 +96,9 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
     path = _existing(Path(entry.value), folder)
     if path is None:
         problems.incomplete = True
-        near = nearest(entry.value, _files_beside(folder / entry.value, folder))
-        hint = f"did you mean '{near[0]}'?" if near else f"paths are relative to {_shown(folder)}"
+        beside = [file for file in sorted((folder / entry.value).parent.glob("*.yaml")) if file not in chain]
+        near = nearest(entry.value, [os.path.relpath(file, folder) for file in beside])
+        hint = f"did you mean '{near[0]}'?" if near else f"it is looked for in {_shown(folder)} and among the shipped configurations"
         problems.add(entry.where, BASE, f"no file '{entry.value}'; {hint}")
         return None
     known = [file.resolve() for file in chain]
@@ -108,10 +108,6 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
         problems.add(entry.where, BASE, f"a configuration inherits from itself: {' -> '.join(map(_shown, circle))}; remove one of these")
         return None
     return read(path, problems, chain)
-
-
-def _files_beside(path: Path, folder: Path) -> List[str]:
-    return [os.path.relpath(file, folder) for file in sorted(path.parent.glob("*.yaml"))]
 
 
 def _unreadable(message: str, path: Path, problems: Problems) -> Node:

@@ -93,7 +93,8 @@ class Problems:
     def add_message(self, message: str) -> None:
         self._messages[message] = None
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         return len(self._messages)
 
     def raise_any(self) -> None:

@@ -43,18 +43,18 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """``data.<name>``: how samples are read.
+    """``data.<name>``: how training samples are read. For evaluation only the data set counts; see ``test`` for the rest.
 
     Attributes:
         batch_size: samples a step.
-        workers: threads, or processes, that prepare samples.
-        shuffle: another order every epoch.
-        processes: workers are processes.
+        workers: threads that prepare samples.
+        shuffle: in another order every epoch.
+        processes: the workers are processes and not threads.
     """
 
     batch_size: int = _whole(1, default=1)
     workers: int = _whole(1, default=2)
-    shuffle: bool = False
+    shuffle: bool = True
     processes: bool = False
 
 

@@ -37,6 +37,7 @@ _HINTS = (
     ("expected <block end>", "look at the indentation of this line and the lines above it"),
     ("undefined alias", "an anchor (&name) must stand above its alias (*name) in the same file"),
     ("quoted scalar", "close the quotes"),
+    ("expected the node content", "look for a missing value or bracket"),
     ("cannot start any token", "put the text in quotes"),
     ("single document", "one file holds one configuration; remove the '---'"),
 )

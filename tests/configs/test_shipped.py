@@ -1,0 +1,80 @@
+"""The configurations that come with mindpoint are right."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mindpoint.config import Config, load_config, shipped
+from mindpoint.config.files import BASE, shipped_folder
+from mindpoint.config.node import Problems
+from mindpoint.config.text import parse
+
+FOLDER = Path(__file__).resolve().parents[2] / "configs"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def test_checks_without_loading_parts(path):
+    config = load_config(str(path))
+    assert config.has("data.train") and config.has("optimizer") and config.has("train"), "it can be trained as it is"
+    config.require("model.decoder", "model.losses", "data.train.targets", "data.val.dataset", "schedule", "test.metric", "hooks")
+
+
+def test_resolved_text_means_the_same(path):
+    config = load_config(str(path))
+    again = Config.from_text(config.to_yaml(), "config.yaml")
+    assert repr(again.data) == repr(config.data)
+
+
+def test_says_what_it_is(path):
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    assert first.startswith("# ") and len(first) > 20
+
+
+def test_is_found_by_name_anywhere(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(path.stem).data == load_config(path.name).data == load_config(str(path)).data
+
+
+def test_can_be_inherited_from_anywhere(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(f"_base_: {path.name}\nseed: 12345\n")
+    assert load_config("mine.yaml").data == {**load_config(str(path)).data, "seed": 12345}
+
+
+def test_every_part_is_used():
+    used, queue = set(), list(FILES)
+    while queue:
+        path = queue.pop()
+        said = parse(path.read_text(encoding="utf-8"), str, Problems()).plain().get(BASE, [])
+        bases = [(path.parent / base).resolve() for base in ([said] if isinstance(said, str) else said)]
+        queue += [base for base in bases if base not in used]
+        used.update(bases)
+    parts = {part.resolve() for part in (FOLDER / "_base_").glob("*/*.yaml")}
+    assert parts == used & parts
+
+
+def test_the_package_holds_these_files():
+    assert [path.name for path in shipped()] == [path.name for path in FILES]
+    assert (shipped_folder() / "_base_").is_dir()
+
+
+@pytest.mark.skipif(not FILES, reason="there is none")
+def test_command_line(tmp_path):
+    def mindpoint(*arguments):
+        command = [sys.executable, "-c", "import sys; from mindpoint.cli.main import main; sys.exit(main())", "config", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=60)
+
+    listed = mindpoint("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [path.stem for path in FILES]
+    checked = mindpoint("check", *(path.stem for path in FILES))
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.splitlines() == [f"{path.stem}: ok" for path in FILES]

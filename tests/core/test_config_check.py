@@ -1,0 +1,299 @@
+"""What the check finds, and what is built."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import config_toys
+import pytest
+from config_toys import BASE
+
+from mindpoint.config import Config, load_config
+from mindpoint.config.schema import RuntimeSettings, SplitSettings, TestSettings, TrainSettings
+from mindpoint.errors import ConfigError, DataError
+from mindpoint.registry import registry
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    with ExitStack() as stack:
+        for kind, name in (("backbones", "Net"), ("necks", "Neck"), ("heads", "Head"), ("schedules", "Schedule")):
+            stack.enter_context(registry(kind).registered(f"Toy{name}", getattr(config_toys, name)))
+        yield
+
+
+def errors(text, *overrides):
+    with pytest.raises(ConfigError) as caught:
+        Config.from_text(text, "a.yaml", overrides)
+    return str(caught.value).splitlines()
+
+
+def error(line, *overrides):
+    """What is wrong with one line behind BASE, which has seven lines."""
+    (message,) = errors(BASE + line + "\n", *overrides)
+    return message
+
+
+def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("base.yaml").write_text("_base_: a.yaml\ntrain:\n  epochs: two\n")
+    Path("a.yaml").write_text(
+        "_base_: [base.yaml, bsae.yaml]\n"
+        "input: {size: [64, 64], mean: [0, 0, 0], std: [1, 1, 1]}\n"
+        "keypoints: {names: [a, b], sigmas: [1]}\n"
+        "modle: {}\n"
+        "model:\n"
+        "  backbone: {type: ToyNte, depth: 3}\n"
+        "  neck: {type: ToyNet, depth: 3}\n"
+        "  heads:\n"
+        "    pose: {type: toy-head, widht: 3}\n"
+        "    box: {type: ToyHead, width: '3'}\n"
+        "  decoder: {channels: 3}\n"
+        "  losses: {pose: {type: 'config_toys:Net'}}\n"
+        "seed: ${train.epoch}\n"
+        "train: {epochs: 3, epochs: 4, max_steps: 0}\n"
+        "data: {train: {dataset: null, batch_size: 0}}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config("a.yaml", ["model.heads.pose.depth=3", "trian.epochs=3", "test.flip=1"])
+    assert str(caught.value).splitlines() == [
+        "a.yaml:14: train.epochs: duplicate key 'epochs', it stands at a.yaml:14 already; remove one of them",
+        "base.yaml:1: _base_: a configuration inherits from itself: a.yaml -> base.yaml -> a.yaml; remove one of these",
+        "a.yaml:1: _base_: no file 'bsae.yaml'; did you mean 'base.yaml'?",
+        "--set model.heads.pose.depth: toy-head has no argument 'depth'; did you mean 'width'?",
+        "--set trian.epochs: there is no 'trian'; did you mean 'train'?",
+        "a.yaml:13: seed: '${train.epoch}': there is no 'train.epoch'; did you mean 'epochs'?",
+        "a.yaml:14: train.max_steps: 0 is not allowed; it must be 1 or more",
+        "a.yaml:3: keypoints.sigmas: 1 values for 2 joints",
+        "a.yaml:4: modle: unknown key 'modle'; did you mean 'model'?",
+        "a.yaml:6: model.backbone.type: unknown backbone 'ToyNte'; did you mean 'ToyNet'?",
+        "a.yaml:7: model.neck.type: 'ToyNet' is a backbone, not a neck",
+        "a.yaml:9: model.heads.pose.widht: ToyHead has no argument 'widht'; did you mean 'width'?",
+        "a.yaml:10: model.heads.box.width: ToyHead takes int, not '3'; remove the quotes",
+        "a.yaml:11: model.decoder: names no decoder; add 'type: ...'",
+        "a.yaml:12: model.losses.pose: Net needs the argument 'depth' (int); add 'depth: ...'",
+        "a.yaml:15: data.train.batch_size: 0 is not allowed; it must be 1 or more",
+        "--set test.flip: takes bool, not 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("modle: {}", "a.yaml:8: modle: unknown key 'modle'; did you mean 'model'?"),
+        ("xyz: 1", "a.yaml:8: xyz: unknown key 'xyz'; the keys here are runtime, input, keypoints, model, data, optimizer, schedule, train, test, hooks, "
+         "classes, seed"),
+        ("train: {epoch: 3, epochs: 3}", "a.yaml:8: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("train: {weights: x}", "a.yaml:8: train: 'epochs' is missing; add 'epochs: ...' (int)"),
+        ("train: 3", "a.yaml:8: train: takes a mapping of keys to values, not 3"),
+        ("train: {epochs: 1.5}", "a.yaml:8: train.epochs: takes int, not 1.5"),
+        ("train: {epochs: true}", "a.yaml:8: train.epochs: takes int, not true"),
+        ("train: {epochs: 0}", "a.yaml:8: train.epochs: 0 is not allowed; it must be 1 or more"),
+        ("train: {epochs: 3, max_steps: 0}", "a.yaml:8: train.max_steps: 0 is not allowed; it must be 1 or more"),
+        ("train: {epochs: 3, weights: 3}", "a.yaml:8: train.weights: takes str or null, not 3"),
+        ("test: {flip: yes}", "a.yaml:8: test.flip: takes bool, not 'yes'; write true"),
+        ("test: {flip: 'false'}", "a.yaml:8: test.flip: takes bool, not 'false'; write false"),
+        ("test: {scales: []}", "a.yaml:8: test.scales: [] is not allowed; it must be positive factors, at least one"),
+        ("test: {scales: [1, 0]}", "a.yaml:8: test.scales: [1, 0] is not allowed; it must be positive factors, at least one"),
+        ("test: {scales: [1, x]}", "a.yaml:8: test.scales.1: takes float, not 'x'"),
+        ("test: {scales: 1}", "a.yaml:8: test.scales: takes [float, ...], not 1; write [1]"),
+        ("test: {resolution: keeep}", "a.yaml:8: test.resolution: takes 'fixed' or 'keep', not 'keeep'; did you mean 'keep'?"),
+        ("runtime: {device: GPU}", "a.yaml:8: runtime.device: takes 'auto' or 'CPU' or 'Ascend', not 'GPU'; did you mean 'CPU'?"),
+        ("data: {val: {batch_size: 3}}", "a.yaml:8: data.val: 'dataset' is missing; add a block with a dataset"),
+        ("hooks: {log: {every: 2}}", "a.yaml:8: hooks.log: names no hook; add 'type: ...'"),
+        ("hooks: {log: {type: 3}}", "a.yaml:8: hooks.log.type: takes the name of a hook, not 3"),
+        ("hooks: {log: Console}", "a.yaml:8: hooks.log: takes a mapping of keys to values, not 'Console'"),
+        ("hooks: {log: {type: ToyHead}}", "a.yaml:8: hooks.log.type: 'ToyHead' is a head, not a hook"),
+        ("hooks: {log: {type: 'config_toys:Hook', evry: 2}}", "a.yaml:8: hooks.log.evry: Hook has no argument 'evry'; did you mean 'every'?"),
+        ("hooks: {log: {type: 'config_toys:Hook', qqq: 2}}", "a.yaml:8: hooks.log.qqq: Hook has no argument 'qqq'; it takes every"),
+        ("schedule:\n  epochs: 3\n  type: ToySchedul", "a.yaml:10: schedule.type: unknown schedule 'ToySchedul'; did you mean 'ToySchedule'?"),
+    ],
+)
+def test_messages(line, message):
+    assert error(line) == message
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ("depth=x", "depth: Net takes int, not 'x'"),
+        ("depth='3'", "depth: Net takes int, not '3'; remove the quotes"),
+        ("mode=deform", "mode: Net takes 'plain' or 'deformable', not 'deform'; did you mean 'deformable'?"),
+        ("frozen=on", "frozen: Net takes bool, not 'on'; write true"),
+        ("weights=[1]", "weights: Net takes {str: float} or null, not [1]"),
+        ("stages=4", "stages: Net takes [int, ...], not 4; write [4]"),
+    ],
+)
+def test_values_of_arguments(change, message):
+    assert errors(BASE, f"model.backbone.{change}") == [f"--set model.backbone.{message}"]
+
+
+def test_the_item_to_blame_is_named():
+    assert error("", "model.backbone.stages=[1, x]") == "--set model.backbone.stages: model.backbone.stages.1: Net takes int, not 'x'"
+    assert error("", "model.backbone.weights={hm: 1, wh: '2'}") == (
+        "--set model.backbone.weights: model.backbone.weights.wh: Net takes float, not '2'; remove the quotes"
+    )
+    assert error("", "input.size.1=x") == "--set input.size.1: takes int, not 'x'"
+
+
+def test_an_int_does_for_a_float_and_null_for_an_optional():
+    Config.from_text(BASE, "a.yaml", ["model.backbone.width=2", "model.backbone.weights=null", "model.backbone.weights={hm: 1}"])
+
+
+def test_a_missing_argument_is_told_at_the_type():
+    text = BASE.replace("{type: 'config_toys:Net', depth: 3}", "\n    width: 3\n    type: ToyNet")
+    assert errors(text) == ["a.yaml:7: model.backbone: ToyNet needs the argument 'depth' (int); add 'depth: ...'"]
+
+
+def test_what_is_missing_on_top():
+    assert errors("seed: 1\n") == [
+        "a.yaml:1: 'classes' is missing; add 'classes: ...' ([str, ...])",
+        "a.yaml:1: 'input' is missing; add a section",
+        "a.yaml:1: 'keypoints' is missing; add a section",
+        "a.yaml:1: 'model' is missing; add a section",
+    ]
+    assert errors(BASE, "model={_replace_: true, heads: {}}") == [
+        "--set model: 'backbone' is missing; add a block with a backbone",
+        "--set model: 'heads' is missing; add a section",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ("keypoints.sigmas=[1]", "--set keypoints.sigmas: 1 values for 2 joints"),
+        ("keypoints.flip_pairs=[[left_eye, nose]]", "--set keypoints.flip_pairs: no joint is named 'nose'; there are left_eye, right_eye"),
+        ("input.std=[0, 1, 1]", "a.yaml:1: input.mean and input.std: three numbers each, std positive"),
+        ("input.size=[0, 3]", "--set input.size: (0, 3) is not a (height, width) of positive numbers"),
+        ("input.size=[3]", "--set input.size: takes [int, int], not [3]"),
+        ("classes=[a, a]", "--set classes: [a, a] is not allowed; it must be at least one name, and each once"),
+    ],
+)
+def test_what_the_contracts_say_is_told_with_its_place(change, message):
+    assert errors(BASE, change) == [message]
+
+
+def test_settings_have_defaults():
+    config = Config.from_text(BASE + "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n", "a.yaml")
+    assert config.section("train") == TrainSettings(epochs=3, max_steps=None, weights=None)
+    assert config.section("test") == TestSettings("fixed", False, (1.0,), False, 1)
+    assert config.section("runtime") == RuntimeSettings("auto")
+    assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
+    assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))
+    assert config.keypoints.flip_index.tolist() == [1, 0]
+    assert config.has("data.extra") and not config.has("data.train")
+    with pytest.raises(ConfigError, match="a.yaml: there is no 'data.val' section; data has extra"):
+        config.split("val")
+    with pytest.raises(ConfigError, match="a.yaml: there is no 'train' section; add one"):
+        Config.from_text(BASE, "a.yaml").section("train")
+    with pytest.raises(ConfigError) as caught:
+        config.require("train", "optimizer", "data.extra.dataset", "data.val.dataset")
+    assert str(caught.value) == "a.yaml: 'optimizer' is missing; add it\na.yaml: 'data.val.dataset' is missing; add it"
+
+
+def test_a_constructor_is_given_what_it_names():
+    config = Config.from_text(BASE + "schedule: {type: ToySchedule, epochs: 5}\n", "a.yaml")
+    net = config.build("model.backbone", rank=3)
+    assert type(net) is config_toys.Net and (net.depth, net.width) == (3, 1.0)
+    assert net.keypoints is config.keypoints, "the configuration gives what it holds"
+    schedule = config.build("schedule", epochs=9, steps_per_epoch=7)
+    assert (schedule.epochs, schedule.steps_per_epoch, schedule.lr) == (5, 7, 0.5), "the file wins over the run"
+    heads = config.build_all("model.heads", in_features=((8, 4),))
+    assert list(heads) == ["pose"] and heads["pose"].in_features == ((8, 4),) and heads["pose"].classes == ["person"]
+    assert config.build("model.neck") is None
+    assert config.build_all("hooks") == {}
+
+
+def test_named_parts_are_built_in_order():
+    text = BASE + "hooks:\n" + "".join(f"  {name}: {{type: 'config_toys:Hook', every: {n}}}\n" for n, name in enumerate("cab", 1))
+    built = Config.from_text(text, "a.yaml", ["hooks.a=null"]).build_all("hooks")
+    assert [(name, hook.every) for name, hook in built.items()] == [("c", 1), ("b", 3)]
+
+
+def test_blocks_inside_arguments_are_built_first():
+    inner = "{parts: [{type: 'config_toys:Net', depth: 1}], one: {type: 'config_toys:OtherNet'}}"
+    net = Config.from_text(BASE, "a.yaml", [f"model.backbone.inner={inner}"]).build("model.backbone")
+    assert net.inner["parts"][0].depth == 1 and net.inner["parts"][0].keypoints is not None
+    assert net.inner["one"].blocks == 2
+    assert errors(BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.label={type: 'config_toys:OtherNet', blocks: x}") == [
+        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; write its class as package.module:Class",
+        "--set model.backbone.label: model.backbone.label.blocks: OtherNet takes int, not 'x'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "path, kind, message",
+    [
+        ("nowhere", DataError, "a.yaml:10: data.train.dataset: nowhere: no such folder"),
+        ("empty", ConfigError, "a.yaml:11: data.train.dataset.path: it holds no image"),
+        ("zero", ConfigError, "a.yaml:10: data.train.dataset: Images failed to build: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_errors_of_constructors_are_told_with_their_place(path, kind, message):
+    text = BASE + f"data:\n  train:\n    dataset: {{type: 'config_toys:Images',\n              path: {path}}}\n"
+    config = Config.from_text(text, "a.yaml")
+    with pytest.raises(kind) as caught:
+        config.build("data.train.dataset")
+    assert str(caught.value) == message
+    assert type(caught.value) is kind
+    if path == "zero":
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.fixture
+def command(tmp_path):
+    code = "import sys; from mindpoint.cli.main import main; code = main(); "
+    code += "bad = [m for m in sys.modules if m.partition('.')[0] in ('mindspore', 'cv2', 'mindpoint_centernet', 'config_toys')]; "
+    code += "assert not bad, bad; sys.exit(code)"
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+    def command(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", code, "config", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    (tmp_path / "a.yaml").write_text(BASE)
+    (tmp_path / "b.yaml").write_text("_base_: a.yaml\nseed: 7\nmodel: {backbone: {depth: 4}}\n")
+    (tmp_path / "bad.yaml").write_text("_base_: a.yaml\nseed: x\nmodel: {backbone: {depht: 4}}\n")
+    return command
+
+
+def test_command_check(command):
+    assert command("check", "a.yaml", "b.yaml", "--set", "seed=3") == (0, "a.yaml: ok\nb.yaml: ok\n", "")
+    code, out, err = command("check", "a.yaml", "bad.yaml", "absent.yaml", "--set", "model.backbone.width=x")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[:-1] == [
+        "mindpoint: error:",
+        "--set model.backbone.width: Net takes float, not 'x'",
+        "bad.yaml:3: model.backbone.depht: Net has no argument 'depht'; did you mean 'depth'?",
+        "bad.yaml:2: seed: takes int, not 'x'",
+    ], "each once, although a.yaml and bad.yaml share the first"
+    assert err.splitlines()[-1].startswith("absent.yaml: no such configuration file")
+
+
+def test_command_show(command, tmp_path):
+    code, out, err = command("show", "b.yaml", "--set", "+hooks.log.type=config_toys:Hook")
+    assert (code, err) == (0, "")
+    assert Config.from_text(out, "out").data == load_config(str(tmp_path / "b.yaml"), ["+hooks.log.type=config_toys:Hook"]).data
+    code, out, _ = command("show", "b.yaml", "--origin", "--set", "seed=8")
+    lines = {line.partition(":")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()}
+    assert (lines["depth"], lines["seed"], lines["classes"]) == ("b.yaml:3", "--set seed", "a.yaml:2")
+
+
+def test_command_diff(command):
+    assert command("diff", "a.yaml", "a.yaml") == (0, "", "")
+    code, out, _ = command("diff", "a.yaml", "b.yaml")
+    assert code == 1
+    assert [line.split() for line in out.splitlines()] == [
+        ["-", "model.backbone.depth:", "3", "#", "a.yaml:5"],
+        ["+", "model.backbone.depth:", "4", "#", "b.yaml:3"],
+        ["+", "seed:", "7", "#", "b.yaml:2"],
+    ]

@@ -1,0 +1,262 @@
+"""Inheritance, overrides and references."""
+
+import pytest
+from config_toys import BASE
+
+from mindpoint.config import Config, load_config
+from mindpoint.errors import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write files into an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (path.parent / (path.name + ".yaml")).write_text(text, encoding="utf-8")
+
+    write(base=BASE)
+    return write
+
+
+def data(name="a.yaml", *overrides):
+    return load_config(name, overrides).data
+
+
+def errors(name="a.yaml", *overrides):
+    with pytest.raises(ConfigError) as caught:
+        load_config(name, overrides)
+    return str(caught.value).splitlines()
+
+
+def origins(name, *overrides):
+    return {path: where for path, _, where in load_config(name, overrides).leaves()}
+
+
+def test_mappings_merge_and_lists_replace(write):
+    write(a="_base_: base.yaml\ninput: {size: [32, 32]}\nmodel: {backbone: {width: 2}}\n")
+    found = data()
+    assert found["input"] == {"size": [32, 32], "mean": [0, 0, 0], "std": [1, 1, 1]}
+    assert found["model"]["backbone"] == {"type": "config_toys:Net", "depth": 3, "width": 2}
+    assert origins("a.yaml")["input.size"] == "a.yaml:2"
+    assert origins("a.yaml")["input.mean"] == "base.yaml:1"
+
+
+def test_another_type_replaces_the_block(write):
+    write(a="_base_: base.yaml\nmodel: {backbone: {type: 'config_toys:OtherNet'}}\n")
+    assert data()["model"]["backbone"] == {"type": "config_toys:OtherNet"}
+
+
+def test_the_same_type_spelled_otherwise_merges(write):
+    write(a="_base_: b.yaml\nhooks: {x: {type: 'CONFIG_TOYS:Hook'}}\n", b="_base_: base.yaml\nhooks: {x: {type: 'config-toys:Hook', every: 5}}\n")
+    assert errors() == [
+        "a.yaml:2: hooks.x.type: 'CONFIG_TOYS:Hook': 'CONFIG_TOYS' is neither an installed distribution with hooks nor a module"
+    ]
+    write(a="_base_: b.yaml\nhooks: {x: {type: 'config_toys:Hook'}}\n")
+    assert data()["hooks"]["x"] == {"type": "config_toys:Hook", "every": 5}
+
+
+def test_replace_forces_it_and_is_not_seen_later(write):
+    write(a="_base_: base.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\nkeypoints: {_replace_: false, sigmas: [1, 1]}\n")
+    found = data()
+    assert found["input"] == {"size": [8, 8], "mean": [1, 1, 1], "std": [2, 2, 2]}
+    assert found["keypoints"] == {"names": ["left_eye", "right_eye"], "sigmas": [1, 1]}
+    write(a="_base_: base.yaml\ninput: {_replace_: 1}\n")
+    assert errors() == ["a.yaml:2: input._replace_: 1 is neither true nor false"]
+
+
+def test_null_takes_out_slots_and_entries_but_stays_an_argument(write):
+    write(
+        b="_base_: base.yaml\nmodel: {neck: {type: 'config_toys:Neck'}, heads: {box: {type: 'config_toys:Head', width: 9}}}\n"
+        "data: {val: {dataset: {type: 'config_toys:Images', path: x}}}\ntrain: {epochs: 1, weights: w.ckpt}\n",
+        a="_base_: b.yaml\nmodel: {neck: null, backbone: {weights: null}, heads: {box: ~}}\ndata: {val: null}\ntrain: {weights: null}\n",
+        c="_base_: a.yaml\nmodel: {heads: {box: {type: 'config_toys:Head'}}}\n",
+    )
+    found = data()
+    assert set(found["model"]) == {"backbone", "heads"}
+    assert set(found["model"]["heads"]) == {"pose"}
+    assert found["model"]["backbone"]["weights"] is None
+    assert found["data"] == {}
+    assert found["train"] == {"epochs": 1, "weights": None}
+    assert data("c.yaml")["model"]["heads"]["box"] == {"type": "config_toys:Head"}, "nothing is inherited from below the null"
+
+
+def test_several_bases_merge_left_to_right_relative_to_their_file(write):
+    write(
+        parts__one="seed: 1\ntrain: {epochs: 1, max_steps: 1}\n",
+        parts__two="_base_: deep/three.yaml\nseed: 2\n",
+        parts__deep__three="seed: 3\ntrain: {epochs: 3}\n",
+        a="_base_: [base.yaml, parts/one.yaml, parts/two.yaml]\n",
+    )
+    found = data()
+    assert found["seed"] == 2
+    assert found["train"] == {"epochs": 3, "max_steps": 1}
+    assert origins("a.yaml")["train.epochs"] == "parts/deep/three.yaml:2"
+
+
+def test_a_file_may_be_inherited_twice(write):
+    write(b="_base_: base.yaml\nseed: 1\n", c="_base_: base.yaml\n", a="_base_: [b.yaml, c.yaml]\n")
+    assert data()["seed"] == 1
+
+
+def test_bad_bases(write):
+    write(
+        a="_base_: [base.yaml, basis.yaml, 3, sub/x.yaml]\n",
+        sub__x="_base_: ../y.yaml\n",
+        y="seed: 1\n_base_:\n  - a.yaml\n",
+        z="_base_: {x: 1}\n",
+    )
+    assert errors() == [
+        "a.yaml:1: _base_: no file 'basis.yaml'; did you mean 'base.yaml'?",
+        "a.yaml:1: _base_: takes a path or a list of paths, not 3",
+        "y.yaml:3: _base_: a configuration inherits from itself: a.yaml -> sub/x.yaml -> y.yaml -> a.yaml; remove one of these",
+    ]
+    assert errors("z.yaml")[0] == "z.yaml:1: _base_: takes a path or a list of paths, not {'x': 1}"
+
+
+def test_a_broken_base_is_told_with_its_own_line_and_without_what_follows_from_it(write):
+    write(a="_base_: b.yaml\nseed: -1\n", b=BASE + "train: {epochs: [}\n")
+    assert errors() == [
+        "b.yaml:8: no valid YAML: while parsing a flow node expected the node content, but found '}'; look for a missing value or bracket",
+        "a.yaml:2: seed: -1 is not allowed; it must be 0 or more",
+    ]
+
+
+def test_files_that_are_none(write, tmp_path):
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xe9\n")
+    (tmp_path / "folder").mkdir()
+    write(list="- 1\n")
+    assert errors("latin.yaml") == ["latin.yaml: not a text file in UTF-8; save it so"]
+    assert errors("list.yaml") == ["list.yaml:1: a configuration is a mapping of keys to values; write 'key: value'"]
+    assert errors("absent/a.yaml")[0].startswith("absent/a.yaml: no such configuration file; ")
+    assert errors("folder")[0].startswith("folder: the folder holds no config.yaml; ")
+
+
+def test_a_run_folder_means_its_resolved_configuration(write):
+    write(runs__x__config=BASE)
+    assert data("runs/x") == data("base.yaml")
+
+
+def test_overrides(write):
+    write(a="_base_: base.yaml\nmodel: {backbone: {weights: {x: 1.0}}}\n")
+    found = data(
+        "a.yaml",
+        "model.backbone.depth=18",
+        "input.size.1=32",
+        "model.backbone.weights.x=1e-4",
+        "+model.backbone.weights.y=2",
+        "model.backbone.width=0.5",  # an argument of the constructor that no file mentions
+        "train.epochs=7",  # a section that no file mentions
+        "+hooks.log={type: 'config_toys:Hook'}",
+        "seed=${train.epochs}",
+    )
+    assert found["model"]["backbone"] == {"type": "config_toys:Net", "depth": 18, "width": 0.5, "weights": {"x": 1e-4, "y": 2}}
+    assert found["input"]["size"] == [64, 32]
+    assert found["train"] == {"epochs": 7}
+    assert found["hooks"] == {"log": {"type": "config_toys:Hook"}}
+    assert found["seed"] == 7
+
+
+def test_an_override_merges_as_a_file_does(write):
+    other = "model.backbone.type=config_toys:OtherNet"
+    assert data("base.yaml", other)["model"]["backbone"] == {"type": "config_toys:OtherNet"}
+    assert data("base.yaml", other, "model.backbone.blocks=4")["model"]["backbone"] == {"type": "config_toys:OtherNet", "blocks": 4}
+    assert data("base.yaml", "model.backbone={type: 'config_toys:OtherNet', blocks: 3}")["model"]["backbone"]["blocks"] == 3
+    assert data("base.yaml", "model.backbone={width: 2}")["model"]["backbone"] == {"type": "config_toys:Net", "depth": 3, "width": 2}
+    replaced = data("base.yaml", "model.backbone={_replace_: true, type: 'config_toys:Net', depth: 1}")
+    assert replaced["model"]["backbone"] == {"type": "config_toys:Net", "depth": 1}
+    assert list(data("base.yaml", "+model.heads.box={type: 'config_toys:Head'}", "model.heads.pose=null")["model"]["heads"]) == ["box"]
+
+
+def test_the_last_override_wins_and_names_itself(write):
+    assert origins("base.yaml", "seed=1", "seed=2")["seed"] == "--set seed"
+    assert data("base.yaml", "seed=1", "seed=2")["seed"] == 2
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("model.bakcbone.depth=1", "--set model.bakcbone.depth: there is no 'model.bakcbone'; did you mean 'backbone'?"),
+        ("train.epoch=1", "--set train.epoch: there is no 'train.epoch'; did you mean 'epochs'?"),
+        ("model.backbone.depht=1", "--set model.backbone.depht: config_toys:Net has no argument 'depht'; did you mean 'depth'?"),
+        ("model.heads.box.width=1", "--set model.heads.box.width: there is no 'model.heads.box'; there is pose; "
+         "--set +model.heads.box.width=... adds it"),
+        ("input.size.2=1", "--set input.size.2: input.size has 2 items, 0 to 1; to add one, set the whole list"),
+        ("seed.x=1", "--set seed.x: there is no 'seed.x'; --set +seed.x=... adds it"),
+        ("classes.0.x=1", "--set classes.0.x: classes.0 is no mapping and has no 'x'"),
+        ("seed", "--set seed: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10"),
+        ("a..b=1", "--set a..b=1: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10"),
+        ("seed=[1", "--set seed: no valid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'; look for a missing comma "
+         "or bracket; a ${reference} inside brackets needs quotes"),
+        ("seed=x", "--set seed: takes int, not 'x'"),
+        ("model.backbone={depth: x}", "--set model.backbone: model.backbone.depth: Net takes int, not 'x'"),
+    ],
+)
+def test_overrides_that_cannot_be(write, override, message):
+    assert errors("base.yaml", override) == [message]
+
+
+def test_references(write):
+    write(
+        a="_base_: base.yaml\n"
+        "seed: ${model.backbone.depth}\n"
+        "train: {epochs: '${seed}', weights: 'w-${seed}-${input.std.0}-$${x}.ckpt'}\n"
+        "model:\n"
+        "  backbone: {depth: 7, stages: '${input.size}', label: '${keypoints.names.0}', frozen: '${data.train.shuffle}'}\n"
+        "  neck: '${blocks_below}'\n"
+        "data: {train: {dataset: {type: 'config_toys:Images', path: x}, shuffle: true}}\n",
+        b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
+    )
+    assert errors() == ["a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; there is input, classes, keypoints, model, seed, train, data"]
+    found = data("b.yaml", "input.std=[2,2,2]")
+    assert found["seed"] == 9, "resolved after merging"
+    assert found["train"] == {"epochs": 9, "weights": "w-9-2-${x}.ckpt"}
+    assert found["model"]["backbone"]["stages"] == [64, 96]
+    assert found["model"]["backbone"]["label"] == "left_eye"
+    assert found["model"]["backbone"]["frozen"] is True
+
+
+def test_a_reference_to_a_block_copies_it_resolved(write):
+    write(
+        a="_base_: base.yaml\nseed: 4\ndata:\n  train: {dataset: {type: 'config_toys:Images', path: 'x${seed}'}}\n  val: '${data.train}'\n"
+        "test: {batch_size: '${data.val.batch_size}'}\n",
+    )
+    assert errors() == ["a.yaml:6: test.batch_size: '${data.val.batch_size}': there is no 'data.val.batch_size'; there is dataset"]
+    assert data("a.yaml", "data.train.batch_size=6")["data"]["val"] == {"dataset": {"type": "config_toys:Images", "path": "x4"}, "batch_size": 6}
+    assert data("a.yaml", "data.train.batch_size=6")["test"] == {"batch_size": 6}
+
+
+def test_references_that_cannot_be(write):
+    write(
+        a="_base_: base.yaml\n"
+        "seed: ${train.epochs}\n"
+        "train:\n  epochs: ${test.batch_size}\n  weights: 'x${model}'\n"
+        "test:\n  batch_size: ${seed}\n"
+        "data: {train: '${data}'}\n"
+    )
+    assert errors() == [
+        "a.yaml:2: seed: the reference leads back to itself: train.epochs -> test.batch_size -> seed -> train.epochs; write one of these values out",
+        "a.yaml:4: train.epochs: the reference leads back to itself: test.batch_size -> seed -> train.epochs -> test.batch_size; "
+        "write one of these values out",
+        "a.yaml:5: train.weights: '${model}' is no single value and cannot stand inside a text",
+        "a.yaml:7: test.batch_size: the reference leads back to itself: seed -> train.epochs -> test.batch_size -> seed; write one of these values out",
+        "a.yaml:8: data.train: the reference leads back to itself: data -> data; write one of these values out",
+    ]
+
+
+def test_the_resolved_text_means_the_same(write):
+    write(
+        a="_base_: base.yaml\nseed: 3\n"
+        "train: {epochs: 2, weights: 'a$${seed}-${seed}-010'}\n"
+        "model: {neck: null, backbone: {width: 1e-4, label: 'yes', weights: {a: 1.0, b: .inf}}}\n"
+    )
+    config = load_config("a.yaml", ["+hooks.log.type=config_toys:Hook"])
+    again = Config.from_text(config.to_yaml(), "run/config.yaml")
+    assert again.data == config.data
+    assert repr(again.data) == repr(config.data), "types too"
+    assert again.to_yaml() == config.to_yaml()
+    assert again.data["train"]["weights"] == "a${seed}-3-010"
+    assert Config.from_text(config.to_yaml(origin=True), "x").data == config.data
