@@ -10,11 +10,23 @@ from mindpoint_centernet.datasets.synthetic_figure import SIDES, Figure, Frame
 from mindpoint_centernet.datasets.synthetic_outfit import Outfit, shade
 from mindpoint_centernet.datasets.synthetic_shapes import Layer, Pen, Shape
 
-# Directions on the head in degrees: to the left, up. And how far the feature stands out from the ellipsoid.
-_NOSE = (0, -12, 1.1)
-_EYE = (25, 7, 0.98)
-_EAR = (93, -4, 1.02)
-_MOUTH = (17, -44, 0.98)
+
+def _direction(turn: float, up: float) -> np.ndarray:
+    """Unit vector in the head's frame, ``turn`` degrees to the left of the front and ``up`` degrees above it."""
+    turn, up = np.radians(turn), np.radians(up)
+    return np.array([np.sin(turn) * np.cos(up), -np.sin(up) + 0 * turn, np.cos(turn) * np.cos(up)]).T
+
+
+_FACE_JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+_DIRECTIONS = _direction(np.array([0, 25, -25, 93, -93]), np.array([-12, 7, 7, -4, -4]))
+_STAND_OUT = np.array([[1.1], [0.98], [0.98], [1.02], [1.02]])  # from the ellipsoid
+_LEAST_NEARNESS = np.array([-0.12, 0.12, 0.12, -0.3, -0.3])  # of the direction; below it the feature is on the far side
+_BRIDGE = _direction(0, 6)
+_MOUTH = _direction(np.array([17, -17]), -44)
+_AROUND = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_RIM = _direction(64 * np.cos(_AROUND), -32 + 56 * np.sin(_AROUND))  # of the part of the face without hair
+_DOME = 1.16 * np.concatenate([_direction(np.arange(0, 360, 30), up) for up in (24, 58, 90)])
+_BRIM = _direction(np.array([-60, -22, 22, 60]), 24) * [[1.16], [1.6], [1.6], [1.16]]
 
 
 def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], Dict[str, np.ndarray], Set[str], Set[str]]:
@@ -25,17 +37,10 @@ def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], 
     """
     head, semi = figure.head, figure.size.head
     toward = head.axes[2] / np.linalg.norm(head.axes[2])  # direction to the viewer in the head's frame
-    joints, away, covered = {"nose": _surface(head, semi, *_NOSE)}, set(), set()
-    if _direction(*_NOSE[:2]) @ toward < -0.12:
-        away.add("nose")
-    for side, sign in SIDES.items():
-        for name, (turn, up, out), least in (("eye", _EYE, 0.12), ("ear", _EAR, -0.3)):
-            joints[f"{side}_{name}"] = _surface(head, semi, sign * turn, up, out)
-            if _direction(sign * turn, up) @ toward < least:
-                away.add(f"{side}_{name}")
+    joints = dict(zip(_FACE_JOINTS, head.point(_DIRECTIONS * _STAND_OUT * semi)))
+    away = {name for name, far in zip(_FACE_JOINTS, _DIRECTIONS @ toward < _LEAST_NEARNESS) if far}
     from_behind = toward[2] < 0.1
-    if outfit.hair_length and from_behind:
-        covered = {"left_ear", "right_ear"}
+    covered = {"left_ear", "right_ear"} if outfit.hair_length and from_behind else set()
     nearness = head.origin[2] + 0.02
     layers = [Layer(nearness, _head(pen, figure, outfit, toward, joints, away | covered))]
     throat = figure.torso.point([0.0, -figure.size.spine * 0.97, 0.0])
@@ -48,15 +53,6 @@ def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], 
         behind = min(nearness, figure.torso.origin[2]) - 0.06  # the trunk hides it from the front even if the head leans forward
         layers.append(Layer(nearness + 0.06 if from_behind else behind, [mane]))
     return layers, {name: pen.flat(point) for name, point in joints.items()}, away, covered
-
-
-def _direction(turn: float, up: float) -> np.ndarray:
-    turn, up = np.radians(turn), np.radians(up)
-    return np.array([np.sin(turn) * np.cos(up), -np.sin(up), np.cos(turn) * np.cos(up)])
-
-
-def _surface(head: Frame, semi: np.ndarray, turn: float, up: float, out: float = 1.0) -> np.ndarray:
-    return head.point(_direction(turn, up) * semi * out)
 
 
 def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: Dict[str, np.ndarray], unseen: Set[str]) -> List[Shape]:
@@ -81,10 +77,10 @@ def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: 
             shapes.append(pen.limb(eye - across, eye + across, (0.12 * tall,) * 2, "head", (250.0, 250.0, 250.0), edge=False))
             shapes.append(pen.limb(eye, eye, (0.1 * tall,) * 2, "head", (40.0, 30.0, 25.0), edge=False))
     if "nose" not in unseen:
-        bridge = _surface(head, semi, 0, 6)
+        bridge = head.point(_BRIDGE * semi)
         shapes.append(pen.limb(bridge, joints["nose"], (0.06 * tall, 0.12 * tall), "head", shade(skin, 0.76), edge=False))
     if toward[2] > 0.15:
-        left, right = (_surface(head, semi, sign * _MOUTH[0], *_MOUTH[1:]) for sign in SIDES.values())
+        left, right = head.point(_MOUTH * semi)
         shapes.append(pen.limb(left, right, (0.06 * tall,) * 2, "head", (60.0, 50.0, 150.0), edge=False))
     if outfit.hat:
         shapes.extend(_hat(pen, head, semi, outfit))
@@ -93,17 +89,12 @@ def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: 
 
 def _face(head: Frame, semi: np.ndarray, toward: np.ndarray) -> np.ndarray:
     """``(24, 3)`` the rim of the bare part of the face; what lies behind the head's outline is moved onto the outline."""
-    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    rim = _direction(64 * np.cos(around), -32 + 56 * np.sin(around)).T
-    nearness = rim @ toward
-    outline = rim - nearness[:, None] * toward
+    nearness = _RIM @ toward
+    outline = _RIM - nearness[:, None] * toward
     outline /= np.linalg.norm(outline, axis=1, keepdims=True)
-    return head.point(np.where(nearness[:, None] < 0, outline, rim) * semi)
+    return head.point(np.where(nearness[:, None] < 0, outline, _RIM) * semi)
 
 
 def _hat(pen: Pen, head: Frame, semi: np.ndarray, outfit: Outfit) -> List[Shape]:
-    around = np.arange(0, 360, 30)
-    dome = np.concatenate([_direction(around, np.full(12, up)).T for up in (24.0, 58.0)] + [_direction(0, 90)[None]])
-    crown = pen.solid(head.point(dome * semi * 1.16), "head", outfit.trim)
-    rim = np.stack([_surface(head, semi, turn, 24, out) for turn, out in ((-60, 1.16), (-22, 1.6), (22, 1.6), (60, 1.16))])
-    return [crown, pen.solid(rim, "head", shade(outfit.trim, 0.8))]
+    crown = pen.solid(head.point(_DOME * semi), "head", outfit.trim)
+    return [crown, pen.solid(head.point(_BRIM * semi), "head", shade(outfit.trim, 0.8))]

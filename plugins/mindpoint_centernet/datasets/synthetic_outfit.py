@@ -82,7 +82,8 @@ def vivid(rng: np.random.Generator, saturation: Tuple[int, int], value: Tuple[in
 
 def shade(color: Color, factor: float) -> Color:
     """Darker (below 1) or lighter."""
-    return tuple(min(255.0, c * factor) for c in color)
+    blue, green, red = color
+    return min(255.0, blue * factor), min(255.0, green * factor), min(255.0, red * factor)
 
 
 def _between(rng: np.random.Generator, palette: np.ndarray) -> Color:

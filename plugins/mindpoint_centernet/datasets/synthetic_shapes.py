@@ -46,10 +46,15 @@ class Pen:
     def __init__(self, scale: float, origin: Tuple[float, float]) -> None:
         self.scale = scale
         self.origin = np.asarray(origin, float)
+        self._shift = complex(*origin)
 
     def flat(self, points: np.ndarray) -> np.ndarray:
         """Points ``(..., 3)`` in space to pixels ``(..., 2)``."""
         return self.origin + self.scale * points[..., :2]
+
+    def _complex(self, point: np.ndarray) -> complex:
+        x, y, _ = point.tolist()
+        return self.scale * complex(x, y) + self._shift
 
     def hull(self, pixels: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
         """The convex hull of pixels ``(N, 2)``; an edge in a darker tone keeps parts of one colour apart."""
@@ -62,7 +67,7 @@ class Pen:
 
     def limb(self, start: np.ndarray, end: np.ndarray, radii: Tuple[float, float], part: str, color: Color, edge: bool = True) -> Shape:
         """A rounded, tapered limb from ``start`` to ``end``."""
-        first, last = complex(*self.flat(start)), complex(*self.flat(end))
+        first, last = self._complex(start), self._complex(end)
         length = abs(last - first)
         along = (last - first) / length if length else 1.0
         outline = np.empty(2 * len(_ARC), complex)
