@@ -36,6 +36,12 @@ print(hashlib.sha256(pixels + json.dumps(data.ground_truth()["annotations"]).enc
 def people(count=6, seed=3, keypoints=ALL, classes=("person",), **options):
     return SyntheticPeople(count, seed, keypoints, classes, **options)
 
+SMALL_FILES_ONLY = """
+import resource, sys
+from mindpoint.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+sys.exit(main())
+"""
 THREE_JOINTS = """
 classes: [person]
 keypoints: {names: [nose, left_wrist, right_wrist]}
@@ -282,9 +288,8 @@ def test_unusable_options(tmp_path, capsys, option):
 
 
 def test_no_space_leaves_nothing_and_no_control_characters(tmp_path):
-    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); from mindpoint.cli.main import main; sys.exit(main({}))"
     arguments = ["synthesize", str(tmp_path / "out"), "--count", "2"]
-    done = subprocess.run([sys.executable, "-c", limited.format(arguments)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", SMALL_FILES_ONLY, *arguments], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "out: cannot be written: File too large" in done.stderr
     assert not any(character in done.stderr + done.stdout for character in "\r\x1b")
