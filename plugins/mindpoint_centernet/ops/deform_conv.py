@@ -19,6 +19,7 @@ import os
 from typing import Tuple, Union
 
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, Zero, initializer
 from mindspore.ops import functional
@@ -91,13 +92,33 @@ def _check(x, offset, mask, weight, stride, padding, dilation, groups):
             raise MindpointError(f"deformable convolution: {name} has shape {tuple(shape)}, needed is {wanted}")
 
 
+@ops.constexpr
+def _starts(size, kernel, stride, padding, dilation, groups):
+    """Where the taps stand without offsets, one axis at a time: y (1, G*kh*kw, Ho, 1) and x (1, G*kh*kw, 1, Wo)."""
+    if None in size or min(size) < 0:
+        raise MindpointError("deformable convolution: the portable implementation needs a fixed height and width")
+    i, j = np.divmod(np.arange(kernel[0] * kernel[1]), kernel[1])
+    result = []
+    for axis, tap in enumerate((i, j)):
+        start = np.tile(tap * dilation[axis], groups)[:, None] + np.arange(size[axis]) * stride[axis] - padding[axis]
+        result.append(Tensor(np.expand_dims(start, 2 - axis)[None].astype(np.float32)))
+    return tuple(result)
+
+
+def _unmoved_at_border(step, start):
+    """MindSpore's op has a derivative at exactly -1, the last position that does not count (in a new network, every tap on the padding)."""
+    return ops.where(start + step <= -1, ops.stop_gradient(step), step)
+
+
 def _portable(x, offset, mask, weight, stride, padding, dilation, groups):
     """MindSpore's own op, which wants all x offsets, then all y offsets, then the masks."""
     b, channels, h, w = offset.shape
+    kernel = (weight.shape[2], weight.shape[3])
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
-    packed = ops.concat((steps[:, :, 1], steps[:, :, 0], mask), 1)
-    return ops.deformable_conv2d(x, weight, packed, (weight.shape[2], weight.shape[3]), (1, 1) + stride,
-                                 (padding[0], padding[0], padding[1], padding[1]), dilations=(1, 1) + dilation, deformable_groups=groups)
+    start_y, start_x = _starts((h, w), kernel, stride, padding, dilation, groups)
+    packed = ops.concat((_unmoved_at_border(steps[:, :, 1], start_x), _unmoved_at_border(steps[:, :, 0], start_y), mask), 1)
+    return ops.deformable_conv2d(x, weight, packed, kernel, (1, 1) + stride, (padding[0], padding[0], padding[1], padding[1]),
+                                 dilations=(1, 1) + dilation, deformable_groups=groups)
 
 
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias=None, stride=1, padding=1, dilation=1,

@@ -32,8 +32,9 @@ def kernel() -> ops.Custom:
     library = str(build(SOURCE))
     # The shapes come from the library: Python shape functions fail for dynamic shapes.
     tensors = [DataType.F32_Default] * 5 + [DataType.I64_Default]
-    backward = ops.Custom(f"{library}:DeformConvGrad", None, lambda x, offset, mask, weight, bias, geometry, dy: (x, offset, mask, weight, bias),
-                          "aot", reg_info=_registration("DeformConvGrad", tensors + [DataType.F32_Default], 5))
+    backward = ops.Custom(f"{library}:DeformConvGrad", None,
+                          lambda x, offset, mask, weight, bias, geometry, dy: (x, offset, mask, weight, bias), "aot",
+                          reg_info=_registration("DeformConvGrad", tensors + [DataType.F32_Default], 5))
 
     def bprop(x, offset, mask, weight, bias, geometry, out, dout):
         dx, doffset, dmask, dweight, dbias = backward(x, offset, mask, weight, bias, geometry, dout)

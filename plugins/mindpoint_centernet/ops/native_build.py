@@ -16,6 +16,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -40,55 +41,50 @@ def build(source: Path) -> Path:
     ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.
     Raises NativeBuildError.
     """
-    failures: List[str] = []
     compilers = find_compilers()
     if not compilers:
-        raise NativeBuildError("no C++ compiler found (set CXX, or install g++ or clang++)")
+        raise NativeBuildError(f"no C++ compiler found (CXX is '{os.environ.get('CXX', '')}'; g++ or clang++ will do)")
+    failures: List[str] = []
     for folder in _folders():
-        try:
-            _prepare(folder)
-            for compiler in compilers:
-                try:
-                    return _build_with(compiler, source, folder)
-                except NativeBuildError as error:
-                    failures.append(str(error))
-            break
-        except OSError as error:
-            failures.append(f"cannot use {folder}: {error.strerror or error}")
-    raise NativeBuildError("; ".join(failures))
+        for compiler in compilers:
+            try:
+                return _build_with(compiler, source, folder)
+            except NativeBuildError as error:
+                failures.append(str(error))
+            except OSError as error:
+                failures.append(f"{folder}: {error.strerror or error}")
+    raise NativeBuildError("; ".join(dict.fromkeys(failures)))
 
 
 def find_compilers() -> List[List[str]]:
     """Command lines of the C++ compilers to try, best first."""
     chosen = os.environ.get("CXX")
-    commands = [shlex.split(chosen)] if chosen else [["c++"], ["g++"], ["clang++"]]
+    try:
+        commands = [shlex.split(chosen)] if chosen else [["c++"], ["g++"], ["clang++"]]
+    except ValueError as error:
+        raise NativeBuildError(f"CXX={chosen}: {error}") from error
     return [command for command in commands if command and shutil.which(command[0])]
 
 
 def _folders() -> Iterator[Path]:
     own = os.environ.get("MINDPOINT_CACHE")
-    if own:
-        yield Path(own).absolute()
-    else:
-        with contextlib.suppress(RuntimeError):  # no home folder
-            yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "mindpoint"
-    yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
-
-
-def _prepare(folder: Path) -> None:
-    if ":" in str(folder):
-        raise OSError("MindSpore loads no operator from a path with a colon")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o022:  # others could put code there
-        raise OSError("it belongs to, or can be written by, other users")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(13, "no write permission")
+    with contextlib.suppress(RuntimeError):  # no home folder
+        yield Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
+    shared = Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        shared.mkdir(mode=0o700, exist_ok=True)
+        status = shared.lstat()
+        others_can_write = status.st_uid != os.getuid() or status.st_mode & 0o022
+        if stat.S_ISDIR(status.st_mode) and not others_can_write:  # or they could put code there
+            yield shared
 
 
 def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
+    if ":" in str(folder):
+        raise NativeBuildError(f"{folder}: MindSpore loads no operator from a path with a colon")
     library = folder / f"{source.stem}-{_key(compiler, source)}.so"
     if not _intact(library):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(library.with_suffix(".lock")):
             if not _intact(library):  # another process may have made it meanwhile
                 _compile(compiler, source, library)
@@ -148,7 +144,8 @@ def _compile(compiler: List[str], source: Path, library: Path) -> None:
 
 def _run(command: List[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "LC_ALL": "C"})
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NativeBuildError(f"{command[0]}: {error}") from error
     if done.returncode:
