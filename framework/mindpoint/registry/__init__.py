@@ -5,7 +5,7 @@
     signature_of(registry("backbones").find("MyBackbone"))
 """
 
-from mindpoint.registry.annotation import Annotation
+from mindpoint.registry.annotation import LISTS, Annotation
 from mindpoint.registry.entries import KINDS, Entry, Kind, normalize
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
 from mindpoint.registry.registries import Description, Registry, nearest, registry
@@ -17,6 +17,7 @@ __all__ = [
     "Entry",
     "KINDS",
     "Kind",
+    "LISTS",
     "Parameter",
     "PluginConflict",
     "PluginError",

@@ -9,9 +9,11 @@ from typing import Optional, Tuple
 from mindpoint.registry import static
 
 _SIMPLE = {"int": int, "float": (int, float), "bool": bool, "str": str, "None": type(None)}
-_LISTS = ("list", "tuple", "Sequence")
+LISTS = ("list", "tuple", "Sequence")
+"""Names of the annotations that a list satisfies."""
+
 _NAMES = {
-    **{name: name for name in (*_SIMPLE, *_LISTS, "dict")},
+    **{name: name for name in (*_SIMPLE, *LISTS, "dict")},
     **{"NoneType": "None", "List": "list", "Tuple": "tuple", "Dict": "dict", "Mapping": "dict", "MutableMapping": "dict"},
     **{name: "Sequence" for name in ("MutableSequence", "Collection", "Iterable")},
 }
@@ -42,7 +44,7 @@ class Annotation:
         if self.name == "dict":
             keys, values = self.arguments or (ANY, ANY)
             return isinstance(value, dict) and all(keys.accepts(k) and values.accepts(v) for k, v in value.items())
-        if self.name in _LISTS:
+        if self.name in LISTS:
             return isinstance(value, (list, tuple)) and self._accepts_items(value)
         return isinstance(value, _SIMPLE[self.name]) and (self.name == "bool" or not isinstance(value, bool))
 
@@ -58,7 +60,7 @@ class Annotation:
             return " or ".join(str(a) if self.name == "Union" else repr(a) for a in self.arguments)
         if self.name == "dict":
             return "{%s: %s}" % self.arguments if self.arguments else "mapping"
-        if self.name in _LISTS:
+        if self.name in LISTS:
             many = "" if self.name == "tuple" or not self.arguments else ", ..."
             return "[" + ", ".join("..." if a is ... else str(a) for a in self.arguments) + many + "]" if self.arguments else "list"
         return {"None": "null", "Any": "anything"}.get(self.name, self.name)

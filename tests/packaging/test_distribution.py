@@ -1,0 +1,84 @@
+"""What is built holds everything, and what is declared exists."""
+
+import configparser
+import inspect
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mindpoint.registry import KINDS, registry, signature_of
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOTS = {"mindpoint": ROOT / "framework" / "mindpoint", "mindpoint_centernet": ROOT / "plugins" / "mindpoint_centernet", "mindpoint_configs": ROOT / "configs"}
+ENTRIES = [entry for kind in KINDS for entry in registry(kind.plural).entries() if entry.distribution == "mindpoint"]
+
+
+@pytest.fixture(scope="module")
+def setup_cfg():
+    config = configparser.RawConfigParser(delimiters=("=",))
+    config.optionxform = str
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    return config
+
+
+def files(*patterns):
+    """Files of the source tree as they are called in the wheel."""
+    return {
+        f"{package}/{path.relative_to(folder).as_posix()}" for package, folder in ROOTS.items() for pattern in patterns for path in folder.rglob(pattern)
+    }
+
+
+def test_listed_packages_are_those_of_the_tree(setup_cfg):
+    listed = setup_cfg.get("options", "packages").split()
+    actual = {name.rpartition("/")[0].replace("/", ".") for name in files("__init__.py")}
+    assert sorted(listed) == sorted(actual)
+    assert files("*.py") == {name for name in files("*.py") if name.rpartition("/")[0].replace("/", ".") in actual}, "a folder lacks __init__.py"
+
+
+def test_wheel_holds_every_module_configuration_and_source(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    wanted = files("*.py", "*.yaml", "*.cc")
+    assert {Path(name).suffix for name in wanted} == {".py", ".yaml", ".cc"}
+    assert sorted(wanted - names) == []
+    assert sorted(name for name in names if ".dist-info/" not in name and name not in wanted) == []
+
+
+def test_sdist_builds_the_same_wheel(source_tree, wheel, tmp_path):
+    code = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source_tree, check=True, capture_output=True, timeout=120)
+    with tarfile.open(next(tmp_path.glob("mindpoint-*.tar.gz"))) as archive:
+        archive.extractall(tmp_path)
+    code = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+    unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=unpacked, check=True, capture_output=True, timeout=120)
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(next(tmp_path.glob("mindpoint-*.whl"))) as second:
+        assert sorted(first.namelist()) == sorted(second.namelist())
+
+
+def test_installed_entry_points_are_the_declared_ones(setup_cfg):
+    lines = {group: text.split("\n") for group, text in setup_cfg.items("options.entry_points") if group.startswith("mindpoint.")}
+    declared = {(group, *map(str.strip, line.split("="))) for group, text in lines.items() for line in text if line}
+    installed = {(entry.kind.group, entry.name, entry.value) for entry in ENTRIES}
+    assert declared == installed, "install again: pip install --no-deps -e ."
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.kind.singular} {e.name}")
+def test_declared_part_is_found_in_the_source_and_documented(entry):
+    found = registry(entry.kind.plural).describe(entry.name)
+    assert entry.definition() is not None
+    assert found.doc, "the first line of its docstring is shown to users"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.kind.singular} {e.name}")
+def test_signature_read_from_source_is_the_real_one(entry):
+    actual = list(inspect.signature(registry(entry.kind.plural).get(entry.name)).parameters.values())
+    if [p.name for p in actual] == ["auto_prefix", "flags"]:  # a cell without a constructor of its own
+        actual = []
+    read = signature_of(entry)
+    assert [(p.name, p.required) for p in read.parameters] == [(p.name, p.default is p.empty) for p in actual if p.kind is not p.VAR_KEYWORD]
+    assert read.accepts_any_keyword == any(p.kind is p.VAR_KEYWORD for p in actual)
