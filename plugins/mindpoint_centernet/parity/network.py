@@ -11,6 +11,7 @@ import numpy as np
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.network import Network
 from mindpoint.errors import WeightsError
+from mindpoint.runtime import device
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.dla_up import DLAUp
@@ -42,7 +43,7 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
 
 def check(golden: Path) -> List[Row]:
     """One row a map: the largest absolute difference."""
-    ms.set_context(mode=ms.GRAPH_MODE)
+    device.setup("auto", seed=0)
     expected = dict(np.load(golden / "network.npz"))
     generator = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist()))
     image = generator.standard_normal(INPUT).astype(np.float32)

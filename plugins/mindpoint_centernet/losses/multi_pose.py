@@ -1,0 +1,82 @@
+"""The six-term loss of CenterNet multi-person pose."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mindspore import ops
+from mindspore.common import dtype as mstype
+
+from mindpoint.contracts.parts import Loss
+from mindpoint.errors import ConfigError
+from mindpoint_centernet.losses.terms import absolute, at_index, focal, mean_squares, smooth_absolute, weighted_mean
+
+
+class MultiPoseLoss(Loss):
+    """Centre heatmap, box size, box centre offset, joint vectors, joint heatmaps, joint offset.
+
+    Terms: ``hm_loss``, ``wh_loss``, ``hp_loss``, and for the optional maps ``off_loss`` (reg), ``hm_hp_loss`` (hm_hp) and
+    ``hp_offset_loss`` (hp_offset). A map that no head gives has no term. Computed in float32.
+
+    Args:
+        hm_weight, wh_weight, off_weight, hp_weight, hm_hp_weight: factors of the terms in the total; ``off_weight`` is for both offsets.
+        joint_loss: of the joint heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map.
+        regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``. Joint vectors are always ``l1``.
+        dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
+        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for ``smooth_l1``;
+            ``model_zoo``: N.
+        ignore_regions: weight the pixels of the centre heatmap's loss by the target ``hm_weight`` ``(B, 1, H, W)``, 0 to ignore.
+    """
+
+    def __init__(self, hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0, hm_hp_weight: float = 1.0,
+                 joint_loss: Literal["focal", "mse"] = "focal", regression: Literal["l1", "smooth_l1"] = "l1", dense: bool = False,
+                 normalization: Literal["official", "model_zoo"] = "official", ignore_regions: bool = False):
+        super().__init__()
+        for name, value, known in (("joint_loss", joint_loss, ("focal", "mse")), ("regression", regression, ("l1", "smooth_l1")),
+                                   ("normalization", normalization, ("official", "model_zoo"))):
+            if value not in known:
+                raise ConfigError(f"MultiPoseLoss: {name} '{value}' is neither '{known[0]}' nor '{known[1]}'")
+        self.factors = {"hm_loss": hm_weight, "wh_loss": wh_weight, "off_loss": off_weight, "hp_loss": hp_weight,
+                        "hm_hp_loss": hm_hp_weight, "hp_offset_loss": off_weight}
+        self.joint_loss, self.dense, self.ignore_regions = joint_loss, dense, ignore_regions
+        self.distance = absolute if regression == "l1" else smooth_absolute
+        self.per_coordinate = normalization == "official" and regression == "l1"
+        self.needs_maps = ("hm", "wh", "hps")
+        self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("dense_hps", "dense_hps_mask") if dense else ("hps", "hps_mask"))
+        if ignore_regions:
+            self.needs_targets += ("hm_weight",)
+
+    def at_objects(self, maps, index, target, mask):
+        """Distance at the objects' pixels: maps ``(B, 2, H, W)``, index and mask ``(B, N)``, target ``(B, N, 2)``."""
+        mask = ops.expand_dims(mask.astype(mstype.float32), -1)
+        if self.per_coordinate:
+            mask = ops.broadcast_to(mask, target.shape)
+        return weighted_mean(self.distance(at_index(maps, index), target), mask)
+
+    def joint_vectors(self, hps, targets):
+        if self.dense:
+            return weighted_mean(absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"].astype(mstype.float32))
+        return weighted_mean(absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"].astype(mstype.float32))
+
+    def joint_heatmaps(self, hm_hp, target):
+        return mean_squares(hm_hp, target) if self.joint_loss == "mse" else focal(hm_hp, target, 1.0)
+
+    def construct(self, outputs, targets):
+        maps = {}
+        for name, value in outputs.items():
+            maps[name] = value.astype(mstype.float32)
+        terms = {
+            "hm_loss": focal(maps["hm"], targets["hm"], targets["hm_weight"] if self.ignore_regions else 1.0),
+            "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"]),
+            "hp_loss": self.joint_vectors(maps["hps"], targets),
+        }
+        if "reg" in maps:
+            terms["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"])
+        if "hm_hp" in maps:
+            terms["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"])
+        if "hp_offset" in maps:
+            terms["hp_offset_loss"] = self.at_objects(maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"])
+        total = 0.0
+        for name, value in terms.items():
+            total = total + self.factors[name] * value
+        return total, terms
