@@ -83,8 +83,11 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
     "line, message",
     [
         ("modle: {}", "a.yaml:8: modle: unknown key 'modle'; did you mean 'model'?"),
-        ("xyz: 1", "a.yaml:8: xyz: unknown key 'xyz'; the keys here are runtime, input, keypoints, model, data, optimizer, schedule, train, test, hooks, "
-         "classes, seed"),
+        (
+            "xyz: 1",
+            "a.yaml:8: xyz: unknown key 'xyz'; the keys here are runtime, input, keypoints, model, data, optimizer, schedule, "
+            "train, test, hooks, classes, seed",
+        ),
         ("train: {epoch: 3, epochs: 3}", "a.yaml:8: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("train: {weights: x}", "a.yaml:8: train: 'epochs' is missing; add 'epochs: ...' (int)"),
         ("train: 3", "a.yaml:8: train: takes a mapping of keys to values, not 3"),
@@ -106,9 +109,15 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         ("hooks: {log: {type: 3}}", "a.yaml:8: hooks.log.type: takes the name of a hook, not 3"),
         ("hooks: {log: Console}", "a.yaml:8: hooks.log: takes a mapping of keys to values, not 'Console'"),
         ("hooks: {log: {type: ToyHead}}", "a.yaml:8: hooks.log.type: 'ToyHead' is a head, not a hook"),
-        ("hooks: {log: {type: 'config_toys:Hook', evry: 2}}", "a.yaml:8: hooks.log.evry: Hook has no argument 'evry'; did you mean 'every'?"),
+        (
+            "hooks: {log: {type: 'config_toys:Hook', evry: 2}}",
+            "a.yaml:8: hooks.log.evry: Hook has no argument 'evry'; did you mean 'every'?",
+        ),
         ("hooks: {log: {type: 'config_toys:Hook', qqq: 2}}", "a.yaml:8: hooks.log.qqq: Hook has no argument 'qqq'; it takes every"),
-        ("schedule:\n  epochs: 3\n  type: ToySchedul", "a.yaml:10: schedule.type: unknown schedule 'ToySchedul'; did you mean 'ToySchedule'?"),
+        (
+            "schedule:\n  epochs: 3\n  type: ToySchedul",
+            "a.yaml:10: schedule.type: unknown schedule 'ToySchedul'; did you mean 'ToySchedule'?",
+        ),
     ],
 )
 def test_messages(line, message):
@@ -175,8 +184,14 @@ def test_what_the_contracts_say_is_told_with_its_place(change, message):
     assert errors(BASE, change) == [message]
 
 
+def test_values_that_no_annotation_describes():
+    (message,) = errors(BASE, "keypoints.skeleton=[[{}, 0]]")
+    assert message.startswith("a.yaml:3: keypoints: holds a value that cannot be used: ") and message.endswith("'dict'")
+
+
 def test_settings_have_defaults():
-    config = Config.from_text(BASE + "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n", "a.yaml")
+    more = "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n"
+    config = Config.from_text(BASE + more, "a.yaml")
     assert config.section("train") == TrainSettings(epochs=3, max_steps=None, weights=None)
     assert config.section("test") == TestSettings("fixed", False, (1.0,), False, 1)
     assert config.section("runtime") == RuntimeSettings("auto")
@@ -218,7 +233,8 @@ def test_blocks_inside_arguments_are_built_first():
     assert net.inner["parts"][0].depth == 1 and net.inner["parts"][0].keypoints is not None
     assert net.inner["one"].blocks == 2
     assert errors(BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.label={type: 'config_toys:OtherNet', blocks: x}") == [
-        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; write its class as package.module:Class",
+        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; "
+        "write its class as package.module:Class",
         "--set model.backbone.label: model.backbone.label.blocks: OtherNet takes int, not 'x'",
     ]
 

@@ -111,19 +111,40 @@ def test_keys_are_texts():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("a:\n\tb: 1\n", "a.yaml:2: no valid YAML: while scanning for the next token found character '\\t' that cannot start any token; "
-         "indent with spaces, not tabs"),
-        ("a: b: c\n", "a.yaml:1: no valid YAML: mapping values are not allowed here; a text that holds ': ' needs quotes; else look at the "
-         "indentation"),
-        ("a: {x: ${b}}\n", "a.yaml:1: no valid YAML: while parsing a flow mapping expected ',' or '}', but got '{'; look for a missing comma or "
-         "bracket; a ${reference} inside brackets needs quotes"),
-        ("a: [1, 2\nb: 3\n", "a.yaml:2: no valid YAML: while parsing a flow sequence expected ',' or ']', but got ':'; look for a missing comma or "
-         "bracket; a ${reference} inside brackets needs quotes"),
-        ("a: 1\nb\n", "a.yaml:3: no valid YAML: while scanning a simple key could not find expected ':'; a key needs a colon and a space behind it"),
-        ("a: *b\n", "a.yaml:1: no valid YAML: found undefined alias 'b'; an anchor (&name) must stand above its alias (*name) in the same file"),
+        (
+            "a:\n\tb: 1\n",
+            "a.yaml:2: no valid YAML: while scanning for the next token found character '\\t' that cannot start any token; "
+            "indent with spaces, not tabs",
+        ),
+        (
+            "a: b: c\n",
+            "a.yaml:1: no valid YAML: mapping values are not allowed here; a text that holds ': ' needs quotes; else look at the "
+            "indentation",
+        ),
+        (
+            "a: {x: ${b}}\n",
+            "a.yaml:1: no valid YAML: while parsing a flow mapping expected ',' or '}', but got '{'; look for a missing comma or "
+            "bracket; a ${reference} inside brackets needs quotes",
+        ),
+        (
+            "a: [1, 2\nb: 3\n",
+            "a.yaml:2: no valid YAML: while parsing a flow sequence expected ',' or ']', but got ':'; look for a missing comma or "
+            "bracket; a ${reference} inside brackets needs quotes",
+        ),
+        (
+            "a: 1\nb\n",
+            "a.yaml:3: no valid YAML: while scanning a simple key could not find expected ':'; a key needs a colon and a space behind it",
+        ),
+        (
+            "a: *b\n",
+            "a.yaml:1: no valid YAML: found undefined alias 'b'; an anchor (&name) must stand above its alias (*name) in the same file",
+        ),
         ("a: 'x\n", "a.yaml:2: no valid YAML: while scanning a quoted scalar found unexpected end of stream; close the quotes"),
-        ("a: 1\n---\nb: 2\n", "a.yaml:2: no valid YAML: expected a single document in the stream but found another document; one file holds one "
-         "configuration; remove the '---'"),
+        (
+            "a: 1\n---\nb: 2\n",
+            "a.yaml:2: no valid YAML: expected a single document in the stream but found another document; one file holds one "
+            "configuration; remove the '---'",
+        ),
         ("a: \x07\n", "a.yaml:1: no valid YAML: the character '\\x07' is not allowed; remove it"),
         ("a: !!python/object:os.system {}\n", "a.yaml:1: a: the YAML tag '!!python/object:os.system' is not supported; remove it"),
         ("a: !!int x\n", "a.yaml:1: a: 'x' is no int; remove the YAML tag"),
@@ -136,8 +157,39 @@ def test_what_is_no_yaml_is_said_with_line_and_advice(text, message):
 
 @pytest.mark.parametrize(
     "value",
-    ["1e-4", "010", "1:30", "yes", "null", "", "2024-01-31", "a: b", "# x", "${a}", "line\nline\n", " x ", "é", "'\"", "<<", "=", "0x1F", "1_0", "-",
-     1e-4, 1e22, 5.0, math.inf, -0.0, True, None, 10**20, [], {}, [[1, "2"], [None]], [{"a": [True, {}]}]],
+    [
+        "1e-4",
+        "010",
+        "1:30",
+        "yes",
+        "null",
+        "",
+        "2024-01-31",
+        "a: b",
+        "# x",
+        "${a}",
+        "line\nline\n",
+        " x ",
+        "é",
+        "'\"",
+        "<<",
+        "=",
+        "0x1F",
+        "1_0",
+        "-",
+        1e-4,
+        1e22,
+        5.0,
+        math.inf,
+        -0.0,
+        True,
+        None,
+        10**20,
+        [],
+        {},
+        [[1, "2"], [None]],
+        [{"a": [True, {}]}],
+    ],
     ids=repr,
 )
 def test_text_round_trip(value):

@@ -33,7 +33,7 @@ def check(kind: Kind, node: Node, path: str, problems: Problems) -> None:
 
 
 def positioned(node: Node, path: str, error: Exception) -> str:
-    """The message of an error that a section or part raised about its values, with its place: that of the key if it opens with ``path.key``."""
+    """The message of an error that a section or part raised, with its place: that of the key if the message opens with ``path.key``."""
     message = str(error)
     for key in node.keys():
         inner = join(path, key)
@@ -63,6 +63,8 @@ def _check_section(section: Section, node: Node, path: str, problems: Problems) 
             settings(section, node)
         except ConfigError as error:
             problems.add_message(positioned(node, path, error))
+        except (TypeError, ValueError) as error:  # of a type that an annotation cannot say
+            problems.add(node.where, path, f"holds a value that cannot be used: {error}")
 
 
 def _missing(section: Section, signature: Signature, node: Node) -> Iterator[Tuple[str, str]]:
@@ -161,7 +163,8 @@ def _check_value(annotation: Annotation, node: Node, path: str, owner: str, prob
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
     """The value inside a list or mapping that is to blame, with what it should be."""
     if annotation.name == "Union":
-        fitting = [choice for choice in annotation.arguments if choice.name == "dict" and node.is_mapping or choice.name in _LISTS and node.is_list]
+        names = _LISTS if node.is_list else ("dict",) if node.is_mapping else ()
+        fitting = [choice for choice in annotation.arguments if choice.name in names]
         return _innermost(fitting[0], node, path) if len(fitting) == 1 else (annotation, node, path)
     if annotation.name == "dict" and node.is_mapping and annotation.arguments:
         items = [annotation.arguments[1]] * len(node.value)

@@ -115,8 +115,8 @@ class Config:
     def build(self, path: str, **provided: object) -> Optional[object]:
         """The part of a slot such as ``model.backbone``; None if there is no block.
 
-        Blocks inside the arguments are built first. A constructor that names ``keypoints``, ``classes``, ``input_spec`` or one of ``provided`` is
-        given it, unless the block says otherwise.
+        Blocks inside the arguments are built first. A constructor that names ``keypoints``, ``classes``, ``input_spec`` or one of
+        ``provided`` is given it, unless the block says otherwise.
 
         Raises:
             MindpointError: as the constructor raised it, with the block's place before the message.

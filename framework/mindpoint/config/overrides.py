@@ -56,7 +56,8 @@ class _Override:
     def _check_missing(self, node: Node, kind: Optional[Kind], depth: int) -> None:
         key, path = self._keys[depth], ".".join(self._keys[:depth])
         if node.is_list:
-            raise ConfigError(f"{self._where}: {path} has {len(node.value)} items, 0 to {len(node.value) - 1}; to add one, set the whole list")
+            count = len(node.value)
+            raise ConfigError(f"{self._where}: {path} has {count} items, counted from 0; to have more, set the whole list")
         if not node.is_mapping and node.value is not None:
             raise ConfigError(f"{self._where}: {path} is no mapping and has no '{key}'")
         possible = possible_keys(kind, node)
@@ -67,4 +68,4 @@ class _Override:
         known = list(dict.fromkeys([*node.keys(), *possible]))
         fixed = bool(possible) or isinstance(kind, Slot)
         how = "" if fixed else f"; --set +{'.'.join(self._keys)}=... adds it"
-        raise ConfigError(f"{self._where}: {said}{advice(key, known, 'there is')}{how}")
+        raise ConfigError(f"{self._where}: {said}{advice(key, known, 'known here:')}{how}")

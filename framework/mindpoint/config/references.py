@@ -23,7 +23,10 @@ def escape(text: str) -> str:
 
 
 def resolve(root: Node, problems: Problems) -> Node:
-    """Replace all references. One that is the whole text keeps the type of its target, others put it into the text; ``$${`` is a plain ``${``."""
+    """Replace all references: one that is the whole text keeps the type of its target, others put it into the text.
+
+    ``$${`` stands for a plain ``${``.
+    """
     return root.map_scalars(_Resolver(root, problems).reported)
 
 
@@ -75,6 +78,6 @@ class _Resolver:
             node = self._text(node)
             child = node.child(key)
             if child is None:
-                raise ConfigError(f"'${{{path}}}': there is no '{join(walked, key)}'{advice(key, node.keys(), 'there is')}")
+                raise ConfigError(f"'${{{path}}}': there is no '{join(walked, key)}'{advice(key, node.keys(), 'known here:')}")
             node, walked = child, join(walked, key)
         return node

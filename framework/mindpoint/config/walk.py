@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import List, Optional
 
 from mindpoint.config.node import Node
@@ -28,7 +29,10 @@ def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
 
 def fields(section: Section) -> Signature:
     """The keys with values of a section."""
-    return inspected(section.settings) if section.settings else Signature((), False, None, None)
+    return _signature(section.settings) if section.settings else Signature((), False, None, None)
+
+
+_signature = lru_cache(maxsize=None)(inspected)
 
 
 def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
