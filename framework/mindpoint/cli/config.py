@@ -63,7 +63,7 @@ def _diff(args: argparse.Namespace) -> int:
 
     first, second = _values(load_config(args.first)), _values(load_config(args.second))
     differ = False
-    for path in dict.fromkeys([*first, *second]):
+    for path in sorted({*first, *second}):
         old, new = first.get(path), second.get(path)
         if old is None or new is None or old[0] != new[0]:
             differ = True

@@ -1,0 +1,43 @@
+"""What docs/configuration.md shows is what happens."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mindpoint.cli.main import main
+from mindpoint.config.files import shipped_folder
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
+FILES = {match.group(1): text for kind, text in FENCES if kind == "yaml" for match in [re.match(r"# (\S+\.yaml)\n", text)] if match}
+SESSIONS = [session for kind, text in FENCES if kind == "" for session in re.split(r"^\$ ", text, flags=re.M)[1:]]
+CHANGES = [line.partition("  #")[0] for kind, text in FENCES if kind == "sh" for line in text.splitlines() if line.startswith("--set")]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.partition("\n")[0])
+def test_sessions(session, capsys):
+    command, _, expected = session.partition("\n")
+    main(shlex.split(command)[1:])
+    shown = "".join(capsys.readouterr()).replace(str(shipped_folder()), "configs")
+    assert _without_shipped_lines(shown) == _without_shipped_lines(expected)
+
+
+def _without_shipped_lines(text):
+    return re.sub(r"(configs/\S+):\d+", r"\1", text)
+
+
+def test_there_is_something_to_test():
+    assert set(FILES) == {"mine.yaml", "wrong.yaml"} and len(SESSIONS) == 4 and len(CHANGES) == 7
+
+
+def test_examples_of_overrides():
+    assert main(["config", "check", "quickstart", *(word for line in CHANGES for word in shlex.split(line))]) == 0
