@@ -37,25 +37,27 @@ def choose(implementation: str = "auto") -> str:
         implementation = os.environ.get("MINDPOINT_DEFORM_CONV") or "auto"
     if implementation not in IMPLEMENTATIONS:
         raise MindpointError(f"deformable convolution: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
-    return _choose(implementation, ms.get_context("device_target"))
+    if implementation == "portable":
+        return "portable"
+    obstacle = _obstacle(ms.get_context("device_target"))
+    if obstacle and implementation == "native":
+        raise MindpointError(f"deformable convolution: the native implementation cannot be used: {obstacle}")
+    return "portable" if obstacle else "native"
 
 
 @functools.lru_cache(maxsize=None)
-def _choose(implementation: str, device: str) -> str:
-    if implementation == "portable":
-        return "portable"
+def _obstacle(device: str) -> str:
+    """Why there is no kernel for this device; empty if there is one. Logged once."""
+    if device != "CPU":
+        _logger.info("deformable convolution: MindSpore's own operator, on %s", device)
+        return f"it is for CPUs, the device is {device}"
     try:
-        if device != "CPU":
-            raise MindpointError(f"the kernel is for CPUs, the device is {device}")
         deform_conv_native.kernel()
     except MindpointError as error:
-        if implementation == "native":
-            raise MindpointError(f"deformable convolution: the native implementation cannot be used: {error}") from error
-        level = logging.WARNING if device == "CPU" else logging.INFO
-        _logger.log(level, "deformable convolution: MindSpore's own operator, because %s", error)
-        return "portable"
+        _logger.warning("deformable convolution: MindSpore's own operator, slower than a compiled kernel: %s", error)
+        return str(error)
     _logger.info("deformable convolution: compiled kernel")
-    return "native"
+    return ""
 
 
 @ops.constexpr

@@ -1,0 +1,184 @@
+"""The compiled library's cache, with real compilers, processes and files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mindpoint_centernet.ops import native_build
+
+SOURCE = Path(native_build.__file__).with_name("deform_conv.cc")
+BUILD = ("import sys, pathlib; from mindpoint_centernet.ops.native_build import build; "
+         "from mindpoint.errors import MindpointError\n"
+         "try: print(build(pathlib.Path(sys.argv[1])))\n"
+         "except MindpointError as error: sys.exit(f'refused: {error}')")
+
+needs_compiler = pytest.mark.skipif(not native_build.find_compilers(), reason="no C++ compiler here")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Variables of a process with a cache and a temporary folder of its own."""
+    (tmp_path / "tmp").mkdir()
+    variables = {key: value for key, value in os.environ.items() if key not in ("CXX", "MINDPOINT_DEFORM_CONV", "XDG_CACHE_HOME")}
+    return {**variables, "MINDPOINT_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+
+
+def start(environment, source=SOURCE):
+    return subprocess.Popen([sys.executable, "-c", BUILD, str(source)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
+
+
+def build(environment, source=SOURCE):
+    """(path or None, what was said) of a build in a process of its own."""
+    process = start(environment, source)
+    out, said = process.communicate(timeout=120)
+    assert "Traceback" not in said
+    return (Path(out.strip()) if process.returncode == 0 else None), said
+
+
+def counting_compiler(tmp_path):
+    """A compiler that leaves a line for each compilation, and that file."""
+    log, script = tmp_path / "compilations", tmp_path / "counting-compiler"
+    real = " ".join(native_build.find_compilers()[0])
+    script.write_text(f'#!/bin/sh\ncase "$*" in *--version*) ;; *) echo once >> "{log}" ;; esac\nexec {real} "$@"\n')
+    script.chmod(0o755)
+    return str(script), log
+
+
+@needs_compiler
+def test_six_processes_at_once_compile_once(tmp_path, environment):
+    environment["CXX"], log = counting_compiler(tmp_path)
+    processes = [start(environment) for _ in range(6)]
+    results = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6, results
+    assert len({out for out, _ in results}) == 1
+    assert log.read_text().splitlines() == ["once"]
+    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".lock", ".so"]
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", [
+    pytest.param(lambda data: data[:len(data) // 2], id="truncated"),
+    pytest.param(lambda data: b"", id="emptied"),
+    pytest.param(lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], id="one bit"),
+])
+def test_damaged_library_is_built_again(environment, damage):
+    library, _ = build(environment)
+    intact = library.read_bytes()
+    library.write_bytes(damage(intact))
+    again, _ = build(environment)
+    assert again == library and library.read_bytes()[-32:] == intact[-32:]
+
+
+@needs_compiler
+def test_another_source_or_compiler_is_another_library(tmp_path, environment):
+    first, _ = build(environment)
+    changed = tmp_path / SOURCE.name
+    changed.write_text(SOURCE.read_text() + "// changed\n")
+    second, _ = build(environment, changed)
+    environment["CXX"] = native_build.find_compilers()[0][0] + " -DOTHER"
+    third, _ = build(environment)
+    assert len({first, second, third}) == 3 and all(path.is_file() for path in (first, second, third))
+
+
+def test_failing_compiler_is_quoted(tmp_path, environment):
+    script = tmp_path / "compiler"
+    script.write_text('#!/bin/sh\ncase "$*" in *--version*) echo 1 ;; *) echo "x.cc:3: error: no luck" >&2; exit 7 ;; esac\n')
+    script.chmod(0o755)
+    environment["CXX"] = str(script)
+    path, said = build(environment)
+    assert path is None and said == f"refused: {script} ended with 7: x.cc:3: error: no luck\n"
+    assert list((tmp_path / "cache").glob("*.so")) == []
+
+
+@needs_compiler
+def test_source_that_does_not_compile(tmp_path, environment):
+    broken = tmp_path / "broken.cc"
+    broken.write_text("int f( {\n")
+    path, said = build(environment, broken)
+    assert path is None and said.startswith("refused: ") and "broken.cc:1" in said
+
+
+@needs_compiler
+def test_library_with_a_missing_symbol_is_refused(tmp_path, environment):
+    source = tmp_path / "lacking.cc"
+    source.write_text('extern "C" int nowhere(); extern "C" int here() { return nowhere(); }\n')
+    path, said = build(environment, source)
+    assert path is None and "does not load" in said and "nowhere" in said
+
+
+@needs_compiler
+@pytest.mark.parametrize("cache", ["/dev/null/cache", "with:colon"])
+def test_unusable_cache_goes_to_the_temporary_folder(tmp_path, environment, cache):
+    environment["MINDPOINT_CACHE"] = str(tmp_path / cache)
+    path, _ = build(environment)
+    assert path.parent == tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@needs_compiler
+def test_temporary_folder_that_others_can_write_is_not_trusted(tmp_path, environment):
+    environment["MINDPOINT_CACHE"] = "/dev/null/cache"
+    shared = tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
+    shared.mkdir()
+    shared.chmod(0o777)
+    path, said = build(environment)
+    assert path is None and "/dev/null/cache: Not a directory" in said
+    assert list(shared.iterdir()) == []
+
+
+@needs_compiler
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_finished_library_in_a_read_only_cache_is_used(tmp_path, environment):
+    library, _ = build(environment)
+    library.parent.chmod(0o500)
+    try:
+        assert build(environment) == (library, "")
+    finally:
+        library.parent.chmod(0o700)
+
+
+NETWORK = """
+import logging, sys
+logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout, level=logging.INFO)
+import mindpoint, mindspore as ms, numpy as np
+from mindpoint.errors import MindpointError
+from mindpoint_centernet.ops.deform_conv import DeformConv2d
+ms.set_context(mode=ms.GRAPH_MODE)
+cells = [DeformConv2d(4, 4), DeformConv2d(4, 4)]
+x = ms.Tensor(np.ones((1, 4, 6, 6), np.float32))
+print([cell.implementation for cell in cells], cells[0](x).shape)
+try: DeformConv2d(4, 4, implementation="native")
+except MindpointError as error: print("native:", error)
+"""
+
+
+def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "network.py"
+    script.write_text(NETWORK)
+    done = subprocess.run([sys.executable, str(script)], env={**environment, "PATH": str(tmp_path / "bin")}, cwd=tmp_path,
+                          stdout=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 0
+    lines = [line for line in done.stdout.splitlines() if "deformable" in line or "portable" in line]
+    reason = "no C++ compiler found (CXX is ''; g++ or clang++ will do)"
+    assert lines == [
+        f"mindpoint WARNING deformable convolution: MindSpore's own operator, slower than a compiled kernel: {reason}",
+        "['portable', 'portable'] (1, 4, 6, 6)",
+        f"native: deformable convolution: the native implementation cannot be used: {reason}"]
+
+
+@needs_compiler
+def test_with_compiler_the_kernel_is_taken(tmp_path, environment):
+    script = tmp_path / "network.py"
+    script.write_text(NETWORK)
+    folder = tmp_path / "a cache"  # MindSpore must take such a path too
+    done = subprocess.run([sys.executable, str(script)], env={**environment, "MINDPOINT_CACHE": str(folder)}, cwd=tmp_path,
+                          stdout=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 0
+    lines = [line for line in done.stdout.splitlines() if "deformable" in line or "native" in line]
+    assert lines == ["mindpoint INFO deformable convolution: compiled kernel", "['native', 'native'] (1, 4, 6, 6)"]
+    assert len(list(folder.glob("*.so"))) == 1
