@@ -61,7 +61,8 @@ def test_nothing_is_imported_before_it_is_asked_for(distribute):
 
 def test_unknown_name_suggests_the_nearest_with_its_distribution(distribute):
     distribute("near", "1.0", {"commands": "exporting = x:y"})
-    assert message(UnknownPlugin, registry("commands").find, "exportin", "here") == "here: unknown command 'exportin'; did you mean 'exporting' (near)?"
+    text = message(UnknownPlugin, registry("commands").find, "exportin", "here")
+    assert text == "here: unknown command 'exportin'; did you mean 'exporting' (near)?"
     text = message(UnknownPlugin, registry("backbones").find, "DLA43", WHERE)
     assert text.startswith(f"{WHERE}: unknown backbone 'DLA43'; did you mean 'DLA34' (mindpoint)")
 
@@ -116,9 +117,11 @@ def test_stale_entry_points_advise_to_reinstall(distribute):
 
 def test_declared_part_must_derive_from_the_contract(distribute):
     code = "from mindpoint.contracts.data import Dataset\nclass Data(Dataset): pass\nclass Loose: pass\ntext = ''"
-    distribute("kinds", "1.0", {"hooks": "A = kinds_mod:Data\nB = kinds_mod:Loose\nC = kinds_mod:text", "datasets": "D = kinds_mod:Data"}, {"kinds_mod.py": code})
+    groups = {"hooks": "A = kinds_mod:Data\nB = kinds_mod:Loose\nC = kinds_mod:text", "datasets": "D = kinds_mod:Data"}
+    distribute("kinds", "1.0", groups, {"kinds_mod.py": code})
     get = registry("hooks").get
-    assert "hook 'A' of kinds 1.0 (kinds_mod:Data) is a dataset, not a hook: it must derive from mindpoint.contracts.hook.Hook" == message(WrongKind, get, "A")
+    said = "is a dataset, not a hook: it must derive from mindpoint.contracts.hook.Hook"
+    assert message(WrongKind, get, "A") == f"hook 'A' of kinds 1.0 (kinds_mod:Data) {said}"
     assert "is no hook: it must derive from mindpoint.contracts.hook.Hook" in message(WrongKind, get, "B")
     assert "is no hook: it is neither a class nor a function" in message(WrongKind, get, "C")
     assert registry("datasets").get("D").__name__ == "Data"
@@ -157,9 +160,12 @@ def test_override_hides_a_declared_part_until_it_is_taken_back():
 
 
 def test_describe_reads_what_it_cannot_import(distribute):
-    code = '"""Module."""\n\nimport not_there\n\n\nclass Part(not_there.Base):\n    """Does it.\n\n    More."""\n\n    def __init__(self, size: int, mode: str = "a"):\n        pass\n'
+    code = (
+        'import not_there\n\n\nclass Part(not_there.Base):\n    """Does it.\n\n    More."""\n\n'
+        '    def __init__(self, size: int, mode: str = "a"):\n        pass\n'
+    )
     distribute("described", "3.1", {"necks": "Part = described_mod:Part"}, {"described_mod.py": code})
     found = registry("necks").describe("part")
     assert (found.entry.distribution, found.entry.version, found.entry.module) == ("described", "3.1", "described_mod")
-    assert found.file.endswith("described_mod.py") and found.line == 6 and found.doc == "Does it."
+    assert found.file.endswith("described_mod.py") and found.line == 4 and found.doc == "Does it."
     assert str(found.signature) == "(size: int, mode: str = 'a')"

@@ -13,7 +13,11 @@ import pytest
 from mindpoint.registry import KINDS, registry, signature_of
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOTS = {"mindpoint": ROOT / "framework" / "mindpoint", "mindpoint_centernet": ROOT / "plugins" / "mindpoint_centernet", "mindpoint_configs": ROOT / "configs"}
+ROOTS = {
+    "mindpoint": ROOT / "framework" / "mindpoint",
+    "mindpoint_centernet": ROOT / "plugins" / "mindpoint_centernet",
+    "mindpoint_configs": ROOT / "configs",
+}
 ENTRIES = [entry for kind in KINDS for entry in registry(kind.plural).entries() if entry.distribution == "mindpoint"]
 
 
@@ -28,15 +32,19 @@ def setup_cfg():
 def files(*patterns):
     """Files of the source tree as they are called in the wheel."""
     return {
-        f"{package}/{path.relative_to(folder).as_posix()}" for package, folder in ROOTS.items() for pattern in patterns for path in folder.rglob(pattern)
+        f"{package}/{path.relative_to(folder).as_posix()}"
+        for package, folder in ROOTS.items()
+        for pattern in patterns
+        for path in folder.rglob(pattern)
     }
 
 
 def test_listed_packages_are_those_of_the_tree(setup_cfg):
-    listed = setup_cfg.get("options", "packages").split()
-    actual = {name.rpartition("/")[0].replace("/", ".") for name in files("__init__.py")}
-    assert sorted(listed) == sorted(actual)
-    assert files("*.py") == {name for name in files("*.py") if name.rpartition("/")[0].replace("/", ".") in actual}, "a folder lacks __init__.py"
+    def folders(pattern):
+        return {name.rpartition("/")[0].replace("/", ".") for name in files(pattern)}
+
+    assert sorted(setup_cfg.get("options", "packages").split()) == sorted(folders("__init__.py"))
+    assert folders("*.py") == folders("__init__.py")
 
 
 def test_wheel_holds_every_module_configuration_and_source(wheel):
@@ -80,5 +88,6 @@ def test_signature_read_from_source_is_the_real_one(entry):
     if [p.name for p in actual] == ["auto_prefix", "flags"]:  # a cell without a constructor of its own
         actual = []
     read = signature_of(entry)
-    assert [(p.name, p.required) for p in read.parameters] == [(p.name, p.default is p.empty) for p in actual if p.kind is not p.VAR_KEYWORD]
+    wanted = [(p.name, p.default is p.empty) for p in actual if p.kind is not p.VAR_KEYWORD]
+    assert [(p.name, p.required) for p in read.parameters] == wanted
     assert read.accepts_any_keyword == any(p.kind is p.VAR_KEYWORD for p in actual)

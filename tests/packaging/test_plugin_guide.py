@@ -17,7 +17,8 @@ COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.M | re
 
 def test_every_file_of_the_guide_is_the_fixtures():
     blocks = dict(re.findall(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```$", GUIDE, re.M | re.S))
-    files = {path.relative_to(PLUGIN).as_posix(): path.read_text(encoding="utf-8") for path in PLUGIN.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    paths = [path for path in PLUGIN.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = {path.relative_to(PLUGIN).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     assert blocks == files
     drawn = re.search(r"^```text\nacme_pose/\n(.*?)^```$", GUIDE, re.M | re.S)[1].split()
     assert sorted(name for name in drawn if not name.endswith("/")) == sorted(Path(name).name for name in files)
@@ -36,7 +37,7 @@ def test_table_of_kinds_is_complete():
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory, wheel):
-    """A new virtual environment with mindpoint's wheel, and a folder with the guide's files. Large dependencies are taken from the running environment."""
+    """A new virtual environment with mindpoint's wheel, and the guide's files. Dependencies are taken from the running environment."""
     folder = tmp_path_factory.mktemp("user")
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)

@@ -98,7 +98,8 @@ def test_conflict_is_settled_by_naming_the_distribution(install, sick):
     assert conflict.python("-c", GET, "backbones", "acme-conflict:DLA34").stdout == "<class 'acme_conflict.DLA34'>\n"
     assert "(mindpoint_centernet.backbones.dla:DLA34)" in conflict.python("-c", FIND, "backbones", "mindpoint:DLA34").stdout
     assert conflict.python("-c", FIND, "backbones", "ResNet").returncode == 0
-    assert ("BROKEN", "the same name is declared by acme-conflict 2.0; configurations must write 'mindpoint:DLA34'") in rows(sick, "mindpoint")["DLA34"]
+    problem = "the same name is declared by acme-conflict 2.0; configurations must write 'mindpoint:DLA34'"
+    assert ("BROKEN", problem) in rows(sick, "mindpoint")["DLA34"]
 
 
 def test_wrong_kind(install, sick):

@@ -1,4 +1,4 @@
-"""The command ``mindpoint``: finds the command that is asked for, imports only that one, and turns errors into a message and an exit code."""
+"""The program ``mindpoint``: finds the command that is asked for, imports only that one, turns errors into a message and an exit code."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ def _list(args: argparse.Namespace) -> int:
         keys = ("name", "distribution", "version", "value")
         print(json.dumps([{"kind": e.kind.plural, **{key: getattr(e, key) for key in keys}} for e in entries], indent=2))
     else:
-        _print_table(("KIND", "NAME", "DISTRIBUTION", "DEFINED AS"), [(e.kind.singular, e.name, f"{e.distribution} {e.version}", e.value) for e in entries])
+        rows = [(e.kind.singular, e.name, f"{e.distribution} {e.version}", e.value) for e in entries]
+        _print_table(("KIND", "NAME", "DISTRIBUTION", "DEFINED AS"), rows)
     return 0
 
 

@@ -26,8 +26,8 @@ class Annotation:
 
     Attributes:
         name: int, float, bool, str, None, list, tuple, Sequence, dict, Union, Literal or Any.
-        arguments: the types inside; ``(item,)`` for list and Sequence, ``(key, value)`` for dict, the values themselves for Literal, empty if
-            nothing was said. A tuple of any length is ``(item, ...)``.
+        arguments: the types inside; ``(item,)`` for list and Sequence, ``(key, value)`` for dict, the values themselves for Literal,
+            empty if nothing was said. A tuple of any length is ``(item, ...)``.
     """
 
     name: str

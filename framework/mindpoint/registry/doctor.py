@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 
 def examine() -> List[Finding]:
-    """All declared parts: imported, checked against their kind, looked up in the sources of editable installs, and compared with each other."""
+    """All declared parts: imported, checked against their kind, compared with each other and with the sources of editable installs."""
     entries = [entry for kind in KINDS for entry in registry(kind.plural).entries()]
     findings = [_finding(entry, problem and problem.replace(f"{entry} ", "", 1)) for entry, problem in zip(entries, probe(entries))]
     return findings + _conflicts(entries) + _outdated()
@@ -46,7 +46,8 @@ def _conflicts(entries: List[Entry]) -> List[Finding]:
     for group in same.values():
         for entry in group if len(group) > 1 else ():
             others = ", ".join(f"{e.distribution} {e.version}" for e in group if e is not entry)
-            findings.append(_finding(entry, f"the same name is declared by {others}; configurations must write '{entry.distribution}:{entry.name}'"))
+            problem = f"the same name is declared by {others}; configurations must write '{entry.distribution}:{entry.name}'"
+            findings.append(_finding(entry, problem))
     return findings
 
 

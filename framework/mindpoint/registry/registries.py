@@ -29,8 +29,8 @@ class Registry:
     """The parts of one kind: those that installed distributions declare, and those registered in this process.
 
     A part is named in one of three ways: ``Name``; ``distribution:Name``, when several distributions declare the name;
-    ``package.module:Class``, for any class without an entry point. Text before a colon is a distribution if one of that name declares parts of
-    this kind, otherwise a module.
+    ``package.module:Class``, for any class without an entry point. Text before a colon is a distribution if one of that name
+    declares parts of this kind, otherwise a module.
     """
 
     def __init__(self, kind: Kind) -> None:

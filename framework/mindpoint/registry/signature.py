@@ -62,7 +62,10 @@ class _Undecided(Exception):
 
 
 def signature_of(entry: Entry) -> Signature:
-    """The constructor arguments of a class, or the arguments of a function. Raises PluginImportError if only an import can tell and it fails."""
+    """The arguments of a class's constructor or of a function.
+
+    Raises PluginImportError if only an import can tell, and it fails.
+    """
     definition = entry.definition()
     try:
         if definition is None:
