@@ -40,7 +40,7 @@ class SpotHead(Head):
 
 
 class SpotLoss(Loss):
-    needs_maps, needs_targets = ("spot",), ("spot",)
+    terms, needs_maps, needs_targets = ("spot_loss",), ("spot",), ("spot",)
 
     def construct(self, outputs, targets):
         value = ((outputs["spot"] - targets["spot"]) ** 2).mean()

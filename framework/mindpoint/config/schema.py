@@ -141,7 +141,7 @@ ROOT = Section(
                 "backbone": Slot("backbones", _IMAGES, required=True),
                 "neck": Slot("necks", ("in_features", *_IMAGES)),
                 "heads": Named(Slot("heads", ("in_features", *_IMAGES)), required=True),
-                "losses": Named(Slot("losses", _LABELS)),
+                "losses": Named(Slot("losses", ("maps", *_LABELS))),
                 "decoder": Slot("decoders", _LABELS),
             },
             required=True,

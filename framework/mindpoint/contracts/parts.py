@@ -8,7 +8,8 @@ from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
 
-# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries.
+# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A dictionary may
+# travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
 
 
 class Backbone(nn.Cell):
@@ -40,12 +41,14 @@ class Loss(nn.Cell):
 
     Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen inside; inputs
     are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
-    give finite values.
+    give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps``, the names of all maps that the heads give.
 
     Attributes:
+        terms: names of the terms.
         needs_maps: names of head outputs it reads.
         needs_targets: names of targets it reads.
     """
 
+    terms: Tuple[str, ...] = ()
     needs_maps: Tuple[str, ...] = ()
     needs_targets: Tuple[str, ...] = ()

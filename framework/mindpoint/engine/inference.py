@@ -25,7 +25,7 @@ def forward_of(network: Network) -> Forward:
         network.set_train(False)
         maps = network(ms.Tensor(batch))
         network.set_train(training)
-        return {name: value.asnumpy().copy() for name, value in maps.items()}
+        return {name: value.asnumpy().copy() for name, value in zip(network.maps, maps)}
 
     return forward
 

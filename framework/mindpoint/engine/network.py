@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from mindspore import nn
 
@@ -12,11 +12,12 @@ from mindpoint.errors import ConfigError
 
 
 class Network(nn.Cell):
-    """``construct(image (B, 3, H, W)) -> {name: raw map (B, C, H / stride, W / stride)}``, the maps of all heads.
+    """``construct(image (B, 3, H, W)) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
 
     Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``.
 
     Attributes:
+        maps: the names of the maps, in their order.
         stride: input pixels per pixel of every map.
         divisor: the largest stride inside; heights and widths of the input must be multiples of it.
     """
@@ -29,10 +30,8 @@ class Network(nn.Cell):
         strides = {head.stride for head in heads.values()}
         if len(strides) != 1:
             raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
-        names = [name for head in heads.values() for name in head.out_maps]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ConfigError(f"model.heads: more than one head gives a map named {', '.join(twice)}")
+        self.maps = tuple(name for head in heads.values() for name in head.out_maps)
+        _refuse_repeated("model.heads: more than one head gives a map", self.maps)
         self.stride = strides.pop()
         self.divisor = max(spec.stride for spec in backbone.out_features)
 
@@ -40,12 +39,18 @@ class Network(nn.Cell):
         features = self.backbone(image)
         if self.neck is not None:
             features = self.neck(features)
-        outputs = {}
+        outputs = ()
         for head in self.heads.values():
             maps = head(features)
-            for name, value in maps.items():
-                outputs[name] = value
+            for name in head.out_maps:
+                outputs = outputs + (maps[name],)
         return outputs
+
+
+def _refuse_repeated(what: str, names: Sequence[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"{what} named {', '.join(repeated)}")
 
 
 def build_network(config: Config) -> Network:
@@ -59,13 +64,13 @@ def build_network(config: Config) -> Network:
 
 def build_losses(config: Config, network: Network) -> Dict[str, Loss]:
     """The blocks of ``model.losses``, checked against the maps that the network gives."""
-    losses = config.build_all("model.losses")
-    maps = {name for head in network.heads.values() for name in head.out_maps}
+    losses = config.build_all("model.losses", maps=network.maps)
     for name, loss in losses.items():
-        missing = sorted(set(loss.needs_maps) - maps)
+        missing = sorted(set(loss.needs_maps) - set(network.maps))
         if missing:
             raise ConfigError(
                 f"model.losses.{name}: {type(loss).__name__} needs the maps {', '.join(missing)}, which no head gives; "
-                f"the heads give {', '.join(sorted(maps))}"
+                f"the heads give {', '.join(sorted(network.maps))}"
             )
+    _refuse_repeated("model.losses: more than one loss gives a term", tuple(term for loss in losses.values() for term in loss.terms))
     return losses

@@ -14,14 +14,18 @@ from mindpoint.engine.network import Network
 class TrainStep(nn.Cell):
     """Forward, gradients and update; an update with a gradient that is not finite is left out.
 
-    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, {term: scalar}, finite)``; the targets come in the order of
-    ``target_names``; ``finite`` false tells that nothing was updated. Its parameters are the network's and the optimizer's: saved and
+    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, terms, finite)``; ``finite`` false tells that nothing was updated. Its parameters are the network's and the optimizer's: saved and
     loaded together they continue a training.
+
+    Attributes:
+        target_names: the order in which targets are given.
+        terms: names of the terms of all losses, in their order.
     """
 
     def __init__(self, network: Network, losses: Dict[str, Loss], optimizer: nn.Optimizer, target_names: Sequence[str]):
         super().__init__(auto_prefix=False)
         self.target_names = tuple(target_names)
+        self.terms = tuple(term for loss in losses.values() for term in loss.terms)
         self.network = network
         self.losses = nn.CellDict(losses)
         self.optimizer = optimizer
@@ -31,14 +35,17 @@ class TrainStep(nn.Cell):
         targets = {}
         for index, name in enumerate(self.target_names):
             targets[name] = values[index]
-        outputs = self.network(image)
+        maps = self.network(image)
+        outputs = {}
+        for index, name in enumerate(self.network.maps):
+            outputs[name] = maps[index]
         total = 0.0
-        terms = {}
+        terms = ()
         for loss in self.losses.values():
             value, parts = loss(outputs, targets)
             total = total + value
-            for name, part in parts.items():
-                terms[name] = part
+            for name in loss.terms:
+                terms = terms + (parts[name],)
         return total, terms
 
     # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.

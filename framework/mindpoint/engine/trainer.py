@@ -127,7 +127,8 @@ class Trainer:
         self.learning_rate = self.base_lr * self.schedule(self.step)
         targets = [ms.Tensor(self.batch[name]) for name in self.network_step.target_names]
         total, terms, finite = self.network_step(ms.Tensor(self.batch["image"]), ms.Tensor(np.float32(self.learning_rate)), *targets)
-        self.losses = {"loss": float(total.asnumpy()), **{name: float(value.asnumpy()) for name, value in terms.items()}}
+        named = zip(("loss", *self.network_step.terms), (total, *terms))
+        self.losses = {name: float(value.asnumpy()) for name, value in named}
         self.skipped_steps += not bool(finite)
         self.step += 1
         self.step_seconds = time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Sequence
 
 from mindspore import ops
 from mindspore.common import dtype as mstype
@@ -10,6 +10,9 @@ from mindspore.common import dtype as mstype
 from mindpoint.contracts.parts import Loss
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.losses.terms import absolute, at_index, focal, mean_squares, smooth_absolute, weighted_mean
+
+_TERM_OF = {"hm": "hm_loss", "wh": "wh_loss", "hps": "hp_loss", "reg": "off_loss", "hm_hp": "hm_hp_loss", "hp_offset": "hp_offset_loss"}
+_EXTRA_TARGETS = {"reg": ("reg",), "hm_hp": ("hm_hp",), "hp_offset": ("hp_offset", "hp_ind", "hp_mask")}
 
 
 class MultiPoseLoss(Loss):
@@ -25,10 +28,11 @@ class MultiPoseLoss(Loss):
         dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
         normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for ``smooth_l1``;
             ``model_zoo``: N.
+        maps: names of the maps that the heads give; provided by the run.
         ignore_regions: weight the pixels of the centre heatmap's loss by the target ``hm_weight`` ``(B, 1, H, W)``, 0 to ignore.
     """
 
-    def __init__(self, hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0, hm_hp_weight: float = 1.0,
+    def __init__(self, maps: Sequence[str] = tuple(_TERM_OF), hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0, hm_hp_weight: float = 1.0,
                  joint_loss: Literal["focal", "mse"] = "focal", regression: Literal["l1", "smooth_l1"] = "l1", dense: bool = False,
                  normalization: Literal["official", "model_zoo"] = "official", ignore_regions: bool = False):
         super().__init__()
@@ -42,7 +46,9 @@ class MultiPoseLoss(Loss):
         self.distance = absolute if regression == "l1" else smooth_absolute
         self.per_coordinate = normalization == "official" and regression == "l1"
         self.needs_maps = ("hm", "wh", "hps")
+        self.terms = tuple(term for name, term in _TERM_OF.items() if name in maps)
         self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("dense_hps", "dense_hps_mask") if dense else ("hps", "hps_mask"))
+        self.needs_targets += tuple(target for name, targets in _EXTRA_TARGETS.items() if name in maps for target in targets)
         if ignore_regions:
             self.needs_targets += ("hm_weight",)
 
