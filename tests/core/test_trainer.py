@@ -148,15 +148,16 @@ def test_initial_weights(toy, tmp_path):
         assert np.array_equal(value.asnumpy(), second.network_step.network.parameters_dict()[name].asnumpy())
 
 
-class TestDamage:
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("run")
-        config = load_config(str(Path(__file__).parent / "toy.yaml"), ["train.epochs=1"])
-        device.setup("CPU", config.seed)
-        build_trainer(config, folder).train()
-        return folder
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = load_config(str(Path(__file__).parent / "toy.yaml"), ["train.epochs=1"])
+    device.setup("CPU", config.seed)
+    build_trainer(config, folder).train()
+    return folder
 
+
+class TestDamage:
     def test_truncated_changed_foreign_and_absent_files(self, run, tmp_path):
         whole = (run / "last.ckpt").read_bytes()
         flipped = bytearray(whole)

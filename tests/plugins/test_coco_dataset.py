@@ -12,7 +12,7 @@ import pytest
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_centernet.datasets.coco import CocoKeypoints
-from mindpoint_centernet.datasets.image_file import read_image
+from mindpoint.engine.images import read_image
 
 KEYPOINTS = Keypoints(names=["left_eye", "right_eye"])
 CONTENT = {

@@ -22,7 +22,7 @@ class Evaluation:
         statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
         detections: by image id.
         results: the same as COCO result records.
-        table: the statistics as text.
+        table: the statistics as text, and below what may be wrong.
     """
 
     statistics: Dict[str, float]
@@ -55,7 +55,8 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
     truth = dataset.ground_truth()
     results = metric.results(detections, truth)
     statistics = metric.evaluate(truth, results, list(detections))
-    return Evaluation(statistics, detections, results, metric.table(statistics))
+    table = "\n".join([metric.table(statistics), *metric.diagnose(truth, results, list(detections))])
+    return Evaluation(statistics, detections, results, table)
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""Image files, read and written with OpenCV."""
+"""Image files, read strictly and written in one piece."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Union
 
@@ -11,24 +12,64 @@ import numpy as np
 from mindpoint.engine.files import replaced
 from mindpoint.errors import DataError
 
+# In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
+
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
-    """BGR uint8 ``(H, W, 3)``; grey and alpha become BGR, EXIF orientation is applied.
+    """The image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
+
+    OpenCV decodes a truncated file without complaint and leaves the missing rest grey or black, so the file's end is looked for first.
 
     Raises:
-        DataError: no such file, or no image that OpenCV can decode.
+        DataError: a file that is missing, unreadable, truncated or no image that OpenCV knows.
     """
     try:
-        data = np.fromfile(path, np.uint8)
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such image file") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data:
+        raise DataError(f"{path}: is empty (0 bytes), not an image; fetch it again")
+    if not _is_complete(data):
+        raise DataError(f"{path}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise DataError(f"{path}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise DataError(f"{path}: not an image, or a damaged one")
+        raise DataError(f"{path}: is no image that OpenCV can read (it starts with {data[:8]!r})")
     return image
 
 
+def _is_complete(data: bytes) -> bool:
+    """Whether the end of a JPEG, PNG or WebP is there; True for other formats."""
+    if data.startswith(_JPEG):
+        return data.endswith(b"\xff\xd9") or _jpeg_has_end(data)
+    if data.startswith(_PNG):
+        return b"IEND" in data
+    if data.startswith(_WEBP):
+        return len(data) >= 8 + int.from_bytes(data[4:8], "little")
+    return True
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    """Whether the end-of-image marker stands where a walk over the segments meets it; a thumbnail's own lies inside a segment."""
+    position = len(_JPEG)
+    while True:
+        marker = _MARKER.search(data, position)
+        if marker is None:
+            return False
+        if marker.group() == b"\xff\xd9":
+            return True
+        start = marker.end()
+        position = start + int.from_bytes(data[start : start + 2], "big")
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a BGR uint8 image in the format of the path's ending, in one piece."""
+    """Write a BGR uint8 image in the format of the path's ending."""
     with replaced(path) as temporary:
         temporary.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())

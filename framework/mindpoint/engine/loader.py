@@ -37,7 +37,7 @@ class TrainingSamples:
         for transform in self.transforms:
             sample = transform(sample, rng)
         if sample.view is None:
-            raise ConfigError("data.train.transforms: none of them cuts out the window that the network sees (such as RandomView)")
+            raise ConfigError("data.train.transforms: none of them cuts out the window that the network sees")
         return {
             "image": self.input_spec.normalize(sample.image),
             "image_id": np.asarray(sample.image_id, np.int64),

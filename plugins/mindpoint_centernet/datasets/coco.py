@@ -12,7 +12,7 @@ from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_centernet.datasets.coco_file import class_labels, few, read_annotations
-from mindpoint_centernet.datasets.image_file import read_image
+from mindpoint.engine.images import read_image
 
 
 class CocoKeypoints(Dataset):
