@@ -74,7 +74,8 @@ def measure(implementation: str, what: str, shape, outputs: int, runs: int) -> d
         run(values)
         seconds.append(time.perf_counter() - start)
         cpu_seconds.append(time.process_time() - cpu_start)
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "memory_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "memory_mib": grown / 1024}
 
 
 def summary(measured: list) -> dict:
@@ -116,7 +117,8 @@ def main() -> None:
             print(f"{what:15} {variant:9} {row['median_ms']:9.2f} ms ({first:.2f} to {third:.2f}, {row['runs']} runs)  "
                   f"CPU {row['cpu_ms']:8.2f} ms  {row['memory_mib']:5d} MiB")
         portable, native = variants["portable"], variants["native"]
-        print(f"{what:15} ratio     {portable['median_ms'] / native['median_ms']:9.1f}, of CPU times {portable['cpu_ms'] / native['cpu_ms']:.1f}")
+        ratios = [portable[key] / native[key] for key in ("median_ms", "cpu_ms")]
+        print(f"{what:15} ratio     {ratios[0]:9.1f}, of CPU times {ratios[1]:.1f}")
 
 
 if __name__ == "__main__":

@@ -74,14 +74,19 @@ def test_damaged_library_is_built_again(environment, damage):
 
 
 @needs_compiler
-def test_another_source_or_compiler_is_another_library(tmp_path, environment):
+def test_another_source_header_or_compiler_is_another_library(tmp_path, environment):
     first, _ = build(environment)
     changed = tmp_path / SOURCE.name
     changed.write_text(SOURCE.read_text() + "// changed\n")
+    header = tmp_path / "dense.h"
+    header.write_text(SOURCE.with_name("dense.h").read_text())
     second, _ = build(environment, changed)
+    header.write_text(header.read_text() + "// changed\n")
+    third, _ = build(environment, changed)
     environment["CXX"] = native_build.find_compilers()[0][0] + " -DOTHER"
-    third, _ = build(environment)
-    assert len({first, second, third}) == 3 and all(path.is_file() for path in (first, second, third))
+    fourth, _ = build(environment)
+    libraries = [first, second, third, fourth]
+    assert len(set(libraries)) == 4 and all(path.is_file() for path in libraries)
 
 
 def test_failing_compiler_is_quoted(tmp_path, environment):

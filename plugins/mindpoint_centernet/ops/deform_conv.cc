@@ -13,103 +13,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <vector>
+
+#include "dense.h"
 
 namespace {
 
-using Int = std::ptrdiff_t;
-
-#if defined(__AVX512F__)
-constexpr int kLanes = 16, kRows = 14;
-#elif defined(__AVX__)
-constexpr int kLanes = 8, kRows = 6;
-#elif defined(__aarch64__)
-constexpr int kLanes = 4, kRows = 12;
-#else
-constexpr int kLanes = 4, kRows = 6;
-#endif
-constexpr int kPanel = 2 * kLanes;  // columns that the multiplication kernel holds in registers, for kRows rows
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
-
 constexpr Int kTileFloats = 128 * 1024;  // of one tile of columns: two of them fit the usual second-level cache
-
-Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
-
-Vec load(const float *p) { return *reinterpret_cast<const Vec *>(p); }
-void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
-float sum(Vec v) {
-  float total = 0;
-  for (int i = 0; i < kLanes; i++) total += v[i];
-  return total;
-}
-
-struct Free {
-  void operator()(void *p) const { std::free(p); }
-};
-using Buffer = std::unique_ptr<float[], Free>;
-Buffer allocate(Int floats) {
-  void *p = std::aligned_alloc(64, round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
-  if (p == nullptr) throw std::bad_alloc();
-  return Buffer(static_cast<float *>(p));
-}
-
-// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels ------------------------------------------------
-
-struct Factor {  // the left factor, any strides
-  const float *data;
-  Int row, step;
-};
-struct Panels {  // the right factor: kPanel contiguous columns a row
-  const float *data;
-  Int panel, row;
-};
-
-template <int M>
-void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
-  Vec left[M], right[M];
-#pragma GCC unroll 16
-  for (int m = 0; m < M; m++) {
-    left[m] = accumulate ? load(c + m * c_row) : Vec{};
-    right[m] = accumulate ? load(c + m * c_row + kLanes) : Vec{};
-  }
-  for (Int k = 0; k < depth; k++) {
-    const Vec b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
-    const float *ak = a.data + k * a.step;
-#pragma GCC unroll 16
-    for (int m = 0; m < M; m++) {
-      const float am = ak[m * a.row];
-      left[m] += am * b0;
-      right[m] += am * b1;
-    }
-  }
-#pragma GCC unroll 16
-  for (int m = 0; m < M; m++) {
-    store(c + m * c_row, left[m]);
-    store(c + m * c_row + kLanes, right[m]);
-  }
-}
-
-template <int M>
-void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
-  if (rows == M) {
-    multiply_block<M>(depth, a, b, b_row, c, c_row, accumulate);
-  } else if constexpr (M > 1) {
-    multiply_rows<M - 1>(rows, depth, a, b, b_row, c, c_row, accumulate);
-  }
-}
-
-void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
-  for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
-    for (Int m = 0; m < rows; m += kRows) {
-      const Factor part{a.data + m * a.row, a.row, a.step};
-      multiply_rows<kRows>(std::min<Int>(kRows, rows - m), depth, part, b.data, b.row, c + m * c_row + n, c_row, accumulate);
-    }
-  }
-}
 
 // ---- geometry -----------------------------------------------------------------------------------------------------------------------
 
@@ -167,22 +78,22 @@ Failure read_problem(void **params, const int *ndims, int64_t **shapes, const ch
 
 // ---- layouts ------------------------------------------------------------------------------------------------------------------------
 
-// Where channel c of tap k stands in a row of columns, and (k = 0) in a pixel.
+// Where channel c of tap k stands in a row of columns.
 Int column_of(const Problem &p, Int k, Int c) {
   return k * p.pixel_row + c / p.group_channels * p.group_row + c % p.group_channels;
 }
 
+constexpr Int kBlock = 64;  // pixels that are transposed at a time
+
 // One image [C,H*W] into [H*W,pixel_row]; called by all threads of a team.
 void pack_image(const Problem &p, const float *image, float *packed) {
-  constexpr Int kBlock = 32;
 #pragma omp for schedule(static)
   for (Int first = 0; first < p.pixels; first += kBlock) {
-    const Int last = std::min(first + kBlock, p.pixels);
-    if (p.group_row != p.group_channels) std::memset(packed + first * p.pixel_row, 0, (last - first) * p.pixel_row * sizeof(float));
-    for (Int c = 0; c < p.channels; c++) {
-      float *to = packed + column_of(p, 0, c);
-      const float *from = image + c * p.pixels;
-      for (Int i = first; i < last; i++) to[i * p.pixel_row] = from[i];
+    const Int count = std::min(kBlock, p.pixels - first);
+    float *to = packed + first * p.pixel_row;
+    if (p.group_row != p.group_channels) std::memset(to, 0, count * p.pixel_row * sizeof(float));
+    for (Int g = 0; g < p.groups; g++) {
+      transpose(p.group_channels, count, image + g * p.group_channels * p.pixels + first, p.pixels, to + g * p.group_row, p.pixel_row);
     }
   }
 }
@@ -306,7 +217,8 @@ void forward(const Problem &p, void **params) {
     const Int me = omp_get_thread_num();
     float *my_columns = columns.get() + me * p.tile * p.columns, *my_results = results.get() + me * p.tile * p.padded_outputs;
     Sample *my_samples = samples.data() + me * p.tile * p.taps * p.groups;
-#pragma omp for schedule(static)
+    std::fill_n(my_results, p.tile * p.padded_outputs, 0.f);
+#pragma omp for schedule(static) nowait  // packing the image ends with a barrier
     for (Int panel = 0; panel < p.padded_outputs; panel += kPanel) {  // weight -> [outputs/kPanel][columns][kPanel]
       float *to = panels.get() + panel * p.columns;
       std::memset(to, 0, p.columns * kPanel * sizeof(float));
@@ -324,12 +236,10 @@ void forward(const Problem &p, void **params) {
         const Int first = t * p.tile, last = std::min(first + p.tile, p.positions);
         locate(p, my_offset, my_mask, first, last, my_samples);
         unfold(p, image.get(), last - first, my_samples, my_columns);
+        for (Int q = 0; q < last - first; q++) std::copy_n(bias, p.outputs, my_results + q * p.padded_outputs);
         multiply(last - first, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel},
-                 my_results, p.padded_outputs, false);
-        for (Int o = 0; o < p.outputs; o++) {
-          float *to = y + (n * p.outputs + o) * p.positions;
-          for (Int q = first; q < last; q++) to[q] = my_results[(q - first) * p.padded_outputs + o] + bias[o];
-        }
+                 my_results, p.padded_outputs, true);
+        transpose(last - first, p.outputs, my_results, p.padded_outputs, y + n * p.outputs * p.positions + first, p.positions);
       }
     }
   }
@@ -357,7 +267,7 @@ void backward(const Problem &p, void **params) {
     Sample *my_samples = samples.data() + me * p.tile * p.taps * p.groups;
     std::fill_n(my_dweight, weight_floats, 0.f);
     std::fill_n(my_dbias, p.outputs, 0.f);
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (Int o = 0; o < p.outputs; o++) {  // weight -> [columns/kPanel][outputs][kPanel]
       for (Int c = 0; c < p.columns; c++) panels[(c / kPanel * p.outputs + o) * kPanel + c % kPanel] = 0;
       for (Int c = 0; c < p.channels; c++) {
@@ -387,19 +297,17 @@ void backward(const Problem &p, void **params) {
                  false);
         fold_gradient(p, image.get(), first, last, my_samples, my_gradients, my_dx, doffset + offset_start, dmask + mask_start);
       }
-      constexpr Int kBlock = 32;
 #pragma omp for schedule(static)
       for (Int first = 0; first < p.pixels; first += kBlock) {
-        const Int last = std::min(first + kBlock, p.pixels);
-        float *mine = image_gradients.get();
+        const Int count = std::min(kBlock, p.pixels - first);
+        float *mine = image_gradients.get() + first * p.pixel_row;
         for (Int other = 1; other < team; other++) {
           const float *theirs = mine + other * image_floats;
-          for (Int i = first * p.pixel_row; i < last * p.pixel_row; i++) mine[i] += theirs[i];
+          for (Int i = 0; i < count * p.pixel_row; i++) mine[i] += theirs[i];
         }
-        for (Int c = 0; c < p.channels; c++) {
-          float *to = dx + (n * p.channels + c) * p.pixels;
-          const float *from = mine + column_of(p, 0, c);
-          for (Int i = first; i < last; i++) to[i] = from[i * p.pixel_row];
+        for (Int g = 0; g < p.groups; g++) {
+          float *to = dx + (n * p.channels + g * p.group_channels) * p.pixels + first;
+          transpose(count, p.group_channels, mine + g * p.group_row, p.pixel_row, to, p.pixels);
         }
       }
     }

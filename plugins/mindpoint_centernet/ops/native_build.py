@@ -35,7 +35,7 @@ class NativeBuildError(MindpointError):
 
 
 def build(source: Path) -> Path:
-    """The shared library made of ``source``, from the cache or compiled now; its loading has been tried.
+    """The shared library made of ``source`` and the headers beside it, from the cache or compiled now; its loading has been tried.
 
     Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
     ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.
@@ -96,7 +96,8 @@ def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
 
 
 def _key(compiler: List[str], source: Path) -> str:
-    parts = [source.read_bytes(), *(flag.encode() for flag in FLAGS), *(word.encode() for word in compiler)]
+    parts = [file.read_bytes() for file in [source, *sorted(source.parent.glob("*.h"))]]
+    parts += [word.encode() for word in [*FLAGS, *compiler]]
     parts += [_run(compiler + ["--version"]).encode(), platform.machine().encode(), _cpu_features().encode()]
     digest = hashlib.sha256()
     for part in parts:

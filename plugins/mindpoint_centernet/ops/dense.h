@@ -1,0 +1,144 @@
+// Small dense products and transpositions in vector registers, for whatever vectors the CPU has.
+
+#ifndef MINDPOINT_DENSE_H_
+#define MINDPOINT_DENSE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace {
+
+using Int = std::ptrdiff_t;
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kRows = 14;
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kRows = 6;
+#elif defined(__aarch64__)
+constexpr int kLanes = 4, kRows = 12;
+#else
+constexpr int kLanes = 4, kRows = 6;
+#endif
+constexpr int kPanel = 2 * kLanes;  // columns that the multiplication kernel holds in registers, for kRows rows
+typedef float Vec __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
+
+Vec load(const float *p) { return *reinterpret_cast<const Vec *>(p); }
+void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
+float sum(Vec v) {
+  float total = 0;
+  for (int i = 0; i < kLanes; i++) total += v[i];
+  return total;
+}
+
+struct Free {
+  void operator()(void *p) const { std::free(p); }
+};
+using Buffer = std::unique_ptr<float[], Free>;
+Buffer allocate(Int floats) {
+  void *p = std::aligned_alloc(64, round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
+  if (p == nullptr) throw std::bad_alloc();
+  return Buffer(static_cast<float *>(p));
+}
+
+// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels ------------------------------------------------
+
+struct Factor {  // the left factor, any strides
+  const float *data;
+  Int row, step;
+};
+struct Panels {  // the right factor: kPanel contiguous columns a row
+  const float *data;
+  Int panel, row;
+};
+
+template <int M>
+void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+  Vec left[M], right[M];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; m++) {
+    left[m] = accumulate ? load(c + m * c_row) : Vec{};
+    right[m] = accumulate ? load(c + m * c_row + kLanes) : Vec{};
+  }
+  for (Int k = 0; k < depth; k++) {
+    const Vec b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
+    const float *ak = a.data + k * a.step;
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++) {
+      const float am = ak[m * a.row];
+      left[m] += am * b0;
+      right[m] += am * b1;
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; m++) {
+    store(c + m * c_row, left[m]);
+    store(c + m * c_row + kLanes, right[m]);
+  }
+}
+
+template <int M>
+void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+  if (rows == M) {
+    multiply_block<M>(depth, a, b, b_row, c, c_row, accumulate);
+  } else if constexpr (M > 1) {
+    multiply_rows<M - 1>(rows, depth, a, b, b_row, c, c_row, accumulate);
+  }
+}
+
+void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+  for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
+    for (Int m = 0; m < rows; m += kRows) {
+      const Factor part{a.data + m * a.row, a.row, a.step};
+      multiply_rows<kRows>(std::min<Int>(kRows, rows - m), depth, part, b.data, b.row, c + m * c_row + n, c_row, accumulate);
+    }
+  }
+}
+
+// ---- transposition: to[c][r] = from[r][c], a square of vectors at a time ------------------------------------------------------------
+
+typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
+#if defined(__clang__)
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
+#endif
+
+// Exchanges the off-diagonal halves of all squares of 2 * S vectors and lanes, and goes on with the next larger ones.
+template <int S, int... L>
+void transpose_square(Vec *rows, std::integer_sequence<int, L...> lanes) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) {
+    if (i & S) continue;
+    const Vec upper = rows[i], lower = rows[i + S];
+    rows[i] = MIX(upper, lower, (L & S ? kLanes + L - S : L)...);
+    rows[i + S] = MIX(upper, lower, (L & S ? kLanes + L : L + S)...);
+  }
+  if constexpr (2 * S < kLanes) transpose_square<2 * S>(rows, lanes);
+}
+
+void transpose(Int rows, Int columns, const float *from, Int from_row, float *to, Int to_row) {
+  const Int whole_rows = rows - rows % kLanes, whole_columns = columns - columns % kLanes;
+  for (Int r = 0; r < whole_rows; r += kLanes) {
+    for (Int c = 0; c < whole_columns; c += kLanes) {
+      Vec square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) square[i] = load(from + (r + i) * from_row + c);
+      transpose_square<1>(square, std::make_integer_sequence<int, kLanes>());
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) store(to + (c + i) * to_row + r, square[i]);
+    }
+  }
+  for (Int r = 0; r < rows; r++) {
+    for (Int c = r < whole_rows ? whole_columns : 0; c < columns; c++) to[c * to_row + r] = from[r * from_row + c];
+  }
+}
+
+}  // namespace
+
+#endif  // MINDPOINT_DENSE_H_
