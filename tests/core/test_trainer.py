@@ -102,6 +102,11 @@ def test_samples_do_not_depend_on_the_workers(toy, workers, processes):
         assert one[0] == other[0] and np.array_equal(one[1], other[1])
 
 
+def test_more_workers_than_cores_are_no_error(toy):
+    samples = build_samples(load_config(str(toy)))
+    assert len([batch for epoch in Loader(samples, 8, 1000, True, False).epochs(1) for batch in epoch]) == 5
+
+
 def test_augmentation_differs_between_epochs_and_repeats_with_the_seed(toy):
     samples = build_samples(load_config(str(toy)))
     again = build_samples(load_config(str(toy)))
@@ -132,6 +137,14 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "data.train.batch_size=50")
     with pytest.raises(ConfigError, match="there is no statistic 'keypoints/AP'; there are accuracy"):
         trainer_of(toy, tmp_path, "hooks.checkpoint.best=keypoints/AP").train()
+
+
+def test_training_ends_when_the_goal_is_reached(toy, tmp_path, capsys):
+    trainer = trainer_of(toy, tmp_path, "+hooks.evaluation.until={accuracy: 1.0}")
+    trainer.train()
+    assert trainer.epoch == 2 and "stopped: accuracy 1.000 has reached 1" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="until: there is no statistic AP; there are accuracy"):
+        trainer_of(toy, tmp_path, "hooks.evaluation.until={AP: 1.0}").train()
 
 
 def test_keep_removes_old_checkpoints_only(toy, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Dict, Iterator, Sequence
 
@@ -73,7 +74,7 @@ class Loader:
     Args:
         samples: what to load.
         batch_size: images a batch; a rest that fills no batch is left out of the epoch.
-        workers: threads, or processes, that prepare samples.
+        workers: threads, or processes, that prepare samples; never more than the machine has cores.
         processes: use processes; they cost memory in ``/dev/shm`` and pay where much of a sample is plain Python.
     """
 
@@ -81,7 +82,8 @@ class Loader:
         if len(samples) < batch_size:
             raise ConfigError(f"data.train.batch_size: {batch_size} is more than the {len(samples)} images there are")
         self.samples, self.batch_size = samples, batch_size
-        self.workers, self.shuffle, self.processes = workers, shuffle, processes
+        self.workers = min(workers, os.cpu_count() or 1)  # MindSpore refuses more
+        self.shuffle, self.processes = shuffle, processes
         self.steps_per_epoch = len(samples) // batch_size
 
     def epochs(self, count: int) -> Iterator[Iterator[Dict[str, np.ndarray]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Dict, Optional
+
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.evaluation import save_evaluation
 from mindpoint.errors import ConfigError
@@ -13,12 +15,13 @@ class Evaluation(Hook):
 
     Args:
         every: epochs between two evaluations.
+        until: end the training when each of these statistics is reached, e.g. ``{keypoints/AP: 0.9}``.
     """
 
-    def __init__(self, every: int = 1):
+    def __init__(self, every: int = 1, until: Optional[Dict[str, float]] = None):
         if every < 1:
             raise ConfigError("every must be at least 1")
-        self.every = every
+        self.every, self.until = every, until or {}
 
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
@@ -29,3 +32,11 @@ class Evaluation(Hook):
             result = trainer.evaluate()
             print(f"after epoch {trainer.epoch}\n{result.table}", flush=True)
             save_evaluation(result, trainer.run_dir)
+            self._stop_if_reached(trainer)
+
+    def _stop_if_reached(self, trainer) -> None:
+        unknown = sorted(set(self.until) - set(trainer.metrics))
+        if unknown:
+            raise ConfigError(f"hooks.evaluation.until: there is no statistic {', '.join(unknown)}; there are {', '.join(trainer.metrics)}")
+        if self.until and all(trainer.metrics[name] >= value for name, value in self.until.items()):
+            trainer.stop_reason = ", ".join(f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items())
