@@ -23,7 +23,7 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
     """Batch normalisation as PyTorch's default: MindSpore's momentum is the share that is kept, so 0.9 here is 0.1 there."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9, gamma_init="ones", beta_init="zeros", moving_mean_init="zeros", moving_var_init="ones")
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1, init: Initializer = None) -> nn.SequentialCell:

@@ -11,8 +11,12 @@ from mindpoint.contracts.parts import Loss
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.losses.terms import absolute, at_index, focal, mean_squares, smooth_absolute, weighted_mean
 
-_TERM_OF = {"hm": "hm_loss", "wh": "wh_loss", "hps": "hp_loss", "reg": "off_loss", "hm_hp": "hm_hp_loss", "hp_offset": "hp_offset_loss"}
-_EXTRA_TARGETS = {"reg": ("reg",), "hm_hp": ("hm_hp",), "hp_offset": ("hp_offset", "hp_ind", "hp_mask")}
+# term and further targets of each optional map
+_OPTIONAL = {
+    "reg": ("off_loss", ("reg",)),
+    "hm_hp": ("hm_hp_loss", ("hm_hp",)),
+    "hp_offset": ("hp_offset_loss", ("hp_offset", "hp_ind", "hp_mask")),
+}
 
 
 class MultiPoseLoss(Loss):
@@ -26,15 +30,16 @@ class MultiPoseLoss(Loss):
         joint_loss: of the joint heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map.
         regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``. Joint vectors are always ``l1``.
         dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
-        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for ``smooth_l1``;
-            ``model_zoo``: N.
-        maps: names of the maps that the heads give; provided by the run.
+        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+            ``smooth_l1``; ``model_zoo``: N.
         ignore_regions: weight the pixels of the centre heatmap's loss by the target ``hm_weight`` ``(B, 1, H, W)``, 0 to ignore.
+        maps: names of the maps that the heads give; the run provides it.
     """
 
-    def __init__(self, maps: Sequence[str] = tuple(_TERM_OF), hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0, hm_hp_weight: float = 1.0,
-                 joint_loss: Literal["focal", "mse"] = "focal", regression: Literal["l1", "smooth_l1"] = "l1", dense: bool = False,
-                 normalization: Literal["official", "model_zoo"] = "official", ignore_regions: bool = False):
+    def __init__(self, hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0,
+                 hm_hp_weight: float = 1.0, joint_loss: Literal["focal", "mse"] = "focal", regression: Literal["l1", "smooth_l1"] = "l1",
+                 dense: bool = False, normalization: Literal["official", "model_zoo"] = "official", ignore_regions: bool = False,
+                 maps: Sequence[str] = ("hm", "wh", "hps", *_OPTIONAL)):
         super().__init__()
         for name, value, known in (("joint_loss", joint_loss, ("focal", "mse")), ("regression", regression, ("l1", "smooth_l1")),
                                    ("normalization", normalization, ("official", "model_zoo"))):
@@ -45,10 +50,11 @@ class MultiPoseLoss(Loss):
         self.joint_loss, self.dense, self.ignore_regions = joint_loss, dense, ignore_regions
         self.distance = absolute if regression == "l1" else smooth_absolute
         self.per_coordinate = normalization == "official" and regression == "l1"
+        given = [name for name in _OPTIONAL if name in maps]
+        self.terms = ("hm_loss", "wh_loss", "hp_loss") + tuple(_OPTIONAL[name][0] for name in given)
         self.needs_maps = ("hm", "wh", "hps")
-        self.terms = tuple(term for name, term in _TERM_OF.items() if name in maps)
         self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("dense_hps", "dense_hps_mask") if dense else ("hps", "hps_mask"))
-        self.needs_targets += tuple(target for name, targets in _EXTRA_TARGETS.items() if name in maps for target in targets)
+        self.needs_targets += tuple(target for name in given for target in _OPTIONAL[name][1])
         if ignore_regions:
             self.needs_targets += ("hm_weight",)
 
@@ -71,18 +77,18 @@ class MultiPoseLoss(Loss):
         maps = {}
         for name, value in outputs.items():
             maps[name] = value.astype(mstype.float32)
-        terms = {
+        values = {
             "hm_loss": focal(maps["hm"], targets["hm"], targets["hm_weight"] if self.ignore_regions else 1.0),
             "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"]),
             "hp_loss": self.joint_vectors(maps["hps"], targets),
         }
-        if "reg" in maps:
-            terms["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"])
-        if "hm_hp" in maps:
-            terms["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"])
-        if "hp_offset" in maps:
-            terms["hp_offset_loss"] = self.at_objects(maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"])
+        if "off_loss" in self.terms:
+            values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"])
+        if "hm_hp_loss" in self.terms:
+            values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"])
+        if "hp_offset_loss" in self.terms:
+            values["hp_offset_loss"] = self.at_objects(maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"])
         total = 0.0
-        for name, value in terms.items():
-            total = total + self.factors[name] * value
-        return total, terms
+        for name in self.terms:
+            total = total + self.factors[name] * values[name]
+        return total, values

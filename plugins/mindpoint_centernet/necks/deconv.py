@@ -21,7 +21,7 @@ def _transposed(in_channels: int, out_channels: int, init: Initializer) -> nn.Co
 
 
 def _partly_bilinear(channels: int) -> Tensor:
-    """The official start of ``resdcn``: every input is interpolated bilinearly into output channel 0; the other channels are PyTorch's default."""
+    """The official start of ``resdcn``: every input is interpolated bilinearly into output channel 0, the rest is PyTorch's default."""
     weight = initializer(default_init(channels * KERNEL * KERNEL), (channels, channels, KERNEL, KERNEL)).init_data().asnumpy().copy()
     weight[:, 0] = bilinear_kernel(KERNEL)
     return Tensor(weight)
@@ -34,8 +34,8 @@ class Deconv(Neck):
 
     Args:
         channels: after each doubling.
-        conv: ``deformable`` puts a deformable 3x3 convolution, batch normalisation and ReLU in front of every transposed convolution; ``plain`` has
-            none.
+        conv: ``deformable`` puts a deformable 3x3 convolution, batch normalisation and ReLU in front of every transposed convolution;
+            ``plain`` has none.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Sequence[int] = (256, 256, 256),
@@ -45,7 +45,8 @@ class Deconv(Neck):
             raise ConfigError(f"Deconv: conv '{conv}' is neither 'deformable' nor 'plain'")
         width, stride = in_features[-1]
         if not channels or stride % 2 ** len(channels):
-            raise ConfigError(f"Deconv: {len(channels)} doublings do not fit a map of stride {stride}; give 1 to {stride.bit_length() - 1} channels")
+            most = stride.bit_length() - 1
+            raise ConfigError(f"Deconv: {len(channels)} doublings do not fit a map of stride {stride}; give 1 to {most} channels")
         cells: List[nn.Cell] = []
         for out_channels in channels:
             if conv == "deformable":

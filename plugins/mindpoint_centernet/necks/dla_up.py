@@ -78,9 +78,9 @@ class PyramidUp(nn.Cell):
 class DLAUp(Neck):
     """Neck of the official ``dla_34``: one map of the finest input's size and channels.
 
-    Takes two or more maps whose strides double. Every step projects with a 3x3 convolution, upsamples channel by channel (trainable, at first
-    bilinear), adds the finer map and convolves again. A last aggregation merges the results except the coarsest. Parameters are named as
-    in the official implementation.
+    Takes two or more maps whose strides double. Every step projects with a 3x3 convolution, upsamples channel by channel (trainable, at
+    first bilinear), adds the finer map and convolves again. A last aggregation merges the results except the coarsest. Parameters are
+    named as in the official implementation.
 
     Args:
         conv: the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.

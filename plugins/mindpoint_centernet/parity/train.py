@@ -1,16 +1,23 @@
-"""Replay of ``train.json`` and ``train_batch.npz``: losses, gradients and weights of the seeded network over a few Adam updates on one batch."""
+"""Replay of ``train.json`` and ``train_batch.npz``: losses, gradients and weights of the seeded network over a few updates on one batch.
+
+The first step's losses and gradients and the weights after all updates come from the network as it is. Rounding grows tenfold with every
+update, so the losses after updates need more care. MindSpore's batch normalisation on a CPU adds up a channel's pixels one after the other in
+float32, which alone shifts the centre heatmap's loss by 0.8 % in four updates (measured, against the reference in float64): there they
+are added in float64. What is left of rounding differs from run to run: the median of a few counts, whose weights differ by one rounding.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional
 
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from mindpoint.engine.network import Network
+from mindpoint.engine.step import TrainStep
+from mindpoint.optim.optimizers import Adam
 from mindpoint.runtime import device
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_centernet.parity.network import official_network
@@ -21,26 +28,69 @@ from mindpoint_centernet.weights.official import to_official
 LEARNING_RATE = 1.25e-4
 SMALL_SUMS = ("off_loss", "hp_offset_loss")  # over few points, so one rounding weighs more
 UNUSED = 1e-6  # a gradient below it is rounding alone, such as that of a bias in front of a batch normalisation
+RUNS = 5
 
 
-class Step(nn.Cell):
-    """``construct(image, targets) -> (total, terms, L2 norm of each gradient)`` before the update that it does."""
+class ReplayStep(nn.Cell):
+    """A training step that tells the gradients' norms too: ``construct(image, *targets) -> (total, terms, L2 norm of each gradient)``."""
 
-    def __init__(self, network: Network, loss: MultiPoseLoss):
+    def __init__(self, step: TrainStep):
         super().__init__(auto_prefix=False)
-        self.network, self.loss = network, loss
-        self.optimizer = nn.Adam(network.trainable_params(), LEARNING_RATE, 0.9, 0.999, 1e-8)
-        self.value_and_grad = ops.value_and_grad(self.forward, None, self.optimizer.parameters, has_aux=True)
+        self.step = step
 
-    def forward(self, image, targets):
-        return self.loss(self.network(image), targets)
-
-    def construct(self, image, targets):
-        (total, terms), gradients = self.value_and_grad(image, targets)
+    def construct(self, image, *targets):
+        (total, terms), gradients = self.step.value_and_grad(image, *targets)
         norms = ()
         for gradient in gradients:
             norms = norms + (ops.sqrt((gradient**2).sum()),)
-        return total, terms, ops.depend(norms, self.optimizer(gradients))
+        return total, terms, ops.depend(norms, self.step.optimizer(gradients))
+
+
+class PreciseBatchNorm(nn.BatchNorm2d):
+    """Training-mode batch normalisation computed in float64; running statistics stay as they are."""
+
+    def construct(self, x):
+        x = x.astype(ms.float64)
+        centred = x - x.mean((0, 2, 3), True)
+        normal = centred / ops.sqrt((centred**2).mean((0, 2, 3), True) + self.eps)
+        return (normal * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)).astype(ms.float32)
+
+
+class Replay:
+    """The seeded network on the golden batch."""
+
+    def __init__(self, golden: Path, dense: bool, loss_weights: Mapping[str, float], precise: bool = False):
+        network = official_network(start_state(golden)).set_train()
+        for _, cell in network.cells_and_names():
+            if precise and type(cell) is nn.BatchNorm2d:
+                cell.__class__ = PreciseBatchNorm
+        loss = MultiPoseLoss(dense=dense, maps=network.maps, **{f"{term}_weight": weight for term, weight in loss_weights.items()})
+        self.step = TrainStep(network, {"pose": loss}, Adam(network.trainable_params(), LEARNING_RATE), loss.needs_targets)
+        self.cell = ReplayStep(self.step)
+        batch = np.load(golden / "train_batch.npz")
+        self.inputs = [ms.Tensor(batch[name]) for name in ("input", *self.step.target_names)]
+        self.start = {p.name: p.asnumpy().copy() for p in self.cell.get_parameters()}
+
+    def run(self, updates: int, perturbation: int = 0) -> Iterator[Dict[str, float]]:
+        """Losses by name before each update. ``perturbation``: number of the weights' random rounding, 0 for none."""
+        rng = np.random.default_rng(perturbation)
+        trained = {p.name for p in self.step.optimizer.parameters}
+        for p in self.cell.get_parameters():
+            value = self.start[p.name]
+            if perturbation and p.name in trained:
+                value = (value * (1 + 2**-24 * rng.standard_normal(value.shape))).astype(np.float32)
+            p.set_data(ms.Tensor(value))
+        for _ in range(updates):
+            total, terms, self.norms = self.cell(*self.inputs)
+            yield {name: float(value.asnumpy()) for name, value in zip(("loss", *self.step.terms), (total, *terms))}
+
+    def gradient_norms(self) -> Dict[str, float]:
+        """Of the last step, by official name."""
+        return {to_official(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
+
+    def weights(self) -> Dict[str, np.ndarray]:
+        """As they are now, by official name."""
+        return {to_official(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
 
 
 def start_state(golden: Path) -> Dict[str, np.ndarray]:
@@ -56,59 +106,57 @@ def start_state(golden: Path) -> Dict[str, np.ndarray]:
     return state
 
 
-def relative(value: float, expected: float) -> float:
-    """|difference| relative to what was expected."""
-    return abs(value - expected) / max(abs(expected), UNUSED)
-
-
 def check(golden: Path) -> List[Row]:
     """Rows of both kinds of pose regression; every error is relative."""
     device.setup("auto", seed=0)
     expected = json.loads((golden / "train.json").read_text())
-    batch = {name: ms.Tensor(value) for name, value in np.load(golden / "train_batch.npz").items()}
-    weights = {f"{term}_weight": weight for term, weight in expected["loss_weights"].items()}
-    state = start_state(golden)
-    rows: List[Row] = []
-    for kind in ("sparse", "dense"):
-        network = official_network(state).set_train()
-        step = Step(network, MultiPoseLoss(dense=kind == "dense", **weights))
-        rows += _replay(kind, step, batch, expected[kind])
-    return rows
+    return [row for kind in ("sparse", "dense") for row in _check_kind(golden, kind, expected[kind], expected["loss_weights"])]
 
 
-def _replay(kind: str, step: Step, batch: Dict[str, ms.Tensor], expected: Mapping) -> List[Row]:
-    targets = {name: value for name, value in batch.items() if name != "input"}
-    rows: List[Row] = []
-    first: Dict[str, float] = {}
-    for number, losses in enumerate(expected["losses"]):
-        total, terms, norms = step(batch["input"], targets)
-        values = {name: float(value.asnumpy()) for name, value in {"loss": total, **terms}.items()}
-        for name, loss in losses.items():
-            tolerance = (5e-3 if name in SMALL_SUMS else 1e-3) if number == 0 else (0.2 if name in SMALL_SUMS else 0.01)
-            rows.append(Row("train", f"{kind}/{name} after {number} updates", relative(values[name], loss), tolerance))
-        if number == 0:
-            first = {to_official(p.name): float(norm.asnumpy()) for p, norm in zip(step.optimizer.parameters, norms)}
-    rows += _gradient_rows(kind, first, expected["grad_l2_step0"])
+def _check_kind(golden: Path, kind: str, expected: Mapping, loss_weights: Mapping[str, float]) -> List[Row]:
+    updates = len(expected["losses"])
+    replay = Replay(golden, kind == "dense", loss_weights)
+    steps = replay.run(updates)
+    rows = _loss_rows(kind, 0, next(steps), expected["losses"][0])
+    rows += _gradient_rows(kind, replay.gradient_norms(), expected["grad_l2_step0"])
     if expected["param_l2_after"] is not None:
-        arrays = {to_official(p.name): p.asnumpy() for p in step.network.get_parameters()}
-        rows.append(_weights_row(kind, arrays, expected))
+        list(steps)
+        rows.append(_weights_row(kind, replay.weights(), expected))
+    if updates > 1:
+        replay = Replay(golden, kind == "dense", loss_weights, precise=True)
+        runs = [list(replay.run(updates, perturbation)) for perturbation in range(RUNS)]
+        for number in range(1, updates):
+            median = {name: float(np.median([run[number][name] for run in runs])) for name in expected["losses"][number]}
+            rows += _loss_rows(kind, number, median, expected["losses"][number])
     return rows
 
 
-def _gradient_rows(kind: str, norms: Dict[str, float], expected: Mapping[str, Optional[float]]) -> List[Row]:
-    errors = [relative(norms.get(name, np.nan), norm) for name, norm in expected.items() if norm is not None and norm > UNUSED]
+def _relative(value: float, expected: float) -> float:
+    return abs(value - expected) / max(abs(expected), UNUSED)
+
+
+def _loss_rows(kind: str, number: int, losses: Mapping[str, float], expected: Mapping[str, float]) -> List[Row]:
+    ordinary, small_sums = (1e-3, 5e-3) if number == 0 else (0.01, 0.2)
+    return [
+        Row("train", f"{kind}/{name} after {number} updates", _relative(losses[name], value), small_sums if name in SMALL_SUMS else ordinary)
+        for name, value in expected.items()
+    ]
+
+
+def _gradient_rows(kind: str, norms: Mapping[str, float], expected: Mapping[str, Optional[float]]) -> List[Row]:
+    errors = [_relative(norms.get(name, np.nan), norm) for name, norm in expected.items() if norm is not None and norm > UNUSED]
     unused = max((norms.get(name, 0.0) for name, norm in expected.items() if norm is None or norm <= UNUSED), default=0.0)
-    measures = (("median", np.median(errors), 0.01), ("95th percentile", np.percentile(errors, 95), 0.05), ("largest", np.max(errors), 0.25))
-    rows = [Row("train", f"{kind}/gradient norms, {name}", float(error), tolerance) for name, error, tolerance in measures]
+    measures = (("median", 50, 0.01), ("95th percentile", 95, 0.05), ("largest", 100, 0.25))
+    rows = [Row("train", f"{kind}/gradient norms, {name}", float(np.percentile(errors, q)), tolerance) for name, q, tolerance in measures]
     return rows + [Row("train", f"{kind}/gradient norms of what is unused", unused, 1e-3)]
 
 
-def _weights_row(kind: str, arrays: Dict[str, np.ndarray], expected: Mapping) -> Row:
+def _weights_row(kind: str, arrays: Mapping[str, np.ndarray], expected: Mapping) -> Row:
     """Of all tensors but counters, biases whose gradient is rounding, and modules that no output depends on."""
     gradients = expected["grad_l2_step0"]
     unused = {name.rpartition(".")[0] for name, norm in gradients.items() if norm is None}
     errors = [
-        relative(float(np.linalg.norm(arrays[name].astype(np.float64))) if name in arrays else np.nan, norm)
+        _relative(np.linalg.norm(arrays[name]) if name in arrays else np.nan, norm)
         for name, norm in expected["param_l2_after"].items()
         if name.rpartition(".")[0] not in unused and not name.endswith("num_batches_tracked") and gradients.get(name, 1.0) > UNUSED
     ]

@@ -35,7 +35,7 @@ def to_official(name: str) -> str:
 
 
 def from_official(names: Iterable[str], network: nn.Cell) -> Dict[str, str]:
-    """Our names of official ones, for this network: which ``weight`` is a batch normalisation's, and which head a map belongs to, only it knows.
+    """Our names of official ones, for this network: only it knows which ``weight`` is a batch normalisation's, and whose head a map is.
 
     A name of nothing in the network stays as it is (without ``module.``).
     """
@@ -45,7 +45,7 @@ def from_official(names: Iterable[str], network: nn.Cell) -> Dict[str, str]:
 
 
 def _feeds_nothing(name: str, state: Mapping[str, np.ndarray]) -> bool:
-    """What official files hold and no output depends on: counters, the classifier, and the projection of a tree whose first part is a tree."""
+    """What no output depends on: counters, the classifier, and the projection of a tree whose first part is itself a tree."""
     tree, project, _ = name.partition(".project.")
     return (name.endswith(".num_batches_tracked") or re.match(r"(module\.)?(base\.)?fc\.", name) is not None
             or bool(project) and f"{tree}.tree1.root.conv.weight" in state)
