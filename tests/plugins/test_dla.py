@@ -1,0 +1,136 @@
+"""DLA-34, its necks and the shared layers."""
+
+import math
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.errors import ConfigError
+from mindpoint.runtime import device
+from mindpoint_centernet import layers
+from mindpoint_centernet.backbones.dla import DLA34
+from mindpoint_centernet.necks.dla_up import DLAUp
+from mindpoint_centernet.necks.model_zoo import Merge, ModelZooDLAUp
+
+SLIM = (4, 4, 8, 8, 16, 16)
+PYRAMID = (FeatureSpec(64, 4), FeatureSpec(128, 8), FeatureSpec(256, 16), FeatureSpec(512, 32))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph_mode():
+    device.setup("CPU", seed=0)
+
+
+def count(cell):
+    return sum(parameter.size for parameter in cell.trainable_params())
+
+
+def random(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def pyramid(features, size=32):
+    return tuple(ms.Tensor(random(1, f.channels, size * features[0].stride // f.stride, size * features[0].stride // f.stride)) for f in features)
+
+
+def test_full_size_has_the_official_parameters():
+    backbone = DLA34()
+    assert backbone.out_features == PYRAMID
+    assert count(backbone) == 15_742_104 - 513_000  # the published DLA-34 less its classifier
+    assert count(DLAUp(PYRAMID)) == pytest.approx(3.95e6, rel=0.002)
+
+
+def test_maps_are_what_out_features_says():
+    backbone = DLA34(SLIM).set_train(False)
+    maps = backbone(ms.Tensor(random(1, 3, 64, 96)))
+    assert [tuple(m.shape) for m in maps] == [(1, f.channels, 64 // f.stride, 96 // f.stride) for f in backbone.out_features]
+
+
+def test_initial_weights():
+    values = {name: parameter.asnumpy() for name, parameter in DLA34().parameters_dict().items()}
+    for name, kernel, out in (("base_layer.0", 7, 16), ("level3.tree2.root.conv", 1, 128), ("level5.tree1.conv2", 3, 512)):
+        assert values[f"{name}.weight"].std() == pytest.approx(math.sqrt(2 / (kernel * kernel * out)), rel=0.1)
+    gammas = [value for name, value in values.items() if name.endswith("gamma")]
+    assert all((value == 1).all() for value in gammas)
+
+
+def test_wrong_number_of_levels():
+    with pytest.raises(ConfigError, match="six"):
+        DLA34((16, 32, 64))
+
+
+def test_batch_norm_trains_as_in_pytorch():
+    """Biased variance for the output, unbiased for the running statistics, of which a tenth is new."""
+    x = 3 + 2 * random(2, 4, 8, 8)
+    cell = layers.batch_norm(4).set_train()
+    y = cell(ms.Tensor(x)).asnumpy()
+    mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
+    shape = (1, 4, 1, 1)
+    np.testing.assert_allclose(y, (x - mean.reshape(shape)) / np.sqrt(variance.reshape(shape) + 1e-5), atol=1e-5)
+    np.testing.assert_allclose(cell.moving_mean.asnumpy(), 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(cell.moving_variance.asnumpy(), 0.9 + 0.1 * x.var((0, 2, 3), ddof=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_upsampling_starts_linear(factor):
+    """A plane stays a plane away from the border: pixel centres move by the factor, half pixels aside."""
+    x = np.add.outer(2.0 * np.arange(8), np.arange(8)).astype(np.float32)
+    y = layers.upsample(2, factor)(ms.Tensor(np.stack([x, -x])[None])).asnumpy()
+    position = (np.arange(8 * factor) + 0.5) / factor - 0.5
+    inside = slice(factor, -factor)
+    np.testing.assert_allclose(y[0, 0, inside, inside], np.add.outer(2 * position, position)[inside, inside], atol=1e-5)
+    np.testing.assert_array_equal(y[0, 1], -y[0, 0])
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4])
+@pytest.mark.parametrize("make", [DLAUp, lambda f: DLAUp(f, conv="plain"), ModelZooDLAUp], ids=["deformable", "plain", "model zoo"])
+def test_necks_take_any_pyramid(make, levels):
+    features = tuple(FeatureSpec(channels, 2 ** (i + 1)) for i, channels in enumerate((6, 4, 10, 8)[:levels]))
+    neck = make(features).set_train(False)
+    (y,) = neck(pyramid(features))
+    assert neck.out_features == (FeatureSpec(6, 2),)
+    assert tuple(y.shape) == (1, 6, 32, 32)
+    assert y.asnumpy().std() > 0
+
+
+@pytest.mark.parametrize("make", [DLAUp, ModelZooDLAUp])
+@pytest.mark.parametrize("strides", [(4,), (4, 16), (8, 4)])
+def test_necks_refuse_other_strides(make, strides):
+    with pytest.raises(ConfigError, match="double"):
+        make(tuple(FeatureSpec(8, stride) for stride in strides))
+
+
+class Add(nn.Cell):
+    """Stands for a merge in the model-zoo neck: nearest upsampling of the coarse map, one channel, times a factor that tells the merge."""
+
+    def __init__(self, merge, weight):
+        super().__init__()
+        self.factor = merge.up.stride[0]
+        self.weight = weight
+
+    def construct(self, coarse, fine):
+        for axis in (2, 3):
+            coarse = coarse.repeat_interleave(self.factor, axis)
+        return self.weight * coarse + fine
+
+
+def test_model_zoo_neck_shares_its_merges():
+    """With linear merges: which map reaches the result over which merges, worked by hand for three levels."""
+    features = tuple(FeatureSpec(1, 4 * 2**i) for i in range(3))
+    neck = ModelZooDLAUp(features)
+    a, b, u, v = 2.0, 3.0, 5.0, 7.0
+    for cells, weights in ((neck.merges, (a, b)), (neck.final_merges, (u, v))):
+        for i, weight in enumerate(weights):
+            assert isinstance(cells[i], Merge)
+            cells[i] = Add(cells[i], weight)
+    fine, middle, coarse = (ms.Tensor(np.full((1, 1, size, size), value, np.float32)) for size, value in ((8, 1), (4, 10), (2, 100)))
+    # level 1: a*10 + 1 = 21. Level 2: b*100 + 10 = 310, then a*310 + 21 = 641. Final: + u*310 + v*100
+    np.testing.assert_allclose(neck((fine, middle, coarse))[0].asnumpy(), 641 + u * 310 + v * 100)
+
+
+def test_model_zoo_neck_size():
+    """4.75 million parameters, as the model zoo's."""
+    assert count(ModelZooDLAUp(PYRAMID)) == pytest.approx(4.75e6, rel=0.01)
