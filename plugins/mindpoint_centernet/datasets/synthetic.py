@@ -12,7 +12,7 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.datasets.synthetic_background import Stool, finish, paint_background
 from mindpoint_centernet.datasets.synthetic_drawing import LABELS_EACH, Drawing, draw
-from mindpoint_centernet.datasets.synthetic_figure import JOINTS, Figure, sample_figure
+from mindpoint_centernet.datasets.synthetic_figure import ACTIONS, FACINGS, JOINTS, Figure, sample_figure
 from mindpoint_centernet.datasets.synthetic_outfit import cloth, sample_outfit
 
 _CATEGORY = "person"
@@ -40,6 +40,8 @@ class SyntheticPeople(Dataset):
         classes: category names; ``person`` must be one.
         size: height and width of the images in pixels.
         people: least and most people an image; fewer where there is no room.
+        actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
+        facing: which way they may look: front, side, back. All by default.
         height: least and most standing height of a person relative to the image's height (or 1.4 times its width if that is less).
 
     Raises:
@@ -55,6 +57,8 @@ class SyntheticPeople(Dataset):
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
+        actions: Sequence[str] = tuple(ACTIONS),
+        facing: Sequence[str] = tuple(FACINGS),
     ) -> None:
         unknown = [name for name in keypoints.names if name not in JOINTS]
         if unknown:
@@ -68,6 +72,9 @@ class SyntheticPeople(Dataset):
         _check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
         _check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
         _check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
+        for name, chosen, known in (("actions", actions, ACTIONS), ("facing", facing, FACINGS)):
+            _check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
+        self.actions, self.facing = tuple(actions), tuple(facing)
         self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
         self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
         self._columns = [JOINTS.index(name) for name in keypoints.names]
@@ -150,7 +157,7 @@ class SyntheticPeople(Dataset):
         people: List[_Person] = []
         taken: List[np.ndarray] = []
         for scale in sorted(scales, reverse=True):
-            figure = sample_figure(rng)
+            figure = sample_figure(rng, self.actions, self.facing)
             extent = _extent(figure) * scale
             cut_off = rng.random() < 0.12
             for _ in range(12):

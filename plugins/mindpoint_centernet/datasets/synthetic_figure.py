@@ -11,7 +11,7 @@ import bisect
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -27,7 +27,9 @@ SKELETON = (
     ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
     ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
 )  # fmt: skip
-_ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
+# How often people do and face what, where all is allowed; some actions are seen better from the side.
+ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
+FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
 
 
@@ -80,16 +82,16 @@ class Figure:
     seated: bool
 
 
-def sample_figure(rng: np.random.Generator) -> Figure:
-    """Draw proportions, action and viewing direction. Left and right are treated alike."""
+def sample_figure(rng: np.random.Generator, actions: Sequence[str] = tuple(ACTIONS), facings: Sequence[str] = tuple(FACINGS)) -> Figure:
+    """Draw proportions, one of the actions and one of the viewing directions. Left and right are treated alike."""
     size = _proportions(rng)
-    action = _choice(rng, list(_ACTIONS), list(_ACTIONS.values()))
+    action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
     _legs(rng, size, action, points)
     _arms(rng, size, action, torso, points)
     head = _head(rng, size, torso)
-    camera = _camera(rng, action)
+    camera = _camera(rng, action, facings)
     return Figure(
         size,
         {name: camera @ point for name, point in points.items()},
@@ -136,9 +138,10 @@ def _axes(up: np.ndarray, turn: float) -> np.ndarray:
     return np.stack([left, down, front], axis=1)
 
 
-def _choice(rng: np.random.Generator, names: Sequence[str], shares: Sequence[float]) -> str:
-    """One of ``names``; ``shares`` sum to 1. Several times faster than ``rng.choice``."""
-    return names[min(bisect.bisect(list(itertools.accumulate(shares)), rng.random()), len(names) - 1)]
+def _choice(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    """One of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
+    limits = list(itertools.accumulate(shares.values()))
+    return list(shares)[min(bisect.bisect(limits, rng.random() * limits[-1]), len(shares) - 1)]
 
 
 def _torso(rng: np.random.Generator, size: Proportions, action: str) -> Frame:
@@ -206,7 +209,7 @@ def _arm_angles(rng: np.random.Generator, action: str) -> Tuple[Tuple[float, flo
     """(swing, spread) in degrees of upper arm and forearm."""
     shares = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
     kinds = ["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]
-    kind = _choice(rng, kinds, shares.get(action, [0.38, 0.13, 0.19, 0.11, 0.1, 0.09, 0.0]))
+    kind = _choice(rng, dict(zip(kinds, shares.get(action, [0.38, 0.13, 0.19, 0.11, 0.1, 0.09, 0.0]))))
     a, b, c = rng.random(3)
     if kind == "hang":
         return (24 * a - 12, 5 + 16 * b), (30 * c + 12 * a - 6, 12 * b - 4)
@@ -223,10 +226,12 @@ def _arm_angles(rng: np.random.Generator, action: str) -> Tuple[Tuple[float, flo
     return (12 + 25 * a, 4 + 14 * b), (50 + 30 * c, -12 + 20 * b)
 
 
-def _camera(rng: np.random.Generator, action: str) -> np.ndarray:
+def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np.ndarray:
     """Rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
-    shares = {"sit": [0.58, 0.42, 0.0], "bend": [0.2, 0.62, 0.18], "crouch": [0.35, 0.45, 0.2]}.get(action, [0.54, 0.22, 0.24])
-    facing = _choice(rng, ["front", "side", "back"], shares)
+    special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
+               "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
+    shares = special.get(action, FACINGS)
+    facing = _choice(rng, {name: shares[name] for name in facings if name in shares} or dict.fromkeys(facings, 1.0))
     side = 1.0 if rng.random() < 0.5 else -1.0
     turn = np.radians({"front": rng.normal(0, 28), "side": side * rng.normal(80, 16), "back": rng.normal(180, 28)}[facing])
     pitch, roll = np.radians(rng.uniform(0, 16)), np.radians(rng.normal(0, 4))

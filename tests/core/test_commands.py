@@ -1,0 +1,132 @@
+"""train, eval and predict as a user calls them, with the toy model; every mistake ends in one message and exit code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from toy import Spots
+
+HERE = Path(__file__).parent
+
+
+def mindpoint(*arguments, cwd):
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    done = subprocess.run([sys.executable, "-m", "mindpoint", *map(str, arguments)], capture_output=True, text=True, env=env, cwd=cwd)
+    done.lines = done.stderr.strip().splitlines()
+    return done
+
+
+def refused(done, *parts):
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+    return True
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with a finished run and two images."""
+    folder = tmp_path_factory.mktemp("work")
+    done = mindpoint("train", HERE / "toy.yaml", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "accuracy 1.000" in done.stdout and not done.stderr
+    for index in (100, 101):
+        cv2.imwrite(str(folder / f"{index}.png"), Spots(200)[index].image)
+    return folder
+
+
+def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
+    run = work / "runs" / "toy"
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml", "versions.txt", "log.jsonl", "last.ckpt", "best.ckpt", "statistics.json", "results.json"
+    }  # fmt: skip
+    assert "mindspore" in (run / "versions.txt").read_text()
+    again = mindpoint("train", run / "config.yaml", "--out", "again", cwd=work)
+    assert again.returncode == 0
+    first, second = [[json.loads(line) for line in open(folder / "log.jsonl")] for folder in (run, work / "again")]
+    assert [record.get("loss") for record in first] == [record.get("loss") for record in second]
+
+
+def test_eval_takes_a_checkpoint_a_folder_and_changes(work):
+    for model in ("runs/toy", "runs/toy/last.ckpt"):
+        done = mindpoint("eval", model, "--out", "evaluated", cwd=work)
+        assert done.returncode == 0 and "accuracy 1.000" in done.stdout, done.stderr
+    more = mindpoint("eval", "runs/toy", "--set", "data.val.dataset.count=33", "--set", "test.batch_size=8", "--out", "more", cwd=work)
+    assert more.returncode == 0 and "33 images" in more.stdout
+    assert len(json.loads((work / "more" / "results.json").read_text())) == 33
+
+
+def test_predict_draws_and_reports(work):
+    done = mindpoint("predict", "runs/toy", "100.png", "101.png", "--out", "found", cwd=work)
+    assert done.returncode == 0 and "2 objects in 2 images" in done.stdout, done.stderr
+    records = json.loads((work / "found" / "predictions.json").read_text())
+    for record, index in zip(records, (100, 101)):
+        x, y = (Spots(200)[index].objects.boxes[0, :2] + Spots(200)[index].objects.boxes[0, 2:]) / 2
+        point = record["objects"][0]["keypoints"][0]
+        assert record["image"] == f"{index}.png" and record["objects"][0]["class"] == "spot"
+        assert (point["name"], point["x"], point["y"]) == ("center", pytest.approx(x), pytest.approx(y))
+        drawn = cv2.imread(str(work / "found" / f"{index}.jpg"))
+        assert np.abs(drawn.astype(int) - cv2.imread(str(work / f"{index}.png"))).max() > 50
+
+
+def test_broken_images_are_skipped_and_told(work):
+    (work / "mixed").mkdir()
+    (work / "mixed" / "text.png").write_text("no image")
+    whole = (work / "100.png").read_bytes()
+    (work / "mixed" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (work / "mixed" / "good.png").write_bytes(whole)
+    done = mindpoint("predict", "runs/toy", "mixed", "--out", "skipped", cwd=work)
+    assert refused(done, "text.png", "cut.png: is truncated")
+    assert [Path(record["image"]).name for record in json.loads((work / "skipped" / "predictions.json").read_text())] == ["good.png"]
+
+
+def test_mistakes_of_arguments(work):
+    assert refused(mindpoint("train", "nothing.yaml", cwd=work), "nothing.yaml")
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "runs/toy", cwd=work), "runs/toy: is not an empty folder")
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "model.backbone.chanels=3", cwd=work), "did you mean 'channels'?")
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "train.weights=no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
+    assert refused(mindpoint("eval", "no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
+    assert refused(mindpoint("eval", "mixed", cwd=work), "no best.ckpt and no last.ckpt")
+    assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: damaged, or no MindSpore checkpoint")
+    assert refused(mindpoint("eval", "runs/toy", "--split", "test", cwd=work), "data.test")
+    assert refused(mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape")
+    assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
+    assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: no image in this folder")
+
+
+def test_an_error_in_the_data_ends_the_training_with_its_message(work):
+    done = mindpoint("train", HERE / "toy.yaml", "--set", "data.train.dataset.broken=17", "--out", "broken", cwd=work)
+    assert refused(done, "spot-17.png: image 17 is broken; mend it")
+    assert len(done.lines) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission(work):
+    (work / "locked").mkdir(mode=0o500)
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "locked/run", cwd=work), "locked/run", "ermission")
+
+
+def test_a_file_where_a_folder_should_be(work):
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be made")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be made")
+
+
+def test_a_full_disk_while_training_keeps_the_last_checkpoint(work):
+    """A limit on the size of files that only the log reaches, as a full disk would stop it."""
+    code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2500, resource.RLIM_INFINITY))
+from mindpoint.cli.main import main
+sys.exit(main(["train", {str(HERE / 'toy.yaml')!r}, "--out", "full", "--set", "hooks.log=null"]))
+"""
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=work)
+    assert refused(done, "cannot be written")
