@@ -13,7 +13,7 @@ from mindpoint.contracts.parts import Loss
 from mindpoint.engine import checkpoint
 from mindpoint.engine.inference import build_detector
 from mindpoint.engine.loader import Loader, TrainingSamples
-from mindpoint.engine.network import Network, build_losses, build_network
+from mindpoint.engine.network import Network, build_network, refuse_repeated
 from mindpoint.engine.step import TrainStep
 from mindpoint.engine.trainer import Trainer
 from mindpoint.engine.weights import load_arrays
@@ -52,9 +52,8 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     """Everything a training needs; initial weights are loaded if ``train.weights`` names them."""
     config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
-    losses = build_losses(config, network)
     samples = build_samples(config)
-    _check_targets(network, losses, samples)
+    losses = build_losses(config, network, samples)
     split = config.split("train")
     loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes)
     settings = config.section("train")
@@ -75,20 +74,33 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
         build_metric(config) if has_val else None,
         build_dataset(config, "val") if has_val else None,
     )
-    log.debug(stage_table(hooks))
+    log.info(stage_table(hooks))
     return trainer
 
 
-def _check_targets(network: Network, losses: Dict[str, Loss], samples: TrainingSamples) -> None:
+def build_losses(config: Config, network: Network, samples: TrainingSamples) -> Dict[str, Loss]:
+    """The blocks of ``model.losses``, checked against what the heads and the target encoder give.
+
+    Raises:
+        ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.
+    """
     if samples.encoder.stride != network.stride:
-        raise ConfigError(f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so")
+        raise ConfigError(
+            f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so"
+        )
+    losses = config.build_all("model.losses", maps=network.maps)
     for name, loss in losses.items():
-        missing = sorted(set(loss.needs_targets) - set(samples.targets))
-        if missing:
-            raise ConfigError(
-                f"model.losses.{name}: {type(loss).__name__} needs the targets {', '.join(missing)}, which "
-                f"{type(samples.encoder).__name__} does not give; it gives {', '.join(samples.targets)}"
-            )
+        for what, needs, given, giver in (
+            ("maps", loss.needs_maps, network.maps, "no head gives; the heads give"),
+            ("targets", loss.needs_targets, samples.targets, f"{type(samples.encoder).__name__} does not give; it gives"),
+        ):
+            missing = sorted(set(needs) - set(given))
+            if missing:
+                raise ConfigError(
+                    f"model.losses.{name}: {type(loss).__name__} needs the {what} {', '.join(missing)}, which {giver} {', '.join(sorted(given))}"
+                )
+    refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
+    return losses
 
 
 def _initialize(network: Network, path: str) -> None:

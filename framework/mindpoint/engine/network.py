@@ -7,7 +7,7 @@ from typing import Dict, Optional, Sequence
 from mindspore import nn
 
 from mindpoint.config import Config
-from mindpoint.contracts.parts import Backbone, Head, Loss, Neck
+from mindpoint.contracts.parts import Backbone, Head, Neck
 from mindpoint.errors import ConfigError
 
 
@@ -31,7 +31,7 @@ class Network(nn.Cell):
         if len(strides) != 1:
             raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
         self.maps = tuple(name for head in heads.values() for name in head.out_maps)
-        _refuse_repeated("model.heads: more than one head gives a map", self.maps)
+        refuse_repeated("model.heads: more than one head gives a map", self.maps)
         self.stride = strides.pop()
         self.divisor = max(spec.stride for spec in backbone.out_features)
 
@@ -47,7 +47,8 @@ class Network(nn.Cell):
         return outputs
 
 
-def _refuse_repeated(what: str, names: Sequence[str]) -> None:
+def refuse_repeated(what: str, names: Sequence[str]) -> None:
+    """Raise ConfigError if a name stands more than once."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"{what} named {', '.join(repeated)}")
@@ -60,17 +61,3 @@ def build_network(config: Config) -> Network:
     features = backbone.out_features if neck is None else neck.out_features
     heads = config.build_all("model.heads", in_features=features)
     return Network(backbone, neck, heads)
-
-
-def build_losses(config: Config, network: Network) -> Dict[str, Loss]:
-    """The blocks of ``model.losses``, checked against the maps that the network gives."""
-    losses = config.build_all("model.losses", maps=network.maps)
-    for name, loss in losses.items():
-        missing = sorted(set(loss.needs_maps) - set(network.maps))
-        if missing:
-            raise ConfigError(
-                f"model.losses.{name}: {type(loss).__name__} needs the maps {', '.join(missing)}, which no head gives; "
-                f"the heads give {', '.join(sorted(network.maps))}"
-            )
-    _refuse_repeated("model.losses: more than one loss gives a term", tuple(term for loss in losses.values() for term in loss.terms))
-    return losses
