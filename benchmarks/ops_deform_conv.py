@@ -56,8 +56,13 @@ def measure(implementation: str, what: str, shape, outputs: int, runs: int) -> d
     rng = np.random.RandomState(0)
 
     def arguments(height, width):
-        arrays = (rng.randn(batch, channels, height, width), rng.randn(batch, 18, height, width), rng.rand(batch, 9, height, width),
-                  rng.randn(outputs, channels, 3, 3), rng.randn(outputs))
+        arrays = (
+            rng.randn(batch, channels, height, width),
+            rng.randn(batch, 18, height, width),
+            rng.rand(batch, 9, height, width),
+            rng.randn(outputs, channels, 3, 3),
+            rng.randn(outputs),
+        )
         return [Tensor(array.astype(np.float32)) for array in arrays]
 
     network = Forward() if what == "forward" else WithGradients()
@@ -88,8 +93,13 @@ def summary(measured: list) -> dict:
     milliseconds = np.concatenate([one["seconds"] for one in measured]) * 1000
     first, median, third = np.percentile(milliseconds, [25, 50, 75])
     cpu = np.median(np.concatenate([one["cpu_seconds"] for one in measured])) * 1000
-    return {"median_ms": round(median, 2), "cpu_ms": round(cpu, 2), "quartiles_ms": [round(first, 2), round(third, 2)],
-            "runs": len(milliseconds), "memory_mib": round(max(one["memory_mib"] for one in measured))}
+    return {
+        "median_ms": round(median, 2),
+        "cpu_ms": round(cpu, 2),
+        "quartiles_ms": [round(first, 2), round(third, 2)],
+        "runs": len(milliseconds),
+        "memory_mib": round(max(one["memory_mib"] for one in measured)),
+    }
 
 
 def main() -> None:
@@ -107,8 +117,9 @@ def main() -> None:
     for _ in range(3):
         for what in PASSES:
             for variant in VARIANTS:
-                done = subprocess.run([sys.executable, __file__, *sys.argv[1:], "--one", variant, what], stdout=subprocess.PIPE, text=True,
-                                      check=True)
+                done = subprocess.run(
+                    [sys.executable, __file__, *sys.argv[1:], "--one", variant, what], stdout=subprocess.PIPE, text=True, check=True
+                )
                 measured.setdefault(what, {}).setdefault(variant, []).append(json.loads(done.stdout.splitlines()[-1]))
     results = {what: {variant: summary(runs) for variant, runs in variants.items()} for what, variants in measured.items()}
     if options.json:
@@ -118,8 +129,10 @@ def main() -> None:
     for what, variants in results.items():
         for variant, row in variants.items():
             first, third = row["quartiles_ms"]
-            print(f"{what:15} {variant:9} {row['median_ms']:9.2f} ms ({first:.2f} to {third:.2f}, {row['runs']} runs)  "
-                  f"CPU {row['cpu_ms']:8.2f} ms  {row['memory_mib']:5d} MiB")
+            print(
+                f"{what:15} {variant:9} {row['median_ms']:9.2f} ms ({first:.2f} to {third:.2f}, {row['runs']} runs)  "
+                f"CPU {row['cpu_ms']:8.2f} ms  {row['memory_mib']:5d} MiB"
+            )
         portable, native = variants["portable"], variants["native"]
         ratios = [portable[key] / native[key] for key in ("median_ms", "cpu_ms")]
         print(f"{what:15} ratio     {ratios[0]:9.1f}, of CPU times {ratios[1]:.1f}")

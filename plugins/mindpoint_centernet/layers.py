@@ -17,8 +17,17 @@ def default_init(fan_in: int) -> Uniform:
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = False, init: Initializer = None) -> nn.Conv2d:
     """Convolution with an odd kernel that keeps the size (divided by ``stride``); weight ``init`` is PyTorch's default if not given."""
     fan_in = in_channels * kernel * kernel
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, "pad", kernel // 2, has_bias=bias,
-                     weight_init=init or default_init(fan_in), bias_init=default_init(fan_in))
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel,
+        stride,
+        "pad",
+        kernel // 2,
+        has_bias=bias,
+        weight_init=init or default_init(fan_in),
+        bias_init=default_init(fan_in),
+    )
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:

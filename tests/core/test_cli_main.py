@@ -32,8 +32,7 @@ def commands(tmp_path_factory):
     names = ("greet", "fail", "interrupt", "crash", "flood", "dud")
     points = "".join(f"acme-{name} = acme_commands:{name}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[mindpoint.commands]\n{points}acme-lost = acme_commands_lost:main\n")
-    (root / "acme_commands.py").write_text(
-        '''
+    (root / "acme_commands.py").write_text('''
 from mindpoint.errors import ConfigError, MindpointError
 
 def greet(argv):
@@ -56,8 +55,7 @@ def flood(argv):
     return 0
 
 dud = "text"
-'''
-    )
+''')
     return root
 
 

@@ -96,7 +96,9 @@ def test_mistakes_of_arguments(work):
     assert refused(mindpoint("eval", "mixed", cwd=work), "no best.ckpt and no last.ckpt")
     assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: damaged, or no MindSpore checkpoint")
     assert refused(mindpoint("eval", "runs/toy", "--split", "test", cwd=work), "data.test")
-    assert refused(mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape")
+    assert refused(
+        mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape"
+    )
     assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
     assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: no image in this folder")
 

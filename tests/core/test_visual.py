@@ -13,8 +13,12 @@ def found(points, score=0.9, box=(10, 10, 90, 90), heatmap=True):
     points = np.array(points, np.float32)[None]
     joints = points.shape[1]
     return Detections(
-        np.array([box], np.float32), np.array([score], np.float32), np.zeros(1, int), points,
-        np.full((1, joints), score, np.float32), np.full((1, joints), heatmap),
+        np.array([box], np.float32),
+        np.array([score], np.float32),
+        np.zeros(1, int),
+        points,
+        np.full((1, joints), score, np.float32),
+        np.full((1, joints), heatmap),
     )
 
 

@@ -73,7 +73,10 @@ class Spots(Dataset):
         return Sample(index, f"spot-{index}", image, objects)
 
     def ground_truth(self):
-        return {"images": [{"id": i} for i in range(self.count)], "annotations": [{"image_id": i, "cell": self._cell(i)} for i in range(self.count)]}
+        return {
+            "images": [{"id": i} for i in range(self.count)],
+            "annotations": [{"image_id": i, "cell": self._cell(i)} for i in range(self.count)],
+        }
 
 
 class Whole(Transform):

@@ -59,9 +59,9 @@ def test_real_images(tmp_path, coco_mini):
     sets += ["model.backbone.channels=[8, 16, 16, 16, 16, 16]", "model.heads.pose.head_conv=16"]
     done = mindpoint("train", "dla34_dcn_coco", *[part for value in sets for part in ("--set", value)], "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    ids = "[139, 181303]"
-    data = f"{{dataset: {{type: CocoKeypoints, annotations: {coco_mini}/annotations/person_keypoints_val2017.json, images: {val}, image_ids: {ids}}}}}"
-    evaluated = mindpoint("eval", "run", "--set", f"+data.val={data}", cwd=tmp_path)
+    annotations = coco_mini / "annotations" / "person_keypoints_val2017.json"
+    dataset = f"{{type: CocoKeypoints, annotations: {annotations}, images: {val}, image_ids: [139, 181303]}}"
+    evaluated = mindpoint("eval", "run", "--set", f"+data.val={{dataset: {dataset}}}", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
     assert {result["image_id"] for result in json.load(open(tmp_path / "run" / "eval-val" / "results.json"))} == {139, 181303}
     files = [val / "000000000139.jpg", val / "000000181303.jpg"]

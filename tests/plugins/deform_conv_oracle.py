@@ -26,7 +26,7 @@ def deform_conv(x, offset, mask, weight, bias, stride, padding, dilation, groups
     for n, g, i, j in np.ndindex(batch, groups, kh, kw):
         k = g * kh * kw + i * kw + j
         part = slice(g * share, (g + 1) * share)
-        dy, dx = offset[n, 2 * k:2 * k + 2]
+        dy, dx = offset[n, 2 * k : 2 * k + 2]
         from_top = rows * stride[0] - padding[0] + i * dilation[0] + dy
         from_left = columns * stride[1] - padding[1] + j * dilation[1] + dx
         value = at(x[n, part], from_top, from_left)

@@ -24,8 +24,14 @@ CONTENT = {
     "annotations": [
         {"id": 1, "image_id": 3, "category_id": 4, "bbox": [1, 2, 3.5, 4], "keypoints": [1, 2, 2, 0, 0, 0]},
         {
-            "id": 2, "image_id": 7, "category_id": 4, "bbox": [0, 0, 5, 5], "keypoints": [0] * 6,
-            "iscrowd": 1, "area": 9.5, "num_keypoints": 0,
+            "id": 2,
+            "image_id": 7,
+            "category_id": 4,
+            "bbox": [0, 0, 5, 5],
+            "keypoints": [0] * 6,
+            "iscrowd": 1,
+            "area": 9.5,
+            "num_keypoints": 0,
         },
         {"id": 3, "image_id": 3, "category_id": 2, "bbox": [5, 5, 6, 6], "keypoints": [6, 6, 1, 7, 7, 2]},
         {"id": 4, "image_id": 3, "category_id": 9, "bbox": [5, 5, 6, 6], "keypoints": []},
@@ -121,7 +127,8 @@ BAD_RECORDS = {
     "annotation lacks box": (_drop("annotations", 2, "bbox"), ["annotation 3 lacks 'bbox'"]),
     "annotation lacks keypoints": (_drop("annotations", 2, "keypoints"), ["annotation 3 lacks 'keypoints'"]),
     "keypoint length": (
-        _set("annotations", 2, "keypoints", [1.0] * 51), ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"],
+        _set("annotations", 2, "keypoints", [1.0] * 51),
+        ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"],
     ),
     "keypoint text": (_set("annotations", 2, "keypoints", [1, 2, "x", 1, 2, 2]), ["annotation 3", "'keypoints'", "no finite number"]),
     "box length": (_set("annotations", 2, "bbox", [1, 2, 3]), ["annotation 3", "'bbox' must hold 4 numbers", "got 3"]),

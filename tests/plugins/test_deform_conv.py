@@ -80,8 +80,13 @@ def example(case, seed=0):
     size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip((height, width), kernel, stride, padding, dilation)]
     taps = groups * kernel[0] * kernel[1]
     offset = rng.randint(-4, 4, (batch, 2 * taps, *size)) + rng.uniform(0.2, 0.8, (batch, 2 * taps, *size))
-    arguments = (rng.randn(batch, channels, height, width), offset, rng.rand(batch, taps, *size),
-                 rng.randn(outputs, channels, *kernel), rng.randn(outputs))
+    arguments = (
+        rng.randn(batch, channels, height, width),
+        offset,
+        rng.rand(batch, taps, *size),
+        rng.randn(outputs, channels, *kernel),
+        rng.randn(outputs),
+    )
     return [value.astype(np.float32) for value in arguments], (stride, padding, dilation, groups)
 
 
@@ -174,8 +179,10 @@ def test_native_is_deterministic():
     if not find_compilers():
         pytest.skip("no C++ compiler here")
     rng = np.random.RandomState(0)
-    arguments = [value.astype(np.float32) for value in (rng.randn(2, 16, 40, 40), rng.randn(2, 18, 40, 40) * 3, rng.rand(2, 9, 40, 40),
-                                                        rng.randn(8, 16, 3, 3), rng.randn(8))]
+    arguments = [
+        value.astype(np.float32)
+        for value in (rng.randn(2, 16, 40, 40), rng.randn(2, 18, 40, 40) * 3, rng.rand(2, 9, 40, 40), rng.randn(8, 16, 3, 3), rng.randn(8))
+    ]
     network = Function(1, 1, 1, 1, "native")
     gradients = Gradients(network)
     sens = Tensor(rng.randn(2, 8, 40, 40).astype(np.float32))
@@ -223,8 +230,12 @@ def test_cell_learns_the_same_with_both_implementations():
     if not find_compilers():
         pytest.skip("no C++ compiler here")
     rng = np.random.RandomState(0)
-    values = {"weight": rng.randn(6, 4, 3, 3), "bias": rng.randn(6), "conv_offset_mask.weight": rng.randn(54, 4, 3, 3) * 0.3,
-              "conv_offset_mask.bias": rng.randn(54)}
+    values = {
+        "weight": rng.randn(6, 4, 3, 3),
+        "bias": rng.randn(6),
+        "conv_offset_mask.weight": rng.randn(54, 4, 3, 3) * 0.3,
+        "conv_offset_mask.bias": rng.randn(54),
+    }
     x, sens = (Tensor(rng.randn(*shape).astype(np.float32)) for shape in ((2, 4, 9, 8), (2, 6, 5, 4)))
     results = []
     for implementation in ("portable", "native"):
@@ -252,11 +263,14 @@ class Step(nn.Cell):
 
 
 @pytest.mark.parametrize("mode", [ms.GRAPH_MODE, ms.PYNATIVE_MODE])
-@pytest.mark.parametrize("which, shape, words", [
-    (0, (2, 7, 6, 5), "weight (3, 4, 3, 3) does not fit an input of shape (2, 7, 6, 5)"),
-    (1, (2, 17, 6, 5), "offset has shape (2, 17, 6, 5), needed is (2, 18, 6, 5)"),
-    (2, (2, 9, 5, 5), "mask has shape (2, 9, 5, 5), needed is (2, 9, 6, 5)"),
-])
+@pytest.mark.parametrize(
+    "which, shape, words",
+    [
+        (0, (2, 7, 6, 5), "weight (3, 4, 3, 3) does not fit an input of shape (2, 7, 6, 5)"),
+        (1, (2, 17, 6, 5), "offset has shape (2, 17, 6, 5), needed is (2, 18, 6, 5)"),
+        (2, (2, 9, 5, 5), "mask has shape (2, 9, 5, 5), needed is (2, 9, 6, 5)"),
+    ],
+)
 def test_shapes_that_do_not_fit(mode, which, shape, words, implementation):
     ms.set_context(mode=mode)
     arguments, numbers = example("plain")

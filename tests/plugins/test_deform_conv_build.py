@@ -10,10 +10,12 @@ import pytest
 from mindpoint_centernet.ops import native_build
 
 SOURCE = Path(native_build.__file__).with_name("deform_conv.cc")
-BUILD = ("import sys, pathlib; from mindpoint_centernet.ops.native_build import build; "
-         "from mindpoint.errors import MindpointError\n"
-         "try: print(build(pathlib.Path(sys.argv[1])))\n"
-         "except MindpointError as error: sys.exit(f'refused: {error}')")
+BUILD = (
+    "import sys, pathlib; from mindpoint_centernet.ops.native_build import build; "
+    "from mindpoint.errors import MindpointError\n"
+    "try: print(build(pathlib.Path(sys.argv[1])))\n"
+    "except MindpointError as error: sys.exit(f'refused: {error}')"
+)
 
 needs_compiler = pytest.mark.skipif(not native_build.find_compilers(), reason="no C++ compiler here")
 
@@ -27,8 +29,9 @@ def environment(tmp_path):
 
 
 def start(environment, source=SOURCE):
-    return subprocess.Popen([sys.executable, "-c", BUILD, str(source)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(source)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def build(environment, source=SOURCE):
@@ -60,11 +63,14 @@ def test_six_processes_at_once_compile_once(tmp_path, environment):
 
 
 @needs_compiler
-@pytest.mark.parametrize("damage", [
-    pytest.param(lambda data: data[:len(data) // 2], id="truncated"),
-    pytest.param(lambda data: b"", id="emptied"),
-    pytest.param(lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], id="one bit"),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data[: len(data) // 2], id="truncated"),
+        pytest.param(lambda data: b"", id="emptied"),
+        pytest.param(lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], id="one bit"),
+    ],
+)
 def test_damaged_library_is_built_again(environment, damage):
     library, _ = build(environment)
     intact = library.read_bytes()
@@ -165,15 +171,22 @@ def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
     (tmp_path / "bin").mkdir()
     script = tmp_path / "network.py"
     script.write_text(NETWORK)
-    done = subprocess.run([sys.executable, str(script)], env={**environment, "PATH": str(tmp_path / "bin")}, cwd=tmp_path,
-                          stdout=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**environment, "PATH": str(tmp_path / "bin")},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0
     lines = [line for line in done.stdout.splitlines() if "deformable" in line or "portable" in line]
     reason = "no C++ compiler found (CXX is ''; g++ or clang++ will do)"
     assert lines == [
         f"mindpoint WARNING deformable convolution: MindSpore's own operator, slower than a compiled kernel: {reason}",
         "['portable', 'portable'] (1, 4, 6, 6)",
-        f"native: deformable convolution: the native implementation cannot be used: {reason}"]
+        f"native: deformable convolution: the native implementation cannot be used: {reason}",
+    ]
 
 
 @needs_compiler
@@ -181,8 +194,14 @@ def test_with_compiler_the_kernel_is_taken(tmp_path, environment):
     script = tmp_path / "network.py"
     script.write_text(NETWORK)
     folder = tmp_path / "a cache"  # MindSpore must take such a path too
-    done = subprocess.run([sys.executable, str(script)], env={**environment, "MINDPOINT_CACHE": str(folder)}, cwd=tmp_path,
-                          stdout=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**environment, "MINDPOINT_CACHE": str(folder)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0
     lines = [line for line in done.stdout.splitlines() if "deformable" in line or "native" in line]
     assert lines == ["mindpoint INFO deformable convolution: compiled kernel", "['native', 'native'] (1, 4, 6, 6)"]

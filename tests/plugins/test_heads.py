@@ -76,13 +76,21 @@ def targets(count, size, slots=2):
     """One person with all joints at random places."""
     rng = np.random.default_rng(0)
     arrays = {
-        "hm": rng.uniform(0, 1, (1, 1, size, size)), "hm_hp": rng.uniform(0, 1, (1, count, size, size)),
-        "wh": rng.uniform(1, 4, (1, slots, 2)), "reg": rng.uniform(0, 1, (1, slots, 2)), "hps": rng.normal(size=(1, slots, 2 * count)),
+        "hm": rng.uniform(0, 1, (1, 1, size, size)),
+        "hm_hp": rng.uniform(0, 1, (1, count, size, size)),
+        "wh": rng.uniform(1, 4, (1, slots, 2)),
+        "reg": rng.uniform(0, 1, (1, slots, 2)),
+        "hps": rng.normal(size=(1, slots, 2 * count)),
         "hp_offset": rng.uniform(0, 1, (1, slots * count, 2)),
     }
     arrays = {name: value.astype(np.float32) for name, value in arrays.items()}
-    arrays.update(ind=np.array([[3, 0]]), reg_mask=np.array([[1, 0]], np.uint8), hp_ind=rng.integers(0, size * size, (1, slots * count)),
-                  hps_mask=np.repeat(np.array([[[1], [0]]], np.uint8), 2 * count, 2), hp_mask=np.repeat([[1, 0]], count, 1))
+    arrays.update(
+        ind=np.array([[3, 0]]),
+        reg_mask=np.array([[1, 0]], np.uint8),
+        hp_ind=rng.integers(0, size * size, (1, slots * count)),
+        hps_mask=np.repeat(np.array([[[1], [0]]], np.uint8), 2 * count, 2),
+        hp_mask=np.repeat([[1, 0]], count, 1),
+    )
     arrays["hm"][0, 0].flat[3] = 1
     return arrays
 

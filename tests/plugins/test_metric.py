@@ -28,8 +28,14 @@ def truth(count, lefts=(10.0,), category=7, name="thing"):
     """Image 4 with an object at each of ``lefts``, image 5 with none."""
     annotations = [
         {
-            "id": number, "image_id": 4, "category_id": category, "bbox": [left, 20.0, SIDE, SIDE], "area": SIDE * SIDE, "iscrowd": 0,
-            "num_keypoints": count, "keypoints": np.c_[figure(count, left), np.full(count, 2.0)].ravel().tolist(),
+            "id": number,
+            "image_id": 4,
+            "category_id": category,
+            "bbox": [left, 20.0, SIDE, SIDE],
+            "area": SIDE * SIDE,
+            "iscrowd": 0,
+            "num_keypoints": count,
+            "keypoints": np.c_[figure(count, left), np.full(count, 2.0)].ravel().tolist(),
         }
         for number, left in enumerate(lefts)  # the first id is 0
     ]

@@ -36,6 +36,7 @@ print(hashlib.sha256(pixels + json.dumps(data.ground_truth()["annotations"]).enc
 def people(count=6, seed=3, keypoints=ALL, classes=("person",), **options):
     return SyntheticPeople(count, seed, keypoints, classes, **options)
 
+
 SMALL_FILES_ONLY = """
 import resource, sys
 from mindpoint.cli.main import main

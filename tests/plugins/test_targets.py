@@ -28,8 +28,14 @@ def test_official_numbers(golden, coco_mini):
 @pytest.mark.parametrize(
     "height, width, official, model_zoo, corrected",
     [
-        (2, 2, 0, 1, 0), (5, 3, 1, 1, 0), (10, 5, 1, 1, 0), (20, 10, 3, 2, 1),
-        (40, 20, 7, 3, 2), (64, 64, 17, 7, 5), (128, 128, 34, 13, 10), (100, 30, 12, 5, 3),
+        (2, 2, 0, 1, 0),
+        (5, 3, 1, 1, 0),
+        (10, 5, 1, 1, 0),
+        (20, 10, 3, 2, 1),
+        (40, 20, 7, 3, 2),
+        (64, 64, 17, 7, 5),
+        (128, 128, 34, 13, 10),
+        (100, 30, 12, 5, 3),
     ],
 )
 def test_radius(height, width, official, model_zoo, corrected):
@@ -56,8 +62,11 @@ def sample_of(boxes, keypoints, view=WHOLE, labels=None, crowd=None):
     count = len(boxes)
     keypoints = np.array(keypoints, np.float32)
     objects = Objects(
-        boxes=np.array(boxes, np.float32).reshape(count, 4), keypoints=keypoints, labels=np.array(labels or [0] * count, np.int64),
-        areas=np.ones(count, np.float32), crowd=np.array(crowd or [False] * count, bool),
+        boxes=np.array(boxes, np.float32).reshape(count, 4),
+        keypoints=keypoints,
+        labels=np.array(labels or [0] * count, np.int64),
+        areas=np.ones(count, np.float32),
+        crowd=np.array(crowd or [False] * count, bool),
     )
     return Sample(image_id=1, name="x", image=np.zeros((*SPEC.size, 3), np.uint8), objects=objects, view=view)
 

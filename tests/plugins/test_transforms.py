@@ -17,8 +17,11 @@ SQUARE = InputSpec(size=(512, 512), mean=[0, 0, 0], std=[1, 1, 1])
 def a_sample(height=48, width=64):
     rng = np.random.default_rng(4)
     objects = Objects(
-        boxes=np.array([[10, 5, 30, 40]], np.float32), keypoints=np.array([[[12, 8, 2], [14, 20, 1], [28, 22, 0]]], np.float32),
-        labels=np.zeros(1, np.int64), areas=np.array([700], np.float32), crowd=np.zeros(1, bool),
+        boxes=np.array([[10, 5, 30, 40]], np.float32),
+        keypoints=np.array([[[12, 8, 2], [14, 20, 1], [28, 22, 0]]], np.float32),
+        labels=np.zeros(1, np.int64),
+        areas=np.array([700], np.float32),
+        crowd=np.zeros(1, bool),
     )
     return Sample(image_id=1, name="x", image=rng.integers(0, 256, (height, width, 3), np.uint8), objects=objects)
 

@@ -1,1 +1,1 @@
-"""The command line. Each built-in command is a module here with the line ``HELP = "..."``, ``add_arguments(parser)`` and ``run(args) -> int``."""
+"""The command line. Each built-in command is a module here with ``HELP = "..."``, ``add_arguments(parser)`` and ``run(args) -> int``."""

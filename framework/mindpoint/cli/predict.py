@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         write_image(folder / names[path], draw(image, found, config.keypoints, score_threshold=args.threshold))
         records.append({"image": str(path), "objects": found.to_records(config.classes, config.keypoints.names)})
     write_text(folder / "predictions.json", json.dumps(records, indent=1) + "\n")
-    print(f"{sum(len(record['objects']) for record in records)} objects in {len(records)} images; pictures and predictions.json are in {folder}")
+    count = sum(len(record["objects"]) for record in records)
+    print(f"{count} objects in {len(records)} images; pictures and predictions.json are in {folder}")
     return 2 if broken else 0
 
 

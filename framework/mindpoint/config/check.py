@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from mindpoint.config.node import Node, Problems, join, place
 from mindpoint.config.references import Unresolved
-from mindpoint.config.schema import Kind, Named, Section, Slot
+from mindpoint.config.schema import Kind, Section, Slot
 from mindpoint.config.text import one_line, parse
 from mindpoint.config.walk import advice, below, fields
 from mindpoint.errors import ConfigError

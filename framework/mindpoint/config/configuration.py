@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.config import files
-from mindpoint.config.check import check, find_entry, nested_blocks, positioned, settings
+from mindpoint.config.check import check, find_entry, positioned, settings
 from mindpoint.config.node import Node, Problems, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve

@@ -44,9 +44,7 @@ class Detections:
                 "box": self.boxes[row].tolist(),
                 "keypoints": [
                     {"name": name, "x": float(x), "y": float(y), "score": float(score), "from_heatmap": bool(heatmap)}
-                    for name, (x, y), score, heatmap in zip(
-                        names, self.keypoints[row], self.keypoint_scores[row], self.from_heatmap[row]
-                    )
+                    for name, (x, y), score, heatmap in zip(names, self.keypoints[row], self.keypoint_scores[row], self.from_heatmap[row])
                 ],
             }
             for row in range(len(self))

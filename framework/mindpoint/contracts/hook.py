@@ -24,8 +24,8 @@ POINTS = (
 class Hook:
     """Called by the trainer at ten points; see :class:`mindpoint.engine.trainer.Trainer` for when.
 
-    Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``, ``after_``
-    or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
+    Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``,
+    ``after_`` or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
     """
 
     def __init_subclass__(cls, **kwargs) -> None:

@@ -124,9 +124,9 @@ class Objects:
 class Sample:
     """One image on its way from the data set to the network.
 
-    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``; the one that cuts the
-    window out sets ``view`` and from then on ``image`` is the raster that the network will see, while
-    ``objects`` stay in pixels of the (mirrored) original image.
+    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``; the one that cuts
+    the window out sets ``view`` and from then on ``image`` is the raster that the network will see, while ``objects`` stay in pixels of
+    the (mirrored) original image.
 
     Attributes:
         image_id: id in the annotation file.

@@ -8,8 +8,8 @@ from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
 
-# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A dictionary may
-# travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
+# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A
+# dictionary may travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
 
 
 class Backbone(nn.Cell):
@@ -25,7 +25,9 @@ class Neck(nn.Cell):
 
 
 class Head(nn.Cell):
-    """``construct(tuple of maps) -> {name: raw map (B, C, H, W)}``. The constructor names ``in_features``; it may name ``keypoints`` and ``classes``.
+    """``construct(tuple of maps) -> {name: raw map (B, C, H, W)}``.
+
+    The constructor names ``in_features``; it may name ``keypoints`` and ``classes``.
 
     Attributes:
         out_maps: the channels of each map by name. Names of all heads of a network differ.
@@ -39,8 +41,8 @@ class Head(nn.Cell):
 class Loss(nn.Cell):
     """``construct(outputs, targets) -> (total, {term: scalar})``.
 
-    Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen inside; inputs
-    are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
+    Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen
+    inside; inputs are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
     give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps``, the names of all maps that the heads give.
 
     Attributes:

@@ -97,7 +97,8 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
             missing = sorted(set(needs) - set(given))
             if missing:
                 raise ConfigError(
-                    f"model.losses.{name}: {type(loss).__name__} needs the {what} {', '.join(missing)}, which {giver} {', '.join(sorted(given))}"
+                    f"model.losses.{name}: {type(loss).__name__} needs the {what} {', '.join(missing)}, "
+                    f"which {giver} {', '.join(sorted(given))}"
                 )
     refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
     return losses

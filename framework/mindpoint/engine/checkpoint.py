@@ -24,7 +24,8 @@ class Checkpoint:
 
     Attributes:
         arrays: parameters by name: of the network, and of the optimizer if it was written in training.
-        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ...; empty in a file that was not written here.
+        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ...;
+            empty in a file that was not written here.
     """
 
     arrays: Dict[str, np.ndarray]

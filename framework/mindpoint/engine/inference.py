@@ -47,9 +47,7 @@ class Detector:
         """Detections of each BGR uint8 image ``(H, W, 3)``, in its pixels."""
         parts: List[List[Detections]] = [[] for _ in images]
         for scale in self.settings.scales:
-            prepared = [
-                prepare(image, self.input_spec, self.settings.resolution, scale, self.divisor) for image in images
-            ]
+            prepared = [prepare(image, self.input_spec, self.settings.resolution, scale, self.divisor) for image in images]
             for rows in self._batches([array.shape for array, _ in prepared]):
                 found = self._run(np.stack([prepared[row][0] for row in rows]), [prepared[row][1] for row in rows])
                 for row, detections in zip(rows, found):

@@ -14,7 +14,8 @@ from mindpoint.engine.network import Network
 class TrainStep(nn.Cell):
     """Forward, gradients and update; an update with a gradient that is not finite is left out.
 
-    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, terms, finite)``; ``finite`` false tells that nothing was updated. Its parameters are the network's and the optimizer's: saved and
+    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, terms, finite)``; ``finite`` false tells that nothing was
+    updated. Its parameters are the network's and the optimizer's: saved and
     loaded together they continue a training.
 
     Attributes:

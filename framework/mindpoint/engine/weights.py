@@ -34,7 +34,10 @@ class LoadReport:
         return not self.missing and not self.differs
 
     def __str__(self) -> str:
-        lines = [f"{len(self.matched)} matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected, {len(self.differs)} of another shape"]
+        lines = [
+            f"{len(self.matched)} matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected, "
+            f"{len(self.differs)} of another shape"
+        ]
         lines += _some("missing", self.missing)
         lines += _some("unexpected", self.unexpected)
         lines += _some("another shape", [f"{name}: {ours} here, {theirs} in the file" for name, ours, theirs in self.differs])

@@ -14,8 +14,8 @@ from mindpoint.runtime.progress import on_terminal
 
 
 class Console(Hook):
-    """Every so many steps a line with epoch, step, rate, remaining time, learning rate, the total and every term, averaged since the line before.
-    On a terminal a bar for the running epoch stands below.
+    """Every so many steps a line with epoch, step, rate, remaining time, learning rate, the total and every term, averaged since the line
+    before. On a terminal a bar for the running epoch stands below.
 
     Args:
         every: steps between two lines.
@@ -30,13 +30,15 @@ class Console(Hook):
 
     def before_train(self, trainer) -> None:
         self._say(
-            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epochs of {trainer.steps_per_epoch} steps, "
-            f"{trainer.loader.batch_size} images a step"
+            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epochs of "
+            f"{trainer.steps_per_epoch} steps, {trainer.loader.batch_size} images a step"
         )
 
     def before_epoch(self, trainer) -> None:
         if on_terminal():
-            self.bar = tqdm(total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr)
+            self.bar = tqdm(
+                total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr
+            )
 
     def after_step(self, trainer) -> None:
         self.pending.append((trainer.losses, trainer.data_seconds + trainer.step_seconds))

@@ -39,4 +39,6 @@ class Evaluation(Hook):
         if unknown:
             raise ConfigError(f"hooks.evaluation.until: there is no statistic {', '.join(unknown)}; there are {', '.join(trainer.metrics)}")
         if self.until and all(trainer.metrics[name] >= value for name, value in self.until.items()):
-            trainer.stop_reason = ", ".join(f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items())
+            trainer.stop_reason = ", ".join(
+                f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items()
+            )

@@ -11,8 +11,8 @@ from mindpoint.errors import ConfigError, OutputError
 
 
 class JsonLines(Hook):
-    """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds", "skipped_steps"}``
-    after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. Values that are not finite are null.
+    """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
+    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. Values that are not finite are null.
 
     Args:
         every: steps between two lines.

@@ -28,4 +28,3 @@ class Pictures(Hook):
         truth = [draw_objects(sample.image, sample.objects, self.keypoints) for sample in samples]
         found = [draw(s.image, trainer.detections[s.image_id], self.keypoints, score_threshold=self.threshold) for s in samples]
         write_image(make_folder(trainer.run_dir / "pictures") / f"epoch-{trainer.epoch:04d}.jpg", grid(truth + found, columns=len(samples)))
-

@@ -1,8 +1,8 @@
 """What parts there are: entry points of installed distributions, looked up by name and imported when used.
 
-    registry("backbones").names()
-    registry("backbones").get("MyBackbone")
-    signature_of(registry("backbones").find("MyBackbone"))
+registry("backbones").names()
+registry("backbones").get("MyBackbone")
+signature_of(registry("backbones").find("MyBackbone"))
 """
 
 from mindpoint.registry.annotation import LISTS, Annotation

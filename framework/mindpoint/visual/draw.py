@@ -119,9 +119,7 @@ def _box(canvas: np.ndarray, box: np.ndarray, color: Color, text: str = "") -> N
     cv2.putText(canvas, text, (left + 1, bottom - 2), cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _figure(
-    canvas: np.ndarray, points: np.ndarray, shown: np.ndarray, solid: np.ndarray, keypoints: Keypoints, skeleton: bool
-) -> None:
+def _figure(canvas: np.ndarray, points: np.ndarray, shown: np.ndarray, solid: np.ndarray, keypoints: Keypoints, skeleton: bool) -> None:
     """One object's limbs, in the mean colour of their ends, and joints on top of them."""
     thickness = _thickness(canvas)
     shown = shown & np.isfinite(points).all(axis=1)

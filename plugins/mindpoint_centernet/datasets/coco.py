@@ -83,8 +83,11 @@ class CocoKeypoints(Dataset):
         index = range(len(self))[index]
         part = slice(self._first[index], self._first[index + 1])
         return Objects(
-            boxes=self._boxes[part].copy(), keypoints=self._keypoints[part].copy(), labels=self._labels[part].copy(),
-            areas=self._areas[part].copy(), crowd=self._crowd[part].copy(),
+            boxes=self._boxes[part].copy(),
+            keypoints=self._keypoints[part].copy(),
+            labels=self._labels[part].copy(),
+            areas=self._areas[part].copy(),
+            crowd=self._crowd[part].copy(),
         )
 
     def ground_truth(self) -> dict:

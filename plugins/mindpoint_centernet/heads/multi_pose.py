@@ -49,8 +49,16 @@ class MultiPoseHeads(Head):
         hp_offset: give ``hp_offset``; useless without ``hm_hp``.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...], keypoints: Keypoints, classes: List[str], head_conv: int = 256,
-                 reg: bool = True, hm_hp: bool = True, hp_offset: bool = True):
+    def __init__(
+        self,
+        in_features: Tuple[FeatureSpec, ...],
+        keypoints: Keypoints,
+        classes: List[str],
+        head_conv: int = 256,
+        reg: bool = True,
+        hm_hp: bool = True,
+        hp_offset: bool = True,
+    ):
         super().__init__()
         if head_conv < 0:
             raise ConfigError(f"MultiPoseHeads: head_conv must be 0 or more channels, not {head_conv}")

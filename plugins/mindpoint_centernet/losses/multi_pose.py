@@ -36,17 +36,36 @@ class MultiPoseLoss(Loss):
         maps: names of the maps that the heads give; the run provides it.
     """
 
-    def __init__(self, hm_weight: float = 1.0, wh_weight: float = 0.1, off_weight: float = 1.0, hp_weight: float = 1.0,
-                 hm_hp_weight: float = 1.0, joint_loss: Literal["focal", "mse"] = "focal", regression: Literal["l1", "smooth_l1"] = "l1",
-                 dense: bool = False, normalization: Literal["official", "model_zoo"] = "official", ignore_regions: bool = False,
-                 maps: Sequence[str] = ("hm", "wh", "hps", *_OPTIONAL)):
+    def __init__(
+        self,
+        hm_weight: float = 1.0,
+        wh_weight: float = 0.1,
+        off_weight: float = 1.0,
+        hp_weight: float = 1.0,
+        hm_hp_weight: float = 1.0,
+        joint_loss: Literal["focal", "mse"] = "focal",
+        regression: Literal["l1", "smooth_l1"] = "l1",
+        dense: bool = False,
+        normalization: Literal["official", "model_zoo"] = "official",
+        ignore_regions: bool = False,
+        maps: Sequence[str] = ("hm", "wh", "hps", *_OPTIONAL),
+    ):
         super().__init__()
-        for name, value, known in (("joint_loss", joint_loss, ("focal", "mse")), ("regression", regression, ("l1", "smooth_l1")),
-                                   ("normalization", normalization, ("official", "model_zoo"))):
+        for name, value, known in (
+            ("joint_loss", joint_loss, ("focal", "mse")),
+            ("regression", regression, ("l1", "smooth_l1")),
+            ("normalization", normalization, ("official", "model_zoo")),
+        ):
             if value not in known:
                 raise ConfigError(f"MultiPoseLoss: {name} '{value}' is neither '{known[0]}' nor '{known[1]}'")
-        self.factors = {"hm_loss": hm_weight, "wh_loss": wh_weight, "off_loss": off_weight, "hp_loss": hp_weight,
-                        "hm_hp_loss": hm_hp_weight, "hp_offset_loss": off_weight}
+        self.factors = {
+            "hm_loss": hm_weight,
+            "wh_loss": wh_weight,
+            "off_loss": off_weight,
+            "hp_loss": hp_weight,
+            "hm_hp_loss": hm_hp_weight,
+            "hp_offset_loss": off_weight,
+        }
         self.joint_loss, self.dense, self.ignore_regions = joint_loss, dense, ignore_regions
         self.distance = absolute if regression == "l1" else smooth_absolute
         self.per_coordinate = normalization == "official" and regression == "l1"

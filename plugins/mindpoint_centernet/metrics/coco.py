@@ -105,9 +105,7 @@ class CocoMetric(Metric):
                 "which makes keypoint tolerances larger than COCO's."
             )
         if not results:
-            notes.append(
-                "There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded."
-            )
+            notes.append("There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded.")
         elif not any(r["image_id"] in wanted for r in results):
             notes.append(
                 f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., "

@@ -38,8 +38,12 @@ class Deconv(Neck):
             ``plain`` has none.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Sequence[int] = (256, 256, 256),
-                 conv: Literal["deformable", "plain"] = "deformable"):
+    def __init__(
+        self,
+        in_features: Tuple[FeatureSpec, ...],
+        channels: Sequence[int] = (256, 256, 256),
+        conv: Literal["deformable", "plain"] = "deformable",
+    ):
         super().__init__()
         if conv not in ("deformable", "plain"):
             raise ConfigError(f"Deconv: conv '{conv}' is neither 'deformable' nor 'plain'")

@@ -119,12 +119,30 @@ def _portable(x, offset, mask, weight, stride, padding, dilation, groups):
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
     start_y, start_x = _starts((h, w), kernel, stride, padding, dilation, groups)
     packed = ops.concat((_unmoved_at_border(steps[:, :, 1], start_x), _unmoved_at_border(steps[:, :, 0], start_y), mask), 1)
-    return ops.deformable_conv2d(x, weight, packed, kernel, (1, 1) + stride, (padding[0], padding[0], padding[1], padding[1]),
-                                 dilations=(1, 1) + dilation, deformable_groups=groups)
+    return ops.deformable_conv2d(
+        x,
+        weight,
+        packed,
+        kernel,
+        (1, 1) + stride,
+        (padding[0], padding[0], padding[1], padding[1]),
+        dilations=(1, 1) + dilation,
+        deformable_groups=groups,
+    )
 
 
-def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias=None, stride=1, padding=1, dilation=1,
-                  deformable_groups=1, implementation="auto"):
+def deform_conv2d(
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias=None,
+    stride=1,
+    padding=1,
+    dilation=1,
+    deformable_groups=1,
+    implementation="auto",
+):
     """Deformable convolution as a function, in graphs and eagerly.
 
     x: (B, I, H, W) float32; offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one run for
@@ -152,13 +170,22 @@ class DeformConv2d(nn.Cell):
     starts at zero: no offset, every mask 0.5. ``implementation``: see the module.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Union[int, Tuple[int, int]] = 3,
-                 stride: Union[int, Tuple[int, int]] = 1, padding: Union[int, Tuple[int, int]] = 1,
-                 dilation: Union[int, Tuple[int, int]] = 1, deformable_groups: int = 1, implementation: str = "auto"):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Union[int, Tuple[int, int]] = 3,
+        stride: Union[int, Tuple[int, int]] = 1,
+        padding: Union[int, Tuple[int, int]] = 1,
+        dilation: Union[int, Tuple[int, int]] = 1,
+        deformable_groups: int = 1,
+        implementation: str = "auto",
+    ):
         super().__init__()
         if deformable_groups < 1 or in_channels % deformable_groups:
-            raise MindpointError(f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} "
-                                 "deformable groups")
+            raise MindpointError(
+                f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} " "deformable groups"
+            )
         kh, kw = _pair(kernel_size, "kernel size", 1)
         self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
         self.dilation, self.deformable_groups = _pair(dilation, "dilation", 1), deformable_groups
@@ -168,10 +195,30 @@ class DeformConv2d(nn.Cell):
         self.weight = Parameter(initializer(Uniform(bound), (out_channels, in_channels, kh, kw)), name="weight")
         self.bias = Parameter(initializer(Zero(), (out_channels,)), name="bias")
         top, side = self.padding
-        self.conv_offset_mask = nn.Conv2d(in_channels, self.offsets // 2 * 3, (kh, kw), self.stride, "pad", (top, top, side, side),
-                                          self.dilation, has_bias=True, weight_init="zeros", bias_init="zeros")
+        self.conv_offset_mask = nn.Conv2d(
+            in_channels,
+            self.offsets // 2 * 3,
+            (kh, kw),
+            self.stride,
+            "pad",
+            (top, top, side, side),
+            self.dilation,
+            has_bias=True,
+            weight_init="zeros",
+            bias_init="zeros",
+        )
 
     def construct(self, x):
         steered = self.conv_offset_mask(x)
-        return deform_conv2d(x, steered[:, :self.offsets], ops.sigmoid(steered[:, self.offsets:]), self.weight, self.bias, self.stride,
-                             self.padding, self.dilation, self.deformable_groups, self.implementation)
+        return deform_conv2d(
+            x,
+            steered[:, : self.offsets],
+            ops.sigmoid(steered[:, self.offsets :]),
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.deformable_groups,
+            self.implementation,
+        )

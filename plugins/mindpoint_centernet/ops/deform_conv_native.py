@@ -32,13 +32,23 @@ def kernel() -> ops.Custom:
     library = str(build(SOURCE))
     # The shapes come from the library: Python shape functions fail for dynamic shapes.
     tensors = [DataType.F32_Default] * 5 + [DataType.I64_Default]
-    backward = ops.Custom(f"{library}:DeformConvGrad", None,
-                          lambda x, offset, mask, weight, bias, geometry, dy: (x, offset, mask, weight, bias), "aot",
-                          reg_info=_registration("DeformConvGrad", tensors + [DataType.F32_Default], 5))
+    backward = ops.Custom(
+        f"{library}:DeformConvGrad",
+        None,
+        lambda x, offset, mask, weight, bias, geometry, dy: (x, offset, mask, weight, bias),
+        "aot",
+        reg_info=_registration("DeformConvGrad", tensors + [DataType.F32_Default], 5),
+    )
 
     def bprop(x, offset, mask, weight, bias, geometry, out, dout):
         dx, doffset, dmask, dweight, dbias = backward(x, offset, mask, weight, bias, geometry, dout)
         return dx, doffset, dmask, dweight, dbias, ops.zeros_like(geometry)
 
-    return ops.Custom(f"{library}:DeformConv", None, lambda x, offset, mask, weight, bias, geometry: x, "aot", bprop=bprop,
-                      reg_info=_registration("DeformConv", tensors, 1))
+    return ops.Custom(
+        f"{library}:DeformConv",
+        None,
+        lambda x, offset, mask, weight, bias, geometry: x,
+        "aot",
+        bprop=bprop,
+        reg_info=_registration("DeformConv", tensors, 1),
+    )

@@ -24,8 +24,17 @@ from typing import Iterator, List
 
 from mindpoint.errors import MindpointError
 
-FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-std=c++17", "-D_GLIBCXX_USE_CXX11_ABI=0",
-         "-Wl,-z,now")
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-ffp-contract=fast",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+    "-std=c++17",
+    "-D_GLIBCXX_USE_CXX11_ABI=0",
+    "-Wl,-z,now",
+)
 COMPILE_SECONDS = 300
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -145,8 +154,9 @@ def _compile(compiler: List[str], source: Path, library: Path) -> None:
 
 def _run(command: List[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, stdin=subprocess.DEVNULL,
-                              env={**os.environ, "LC_ALL": "C"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMPILE_SECONDS, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"}
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NativeBuildError(f"{command[0]}: {error}") from error
     if done.returncode:

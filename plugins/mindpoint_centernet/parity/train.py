@@ -138,7 +138,9 @@ def _relative(value: float, expected: float) -> float:
 def _loss_rows(kind: str, number: int, losses: Mapping[str, float], expected: Mapping[str, float]) -> List[Row]:
     ordinary, small_sums = (1e-3, 5e-3) if number == 0 else (0.01, 0.2)
     return [
-        Row("train", f"{kind}/{name} after {number} updates", _relative(losses[name], value), small_sums if name in SMALL_SUMS else ordinary)
+        Row(
+            "train", f"{kind}/{name} after {number} updates", _relative(losses[name], value), small_sums if name in SMALL_SUMS else ordinary
+        )
         for name, value in expected.items()
     ]
 

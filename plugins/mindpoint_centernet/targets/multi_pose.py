@@ -152,8 +152,15 @@ class MultiPoseTargets(TargetEncoder):
         seen = (points[..., 2] > 0) & (joints >= 0).all(2) & (joints < (self.width, self.height)).all(2) & kept[:, None]
         joints[~seen] = 0
         return _Located(
-            rows=np.flatnonzero(kept), boxes=boxes, centers=centers, pixels=centers.astype(np.int64), joints=joints,
-            joint_pixels=joints.astype(np.int64), joint_seen=seen, labelled=labelled, labels=sample.objects.labels[chosen],
+            rows=np.flatnonzero(kept),
+            boxes=boxes,
+            centers=centers,
+            pixels=centers.astype(np.int64),
+            joints=joints,
+            joint_pixels=joints.astype(np.int64),
+            joint_seen=seen,
+            labelled=labelled,
+            labels=sample.objects.labels[chosen],
             radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(np.maximum(sizes, 0)).tolist()],
         )
 
@@ -161,11 +168,15 @@ class MultiPoseTargets(TargetEncoder):
         """The targets with one row an object or joint."""
         slots, joints = self.max_objects, self.joints
         targets = {
-            "wh": np.zeros((slots, 2), np.float32), "reg": np.zeros((slots, 2), np.float32),
-            "ind": np.zeros(slots, np.int32), "reg_mask": np.zeros(slots, np.float32),
-            "hps": np.zeros((slots, joints, 2), np.float32), "hps_mask": np.zeros((slots, joints, 2), np.float32),
+            "wh": np.zeros((slots, 2), np.float32),
+            "reg": np.zeros((slots, 2), np.float32),
+            "ind": np.zeros(slots, np.int32),
+            "reg_mask": np.zeros(slots, np.float32),
+            "hps": np.zeros((slots, joints, 2), np.float32),
+            "hps_mask": np.zeros((slots, joints, 2), np.float32),
             "hp_offset": np.zeros((slots, joints, 2), np.float32),
-            "hp_ind": np.zeros((slots, joints), np.int32), "hp_mask": np.zeros((slots, joints), np.float32),
+            "hp_ind": np.zeros((slots, joints), np.int32),
+            "hp_mask": np.zeros((slots, joints), np.float32),
         }
         rows, boxes, pixels = located.rows, located.boxes, located.pixels
         targets["wh"][rows] = (boxes[:, 2:] - boxes[:, :2])[rows]

@@ -29,7 +29,7 @@ def to_official(name: str) -> str:
     owner, _, last = name.rpartition(".")
     name = f"{owner}.{_BATCH_NORM.get(last, last)}"
     if re.match(r"backbone\.(conv1|bn1|layer\d)\.", name):
-        return name[len("backbone."):]
+        return name[len("backbone.") :]
     name = re.sub(r"^backbone\.", "base.", name)
     return re.sub(r"^(neck|heads\.[^.]+)\.", "", name)
 
@@ -47,8 +47,12 @@ def from_official(names: Iterable[str], network: nn.Cell) -> Dict[str, str]:
 def _feeds_nothing(name: str, state: Mapping[str, np.ndarray]) -> bool:
     """What no output depends on: counters, the classifier, and the projection of a tree whose first part is itself a tree."""
     tree, project, _ = name.partition(".project.")
-    return (name.endswith(".num_batches_tracked") or re.match(r"(module\.)?(base\.)?fc\.", name) is not None
-            or bool(project) and f"{tree}.tree1.root.conv.weight" in state)
+    return (
+        name.endswith(".num_batches_tracked")
+        or re.match(r"(module\.)?(base\.)?fc\.", name) is not None
+        or bool(project)
+        and f"{tree}.tree1.root.conv.weight" in state
+    )
 
 
 def load_official(network: nn.Cell, state: Mapping[str, np.ndarray]) -> LoadReport:
