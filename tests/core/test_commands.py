@@ -59,7 +59,11 @@ def test_eval_takes_a_checkpoint_a_folder_and_changes(work):
         done = mindpoint("eval", model, "--out", "evaluated", cwd=work)
         assert done.returncode == 0 and "accuracy 1.000" in done.stdout, done.stderr
     more = mindpoint("eval", "runs/toy", "--set", "data.val.dataset.count=33", "--set", "test.batch_size=8", "--out", "more", cwd=work)
-    assert more.returncode == 0 and "33 images" in more.stdout
+    assert more.returncode == 0 and "Spots: 33 images" in more.stdout
+    assert "count: 33" in (work / "more" / "config.yaml").read_text()
+    assert (
+        mindpoint("eval", "runs/toy", cwd=work).returncode == 0 and (work / "runs" / "toy" / "eval-val-best" / "statistics.json").is_file()
+    )
     assert len(json.loads((work / "more" / "results.json").read_text())) == 33
 
 
@@ -94,12 +98,13 @@ def test_mistakes_of_arguments(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "train.weights=no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
     assert refused(mindpoint("eval", "no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
     assert refused(mindpoint("eval", "mixed", cwd=work), "no best.ckpt and no last.ckpt")
-    assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: damaged, or no MindSpore checkpoint")
+    assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: not a checkpoint by its name")
     assert refused(mindpoint("eval", "runs/toy", "--split", "test", cwd=work), "data.test")
     assert refused(
         mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape"
     )
     assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "holds images to predict on")
     assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: no image in this folder")
 
 
@@ -113,6 +118,11 @@ def test_an_error_in_the_data_ends_the_training_with_its_message(work):
 def test_no_permission(work):
     (work / "locked").mkdir(mode=0o500)
     assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "locked/run", cwd=work), "locked/run", "ermission")
+
+
+def test_a_run_that_could_not_start_leaves_no_folder(work):
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "data.train.batch_size=50", "--out", "unstarted", cwd=work), "batch_size")
+    assert not (work / "unstarted").exists()
 
 
 def test_a_file_where_a_folder_should_be(work):

@@ -40,6 +40,7 @@ def example(seed=0, persons=2):
         "dense_hps": rng.normal(size=(2, 2 * J, SIZE, SIZE)).astype(np.float32),
         "dense_hps_mask": rng.uniform(0, 1, (2, 2 * J, SIZE, SIZE)).astype(np.float32) * (persons > 0),
         "hm_weight": rng.integers(0, 2, (2, 1, SIZE, SIZE)).astype(np.float32),
+        "hm_hp_weight": rng.integers(0, 2, (2, 1, SIZE, SIZE)).astype(np.float32),
     }
     for person in range(persons):
         targets["reg_mask"][0, person] = 1
@@ -76,10 +77,10 @@ class Gradients(nn.Cell):
         return total, terms, gradients
 
 
-def run(outputs, targets, **arguments):
+def run(outputs, values, **arguments):
     """Total, terms by name, gradients by map."""
     loss = MultiPoseLoss(maps=tuple(outputs), **arguments)
-    total, terms, gradients = Gradients(loss, outputs)(*(ms.Tensor(targets[name]) for name in loss.needs_targets))
+    total, terms, gradients = Gradients(loss, outputs)(*(ms.Tensor(values[name]) for name in loss.needs_targets))
     return (
         float(total.asnumpy()),
         {name: float(value.asnumpy()) for name, value in zip(loss.terms, terms)},
@@ -187,16 +188,23 @@ def test_model_zoo_doubles_sizes_and_offsets_only():
 def test_ignored_regions_count_neither_as_person_nor_as_background():
     o, t = example()
     t["hm_weight"][0, 0].flat[t["ind"][0, :2]] = (0, 1)
-    _, terms, gradients = run(o, t, ignore_regions=True)
-    assert terms["hm_loss"] == pytest.approx(focal(o["hm"], t["hm"], t["hm_weight"]), rel=1e-5)
-    assert np.all(gradients["hm"][t["hm_weight"] == 0] == 0)
+    for kind in ("focal", "mse"):
+        _, terms, gradients = run(o, t, targets=tuple(t), joint_loss=kind)
+        assert terms["hm_loss"] == pytest.approx(focal(o["hm"], t["hm"], t["hm_weight"]), rel=1e-5)
+        assert np.all(gradients["hm"][t["hm_weight"] == 0] == 0)
+        joints = focal(o["hm_hp"], t["hm_hp"], t["hm_hp_weight"])
+        squares = float((t["hm_hp_weight"] * (o["hm_hp"] - t["hm_hp"]) ** 2).mean())
+        assert terms["hm_hp_loss"] == pytest.approx(joints if kind == "focal" else squares, rel=1e-5)
+        assert np.all(gradients["hm_hp"][np.broadcast_to(t["hm_hp_weight"], o["hm_hp"].shape) == 0] == 0)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"dense": True, "joint_loss": "mse", "regression": "smooth_l1"}, {"ignore_regions": True}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"dense": True, "joint_loss": "mse", "regression": "smooth_l1"}, {"targets": ("hm_weight", "hm_hp_weight")}]
+)
 def test_nobody_in_the_batch_is_finite(arguments):
     o, t = example(persons=0)
-    if "ignore_regions" in arguments:
-        t["hm_weight"][:] = 0
+    if "targets" in arguments:
+        t["hm_weight"][:] = t["hm_hp_weight"][:] = 0
     total, terms, gradients = run(o, t, **arguments)
     assert np.isfinite([total, *terms.values()]).all() and all(np.isfinite(g).all() for g in gradients.values())
     assert terms["wh_loss"] == terms["off_loss"] == terms["hp_offset_loss"] == terms["hp_loss"] == 0

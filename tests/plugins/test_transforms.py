@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points
+from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points, whole_extent
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.transforms.color import ColorAugment, color_map
-from mindpoint_centernet.transforms.view import RandomView, apply_view, crop_border, mirror_objects, whole_extent, window_view
+from mindpoint_centernet.transforms.view import RandomView, apply_view, crop_border, mirror_objects, window_view
 
 KEYPOINTS = Keypoints(names=["nose", "left_hand", "right_hand"])
 SQUARE = InputSpec(size=(512, 512), mean=[0, 0, 0], std=[1, 1, 1])
@@ -62,7 +62,7 @@ def test_pixels_and_points_move_together(mirror, rotation):
 
 
 def test_whole_view_holds_the_image():
-    assert whole_extent(640, 427, SQUARE) == 640 and whole_extent(427, 640, SQUARE) == 640
+    assert whole_extent(640, 427, SQUARE.size) == 640 and whole_extent(427, 640, SQUARE.size) == 640
     for size in ((256, 512), (512, 256)):
         spec = InputSpec(size=size, mean=[0, 0, 0], std=[1, 1, 1])
         for width, height in ((640, 427), (427, 640)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 HELP = "evaluate a checkpoint: COCO statistics and result file"
 
@@ -13,13 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     parser.add_argument("--split", default="val", help="which data to evaluate on: data.SPLIT (default: val)")
-    parser.add_argument("--out", metavar="DIR", help="where statistics.json and results.json go (default: beside the checkpoint)")
+    parser.add_argument("--out", metavar="DIR", help="where statistics.json and results.json go (default: eval-SPLIT-CHECKPOINT beside it)")
 
 
 def run(args: argparse.Namespace) -> int:
     from mindpoint.engine.build import build_dataset, build_metric
     from mindpoint.engine.evaluation import evaluate, save_evaluation
-    from mindpoint.engine.files import make_folder
+    from mindpoint.engine.files import make_folder, write_text
     from mindpoint.engine.inference import build_detector
     from mindpoint.engine.model import find_checkpoint, network_of, read_model
     from mindpoint.runtime import device, logs
@@ -28,11 +27,12 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     config, stored = read_model(args.model, args.config, args.set)
     place = find_checkpoint(args.model)
-    folder = make_folder(args.out or place.parent / f"eval-{args.split}")
     device.setup(config.section("runtime").device, config.seed)
     dataset, metric = build_dataset(config, args.split), build_metric(config)
+    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}")
+    write_text(folder / "config.yaml", config.to_yaml())
     detector = build_detector(config, network_of(config, stored, str(place)))
     result = evaluate(detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
-    save_evaluation(result, Path(folder))
-    print(f"{result.table}\n{len(dataset)} images; statistics.json and results.json are in {folder}")
+    save_evaluation(result, folder)
+    print(f"{result.table}\nstatistics.json and results.json are in {folder}")
     return 0

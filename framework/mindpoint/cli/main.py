@@ -32,18 +32,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
-    except MindpointError as error:
-        if os.environ.get("MINDPOINT_DEBUG") == "1":
-            traceback.print_exc()
-        message = str(error)
-        print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("mindpoint: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
         return BROKEN_PIPE
+    except (MindpointError, OSError) as error:  # OSError: a file or folder that the machine refuses
+        if os.environ.get("MINDPOINT_DEBUG") == "1":
+            traceback.print_exc()
+        message = str(error) if isinstance(error, MindpointError) else f"{error.filename or 'a file'}: {error.strerror or error}"
+        print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
+        return MindpointError.exit_code
+    except KeyboardInterrupt:
+        print("mindpoint: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _run(argv: List[str]) -> int:

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.engine.images import read_image, write_image
     from mindpoint.engine.inference import build_detector
     from mindpoint.engine.model import find_checkpoint, network_of, read_model
-    from mindpoint.errors import DataError
+    from mindpoint.errors import DataError, OutputError
     from mindpoint.runtime import device, logs
     from mindpoint.runtime.progress import track
     from mindpoint.visual.draw import draw
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     paths = image_paths(args.inputs)
     folder = make_folder(args.out)
+    if folder.resolve() in {path.resolve().parent for path in paths}:
+        raise OutputError(f"{folder}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
     config, stored = read_model(args.model, args.config, args.set)
     device.setup(config.section("runtime").device, config.seed)
     detector = build_detector(config, network_of(config, stored, str(find_checkpoint(args.model))))

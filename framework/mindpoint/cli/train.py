@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 from pathlib import Path
+from typing import Optional
 
 HELP = "train what a configuration describes"
 
@@ -18,33 +21,39 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
 
     config = load_config(args.config, args.set)
-    run_dir = _run_dir(args.out, Path(config.name).stem)
 
     from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.files import make_folder, write_text
+    from mindpoint.engine.files import write_text
     from mindpoint.runtime import device, logs, versions
 
     logs.setup()
-    device.setup(config.section("runtime").device, config.seed)
-    trainer = build_trainer(config, run_dir)
-    make_folder(run_dir)
-    write_text(run_dir / "config.yaml", config.to_yaml())
-    write_text(run_dir / "versions.txt", "".join(f"{name} {version}\n" for name, version in versions.versions().items()))
+    run_dir = _make_run_dir(args.out, Path(config.name).stem)
+    try:
+        device.setup(config.section("runtime").device, config.seed)
+        trainer = build_trainer(config, run_dir)
+        write_text(run_dir / "config.yaml", config.to_yaml())
+        write_text(run_dir / "versions.txt", "".join(f"{name} {version}\n" for name, version in versions.versions().items()))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            run_dir.rmdir()  # goes only if nothing was written
+        raise
     trainer.train()
     return 0
 
 
-def _run_dir(out: str, name: str) -> Path:
+def _make_run_dir(out: Optional[str], name: str) -> Path:
+    """A folder of this run's own, also if another run starts at the same moment."""
+    from mindpoint.engine.files import make_folder
     from mindpoint.errors import OutputError
 
     if out is not None:
-        path = Path(out)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        path = make_folder(out)
+        if any(path.iterdir()):
             raise OutputError(f"{path}: is not an empty folder; choose another one with --out")
         return path
-    number = 1
-    while True:
-        path = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        if not path.exists():
+    runs = make_folder("runs")
+    for number in itertools.count(1):
+        path = runs / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
             return path
-        number += 1

@@ -36,7 +36,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """``runtime``: where the network runs; ``auto`` takes an Ascend device if there is one."""
+    """``runtime``: where the network runs; ``auto`` is what the installed MindSpore was built for."""
 
     device: Literal["auto", "CPU", "Ascend"] = "auto"
 
@@ -141,7 +141,7 @@ ROOT = Section(
                 "backbone": Slot("backbones", _IMAGES, required=True),
                 "neck": Slot("necks", ("in_features", *_IMAGES)),
                 "heads": Named(Slot("heads", ("in_features", *_IMAGES)), required=True),
-                "losses": Named(Slot("losses", ("maps", *_LABELS))),
+                "losses": Named(Slot("losses", ("maps", "targets", *_LABELS))),
                 "decoder": Slot("decoders", _LABELS),
             },
             required=True,
@@ -157,7 +157,7 @@ ROOT = Section(
             )
         ),
         "optimizer": Slot("optimizers", ("params",)),
-        "schedule": Slot("schedules", ("epochs", "steps_per_epoch", "lr")),
+        "schedule": Slot("schedules", ("epochs", "steps_per_epoch")),
         "train": Section(TrainSettings),
         "test": Section(TestSettings, {"metric": Slot("metrics", _LABELS)}),
         "hooks": Named(Slot("hooks", (*_LABELS, "run_dir"))),

@@ -29,6 +29,10 @@ class Dataset(ABC):
     def ground_truth(self) -> dict:
         """All annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; the ids are those of the samples."""
 
+    def __str__(self) -> str:
+        """What an evaluation on it names: the source, the number of images, and which were left out."""
+        return f"{type(self).__name__}: {len(self)} images"
+
 
 class Transform(ABC):
     """A change of a training sample. The constructor may name ``keypoints`` and ``input_spec``."""

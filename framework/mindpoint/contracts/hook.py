@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mindpoint.engine.trainer import Trainer
@@ -63,10 +63,3 @@ class Hook:
 
     def after_train(self, trainer: "Trainer") -> None:
         """The training is over, well or not."""
-
-    def state(self) -> Dict[str, object]:
-        """What must survive a resume, as JSON values. Empty by default."""
-        return {}
-
-    def restore(self, state: Dict[str, object]) -> None:
-        """Take back what ``state`` gave."""

@@ -85,6 +85,11 @@ class View:
         return ((points - matrix[:, 2]) @ inverse.T) / self.scale
 
 
+def whole_extent(width: int, height: int, raster: Tuple[int, int]) -> float:
+    """Extent of the view that just holds an image of this size on a raster ``(height, width)``; the larger side if that is square."""
+    return float(max(width, height * raster[1] / raster[0]))
+
+
 def _three_points(center: Sequence[float], up: Sequence[float]) -> np.ndarray:
     first = np.array(center, np.float32)
     second = first + np.array(up, np.float32)

@@ -43,7 +43,8 @@ class Loss(nn.Cell):
 
     Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen
     inside; inputs are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
-    give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps``, the names of all maps that the heads give.
+    give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps`` and ``targets``, the names of all
+    maps that the heads give and of all targets that the encoder gives.
 
     Attributes:
         terms: names of the terms.

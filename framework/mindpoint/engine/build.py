@@ -24,10 +24,8 @@ log = logging.getLogger("mindpoint")
 
 def build_dataset(config: Config, split: str) -> Dataset:
     """The block ``data.<split>.dataset``."""
-    dataset = config.build(f"data.{split}.dataset")
-    if dataset is None:
-        raise ConfigError(f"{config.name}: data.{split}.dataset is not configured")
-    return dataset
+    config.split(split)
+    return config.build(f"data.{split}.dataset")
 
 
 def build_metric(config: Config) -> Metric:
@@ -88,7 +86,9 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
         raise ConfigError(
             f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so"
         )
-    losses = config.build_all("model.losses", maps=network.maps)
+    losses = config.build_all("model.losses", maps=network.maps, targets=samples.targets)
+    if not losses:
+        raise ConfigError(f"{config.name}: model.losses is empty; there is nothing to train with")
     for name, loss in losses.items():
         for what, needs, given, giver in (
             ("maps", loss.needs_maps, network.maps, "no head gives; the heads give"),
@@ -105,8 +105,8 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
 
 
 def _initialize(network: Network, path: str) -> None:
-    arrays = checkpoint.load(path).arrays
-    report = load_arrays(network, {name: value for name, value in arrays.items() if name.split(".")[0] in ("backbone", "neck", "heads")})
+    arrays = checkpoint.load(path).network_arrays
+    report = load_arrays(network, arrays)
     if not report.matched:
         raise WeightsError(f"train.weights: {path}: none of its names fits this network: {report}")
     log.info("weights from %s: %s", path, report)

@@ -31,6 +31,11 @@ class Checkpoint:
     arrays: Dict[str, np.ndarray]
     info: Dict[str, object]
 
+    @property
+    def network_arrays(self) -> Dict[str, np.ndarray]:
+        """Those of the network alone, without the optimizer's."""
+        return {name: value for name, value in self.arrays.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
+
 
 def save(path: Union[str, Path], cell: nn.Cell, info: Dict[str, object]) -> None:
     """Write all parameters of a cell with a check sum; an older file at ``path`` stays until the new one is complete.
@@ -53,8 +58,10 @@ def load(path: Union[str, Path]) -> Checkpoint:
         WeightsError: no such file, damaged, or no checkpoint at all.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"{path}: no such checkpoint")
+    if path.suffix != ".ckpt":
+        raise WeightsError(f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt")
     if not os.access(path, os.R_OK):
         raise WeightsError(f"{path}: no permission to read it")
     try:

@@ -19,12 +19,14 @@ class Evaluation:
     """Result of an evaluation.
 
     Attributes:
+        data: what was evaluated on, in words.
         statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
         detections: by image id.
         results: the same as COCO result records.
         table: the statistics as text, and below what may be wrong.
     """
 
+    data: str
     statistics: Dict[str, float]
     detections: Dict[int, Detections]
     results: List[dict]
@@ -55,12 +57,15 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
     truth = dataset.ground_truth()
     results = metric.results(detections, truth)
     statistics = metric.evaluate(truth, results, list(detections))
-    table = "\n".join([metric.table(statistics), *metric.diagnose(truth, results, list(detections))])
-    return Evaluation(statistics, detections, results, table)
+    table = "\n".join([str(dataset), metric.table(statistics), *metric.diagnose(truth, results, list(detections))])
+    return Evaluation(str(dataset), statistics, detections, results, table)
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``statistics.json`` (undefined ones are null) and ``results.json`` (COCO's result format)."""
+    """Write ``statistics.json`` and ``results.json``.
+
+    The first holds ``data``, what was evaluated on, and ``statistics``, undefined ones null; the second has COCO's result format.
+    """
     statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
-    write_text(folder / "statistics.json", json.dumps(statistics, indent=2) + "\n")
+    write_text(folder / "statistics.json", json.dumps({"data": evaluation.data, "statistics": statistics}, indent=2) + "\n")
     write_text(folder / "results.json", json.dumps(evaluation.results))

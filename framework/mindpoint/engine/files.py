@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -20,17 +21,27 @@ def replaced(path: Union[str, Path]) -> Iterator[Path]:
         OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
     """
     path = Path(path)
-    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    folder = None
     try:
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
-        with open(folder / path.name, "rb") as file:
-            os.fsync(file.fileno())
+        _sync(folder / path.name)
         os.replace(folder / path.name, path)
+        _sync(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the file or folder on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Union[str, Path], text: str) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mindpoint.engine.files import replaced
-from mindpoint.errors import DataError
+from mindpoint.errors import DataError, OutputError
 
 # In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -70,6 +70,16 @@ def _jpeg_has_end(data: bytes) -> bool:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a BGR uint8 image in the format of the path's ending."""
+    """Write a BGR uint8 image in the format of the path's ending.
+
+    Raises:
+        OutputError: the format cannot hold it, such as a JPEG of more than 65,500 pixels a side, or it cannot be written.
+    """
+    try:
+        encoded, data = cv2.imencode(path.suffix, image)
+    except cv2.error as error:
+        raise OutputError(f"{path}: cannot be written as {path.suffix}: {error.err}") from error
+    if not encoded:
+        raise OutputError(f"{path}: an image of {image.shape[1]}x{image.shape[0]} cannot be written as {path.suffix}")
     with replaced(path) as temporary:
-        temporary.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+        temporary.write_bytes(data.tobytes())

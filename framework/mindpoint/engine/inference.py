@@ -10,7 +10,7 @@ import numpy as np
 from mindpoint.config import Config
 from mindpoint.contracts.data import Decoder
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import InputSpec
+from mindpoint.contracts.image import InputSpec, View
 from mindpoint.engine.network import Network
 from mindpoint.engine.preprocess import prepare
 
@@ -77,11 +77,10 @@ class Detector:
         return {name: value[:rows] for name, value in self.forward(batch).items()}
 
 
-def build_decoder(config: Config) -> Decoder:
-    """The block ``model.decoder``."""
-    return config.build("model.decoder")
-
-
 def build_detector(config: Config, network: Network) -> Detector:
     """A detector around a MindSpore network."""
-    return Detector(config, forward_of(network), build_decoder(config), network.divisor)
+    config.require("model.decoder")
+    decoder = config.build("model.decoder")
+    blank = {name: np.zeros((1, count, 2, 2), np.float32) for head in network.heads.values() for name, count in head.out_maps.items()}
+    decoder(blank, [View((1.0, 1.0), 2.0)])  # a decoder that cannot read these maps says so before anything runs
+    return Detector(config, forward_of(network), decoder, network.divisor)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Dict, Iterator, Sequence
+import sys
+from typing import Dict, Iterator, Optional, Sequence
 
 import cv2
 import mindspore.dataset as de
 import numpy as np
 
-from mindpoint import errors
 from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
 from mindpoint.contracts.image import InputSpec
-from mindpoint.errors import ConfigError, DataError
+from mindpoint.errors import ConfigError, DataError, MindpointError
 
 
 class TrainingSamples:
@@ -107,7 +107,13 @@ def _own_errors(batches: Iterator) -> Iterator:
     try:
         yield from batches
     except RuntimeError as error:
-        found = re.search(r"^mindpoint\.errors\.(\w+): (.*?)(?=\n\n|\Z)", str(error), re.M | re.S)
-        if found is None:
-            raise
-        raise getattr(errors, found.group(1))(found.group(2).strip()) from error
+        raise _raised_in(str(error)) or error
+
+
+def _raised_in(text: str) -> Optional[MindpointError]:
+    """The MindpointError whose message ends the traceback in a text."""
+    for module, name, message in re.findall(r"^([A-Za-z_][\w.]*)\.(\w+): (.*?)(?=\n\n-{10,}|\Z)", text, re.M | re.S):
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and issubclass(kind, MindpointError):
+            return kind(message.strip())
+    return None

@@ -49,7 +49,6 @@ def network_of(config: Config, stored: checkpoint.Checkpoint, name: str) -> Netw
         WeightsError: the checkpoint belongs to another model.
     """
     network = build_network(config)
-    own = {key: value for key, value in stored.arrays.items() if key.split(".")[0] in ("backbone", "neck", "heads")}
-    load_exactly(network, own, name)
+    load_exactly(network, stored.network_arrays, name)
     network.set_train(False)
     return network

@@ -26,7 +26,7 @@ class Network(nn.Cell):
         super().__init__()
         self.backbone = backbone
         self.neck = neck
-        self.heads = nn.CellDict(heads)
+        self.heads = cell_dict("model.heads", heads)
         strides = {head.stride for head in heads.values()}
         if len(strides) != 1:
             raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
@@ -47,6 +47,18 @@ class Network(nn.Cell):
         return outputs
 
 
+def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
+    """The cells under their names.
+
+    Raises:
+        ConfigError: a name that a cell's attribute cannot have.
+    """
+    for name in cells:
+        if not name.isidentifier() or hasattr(nn.CellDict, name):
+            raise ConfigError(f"{where}: '{name}' cannot be a name here; choose another word of letters, digits and _")
+    return nn.CellDict(cells)
+
+
 def refuse_repeated(what: str, names: Sequence[str]) -> None:
     """Raise ConfigError if a name stands more than once."""
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -55,9 +67,19 @@ def refuse_repeated(what: str, names: Sequence[str]) -> None:
 
 
 def build_network(config: Config) -> Network:
-    """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised."""
+    """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised.
+
+    Raises:
+        ConfigError: the input's size does not divide by the network's largest stride.
+    """
     backbone = config.build("model.backbone")
     neck = config.build("model.neck", in_features=backbone.out_features)
     features = backbone.out_features if neck is None else neck.out_features
     heads = config.build_all("model.heads", in_features=features)
-    return Network(backbone, neck, heads)
+    network = Network(backbone, neck, heads)
+    size = config.input_spec.size
+    if any(side % network.divisor for side in size):
+        raise ConfigError(
+            f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the network's largest stride"
+        )
+    return network

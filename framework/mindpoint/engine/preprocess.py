@@ -7,7 +7,7 @@ from typing import Literal, Tuple
 import cv2
 import numpy as np
 
-from mindpoint.contracts.image import InputSpec, View
+from mindpoint.contracts.image import InputSpec, View, whole_extent
 from mindpoint.errors import ConfigError
 
 Resolution = Literal["fixed", "keep"]
@@ -39,8 +39,8 @@ def test_view(
     height, width = _scaled(image_size, scale)
     if resolution == "fixed":
         raster = (int(input_size[0]), int(input_size[1]))
-        extent = max(image_size[1], image_size[0] * raster[1] / raster[0])
-        return View(center=(width / 2, height / 2), extent=float(extent), scale=scale), raster
+        extent = whole_extent(image_size[1], image_size[0], raster)
+        return View(center=(width / 2, height / 2), extent=extent, scale=scale), raster
     if resolution != "keep":
         raise ConfigError(f"test.resolution: '{resolution}' is neither 'fixed' nor 'keep'")
     if divisor < 1 or divisor & (divisor - 1):

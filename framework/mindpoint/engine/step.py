@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Dict, Sequence
 
-from mindspore import nn, ops
+from mindspore import ParameterTuple, nn, ops
 from mindspore.amp import all_finite
 
 from mindpoint.contracts.parts import Loss
-from mindpoint.engine.network import Network
+from mindpoint.engine.network import Network, cell_dict
+
+_copy = ops.MultitypeFuncGraph("copy")
+
+
+@_copy.register("Tensor", "Tensor")
+def _copy_one(target, source):
+    return ops.assign(target, source)
 
 
 class TrainStep(nn.Cell):
     """Forward, gradients and update; an update with a gradient that is not finite is left out.
 
     ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, terms, finite)``; ``finite`` false tells that nothing was
-    updated. Its parameters are the network's and the optimizer's: saved and
+    updated, moving statistics of normalisation layers included. Its parameters are the network's and the optimizer's: saved and
     loaded together they continue a training.
 
     Attributes:
@@ -28,8 +35,11 @@ class TrainStep(nn.Cell):
         self.target_names = tuple(target_names)
         self.terms = tuple(term for loss in losses.values() for term in loss.terms)
         self.network = network
-        self.losses = nn.CellDict(losses)
+        self.losses = cell_dict("model.losses", losses)
         self.optimizer = optimizer
+        self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
+        self.kept_statistics = self.statistics.clone("kept")
+        self.map = ops.HyperMap()
         self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
 
     def forward(self, image, *values):
@@ -56,4 +66,7 @@ class TrainStep(nn.Cell):
         finite = all_finite(gradients)
         if finite:
             self.optimizer(gradients)
+            self.map(_copy, self.kept_statistics, self.statistics)
+        else:
+            self.map(_copy, self.statistics, self.kept_statistics)
         return total, terms, finite

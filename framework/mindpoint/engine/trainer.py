@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -18,9 +19,12 @@ from mindpoint.engine.evaluation import Evaluation, evaluate
 from mindpoint.engine.inference import Detector
 from mindpoint.engine.loader import Loader
 from mindpoint.engine.step import TrainStep
+from mindpoint.errors import ConfigError
 from mindpoint.optim.schedules import Schedule
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.versions import versions
+
+log = logging.getLogger("mindpoint")
 
 
 class Trainer:
@@ -88,7 +92,7 @@ class Trainer:
         self.error: Optional[BaseException] = None
 
     def train(self) -> None:
-        """Train from ``epoch`` to ``epochs`` or until something sets ``stop_reason``."""
+        """Train for ``epochs`` or until something sets ``stop_reason``."""
         try:
             self._call("before_train")
             for batches in self.loader.epochs(self.epochs):
@@ -97,10 +101,10 @@ class Trainer:
                     break
         except BaseException as error:
             self.error = error
-            self._call("on_exception")
+            self._call_all("on_exception")
             raise
         finally:
-            self._call("after_train")
+            self._call_all("after_train")
 
     @property
     def ended(self) -> bool:
@@ -133,6 +137,16 @@ class Trainer:
         self.step += 1
         self.step_seconds = time.perf_counter() - started
 
+    def check_statistics(self, where: str, names: Sequence[str]) -> None:
+        """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
+        if self.metric is None:
+            return
+        truth = self.val_data.ground_truth()
+        known = self.metric.evaluate({**truth, "images": [], "annotations": []}, [], [])
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ConfigError(f"{where}: there is no statistic '{unknown[0]}'; there are {', '.join(known)}")
+
     def evaluate(self) -> Evaluation:
         """Evaluate on ``data.val`` and give the result to the hooks."""
         self._call("before_eval")
@@ -150,7 +164,6 @@ class Trainer:
             "epoch": self.epoch,
             "step": self.step,
             "metrics": self.metrics,
-            "hooks": {name: hook.state() for name, hook in self.hooks.items()},
             "versions": versions(),
         }
         checkpoint.save(path, self.network_step, info)
@@ -159,3 +172,15 @@ class Trainer:
     def _call(self, point: str) -> None:
         for hook in self.hooks.values():
             getattr(hook, point)(self)
+
+    def _call_all(self, point: str) -> None:
+        """Call every hook, also after one has failed; its error must not hide the one that ended the training."""
+        failed = None
+        for name, hook in self.hooks.items():
+            try:
+                getattr(hook, point)(self)
+            except Exception as error:
+                log.warning("hook '%s' failed at %s: %s: %s", name, point, type(error).__name__, error)
+                failed = failed or error
+        if failed is not None and self.error is None:
+            raise failed

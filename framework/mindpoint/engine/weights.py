@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import List, Mapping, Tuple
 
@@ -10,6 +11,8 @@ import numpy as np
 from mindspore import nn
 
 from mindpoint.errors import WeightsError
+
+log = logging.getLogger("mindpoint")
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,5 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
     report = load_arrays(network, arrays)
     if not report.complete:
         raise WeightsError(f"{what} belongs to another model: {report}")
+    if report.unexpected:
+        log.warning("%s holds more than this model: %s", what, report)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.errors import ConfigError
-from mindpoint.runtime.progress import on_terminal
+from mindpoint.runtime.progress import clock, on_terminal
 
 
 class Console(Hook):
@@ -57,7 +57,7 @@ class Console(Hook):
         self.eval_started = time.perf_counter()
 
     def after_eval(self, trainer) -> None:
-        self._say(f"{len(trainer.detections)} images evaluated in {_clock(time.perf_counter() - self.eval_started)}")
+        self._say(f"{len(trainer.detections)} images evaluated in {clock(time.perf_counter() - self.eval_started)}")
 
     def after_train(self, trainer) -> None:
         self._close_bar()
@@ -72,7 +72,7 @@ class Console(Hook):
         terms = "  ".join(f"{name} {value:.4g}" for name, value in mean.items())
         return (
             f"epoch {trainer.epoch + 1}/{trainer.epochs}  step {trainer.step}/{trainer.total_steps}  {terms}  "
-            f"lr {trainer.learning_rate:.3g}  {rate:.1f} images/s  {_clock(left)} left"
+            f"lr {trainer.learning_rate:.3g}  {rate:.1f} images/s  {clock(left)} left"
         )
 
     def _close_bar(self) -> None:
@@ -85,9 +85,3 @@ class Console(Hook):
             self.bar.write(text, file=sys.stdout)
         else:
             print(text, flush=True)
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -26,6 +26,7 @@ class Evaluation(Hook):
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
             raise ConfigError("hooks: there is an evaluation hook but no data.val to evaluate on; add it or set the hook to null")
+        trainer.check_statistics("hooks.evaluation.until", list(self.until))
 
     def after_epoch(self, trainer) -> None:
         if trainer.epoch % self.every == 0 or trainer.ended:
@@ -35,10 +36,6 @@ class Evaluation(Hook):
             self._stop_if_reached(trainer)
 
     def _stop_if_reached(self, trainer) -> None:
-        unknown = sorted(set(self.until) - set(trainer.metrics))
-        if unknown:
-            raise ConfigError(f"hooks.evaluation.until: there is no statistic {', '.join(unknown)}; there are {', '.join(trainer.metrics)}")
         if self.until and all(trainer.metrics[name] >= value for name, value in self.until.items()):
-            trainer.stop_reason = ", ".join(
-                f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items()
-            )
+            reached = (f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items())
+            trainer.stop_reason = ", ".join(reached)

@@ -12,7 +12,8 @@ from mindpoint.errors import ConfigError, OutputError
 
 class JsonLines(Hook):
     """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
-    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. Values that are not finite are null.
+    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. Epochs
+    count from 1; values that are not finite are null.
 
     Args:
         every: steps between two lines.
@@ -31,7 +32,7 @@ class JsonLines(Hook):
             self._write(
                 {
                     "step": trainer.step,
-                    "epoch": trainer.epoch,
+                    "epoch": trainer.epoch + 1,
                     "learning_rate": trainer.learning_rate,
                     **_finite(trainer.losses),
                     "data_seconds": round(trainer.data_seconds, 4),

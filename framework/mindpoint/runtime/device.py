@@ -7,15 +7,12 @@ import mindspore as ms
 from mindpoint.errors import ConfigError
 
 
-def setup(device: str, seed: int) -> str:
+def setup(device: str, seed: int) -> None:
     """Compile graphs for the device and seed what MindSpore draws at random (initial weights).
 
     Args:
         device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for what the installed MindSpore was built for.
         seed: not negative.
-
-    Returns:
-        The device chosen.
 
     Raises:
         ConfigError: the installed MindSpore cannot use that device.
@@ -27,4 +24,3 @@ def setup(device: str, seed: int) -> str:
         except (RuntimeError, ValueError) as error:
             raise ConfigError(f"runtime.device: {device} cannot be used here: {str(error).splitlines()[0]}") from error
     ms.set_seed(seed)
-    return ms.get_context("device_target")

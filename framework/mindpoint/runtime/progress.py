@@ -1,11 +1,14 @@
-"""Progress on a terminal; silence elsewhere."""
+"""Progress on a terminal, and lines now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import Iterable
 
 from tqdm import tqdm
+
+SECONDS = 30  # between two lines where lines cannot be redrawn
 
 
 def on_terminal() -> bool:
@@ -14,7 +17,27 @@ def on_terminal() -> bool:
 
 
 def track(items: Iterable, total: int, what: str) -> Iterable:
-    """The items, with a bar that shows rate and remaining time where standard error is a terminal, and one line at the end elsewhere."""
-    if on_terminal():
-        return tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
-    return items
+    """The items, with a bar that shows rate and remaining time where standard error is a terminal, and elsewhere a line every half minute."""
+    return (
+        tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
+        if on_terminal()
+        else _lines(items, total, what)
+    )
+
+
+def _lines(items: Iterable, total: int, what: str) -> Iterable:
+    started = said = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - said >= SECONDS:
+            rate = done / (now - started)
+            print(f"{what}: {done} of {total}, {rate:.1f} a second, {clock((total - done) / rate)} left", file=sys.stderr, flush=True)
+            said = now
+        yield item
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``."""
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -42,7 +42,7 @@ class CocoKeypoints(Dataset):
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
     ) -> None:
-        self.annotations, self.images = str(annotations), str(images)
+        self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.joints, self.classes = len(keypoints), list(classes)
         content = self._read()
         if not os.path.isdir(self.images):
@@ -55,13 +55,16 @@ class CocoKeypoints(Dataset):
         if not kept:
             reason = "has an annotation of the classes " + few(self.classes) if with_objects else "is listed"
             raise DataError(f"{self.annotations}: no image {reason}")
-        self.image_ids = np.array(kept, np.int64)
+        self.image_ids, self._listed = np.array(kept, np.int64), len(records)
         self._names = [records[image_id]["file_name"] for image_id in kept]
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
         self._pack(content)
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    def __str__(self) -> str:
+        return f"{self.annotations}: {len(self)} of {self._listed} images" + ", only those with annotations" * self.with_objects
 
     def __getitem__(self, index: int) -> Sample:
         image_id, path = int(self.image_ids[index]), os.path.join(self.images, self._names[index])

@@ -12,7 +12,7 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.datasets.synthetic_background import Stool, finish, paint_background
 from mindpoint_centernet.datasets.synthetic_drawing import LABELS_EACH, Drawing, draw
-from mindpoint_centernet.datasets.synthetic_figure import ACTIONS, FACINGS, JOINTS, Figure, sample_figure
+from mindpoint_centernet.datasets.synthetic_figure import ACTIONS, ARMS, FACINGS, JOINTS, Figure, sample_figure
 from mindpoint_centernet.datasets.synthetic_outfit import cloth, sample_outfit
 
 _CATEGORY = "person"
@@ -42,6 +42,7 @@ class SyntheticPeople(Dataset):
         people: least and most people an image; fewer where there is no room.
         actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
         facing: which way they may look: front, side, back. All by default.
+        arms: how they may hold their arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing them.
         height: least and most standing height of a person relative to the image's height (or 1.4 times its width if that is less).
 
     Raises:
@@ -59,6 +60,7 @@ class SyntheticPeople(Dataset):
         height: Sequence[float] = (0.35, 0.85),
         actions: Sequence[str] = tuple(ACTIONS),
         facing: Sequence[str] = tuple(FACINGS),
+        arms: Sequence[str] = tuple(ARMS),
     ) -> None:
         unknown = [name for name in keypoints.names if name not in JOINTS]
         if unknown:
@@ -72,9 +74,9 @@ class SyntheticPeople(Dataset):
         _check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
         _check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
         _check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
-        for name, chosen, known in (("actions", actions, ACTIONS), ("facing", facing, FACINGS)):
+        for name, chosen, known in (("actions", actions, ACTIONS), ("facing", facing, FACINGS), ("arms", arms, ARMS)):
             _check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
-        self.actions, self.facing = tuple(actions), tuple(facing)
+        self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
         self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
         self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
         self._columns = [JOINTS.index(name) for name in keypoints.names]
@@ -157,7 +159,7 @@ class SyntheticPeople(Dataset):
         people: List[_Person] = []
         taken: List[np.ndarray] = []
         for scale in sorted(scales, reverse=True):
-            figure = sample_figure(rng, self.actions, self.facing)
+            figure = sample_figure(rng, self.actions, self.facing, self.arms)
             extent = _extent(figure) * scale
             cut_off = rng.random() < 0.12
             for _ in range(12):

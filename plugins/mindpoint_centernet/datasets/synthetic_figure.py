@@ -30,6 +30,7 @@ SKELETON = (
 # How often people do and face what, where all is allowed; some actions are seen better from the side.
 ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
+ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
 SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
 
 
@@ -82,14 +83,19 @@ class Figure:
     seated: bool
 
 
-def sample_figure(rng: np.random.Generator, actions: Sequence[str] = tuple(ACTIONS), facings: Sequence[str] = tuple(FACINGS)) -> Figure:
-    """Draw proportions, one of the actions and one of the viewing directions. Left and right are treated alike."""
+def sample_figure(
+    rng: np.random.Generator,
+    actions: Sequence[str] = tuple(ACTIONS),
+    facings: Sequence[str] = tuple(FACINGS),
+    arms: Sequence[str] = tuple(ARMS),
+) -> Figure:
+    """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
     size = _proportions(rng)
     action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
     _legs(rng, size, action, points)
-    _arms(rng, size, action, torso, points)
+    _arms(rng, size, action, arms, torso, points)
     head = _head(rng, size, torso)
     camera = _camera(rng, action, facings)
     return Figure(
@@ -144,6 +150,12 @@ def _choice(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
     return list(shares)[min(bisect.bisect(limits, rng.random() * limits[-1]), len(shares) - 1)]
 
 
+def _among(names: Sequence[str], shares: Mapping[str, float]) -> Mapping[str, float]:
+    """The shares of these names; equal ones if none of them has any."""
+    chosen = {name: shares.get(name, 0.0) for name in names}
+    return chosen if sum(chosen.values()) > 0 else dict.fromkeys(names, 1.0)
+
+
 def _torso(rng: np.random.Generator, size: Proportions, action: str) -> Frame:
     low, high = {"bend": (35, 80), "crouch": (15, 45), "run": (5, 22), "sit": (-15, 22)}.get(action, (-6, 10))
     lean, roll = np.radians(rng.uniform(low, high)), np.radians(rng.normal(0, 5))
@@ -188,12 +200,14 @@ def _legs(rng: np.random.Generator, size: Proportions, action: str, points: Dict
         points.update({f"{side}_hip": hip, f"{side}_knee": knee, f"{side}_ankle": ankle, f"{side}_toe": toe})
 
 
-def _arms(rng: np.random.Generator, size: Proportions, action: str, torso: Frame, points: Dict[str, np.ndarray]) -> None:
-    both = _arm_angles(rng, action)
+def _arms(
+    rng: np.random.Generator, size: Proportions, action: str, arms: Sequence[str], torso: Frame, points: Dict[str, np.ndarray]
+) -> None:
+    both = _arm_angles(rng, action, arms)
     alike = rng.random() < 0.45
     swing = rng.uniform(-32, 32)
     for side, sign in SIDES.items():
-        upper, lower = both if alike else _arm_angles(rng, action)
+        upper, lower = both if alike else _arm_angles(rng, action, arms)
         if action in ("walk", "run") and rng.random() < 0.7:
             upper, lower = (sign * swing, rng.uniform(3, 14)), (sign * swing + rng.uniform(12, 75), rng.uniform(-14, 8))
         shoulder = torso.point(np.array([sign * size.shoulder, -0.94 * size.spine, 0.0]))
@@ -205,11 +219,10 @@ def _arms(rng: np.random.Generator, size: Proportions, action: str, torso: Frame
         )
 
 
-def _arm_angles(rng: np.random.Generator, action: str) -> Tuple[Tuple[float, float], Tuple[float, float]]:
+def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> Tuple[Tuple[float, float], Tuple[float, float]]:
     """(swing, spread) in degrees of upper arm and forearm."""
-    shares = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
-    kinds = ["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]
-    kind = _choice(rng, dict(zip(kinds, shares.get(action, [0.38, 0.13, 0.19, 0.11, 0.1, 0.09, 0.0]))))
+    special = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
+    kind = _choice(rng, _among(arms, dict(zip(ARMS, special[action])) if action in special else ARMS))
     a, b, c = rng.random(3)
     if kind == "hang":
         return (24 * a - 12, 5 + 16 * b), (30 * c + 12 * a - 6, 12 * b - 4)
@@ -231,7 +244,7 @@ def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np
     special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
                "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
     shares = special.get(action, FACINGS)
-    facing = _choice(rng, {name: shares[name] for name in facings if name in shares} or dict.fromkeys(facings, 1.0))
+    facing = _choice(rng, _among(facings, shares))
     side = 1.0 if rng.random() < 0.5 else -1.0
     turn = np.radians({"front": rng.normal(0, 28), "side": side * rng.normal(80, 16), "back": rng.normal(180, 28)}[facing])
     pitch, roll = np.radians(rng.uniform(0, 16)), np.radians(rng.normal(0, 4))

@@ -32,8 +32,9 @@ class MultiPoseLoss(Loss):
         dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
         normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
-        ignore_regions: weight the pixels of the centre heatmap's loss by the target ``hm_weight`` ``(B, 1, H, W)``, 0 to ignore.
         maps: names of the maps that the heads give; the run provides it.
+        targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` or ``hm_hp_weight`` ``(B, 1, H, W)`` is among
+            them, the pixels of the centre (joint) heatmaps' loss are weighted by it, 0 to ignore.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class MultiPoseLoss(Loss):
         regression: Literal["l1", "smooth_l1"] = "l1",
         dense: bool = False,
         normalization: Literal["official", "model_zoo"] = "official",
-        ignore_regions: bool = False,
         maps: Sequence[str] = ("hm", "wh", "hps", *_OPTIONAL),
+        targets: Sequence[str] = (),
     ):
         super().__init__()
         for name, value, known in (
@@ -66,7 +67,7 @@ class MultiPoseLoss(Loss):
             "hm_hp_loss": hm_hp_weight,
             "hp_offset_loss": off_weight,
         }
-        self.joint_loss, self.dense, self.ignore_regions = joint_loss, dense, ignore_regions
+        self.joint_loss, self.dense = joint_loss, dense
         self.distance = absolute if regression == "l1" else smooth_absolute
         self.per_coordinate = normalization == "official" and regression == "l1"
         given = [name for name in _OPTIONAL if name in maps]
@@ -74,8 +75,8 @@ class MultiPoseLoss(Loss):
         self.needs_maps = ("hm", "wh", "hps")
         self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("dense_hps", "dense_hps_mask") if dense else ("hps", "hps_mask"))
         self.needs_targets += tuple(target for name in given for target in _OPTIONAL[name][1])
-        if ignore_regions:
-            self.needs_targets += ("hm_weight",)
+        self.weights = tuple(name for name in ("hm_weight", "hm_hp_weight") if name in targets)
+        self.needs_targets += self.weights
 
     def at_objects(self, maps, index, target, mask):
         """Distance at the objects' pixels: maps ``(B, 2, H, W)``, index and mask ``(B, N)``, target ``(B, N, 2)``."""
@@ -89,22 +90,24 @@ class MultiPoseLoss(Loss):
             return weighted_mean(absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"].astype(mstype.float32))
         return weighted_mean(absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"].astype(mstype.float32))
 
-    def joint_heatmaps(self, hm_hp, target):
-        return mean_squares(hm_hp, target) if self.joint_loss == "mse" else focal(hm_hp, target, 1.0)
+    def joint_heatmaps(self, hm_hp, target, weight):
+        return mean_squares(hm_hp, target, weight) if self.joint_loss == "mse" else focal(hm_hp, target, weight)
 
     def construct(self, outputs, targets):
         maps = {}
         for name, value in outputs.items():
             maps[name] = value.astype(mstype.float32)
+        weight = targets["hm_weight"] if "hm_weight" in self.weights else 1.0
+        joint_weight = targets["hm_hp_weight"] if "hm_hp_weight" in self.weights else 1.0
         values = {
-            "hm_loss": focal(maps["hm"], targets["hm"], targets["hm_weight"] if self.ignore_regions else 1.0),
+            "hm_loss": focal(maps["hm"], targets["hm"], weight),
             "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"]),
             "hp_loss": self.joint_vectors(maps["hps"], targets),
         }
         if "off_loss" in self.terms:
             values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"])
         if "hm_hp_loss" in self.terms:
-            values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"])
+            values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"], joint_weight)
         if "hp_offset_loss" in self.terms:
             values["hp_offset_loss"] = self.at_objects(maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"])
         total = 0.0

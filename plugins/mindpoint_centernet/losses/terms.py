@@ -32,9 +32,9 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return -total.sum() / ops.select(count > 0, count, ops.ones_like(count))
 
 
-def mean_squares(maps: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference."""
-    return ((maps - target) ** 2).mean()
+def mean_squares(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean over all elements of the squared difference times ``weight``, which is broadcast."""
+    return (weight * (maps - target) ** 2).mean()
 
 
 def absolute(values: Tensor, target: Tensor) -> Tensor:

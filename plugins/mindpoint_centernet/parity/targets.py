@@ -8,12 +8,12 @@ from typing import Dict, List
 
 import numpy as np
 
-from mindpoint.contracts.image import InputSpec
+from mindpoint.contracts.image import InputSpec, whole_extent
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint_centernet.datasets.coco import CocoKeypoints
 from mindpoint_centernet.parity.row import Row
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
-from mindpoint_centernet.transforms.view import apply_view, whole_extent, window_view
+from mindpoint_centernet.transforms.view import apply_view, window_view
 
 INPUT = InputSpec(size=(512, 512), mean=[0.40789654, 0.44719302, 0.47026115], std=[0.28863828, 0.27408164, 0.27809835])
 TOLERANCE, INPUT_TOLERANCE = 1e-5, 1e-4
@@ -23,7 +23,7 @@ def replay(case: dict, dataset: CocoKeypoints, keypoints: Keypoints) -> Dict[str
     """All arrays that a case of ``targets.json`` describes, computed by this project."""
     sample = dataset[dataset.image_ids.tolist().index(case["image_id"])]
     height, width = sample.image.shape[:2]
-    extent = whole_extent(width, height, INPUT)
+    extent = whole_extent(width, height, INPUT.size)
     change = case["aug"]
     if change is None:
         view = window_view(width, (width / 2, height / 2), extent)

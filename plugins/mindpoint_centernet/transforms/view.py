@@ -9,15 +9,9 @@ import cv2
 import numpy as np
 
 from mindpoint.contracts.data import Transform
-from mindpoint.contracts.image import InputSpec, Objects, Sample, View
+from mindpoint.contracts.image import InputSpec, Objects, Sample, View, whole_extent
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
-
-
-def whole_extent(width: int, height: int, input_spec: InputSpec) -> float:
-    """Extent of the window that just holds a ``width`` x ``height`` image; the larger side if the network's input is square."""
-    input_height, input_width = input_spec.size
-    return float(max(width, height * input_width / input_height))
 
 
 def window_view(width: int, center: Tuple[float, float], extent: float, rotation: float = 0.0, mirror: bool = False) -> View:
@@ -121,7 +115,7 @@ class RandomView(Transform):
 
     def draw(self, width: int, height: int, rng: np.random.Generator) -> View:
         """A random view of an image of that size in pixels."""
-        extent = whole_extent(width, height, self.input_spec)
+        extent = whole_extent(width, height, self.input_spec.size)
         x, y = width / 2, height / 2
         if self.mode == "none":
             return window_view(width, (x, y), extent)
