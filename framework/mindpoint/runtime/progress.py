@@ -17,12 +17,10 @@ def on_terminal() -> bool:
 
 
 def track(items: Iterable, total: int, what: str) -> Iterable:
-    """The items, with a bar that shows rate and remaining time where standard error is a terminal, and elsewhere a line every half minute."""
-    return (
-        tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
-        if on_terminal()
-        else _lines(items, total, what)
-    )
+    """The items, with a bar on a terminal and a line every half minute elsewhere; both show rate and remaining time."""
+    if on_terminal():
+        return tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
+    return _lines(items, total, what)
 
 
 def _lines(items: Iterable, total: int, what: str) -> Iterable:

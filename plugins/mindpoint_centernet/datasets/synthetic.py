@@ -42,7 +42,8 @@ class SyntheticPeople(Dataset):
         people: least and most people an image; fewer where there is no room.
         actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
         facing: which way they may look: front, side, back. All by default.
-        arms: how they may hold their arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing them.
+        arms: how they may hold their arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
+            them.
         height: least and most standing height of a person relative to the image's height (or 1.4 times its width if that is less).
 
     Raises:

@@ -33,8 +33,8 @@ class MultiPoseLoss(Loss):
         normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the maps that the heads give; the run provides it.
-        targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` or ``hm_hp_weight`` ``(B, 1, H, W)`` is among
-            them, the pixels of the centre (joint) heatmaps' loss are weighted by it, 0 to ignore.
+        targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` or ``hm_hp_weight`` ``(B, 1, H, W)``
+            is among them, the pixels of the centre (joint) heatmaps' loss are weighted by it, 0 to ignore.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Replay of ``train.json`` and ``train_batch.npz``: losses, gradients and weights of the seeded network over a few updates on one batch.
 
 The first step's losses and gradients and the weights after all updates come from the network as it is. Rounding grows tenfold with every
-update, so the losses after updates need more care. MindSpore's batch normalisation on a CPU adds up a channel's pixels one after the other in
-float32, which alone shifts the centre heatmap's loss by 0.8 % in four updates (measured, against the reference in float64): there they
+update, so the losses after updates need more care. MindSpore's batch normalisation on a CPU adds up a channel's pixels one after the other
+in float32, which alone shifts the centre heatmap's loss by 0.8 % in four updates (measured, against the reference in float64): there they
 are added in float64. What is left of rounding differs from run to run: the median of a few counts, whose weights differ by one rounding.
 """
 
