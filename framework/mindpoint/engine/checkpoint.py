@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, Iterator, Union
 
 import mindspore as ms
 import numpy as np
@@ -45,7 +47,8 @@ def save(path: Union[str, Path], cell: nn.Cell, info: Dict[str, object]) -> None
     """
     with replaced(path) as temporary:
         try:
-            ms.save_checkpoint(cell, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
+            with _own_messages_only():
+                ms.save_checkpoint(cell, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         os.chmod(temporary, 0o644)
@@ -65,9 +68,22 @@ def load(path: Union[str, Path]) -> Checkpoint:
     if not os.access(path, os.R_OK):
         raise WeightsError(f"{path}: no permission to read it")
     try:
-        stored = ms.load_checkpoint(str(path), crc_check=True)
+        with _own_messages_only():
+            stored = ms.load_checkpoint(str(path), crc_check=True)
     except (ValueError, RuntimeError, TypeError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
         raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
     info = json.loads(stored.pop(_KEY, "{}"))
     # asnumpy() is a live view of a parameter that is about to go
     return Checkpoint({name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}, info)
+
+
+@contextlib.contextmanager
+def _own_messages_only() -> Iterator[None]:
+    """MindSpore logs an error before it raises it, with advice that does not help; what it raises is reported anyway."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,4 +1,4 @@
-"""compare every part with the numbers of the official implementation"""
+"""The command ``mindpoint parity``: every part against the numbers of the official implementation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ AREAS = ("network", "targets", "train", "decode", "soft_nms", "preprocess", "end
 
 
 def main(argv: Sequence[str]) -> int:
-    """``mindpoint parity``: replay a folder of expected values; status 1 if anything falls short of its tolerance."""
-    parser = argparse.ArgumentParser(prog="mindpoint parity", description=__doc__)
+    """compare every part with numbers of the official implementation
+
+    Status 1 if anything falls short of its tolerance.
+    """
+    parser = argparse.ArgumentParser(prog="mindpoint parity", description="Compare every part with numbers of the official implementation.")
     parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help="folder with the expected values")
     parser.add_argument("--coco", metavar="DIR", required=True, type=Path, help="COCO folder with the images that they were computed from")
     parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area, repeatable: {', '.join(AREAS)}")
