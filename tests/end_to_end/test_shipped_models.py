@@ -67,4 +67,7 @@ def test_real_images(tmp_path, coco_mini):
     files = [val / "000000000139.jpg", val / "000000181303.jpg"]
     predicted = mindpoint("predict", "run", *files, "--out", "out", "--threshold", "0", "--set", "test.resolution=fixed", cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stdout + predicted.stderr
-    assert "200 objects in 2 images" in predicted.stdout
+    assert "in 2 images" in predicted.stdout
+    records = json.load(open(tmp_path / "out" / "predictions.json"))
+    assert [record["image"] for record in records] == [str(path) for path in files]
+    assert all(len(found["keypoints"]) == 17 and 0 <= found["score"] <= 1 for record in records for found in record["objects"])
