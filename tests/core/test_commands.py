@@ -130,8 +130,8 @@ def test_a_file_where_a_folder_should_be(work):
     assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be made")
 
 
-def test_a_full_disk_while_training_keeps_the_last_checkpoint(work):
-    """A limit on the size of files that only the log reaches, as a full disk would stop it."""
+def test_a_full_disk_while_training_ends_in_one_message(work):
+    """A limit on the size of files, which a checkpoint exceeds, stands in for the full disk."""
     code = f"""
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

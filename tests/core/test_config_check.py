@@ -148,7 +148,9 @@ def test_the_item_to_blame_is_named():
 
 
 def test_an_int_does_for_a_float_and_null_for_an_optional():
-    Config.from_text(BASE, "a.yaml", ["model.backbone.width=2", "model.backbone.weights=null", "model.backbone.weights={hm: 1}"])
+    config = Config.from_text(BASE, "a.yaml", ["model.backbone.width=2", "model.backbone.weights=null", "model.backbone.weights={hm: 1}"])
+    assert config.data["model"]["backbone"]["width"] == 2
+    assert config.data["model"]["backbone"]["weights"] == {"hm": 1}
 
 
 def test_a_missing_argument_is_told_at_the_type():
