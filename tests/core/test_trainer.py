@@ -11,11 +11,11 @@ import pytest
 
 from mindpoint.config import load_config
 from mindpoint.engine import checkpoint
-from mindpoint.engine.build import build_dataset, build_metric, build_samples, build_trainer
+from mindpoint.engine.build import build_samples, build_trainer
+from mindpoint.engine.data import build_dataset, build_metric
 from mindpoint.engine.evaluation import evaluate
-from mindpoint.engine.inference import build_detector
 from mindpoint.engine.loader import Loader
-from mindpoint.engine.model import network_of, read_model
+from mindpoint.engine.model import open_model
 from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
 from mindpoint.runtime import device
 
@@ -51,9 +51,8 @@ def test_it_learns_and_writes_what_it_did(toy, tmp_path, capsys):
 def test_a_checkpoint_is_the_model(toy, tmp_path):
     trainer = trainer_of(toy, tmp_path)
     trainer.train()
-    config, stored = read_model(str(tmp_path), None, [])
-    network = network_of(config, stored, "best.ckpt")
-    result = evaluate(build_detector(config, network), build_dataset(config, "val"), build_metric(config), lambda items, total: items)
+    model, stored = open_model(str(tmp_path)), checkpoint.load(tmp_path / "best.ckpt")
+    result = evaluate(model.detector, build_dataset(model.config, "val"), build_metric(model.config), lambda items, total: items)
     assert result.statistics == trainer.metrics
     for image_id, detections in trainer.detections.items():
         assert np.array_equal(detections.scores, result.detections[image_id].scores)
@@ -212,11 +211,10 @@ class TestDamage:
             checkpoint.load(tmp_path / "none.ckpt")
 
     def test_another_model(self, run, toy):
-        config, stored = read_model(str(run), None, ["model.backbone.channels=6"])
         with pytest.raises(WeightsError) as caught:
-            network_of(config, stored, "last.ckpt")
+            open_model(str(run / "last.ckpt"), None, ["model.backbone.channels=6"])
         text = str(caught.value)
-        assert text.startswith("last.ckpt belongs to another model: 1 matched, 0 missing, 0 unexpected, 6 of another shape")
+        assert text.startswith(f"{run / 'last.ckpt'} belongs to another model: 1 matched, 0 missing, 0 unexpected, 6 of another shape")
         assert "backbone.conv.weight: (6, 3, 4, 4) here, (4, 3, 4, 4) in the file" in text
 
     def test_a_full_disk_leaves_the_previous_checkpoint(self, run):
@@ -224,11 +222,11 @@ class TestDamage:
         code = f"""
 import resource, signal, sys
 import mindpoint
-from mindpoint.engine.model import read_model, network_of
+from mindpoint.config import Config
 from mindpoint.engine import checkpoint
+from mindpoint.engine.network import build_network
 from mindpoint.errors import OutputError
-config, stored = read_model({str(run)!r}, None, [])
-network = network_of(config, stored, "last.ckpt")
+network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", []))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
 try:

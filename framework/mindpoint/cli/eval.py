@@ -16,23 +16,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.build import build_dataset, build_metric
+    from mindpoint.engine.data import build_dataset, build_metric
     from mindpoint.engine.evaluation import evaluate, save_evaluation
     from mindpoint.engine.files import make_folder, write_text
-    from mindpoint.engine.inference import build_detector
-    from mindpoint.engine.model import find_checkpoint, network_of, read_model
-    from mindpoint.runtime import device, logs
+    from mindpoint.engine.model import open_model
+    from mindpoint.runtime import logs
     from mindpoint.runtime.progress import track
 
     logs.setup()
-    config, stored = read_model(args.model, args.config, args.set)
-    place = find_checkpoint(args.model)
-    device.setup(config.section("runtime").device, config.seed)
-    dataset, metric = build_dataset(config, args.split), build_metric(config)
-    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}")
-    write_text(folder / "config.yaml", config.to_yaml())
-    detector = build_detector(config, network_of(config, stored, str(place)))
-    result = evaluate(detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
+    model = open_model(args.model, args.config, args.set)
+    dataset, metric = build_dataset(model.config, args.split), build_metric(model.config)
+    folder = make_folder(args.out or model.place.parent / f"eval-{args.split}-{model.place.stem}")
+    write_text(folder / "config.yaml", model.config.to_yaml())
+    result = evaluate(model.detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
     save_evaluation(result, folder)
     print(f"{result.table}\nstatistics.json and results.json are in {folder}")
     return 0

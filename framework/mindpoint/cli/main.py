@@ -6,15 +6,15 @@ import argparse
 import ast
 import importlib
 import os
+import pkgutil
 import sys
 import traceback
 from typing import List, Optional, Sequence, Tuple
 
-from mindpoint import __version__
+from mindpoint import __version__, cli
 from mindpoint.errors import MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 
-BUILT_IN = ("train", "eval", "predict", "config", "plugins")
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -53,17 +53,22 @@ def _run(argv: List[str]) -> int:
         parser.print_help(sys.stderr)
         return 2
     name, *arguments = argv
-    if name in BUILT_IN:
+    if name in built_in():
         command = importlib.import_module(f"mindpoint.cli.{name}")
         parser = argparse.ArgumentParser(prog=f"mindpoint {name}", description=command.HELP)
         command.add_arguments(parser)
         return command.run(parser.parse_args(arguments))
     commands = registry("commands")
     if normalize(name) not in map(normalize, commands.names()) and ":" not in name:
-        near = nearest(name, [*BUILT_IN, *commands.names()])
+        near = nearest(name, [*built_in(), *commands.names()])
         advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint --help' lists all commands"
         raise MindpointError(f"unknown command {name!r}; {advice}")
     return commands.get(name)(arguments) or 0
+
+
+def built_in() -> List[str]:
+    """Names of the built-in commands: the modules beside this one."""
+    return [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> List[Tuple[str, str]]:
     """Name and one line on every command, read without importing any."""
-    found = [(name, _help_line(name)) for name in BUILT_IN]
+    found = [(name, _help_line(name)) for name in built_in()]
     for entry in registry("commands").entries():
         definition = entry.definition()
         found.append((entry.name, static.doc_line(definition) if definition else f"from {entry.distribution}"))

@@ -25,10 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mindpoint.engine.files import make_folder, write_text
     from mindpoint.engine.images import read_image, write_image
-    from mindpoint.engine.inference import build_detector
-    from mindpoint.engine.model import find_checkpoint, network_of, read_model
+    from mindpoint.engine.model import open_model
     from mindpoint.errors import DataError, OutputError
-    from mindpoint.runtime import device, logs
+    from mindpoint.runtime import logs
     from mindpoint.runtime.progress import track
     from mindpoint.visual.draw import draw
 
@@ -37,9 +36,8 @@ def run(args: argparse.Namespace) -> int:
     folder = make_folder(args.out)
     if folder.resolve() in {path.resolve().parent for path in paths}:
         raise OutputError(f"{folder}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
-    config, stored = read_model(args.model, args.config, args.set)
-    device.setup(config.section("runtime").device, config.seed)
-    detector = build_detector(config, network_of(config, stored, str(find_checkpoint(args.model))))
+    model = open_model(args.model, args.config, args.set)
+    keypoints, classes = model.config.keypoints, model.config.classes
     names = drawn_names(paths)
     records, broken = [], 0
     for path in track(paths, len(paths), "predicting"):
@@ -49,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"mindpoint: skipped: {error}", file=sys.stderr)
             broken += 1
             continue
-        found = detector([image])[0]
+        found = model.detector([image])[0]
         found = found.select(found.scores >= args.threshold)
-        write_image(folder / names[path], draw(image, found, config.keypoints, score_threshold=args.threshold))
-        records.append({"image": str(path), "objects": found.to_records(config.classes, config.keypoints.names)})
+        write_image(folder / names[path], draw(image, found, keypoints, score_threshold=args.threshold))
+        records.append({"image": str(path), "objects": found.to_records(classes, keypoints.names)})
     write_text(folder / "predictions.json", json.dumps(records, indent=1) + "\n")
     count = sum(len(record["objects"]) for record in records)
     print(f"{count} objects in {len(records)} images; pictures and predictions.json are in {folder}")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Dict
 
 from mindpoint.config import Config
-from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.hook import POINTS, Hook
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine import checkpoint
-from mindpoint.engine.inference import build_detector
+from mindpoint.engine.data import build_dataset, build_metric
+from mindpoint.engine.inference import network_detector
 from mindpoint.engine.loader import Loader, TrainingSamples
 from mindpoint.engine.network import Network, build_network, refuse_repeated
 from mindpoint.engine.step import TrainStep
@@ -20,20 +20,6 @@ from mindpoint.engine.weights import load_arrays
 from mindpoint.errors import ConfigError, WeightsError
 
 log = logging.getLogger("mindpoint")
-
-
-def build_dataset(config: Config, split: str) -> Dataset:
-    """The block ``data.<split>.dataset``."""
-    config.split(split)
-    return config.build(f"data.{split}.dataset")
-
-
-def build_metric(config: Config) -> Metric:
-    """The block ``test.metric``."""
-    metric = config.build("test.metric")
-    if metric is None:
-        raise ConfigError(f"{config.name}: test.metric is not configured")
-    return metric
 
 
 def build_samples(config: Config) -> TrainingSamples:
@@ -68,7 +54,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
         loader,
         schedule,
         hooks,
-        build_detector(config, network),
+        network_detector(config, network),
         build_metric(config) if has_val else None,
         build_dataset(config, "val") if has_val else None,
     )

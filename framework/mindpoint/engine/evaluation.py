@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterable, List, Tuple
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.detections import Detections
 from mindpoint.engine.files import write_text
-from mindpoint.engine.inference import Detector
+from mindpoint.engine.detector import Detector
 
 
 @dataclass(frozen=True)

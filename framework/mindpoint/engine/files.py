@@ -64,3 +64,24 @@ def make_folder(path: Union[str, Path]) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: no permission to write there; choose another folder")
     return path
+
+
+@contextlib.contextmanager
+def whole_folder(out: Union[str, Path]) -> Iterator[Path]:
+    """A temporary folder beside ``out``; when the block ends well it becomes ``out``, otherwise it is removed.
+
+    Raises:
+        OutputError: ``out`` is in use, or its parent cannot be written or is full.
+    """
+    target = Path(out).resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

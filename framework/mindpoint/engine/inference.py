@@ -1,20 +1,21 @@
-"""Images in, detections out."""
+"""A MindSpore network as a function of arrays, and detection with it."""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Sequence
+from pathlib import Path
+from typing import Dict, Optional, Sequence
 
 import mindspore as ms
 import numpy as np
 
-from mindpoint.config import Config
-from mindpoint.contracts.data import Decoder
-from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import InputSpec, View
-from mindpoint.engine.network import Network
-from mindpoint.engine.preprocess import prepare
-
-Forward = Callable[[np.ndarray], Dict[str, np.ndarray]]
+from mindpoint.config import Config, load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.detector import Detector, Forward, build_detector
+from mindpoint.engine.model import Model
+from mindpoint.engine.network import Network, build_network
+from mindpoint.engine.weights import load_exactly
+from mindpoint.errors import WeightsError
+from mindpoint.runtime import device
 
 
 def forward_of(network: Network) -> Forward:
@@ -30,57 +31,22 @@ def forward_of(network: Network) -> Forward:
     return forward
 
 
-class Detector:
-    """Detection in images of any size as the ``test`` section says: resolution, mirrored copy, several scales.
-
-    Args:
-        forward: the network; every call of one input size has ``test.batch_size`` images, so that it is compiled once a size.
-        divisor: what height and width of its input must be multiples of.
-    """
-
-    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int):
-        self.settings = config.section("test")
-        self.input_spec: InputSpec = config.input_spec
-        self.forward, self.decoder, self.divisor = forward, decoder, divisor
-
-    def __call__(self, images: Sequence[np.ndarray]) -> List[Detections]:
-        """Detections of each BGR uint8 image ``(H, W, 3)``, in its pixels."""
-        parts: List[List[Detections]] = [[] for _ in images]
-        for scale in self.settings.scales:
-            prepared = [prepare(image, self.input_spec, self.settings.resolution, scale, self.divisor) for image in images]
-            for rows in self._batches([array.shape for array, _ in prepared]):
-                found = self._run(np.stack([prepared[row][0] for row in rows]), [prepared[row][1] for row in rows])
-                for row, detections in zip(rows, found):
-                    parts[row].append(detections)
-        if len(self.settings.scales) == 1 and not self.settings.nms:
-            return [part for part, in parts]
-        return [self.decoder.merge(part) for part in parts]
-
-    def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:
-        """Rows of equal shape, at most a batch together."""
-        batches = []
-        for shape in dict.fromkeys(shapes):
-            rows = [row for row, other in enumerate(shapes) if other == shape]
-            size = self.settings.batch_size
-            batches += [rows[start : start + size] for start in range(0, len(rows), size)]
-        return batches
-
-    def _run(self, batch: np.ndarray, views: list) -> List[Detections]:
-        missing = self.settings.batch_size - len(batch)
-        if missing:  # a last, smaller batch would be compiled anew
-            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        maps = self._forward(batch, len(views))
-        mirrored = self._forward(np.ascontiguousarray(batch[:, :, :, ::-1]), len(views)) if self.settings.flip else None
-        return self.decoder(maps, views, mirrored)
-
-    def _forward(self, batch: np.ndarray, rows: int) -> Dict[str, np.ndarray]:
-        return {name: value[:rows] for name, value in self.forward(batch).items()}
-
-
-def build_detector(config: Config, network: Network) -> Detector:
+def network_detector(config: Config, network: Network) -> Detector:
     """A detector around a MindSpore network."""
-    config.require("model.decoder")
-    decoder = config.build("model.decoder")
-    blank = {name: np.zeros((1, count, 2, 2), np.float32) for head in network.heads.values() for name, count in head.out_maps.items()}
-    decoder(blank, [View((1.0, 1.0), 2.0)])  # a decoder that cannot read these maps says so before anything runs
-    return Detector(config, forward_of(network), decoder, network.divisor)
+    maps = {name: count for head in network.heads.values() for name, count in head.out_maps.items()}
+    return build_detector(config, forward_of(network), maps, network.divisor)
+
+
+def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Model:
+    """The model of a checkpoint file; see :func:`mindpoint.engine.model.open_model`."""
+    stored = checkpoint.load(place)
+    if config_path is not None:
+        config = load_config(config_path, overrides)
+    elif "config" in stored.info:
+        config = Config.from_text(stored.info["config"], str(place), overrides)
+    else:
+        raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
+    device.setup(config.section("runtime").device, config.seed)
+    network = build_network(config)
+    load_exactly(network, stored.network_arrays, str(place))
+    return Model(place, config, network_detector(config, network))

@@ -1,19 +1,33 @@
-"""A trained model: a checkpoint with the configuration that it carries."""
+"""A trained model, ready to detect, whatever file it is in."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Sequence
 
-from mindpoint.config import Config, load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.network import Network, build_network
-from mindpoint.engine.weights import load_exactly
+from mindpoint.config import Config
+from mindpoint.engine.detector import Detector
 from mindpoint.errors import WeightsError
 
 
-def find_checkpoint(path: str) -> Path:
-    """The checkpoint itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        place: the file that it comes from.
+        config: its configuration, changes from the command line included.
+        detector: images in, detections out.
+    """
+
+    place: Path
+    config: Config
+    detector: Detector
+
+
+def find_model(path: str) -> Path:
+    """The model's file itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
 
     Raises:
         WeightsError: there is none.
@@ -27,28 +41,13 @@ def find_checkpoint(path: str) -> Path:
     raise WeightsError(f"{place}: no best.ckpt and no last.ckpt in this folder; name a run folder or a checkpoint file")
 
 
-def read_model(path: str, config_path: Optional[str], overrides: Sequence[str]) -> Tuple[Config, checkpoint.Checkpoint]:
-    """Checkpoint and configuration; ``config_path`` replaces the configuration that the file carries.
+def open_model(path: str, config_path: Optional[str] = None, overrides: Sequence[str] = ()) -> Model:
+    """The model of a file or run folder. ``config_path`` replaces the configuration that the file carries.
 
     Raises:
-        WeightsError: not readable, or the file carries no configuration and none is given.
+        WeightsError: not readable, belongs to another configuration, or carries none and none is given.
     """
-    place = find_checkpoint(path)
-    stored = checkpoint.load(place)
-    if config_path is not None:
-        return load_config(config_path, overrides), stored
-    if "config" not in stored.info:
-        raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
-    return Config.from_text(stored.info["config"], str(place), overrides), stored
+    place = find_model(path)
+    from mindpoint.engine.inference import open_checkpoint  # imports MindSpore
 
-
-def network_of(config: Config, stored: checkpoint.Checkpoint, name: str) -> Network:
-    """The configured network with the arrays of a checkpoint.
-
-    Raises:
-        WeightsError: the checkpoint belongs to another model.
-    """
-    network = build_network(config)
-    load_exactly(network, stored.network_arrays, name)
-    network.set_train(False)
-    return network
+    return open_checkpoint(place, config_path, overrides)

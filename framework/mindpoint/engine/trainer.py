@@ -16,7 +16,7 @@ from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine import checkpoint
 from mindpoint.engine.evaluation import Evaluation, evaluate
-from mindpoint.engine.inference import Detector
+from mindpoint.engine.detector import Detector
 from mindpoint.engine.loader import Loader
 from mindpoint.engine.step import TrainStep
 from mindpoint.errors import ConfigError

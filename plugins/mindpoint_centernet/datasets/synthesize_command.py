@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import shutil
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Optional, Sequence
 
 import cv2
 
 from mindpoint.config import load_config
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.errors import ConfigError, OutputError
+from mindpoint.engine.files import whole_folder
+from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import track
 from mindpoint_centernet.datasets.synthetic import SyntheticPeople
 from mindpoint_centernet.datasets.synthetic_figure import JOINTS, SKELETON
@@ -41,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         config = load_config(args.config)
         keypoints, classes = config.keypoints, config.classes
     dataset = SyntheticPeople(args.count, args.seed, keypoints, classes, args.size, args.people)
-    with _whole_folder(args.out) as folder:
+    with whole_folder(args.out) as folder:
         _write(dataset, folder, args.name, args.quality)
     print(f"{args.out}: {len(dataset)} images, annotations/person_keypoints_{args.name}.json")
     return 0
@@ -59,24 +57,3 @@ def _write(dataset: SyntheticPeople, folder: Path, name: str, quality: Optional[
     info = {"description": f"SyntheticPeople of mindpoint, seed {dataset.seed}"}
     text = json.dumps({"info": info, **content, "images": records})
     (folder / "annotations" / f"person_keypoints_{name}.json").write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside ``out``; when the block ends well it becomes ``out``, otherwise it is removed.
-
-    Raises:
-        OutputError: ``out`` is in use, or its parent cannot be written or is full.
-    """
-    target = out.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
-        temporary.mkdir(parents=True)
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mindpoint.config import load_config
 from mindpoint.engine.images import read_image
-from mindpoint.engine.inference import build_detector
+from mindpoint.engine.inference import network_detector
 from mindpoint.engine.network import build_network
 from mindpoint.errors import WeightsError
 from mindpoint_centernet.parity.decode import columns
@@ -37,7 +37,7 @@ def check(golden: Path, coco: Path) -> List[Row]:
                 if not report.complete:
                     raise WeightsError(f"the seeded weights do not fit the shipped configuration: {report}")
             image = read_image(coco / "val2017" / meta["file_name"])
-            found = columns(build_detector(config, network)([image])[0])
+            found = columns(network_detector(config, network)([image])[0])
             case = f"{key}/{'fixed' if meta['fix_res'] else 'keep'}{'/flip' if meta['flip_test'] else ''}/{len(meta['scales'])} scales"
             rows.append(Row("end to end", case, unmatched(found, file[f"{key}/results"]), UNMATCHED))
     return rows
