@@ -1,0 +1,73 @@
+"""Line and bar charts as files. Needs no display; matplotlib is imported when the first one is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Sequence, Tuple, Union
+
+from mindpoint.engine.files import replaced
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes of a chart.
+
+    Attributes:
+        title: what is drawn.
+        series: by its label, the x and y values of a line, or the places and heights of bars; x of bars may be names. NaN leaves a gap.
+            A single series without a name is not labelled.
+        x_label: below the horizontal axis.
+        bars: bars and not lines.
+        log: the vertical axis is logarithmic.
+    """
+
+    title: str
+    series: Mapping[str, Tuple[Sequence, Sequence[float]]]
+    x_label: str = ""
+    bars: bool = False
+    log: bool = False
+
+
+def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 3, title: str = "") -> None:
+    """Draw the panels row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure  # by itself, without pyplot, it keeps no state and needs no display
+
+    columns = max(1, min(columns, len(panels)))
+    rows = max(1, -(-len(panels) // columns))
+    figure = Figure(figsize=(5 * columns, 3.2 * rows), dpi=100, layout="constrained")
+    figure.suptitle(title or None)
+    for place, panel in enumerate(panels, start=1):
+        _draw(figure.add_subplot(rows, columns, place), panel)
+    with replaced(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _draw(axes, panel: Panel) -> None:
+    axes.set_title(panel.title, fontsize=11)
+    axes.set_xlabel(panel.x_label)
+    axes.grid(True, axis="y" if panel.bars else "both", color="0.9")
+    axes.set_axisbelow(True)
+    if panel.log:
+        axes.set_yscale("log")
+    for number, (label, (x, y)) in enumerate(panel.series.items()):
+        if panel.bars:
+            _bars(axes, x, y, label, number, len(panel.series))
+        else:
+            axes.plot(x, y, label=label, linewidth=1.3, marker="o" if len(x) < 20 else None, markersize=3)
+    if any(panel.series):
+        axes.legend(fontsize=8)
+
+
+def _bars(axes, x: Sequence, y: Sequence[float], label: str, number: int, of: int) -> None:
+    """Bars of several series stand side by side."""
+    width = 0.8 / of
+    places = [place + (number - (of - 1) / 2) * width for place in range(len(x))]
+    axes.bar(places, y, width, label=label)
+    axes.set_xticks(range(len(x)), [str(name) for name in x])
+    if len(x) > 8:
+        axes.tick_params("x", rotation=90, labelsize=8)
