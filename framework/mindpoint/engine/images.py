@@ -18,30 +18,47 @@ _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
-    """The image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
-
-    OpenCV decodes a truncated file without complaint and leaves the missing rest grey or black, so the file's end is looked for first.
+    """The image in a file; see :func:`decode_image`.
 
     Raises:
         DataError: a file that is missing, unreadable, truncated or no image that OpenCV knows.
     """
+    return decode_image(read_bytes(path), path)
+
+
+def read_bytes(path: Union[str, Path]) -> bytes:
+    """The content of an image file. Raises DataError if it is missing or unreadable."""
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            return file.read()
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such image file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def decode_image(data: bytes, name: Union[str, Path]) -> np.ndarray:
+    """The image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
+
+    OpenCV decodes truncated data without complaint and leaves the missing rest grey or black, so the end is looked for first.
+
+    Args:
+        data: content of an image file.
+        name: what messages call it, usually its path.
+
+    Raises:
+        DataError: truncated, or no image that OpenCV knows.
+    """
     if not data:
-        raise DataError(f"{path}: is empty (0 bytes), not an image; fetch it again")
+        raise DataError(f"{name}: is empty (0 bytes), not an image; fetch it again")
     if not _is_complete(data):
-        raise DataError(f"{path}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
+        raise DataError(f"{name}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise DataError(f"{path}: cannot be decoded: {error.err}") from error
+        raise DataError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise DataError(f"{path}: is no image that OpenCV can read (it starts with {data[:8]!r})")
+        raise DataError(f"{name}: is no image that OpenCV can read (it starts with {data[:8]!r})")
     return image
 
 

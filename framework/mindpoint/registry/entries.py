@@ -45,6 +45,7 @@ KINDS: Tuple[Kind, ...] = (
     Kind("optimizers", "optimizer"),
     Kind("schedules", "schedule", "mindpoint.optim.schedules:Schedule"),
     Kind("commands", "command"),
+    Kind("checks", "check"),
 )
 
 

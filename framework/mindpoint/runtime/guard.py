@@ -1,18 +1,52 @@
-"""Environment that MindSpore must find before it is imported.
+"""Environment that MindSpore must find before it runs.
 
 On AVX-512 CPUs oneDNN, as MindSpore 2.9 and 2.10 use it, takes a reference kernel for 3x3 convolutions, up to 160 times slower than the
 AVX2 one; threads that spin while waiting cost another 10 to 30 % of a step. Both are settled by the environment. A user's own
 setting always wins. MindSpore's log is kept to errors: its warnings are about itself and drown what a user must see.
+
+Importing ``mindpoint``, or any part of it, applies the guard; processes that are started afterwards inherit it.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import warnings
+from typing import Optional
 
-DEFAULTS = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_WAIT_POLICY": "PASSIVE", "GLOG_v": "3"}
+from mindpoint.runtime import cpu
+
+LIMIT = "ONEDNN_MAX_CPU_ISA"
+FAST = "AVX2"
+# What oneDNN reads, in this order; the second is its older name.
+_LIMITS = (LIMIT, "DNNL_MAX_CPU_ISA")
+_ALWAYS = {"OMP_WAIT_POLICY": "PASSIVE", "GLOG_v": "3"}
 
 
 def apply() -> None:
-    """Set what the user has not set. Worker processes inherit it."""
-    for name, value in DEFAULTS.items():
+    """Set what the user has not set, and warn if MindSpore was there first: then it may be too late."""
+    for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
+    if not matters() or limit() is not None:
+        return
+    os.environ[LIMIT] = FAST  # oneDNN reads it when it first makes a convolution
+    if "mindspore" in sys.modules:
+        warnings.warn(
+            f"mindspore was imported before mindpoint. If it has run a convolution already, convolutions stay up to 160 times slower on "
+            f"this CPU until the process ends: import mindpoint first, or set {LIMIT}={FAST} in the environment",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def matters() -> bool:
+    """Whether oneDNN must be kept from this CPU's instructions: an x86 CPU with AVX-512, or one whose features cannot be told."""
+    if os.uname().machine not in ("x86_64", "amd64", "i686"):
+        return False
+    features = cpu.features()
+    return not features or any(feature.startswith("avx512") for feature in features)
+
+
+def limit() -> Optional[str]:
+    """The largest instruction set that oneDNN may use, as the environment says; None for no limit."""
+    return next((os.environ[name] for name in _LIMITS if name in os.environ), None)

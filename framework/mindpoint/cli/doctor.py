@@ -1,0 +1,49 @@
+"""mindpoint doctor"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Iterator
+
+if TYPE_CHECKING:
+    from mindpoint.contracts.check import Check
+
+HELP = "find out whether everything works here, and fast; exit code 1 if something does not"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for machines: an object with the list 'checks' and 'ok'")
+
+
+def run(args: argparse.Namespace) -> int:
+    checks = []
+    for check in _checks():
+        checks.append(check)
+        if not args.json:
+            _print(check)
+    problems = sum(check.problem is not None for check in checks)
+    if args.json:
+        print(json.dumps({"ok": not problems, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        print("\nno problems" if not problems else f"\n{problems} problem{'s' if problems > 1 else ''}")
+    return 1 if problems else 0
+
+
+def _checks() -> Iterator[Check]:
+    """One after the other, since each but the first two takes seconds."""
+    from mindpoint.doctor.convolution import check_convolution
+    from mindpoint.doctor.machine import check_machine
+    from mindpoint.doctor.plugins import check_plugins
+    from mindpoint.doctor.software import check_software
+
+    for group in (check_software, check_machine, check_convolution, check_plugins):
+        yield from group()
+
+
+def _print(check: Check) -> None:
+    status = "PROBLEM" if check.problem else "note" if check.note else "ok"
+    print(f"{status:8}{check.name:26}{check.value}", flush=True)
+    for text in filter(None, (check.problem, check.note)):
+        print(f"{'':8}{text}", flush=True)

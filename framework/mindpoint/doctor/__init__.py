@@ -1,0 +1,1 @@
+"""Finding out whether the framework can work here, and fast."""

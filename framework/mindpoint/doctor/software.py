@@ -1,0 +1,69 @@
+"""Versions of what the framework and the plugins need, against what their distributions ask for."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from typing import Dict, List
+
+import importlib_metadata
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+
+from mindpoint.contracts.check import Check
+
+FRAMEWORK = "mindpoint"
+
+
+def check_software() -> List[Check]:
+    """Python, then every requirement of the framework and of each distribution with plugins, once."""
+    checks = [_python()]
+    for name, asked in _requirements().items():
+        checks.append(_package(name, asked))
+    return checks
+
+
+def _python() -> Check:
+    wanted = importlib_metadata.metadata(FRAMEWORK)["Requires-Python"] or ""
+    value = f"{platform.python_version()} ({sys.executable})"
+    if SpecifierSet(wanted).contains(platform.python_version(), prereleases=True):
+        return Check("python", value)
+    return Check("python", value, problem=f"{FRAMEWORK} needs Python {wanted}; make a virtual environment with such a one")
+
+
+def _requirements() -> Dict[str, Dict[str, str]]:
+    """For each needed package, by whom it is asked for in which range."""
+    wanted: Dict[str, Dict[str, str]] = {}
+    owners = {FRAMEWORK: importlib_metadata.distribution(FRAMEWORK)}
+    for found in importlib_metadata.distributions():
+        if any(point.group.startswith(f"{FRAMEWORK}.") for point in found.entry_points):
+            owners.setdefault(found.name, found)
+    for owner, distribution in owners.items():
+        for line in distribution.requires or ():
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement:
+                continue
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                wanted.setdefault(requirement.name, {})[owner] = str(requirement.specifier)
+    return {name: asked for name, asked in wanted.items() if name not in owners}
+
+
+def _package(name: str, asked: Dict[str, str]) -> Check:
+    together = SpecifierSet(",".join(filter(None, asked.values())))
+    try:
+        version = importlib_metadata.version(name)
+    except importlib_metadata.PackageNotFoundError:
+        return Check(name, "not installed", problem=f"{_who(asked)}: {_install(name, together)}")
+    if together.contains(version, prereleases=True):
+        return Check(name, f"{version} ({together or 'any version'})")
+    return Check(name, version, problem=f"{_who(asked)}: {_install(name, together)}")
+
+
+def _who(asked: Dict[str, str]) -> str:
+    return " and ".join(f"{owner} needs {specifier or 'it'}" for owner, specifier in asked.items())
+
+
+def _install(name: str, specifier: SpecifierSet) -> str:
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(f'{name}{specifier}')}"
