@@ -5,17 +5,25 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from typing import Dict, List, NamedTuple
 
 from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.errors import ConfigError
-from mindpoint.runtime.progress import clock, on_terminal
+from mindpoint.runtime.progress import clock, duration, on_terminal
+
+
+class _Step(NamedTuple):
+    losses: Dict[str, float]
+    data_seconds: float
+    step_seconds: float
 
 
 class Console(Hook):
-    """Every so many steps a line with epoch, step, rate, remaining time, learning rate, the total and every term, averaged since the line
-    before. On a terminal a bar for the running epoch stands below.
+    """Every so many steps a line: epoch, step, the total and every term, learning rate, time for data and for computing a step, images a
+    second, and what time the rest will take. Losses are means and times medians since the line before. On a terminal a bar for the
+    running epoch stands below.
 
     Args:
         every: steps between two lines.
@@ -26,7 +34,7 @@ class Console(Hook):
             raise ConfigError("every must be at least 1")
         self.every = every
         self.bar = None
-        self.pending: list = []  # (losses, seconds) of the steps since the last line
+        self.pending: List[_Step] = []  # since the last line
 
     def before_train(self, trainer) -> None:
         self._say(
@@ -39,10 +47,12 @@ class Console(Hook):
             self.bar = tqdm(
                 total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr
             )
+            self.bar.update(trainer.step - trainer.epoch * trainer.steps_per_epoch)  # not 0 after a resume
 
     def after_step(self, trainer) -> None:
-        self.pending.append((trainer.losses, trainer.data_seconds + trainer.step_seconds))
+        self.pending.append(_Step(trainer.losses, trainer.data_seconds, trainer.step_seconds))
         if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {trainer.losses['loss']:.4g}", refresh=False)
             self.bar.update()
         if trainer.step % self.every == 0 or trainer.ended:
             self._say(self._line(trainer))
@@ -65,14 +75,15 @@ class Console(Hook):
             self._say(f"stopped: {trainer.stop_reason}")
 
     def _line(self, trainer) -> str:
-        mean = {name: statistics.fmean(losses[name] for losses, _ in self.pending) for name in trainer.losses}
-        seconds = statistics.median(seconds for _, seconds in self.pending)  # the first step compiles and would spoil a mean
-        left = (trainer.total_steps - trainer.step) * seconds
-        rate = trainer.loader.batch_size / seconds
-        terms = "  ".join(f"{name} {value:.4g}" for name, value in mean.items())
+        losses = {name: statistics.fmean(step.losses[name] for step in self.pending) for name in trainer.losses}
+        data = statistics.median(step.data_seconds for step in self.pending)
+        computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would spoil a mean
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         return (
             f"epoch {trainer.epoch + 1}/{trainer.epochs}  step {trainer.step}/{trainer.total_steps}  {terms}  "
-            f"lr {trainer.learning_rate:.3g}  {rate:.1f} images/s  {clock(left)} left"
+            f"lr {trainer.learning_rate:.3g}  data {duration(data)}  step {duration(computing)}  "
+            f"{trainer.loader.batch_size / (data + computing):.1f} images/s  "
+            f"{clock((trainer.total_steps - trainer.step) * (data + computing))} left"
         )
 
     def _close_bar(self) -> None:

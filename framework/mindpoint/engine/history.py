@@ -1,0 +1,105 @@
+"""What a run's ``log.jsonl`` tells, and how it is drawn."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Tuple
+
+from mindpoint.errors import DataError
+from mindpoint.visual.charts import Panel
+
+FILE = "log.jsonl"
+_POINTS = 400  # of a drawn curve; more hide each other
+_NO_LOSS = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
+
+Curve = Tuple[List[int], List[float]]
+
+
+@dataclass(frozen=True)
+class History:
+    """Curves by name: the steps, and the values after them; NaN where the value was not finite.
+
+    Attributes:
+        losses: ``loss``, the weighted total, and every term.
+        learning_rate: one curve.
+        statistics: of the evaluations.
+        epoch: of the last record, counted from 1.
+    """
+
+    losses: Dict[str, Curve]
+    learning_rate: Curve
+    statistics: Dict[str, Curve]
+    epoch: int
+
+    @property
+    def step(self) -> int:
+        """The last one."""
+        return max((steps[-1] for steps, _ in (*self.losses.values(), *self.statistics.values()) if steps), default=0)
+
+    @staticmethod
+    def read(run_dir: Path) -> "History":
+        """Read a run's log. A last line that was not written to its end is left out.
+
+        Raises:
+            DataError: there is none, or a line is no record.
+        """
+        path = Path(run_dir) / FILE
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; a run writes it with the hook JsonLines")
+        losses: Dict[str, Curve] = {}
+        statistics: Dict[str, Curve] = {}
+        rate: Curve = ([], [])
+        epoch = 0
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                record = json.loads(line)
+                step, epoch = int(record["step"]), int(record["epoch"])
+                if "metrics" in record:
+                    _add(statistics, step, record["metrics"])
+                else:
+                    _add(losses, step, {name: value for name, value in record.items() if name not in _NO_LOSS})
+                    rate[0].append(step)
+                    rate[1].append(float(record["learning_rate"]))
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path}:{number}: is no record of a training step or an evaluation; mend or remove the line") from error
+        return History(losses, rate, statistics, epoch)
+
+
+def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        steps, numbers = curves.setdefault(name, ([], []))
+        steps.append(step)
+        numbers.append(math.nan if value is None else float(value))
+
+
+def panels(histories: Mapping[str, History]) -> List[Panel]:
+    """The total loss, every term, the learning rate and the first statistic of each group (``keypoints/...``), with a line a run."""
+    found = []
+    for name in dict.fromkeys(name for history in histories.values() for name in history.losses):
+        found.append(_panel(name, {label: history.losses.get(name) for label, history in histories.items()}, losses=True))
+    found.append(_panel("learning rate", {label: history.learning_rate for label, history in histories.items()}))
+    names = dict.fromkeys(name for history in histories.values() for name in history.statistics)
+    for name in {name.partition("/")[0]: name for name in reversed(list(names))}.values():
+        found.append(_panel(name, {label: history.statistics.get(name) for label, history in histories.items()}))
+    return found
+
+
+def _panel(name: str, curves: Mapping[str, Curve], losses: bool = False) -> Panel:
+    series = {label: _thinned(*curve) for label, curve in curves.items() if curve}
+    return Panel(name, series, "step", log=losses and any(value > 0 for _, values in series.values() for value in values))
+
+
+def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[float]]:
+    """Means of neighbours, so that a long curve is readable; NaN where all of them are."""
+    size = max(1, math.ceil(len(steps) / _POINTS))
+    chunks = [slice(start, start + size) for start in range(0, len(steps), size)]
+    return [_mean(steps[chunk]) for chunk in chunks], [_mean(values[chunk]) for chunk in chunks]
+
+
+def _mean(values: List[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan

@@ -1,0 +1,57 @@
+"""Losses, learning rate and statistics as tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Dict
+
+from mindpoint.errors import OutputError
+from mindpoint.hooks.step_log import StepLog, append, drop_later
+
+
+class Csv(StepLog):
+    """For spreadsheets: ``steps.csv`` with a line after a step and ``statistics.csv`` with one after an evaluation.
+
+    The columns are those of ``log.jsonl``. Epochs count from 1; values that are not finite stand as ``nan`` or ``inf``.
+
+    Args:
+        every: steps between two lines.
+    """
+
+    def __init__(self, every: int = 1):
+        super().__init__(every)
+
+    def before_train(self, trainer) -> None:
+        self.steps, self.statistics = trainer.run_dir / "steps.csv", trainer.run_dir / "statistics.csv"
+        for path in (self.steps, self.statistics):
+            drop_later(path, trainer.step, lambda line: 0 if line.startswith("step,") else int(line.partition(",")[0]))
+
+    def write_step(self, step: int, values: Dict[str, float]) -> None:
+        _add(self.steps, {"step": step, **values})
+
+    def write_statistics(self, step: int, epoch: int, statistics: Dict[str, float]) -> None:
+        _add(self.statistics, {"step": step, "epoch": epoch, **statistics})
+
+
+def _add(path: Path, row: Dict[str, float]) -> None:
+    """Add a line, in a new file below a line of names."""
+    titles = _line(row)
+    present = _first_line(path)
+    if present and present != titles:
+        raise OutputError(f"{path}: has other columns than this training gives; move it away: {present.strip()}")
+    append(path, ("" if present else titles) + _line(row.values()))
+
+
+def _first_line(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.readline()
+
+
+def _line(cells) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

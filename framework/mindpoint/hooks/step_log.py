@@ -1,0 +1,88 @@
+"""What hooks that write values by step have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Dict
+
+from mindpoint.contracts.hook import Hook
+from mindpoint.engine.files import replaced
+from mindpoint.errors import ConfigError, OutputError
+
+
+class StepLog(Hook):
+    """Writes the values of every so many steps and the statistics of every evaluation.
+
+    What stands in the run folder from steps after ``trainer.step`` when a training starts is taken out: a resumed training does these
+    steps again.
+
+    Args:
+        every: steps between two records.
+    """
+
+    def __init__(self, every: int = 1):
+        if every < 1:
+            raise ConfigError("every must be at least 1")
+        self.every = every
+
+    def after_step(self, trainer) -> None:
+        if trainer.step % self.every == 0:
+            self.write_step(trainer.step, step_values(trainer))
+
+    def after_eval(self, trainer) -> None:
+        self.write_statistics(trainer.step, trainer.epoch, trainer.metrics)
+
+    def write_step(self, step: int, values: Dict[str, float]) -> None:
+        """Write :func:`step_values`."""
+        raise NotImplementedError
+
+    def write_statistics(self, step: int, epoch: int, statistics: Dict[str, float]) -> None:
+        """Write the statistics of an evaluation after ``epoch`` epochs; NaN where undefined."""
+        raise NotImplementedError
+
+
+def step_values(trainer) -> Dict[str, float]:
+    """``epoch`` (from 1), ``learning_rate``, ``loss``, every term, ``data_seconds``, ``step_seconds``, ``skipped_steps`` of the last step."""
+    return {
+        "epoch": trainer.epoch + 1,
+        "learning_rate": trainer.learning_rate,
+        **trainer.losses,
+        "data_seconds": round(trainer.data_seconds, 4),
+        "step_seconds": round(trainer.step_seconds, 4),
+        "skipped_steps": trainer.skipped_steps,
+    }
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def drop_later(path: Path, step: int, step_of: Callable[[str], int]) -> None:
+    """Take out of a file of lines those of later steps, and a last one that was not written to its end.
+
+    Args:
+        step_of: the step of a line; ValueError for a line that is not whole.
+    """
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and _at_most(step, step_of, line)]
+    if kept != lines:
+        with replaced(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
+
+
+def _at_most(step: int, step_of: Callable[[str], int], line: str) -> bool:
+    try:
+        return step_of(line) <= step
+    except ValueError:
+        return False

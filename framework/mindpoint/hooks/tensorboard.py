@@ -1,0 +1,88 @@
+"""Losses, learning rate, statistics and pictures for TensorBoard."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Dict
+
+from mindpoint.engine.files import make_folder
+from mindpoint.errors import ConfigError, OutputError
+from mindpoint.hooks.step_log import StepLog
+
+
+class TensorBoard(StepLog):
+    """Event files in the folder ``tensorboard`` of the run; ``tensorboard --logdir runs`` shows them. Needs the package ``tensorboard``.
+
+    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. The
+    pictures that other hooks have written to ``pictures`` are shown too, if these hooks stand before this one. A resumed training
+    goes on at its step: TensorBoard hides what was recorded of later ones.
+
+    Args:
+        every: steps between two records.
+        pictures: record pictures.
+    """
+
+    def __init__(self, every: int = 10, pictures: bool = True):
+        super().__init__(every)
+        try:
+            import tensorboard.summary.writer.record_writer  # noqa: F401
+        except ImportError as error:
+            raise ConfigError("needs the package tensorboard; pip install 'mindpoint[tensorboard]', or set the hook to null") from error
+        self.pictures = pictures
+        self.file = None
+
+    def before_train(self, trainer) -> None:
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        # The package's own EventFileWriter writes in a thread, which a full disk ends with a traceback.
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        self.path = make_folder(trainer.run_dir / "tensorboard") / name
+        try:
+            self.file = open(self.path, "xb")
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self.records = RecordWriter(self.file)
+        self._write(0, file_version="brain.Event:2")
+        if trainer.step:
+            self._write(trainer.step + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def write_step(self, step: int, values: Dict[str, float]) -> None:
+        training = ("epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
+        named = {f"training/{n}" if n in training else f"loss/{'total' if n == 'loss' else n}": v for n, v in values.items()}
+        self._write_values(step, named)
+
+    def write_statistics(self, step: int, epoch: int, statistics: Dict[str, float]) -> None:
+        self._write_values(step, statistics)
+
+    def after_eval(self, trainer) -> None:
+        super().after_eval(trainer)
+        if self.pictures:
+            for path in sorted((trainer.run_dir / "pictures").glob(f"*epoch-{trainer.epoch:04d}.jpg")):
+                self._write_picture(trainer.step, path)
+
+    def after_train(self, trainer) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def _write_values(self, step: int, values: Dict[str, float]) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        self._write(step, summary=Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()]))
+
+    def _write_picture(self, step: int, path) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        image = Summary.Image(encoded_image_string=path.read_bytes())
+        self._write(step, summary=Summary(value=[Summary.Value(tag=f"pictures/{path.name.split('epoch-')[0].strip('-')}", image=image)]))
+
+    def _write(self, step: int, **content) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        try:
+            self.records.write(Event(wall_time=time.time(), step=step, **content).SerializeToString())
+            self.records.flush()
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
