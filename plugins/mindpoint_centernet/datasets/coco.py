@@ -10,9 +10,10 @@ import numpy as np
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.engine.images import read_bytes
 from mindpoint.errors import DataError
-from mindpoint_centernet.datasets.coco_file import class_labels, few, read_annotations
-from mindpoint.engine.images import read_image
+from mindpoint_centernet.datasets.coco_file import class_labels, read_annotations
+from mindpoint_centernet.datasets.records import chosen_images, sized_image
 
 
 class CocoKeypoints(Dataset):
@@ -48,13 +49,8 @@ class CocoKeypoints(Dataset):
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
         records = {record["id"]: record for record in content["images"]}
-        kept = list(records) if image_ids is None else self._known(image_ids, records)
-        if with_objects:
-            populated = {record["image_id"] for record in content["annotations"]}
-            kept = [image_id for image_id in kept if image_id in populated]
-        if not kept:
-            reason = "has an annotation of the classes " + few(self.classes) if with_objects else "is listed"
-            raise DataError(f"{self.annotations}: no image {reason}")
+        populated = (lambda: {record["image_id"] for record in content["annotations"]}) if with_objects else None
+        kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
         self.image_ids, self._listed = np.array(kept, np.int64), len(records)
         self._names = [records[image_id]["file_name"] for image_id in kept]
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
@@ -67,19 +63,23 @@ class CocoKeypoints(Dataset):
         return f"{self.annotations}: {len(self)} of {self._listed} images" + ", only those with annotations" * self.with_objects
 
     def __getitem__(self, index: int) -> Sample:
-        image_id, path = int(self.image_ids[index]), os.path.join(self.images, self._names[index])
+        path = self.path(index)
+        image = sized_image(self.file_bytes(index), path, self._record(index), self._sizes[index])
+        return Sample(image_id=int(self.image_ids[index]), name=path, image=image, objects=self.objects(index))
+
+    def path(self, index: int) -> str:
+        """The image file at ``index``."""
+        return os.path.join(self.images, self._names[index])
+
+    def file_bytes(self, index: int) -> bytes:
+        """The content of the image file at ``index``. Raises DataError that names file and id."""
         try:
-            image = read_image(path)
+            return read_bytes(self.path(index))
         except DataError as error:
-            raise DataError(f"{error} (image id {image_id} of {self.annotations})") from error
-        height, width = self._sizes[index]
-        if image.shape[:2] != (height, width):
-            turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == (width, height) else ""
-            raise DataError(
-                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, but image id {image_id} of {self.annotations} says "
-                f"{width} x {height}, so its annotations would not fit{turned}. Put the right file there or correct the record"
-            )
-        return Sample(image_id=image_id, name=path, image=image, objects=self.objects(index))
+            raise DataError(f"{error} ({self._record(index)})") from error
+
+    def _record(self, index: int) -> str:
+        return f"image id {self.image_ids[index]} of {self.annotations}"
 
     def objects(self, index: int) -> Objects:
         """The annotated objects of the image at ``index``, without reading the image."""
@@ -103,17 +103,6 @@ class CocoKeypoints(Dataset):
 
     def _read(self) -> dict:
         return read_annotations(self.annotations, self.classes, self.joints)
-
-    def _known(self, image_ids: List[int], records: dict) -> List[int]:
-        lost = [image_id for image_id in image_ids if image_id not in records]
-        if lost:
-            raise DataError(
-                f"{self.annotations}: {len(lost)} of {len(image_ids)} ids of 'image_ids' are not among its {len(records)} images: "
-                f"{few(lost)}; it has {few(list(records))}"
-            )
-        if len(set(image_ids)) < len(image_ids):
-            raise DataError(f"{self.annotations}: an id stands more than once in 'image_ids'")
-        return list(image_ids)
 
     def _pack(self, content: dict) -> None:
         """The objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
