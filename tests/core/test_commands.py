@@ -45,9 +45,11 @@ def work(tmp_path_factory):
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     run = work / "runs" / "toy"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "versions.txt", "log.jsonl", "last.ckpt", "best.ckpt", "statistics.json", "results.json"
+        "config.yaml", "environment.json", "log.jsonl", "last.ckpt", "best.ckpt", "statistics.json", "results.json"
     }  # fmt: skip
-    assert "mindspore" in (run / "versions.txt").read_text()
+    (start,) = json.loads((run / "environment.json").read_text())
+    assert start["command"][1:] == ["train", str(HERE / "toy.yaml")] and start["folder"] == str(work) and start["device"] == "CPU"
+    assert start["versions"]["mindspore"] and start["variables"]["OMP_WAIT_POLICY"] == "PASSIVE" and start["cpu"]["cores"] >= 1
     again = mindpoint("train", run / "config.yaml", "--out", "again", cwd=work)
     assert again.returncode == 0
     first, second = [[json.loads(line) for line in open(folder / "log.jsonl")] for folder in (run, work / "again")]

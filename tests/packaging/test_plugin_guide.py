@@ -80,7 +80,7 @@ def test_guide_followed_line_by_line(user):
     assert re.fullmatch(r"step 1: loss \d+\.\d+\nstep 2: loss \d+\.\d+\n", (user.folder / "runs/acme/diary.txt").read_text())
     lines = (user.folder / "runs/acme/log.jsonl").read_text().splitlines()
     assert len(lines) >= 2 and all("fg_loss" in line and "hm_loss" in line for line in lines[:2])
-    assert "acme-pose 1.0" in (user.folder / "runs/acme/versions.txt").read_text()
+    assert '"acme-pose": "1.0"' in (user.folder / "runs/acme/environment.json").read_text()
 
     assert user(uninstall).returncode == 0
     done = user(again)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     from mindpoint.engine.build import build_trainer
     from mindpoint.engine.files import write_text
-    from mindpoint.runtime import device, logs, versions
+    from mindpoint.runtime import device, environment, logs
 
     logs.setup()
     run_dir = _make_run_dir(args.out, Path(config.name).stem)
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         device.setup(config.section("runtime").device, config.seed)
         trainer = build_trainer(config, run_dir)
         write_text(run_dir / "config.yaml", config.to_yaml())
-        write_text(run_dir / "versions.txt", "".join(f"{name} {version}\n" for name, version in versions.versions().items()))
+        environment.record(run_dir, device.name())
     except BaseException:
         with contextlib.suppress(OSError):
             run_dir.rmdir()  # goes only if nothing was written

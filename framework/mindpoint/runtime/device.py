@@ -24,3 +24,8 @@ def setup(device: str, seed: int) -> None:
         except (RuntimeError, ValueError) as error:
             raise ConfigError(f"runtime.device: {device} cannot be used here: {str(error).splitlines()[0]}") from error
     ms.set_seed(seed)
+
+
+def name() -> str:
+    """Of the device that networks run on, e.g. ``"CPU"``."""
+    return str(ms.get_context("device_target"))
