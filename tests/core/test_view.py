@@ -34,6 +34,24 @@ def test_normalize_bgr_and_rgb():
     assert InputSpec((2, 2), [0.5, 0, 0], [0.25, 1, 1]).normalize(image.astype(np.float32) / 255) == pytest.approx(bgr)
 
 
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("colored", [False, True])
+def test_normalize_is_the_formula(order, kind, colored):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (71, 40, 3), np.uint8)
+    color = rng.uniform(-1, 1, (3, 4)) if colored else np.eye(3, 4)
+    mean, std = np.array([0.4, 0.45, 0.5]), np.array([0.2, 0.25, 0.3])
+    expected = np.concatenate([image / 255, np.ones((71, 40, 1))], 2) @ color.T
+    expected = (expected[..., :: -1 if order == "rgb" else 1] - mean) / std
+    given = image if kind == np.uint8 else (image / 255).astype(np.float32)
+    spec, out = InputSpec((71, 40), mean, std, order), np.full((2, 3, 71, 40), np.nan, np.float32)
+    result = spec.normalize(given, color if colored else None, out[1])
+    np.testing.assert_allclose(result, expected.transpose(2, 0, 1), atol=2e-6)
+    np.testing.assert_array_equal(out[1], result)
+    assert np.isnan(out[0]).all()
+
+
 @pytest.mark.parametrize("bad", [dict(size=(0, 4)), dict(std=(1, 1, 0)), dict(color="gray")])
 def test_bad_input_spec(bad):
     with pytest.raises(ConfigError, match="input"):

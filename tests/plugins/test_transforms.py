@@ -178,7 +178,7 @@ def test_color_augment_of_a_sample(kind):
     if kind == np.float32:
         sample.image = image.astype(np.float32)
     deviates = np.array([1.0, -2.0, 0.5])
-    out = ColorAugment()(sample, Recorded([0.3, -0.2, 0.4], deviates)).image
+    out = ColorAugment()(sample, Recorded([0.3, -0.2, 0.4], deviates)).pixels()
     vectors = np.array(
         [[-0.58752847, -0.69563484, 0.41340352], [-0.5832747, 0.00994535, -0.81221408], [-0.56089297, 0.71832671, 0.41158938]]
     )
@@ -189,6 +189,16 @@ def test_color_augment_of_a_sample(kind):
     assert out.max() > 1  # not clipped
 
 
+def test_two_color_changes_one_after_the_other():
+    sample = a_sample()
+    alphas, deviates = ([0.3, -0.2, 0.4], [-0.1, 0.2, 0.3]), (np.array([1.0, -2.0, 0.5]), np.array([0.2, 0.1, -1.0]))
+    once = ColorAugment()(sample, Recorded(alphas[0], deviates[0]))
+    repainted = a_sample()
+    repainted.image = once.pixels()
+    expected = ColorAugment()(repainted, Recorded(alphas[1], deviates[1])).pixels()
+    np.testing.assert_allclose(ColorAugment()(once, Recorded(alphas[1], deviates[1])).pixels(), expected, atol=3e-6)
+
+
 @pytest.mark.parametrize("step", ["brightness", "contrast", "saturation"])
 def test_color_distribution(step):
     """One step alone, seen at a pixel where it blends with black."""
@@ -196,7 +206,7 @@ def test_color_distribution(step):
     sample.image = np.zeros((100, 100, 3), np.float32)
     sample.image[0, 0] = 1.0 if step != "saturation" else (1.0, -0.114 / 0.587, 0.0)
     color = ColorAugment(**{**dict(brightness=0.0, contrast=0.0, saturation=0.0, lighting=0.0), step: 0.4})
-    alphas = np.array([color(sample, rng).image[0, 0, 0] for _ in range(3000)])
+    alphas = np.array([color(sample, rng).pixels()[0, 0, 0] for _ in range(3000)])
     assert 0.6 - 1e-4 <= alphas.min() < 0.61 and 1.39 < alphas.max() <= 1.4 + 1e-4
     assert abs(alphas.mean() - 1) < 4 * 0.8 / np.sqrt(12 * 3000)
 

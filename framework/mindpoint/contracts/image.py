@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
 from mindpoint.errors import ConfigError
+
+_STRIP = 32  # image rows
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,31 @@ class InputSpec:
         if self.color not in ("bgr", "rgb"):
             raise ConfigError(f"input.color: '{self.color}' is neither 'bgr' nor 'rgb'")
 
-    def normalize(self, image: np.ndarray) -> np.ndarray:
-        """BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous."""
-        full = 255.0 if image.dtype == np.uint8 else 1.0
-        normal = np.empty((3, *image.shape[:2]), np.float32)
-        for channel, (mean, std) in enumerate(zip(self.mean, self.std)):  # one pass a channel: five times as fast as all at once
-            source = image[:, :, 2 - channel if self.color == "rgb" else channel]
-            np.multiply(source, np.float32(1 / (full * std)), out=normal[channel])
-            normal[channel] -= np.float32(mean / std)
+    def normalize(self, image: np.ndarray, color: Optional[np.ndarray] = None, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous.
+
+        Args:
+            image: see above.
+            color: change of colours to apply first, see :class:`Sample`.
+            out: where the result goes; a new array if not given.
+        """
+        import cv2  # here, since a configuration is read without it
+
+        normal = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
+        order = (2, 1, 0) if self.color == "rgb" else (0, 1, 2)
+        if image.dtype == np.uint8 and color is None:
+            steps = np.arange(256, dtype=np.float32)
+            for plane, channel, mean, std in zip(normal, order, self.mean, self.std):
+                cv2.LUT(cv2.extractChannel(image, channel), steps * np.float32(1 / (255 * std)) - np.float32(mean / std), plane)
+            return normal
+        matrix = np.eye(3, 4) if color is None else color.copy()
+        matrix[:, :3] /= 255.0 if image.dtype == np.uint8 else 1.0
+        matrix = matrix[list(order)]
+        matrix[:, 3] -= self.mean
+        matrix /= np.array(self.std)[:, None]
+        for top in range(0, len(image), _STRIP):  # small enough to stay in the cache: twice as fast as all at once
+            strip = slice(top, top + _STRIP)
+            cv2.split(cv2.transform(image[strip].astype(np.float32), matrix), list(normal[:, strip]))
         return normal
 
 
@@ -139,6 +158,8 @@ class Sample:
         image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
         objects: the annotated objects.
         view: None until a transform has cut the window out.
+        color: a change of colours that ``image`` has yet to go through, so that it costs no pass of its own: a matrix ``(3, 4)``
+            float64 that takes blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
     """
 
     image_id: int
@@ -146,3 +167,17 @@ class Sample:
     image: np.ndarray
     objects: Objects
     view: Optional[View] = None
+    color: Optional[np.ndarray] = None
+
+    def recolored(self, color: np.ndarray) -> "Sample":
+        """The sample whose colours go through ``color`` after what they go through already."""
+        if self.color is not None:
+            color = color[:, :3] @ self.color + np.pad(color[:, 3:], ((0, 0), (3, 0)))
+        return replace(self, color=color)
+
+    def pixels(self) -> np.ndarray:
+        """The image with its colours changed: as it is without a change, otherwise float32 that may leave 0..1."""
+        if self.color is None:
+            return self.image
+        plain = InputSpec(self.image.shape[:2], (0, 0, 0), (1, 1, 1))
+        return np.ascontiguousarray(plain.normalize(self.image, self.color).transpose(1, 2, 0))

@@ -40,7 +40,7 @@ class TrainingSamples:
         if sample.view is None:
             raise ConfigError("data.train.transforms: none of them cuts out the window that the network sees")
         return {
-            "image": self.input_spec.normalize(sample.image),
+            "image": self.input_spec.normalize(sample.image, sample.color),
             "image_id": np.asarray(sample.image_id, np.int64),
             **self.encoder(sample),
         }

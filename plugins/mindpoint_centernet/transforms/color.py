@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Sequence
 
 import cv2
@@ -60,15 +59,14 @@ class ColorAugment(Transform):
             raise ConfigError("ColorAugment: eigenvalues must be three numbers and eigenvectors three rows of three")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with its image in float32."""
+        """The sample with another ``color``; the pixels stay."""
         steps = [(name, 1 + rng.uniform(-v, v)) for name, v in self.variations.items()]
         rng.shuffle(steps)
         noise = self.eigenvectors @ (self.eigenvalues * rng.normal(0.0, self.lighting, 3))
-        image = sample.image
-        unit = 255.0 if image.dtype == np.uint8 else 1.0
-        matrix = color_map(steps, noise, float(_GREY @ cv2.mean(image)[:3]) / unit)
-        matrix[:, :3] /= unit
-        return replace(sample, image=cv2.transform(image.astype(np.float32), matrix))
+        mean = np.array(cv2.mean(sample.image)[:3]) / (255.0 if sample.image.dtype == np.uint8 else 1.0)
+        if sample.color is not None:
+            mean = sample.color @ [*mean, 1]
+        return sample.recolored(color_map(steps, noise, float(_GREY @ mean)))
 
 
 def color_map(steps: Sequence[tuple], noise: np.ndarray, grey_mean: float) -> np.ndarray:
