@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Dict, Tuple
 
-HELP = "check, show, compare or list configurations"
+HELP = "check, show, compare or list configurations, or draw the learning rate of one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     actions.add_parser("list", help="print the shipped configurations")
 
+    plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training; needs no device")
+    plot.add_argument("config", metavar="CONFIG")
+    plot.add_argument("--images", metavar="N", type=int, help="training images, if the data set is not here (default: what it has)")
+    plot.add_argument("--out", metavar="FILE", default="schedule.png", help="the picture (default: schedule.png)")
+    _add_set(plot)
+
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
 
 
 def run(args: argparse.Namespace) -> int:
-    return {"check": _check, "show": _show, "diff": _diff, "list": _list}[args.action](args)
+    return {"check": _check, "show": _show, "diff": _diff, "list": _list, "plot-schedule": _plot_schedule}[args.action](args)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -89,3 +95,35 @@ def _list(args: argparse.Namespace) -> int:
         first = path.read_text(encoding="utf-8").partition("\n")[0]
         print(f"{path.stem:{width}}  {first.lstrip('# ') if first.startswith('#') else ''}".rstrip())
     return 0
+
+
+def _plot_schedule(args: argparse.Namespace) -> int:
+    from mindpoint.config import load_config
+    from mindpoint.errors import ConfigError
+    from mindpoint.visual.charts import Panel, write_chart
+
+    config = load_config(args.config, args.set)
+    config.require("optimizer", "schedule", "train", "data.train")
+    settings, batch_size = config.section("train"), config.split("train").batch_size
+    images = args.images if args.images is not None else _training_images(config)
+    if images < batch_size:
+        raise ConfigError(f"{config.name}: {images} images are less than data.train.batch_size, {batch_size}; there is no step")
+    steps_per_epoch = images // batch_size
+    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=steps_per_epoch)
+    steps = min(settings.epochs * steps_per_epoch, settings.max_steps or settings.epochs * steps_per_epoch)
+    shown = range(0, steps, max(1, steps // 2000))
+    rates = [config.data["optimizer"]["lr"] * schedule(step) for step in shown]
+    title = f"{config.name}: {settings.epochs} epochs of {steps_per_epoch} steps"
+    write_chart(args.out, [Panel(title, {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
+    print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
+    return 0
+
+
+def _training_images(config) -> int:
+    from mindpoint.engine.data import build_dataset
+    from mindpoint.errors import DataError
+
+    try:
+        return len(build_dataset(config, "train"))
+    except DataError as error:
+        raise DataError(f"{error}; without the data set, say how many images it has with --images") from error

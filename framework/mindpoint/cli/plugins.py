@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import List, Sequence
+from typing import List
 
 from mindpoint.registry import KINDS, Description, Kind, UnknownPlugin, WrongKind, nearest, registry
+from mindpoint.runtime.tables import table
 
 HELP = "list the installed parts, show one, or find out what is wrong with them"
 
@@ -42,7 +43,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps([{"kind": e.kind.plural, **{key: getattr(e, key) for key in keys}} for e in entries], indent=2))
     else:
         rows = [(e.kind.singular, e.name, f"{e.distribution} {e.version}", e.value) for e in entries]
-        _print_table(("KIND", "NAME", "DISTRIBUTION", "DEFINED AS"), rows)
+        print(table(("KIND", "NAME", "DISTRIBUTION", "DEFINED AS"), rows))
     return 0
 
 
@@ -84,13 +85,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
     findings = examine()
     rows = [("ok" if f.problem is None else "BROKEN", f.kind, f.name, f.distribution, f.problem or "") for f in findings]
-    _print_table(("STATUS", "KIND", "NAME", "DISTRIBUTION", "PROBLEM"), rows)
+    print(table(("STATUS", "KIND", "NAME", "DISTRIBUTION", "PROBLEM"), rows))
     problems = sum(f.problem is not None for f in findings)
     print("\nno problems" if not problems else f"\n{problems} problem{'s' if problems > 1 else ''}")
     return 1 if problems else 0
-
-
-def _print_table(titles: Sequence[str], rows: List[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows)]
-    for row in [titles, *rows]:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip())

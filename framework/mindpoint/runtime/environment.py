@@ -58,7 +58,7 @@ def git_state(folder: Path) -> Optional[Dict[str, object]]:
 def _git(folder: Path, *arguments: str) -> Optional[str]:
     """What git prints, or None if it fails or is not there."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.rstrip() if done.returncode == 0 else None

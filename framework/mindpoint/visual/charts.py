@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Mapping, Sequence, Tuple, Union
 
 from mindpoint.engine.files import replaced
+from mindpoint.errors import OutputError
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
     """Draw the panels row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or its ending is no known format.
     """
     from matplotlib.figure import Figure  # by itself, without pyplot, it keeps no state and needs no display
 
     columns = max(1, min(columns, len(panels)))
     rows = max(1, -(-len(panels) // columns))
     figure = Figure(figsize=(5 * columns, 3.2 * rows), dpi=100, layout="constrained")
+    if Path(path).suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
+        raise OutputError(f"{path}: pictures of charts end in .png, .svg or .pdf")
     figure.suptitle(title or None)
     for place, panel in enumerate(panels, start=1):
         _draw(figure.add_subplot(rows, columns, place), panel)

@@ -1,0 +1,134 @@
+"""mindpoint runs"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence
+
+HELP = "list the runs in a folder, or compare some of them: settings, results, curves"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
+    listing = actions.add_parser("list", help="what ran, how far it got and what came out")
+    listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
+    listing.set_defaults(run=_list)
+    compare = actions.add_parser("compare", help="print what differs between runs, and draw their curves into one picture")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more run folders")
+    compare.add_argument("--out", metavar="FILE", default="comparison.png", help="the picture (default: comparison.png)")
+    compare.set_defaults(run=_compare)
+
+
+def run(args: argparse.Namespace) -> int:
+    return args.run(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from mindpoint.config.files import RESOLVED
+    from mindpoint.errors import DataError
+    from mindpoint.runtime.environment import starts
+    from mindpoint.runtime.tables import table
+
+    folder = Path(args.folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    rows = []
+    for path in sorted(folder.iterdir()):
+        if (path / RESOLVED).is_file():
+            begun = starts(path)
+            rows.append((path.name, begun[-1]["started"][:16].replace("T", " ") if begun else "", *_progress(path)))
+    if not rows:
+        raise DataError(f"{folder}: no run in it; a run's folder holds a {RESOLVED}")
+    print(table(("RUN", "STARTED", "EPOCHS", "STEPS", "LOSS", "BEST"), rows))
+    return 0
+
+
+def _progress(path: Path) -> List[str]:
+    """Epochs, steps, last loss and the best value of the first statistic, as far as a log tells them."""
+    from mindpoint.engine.history import History
+    from mindpoint.errors import DataError
+
+    try:
+        history = History.read(path)
+    except DataError:
+        return ["", "", "", "no log"]
+    loss = history.losses.get("loss")
+    first = next(iter(history.statistics.items()), None)
+    best = f"{first[0]} {_best(first[1][1]):.4f}" if first else ""
+    return [str(history.epoch), str(history.step), f"{loss[1][-1]:.4g}" if loss else "", best]
+
+
+def _best(values: Sequence[float]) -> float:
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from mindpoint.engine.history import History, panels
+    from mindpoint.errors import MindpointError
+    from mindpoint.visual.charts import write_chart
+
+    if len(args.runs) < 2:
+        raise MindpointError("mindpoint runs compare takes two or more run folders")
+    paths = [Path(name) for name in args.runs]
+    labels = [path.resolve().name for path in paths]
+    if len(set(labels)) < len(labels):
+        labels = list(args.runs)
+    histories = {label: History.read(path) for label, path in zip(labels, paths)}
+    settings = {label: _settings(path) for label, path in zip(labels, paths)}
+    surroundings = {label: _surroundings(path) for label, path in zip(labels, paths)}
+    results = {label: _results(history) for label, history in histories.items()}
+    for title, columns, only_differing in (
+        ("configuration", settings, True),
+        ("environment", surroundings, True),
+        ("results", results, False),
+    ):
+        print(_side_by_side(title, columns, only_differing) + "\n")
+    write_chart(args.out, panels(histories), title=" · ".join(labels))
+    print(f"curves in {args.out}")
+    return 0
+
+
+def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
+    """A table with a column a run; ``-`` where a run has no such value."""
+    from mindpoint.runtime.tables import table
+
+    keys = dict.fromkeys(key for values in columns.values() for key in values)
+    rows = [(key, *(values.get(key, "-") for values in columns.values())) for key in keys]
+    if only_differing:
+        rows = [row for row in rows if len(set(row[1:])) > 1]
+    return table((title, *columns), rows) if rows else f"{title}: no difference"
+
+
+def _settings(path: Path) -> Dict[str, str]:
+    """The values of a run's configuration by path. It is not checked: the plugins that it names need not be there."""
+    from mindpoint.config.files import find, read
+    from mindpoint.config.node import Problems, leaves
+    from mindpoint.config.text import one_line
+
+    problems = Problems()
+    root = read(find(str(path)), problems)
+    problems.raise_any()
+    return {key: one_line(node.plain()) for key, node in leaves(root)}
+
+
+def _surroundings(path: Path) -> Dict[str, str]:
+    """What the last start of a run recorded and is of interest when results differ."""
+    from mindpoint.runtime.environment import starts
+
+    begun = starts(path)
+    if not begun:
+        return {}
+    last = begun[-1]
+    code = last["code"]["mindpoint"] or {}
+    commit = {"code": code["commit"][:12] + " and changes" * bool(code["changed"])} if code else {}
+    plain = {key: str(last[key]) for key in ("host", "device", "threads")}
+    return {**plain, "cpu": last["cpu"]["model"], "cores": str(last["cpu"]["cores"]), **last["variables"], **last["versions"], **commit}
+
+
+def _results(history) -> Dict[str, str]:
+    found = {"steps": str(history.step), "epochs": str(history.epoch)}
+    found.update({f"last {name}": f"{values[-1]:.4g}" for name, (_, values) in history.losses.items()})
+    found.update({f"best {name}": f"{_best(values):.4f}" for name, (_, values) in history.statistics.items()})
+    return found
