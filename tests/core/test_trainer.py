@@ -104,7 +104,9 @@ def test_samples_do_not_depend_on_the_workers(toy, workers, processes):
     samples = build_samples(load_config(str(toy)))
 
     def batches(workers, processes):
-        return [[(b["image_id"].tolist(), b["image"]) for b in epoch] for epoch in Loader(samples, 8, workers, True, processes).epochs(2)]
+        return [
+            [(b["image_id"].tolist(), b["image"].copy()) for b in epoch] for epoch in Loader(samples, 8, workers, True, processes).epochs(2)
+        ]
 
     expected, actual = batches(1, False), batches(workers, processes)
     assert expected[0][0][0] != expected[1][0][0], "each epoch has its own order"

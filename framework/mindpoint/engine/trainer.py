@@ -53,7 +53,7 @@ class Trainer:
         epochs, steps_per_epoch, total_steps: length of the training.
         step: steps done.
         learning_rate: of the last step.
-        batch: arrays of the current step by column.
+        batch: arrays of the current step by column; the next step's are written over them.
         losses: ``loss`` (weighted total) and every term of the last step.
         skipped_steps: steps left out because a gradient was not finite.
         data_seconds, step_seconds: time of the last step: waiting for data, computing.

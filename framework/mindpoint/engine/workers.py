@@ -1,0 +1,100 @@
+"""Workers that fill batches: threads or processes write samples straight into the arrays that the training reads."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import functools
+import mmap
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from mindpoint.errors import DataError
+
+Arrays = Dict[str, np.ndarray]
+Write = Callable[[int, Arrays], object]
+"""Writes the sample at a position into arrays, and returns what there is to say about it."""
+
+AHEAD = 2  # batches that are filled while one is in use
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+def filled(
+    write: Write, example: Mapping[str, np.ndarray], batches: Iterable[Sequence[int]], batch_size: int, workers: int, processes: bool
+) -> Iterator[Tuple[Arrays, List[object]]]:
+    """Batches in their order, each with what ``write`` returned for its samples.
+
+    The arrays are used again: a batch is valid until the next one is asked for. None is copied on its way: threads share them, and
+    processes have them in memory that they share with this one.
+
+    Args:
+        write: called in the workers, which are started here; processes are forked.
+        example: a sample; the arrays of a batch have its shapes and types behind an axis of ``batch_size``.
+        batches: positions of each batch's samples.
+        workers: how many threads or processes.
+
+    Raises:
+        DataError: a process was killed. What ``write`` raises comes through, when its batch is asked for.
+    """
+    cv2.setNumThreads(0)  # the workers are the parallelism
+    slots = [{name: _array((batch_size, *a.shape), a.dtype, processes) for name, a in example.items()} for _ in range(AHEAD + 1)]
+    if processes:
+        pool, task = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _become_worker, (write, slots)), _write_in_process
+    else:
+        pool, task = ThreadPoolExecutor(workers, "data"), functools.partial(_write, write, slots)
+    waiting: collections.deque = collections.deque()
+    try:
+        for number, positions in enumerate(batches):
+            slot = number % len(slots)
+            waiting.append((slots[slot], [pool.submit(task, slot, row, int(position)) for row, position in enumerate(positions)]))
+            if len(waiting) == len(slots):
+                yield _finished(*waiting.popleft())
+        while waiting:
+            yield _finished(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finished(arrays: Arrays, futures: list) -> Tuple[Arrays, List[object]]:
+    try:
+        return arrays, [future.result() for future in futures]
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that reads training data was killed, perhaps for lack of memory; with data.train.processes false there is none"
+        ) from error
+
+
+def _array(shape: Tuple[int, ...], dtype: np.dtype, shared: bool) -> np.ndarray:
+    if not shared:
+        return np.empty(shape, dtype)
+    # Anonymous memory: what a container allows in /dev/shm does not limit it, and nothing is left behind.
+    memory = mmap.mmap(-1, max(1, int(np.prod(shape)) * dtype.itemsize))
+    return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _write(write: Write, slots: Sequence[Arrays], slot: int, row: int, position: int) -> object:
+    return write(position, {name: array[row, ...] for name, array in slots[slot].items()})
+
+
+_job: tuple = ()
+"""In a worker process: the arguments of :func:`_write` that are the same for all samples."""
+
+
+def _become_worker(write: Write, slots: Sequence[Arrays]) -> None:
+    global _job
+    _job = (write, slots)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training decides what it means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _write_in_process(slot: int, row: int, position: int) -> object:
+    return _write(*_job, slot, row, position)

@@ -1,0 +1,80 @@
+"""Workers that fill batches: order, errors, and what is left behind when a process dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from mindpoint.engine.workers import filled
+from mindpoint.errors import DataError
+
+EXAMPLE = {"number": np.zeros((), np.int64), "picture": np.zeros((3, 4), np.float32)}
+BATCHES = [range(start, start + 5) for start in range(0, 60, 5)]
+
+
+def write(position, arrays):
+    time.sleep((position * 7919 % 5) * 0.001)  # so that samples are ready in another order than they were asked for
+    arrays["number"][...] = position
+    arrays["picture"][...] = position + np.arange(12).reshape(3, 4)
+    return f"wrote {position}"
+
+
+@pytest.mark.parametrize("workers, processes", [(1, False), (3, False), (1, True), (3, True)])
+def test_batches_are_complete_and_in_order(workers, processes):
+    numbers = []
+    for arrays, said in filled(write, EXAMPLE, BATCHES, 5, workers, processes):
+        time.sleep(0.002)  # while a batch is in use, nothing may be written over it
+        assert said == [f"wrote {number}" for number in arrays["number"]]
+        np.testing.assert_array_equal(arrays["picture"], arrays["number"][:, None, None] + np.arange(12).reshape(3, 4))
+        numbers += arrays["number"].tolist()
+    assert numbers == list(range(60))
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_an_error_comes_with_its_batch(processes):
+    def fail(position, arrays):
+        if position == 11:
+            raise DataError("11 is broken")
+        return write(position, arrays)
+
+    stream = filled(fail, EXAMPLE, BATCHES, 5, 2, processes)
+    assert [next(stream)[0]["number"][0] for _ in range(2)] == [0, 5]
+    with pytest.raises(DataError, match="11 is broken"):
+        next(stream)
+
+
+def test_a_killed_process_is_an_error_and_no_hang():
+    stream = filled(lambda position, arrays: os.getpid(), EXAMPLE, BATCHES, 5, 2, True)
+    os.kill(next(stream)[1][0], signal.SIGKILL)
+    with pytest.raises(DataError, match="was killed"):
+        for _ in stream:
+            pass
+
+
+def test_processes_end_with_their_batches():
+    stream = filled(lambda position, arrays: os.getpid(), EXAMPLE, BATCHES, 5, 2, True)
+    pids = set(next(stream)[1])
+    stream.close()
+    assert not any(map(psutil.pid_exists, pids))
+
+
+def test_a_killed_training_leaves_no_process():
+    code = """
+import os, sys, time, numpy as np
+from mindpoint.engine.workers import filled
+for arrays, pids in filled(lambda position, arrays: os.getpid(), {"x": np.zeros(1)}, [range(4)] * 1000, 4, 2, True):
+    print(*set(pids), flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as training:
+        pids = [int(word) for word in training.stdout.readline().split()]
+        training.kill()
+    deadline = time.monotonic() + 10
+    while any(map(psutil.pid_exists, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert pids and not any(map(psutil.pid_exists, pids))
