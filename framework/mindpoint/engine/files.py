@@ -67,21 +67,37 @@ def make_folder(path: Union[str, Path]) -> Path:
 
 
 @contextlib.contextmanager
-def whole_folder(out: Union[str, Path]) -> Iterator[Path]:
+def whole_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``out``; when the block ends well it becomes ``out``, otherwise it is removed.
+
+    Args:
+        overwrite: ``out`` may hold something; it goes when the new one is complete, and stays otherwise.
 
     Raises:
         OutputError: ``out`` is in use, or its parent cannot be written or is full.
     """
     target = Path(out).resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        if target.exists() and not (target.is_dir() and (overwrite or not any(target.iterdir()))):
             raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
         temporary.mkdir(parents=True)
         yield temporary
-        os.replace(temporary, target)
+        _swap(temporary, target, old)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Let ``new`` take the place of ``target``, whose content, if any, becomes ``old``."""
+    if target.exists() and any(target.iterdir()):
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
