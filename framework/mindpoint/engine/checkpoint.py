@@ -8,7 +8,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Union
+from typing import Dict, Iterator, Mapping, Union
 
 import mindspore as ms
 import numpy as np
@@ -39,16 +39,18 @@ class Checkpoint:
         return {name: value for name, value in self.arrays.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
 
 
-def save(path: Union[str, Path], cell: nn.Cell, info: Dict[str, object]) -> None:
-    """Write all parameters of a cell with a check sum; an older file at ``path`` stays until the new one is complete.
+def save(path: Union[str, Path], content: Union[nn.Cell, Mapping[str, np.ndarray]], info: Dict[str, object]) -> None:
+    """Write all parameters of a cell, or arrays by name, with a check sum; an older file stays until the new one is complete.
 
     Raises:
         OutputError: no permission or no space.
     """
+    if isinstance(content, Mapping):
+        content = [{"name": name, "data": ms.Tensor(np.ascontiguousarray(array))} for name, array in content.items()]
     with replaced(path) as temporary:
         try:
             with _own_messages_only():
-                ms.save_checkpoint(cell, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
+                ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         os.chmod(temporary, 0o644)

@@ -45,7 +45,8 @@ def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence
     elif "config" in stored.info:
         config = Config.from_text(stored.info["config"], str(place), overrides)
     else:
-        raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
+        purpose = f"; it holds {stored.info['purpose']}" if "purpose" in stored.info else ""
+        raise WeightsError(f"{place}: carries no configuration{purpose}; say which one it belongs to with --config")
     device.setup(config.section("runtime").device, config.seed)
     network = build_network(config)
     load_exactly(network, stored.network_arrays, str(place))

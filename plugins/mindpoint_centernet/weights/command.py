@@ -1,0 +1,72 @@
+"""The command ``mindpoint weights``: official weights to checkpoints and back."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Optional, Sequence
+
+
+def main(argv: Sequence[str]) -> int:
+    """convert weights of the official CenterNet (PyTorch) to checkpoints, and back
+
+    Status 1 if a verification falls short.
+    """
+    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert weights of the official CenterNet (PyTorch), and back.")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    text = "official or ImageNet weights to a checkpoint"
+    convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
+    what = "dla_34, resdcn_18/34/50/101 or res_* for multi_pose or ctdet; ImageNet's DLA34, torchvision's ResNet"
+    convert.add_argument("file", metavar="FILE.pth", help=what)
+    convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
+    convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
+    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation loads")
+    back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
+    back.add_argument("out", metavar="OUT.pth", help="the file to write")
+    back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
+    for action in (convert, back):
+        action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
+        action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
+    args = parser.parse_args(argv)
+    from mindpoint.runtime import logs
+    from mindpoint_centernet.weights.verify import require_torch
+
+    logs.setup()
+    if args.verify:
+        require_torch()
+    return _convert(args) if args.action == "convert" else _convert_back(args)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from mindpoint_centernet.weights import convert
+
+    found, count = convert.convert(args.file, args.out, args.config)
+    use = f"for mindpoint predict {args.out} IMAGE"
+    if not found.has_pose:
+        use = f"initial weights, for --set train.weights={args.out}; without heads for poses there is nothing to predict or evaluate"
+    print(f"{args.file}: {found}\n{args.out}: {count} arrays, {use}")
+    if args.verify and not found.has_pose:
+        print("not compared with PyTorch: only whole pose networks are")
+    return _compare(args.out, args.file, args.image) if args.verify and found.has_pose else 0
+
+
+def _convert_back(args: argparse.Namespace) -> int:
+    from mindpoint_centernet.weights.convert import convert_back
+
+    found = convert_back(args.model, args.out, args.classifier)
+    print(f"{args.out}: {found}")
+    if found.is_official:
+        print(f"in the official code: multi_pose --arch {found.name} --head_conv {found.head_conv} --load_model {args.out}")
+    else:
+        print(f"its widths are not those of the official {found.name}: change them in the official code too")
+    return _compare(args.model, args.out, args.image) if args.verify else 0
+
+
+def _compare(ours: str, official: str, image: Optional[str]) -> int:
+    from mindpoint.engine.model import open_model
+    from mindpoint_centernet.parity.command import as_table
+    from mindpoint_centernet.weights.convert import read_official
+    from mindpoint_centernet.weights.verify import verify
+
+    rows = verify(open_model(ours), read_official(official), image)
+    print(as_table(rows))
+    return 0 if all(row.passed for row in rows) else 1

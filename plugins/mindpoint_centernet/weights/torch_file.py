@@ -1,0 +1,215 @@
+"""PyTorch's files of weights, read and written without PyTorch. No code in a file is ever run.
+
+A file is a pickle of dictionaries, lists, numbers and tensors, whose bytes stand beside it: in a zip archive (since PyTorch 1.6), or
+behind it one after the other (before; "legacy"). A pickle may name any function and have it called, so only the few names that weights
+need are known here, and they mean classes of this module.
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import zipfile
+from pathlib import Path
+from typing import BinaryIO, Callable, Dict, Mapping, Tuple, Union
+
+import numpy as np
+
+from mindpoint.engine.files import replaced
+from mindpoint.errors import WeightsError
+
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_KINDS = {"Float": "f4", "Double": "f8", "Half": "f2", "BFloat16": "u2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"}
+_KINDS.update({"Byte": "u1", "Bool": "?"})
+
+
+class _Storage:
+    """A block of numbers that tensors lie in; ``array`` is set when its bytes are read."""
+
+    def __init__(self, kind: str, count: int):
+        self.brain_float = kind == "BFloat16"
+        self.dtype, self.count = np.dtype(_KINDS[kind]), count
+
+    def fill(self, data: bytes, order: str = "<") -> None:
+        array = np.frombuffer(data, self.dtype.newbyteorder(order), self.count).astype(self.dtype)
+        self.array = (array.astype(np.uint32) << 16).view(np.float32) if self.brain_float else array
+
+
+class _Tensor:
+    """A tensor: where it lies in its storage; ``offset`` and ``stride`` in elements."""
+
+    def __init__(self, storage: _Storage, offset: int, size: Tuple[int, ...], stride: Tuple[int, ...], *_: object):
+        self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
+
+    def array(self) -> np.ndarray:
+        block = self.storage.array
+        item = block.itemsize
+        strides = tuple(step * item for step in self.stride)
+        return np.ndarray(tuple(self.size), block.dtype, block, self.offset * item, strides).copy()  # ValueError if it leaves the block
+
+
+class _Parameter:
+    """A tensor to be trained: only the tensor counts."""
+
+    def __new__(cls, data: _Tensor, *_: object) -> "_Parameter":
+        self = super().__new__(cls)  # not in __init__, which a pickle of an early PyTorch passes by
+        self.data = data
+        return self
+
+    def __setstate__(self, state: object) -> None:
+        """What else a file says of it is of no use here."""
+
+
+class _StorageKind:
+    """``FloatStorage`` and the like, of any device. Not to be called."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+
+_KNOWN: Dict[Tuple[str, str], Callable] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor"): _Tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
+    ("torch._utils", "_rebuild_parameter"): _Parameter,
+    ("torch.nn.parameter", "Parameter"): _Parameter,
+    ("torch", "Size"): tuple,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, path: Path):
+        super().__init__(file, encoding="utf-8")
+        self.path = path
+        self.storages: Dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) in _KNOWN:
+            return _KNOWN[module, name]
+        if module in ("torch", "torch.cuda") and name.endswith("Storage") and name[: -len("Storage")] in _KINDS:
+            return _StorageKind(name[: -len("Storage")])
+        raise WeightsError(
+            f"{self.path}: refused: it is no file of weights only, it asks for {module}.{name}, and what a file asks for is never run; "
+            "where it was made, save the numbers alone: torch.save(model.state_dict(), FILE)"
+        )
+
+    def persistent_load(self, place: tuple) -> _Storage:
+        word, kind, key, _, count, *view = place
+        if word != "storage" or any(view):
+            raise WeightsError(f"{self.path}: tensors are stored in a way that is not known here; save it again with PyTorch 1.6 or later")
+        return self.storages.setdefault(key, _Storage(kind.kind, count))
+
+
+def read_torch_file(path: Union[str, Path]) -> object:
+    """What a file of PyTorch holds, in either format: dictionaries, lists, numbers, texts, with arrays in place of tensors.
+
+    Raises:
+        WeightsError: no such file, no file of PyTorch, damaged, or one that holds or runs more than weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name a file of PyTorch, such as model.pth")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_ZIP))
+            file.seek(0)
+            if start == _ZIP:
+                return _read_zip(file, path)
+            if start.startswith(_PICKLE):
+                return _read_legacy(file, path)
+    except WeightsError:
+        raise
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # the bytes may be anything, and so may be what goes wrong with them
+        raise WeightsError(f"{path}: damaged or cut off ({type(error).__name__}: {error}); fetch it again") from error
+    advice = "; a .ckpt is MindSpore's and needs no conversion" if path.suffix == ".ckpt" else ""
+    raise WeightsError(f"{path}: no file of PyTorch (it starts with {start!r}){advice}")
+
+
+def _read_zip(file: BinaryIO, path: Path) -> object:
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        pickles = [name for name in names if name.endswith("data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise WeightsError(f"{path}: a zip archive, but none that PyTorch wrote: it holds no data.pkl")
+        folder = pickles[0][: -len("data.pkl")]
+        order = ">" if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big" else "<"
+        with archive.open(pickles[0]) as content:
+            unpickler = _Unpickler(content, path)
+            tree = unpickler.load()
+        for key, storage in unpickler.storages.items():
+            storage.fill(archive.read(f"{folder}data/{key}"), order)
+    return _plain(tree)
+
+
+def _read_legacy(file: BinaryIO, path: Path) -> object:
+    if _Unpickler(file, path).load() != _LEGACY_MAGIC:
+        raise WeightsError(f"{path}: a pickle, but no file of PyTorch")
+    for _ in ("protocol", "machine"):
+        _Unpickler(file, path).load()
+    unpickler = _Unpickler(file, path)
+    tree = unpickler.load()
+    for key in _Unpickler(file, path).load():
+        storage = unpickler.storages[key]
+        file.seek(8, 1)  # the count, which is known
+        storage.fill(file.read(storage.count * storage.dtype.itemsize))
+    return _plain(tree)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Parameter):
+        value = value.data
+    if isinstance(value, _Tensor):
+        return value.array()
+    if isinstance(value, dict):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(child) for child in value)
+    return value
+
+
+def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **more: object) -> None:
+    """Write ``{**more, "state_dict": state}`` in the zip format, as ``torch.save`` would.
+
+    Args:
+        state: float32 and int64 arrays by name.
+        more: plain values beside the state.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
+    with replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", _pickled(arrays, more))
+        archive.writestr("archive/byteorder", "little")
+        for number, array in enumerate(arrays.values()):
+            archive.writestr(f"archive/data/{number}", array.astype(array.dtype.newbyteorder("<")).tobytes())
+        archive.writestr("archive/version", "3\n")
+
+
+def _pickled(arrays: Mapping[str, np.ndarray], more: Mapping[str, object]) -> bytes:
+    """The pickle by hand: names of PyTorch's functions cannot be pickled where PyTorch is not."""
+    items = b"".join(_body(name) + _body(value) for name, value in more.items())
+    tensors = b"".join(_body(name) + _tensor(str(number), array) for number, (name, array) in enumerate(arrays.items()))
+    state = pickle.EMPTY_DICT + pickle.MARK + tensors + pickle.SETITEMS
+    return pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + pickle.MARK + items + _body("state_dict") + state + pickle.SETITEMS + pickle.STOP
+
+
+def _tensor(key: str, array: np.ndarray) -> bytes:
+    kind = {code: name for name, code in _KINDS.items()}[array.dtype.str[1:]]
+    storage = pickle.MARK + _body("storage") + _name("torch", f"{kind}Storage") + _body(key) + _body("cpu") + _body(array.size)
+    stride = tuple(step // array.itemsize for step in array.strides)
+    arguments = storage + pickle.TUPLE + pickle.BINPERSID + _body(0) + _body(array.shape) + _body(stride) + _body(False)
+    hooks = _name("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
+    return _name("torch._utils", "_rebuild_tensor_v2") + pickle.MARK + arguments + hooks + pickle.TUPLE + pickle.REDUCE
+
+
+def _name(module: str, name: str) -> bytes:
+    return pickle.GLOBAL + f"{module}\n{name}\n".encode()
+
+
+def _body(value: object) -> bytes:
+    """The pickle of a plain value without its frame."""
+    return pickle.dumps(value, 2)[2:-1]

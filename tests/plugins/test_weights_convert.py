@@ -1,0 +1,200 @@
+"""Official weights to checkpoints and back, from the command line's functions."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mindpoint.config import Config, load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.model import open_model
+from mindpoint.engine.network import build_network
+from mindpoint.engine.weights import load_arrays
+from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.runtime import device
+from mindpoint_centernet.parity.seeded import golden_state, seeded_state
+from mindpoint_centernet.weights import convert
+from mindpoint_centernet.weights.architecture import recognize
+from mindpoint_centernet.weights.command import main
+from mindpoint_centernet.weights.official import official_state
+from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
+
+SLIM = {
+    "input": {"size": [64, 64]},
+    "model": {"backbone": {"channels": [4, 4, 8, 8, 12, 16]}, "heads": {"pose": {"head_conv": 8}}},
+}
+
+
+def official(base, changes):
+    """A seeded state of the network of a shipped configuration with changes."""
+    device.setup("auto", 0)
+    text = json.dumps({"_base_": str(convert.shipped_folder() / base), **changes})
+    arrays = {name: value.asnumpy() for name, value in build_network(Config.from_text(text, "test")).parameters_dict().items()}
+    return seeded_state((name, value.shape) for name, value in official_state(arrays).items())
+
+
+@pytest.fixture(scope="module")
+def slim():
+    return official("dla34_dcn_coco.yaml", SLIM)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(state):
+        write_torch_file(tmp_path / "x.pth", state)
+        return str(tmp_path / "x.pth")
+
+    return write
+
+
+def save(torch, path, state, zip_format):
+    tensors = {f"module.{name}": torch.from_numpy(np.array(value)) for name, value in state.items()}
+    torch.save({"epoch": 320, "state_dict": tensors}, path, _use_new_zipfile_serialization=zip_format)
+
+
+@pytest.mark.parametrize("kind", ["legacy", "zip", "own"])
+def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
+    """The seeded file in each format -> checkpoint -> network of the configuration that it carries: the golden maps, and back again."""
+    state = golden_state(golden)
+    if kind == "own":
+        write_torch_file(tmp_path / "x.pth", state)
+    else:
+        save(pytest.importorskip("torch"), tmp_path / "x.pth", state, kind == "zip")
+    found, count = convert.convert(str(tmp_path / "x.pth"), str(tmp_path / "x.ckpt"))
+    heads = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
+    assert (found.name, found.head_conv, found.heads, count) == ("dla_34", 256, heads, 345)
+    arrays = checkpoint.load(tmp_path / "x.ckpt").arrays
+    np.testing.assert_array_equal(arrays["backbone.level5.root.bn.moving_mean"], state["base.level5.root.bn.running_mean"])
+    if kind != "legacy":
+        return
+    convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth"))
+    back = convert.read_official(tmp_path / "back.pth")
+    listed = json.loads((golden / "official_state_dict.json").read_text())["params"]
+    assert {name: list(value.shape) for name, value in back.items()} == dict(listed)
+    unused = {name for name in back if not np.array_equal(back[name], state[name])}
+    assert {name.split(".project.")[0] for name in unused} == {"base.level3", "base.level4"}
+    expected = dict(np.load(golden / "network.npz"))
+    image = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist())).standard_normal((1, 3, 256, 256)).astype(np.float32)
+    model = open_model(str(tmp_path / "x.ckpt"))
+    for name, value in model.detector.forward(image).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-3)
+    assert len(model.config.keypoints) == 17 and model.config.section("test").resolution == "keep"
+
+
+@pytest.mark.parametrize("depth", [18, 50, 101])
+def test_resdcn_is_recognised_by_names_and_shapes(depth):
+    network = build_network(load_config("resnet18_dcn_coco", [f"model.backbone.depth={depth}"]))
+    state = official_state({name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()})
+    found = recognize(state, "x")
+    assert (found.name, found.head_conv) == (f"resdcn_{depth}", 64)
+    assert found.neck == {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]}
+    assert Config.from_text(convert.configuration(found), "x").data["model"]["backbone"] == {"type": "ResNet", "depth": depth}
+    bare = {name: value for name, value in state.items() if name.startswith(("conv1", "bn1", "layer"))}
+    assert str(recognize({**bare, "fc.weight": np.zeros(1)}, "x")) == f"ResNet-{depth} without heads"
+
+
+@pytest.mark.parametrize("neck", ["deformable", "plain"])
+def test_resnet_round_trip_and_reference(tmp_path, file, neck):
+    """``res`` and ``resdcn`` against the network in PyTorch, on random numbers and on an image; a head of a single convolution."""
+    pytest.importorskip("torch")
+    changes = {"input": {"size": [64, 64]}, "model": {"neck": {"conv": neck}, "heads": {"pose": {"head_conv": 0, "reg": False}}}}
+    source = file(official("resnet18_dcn_coco.yaml", changes))
+    assert main(["convert", source, str(tmp_path / "x.ckpt"), "--verify"]) == 0
+    assert main(["to-official", str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth")]) == 0
+    first, second = convert.read_official(source), convert.read_official(tmp_path / "back.pth")
+    assert sorted(first) == sorted(second) and all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
+    """It passes for what was converted and falls short for other weights."""
+    pytest.importorskip("torch")
+    out = str(tmp_path / "x.ckpt")
+    assert main(["convert", file(slim), out, "--verify"]) == 0
+    assert "12 of 12 comparisons pass" in capsys.readouterr().out
+    assert main(["to-official", out, str(tmp_path / "back.pth"), "--verify"]) == 0
+    from mindpoint_centernet.weights.verify import verify
+
+    mixed = {name: value[:, ::-1] if name.endswith("proj_1.conv.conv_offset_mask.weight") else value for name, value in slim.items()}
+    assert not all(row.passed for row in verify(open_model(out), mixed, None))
+
+
+def test_other_joints_and_fewer_heads(tmp_path, file, slim):
+    """Joints as found: five of them, without a joint heatmap."""
+    state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hm_hp", "hp_offset")}
+    state["hps.2.weight"], state["hps.2.bias"] = slim["hps.2.weight"][:10], slim["hps.2.bias"][:10]
+    convert.convert(file(state), str(tmp_path / "x.ckpt"))
+    model = open_model(str(tmp_path / "x.ckpt"))
+    assert model.config.keypoints.names == tuple(f"joint_{number}" for number in range(5))
+    assert not model.config.section("test").flip
+    found = model.detector([np.full((40, 60, 3), 99, np.uint8)])[0]
+    assert found.keypoints.shape[1:] == (5, 2) and not found.from_heatmap.any()
+
+
+@pytest.mark.parametrize("kind", ["ctdet", "ImageNet"])
+def test_weights_to_start_from(tmp_path, file, slim, kind):
+    """They load into a pose network as far as they go, and say that they are no pose network."""
+    if kind == "ctdet":
+        state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hps", "hm_hp", "hp_offset")}
+        state["hm.2.weight"], state["hm.2.bias"] = np.zeros((80, 8, 1, 1), np.float32), np.zeros(80, np.float32)
+    else:
+        state = {name[len("base.") :]: value for name, value in slim.items() if name.startswith("base.")}
+        state["fc.weight"] = np.zeros((1000, 16, 1, 1), np.float32)
+    out = str(tmp_path / "x.ckpt")
+    assert main(["convert", file(state), out]) == 0
+    text = json.dumps({"_base_": str(convert.shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
+    network = build_network(Config.from_text(text, "test"))
+    report = load_arrays(network, checkpoint.load(out).network_arrays)
+    owners = {name.split(".")[0] for name in report.matched}
+    assert not report.unexpected
+    assert not [name for name in report.missing if name.startswith(("backbone.", "neck.") if kind == "ctdet" else "backbone.")]
+    if kind == "ctdet":
+        assert [name for name, *_ in report.differs] == ["heads.pose.hm.2.bias", "heads.pose.hm.2.weight"]
+        assert owners == {"backbone", "neck", "heads"} and "heads.pose.wh.2.weight" in report.matched
+    else:
+        assert owners == {"backbone"} and not report.differs
+    with pytest.raises(WeightsError, match="initial weights for a training .* no joints in them to predict"):
+        open_model(out)
+
+
+def test_what_cannot_be_converted(tmp_path, file, slim):
+    out = str(tmp_path / "x.ckpt")
+
+    def refused(state, message):
+        with pytest.raises(WeightsError, match=message):
+            convert.convert(file(state), out)
+
+    refused({"pre.0.conv.weight": np.zeros(3, np.float32)}, "unknown architecture .*pre.0.conv.weight.* known are")
+    refused({name: value for name, value in slim.items() if "ida_up.node_2" not in name}, "not the weights of a whole dla_34.*missing")
+    refused({**slim, "dep.0.weight": np.zeros(3, np.float32)}, "dep: no head")
+    refused({**slim, "hm.7.weight": np.zeros(3, np.float32)}, "1 unexpected")
+    refused({name.replace("conv.conv_offset", "offset"): value for name, value in slim.items()}, "neck is not the official")
+    refused({name: value for name, value in slim.items() if name.startswith("base.level5")}, "nothing of base.level0")
+    assert not (tmp_path / "x.ckpt").exists()
+    (tmp_path / "list.pth").write_bytes((tmp_path / "x.pth").read_bytes())
+    write_torch_file(tmp_path / "empty.pth", {})
+    with pytest.raises(WeightsError, match="no state dictionary"):
+        convert.convert(str(tmp_path / "empty.pth"), out)
+
+
+def test_nothing_is_overwritten(tmp_path, file, slim):
+    (tmp_path / "there.ckpt").write_text("mine")
+    for out, message in (("there.ckpt", "exists"), ("x.pt", "ends in .ckpt"), ("no/x.ckpt", "there is no folder")):
+        with pytest.raises(OutputError, match=message):
+            convert.convert(file(slim), str(tmp_path / out))
+    assert (tmp_path / "there.ckpt").read_text() == "mine"
+
+
+def test_a_network_that_the_official_code_does_not_have(tmp_path):
+    base = convert.shipped_folder() / "dla34_coco_modelzoo.yaml"
+    config = Config.from_text(json.dumps({"_base_": str(base), **SLIM}), "test")
+    checkpoint.save(tmp_path / "x.ckpt", build_network(config), {"config": config.to_yaml()})
+    with pytest.raises(MindpointError, match="not the official|no head"):
+        convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "x.pth"))
+    assert not (tmp_path / "x.pth").exists()
+
+
+def test_the_unused_classifier(tmp_path, file, slim):
+    convert.convert(file(slim), str(tmp_path / "x.ckpt"))
+    convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth"), classifier=True)
+    more = set(read_torch_file(tmp_path / "back.pth")["state_dict"]) - set(slim)
+    assert more == {"base.fc.weight", "base.fc.bias"}
