@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Iterator, Optional
+
+from mindpoint.cli.launch import count
 
 if TYPE_CHECKING:
     from mindpoint.contracts.check import Check
@@ -14,12 +16,13 @@ HELP = "find out whether everything works here, and fast; exit code 1 if somethi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--distributed", metavar="N", type=count, help="also: can N processes work together here, and how fast")
     parser.add_argument("--json", action="store_true", help="for machines: an object with the list 'checks' and 'ok'")
 
 
 def run(args: argparse.Namespace) -> int:
     checks = []
-    for check in _checks():
+    for check in _checks(args.distributed):
         checks.append(check)
         if not args.json:
             _print(check)
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _checks() -> Iterator[Check]:
+def _checks(processes: Optional[int]) -> Iterator[Check]:
     """One after the other, since each but the first two takes seconds."""
     from mindpoint.doctor.convolution import check_convolution
     from mindpoint.doctor.machine import check_machine
@@ -40,6 +43,10 @@ def _checks() -> Iterator[Check]:
 
     for group in (check_software, check_machine, check_convolution, check_plugins):
         yield from group()
+    if processes is not None:
+        from mindpoint.doctor.distributed import check_distributed
+
+        yield from check_distributed(processes)
 
 
 def _print(check: Check) -> None:

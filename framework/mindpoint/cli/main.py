@@ -40,7 +40,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             traceback.print_exc()
         message = str(error) if isinstance(error, MindpointError) else f"{error.filename or 'a file'}: {error.strerror or error}"
         print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
-        return MindpointError.exit_code
+        return getattr(error, "exit_code", MindpointError.exit_code)
     except KeyboardInterrupt:
         print("mindpoint: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,0 +1,70 @@
+"""mindpoint launch"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+HELP = "run a command in several processes at once: train or evaluate data-parallel, on one host or several"
+
+COMMANDS = ("train", "eval")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("processes", metavar="N", type=count, help="processes on this host")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="train or eval")
+    parser.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="its arguments; the options below may stand among them")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nnodes", metavar="M", type=count, default=1, help="hosts; this command is started on each (default: 1)")
+    parser.add_argument("--node-rank", metavar="R", type=int, default=0, help="which host this is: 0 to M-1 (default: 0)")
+    parser.add_argument("--master", metavar="HOST:PORT", help="where host 0 listens; needed for several hosts (default: a free port here)")
+    parser.add_argument(
+        "--hang-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=600.0,
+        help="end the job when a process has shown no sign of life for so long; must exceed compilation and statistics (default: 600)",
+    )
+    parser.add_argument("--logs", metavar="DIR", help="where the output of each process goes (default: runs/logs/TIME)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mindpoint.engine.files import make_folder
+    from mindpoint.errors import MindpointError
+    from mindpoint.runtime import launch
+
+    late = argparse.ArgumentParser(prog="mindpoint launch", allow_abbrev=False, add_help=False)
+    _add_options(late)
+    args, arguments = late.parse_known_args(args.arguments, args)
+    if not 0 <= args.node_rank < args.nnodes:
+        raise MindpointError(f"--node-rank {args.node_rank}: must be 0 to {args.nnodes - 1}, one less than --nnodes")
+    if args.nnodes > 1 and args.master is None:
+        raise MindpointError("--nnodes: several hosts need --master HOST:PORT, the address of host 0")
+    host, port = launch.address(args.master, listen=args.node_rank == 0)
+    logs = make_folder(args.logs or Path("runs/logs") / time.strftime("%Y%m%d-%H%M%S"))
+    launch.run(
+        launch.Job(
+            command=launch.worker_command(args.command, *arguments),
+            scheduler=launch.worker_command() if args.node_rank == 0 else (),
+            workers=args.processes,
+            host=host,
+            port=port,
+            logs=logs,
+            silence=args.hang_timeout,
+            hosts=args.nnodes,
+            host_rank=args.node_rank,
+        )
+    )
+    return 0
+
+
+def count(text: str) -> int:
+    """An argument that counts processes or hosts."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value

@@ -1,0 +1,33 @@
+"""Several processes together."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import List
+
+from mindpoint.contracts.check import Check
+from mindpoint.errors import MindpointError
+from mindpoint.runtime import cpu, launch
+
+SILENCE = 120.0  # seconds
+
+
+def check_distributed(processes: int) -> List[Check]:
+    """Let that many processes on this host join and add up arrays of the size of gradients."""
+    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
+        result = Path(folder) / "result.json"
+        try:
+            host, port = launch.address(None, listen=True)
+            command = [sys.executable, "-m", "mindpoint.runtime.preflight", str(result)]
+            launch.run(launch.Job(command, launch.worker_command(), processes, host, port, Path(folder), silence=SILENCE, show=False))
+        except MindpointError as error:
+            return [Check(f"{processes} processes", "they do not work together", problem=str(error).partition("\nall processes")[0])]
+        found = json.loads(result.read_text())
+    crowded = f"they share {cpu.cores()} cores: more processes than cores are slower, not faster" if processes > cpu.cores() else None
+    checks = [Check(f"{processes} processes", f"joined in {found['joined']:.1f} s", note=crowded)]
+    for count, seconds in found["sums"]:
+        checks.append(Check(f"sum of {count:,} float32", f"{1000 * seconds:.1f} ms, {count * 4 / seconds / 1e6:,.0f} MB/s"))
+    return checks

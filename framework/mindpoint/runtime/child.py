@@ -1,0 +1,73 @@
+"""A process that does not outlive the one that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None)
+
+
+class Child:
+    """Starts a process in a session of its own, with its output at the end of a file.
+
+    The kernel kills it when the starting process dies, however that happens; it is to be started from the main thread, since the kernel
+    takes the end of the starting thread for the end of the process.
+
+    Attributes:
+        name: for messages.
+        log: the file with its output.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environment: Dict[str, str], log: Path):
+        self.name, self.log = name, log
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before the kernel was told
+                os._exit(1)
+
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+
+    @property
+    def code(self) -> Optional[int]:
+        """Exit code, negative for the signal that killed it; None while it runs."""
+        return self._process.poll()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it alone."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended within that time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self.code is not None
+
+    def kill(self) -> None:
+        """End it and what it has started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def state(self) -> str:
+        """The kernel's letter for what it does, e.g. ``T`` for stopped, ``D`` for a device that does not answer; empty if unknown."""
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return ""

@@ -1,0 +1,92 @@
+"""The processes of a job, as seen from one of them. Without a job everything here is that of a single process.
+
+A job is started by ``mindpoint launch`` or MindSpore's ``msrun``. Every rank must call these functions in the same order.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Callable, List, Sequence, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+_initialized = False
+
+
+def launched() -> bool:
+    """Whether this process is part of a job."""
+    return "MS_ROLE" in os.environ
+
+
+def init() -> None:
+    """Join the other processes; the device must have been chosen and no tensor made. The scheduler of a job does not return from here."""
+    global _initialized
+    if not launched() or _initialized:
+        return
+    from mindspore import communication
+
+    communication.init()
+    if os.environ["MS_ROLE"] == "MS_SCHED":
+        raise SystemExit(0)
+    _initialized = True
+
+
+def rank() -> int:
+    """Number of this process among all, from 0."""
+    if not _initialized:
+        return 0
+    from mindspore import communication
+
+    return communication.get_rank()
+
+
+def size() -> int:
+    """How many processes there are."""
+    if not _initialized:
+        return 1
+    from mindspore import communication
+
+    return communication.get_group_size()
+
+
+def is_writer() -> bool:
+    """Whether this process is the one that writes files and speaks on the console."""
+    return rank() == 0
+
+
+def sum_of(values: np.ndarray) -> np.ndarray:
+    """Sum over the ranks of float32 arrays of one shape."""
+    from mindspore import Tensor, ops
+
+    return ops.AllReduce()(Tensor(values)).asnumpy()
+
+
+def mean(values: Sequence[float]) -> List[float]:
+    """Mean over the ranks of each of a few numbers, as float32."""
+    if size() == 1:
+        return list(values)
+    return (sum_of(np.asarray(values, np.float32)) / np.float32(size())).tolist()
+
+
+def gather(value: T) -> List[T]:
+    """What every rank gives, by rank; any value that can be pickled."""
+    if size() == 1:
+        return [value]
+    from mindspore import mint
+
+    found = [None] * size()
+    mint.distributed.all_gather_object(found, pickle.dumps(value))
+    return [pickle.loads(data) for data in found]
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What ``make`` returns on rank 0; it is called there alone."""
+    return gather(make() if rank() == 0 else None)[0]
+
+
+def finish() -> None:
+    """Wait for the others, so that none leaves while another still counts on it."""
+    gather(None)

@@ -1,0 +1,254 @@
+"""Starting the processes of a job on MindSpore's cluster engine, and ending them all when one of them fails. Does not import MindSpore."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mindpoint.errors import MindpointError
+from mindpoint.runtime import cpu, heartbeat
+from mindpoint.runtime.child import Child
+from mindpoint.runtime.log_tail import LogTail, last_error
+
+HUNG = 124  # exit code, as `timeout` has it
+STACKS = signal.SIGUSR1  # a worker prints where its threads are
+_POLL = 0.1  # seconds
+_SAME = 1.0  # seconds within which other ranks may fail for the same reason
+_GRACE = 10.0  # seconds to end after a signal
+_STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not answer"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to start here.
+
+    Attributes:
+        command: of a worker.
+        scheduler: command of the scheduler; empty if another host runs it.
+        workers: on this host.
+        host, port: where the scheduler listens.
+        logs: folder for one log a process.
+        silence: seconds after which a worker that gives no sign of life is taken for hung.
+        hosts, host_rank: of how many hosts, each with the same number of workers, this is which.
+        show: copy the output of the first rank to standard output.
+    """
+
+    command: Sequence[str]
+    scheduler: Sequence[str]
+    workers: int
+    host: str
+    port: int
+    logs: Path
+    silence: float = 600.0
+    hosts: int = 1
+    host_rank: int = 0
+    show: bool = True
+
+    @property
+    def shows_first(self) -> bool:
+        return self.show and self.host_rank == 0
+
+    def environment(self) -> Dict[str, str]:
+        """Of scheduler and workers; what the user has set stays."""
+        # MindSpore's CPU collectives give up after 30 s unless told otherwise; it is the launcher that watches for hangs
+        wait = str(int(self.silence) + 60)
+        defaults = {
+            "MS_CPU_COMM_OP_TIMEOUT": wait,
+            "MS_TOPO_TIMEOUT": wait,
+            "MS_RETRY_INTERVAL_LOWER": "0",
+            "MS_RETRY_INTERVAL_UPPER": "1",
+            "OMP_NUM_THREADS": str(max(1, cpu.cores() // self.workers)),
+            "PYTHONUNBUFFERED": "1",
+        }
+        cluster = {"MS_WORKER_NUM": self.workers * self.hosts, "MS_SCHED_HOST": self.host, "MS_SCHED_PORT": self.port}
+        return {**defaults, **os.environ, **{name: str(value) for name, value in cluster.items()}}
+
+
+class JobFailed(MindpointError):
+    """A process of the job failed, hung, or was killed; the others were ended."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(job: Job) -> None:
+    """Start the job, show what its first rank says, and return when all ranks have ended well. Nothing it started is left behind.
+
+    Raises:
+        JobFailed: a process failed; carries the exit code for the command.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
+    """
+    with contextlib.ExitStack() as stack:
+        beats = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mindpoint-")))
+        stack.enter_context(_interrupted_by(signal.SIGTERM, signal.SIGHUP))
+        running = _Running(job, beats)
+        stack.callback(running.kill)
+        running.start()
+        tail = LogTail(running.workers[0].log if job.shows_first else None)
+        stack.callback(tail.show)
+        try:
+            while not running.done():
+                tail.show()
+                time.sleep(_POLL)
+        except KeyboardInterrupt:
+            running.ask_to_end(tail)
+            raise
+
+
+class _Running:
+    """The processes of a job on this host."""
+
+    def __init__(self, job: Job, beats: Path):
+        self.job = job
+        self.scheduler: Optional[Child] = None
+        self.workers: List[Child] = []
+        self.pulses = [heartbeat.Pulse(beats / str(local)) for local in range(job.workers)]
+        self.beats = beats
+
+    @property
+    def children(self) -> List[Child]:
+        return self.workers + ([self.scheduler] if self.scheduler else [])
+
+    def start(self) -> None:
+        job, environment = self.job, self.job.environment()
+        if job.scheduler:
+            self.scheduler = Child("the scheduler", job.scheduler, {**environment, "MS_ROLE": "MS_SCHED"}, job.logs / "scheduler.log")
+        for local in range(job.workers):
+            rank = str(job.host_rank * job.workers + local)
+            own = {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": str(local)}
+            own[heartbeat.VARIABLE] = str(self.beats / str(local))
+            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, job.logs / f"rank-{rank}.log"))
+
+    def done(self) -> bool:
+        """Whether all workers have ended well.
+
+        Raises:
+            JobFailed: some process has not, or gives no sign of life.
+        """
+        failed = [child for child in self.children if child.code]
+        if failed:
+            raise self._failure(min(failed, key=lambda child: child.code > 0))  # one that was killed makes others fail
+        ended = [worker.code is not None for worker in self.workers]
+        if self.scheduler and self.scheduler.code is not None and not any(ended):
+            raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
+        signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
+        if any(sign.age > self.job.silence for _, sign in signs):
+            raise self._hang(signs)
+        return all(ended)
+
+    def _failure(self, cause: Child) -> JobFailed:
+        if self._said_by_first(cause):
+            cause, said = self.workers[0], ""
+        else:
+            said = last_error(cause.log)
+        if cause.code < 0:
+            how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
+        else:
+            how, code = f"ended with exit code {cause.code}", cause.code
+        return self._failed(f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else ""), code)
+
+    def _said_by_first(self, cause: Child) -> bool:
+        """Whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
+        first = self.workers[0]
+        return self.job.shows_first and bool(
+            first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
+        )
+
+    def _hang(self, signs: List[Tuple[Child, heartbeat.Beat]]) -> JobFailed:
+        """Of ranks that wait for each other, the one that came least far is the cause."""
+        for worker, _ in signs:
+            worker.signal(STACKS)
+        states = [_STATES.get(worker.state(), "") for worker, _ in signs]
+        _, _, cause = max((state != "", sign.age, worker.name) for state, (worker, sign) in zip(states, signs))
+        lines = [f"{worker.name}: {sign.what} for {sign.age:.0f} s{state}" for state, (worker, sign) in zip(states, signs)]
+        time.sleep(_SAME)  # for the stacks to be written
+        return self._failed(
+            f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
+            + "\n".join(lines)
+            + "\nwhere each of them was stands at the end of its log",
+            HUNG,
+        )
+
+    def _failed(self, message: str, code: int) -> JobFailed:
+        return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}", code)
+
+    def ask_to_end(self, tail: LogTail) -> None:
+        """Pass an interruption on, so that a training can write what it has."""
+        for worker in self.workers:
+            worker.signal(signal.SIGINT)
+        until = time.monotonic() + _GRACE
+        with contextlib.suppress(KeyboardInterrupt):  # a second one ends the waiting
+            while time.monotonic() < until and any(worker.code is None for worker in self.workers):
+                tail.show()
+                time.sleep(_POLL)
+
+    def kill(self) -> None:
+        for child in self.children:
+            child.kill()
+
+
+@contextlib.contextmanager
+def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Let signals end the job as Ctrl-C does."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def worker_command(*arguments: str) -> List[str]:
+    """The command of a worker that runs ``mindpoint`` with these arguments; without any, of the scheduler."""
+    return [sys.executable, "-m", "mindpoint.runtime.worker", *arguments]
+
+
+def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
+    """``HOST:PORT`` taken apart; without it this host and a free port.
+
+    Args:
+        listen: the scheduler will run here: make sure that it can listen there.
+
+    Raises:
+        MindpointError: malformed, or not to be listened at.
+    """
+    if master is None:
+        host, port = "127.0.0.1", 0
+    else:
+        host, _, number = master.rpartition(":")
+        if not host or not number.isdigit() or not 0 < int(number) < 65536:
+            raise MindpointError(f"--master {master}: must be HOST:PORT, e.g. 10.0.0.1:8118")
+        try:
+            host, port = socket.gethostbyname(host), int(number)
+        except OSError as error:
+            raise MindpointError(f"--master {master}: {host} is not known here: {error.strerror}") from error
+    if not listen:
+        return host, port
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((host, port))
+            server.listen()
+        except OSError as error:
+            raise MindpointError(f"--master {host}:{port}: the scheduler cannot listen there: {error.strerror}; choose another") from error
+        return server.getsockname()
