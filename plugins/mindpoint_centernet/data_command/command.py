@@ -6,7 +6,7 @@ import argparse
 import importlib
 from typing import Sequence
 
-ACTIONS = ("convert",)
+ACTIONS = ("check", "convert")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,7 +22,16 @@ def main(argv: Sequence[str]) -> int:
     return args.run(args)
 
 
-def add_config(parser: argparse.ArgumentParser, note: str = "") -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
     """The arguments of an action that works on the data of a configuration."""
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration" + note)
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The arguments of an action that works on a configuration or on an annotation file; see ``source.sources``."""
+    parser.add_argument("data", metavar="DATA", help="a configuration, whose splits are all looked at, or a COCO annotation file (.json)")
+    parser.add_argument("--images", metavar="DIR", help="with an annotation file: the folder that its file names are relative to")
+    parser.add_argument("--config", metavar="CONFIG", help="with an annotation file: take keypoints and classes from this configuration")
+    parser.add_argument("--split", metavar="NAME", action="append", help="with a configuration: only data.NAME; may be repeated")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the configuration")

@@ -18,14 +18,14 @@ def read_annotations(path: str, classes: Sequence[str], joints: int) -> dict:
         DataError: no such file, no JSON, a list or record that lacks keys, a category that is not there, ids that repeat
             or refer to no image, a box or keypoint array of the wrong length or with values that are no finite numbers.
     """
-    content = _load(path)
+    content = load_json(path)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise DataError(f"{path}: has no list '{key}'; a COCO annotation file holds images, annotations and categories")
     _check_images(path, content["images"])
-    _check_records(path, "category", content["categories"], {"id": _is_id, "name": _is_text})
+    _check_records(path, "category", content["categories"], {"id": is_id, "name": is_text})
     category_ids = _category_ids(path, content["categories"], classes)
-    _check_records(path, "annotation", content["annotations"], {"id": _is_id, "image_id": _is_id, "category_id": _is_id})
+    _check_records(path, "annotation", content["annotations"], {"id": is_id, "image_id": is_id, "category_id": is_id})
     _check_references(path, content)
     wanted = set(category_ids)
     content["annotations"] = [record for record in content["annotations"] if record["category_id"] in wanted]
@@ -46,7 +46,8 @@ def few(values: Sequence[Any], count: int = 5) -> str:
     return ", ".join(str(value) for value in values[:count]) + (", ..." if len(values) > count else "")
 
 
-def _load(path: str) -> dict:
+def load_json(path: str) -> dict:
+    """The JSON object in an annotation file, unchecked. Raises DataError if the file cannot be read or holds none."""
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
@@ -64,16 +65,27 @@ def _load(path: str) -> dict:
     return content
 
 
-def _is_id(value: Any) -> str:
+def is_id(value: Any) -> str:
+    """What an id must be, if ``value`` is none; otherwise nothing."""
     return "" if type(value) is int else "a whole number"
 
 
-def _is_text(value: Any) -> str:
+def is_text(value: Any) -> str:
+    """Likewise for a name."""
     return "" if isinstance(value, str) and value else "a text"
 
 
-def _is_size(value: Any) -> str:
+def is_size(value: Any) -> str:
+    """Likewise for a width or height."""
     return "" if type(value) is int and value > 0 else "a positive whole number"
+
+
+def finite(values: List[Any]) -> bool:
+    """Whether all are numbers and neither infinite nor NaN."""
+    try:
+        return all(map(math.isfinite, values))
+    except (TypeError, OverflowError):
+        return False
 
 
 def _check_records(path: str, kind: str, records: List[Any], fields: Dict[str, Callable[[Any], str]]) -> None:
@@ -95,7 +107,7 @@ def _check_records(path: str, kind: str, records: List[Any], fields: Dict[str, C
 
 
 def _check_images(path: str, images: List[Any]) -> None:
-    _check_records(path, "image", images, {"id": _is_id, "file_name": _is_text, "width": _is_size, "height": _is_size})
+    _check_records(path, "image", images, {"id": is_id, "file_name": is_text, "width": is_size, "height": is_size})
 
 
 def _category_ids(path: str, categories: List[dict], classes: Sequence[str]) -> List[int]:
@@ -127,7 +139,7 @@ def _complete(where: str, record: dict, joints: int) -> None:
     points = _numbers(where, record, "keypoints", 3 * joints, f"x, y, visibility of {joints} joints")
     if record.get("area") is None:
         record["area"] = box[2] * box[3]
-    elif not _finite([record["area"]]):
+    elif not finite([record["area"]]):
         raise DataError(f"{where}: 'area' is {record['area']!r}, not a finite number")
     if record.get("iscrowd") not in (None, 0, 1):
         raise DataError(f"{where}: 'iscrowd' is {record['iscrowd']!r}, neither 0 nor 1")
@@ -143,13 +155,6 @@ def _numbers(where: str, record: dict, field: str, count: int, meaning: str) -> 
     if not isinstance(values, list) or len(values) != count:
         got = len(values) if isinstance(values, list) else repr(values)
         raise DataError(f"{where}: '{field}' must hold {count} numbers ({meaning}), got {got}")
-    if not _finite(values):
+    if not finite(values):
         raise DataError(f"{where}: '{field}' holds a value that is no finite number: {few(values, 12)}")
     return values
-
-
-def _finite(values: List[Any]) -> bool:
-    try:
-        return all(map(math.isfinite, values))
-    except (TypeError, OverflowError):
-        return False

@@ -1,0 +1,257 @@
+"""mindpoint data check: each kind of mistake is found where it is, and what can be mended is."""
+
+import copy
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mindpoint.cli.main import main
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_centernet.datasets.coco import CocoKeypoints
+from mindpoint_centernet.datasets.coco_check import check_content, mended
+from mindpoint_centernet.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
+from mindpoint_centernet.datasets.synthetic import SyntheticPeople
+
+NAMES = ["nose", "left_wrist", "right_wrist"]
+CONTENT = {
+    "info": {"year": 2020},
+    "images": [
+        {"id": 1, "file_name": "a.png", "width": 40, "height": 30},
+        {"id": 2, "file_name": "b.png", "width": 20, "height": 20},
+    ],
+    "annotations": [
+        {
+            "id": 10 + number,
+            "image_id": 1 + number % 2,
+            "category_id": 1,
+            "bbox": [2, 3, 10.5, 12 + number],
+            "area": 60,
+            "iscrowd": 0,
+            "num_keypoints": 2,
+            "keypoints": [5, 6, 2, 0, 0, 0, 7, 8 + number, 1],
+            "segmentation": [],
+        }
+        for number in range(4)
+    ]
+    + [{"id": 99, "image_id": 1, "category_id": 7, "bbox": "a chair is not looked at", "keypoints": None}],
+    "categories": [{"id": 1, "name": "person", "keypoints": NAMES}, {"id": 7, "name": "chair"}],
+}
+
+
+def changed(change):
+    content = copy.deepcopy(CONTENT)
+    change(content)
+    return content
+
+
+def problems(content):
+    return check_content(content, ["person"], NAMES)
+
+
+def put(kind, index, **values):
+    return lambda content: content[kind][index].update(values)
+
+
+def drop(kind, index, key):
+    return lambda content: content[kind][index].pop(key)
+
+
+def copy_of(kind, index):
+    return lambda content: content[kind].append(copy.deepcopy(content[kind][index]))
+
+
+MENDED = [
+    (drop("annotations", 1, "iscrowd"), "annotation 11 (image 2, b.png): lacks 'iscrowd'", {"iscrowd": 0}),
+    (put("annotations", 1, iscrowd=True), "annotation 11 (image 2, b.png): 'iscrowd' is True, neither 0 nor 1", {"iscrowd": 1}),
+    (put("annotations", 1, iscrowd=3), "annotation 11 (image 2, b.png): 'iscrowd' is 3, neither 0 nor 1", {"iscrowd": 1}),
+    (drop("annotations", 0, "area"), "annotation 10 (image 1, a.png): lacks 'area'", {"area": 0.5 * 10.5 * 12}),
+    (put("annotations", 0, area=0), "annotation 10 (image 1, a.png): 'area' is 0, no positive number", {"area": 63}),
+    (put("annotations", 0, area=500), "annotation 10 (image 1, a.png): 'area' is 500, more than the box of 10.5 x 12 holds", {"area": 63}),
+    (drop("annotations", 0, "num_keypoints"), "annotation 10 (image 1, a.png): lacks 'num_keypoints', 2 joints", {"num_keypoints": 2}),
+    (put("annotations", 0, num_keypoints=3), "annotation 10 (image 1, a.png): 'num_keypoints' is 3, 2 joints", {"num_keypoints": 2}),
+    (
+        put("annotations", 1, bbox=[-4, 5, 30, 10]),
+        "annotation 11 (image 2, b.png): the box -4, 5, 30, 10 (left, top, width, height) reaches out of the image of 20 x 20",
+        {"bbox": [0, 5, 20, 10], "area": 60},
+    ),
+    (
+        put("annotations", 0, keypoints=[5, 6, 2, 44, 3, 1, 7, -8, 1], num_keypoints=3),
+        "annotation 10 (image 1, a.png): 2 labelled joints lie outside the image of 40 x 30, such as (44, 3)",
+        {"keypoints": [5, 6, 2, 0, 0, 0, 0, 0, 0], "num_keypoints": 1},
+    ),
+]
+
+REPORTED = [
+    (put("annotations", 2, bbox=[1, 2, 3]), "annotation 12 (image 1, a.png): 'bbox' must hold 4 numbers (left, top, width, height), got 3"),
+    (put("annotations", 2, bbox=[1, 2, float("nan"), 3]), "annotation 12 (image 1, a.png): 'bbox' holds a value that is no finite number"),
+    (
+        put("annotations", 2, bbox=[1, 2, 0, 3]),
+        "annotation 12 (image 1, a.png): the box 1, 2, 0, 3 (left, top, width, height) has no extent",
+    ),
+    (
+        put("annotations", 2, bbox=[41, 2, 5, 3], area=9),
+        "annotation 12 (image 1, a.png): the box 41, 2, 5, 3 (left, top, width, height) lies",
+    ),
+    (put("annotations", 2, keypoints=[1, 2, 2]), "annotation 12 (image 1, a.png): 'keypoints' must hold 9 numbers (x, y, visibility of 3"),
+    (
+        put("annotations", 2, keypoints=[1, 2, 2, 0, 0, 0, 7, 8, 0.9]),
+        "annotation 12 (image 1, a.png): visibilities must be 0 (not labelled), 1",
+    ),
+    (put("annotations", 2, image_id=3), "annotation 12 (image 3): no image record has the id 3"),
+    (put("annotations", 2, image_id=[1]), "annotation 12 (image [1]): 'image_id' is [1], not a whole number"),
+    (put("annotations", 2, category_id=3), "annotation 12 (image 1, a.png): no category record has the id 3; there are 1, 7"),
+    (put("annotations", 2, category_id={}), "annotation 12 (image 1, a.png): 'category_id' is {}, not a whole number"),
+    (put("annotations", 2, id=10), "annotation 10: 2 records have this id"),
+    (lambda content: content["annotations"].append("x"), "annotation number 5 of the list: is no object"),
+    (put("images", 1, id=1), "image 1: 2 records have this id"),
+    (put("images", 1, file_name="a.png"), "image 2 (a.png): 2 image records have this file"),
+    (drop("images", 1, "height"), "image 2 (b.png): lacks 'height'"),
+    (put("images", 1, width="20"), "image 2 (b.png): 'width' is '20', not a positive whole number"),
+    (put("categories", 0, name="human"), "class 'person': no categories have this name; there are human, chair"),
+    (
+        put("categories", 0, keypoints=NAMES[::-1]),
+        "category 1 (person): its joints are right_wrist, left_wrist, nose, but the configuration",
+    ),
+]
+
+
+def test_nothing_is_wrong():
+    assert problems(CONTENT) == []
+    assert mended(CONTENT, ["person"], 3, 1) == CONTENT
+
+
+@pytest.mark.parametrize("change, said, values", MENDED, ids=[said[:60] for _, said, _ in MENDED])
+def test_what_can_be_mended_is(change, said, values):
+    content = changed(change)
+    (problem,) = problems(content)
+    assert str(problem).startswith(said) and problem.mendable
+    before = copy.deepcopy(content)
+    after = mended(content, ["person"], 3, 0.5)
+    assert content == before and problems(after) == []
+    record = next(record for record in after["annotations"] if said.startswith(f"annotation {record['id']} "))
+    assert {key: record[key] for key in values} == values
+    rest = lambda content: [other for other in content["annotations"] if other["id"] != record["id"]]  # noqa: E731
+    assert rest(after) == rest(content) and after["images"] == content["images"] and after["info"] == content["info"]
+
+
+@pytest.mark.parametrize("change, said", REPORTED, ids=[said[:60] for _, said in REPORTED])
+def test_what_cannot_be_mended_is_reported(change, said):
+    content = changed(change)
+    found = problems(content)
+    assert any(str(problem).startswith(said) and not problem.mendable for problem in found), list(map(str, found))
+    assert any(str(problem).startswith(said) for problem in problems(mended(content, ["person"], 3, 1)))
+
+
+def test_annotations_that_repeat_another_go():
+    content = changed(copy_of("annotations", 1))
+    content["annotations"][-1]["id"] = 70
+    (problem,) = problems(content)
+    assert str(problem) == "annotation 70 (image 2, b.png): has the box and joints of annotation 11" and problem.mendable
+    assert mended(content, ["person"], 3, 1) == CONTENT
+
+
+def people(count=60):
+    keypoints = Keypoints(["nose", "left_eye", "right_eye", "left_shoulder", "right_shoulder", "left_hip", "right_hip"])
+    data = SyntheticPeople(count, 1, keypoints, ["person"], [192, 192], [1, 2], actions=["stand"], facing=["front"], arms=["hang"])
+    return joint_array(data.ground_truth()["annotations"], 7), keypoints
+
+
+def test_swapped_sides_are_suspected_and_right_ones_are_not():
+    points, keypoints = people()
+    assert len(points) > 60 and list(swapped_sides(points, keypoints)) == []
+    (one,) = swapped_sides(points[:, [0, 1, 2, 3, 4, 6, 5]], keypoints)
+    assert "'left_hip' and 'right_hip' lie on the side of the other pairs in only 0%" in one
+    (every,) = swapped_sides(points[:, [0, 2, 1, 4, 3, 6, 5]], keypoints)
+    assert "are all left and right joints swapped?" in every
+    assert list(swapped_sides(points[:15, [0, 2, 1, 4, 3, 6, 5]], keypoints)) == [], "too few to tell"
+
+
+def test_other_suspicions():
+    points, keypoints = people()
+    points[:, 4] = 0
+    assert list(never_labelled(points, keypoints)) == [
+        f"'right_shoulder' is labelled in none of {len(points)} people: nothing can be learnt of it"
+    ]
+    assert list(unpaired(Keypoints(["nose", "left_eye"]))) != [] and list(unpaired(keypoints)) == []
+    areas = [100, 2500, 10_000]
+    odd = Keypoints(["a", "b", "c"], sigmas=[0.0096, 0.05, 0.3])
+    tight, loose = strange_sigmas(areas, odd, True)
+    assert "'a', 0.0096, is 0.48 px" in tight and "'c', 0.3, is 30%" in loose
+    assert list(strange_sigmas(areas, Keypoints(["a"]), False))[0].startswith("no sigmas are set")
+    assert sigma_table(areas, odd).endswith("50 x 50 (an error of twice as much lowers a joint's OKS to 0.61): a 0.5, b 2.5, c 15.0")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An annotation file with its images, two of whose joints lie outside."""
+    (tmp_path / "images").mkdir()
+    for record in CONTENT["images"]:
+        pixels = np.random.default_rng(record["id"]).integers(0, 256, (record["height"], record["width"], 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / record["file_name"]), pixels)
+    (tmp_path / "people.json").write_text(json.dumps(changed(MENDED[-1][0])))
+    return tmp_path
+
+
+def test_from_the_command_line(files, capsys):
+    annotations, images = str(files / "people.json"), str(files / "images")
+    assert main(["data", "check", annotations, "--images", images, "--fix", str(files / "good"), "--json", str(files / "p.json")]) == 0
+    out = capsys.readouterr().out
+    assert "2 images, 5 annotations, 1 problem" in out and "annotation 10 (image 1, a.png): 2 labelled joints" in out
+    assert "1 problem before, none left" in out
+    assert [problem["kind"] for problem in json.loads((files / "p.json").read_text())["people"]] == ["joint outside"]
+    mended_file = str(files / "good" / "people.json")
+    assert main(["data", "check", mended_file, "--images", images]) == 0
+    assert "no problems" in capsys.readouterr().out
+    data = CocoKeypoints(mended_file, images, Keypoints(NAMES), ["person"])
+    assert data.objects(0).keypoints[0].tolist() == [[5, 6, 2], [0, 0, 0], [0, 0, 0]]
+    assert main(["data", "check", annotations, "--images", images, "--fix", str(files / "good")]) == 2
+    assert "is not an empty folder" in capsys.readouterr().err
+
+
+def test_images_are_opened(files, capsys):
+    arguments = ["data", "check", str(files / "people.json"), "--images", str(files / "images")]
+    path = files / "images" / "b.png"
+    cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
+    assert main(arguments) == 1
+    assert "image 2 (b.png): the file has 30 x 20 pixels, the record says 20 x 20" in capsys.readouterr().out
+    path.write_bytes(path.read_bytes()[:60])
+    assert main([*arguments, "--fix", str(files / "good")]) == 1
+    out = capsys.readouterr().out
+    assert "b.png: is truncated" in out and "2 problems before, 1 left" in out
+    path.unlink()
+    assert main(arguments) == 1
+    assert "image 2 (b.png)" in (out := capsys.readouterr().out) and "there is no such image file" in out
+    (files / "people.json").write_text(json.dumps(CONTENT))
+    assert main([*arguments, "--no-images"]) == 0
+
+
+def test_a_configuration_is_checked_split_by_split(files, tmp_path, capsys):
+    config = tmp_path / "mine.yaml"
+    data = f"dataset: {{annotations: '{files}/people.json', images: '{files}/images', with_objects: false}}"
+    keypoints = f"keypoints: {{_replace_: true, names: {NAMES}}}\nclasses: [person]\n"
+    config.write_text(f"_base_: resnet18_dcn_coco.yaml\n{keypoints}data:\n  train:\n    {data}\n  val:\n    {data}\n")
+    assert main(["data", "check", str(config)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("annotation 10 (image 1, a.png)") == 2 and out.startswith("train: ")
+    assert main(["data", "check", str(config), "--split", "val", "--fix", str(tmp_path / "fixed")]) == 0
+    assert [path.name for path in (tmp_path / "fixed").iterdir()] == ["val.json"]
+    drawn = ["--set", "data.train.dataset={type: SyntheticPeople, count: 3, seed: 1, size: [64, 64]}"]
+    assert main(["data", "check", "quickstart", "--split", "train", *drawn]) == 0
+
+
+@pytest.mark.parametrize(
+    "text, arguments, message",
+    [
+        ("{", [], r"people.json:1:2: is no JSON"),
+        ("[]", [], "the top level is no object"),
+        ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
+        (json.dumps({**CONTENT, "categories": []}), [], "no category says by 'keypoints' which joints there are"),
+        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not positive"),
+    ],
+)
+def test_unusable(files, capsys, text, arguments, message):
+    (files / "people.json").write_text(text)
+    assert main(["data", "check", str(files / "people.json"), "--images", str(files / "images"), *arguments]) == 2
+    assert message in capsys.readouterr().err
