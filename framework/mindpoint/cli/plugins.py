@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import List
 
 from mindpoint.registry import KINDS, Description, Kind, UnknownPlugin, WrongKind, nearest, registry
 from mindpoint.runtime.tables import table

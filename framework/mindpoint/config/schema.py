@@ -50,12 +50,14 @@ class SplitSettings:
         workers: threads that prepare samples.
         shuffle: in another order every epoch.
         processes: the workers are processes and not threads.
+        images: only the first so many images of the data set.
     """
 
     batch_size: int = _whole(1, default=1)
     workers: int = _whole(1, default=2)
     shuffle: bool = True
     processes: bool = False
+    images: Optional[int] = _whole(1, default=None)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.image import Sample
 from mindpoint.errors import ConfigError
 
 
+class FirstImages(Dataset):
+    """The first ``count`` images of a data set, or all if it has no more."""
+
+    def __init__(self, dataset: Dataset, count: int):
+        self.dataset, self.count = dataset, min(count, len(dataset))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[range(self.count)[index]]
+
+    def ground_truth(self) -> dict:
+        """See :class:`Dataset`. Reads the images, since only samples tell which ids are the first."""
+        truth, ids = self.dataset.ground_truth(), {self[index].image_id for index in range(self.count)}
+        images = [record for record in truth["images"] if record["id"] in ids]
+        return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
+
+    def __str__(self) -> str:
+        return f"the first {self.count} of {self.dataset}"
+
+
 def build_dataset(config: Config, split: str) -> Dataset:
-    """The block ``data.<split>.dataset``."""
-    config.split(split)
-    return config.build(f"data.{split}.dataset")
+    """The block ``data.<split>.dataset``, or as many of its first images as ``data.<split>.images`` says."""
+    count = config.split(split).images
+    dataset = config.build(f"data.{split}.dataset")
+    return dataset if count is None else FirstImages(dataset, count)
 
 
 def build_metric(config: Config) -> Metric:

@@ -82,8 +82,10 @@ def panels(histories: Mapping[str, History]) -> List[Panel]:
     for name in dict.fromkeys(name for history in histories.values() for name in history.losses):
         found.append(_panel(name, {label: history.losses.get(name) for label, history in histories.items()}, losses=True))
     found.append(_panel("learning rate", {label: history.learning_rate for label, history in histories.items()}))
-    names = dict.fromkeys(name for history in histories.values() for name in history.statistics)
-    for name in {name.partition("/")[0]: name for name in reversed(list(names))}.values():
+    firsts: Dict[str, str] = {}
+    for name in (name for history in histories.values() for name in history.statistics):
+        firsts.setdefault(name.partition("/")[0], name)
+    for name in firsts.values():
         found.append(_panel(name, {label: history.statistics.get(name) for label, history in histories.items()}))
     return found
 

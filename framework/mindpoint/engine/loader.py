@@ -10,6 +10,7 @@ import numpy as np
 
 from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
 from mindpoint.contracts.image import InputSpec, Sample
+from mindpoint.engine.preprocess import show_whole
 from mindpoint.engine.workers import Arrays, filled
 from mindpoint.errors import ConfigError, DataError
 
@@ -59,8 +60,8 @@ class TrainingSamples:
         sample = self.dataset[index]
         for transform in self.transforms:
             sample = transform(sample, rng)
-        if sample.view is None:
-            raise ConfigError("data.train.transforms: none of them cuts out the window that the network sees")
+        if sample.view is None:  # no transform has chosen a window
+            sample = show_whole(sample, self.input_spec)
         return sample, self.encoder(sample)
 
 

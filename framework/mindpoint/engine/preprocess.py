@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, Tuple
 
 import cv2
 import numpy as np
 
-from mindpoint.contracts.image import InputSpec, View, whole_extent
+from mindpoint.contracts.image import InputSpec, Sample, View, whole_extent
 from mindpoint.errors import ConfigError
 
 Resolution = Literal["fixed", "keep"]
@@ -50,6 +51,13 @@ def test_view(
 
 
 test_view.__test__ = False  # pytest takes functions that are called test_* for tests
+
+
+def show_whole(sample: Sample, input_spec: InputSpec) -> Sample:
+    """A training sample with its whole image as testing at fixed resolution shows it; objects stay in image pixels."""
+    view, (height, width) = test_view(sample.image.shape[:2], input_spec.size)
+    raster = cv2.warpAffine(sample.image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
+    return replace(sample, image=raster, view=view)
 
 
 def prepare(
