@@ -72,5 +72,5 @@ def _bars(axes, x: Sequence, y: Sequence[float], label: str, number: int, of: in
     places = [place + (number - (of - 1) / 2) * width for place in range(len(x))]
     axes.bar(places, y, width, label=label)
     axes.set_xticks(range(len(x)), [str(name) for name in x])
-    if len(x) > 8:
+    if sum(len(str(name)) for name in x) > 45:
         axes.tick_params("x", rotation=90, labelsize=8)

@@ -6,7 +6,7 @@ import argparse
 import importlib
 from typing import Sequence
 
-ACTIONS = ("check", "convert")
+ACTIONS = ("check", "stats", "convert")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,0 +1,79 @@
+"""mindpoint data stats: numbers counted by hand, and what the command writes."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mindpoint.cli.main import main
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_centernet.data_command.stats import panels
+from mindpoint_centernet.datasets.statistics import statistics
+
+KEYPOINTS = Keypoints(["nose", "left_wrist", "right_wrist"])
+
+
+def person(number, image, box, points, **more):
+    return {"id": number, "image_id": image, "category_id": 1, "bbox": box, "keypoints": points, **more}
+
+
+CONTENT = {
+    "images": [{"id": number, "file_name": f"{number}.jpg", "width": 100 * number, "height": 50} for number in (1, 2, 3)],
+    "annotations": [
+        person(1, 1, [0, 0, 40, 20], [1, 1, 2, 2, 2, 1, 0, 0, 0], area=400),
+        person(2, 1, [0, 0, 10, 10], [1, 1, 2, 2, 2, 2, 3, 3, 2]),
+        person(3, 3, [0, 0, 150, 50], [0] * 9, area=2500),
+        person(4, 3, [0, 0, 20, 20], [0] * 9, iscrowd=1, area=2500),
+        person(5, 3, [0, 0, 20], [0] * 9),
+    ],
+    "categories": [{"id": 1, "name": "person", "keypoints": list(KEYPOINTS.names)}],
+}
+
+
+def test_counted_by_hand():
+    summary = statistics(CONTENT, ["person"], KEYPOINTS).summary(KEYPOINTS)
+    whole = {key: value for key, value in summary.items() if isinstance(value, int)}
+    assert whole == {"images": 3, "images_without_people": 1, "people": 3, "people_without_joints": 1, "crowds": 1, "left_out": 1}
+    assert summary["width"] == {"min": 100, "p5": 110, "median": 200, "p95": 290, "max": 300}
+    assert summary["people_an_image"]["max"] == 2 and summary["side"]["max"] == 50 and summary["side"]["median"] == 20
+    assert summary["share_of_image"] == {"min": 0.1, "p5": 0.13, "median": 0.4, "p95": 0.49, "max": 0.5}
+    assert summary["areas"] == {"small": 2, "medium": 1, "large": 0}
+    assert summary["joints_labelled"]["median"] == 2.5
+    assert summary["joints"]["left_wrist"] == {"visible": 1, "hidden": 1, "not_labelled": 0}
+    assert summary["joints"]["right_wrist"] == {"visible": 1, "hidden": 0, "not_labelled": 1}
+
+
+def test_what_is_drawn():
+    found = {"a": statistics(CONTENT, ["person"], KEYPOINTS), "b": statistics({**CONTENT, "annotations": []}, ["person"], KEYPOINTS)}
+    drawn = {panel.title: panel.series for panel in panels(found, KEYPOINTS)}
+    names, heights = drawn["Images by people, %"]["a"]
+    assert dict(zip(names, heights)) == pytest.approx({"0": 100 / 3, "1": 100 / 3, "2+": 100 / 3})
+    assert drawn["Images by people, %"]["b"][1].tolist() == [100, 0, 0]
+    assert dict(zip(*drawn["Images by longer side, %"]["a"]))["200-220"] == pytest.approx(100 / 3)
+    names, heights = drawn["People by side (root of the area), %"]["a"]
+    assert {name: height for name, height in zip(names, heights) if height} == pytest.approx(
+        {"8-16": 100 / 3, "16-32": 100 / 3, "32-64": 100 / 3}
+    )
+    assert drawn["How often each joint is visible, % of people with joints"]["a"][1].tolist() == [100, 50, 50]
+    assert drawn["How often each joint is visible, % of people with joints"]["b"][1].tolist() == [0, 0, 0]
+
+
+def test_from_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.json").write_text(json.dumps(CONTENT))
+    assert main(["data", "stats", "people.json"]) == 0
+    assert "people without joints" in capsys.readouterr().out
+    out = tmp_path / "data-stats-people"
+    assert cv2.imread(str(out / "statistics.png")).shape[2] == 3
+    assert json.loads((out / "statistics.json").read_text())["people"]["images"] == 3
+    assert main(["data", "stats", "people.json"]) == 2
+    assert "is not an empty folder" in capsys.readouterr().err
+    assert (
+        main(["data", "stats", "quickstart", "--set", "data.train.dataset.count=4", "--set", "data.val.dataset.count=2", "--out", "s"]) == 0
+    )
+    numbers = json.loads((tmp_path / "s" / "statistics.json").read_text())
+    assert list(numbers) == ["train", "val"] and numbers["val"]["images"] == 2 and np.isfinite(numbers["train"]["side"]["median"])
+    (tmp_path / "people.json").write_text('{"images": [], "annotations": {}, "categories": []}')
+    assert main(["data", "stats", "people.json", "--config", "quickstart", "--out", "t"]) == 2
+    assert "people.json: there is no list 'annotations'" in capsys.readouterr().err and not (tmp_path / "t").exists()
