@@ -25,7 +25,9 @@ from mindspore.common.initializer import Uniform, Zero, initializer
 from mindspore.ops import functional
 
 from mindpoint.errors import MindpointError
+from mindpoint.export.context import exporting
 from mindpoint_centernet.ops import deform_conv_native
+from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
 
 IMPLEMENTATIONS = ("auto", "native", "portable")
 _logger = logging.getLogger("mindpoint")
@@ -63,7 +65,18 @@ def _obstacle(device: str) -> str:
 @ops.constexpr
 def _kernel(implementation):
     """The kernel for a graph being compiled, or None for the portable implementation."""
+    if exporting() is not None:  # a file must not ask for a library of this machine
+        return None
     return deform_conv_native.kernel() if choose(implementation) == "native" else None
+
+
+@ops.constexpr
+def _onnx_operator(weight, stride, padding, dilation, groups):
+    """For a graph being exported to ONNX, which MindSpore's own op cannot be, what stands for it; else None."""
+    export = exporting()
+    if export is None or export.format != "onnx":
+        return None
+    return DeformConvNodes(tuple(weight[2:]), stride, padding, dilation, weight[1], groups).operator(export)
 
 
 @ops.constexpr
@@ -153,10 +166,12 @@ def deform_conv2d(
     stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
     if not functional.is_sequence_value_unknown(x.shape):  # dynamic shapes are checked by the kernel when it runs
         _check(x.shape, offset.shape, mask.shape, weight.shape, stride, padding, dilation, deformable_groups)
-    kernel = _kernel(implementation)
+    operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
+    if (operator is not None or kernel is not None) and bias is None:
+        bias = ops.zeros((weight.shape[0],), ms.float32)
+    if operator is not None:
+        return operator(x, offset, mask, weight, bias)
     if kernel is not None:
-        if bias is None:
-            bias = ops.zeros((weight.shape[0],), ms.float32)
         return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation, ms.int64))
     y = _portable(x, offset, mask, weight, stride, padding, dilation, deformable_groups)
     return y if bias is None else ops.bias_add(y, bias)

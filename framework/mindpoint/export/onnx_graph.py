@@ -1,0 +1,49 @@
+"""Adding nodes to an ONNX graph in few words."""
+
+from __future__ import annotations
+
+from typing import List, Sequence, Union
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+Value = Union[str, int, float, bool, Sequence, np.ndarray]
+
+
+class OnnxGraph:
+    """Nodes that are added to a graph. A value is the name of a tensor, or a constant: a number, a list or an array.
+
+    Python integers become int64 constants, floats float32.
+
+    Attributes:
+        nodes: the nodes added so far, in order.
+        initializers: the constants that they use.
+    """
+
+    def __init__(self, prefix: str = "n"):
+        self.prefix = prefix
+        self.nodes: List[onnx.NodeProto] = []
+        self.initializers: List[onnx.TensorProto] = []
+
+    def add(self, op: str, *inputs: Value, **attributes: object) -> str:
+        """A node with one output, whose name is returned."""
+        return self.add_many(op, 1, *inputs, **attributes)[0]
+
+    def add_many(self, op: str, outputs: int, *inputs: Value, **attributes: object) -> List[str]:
+        """A node with several outputs."""
+        place = f"{self.prefix}/{op}_{len(self.nodes)}"
+        names = [place if index == 0 else f"{place}.{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(op, [self.constant(value) for value in inputs], names, name=place, **attributes))
+        return names
+
+    def constant(self, value: Value) -> str:
+        """The name of a constant; a name is given back as it is."""
+        if isinstance(value, str):
+            return value
+        array = np.asarray(value)
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        name = f"{self.prefix}/constant_{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(array, name))
+        return name
