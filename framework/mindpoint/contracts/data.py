@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import Sample, View
+from mindpoint.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mindpoint.export.onnx_graph import OnnxGraph
 
 
 class Dataset(ABC):
@@ -74,6 +78,22 @@ class Decoder(ABC):
     @abstractmethod
     def merge(self, parts: Sequence[Detections]) -> Detections:
         """Join the detections of one image at several scales."""
+
+    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str]) -> Dict[str, str]:
+        """Add what ``__call__`` does to an exported graph, for any batch and size of maps.
+
+        Args:
+            graph: takes the nodes.
+            maps: names of the tensors with the raw head outputs.
+
+        Returns:
+            Names of the results by field of :class:`Detections`, with the batch in front, the same number of rows for every image,
+            coordinates in pixels of the maps. Rows with score 0 are no detections.
+
+        Raises:
+            ConfigError: this decoder has no such form.
+        """
+        raise ConfigError(f"{type(self).__name__} cannot be put into an exported file; export the network alone, without --decode")
 
 
 class Metric(ABC):

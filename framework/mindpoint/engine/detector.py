@@ -19,7 +19,7 @@ class Detector:
     """Detection in images of any size as the ``test`` section says: resolution, mirrored copy, several scales.
 
     Args:
-        forward: the network; every call of one input size has ``test.batch_size`` images, so that it is compiled once a size.
+        forward: the network, for at most ``test.batch_size`` images at once.
         divisor: what height and width of its input must be multiples of.
     """
 
@@ -51,15 +51,22 @@ class Detector:
         return batches
 
     def _run(self, batch: np.ndarray, views: list) -> List[Detections]:
-        missing = self.settings.batch_size - len(batch)
-        if missing:  # a last, smaller batch would be compiled anew
-            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        maps = self._forward(batch, len(views))
-        mirrored = self._forward(np.ascontiguousarray(batch[:, :, :, ::-1]), len(views)) if self.settings.flip else None
+        maps = self.forward(batch)
+        mirrored = self.forward(np.ascontiguousarray(batch[:, :, :, ::-1])) if self.settings.flip else None
         return self.decoder(maps, views, mirrored)
 
-    def _forward(self, batch: np.ndarray, rows: int) -> Dict[str, np.ndarray]:
-        return {name: value[:rows] for name, value in self.forward(batch).items()}
+
+def in_batches_of(size: int, run: Forward) -> Forward:
+    """A function of any number of images from one of exactly ``size``: the last one of a smaller batch is repeated."""
+
+    def forward(batch: np.ndarray) -> Dict[str, np.ndarray]:
+        parts = []
+        for start in range(0, len(batch), size):
+            images = batch[start : start + size]
+            parts.append(run(np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])))
+        return {name: np.concatenate([part[name] for part in parts])[: len(batch)] for name in parts[0]}
+
+    return forward
 
 
 def build_detector(config: Config, forward: Forward, maps: Mapping[str, int], divisor: int) -> Detector:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 import mindspore as ms
 import numpy as np
 
 from mindpoint.config import Config, load_config
 from mindpoint.engine import checkpoint
-from mindpoint.engine.detector import Detector, Forward, build_detector
+from mindpoint.engine.detector import Detector, Forward, build_detector, in_batches_of
 from mindpoint.engine.model import Model
 from mindpoint.engine.network import Network, build_network
 from mindpoint.engine.weights import load_exactly
@@ -33,12 +33,19 @@ def forward_of(network: Network) -> Forward:
 
 def network_detector(config: Config, network: Network) -> Detector:
     """A detector around a MindSpore network."""
-    maps = {name: count for head in network.heads.values() for name, count in head.out_maps.items()}
-    return build_detector(config, forward_of(network), maps, network.divisor)
+    forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # another number would be compiled anew
+    return build_detector(config, forward, network.channels, network.divisor)
 
 
 def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Model:
     """The model of a checkpoint file; see :func:`mindpoint.engine.model.open_model`."""
+    config, network = open_network(place, config_path, overrides)
+    return Model(place, config, network_detector(config, network))
+
+
+def open_network(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Tuple[Config, Network]:
+    """Configuration and network of a checkpoint file, weights loaded; arguments and errors as of
+    :func:`mindpoint.engine.model.open_model`."""
     stored = checkpoint.load(place)
     if config_path is not None:
         config = load_config(config_path, overrides)
@@ -50,4 +57,4 @@ def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence
     device.setup(config.section("runtime").device, config.seed)
     network = build_network(config)
     load_exactly(network, stored.network_arrays, str(place))
-    return Model(place, config, network_detector(config, network))
+    return config, network

@@ -48,6 +48,14 @@ def open_model(path: str, config_path: Optional[str] = None, overrides: Sequence
         WeightsError: not readable, belongs to another configuration, or carries none and none is given.
     """
     place = find_model(path)
+    if place.suffix == ".onnx":
+        from mindpoint.engine.onnx_model import open_onnx
+
+        return open_onnx(place, config_path, overrides)
+    if place.suffix == ".mindir":
+        from mindpoint.engine.mindir_model import open_mindir  # imports MindSpore
+
+        return open_mindir(place, config_path, overrides)
     from mindpoint.engine.inference import open_checkpoint  # imports MindSpore
 
     return open_checkpoint(place, config_path, overrides)

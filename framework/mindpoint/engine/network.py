@@ -18,6 +18,7 @@ class Network(nn.Cell):
 
     Attributes:
         maps: the names of the maps, in their order.
+        channels: of each map by name.
         stride: input pixels per pixel of every map.
         divisor: the largest stride inside; heights and widths of the input must be multiples of it.
     """
@@ -30,8 +31,9 @@ class Network(nn.Cell):
         strides = {head.stride for head in heads.values()}
         if len(strides) != 1:
             raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
-        self.maps = tuple(name for head in heads.values() for name in head.out_maps)
-        refuse_repeated("model.heads: more than one head gives a map", self.maps)
+        refuse_repeated("model.heads: more than one head gives a map", [name for head in heads.values() for name in head.out_maps])
+        self.channels = {name: count for head in heads.values() for name, count in head.out_maps.items()}
+        self.maps = tuple(self.channels)
         self.stride = strides.pop()
         self.divisor = max(spec.stride for spec in backbone.out_features)
 

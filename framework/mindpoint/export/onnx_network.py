@@ -9,11 +9,11 @@ from typing import Dict, Mapping, Sequence, Tuple
 import mindspore as ms
 import numpy as np
 import onnx
-from mindspore import nn
 from onnx import helper, version_converter
 
 from mindpoint.engine.network import Network
 from mindpoint.errors import MindpointError
+from mindpoint.export.anew import Anew
 from mindpoint.export.context import Build, Export, export_in_progress
 from mindpoint.export.onnx_dynamic import free_sizes
 from mindpoint.export.onnx_graph import OnnxGraph
@@ -22,26 +22,15 @@ OPSET = 19  # the first that has DeformConv
 IR_VERSION = 9  # the one that came with it; older runtimes refuse newer ones
 INPUT = "image"
 
-Size = Tuple[int, int]
+Shape = Tuple[int, int, int]
 
 
-class _Anew(nn.Cell):
-    """A network that MindSpore has not compiled yet: it would give an earlier export's graph again."""
-
-    def __init__(self, network: Network):
-        super().__init__(auto_prefix=False)
-        self.network = network
-
-    def construct(self, image):
-        return self.network(image)
-
-
-def network_model(network: Network, size: Size, dynamic: Sequence[str], portable: bool) -> onnx.ModelProto:
-    """The network with the input ``image`` ``(1, 3, height, width)`` and one output a map, named after it.
+def network_model(network: Network, shape: Shape, dynamic: Sequence[str], portable: bool) -> onnx.ModelProto:
+    """The network with the input ``image`` ``(B, 3, H, W)`` and one output a map, named after it.
 
     Args:
         network: it is left in testing mode.
-        size: ``(height, width)`` of the input.
+        shape: ``(B, H, W)`` of the input.
         dynamic: ``batch``, ``size`` or both: what a caller of the file may choose.
         portable: no operators that not every runtime has.
 
@@ -49,10 +38,11 @@ def network_model(network: Network, size: Size, dynamic: Sequence[str], portable
         MindpointError: MindSpore's exporter does not know one of the network's operators, or one is bound to its input's size.
     """
     network.set_train(False)
-    model, builders = _exported(network, (1, 3, *size), portable)
+    batch, height, width = shape
+    model, builders = _exported(network, (batch, 3, height, width), portable)
     if dynamic:
         step = network.divisor if "size" in dynamic else 0
-        other, _ = _exported(network, (2 if "batch" in dynamic else 1, 3, size[0] + step, size[1] + 2 * step), portable)
+        other, _ = _exported(network, (batch + ("batch" in dynamic), 3, height + step, width + 2 * step), portable)
         free_sizes(model.graph, other.graph)
     _rename(model.graph, {model.graph.input[0].name: INPUT})
     _rename(model.graph, {output.name: name for output, name in zip(model.graph.output, network.maps)})
@@ -68,7 +58,7 @@ def _exported(network: Network, shape: Sequence[int], portable: bool) -> Tuple[o
     with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("onnx", portable)) as export:
         path = Path(folder) / "network.onnx"
         try:
-            ms.export(_Anew(network), ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="ONNX")
+            ms.export(Anew(network), ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="ONNX")
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network to ONNX: {str(error).splitlines()[0]}") from error
         model = onnx.load(str(path))

@@ -10,7 +10,7 @@ Each stage is a function of its own:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Literal, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -20,7 +20,11 @@ from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import View
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
+from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.decoders.soft_nms import soft_nms
+
+if TYPE_CHECKING:
+    from mindpoint.export.onnx_graph import OnnxGraph
 
 Maps = Mapping[str, np.ndarray]
 
@@ -100,6 +104,10 @@ class MultiPoseDecoder(Decoder):
             kept.append(replace(joints, boxes=group.boxes[rows[:count]], scores=scores[:count]))
         merged = Detections.concatenate(kept or [everything])
         return merged.select(np.argsort(-merged.scores, kind="stable"))
+
+    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str]) -> Dict[str, str]:
+        """See :class:`Decoder`."""
+        return decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
 
     def _check(self, maps: Maps) -> None:
         for name in ("hm", "wh", "hps"):

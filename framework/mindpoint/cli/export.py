@@ -1,0 +1,52 @@
+"""mindpoint export"""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "write a trained model as ONNX, MINDIR or AIR, compared with the original"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
+    parser.add_argument("--format", choices=("onnx", "mindir", "air"), default="onnx", help="default: onnx; air needs an Ascend")
+    parser.add_argument("--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)")
+    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps (onnx)")
+    parser.add_argument(
+        "--dynamic",
+        choices=("batch", "size"),
+        nargs="+",
+        action="extend",
+        default=[],
+        help="accept any number of images (batch), any height and width (size; onnx), or both; fixed otherwise",
+    )
+    parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, if that is fixed (default: 1)")
+    parser.add_argument("--portable", action="store_true", help="ordinary operators only, for runtimes without DeformConv (onnx)")
+    parser.add_argument("--images", metavar="PATH", nargs="+", default=[], help="images and folders of images to compare on")
+    parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mindpoint.engine.model import find_model
+    from mindpoint.export.request import Request
+    from mindpoint.runtime import logs
+
+    logs.setup()
+    request = Request(
+        place=find_model(args.model),
+        format=args.format,
+        out=args.out,
+        decode=args.decode,
+        batch=None if "batch" in args.dynamic else args.batch,
+        dynamic_size="size" in args.dynamic,
+        portable=args.portable,
+        verify=args.verify,
+        images=args.images,
+    )
+
+    from mindpoint.export.write import export
+
+    print(export(request, args.config, args.set))
+    return 0

@@ -1,0 +1,133 @@
+"""The multi-pose decoder as nodes of an ONNX graph, step by step as in :mod:`mindpoint_centernet.decoders.multi_pose`.
+
+Symbols: B images, C channels, J joints, N detections, M candidates a joint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+if TYPE_CHECKING:
+    from mindpoint.export.onnx_graph import OnnxGraph
+
+FLOAT, INT64, BOOL = 1, 7, 9  # ONNX's numbers of its types
+FAR = 1e30  # a distance that is near nothing
+
+
+def decode_nodes(
+    graph: "OnnxGraph",
+    maps: Mapping[str, str],
+    joints: int,
+    activated: Sequence[str],
+    top_k: int,
+    joint_threshold: float,
+    distance_factor: float,
+    box_margin: float,
+) -> Dict[str, str]:
+    """Add the nodes; the results are named as the fields of ``Detections``, with the batch in front and N equal for all images.
+
+    Rows behind an image's last detection have score 0.
+
+    Args:
+        maps: tensors of the raw maps by name.
+        joints: J.
+        activated: names of the maps that a sigmoid turns into scores.
+        top_k, joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+    """
+    add = graph.add
+    maps = {name: _sigmoid(graph, tensor) if name in activated else tensor for name, tensor in maps.items()}
+    scores, labels, places, pixels = _peaks(graph, add("Unsqueeze", maps["hm"], [1]), top_k, absent=0.0)
+    scores, labels, places, pixels = (add("Squeeze", value, [1]) for value in (scores, labels, places, pixels))  # (B, N), pixels (B, N, 2)
+    half = add("Div", _at(graph, maps["wh"], places), 2.0)
+    centers = add("Add", pixels, _at(graph, maps["reg"], places) if "reg" in maps else 0.5)
+    first, last = add("Sub", centers, half), add("Add", centers, half)
+    regressed = add("Reshape", _at(graph, maps["hps"], places), [0, 0, joints, 2])
+    keypoints = add("Add", regressed, add("Unsqueeze", pixels, [2]))  # (B, N, J, 2)
+    keypoint_scores = add("Expand", add("Unsqueeze", scores, [2]), [1, 1, joints])
+    if "hm_hp" in maps:
+        candidates = _candidates(graph, maps["hm_hp"], maps.get("hp_offset"), joints, top_k)
+        found, found_scores, distances = _nearest(graph, keypoints, *candidates, joint_threshold)
+        sides = add("Sub", last, first)
+        margin = add("Mul", sides, box_margin)
+        inside = add(
+            "And",
+            add("GreaterOrEqual", found, add("Unsqueeze", add("Sub", first, margin), [2])),
+            add("LessOrEqual", found, add("Unsqueeze", add("Add", last, margin), [2])),
+        )
+        inside = add("ReduceMin", add("Cast", inside, to=INT64), [3], keepdims=0)
+        reach = add("Mul", add("ReduceMax", sides, [2], keepdims=1), distance_factor)  # (B, N, 1)
+        taken = add("And", add("Cast", inside, to=BOOL), add("LessOrEqual", distances, reach))
+        keypoints = add("Where", add("Unsqueeze", taken, [3]), found, keypoints)
+        keypoint_scores = add("Where", taken, found_scores, keypoint_scores)
+    else:
+        taken = add("Less", keypoint_scores, 0.0)
+    boxes = add("Concat", first, last, axis=2)
+    return dict(
+        boxes=boxes, scores=scores, labels=labels, keypoints=keypoints, keypoint_scores=keypoint_scores, from_heatmap=taken
+    )
+
+
+def _sigmoid(graph: "OnnxGraph", tensor: str) -> str:
+    """As the decoder has it: runtimes approximate their own sigmoid and make plateaus of low scores."""
+    power = graph.add("Exp", graph.add("Min", graph.add("Neg", tensor), 88.0))
+    return graph.add("Div", 1.0, graph.add("Add", power, 1.0))
+
+
+def _peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str, str, str, str]:
+    """The best ``count`` pixels that no neighbour exceeds, each group ``(B, G)`` for itself.
+
+    Args:
+        heat: ``(B, G, C, H, W)``.
+        absent: score of the rest if there are fewer.
+
+    Returns:
+        Scores, channels and places (row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.
+    """
+    add = graph.add
+    shape = add("Shape", heat)
+    size = add("Slice", shape, [3], [5])
+    planes = add("Reshape", heat, add("Concat", [-1, 1], size, axis=0))
+    highest = add("MaxPool", planes, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])
+    peaks = add("Where", add("Equal", planes, highest), planes, absent)
+    flat = add("Reshape", peaks, add("Concat", add("Slice", shape, [0], [2]), [-1], axis=0))
+    available = add("Slice", add("Shape", flat), [2], [3])
+    scores, places = graph.add_many("TopK", 2, flat, add("Min", available, [count]), axis=2)
+    area, width = add("ReduceProd", size, keepdims=0), add("Gather", size, 1)
+    labels = add("Div", places, area)
+    places = add("Mod", places, area)
+    columns, rows = add("Mod", places, width), add("Div", places, width)
+    pixels = add("Concat", add("Unsqueeze", columns, [3]), add("Unsqueeze", rows, [3]), axis=3)
+    return scores, labels, places, add("Cast", pixels, to=FLOAT)
+
+
+def _at(graph: "OnnxGraph", values: str, places: str) -> str:
+    """``(B, N, C)`` of a map ``(B, C, H, W)`` at places ``(B, N)``."""
+    rows = graph.add("Transpose", graph.add("Reshape", values, [0, 0, -1]), perm=[0, 2, 1])
+    return graph.add("GatherND", rows, graph.add("Unsqueeze", places, [2]), batch_dims=1)
+
+
+def _candidates(graph: "OnnxGraph", heat: str, offset: Optional[str], joints: int, count: int) -> Tuple[str, str]:
+    """Points ``(B, J, M, 2)`` and scores ``(B, J, M)`` of the peaks of every joint's heatmap."""
+    add = graph.add
+    scores, _, places, points = _peaks(graph, add("Unsqueeze", heat, [2]), count, absent=-FAR)
+    shift: Union[str, float] = 0.5
+    if offset is not None:
+        shift = add("Reshape", _at(graph, offset, add("Reshape", places, [0, -1])), add("Shape", points))
+    return add("Add", points, shift), scores
+
+
+def _nearest(graph: "OnnxGraph", keypoints: str, points: str, scores: str, threshold: float) -> Tuple[str, str, str]:
+    """For each regressed joint ``(B, N, J, 2)`` the nearest candidate: point ``(B, N, J, 2)``, score and distance ``(B, N, J)``."""
+    add = graph.add
+
+    def part(values: str, axis: int) -> List[str]:
+        return [add("Unsqueeze", add("Gather", values, i, axis=3), [axis]) for i in (0, 1)]
+
+    ours = part(add("Transpose", keypoints, perm=[0, 2, 1, 3]), 3)  # (B, J, N, 1)
+    squares = [add("Mul", d, d) for d in (add("Sub", one, two) for one, two in zip(ours, part(points, 2)))]
+    distances = add("Sqrt", add("Add", *squares))  # (B, J, N, M)
+    distances = add("Where", add("Unsqueeze", add("Greater", scores, threshold), [2]), distances, FAR)
+    best = add("ArgMin", distances, axis=3, keepdims=1)  # (B, J, N, 1)
+    found = add("Transpose", add("GatherND", points, best, batch_dims=2), perm=[0, 2, 1, 3])
+    found_scores = add("Transpose", add("GatherND", scores, best, batch_dims=2), perm=[0, 2, 1])
+    return found, found_scores, add("Transpose", add("ReduceMin", distances, [3], keepdims=0), perm=[0, 2, 1])
