@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Iterator, Optional
 
 from mindpoint.cli.launch import count
@@ -41,7 +42,8 @@ def _checks(processes: Optional[int]) -> Iterator[Check]:
     from mindpoint.doctor.plugins import check_plugins
     from mindpoint.doctor.software import check_software
 
-    for group in (check_software, check_machine, check_convolution, check_plugins):
+    groups = (check_software, check_machine, check_convolution, check_plugins)
+    for group in groups if find_spec("mindspore") else groups[:2]:
         yield from group()
     if processes is not None:
         from mindpoint.doctor.distributed import check_distributed

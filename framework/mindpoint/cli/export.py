@@ -10,7 +10,9 @@ HELP = "write a trained model as ONNX, MINDIR or AIR, compared with the original
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     parser.add_argument("--format", choices=("onnx", "mindir", "air"), default="onnx", help="default: onnx; air needs an Ascend")
-    parser.add_argument("--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)")
+    parser.add_argument(
+        "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
+    )
     parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps (onnx)")
     parser.add_argument(
         "--dynamic",

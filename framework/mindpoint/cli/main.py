@@ -35,15 +35,30 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
         return BROKEN_PIPE
-    except (MindpointError, OSError) as error:  # OSError: a file or folder that the machine refuses
+    except (MindpointError, OSError, ModuleNotFoundError) as error:  # OSError: a file or folder that the machine refuses
+        if isinstance(error, ModuleNotFoundError) and not _lacks_mindspore(error):
+            raise
         if os.environ.get("MINDPOINT_DEBUG") == "1":
             traceback.print_exc()
-        message = str(error) if isinstance(error, MindpointError) else f"{error.filename or 'a file'}: {error.strerror or error}"
+        message = _message(error)
         print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
         return getattr(error, "exit_code", MindpointError.exit_code)
     except KeyboardInterrupt:
         print("mindpoint: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _lacks_mindspore(error: Optional[BaseException]) -> bool:
+    """Whether the error comes from a MindSpore that is not installed."""
+    while error is not None and not (isinstance(error, ModuleNotFoundError) and error.name == "mindspore"):
+        error = error.__cause__
+    return error is not None
+
+
+def _message(error: Exception) -> str:
+    if _lacks_mindspore(error):
+        return "this needs MindSpore, which is not installed here; install it with: pip install 'mindpoint[mindspore]'"
+    return f"{error.filename or 'a file'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
 
 
 def _run(argv: List[str]) -> int:

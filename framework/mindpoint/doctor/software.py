@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from mindpoint.contracts.check import Check
 
 FRAMEWORK = "mindpoint"
+OPTIONAL = "mindspore"  # package and extra: an installation that only runs exported files does without
 
 
 def check_software() -> List[Check]:
@@ -45,7 +46,7 @@ def _requirements() -> Dict[str, Dict[str, str]]:
                 requirement = Requirement(line)
             except InvalidRequirement:
                 continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL}):
                 wanted.setdefault(requirement.name, {})[owner] = str(requirement.specifier)
     return {name: asked for name, asked in wanted.items() if name not in owners}
 
@@ -55,6 +56,8 @@ def _package(name: str, asked: Dict[str, str]) -> Check:
     try:
         version = importlib_metadata.version(name)
     except importlib_metadata.PackageNotFoundError:
+        if name == OPTIONAL:
+            return Check(name, "not installed", note=f"only exported ONNX files can be used; for the rest: {_install(name, together)}")
         return Check(name, "not installed", problem=f"{_who(asked)}: {_install(name, together)}")
     if together.contains(version, prereleases=True):
         return Check(name, f"{version} ({together or 'any version'})")

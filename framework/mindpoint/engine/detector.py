@@ -38,7 +38,7 @@ class Detector:
                 for row, detections in zip(rows, found):
                     parts[row].append(detections)
         if len(self.settings.scales) == 1 and not self.settings.nms:
-            return [part for part, in parts]
+            return [part for (part,) in parts]
         return [self.decoder.merge(part) for part in parts]
 
     def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:

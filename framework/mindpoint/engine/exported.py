@@ -11,6 +11,7 @@ from mindpoint.engine.model import Model
 from mindpoint.export.decoded import DecodedOutputs, with_size
 from mindpoint.export.facts import Facts
 
+
 def exported_model(place: Path, facts: Facts, run: Forward, config_path: Optional[str], overrides: Sequence[str]) -> Model:
     """The model of a file that ``run`` executes.
 

@@ -89,9 +89,7 @@ class Facts:
             ("classes", config.classes, self.classes),
         ):
             if list(ours) != list(theirs):
-                raise WeightsError(
-                    f"{place}: the model's {what} are {', '.join(theirs)}; those of the configuration are {', '.join(ours)}"
-                )
+                raise WeightsError(f"{place}: the model's {what} are {', '.join(theirs)}; those of the configuration are {', '.join(ours)}")
         settings = config.section("test")
         if not self.dynamic_size and (settings.resolution != "fixed" or tuple(config.input_spec.size) != self.size):
             raise WeightsError(

@@ -124,7 +124,9 @@ def synthetic_images() -> List[np.ndarray]:
     rng = np.random.default_rng(0)
     pictures = []
     for height, width in ((480, 640), (600, 400)):
-        layers = [cv2.resize(rng.uniform(0, 255, (cells, cells, 3)), (width, height), interpolation=cv2.INTER_CUBIC) for cells in (4, 16, 64)]
+        layers = [
+            cv2.resize(rng.uniform(0, 255, (cells, cells, 3)), (width, height), interpolation=cv2.INTER_CUBIC) for cells in (4, 16, 64)
+        ]
         picture = np.clip(sum(layers) / len(layers), 0, 255).astype(np.uint8)
         for _ in range(8):
             x, y = rng.integers(0, width), rng.integers(0, height)

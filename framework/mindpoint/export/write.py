@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Optional, Sequence
 
-from mindpoint.config import Config
 from mindpoint.contracts.data import Decoder
 from mindpoint.engine.detector import build_detector
 from mindpoint.engine.files import make_folder, replaced, write_text

@@ -62,9 +62,7 @@ def decode_nodes(
     else:
         taken = add("Less", keypoint_scores, 0.0)
     boxes = add("Concat", first, last, axis=2)
-    return dict(
-        boxes=boxes, scores=scores, labels=labels, keypoints=keypoints, keypoint_scores=keypoint_scores, from_heatmap=taken
-    )
+    return dict(boxes=boxes, scores=scores, labels=labels, keypoints=keypoints, keypoint_scores=keypoint_scores, from_heatmap=taken)
 
 
 def _sigmoid(graph: "OnnxGraph", tensor: str) -> str:

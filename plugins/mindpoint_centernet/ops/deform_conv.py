@@ -199,7 +199,7 @@ class DeformConv2d(nn.Cell):
         super().__init__()
         if deformable_groups < 1 or in_channels % deformable_groups:
             raise MindpointError(
-                f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} " "deformable groups"
+                f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} deformable groups"
             )
         kh, kw = _pair(kernel_size, "kernel size", 1)
         self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
