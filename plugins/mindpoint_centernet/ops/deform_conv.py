@@ -237,3 +237,8 @@ class DeformConv2d(nn.Cell):
             self.deformable_groups,
             self.implementation,
         )
+
+    def multiply_adds(self, inputs: Tuple[Tuple[int, ...], ...], output: Tuple[int, ...]) -> int:
+        """Of both convolutions, for the shapes of input and output; the interpolation between pixels is not counted."""
+        taps = math.prod(self.weight.shape[1:])
+        return output[0] * math.prod(output[2:]) * taps * (output[1] + self.conv_offset_mask.out_channels)

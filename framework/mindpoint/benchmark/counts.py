@@ -1,0 +1,104 @@
+"""Parameters and multiply-adds of a network, found by running shapes through it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+Shape = Tuple[int, ...]
+
+_DETAILS = ("kernel_size", "stride", "dilation", "group")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of an operator: of a cell without cells, or of one that counts itself.
+
+    Attributes:
+        cell: the operator.
+        name: its path in the network.
+        inputs: shapes of its tensors, a batch in front; empty if it takes anything else than tensors.
+        output: shape of its first tensor.
+    """
+
+    cell: nn.Cell
+    name: str
+    inputs: Tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of a cell with a method ``multiply_adds(inputs, output)``, what that says; for other cells than convolutions and dense ones 0."""
+        own = getattr(self.cell, "multiply_adds", None)
+        if own is not None:
+            return own(self.inputs, self.output)
+        if isinstance(self.cell, nn.Conv2d):
+            return math.prod(self.output) * math.prod(self.cell.weight.shape[1:])
+        if isinstance(self.cell, nn.Conv2dTranspose):
+            return math.prod(self.inputs[0]) * math.prod(self.cell.weight.shape[1:])
+        if isinstance(self.cell, nn.Dense):
+            return math.prod(self.output) * self.cell.in_channels
+        return 0
+
+    @property
+    def label(self) -> str:
+        """What distinguishes operators: kind, shapes, and how it is set."""
+        shapes = " + ".join("x".join(map(str, shape)) for shape in self.inputs)
+        details = [f"{name} {_short(getattr(self.cell, name))}" for name in _DETAILS if hasattr(self.cell, name)]
+        return f"{type(self.cell).__name__} {shapes} -> {'x'.join(map(str, self.output))} {', '.join(details)}".rstrip()
+
+
+def _short(value: object) -> str:
+    values = value if isinstance(value, tuple) else (value,)
+    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def calls(network: nn.Cell, shape: Shape) -> List[Call]:
+    """All operators that run for an input of that shape, in their order. The network runs once, eagerly, in the mode that it is in."""
+    found: List[Call] = []
+
+    def recorder(name: str):
+        def record(cell, inputs, output):
+            tensors = all(isinstance(value, ms.Tensor) for value in inputs)
+            first = output[0] if isinstance(output, (tuple, list)) else output
+            found.append(Call(cell, name, tuple(tuple(x.shape) for x in inputs) if tensors else (), tuple(first.shape)))
+
+        return record
+
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    hooks = [cell.register_forward_hook(recorder(name)) for name, cell in _operators(network, "")]
+    try:
+        network(ms.Tensor(np.zeros(shape, np.float32)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        ms.set_context(mode=mode)
+    return found
+
+
+def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
+    inner = cell.name_cells()
+    if not inner or hasattr(cell, "multiply_adds"):
+        yield name, cell
+        return
+    for part, child in inner.items():
+        yield from _operators(child, f"{name}.{part}" if name else part)
+
+
+def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
+    """Facts of a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole and of its parts."""
+    training = network.training
+    network.set_train(False)
+    done = calls(network, (1, 3, *size))
+    network.set_train(training)
+    facts: Dict[str, object] = {"parameters": sum(math.prod(p.shape) for p in network.trainable_params())}
+    facts["multiply_adds"] = sum(call.multiply_adds for call in done)
+    for part in dict.fromkeys(call.name.split(".")[0] for call in done):
+        facts[f"multiply_adds_{part}"] = sum(call.multiply_adds for call in done if call.name.split(".")[0] == part)
+    return facts

@@ -1,0 +1,88 @@
+"""Prediction, part by part."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import List, Sequence
+
+from mindpoint.benchmark.counts import network_facts
+from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
+from mindpoint.benchmark.settings import Settings
+from mindpoint.contracts.data import Dataset, Decoder
+from mindpoint.contracts.detections import Detections
+from mindpoint.engine.data import build_dataset
+from mindpoint.engine.images import read_image, write_image
+from mindpoint.engine.inference import network_detector
+from mindpoint.engine.network import build_network
+from mindpoint.engine.preprocess import test_view
+from mindpoint.runtime import device
+
+IMAGES = 16
+
+
+class _TimedDecoder(Decoder):
+    """A decoder whose times are taken."""
+
+    def __init__(self, decoder: Decoder, clock: Clock):
+        self._decode, self._merge = clock.around("decode", decoder), clock.around("post-process", decoder.merge)
+
+    def __call__(self, maps, views, mirrored=None) -> List[Detections]:
+        return self._decode(maps, views, mirrored)
+
+    def merge(self, parts: Sequence[Detections]) -> Detections:
+        return self._merge(parts)
+
+
+def infer(settings: Settings) -> Report:
+    """From image files to result records, with random weights: their maps have more peaks than a trained network's, so the decoder has the
+    most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image, ``post-process`` merges
+    scales and makes records.
+    """
+    config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
+    device.setup(config.section("runtime").device, config.seed)
+    network, test = build_network(config), config.section("test")
+    clock, detector = Clock(), network_detector(config, network)
+    detector.forward = clock.around("network", detector.forward)
+    detector.decoder = _TimedDecoder(detector.decoder, clock)
+    found: List[Detections] = []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _files(build_dataset(config, "val"), Path(folder))
+        names = itertools.cycle(paths)
+        for _ in range(1 + settings.warmup + settings.runs):
+            with clock("load"):
+                images = [read_image(next(names)) for _ in range(test.batch_size)]
+            with clock("pre-process"):  # less what is taken apart inside
+                found = detector(images)
+            with clock("post-process"):
+                for detections in found:
+                    detections.to_records(config.classes, config.keypoints.names)
+            clock.close()
+        height, width = read_image(paths[0]).shape[:2]
+    parts = clock.rows(1 + settings.warmup, test.batch_size)
+    _, raster = test_view((height, width), config.input_spec.size, test.resolution, test.scales[0], network.divisor)
+    facts = {
+        "data": data,
+        "image": f"{height} x {width}",
+        "network_input": f"{test.batch_size} x 3 x {raster[0]} x {raster[1]}",
+        "images_per_second": 1e3 / parts[-1]["median_ms"],
+        "compile_seconds": sum(clock.rounds[0].values()) - test.batch_size * parts[-1]["median_ms"] / 1e3,
+        "detections_in_the_last_image": len(found[-1]),
+        "peak_memory_MiB": peak_memory_mib(),
+        **network_facts(network, raster),
+    }
+    return Report(facts, {"time an image": parts})
+
+
+def _files(dataset: Dataset, folder: Path) -> List[Path]:
+    """Some images of a data set, of the size that is commonest among them, as JPEG files: a network is compiled for each size."""
+    images = [dataset[index].image for index in range(min(IMAGES, len(dataset)))]
+    usual = Counter(image.shape for image in images).most_common(1)[0][0]
+    paths = []
+    for image in images:
+        if image.shape == usual:
+            paths.append(folder / f"{len(paths)}.jpg")
+            write_image(paths[-1], image)
+    return paths

@@ -1,0 +1,97 @@
+"""Every operator of a network by itself, at the shapes that it has there."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Dict, List, Optional
+
+import mindspore as ms
+import numpy as np
+from mindspore import ParameterTuple, nn, ops
+
+from mindpoint.benchmark.counts import Call, calls, network_facts
+from mindpoint.benchmark.report import Report, Row, peak_memory_mib
+from mindpoint.benchmark.settings import Settings
+from mindpoint.engine.network import build_network
+from mindpoint.runtime import device
+
+
+class _WithGradients(nn.Cell):
+    """The gradients of an operator's inputs and weights; the forward pass is part of it."""
+
+    def __init__(self, cell: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.cell = cell
+        self.weights = ParameterTuple(cell.trainable_params())
+        self.gradients = ops.GradOperation(get_all=True, get_by_list=True)
+
+    def construct(self, *inputs):
+        return self.gradients(self.cell, self.weights)(*inputs)
+
+
+def operators(settings: Settings) -> Report:
+    """Distinct operators of the network at ``input.size``, each compiled by itself: forward, and with gradients, in training mode. What a
+    network does outside its cells, such as adding and joining maps, is not among them."""
+    config = settings.load()
+    device.setup(config.section("runtime").device, config.seed)
+    network = build_network(config)
+    batch = settings.batch or 1
+    network.set_train(False)
+    groups: Dict[str, List[Call]] = {}
+    for call in calls(network, (batch, 3, *config.input_spec.size)):
+        groups.setdefault(call.label, []).append(call)
+    network.set_train(True)
+    rows = [_row(label, group, settings) for label, group in groups.items()]
+    rows.sort(key=lambda row: -(row["all_with_gradients_ms"] or 0))
+    total = sum(row["all_with_gradients_ms"] or 0 for row in rows)
+    for row in rows:
+        row["share"] = f"{(row['all_with_gradients_ms'] or 0) / total:.1%}"
+    facts = {
+        "network_input": f"{batch} x 3 x {config.input_spec.size[0]} x {config.input_spec.size[1]}",
+        "operators": sum(map(len, groups.values())),
+        "distinct_operators": len(groups),
+        "all_forward_ms": sum(row["all_forward_ms"] or 0 for row in rows),
+        "all_with_gradients_ms": total,
+        "peak_memory_MiB": peak_memory_mib(),
+        **network_facts(network, config.input_spec.size),
+    }
+    return Report(facts, {"operators": rows})
+
+
+def _row(label: str, group: List[Call], settings: Settings) -> Row:
+    call, count = group[0], len(group)
+    forward, gradients = _milliseconds(call.cell, call, settings), _milliseconds(_WithGradients(call.cell), call, settings)
+    rate = 2 * call.multiply_adds / forward / 1e6 if forward and call.multiply_adds else None
+    return {
+        "operator": label,
+        "count": count,
+        "forward_ms": forward,
+        "GFLOP_per_second": rate,
+        "with_gradients_ms": gradients,
+        "all_forward_ms": forward and count * forward,
+        "all_with_gradients_ms": gradients and count * gradients,
+    }
+
+
+def _milliseconds(cell: nn.Cell, call: Call, settings: Settings) -> Optional[float]:
+    """Median time of a run; None for an operator that takes more than tensors."""
+    if not call.inputs:
+        return None
+    rng = np.random.default_rng(0)
+    inputs = [ms.Tensor(rng.standard_normal(shape).astype(np.float32)) for shape in call.inputs]
+    times = []
+    for _ in range(1 + settings.warmup + settings.runs):
+        started = time.perf_counter()
+        _wait(cell(*inputs))
+        times.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(times[1 + settings.warmup :])
+
+
+def _wait(result: object) -> None:
+    """Until it is computed: MindSpore may return before."""
+    while isinstance(result, (tuple, list)):
+        if not result:
+            return
+        result = result[0]
+    result.asnumpy()

@@ -1,0 +1,103 @@
+"""What a benchmark found: numbers for machines and a text for people."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Callable, Dict, Iterator, List, Sequence
+
+from mindpoint.runtime.tables import table
+
+Row = Dict[str, object]
+
+
+@dataclass
+class Report:
+    """Result of a benchmark.
+
+    Attributes:
+        facts: single values by name; the names end in their units.
+        tables: lists of rows by title; the rows of a table have the same keys.
+    """
+
+    facts: Row = field(default_factory=dict)
+    tables: Dict[str, List[Row]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        width = max(map(len, self.facts), default=0)
+        blocks = ["\n".join(f"{name.replace('_', ' '):<{width}}  {_text(value)}" for name, value in self.facts.items())]
+        for title, rows in self.tables.items():
+            titles = [name.replace("_", " ") for name in rows[0]] if rows else []
+            blocks.append(f"{title}\n{table(titles, [[_text(value) for value in row.values()] for row in rows])}")
+        return "\n\n".join(blocks)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def spread(seconds: Sequence[float]) -> Row:
+    """Median and quartiles in milliseconds."""
+    ordered = sorted(seconds)
+    lower, middle, upper = statistics.quantiles(ordered, n=4) if len(ordered) > 1 else ordered * 3
+    return {"median_ms": 1e3 * middle, "quartile_1_ms": 1e3 * lower, "quartile_3_ms": 1e3 * upper}
+
+
+class Clock:
+    """Times by part: ``with clock("decode"): ...`` adds to the running round, ``clock.close()`` ends it.
+
+    Of parts within a part, each has only its own time.
+
+    Args:
+        now: seconds that pass; ``time.thread_time`` counts only those in which this thread computes.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self.rounds: List[Dict[str, float]] = []
+        self._running: Dict[str, float] = {}
+        self._inner = [0.0]
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        self._inner.append(0.0)
+        started = self._now()
+        try:
+            yield
+        finally:
+            taken = self._now() - started
+            self._running[part] = self._running.get(part, 0.0) + taken - self._inner.pop()
+            self._inner[-1] += taken
+
+    def around(self, part: str, function: Callable) -> Callable:
+        """The function, its time taken as that of a part."""
+
+        def timed(*args, **kwargs):
+            with self(part):
+                return function(*args, **kwargs)
+
+        return timed
+
+    def close(self) -> None:
+        """End a round."""
+        self.rounds.append(self._running)
+        self._running = {}
+
+    def rows(self, skip: int = 0, each: int = 1) -> List[Row]:
+        """A row a part over all rounds but the first ``skip``, and one for their sums; times are divided by ``each``."""
+        kept = self.rounds[skip:]
+        parts = {part: [times[part] / each for times in kept] for part in (kept[0] if kept else ())}
+        wholes = [sum(times.values()) / each for times in kept]
+        whole = statistics.median(wholes)
+        rows = [{"part": part, **spread(times), "share": f"{statistics.median(times) / whole:.1%}"} for part, times in parts.items()]
+        return [*rows, {"part": "all", **spread(wholes), "share": ""}]
+
+
+def peak_memory_mib(children: bool = False) -> float:
+    """The most memory that this process, or the largest of its ended children, has held."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,60 @@
+"""Training steps."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import List
+
+from mindpoint.benchmark.counts import network_facts
+from mindpoint.benchmark.report import Report, peak_memory_mib, spread
+from mindpoint.benchmark.settings import Settings
+from mindpoint.contracts.hook import Hook
+from mindpoint.engine.build import build_trainer
+from mindpoint.runtime import device
+
+# Nothing but the steps, and enough of them.
+ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.epochs=1000000")
+
+
+class _Times(Hook):
+    """Takes the times of some steps and ends the training."""
+
+    def __init__(self, steps: int):
+        self.steps = steps
+        self.data: List[float] = []
+        self.step: List[float] = []
+
+    def after_step(self, trainer) -> None:
+        self.data.append(trainer.data_seconds)
+        self.step.append(trainer.step_seconds)
+        if len(self.step) == self.steps:
+            trainer.stop_reason = "the benchmark has its steps"
+
+
+def train(settings: Settings) -> Report:
+    """Steps of the training that the configuration describes, from random weights: waiting for data, and the step itself (forward,
+    gradients, update)."""
+    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
+    changes += [] if settings.workers is None else [f"+data.train.workers={settings.workers}"]
+    config, data = settings.load_with_data("train", *ONLY_STEPS, *changes)
+    device.setup(config.section("runtime").device, config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = build_trainer(config, Path(folder))
+        times = _Times(1 + settings.warmup + settings.runs)
+        trainer.hooks = {"times": times}
+        trainer.train()
+    skip = 1 + settings.warmup
+    whole = [a + b for a, b in zip(times.data[skip:], times.step[skip:])]
+    parts = [{"part": part, **spread(t)} for part, t in (("data wait", times.data[skip:]), ("step", times.step[skip:]), ("all", whole))]
+    batch = config.split("train").batch_size
+    facts = {
+        "data": data,
+        "network_input": f"{batch} x 3 x {config.input_spec.size[0]} x {config.input_spec.size[1]}",
+        "images_per_second": batch * 1e3 / parts[-1]["median_ms"],
+        "compile_seconds": times.step[0] - parts[1]["median_ms"] / 1e3,
+        "last_loss": trainer.losses["loss"],
+        "peak_memory_MiB": peak_memory_mib(),
+        **network_facts(trainer.network_step.network, config.input_spec.size),
+    }
+    return Report(facts, {"time a step": parts})

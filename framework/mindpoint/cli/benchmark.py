@@ -1,0 +1,64 @@
+"""mindpoint benchmark"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+
+HELP = "measure how fast a configuration trains, predicts, reads data and starts, and where the time goes"
+
+# what is measured: module and function, one line, measured rounds
+_KINDS = {
+    "train": ("train", "train", "training steps: data wait and step", 10),
+    "infer": ("infer", "infer", "prediction: load, pre-process, network, decode, post-process", 20),
+    "data": ("data", "data", "training samples: parts of one, and batches with more and more workers", 5),
+    "ops": ("operators", "operators", "every operator of the network by itself, forward and with gradients", 7),
+    "start": ("start", "start", "from the command to the first prediction", 3),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", metavar=" | ".join(_KINDS), required=True)
+    for kind, (_, _, text, runs) in _KINDS.items():
+        one = kinds.add_parser(kind, help=text, description=text)
+        one.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration such as quickstart")
+        one.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+        one.add_argument("--runs", type=_count, default=runs, metavar="N", help=f"measured rounds (default: {runs})")
+        one.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
+        if kind not in ("start",):
+            one.add_argument("--batch", type=_count, metavar="N", help="images at once (default: what the configuration says)")
+        if kind in ("train", "data"):
+            one.add_argument("--workers", type=_count, metavar="N", help="data workers (default: what the configuration says)")
+        one.add_argument("--json", action="store_true", help="for machines: facts, tables and the environment")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mindpoint.benchmark.settings import Settings, limit_threads
+
+    limit_threads(args.threads)
+    settings = Settings(
+        args.config,
+        tuple(args.set),
+        runs=args.runs,
+        batch=getattr(args, "batch", None),
+        workers=getattr(args, "workers", None),
+    )
+    module, function, _, _ = _KINDS[args.kind]
+    report = getattr(importlib.import_module(f"mindpoint.benchmark.{module}"), function)(settings)
+    if args.json:
+        from mindpoint.runtime.environment import environment
+
+        surroundings = environment(settings.load().section("runtime").device)
+        content = {"benchmark": args.kind, "config": args.config, "facts": report.facts, "tables": report.tables}
+        print(json.dumps({**content, "environment": surroundings}, indent=1))
+    else:
+        print(report)
+    return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
