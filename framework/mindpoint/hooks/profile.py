@@ -6,9 +6,8 @@ import contextlib
 import csv
 import logging
 import os
-import sys
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import List, Tuple
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.files import make_folder
@@ -55,26 +54,10 @@ class Profile(Hook):
             self._finish()
 
     def _finish(self) -> None:
-        with _quiet():
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # MindSpore draws a bar, terminal or not
             self.profiler.stop()
         self.profiler = None
         log.info("profile of steps %d to %d in %s\n%s", self.start, self.stop, self.folder, costs(self.folder))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without standard output: MindSpore's profiler draws a bar there, from another process, terminal or not."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def costs(folder: Path, most: int = 8) -> str:

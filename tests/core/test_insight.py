@@ -1,0 +1,331 @@
+"""What a training writes while it runs, with the toy model: all logs tell the same, survive a restart, and can be drawn and compared."""
+
+import csv
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mindpoint.cli.main import main
+from mindpoint.config import load_config
+from mindpoint.engine import overfit
+from mindpoint.engine.build import build_samples, build_trainer
+from mindpoint.engine.data import build_dataset
+from mindpoint.engine.history import History, panels
+from mindpoint.engine.preprocess import prepare
+from mindpoint.errors import ConfigError, DataError, OutputError
+from mindpoint.hooks.early_stopping import EarlyStopping
+from mindpoint.runtime import device, environment
+
+HERE = Path(__file__).parent
+HOOKS = {
+    "csv": "mindpoint.hooks.csv_table:Csv",
+    "board": "mindpoint.hooks.tensorboard:TensorBoard, every: 1",
+    "curves": "mindpoint.hooks.curves:Curves",
+}
+ALL = [f"+hooks.{name}={{type: {said.partition(',')[0]!r}{''.join(said.partition(',')[1:])}}}" for name, said in HOOKS.items()]
+
+
+def trainer_of(toy, run_dir, *overrides):
+    config = load_config(str(toy), overrides)
+    device.setup("CPU", config.seed)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "config.yaml").write_text(config.to_yaml())
+    environment.record(run_dir, "CPU")
+    return build_trainer(config, run_dir)
+
+
+def records(run_dir):
+    return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def events(run_dir):
+    """What TensorBoard shows: (step, value) by tag."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator(
+        str(run_dir / "tensorboard"), size_guidance={"scalars": 0}
+    )
+    accumulator.Reload()
+    return {tag: [(event.step, event.value) for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two runs; the second has half the learning rate and more images a step."""
+    folder = tmp_path_factory.mktemp("runs")
+    trainer_of(HERE / "toy.yaml", folder / "a", *ALL).train()
+    trainer_of(HERE / "toy.yaml", folder / "b", "optimizer.lr=0.01", "data.train.batch_size=10").train()
+    return folder
+
+
+class TestLogs:
+    def test_tables_tell_what_the_json_lines_tell(self, runs):
+        steps = [record for record in records(runs / "a") if "loss" in record]
+        assert [{name: float(value) for name, value in row.items()} for row in rows(runs / "a" / "steps.csv")] == steps
+        assert len(steps) == 30 and set(steps[0]) >= {"loss", "spot_loss", "learning_rate", "data_seconds", "step_seconds"}
+        evaluations = [{"step": r["step"], "epoch": r["epoch"], **r["metrics"]} for r in records(runs / "a") if "metrics" in r]
+        assert [{name: float(value) for name, value in row.items()} for row in rows(runs / "a" / "statistics.csv")] == evaluations
+
+    def test_tensorboard_reads_back_the_same(self, runs):
+        found, steps = events(runs / "a"), [record for record in records(runs / "a") if "loss" in record]
+        for tag, name in (("loss/total", "loss"), ("loss/spot_loss", "spot_loss"), ("training/learning_rate", "learning_rate")):
+            assert [step for step, _ in found[tag]] == list(range(1, 31))
+            np.testing.assert_allclose([value for _, value in found[tag]], [record[name] for record in steps], rtol=1e-6)
+        assert found["accuracy"] == [
+            (record["step"], record["metrics"]["accuracy"]) for record in records(runs / "a") if "metrics" in record
+        ]
+
+    def test_a_resumed_training_leaves_each_step_once(self, toy, tmp_path):
+        """A process was killed after step 30 and in the middle of a line; its last checkpoint is of step 10."""
+        trainer_of(toy, tmp_path, *ALL).train()
+        whole = {name: (tmp_path / name).read_text() for name in ("log.jsonl", "steps.csv", "statistics.csv")}
+        for name, text in whole.items():
+            (tmp_path / name).write_text(text + text.splitlines()[-1][:7])
+        again = trainer_of(toy, tmp_path, *ALL)
+        again.step = 10
+        again._call("before_train")
+        assert [record["step"] for record in records(tmp_path)] == [*range(1, 11), 10]
+        assert [row["step"] for row in rows(tmp_path / "steps.csv")] == [str(step) for step in range(1, 11)]
+        assert [row["step"] for row in rows(tmp_path / "statistics.csv")] == ["10"]
+        for name in whole:
+            assert whole[name].startswith((tmp_path / name).read_text())
+        again.step, again.losses, again.learning_rate = 11, {"loss": 5.0, "spot_loss": 2.5}, 0.02
+        again._call("after_step")
+        again._call("after_train")
+        assert events(tmp_path)["loss/total"][-2:] == [(10, pytest.approx(records(tmp_path)[9]["loss"])), (11, 5.0)]
+
+    def test_values_that_are_no_numbers(self, toy, tmp_path, capsys):
+        trainer_of(toy, tmp_path, *ALL, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1").train()
+        assert records(tmp_path)[0]["loss"] is None and rows(tmp_path / "steps.csv")[0]["loss"] == "nan"
+        assert "loss nan  spot_loss nan" in capsys.readouterr().out
+        assert math.isnan(events(tmp_path)["loss/total"][0][1])
+        assert math.isnan(History.read(tmp_path).losses["loss"][1][0]) and (tmp_path / "curves.png").is_file()
+
+    def test_other_columns_are_not_mixed(self, toy, tmp_path):
+        (tmp_path / "steps.csv").write_text("step,epoch,other\n")
+        with pytest.raises(OutputError, match="steps.csv: has other columns"):
+            trainer_of(toy, tmp_path, *ALL).train()
+
+    @pytest.mark.parametrize("hook, file", [("log", "log.jsonl"), ("board", "events.out.tfevents")])
+    def test_a_full_disk_ends_in_one_message(self, tmp_path, hook, file):
+        """A limit on the size of files stands in for the full disk."""
+        keep = (
+            f"+hooks={{_replace_: true, log: {{type: {HOOKS['board'].partition(',')[0]!r}, every: 1}}}}"
+            if hook == "board"
+            else "hooks.checkpoint=null"
+        )
+        code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from mindpoint.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+sys.exit(main(["train", {str(HERE / "toy.yaml")!r}, "--out", "full", "--set", {keep!r}]))
+"""
+        env = {**os.environ, "PYTHONPATH": str(HERE), "GIT_CEILING_DIRECTORIES": "/"}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+        assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+        assert file in done.stderr and "cannot be written" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+class TestHistory:
+    LINES = [
+        {"step": 1, "epoch": 1, "learning_rate": 0.1, "loss": 4.0, "part": 2.0, "data_seconds": 0, "step_seconds": 1, "skipped_steps": 0},
+        {"step": 2, "epoch": 1, "learning_rate": 0.2, "loss": None, "part": 1.0, "data_seconds": 0, "step_seconds": 1, "skipped_steps": 1},
+        {"step": 2, "epoch": 1, "metrics": {"a/AP": 0.5, "a/AR": 0.6, "b/AP": None}},
+    ]
+
+    def write(self, folder, lines, end=""):
+        (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + end)
+
+    def test_reading(self, tmp_path):
+        self.write(tmp_path, self.LINES, end='{"step": 3, "epo')
+        history = History.read(tmp_path)
+        assert history.losses["part"] == ([1, 2], [2.0, 1.0]) and history.learning_rate == ([1, 2], [0.1, 0.2])
+        assert history.losses["loss"][1][0] == 4.0 and math.isnan(history.losses["loss"][1][1])
+        assert (history.step, history.epoch) == (2, 1) and history.statistics["a/AR"] == ([2], [0.6])
+        assert [panel.title for panel in panels({"": history})] == ["loss", "part", "learning rate", "a/AP", "b/AP"]
+
+    def test_long_curves_are_means(self, tmp_path):
+        self.write(tmp_path, [{"step": step, "epoch": 1, "learning_rate": 1.0, "loss": float(step)} for step in range(1, 801)])
+        (steps, values) = panels({"run": History.read(tmp_path)})[0].series["run"]
+        assert len(steps) == 400 and steps[:2] == values[:2] == [1.5, 3.5]
+
+    def test_damage_is_named(self, tmp_path):
+        (tmp_path / "log.jsonl").write_text('{"step": 1, "epoch": 1, "metrics": {}}\nhello\n')
+        with pytest.raises(DataError, match="log.jsonl:2: is no record"):
+            History.read(tmp_path)
+        with pytest.raises(DataError, match="nothing/log.jsonl: no such file"):
+            History.read(tmp_path / "nothing")
+
+
+def test_curves_need_the_json_lines(toy, tmp_path):
+    with pytest.raises(ConfigError, match="Curves draws what the hook JsonLines writes"):
+        trainer_of(toy, tmp_path, "hooks.log=null", ALL[2]).train()
+
+
+class TestEarlyStopping:
+    HOOK = "+hooks.stop={type: 'mindpoint.hooks.early_stopping:EarlyStopping', statistic: accuracy, patience: 2}"
+
+    def test_it_ends_the_training(self, toy, tmp_path, capsys):
+        trainer = trainer_of(toy, tmp_path, self.HOOK, "train.epochs=20")
+        trainer.train()
+        assert trainer.epoch == 6 and "accuracy has not risen above 1.0000 for 2 evaluations" in capsys.readouterr().out
+        with pytest.raises(ConfigError, match="there is no statistic 'AP'; there are accuracy"):
+            trainer_of(toy, tmp_path / "b", self.HOOK.replace("accuracy", "AP")).train()
+
+    def test_what_counts_as_better(self):
+        class Run:
+            stop_reason = None
+
+        def evaluations(hook, *values):
+            run = Run()
+            for value in values:
+                run.metrics = {"AP": value}
+                hook.after_eval(run)
+            return run.stop_reason is not None
+
+        assert not evaluations(EarlyStopping("AP", 2), 0.1, 0.1, 0.11, 0.1, 0.12)
+        assert evaluations(EarlyStopping("AP", 2, min_delta=0.05), 0.1, 0.12, 0.14)
+        assert evaluations(EarlyStopping("AP", 2), 0.1, math.nan, math.nan)
+        first, second = EarlyStopping("AP", 2), EarlyStopping("AP", 2)
+        evaluations(first, 0.3, 0.2)
+        second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+        assert evaluations(second, 0.25)
+
+
+class TestProfile:
+    def test_a_window_of_steps(self, toy, tmp_path, capfd):
+        trainer_of(toy, tmp_path, "+hooks.profile={type: 'mindpoint.hooks.profile:Profile', start: 4, stop: 6}", "train.epochs=2").train()
+        (table,) = tmp_path.glob("profile/*/FRAMEWORK/cpu_op_type_info_*.csv")
+        assert {row["op_type"]: row["type_occurrences"] for row in rows(table)}["BatchNorm"] == "3"
+        (trace,) = tmp_path.glob("profile/*/ASCEND_PROFILER_OUTPUT/trace_view.json")
+        names = [event["name"] for event in json.loads(trace.read_text())]
+        assert sum(bool(re.search(r"backbone-Cells/conv-Conv2d/Conv2D-op\d+$", name)) for name in names) == 3
+        assert "\r" not in capfd.readouterr().out
+
+    def test_mistakes(self, toy, tmp_path, capsys):
+        with pytest.raises(ConfigError, match="starts at step 31, but the training has 30 steps"):
+            trainer_of(toy, tmp_path, "+hooks.profile={type: 'mindpoint.hooks.profile:Profile', start: 31, stop: 40}").train()
+        assert main(["train", str(toy), "--profile", "5"]) == 2 and "write START:STOP" in capsys.readouterr().err
+        assert main(["train", str(toy), "--profile", "5:3", "--out", str(tmp_path / "new")]) == 2
+        assert "1 <= start <= stop" in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+class TestCommands:
+    def test_runs_list(self, runs, capsys):
+        assert main(["runs", "list", str(runs)]) == 0
+        head, first, second = capsys.readouterr().out.splitlines()
+        assert head.split() == ["RUN", "STARTED", "EPOCHS", "STEPS", "LOSS", "BEST"]
+        assert first.split()[0] == "a" and first.split()[3:5] == ["6", "30"] and first.endswith("accuracy 1.0000")
+        assert second.split()[0] == "b" and second.split()[3:5] == ["6", "24"]
+
+    def test_runs_compare(self, runs, tmp_path, capsys):
+        picture = tmp_path / "both.png"
+        assert main(["runs", "compare", str(runs / "a"), str(runs / "b"), "--out", str(picture)]) == 0
+        shown = capsys.readouterr().out
+        lines = {line.split("  ")[0]: line.split()[1:] for line in shown.splitlines()}
+        assert (
+            lines["optimizer.lr"] == ["0.02", "0.01"] and lines["data.train.batch_size"] == ["8", "10"] and lines["steps"] == ["30", "24"]
+        )
+        assert lines["hooks.curves.type"] == ["mindpoint.hooks.curves:Curves", "-"] and "train.epochs" not in lines
+        one = tmp_path / "one.png"
+        main(["runs", "compare", str(runs / "a"), str(runs / "a"), "--out", str(one)])
+        assert not np.array_equal(cv2.imread(str(picture)), cv2.imread(str(one)))
+
+    def test_runs_mistakes(self, runs, tmp_path, capsys):
+        for arguments, message in (
+            (["compare", str(runs / "a")], "two or more"),
+            (["compare", str(runs / "a"), str(tmp_path)], "log.jsonl: no such file"),
+            (["list", str(tmp_path)], "no run in it"),
+            (["list", str(tmp_path / "none")], "no such folder"),
+            (["compare", str(runs / "a"), str(runs / "b"), "--out", str(tmp_path / "a.xyz")], "end in .png"),
+        ):
+            assert main(["runs", *arguments]) == 2
+            assert message in capsys.readouterr().err
+
+    def test_plot_schedule(self, toy, tmp_path, capsys):
+        picture = str(tmp_path / "schedule.png")
+        multi = "schedule={type: 'mindpoint.optim.schedules:MultiStep', milestones: [3], warmup_steps: 3}"
+        assert main(["config", "plot-schedule", str(toy), "--set", multi, "--out", picture]) == 0
+        assert "6 epochs of 5 steps; learning rate 0.005 at first, 0.02 at most, 0.002 at last" in capsys.readouterr().out
+        drawn = cv2.imread(picture)
+        assert main(["config", "plot-schedule", str(toy), "--out", picture, "--images", "800"]) == 0
+        assert "6 epochs of 100 steps" in capsys.readouterr().out and not np.array_equal(drawn, cv2.imread(picture))
+        assert main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less" in capsys.readouterr().err
+
+
+class TestOverfit:
+    def test_passed(self, toy, tmp_path):
+        trainer = trainer_of(toy, tmp_path, *overfit.overrides(load_config(str(toy)), 4))
+        trainer.train()
+        passed, text = overfit.verdict(trainer)
+        assert passed and text.startswith("overfit: passed. accuracy is 1.000 on 4 images after 30 steps")
+        config = load_config(str(tmp_path)).data
+        assert "transforms" not in config["data"]["train"] and config["data"]["val"]["images"] == 4
+        assert records(tmp_path)[0]["step"] == 1 and (tmp_path / "pictures" / "epoch-0030.jpg").is_file()
+
+    def test_failed(self, toy, tmp_path):
+        command = [sys.executable, "-m", "mindpoint", "train", str(toy), "--overfit", "4", "--set", "train.epochs=3"]
+        command += ["--set", "hooks.evaluation.until={accuracy: 1.01}"]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HERE)}, cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
+        assert "overfit: failed. accuracy is " in done.stdout and "--set train.epochs=6" in done.stdout
+        assert "the first 4 of Spots: 40 images" in done.stdout and (tmp_path / "runs" / "toy-overfit").is_dir()
+
+    def test_mistakes(self, toy, capsys):
+        assert main(["train", str(toy), "--overfit", "0"]) == 2 and "takes one image or more" in capsys.readouterr().err
+
+
+def test_without_a_transform_training_shows_what_testing_shows(toy):
+    config = load_config(str(toy), ["data.train.transforms=null", "input.size=[24, 16]"])
+    samples = build_samples(config)
+    expected, view = prepare(samples.dataset[3].image, config.input_spec)
+    assert view.extent == 16
+    np.testing.assert_array_equal(samples.sample(3)["image"], expected)
+
+
+def test_first_images(toy):
+    dataset = build_dataset(load_config(str(toy), ["data.val.images=4"]), "val")
+    assert len(dataset) == 4 and [record["id"] for record in dataset.ground_truth()["images"]] == [0, 1, 2, 3]
+    assert [record["image_id"] for record in dataset.ground_truth()["annotations"]] == [0, 1, 2, 3]
+    assert dataset[-1].image_id == 3
+    with pytest.raises(IndexError):
+        dataset[4]
+    assert len(build_dataset(load_config(str(toy), ["data.val.images=400"]), "val")) == 10
+
+
+def test_state_of_the_code(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    git("init", "-q", "-b", "trunk")
+    assert environment.git_state(tmp_path) is None, "nothing is committed"
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-q", "-m", "a")
+    (tmp_path / "a").write_text("2")
+    state = environment.git_state(tmp_path)
+    assert state["commit"] == git("rev-parse", "HEAD") and state["branch"] == "trunk" and state["changed"] == [" M a"]
+
+
+def test_each_start_of_a_run_is_recorded(tmp_path):
+    environment.record(tmp_path, "CPU")
+    environment.record(tmp_path, "CPU")
+    assert [start["process"] for start in environment.starts(tmp_path)] == [os.getpid()] * 2
+    (tmp_path / "environment.json").write_text("[{")
+    with pytest.raises(OutputError, match="environment.json: is damaged"):
+        environment.record(tmp_path, "CPU")
