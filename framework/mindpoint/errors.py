@@ -27,3 +27,19 @@ class WeightsError(MindpointError):
 
 class OutputError(MindpointError):
     """A folder or file that cannot be written: no permission, no space, already in use."""
+
+
+class TrainingError(MindpointError):
+    """A training that cannot go on: too many gradients in a row that are not finite."""
+
+
+class Interrupted(MindpointError):
+    """A signal asked for the end.
+
+    Args:
+        signum: number of the signal; the exit code is the one that shells have for it.
+    """
+
+    def __init__(self, message: str, signum: int):
+        super().__init__(message)
+        self.exit_code = 128 + signum

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Dict, Tuple
 
 HELP = "check, show, compare or list configurations, or draw the learning rate of one"
 
@@ -66,24 +65,15 @@ def _show(args: argparse.Namespace) -> int:
 
 def _diff(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
+    from mindpoint.config.differences import differences
 
-    first, second = _values(load_config(args.first)), _values(load_config(args.second))
     differ = False
-    for path in sorted({*first, *second}):
-        old, new = first.get(path), second.get(path)
-        if old is None or new is None or old[0] != new[0]:
-            differ = True
-            for sign, entry in (("-", old), ("+", new)):
-                if entry is not None:
-                    print(f"{f'{sign} {path}: {entry[0]}':<60}  # {entry[1]}")
+    for path, old, new in differences(load_config(args.first), load_config(args.second)):
+        differ = True
+        for sign, entry in (("-", old), ("+", new)):
+            if entry is not None:
+                print(f"{f'{sign} {path}: {entry[0]}':<60}  # {entry[1]}")
     return int(differ)
-
-
-def _values(config) -> Dict[str, Tuple[str, str]]:
-    """The text and the place of each value by path."""
-    from mindpoint.config.text import one_line
-
-    return {path: (one_line(value), where) for path, value, where in config.leaves()}
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import traceback
 from typing import List, Optional, Sequence, Tuple
 
 from mindpoint import __version__, cli
-from mindpoint.errors import MindpointError
+from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -41,7 +41,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if os.environ.get("MINDPOINT_DEBUG") == "1":
             traceback.print_exc()
         message = _message(error)
-        print("mindpoint: error:", message, sep="\n" if "\n" in message else " ", file=sys.stderr)
+        kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
+        print(kind, message, sep="
+" if "
+" in message else " ", file=sys.stderr)
         return getattr(error, "exit_code", MindpointError.exit_code)
     except KeyboardInterrupt:
         print("mindpoint: interrupted", file=sys.stderr)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import itertools
 from pathlib import Path
 from typing import List, Optional
 
@@ -12,13 +10,24 @@ HELP = "train what a configuration describes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration such as quickstart")
+    parser.add_argument(
+        "config", metavar="CONFIG", help="a YAML file, a run folder, or the name of a shipped configuration such as quickstart"
+    )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     parser.add_argument(
         "--overfit", metavar="N", type=int, help="instead, learn the first N training images by heart: a check of everything"
     )
     parser.add_argument("--profile", metavar="START:STOP", help="record where the time of these steps goes; steps count from 1")
-    parser.add_argument("--out", metavar="DIR", help="run folder, new or empty (default: runs/NAME, numbered if taken)")
+    parser.add_argument(
+        "--out", metavar="DIR", help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: that of the run"
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="CHECKPOINT",
+        nargs="?",
+        const="",
+        help="go on from a checkpoint (default: the newest of the run folder, which is the newest runs/NAME unless --out says otherwise)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,23 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes])
 
-    from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.files import write_text
-    from mindpoint.runtime import device, environment, logs
+    from mindpoint.runtime import device, logs
 
     logs.setup()
-    run_dir = _make_run_dir(args.out, Path(config.name).stem + "-overfit" * (args.overfit is not None))
-    try:
-        device.setup(config.section("runtime").device, config.seed)
-        trainer = build_trainer(config, run_dir)
-        write_text(run_dir / "config.yaml", config.to_yaml())
-        environment.record(run_dir, device.name())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            run_dir.rmdir()  # goes only if nothing was written
-        raise
-    trainer.train()
-    if args.overfit is None:
+    device.setup(config.section("runtime").device, config.seed)
+    name = Path(config.name).stem + "-overfit" * (args.overfit is not None)
+    trainer = _start(args, config, name) if args.resume is None else _resume(args, config, name)
+    if args.overfit is None or trainer is None:
         return 0
     passed, text = overfit.verdict(trainer)
     print(text)
@@ -66,19 +65,50 @@ def _profile(window: Optional[str]) -> List[str]:
     return [f"+hooks.profile={{type: 'mindpoint.hooks.profile:Profile', start: {start}, stop: {stop}}}"]
 
 
-def _make_run_dir(out: Optional[str], name: str) -> Path:
-    """A folder of this run's own, also if another run starts at the same moment."""
-    from mindpoint.engine.files import make_folder
-    from mindpoint.errors import OutputError
+def _start(args: argparse.Namespace, config, name: str):
+    from mindpoint.engine.build import build_trainer
+    from mindpoint.engine.run_folder import new_folder
 
-    if out is not None:
-        path = make_folder(out)
-        if any(path.iterdir()):
-            raise OutputError(f"{path}: is not an empty folder; choose another one with --out")
-        return path
-    runs = make_folder("runs")
-    for number in itertools.count(1):
-        path = runs / (name if number == 1 else f"{name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            path.mkdir()
-            return path
+    with new_folder(args.out, name) as run_dir:
+        trainer = build_trainer(config, run_dir)
+        _train(trainer, config, args.config)
+        return trainer
+
+
+def _resume(args: argparse.Namespace, config, name: str):
+    """The trainer, or None if nothing was left to do."""
+    from mindpoint.engine import checkpoint, resume
+    from mindpoint.engine.build import build_trainer
+    from mindpoint.engine.run_folder import latest_folder, new_folder, old_folder
+
+    named = Path(args.resume) if args.resume else None
+    place = Path(args.out) if args.out else named.parent if named else Path(config.name)
+    if not args.out and not named and not place.is_dir():
+        place = latest_folder(name)
+    elsewhere = named is not None and not (place.is_dir() and place.samefile(named.parent))
+    with new_folder(args.out, name) if elsewhere else old_folder(place) as run_dir:
+        path, stored = (named, checkpoint.load(named)) if named else resume.find_checkpoint(run_dir)
+        trainer = build_trainer(config, run_dir)
+        resume.restore(trainer, stored, path)
+        if trainer.finished:
+            reason = trainer.stop_reason or f"all {trainer.total_steps} steps are done; train.epochs or train.max_steps can be raised"
+            print(f"{path}: this run is finished: {reason}")
+            return None
+        print(f"resumed from {path}: step {trainer.step} of {trainer.total_steps}, epoch {trainer.epoch + 1}", flush=True)
+        _train(trainer, config, args.config)
+        return trainer
+
+
+def _train(trainer, config, name: str) -> None:
+    from mindpoint.engine.files import write_text
+    from mindpoint.errors import Interrupted
+    from mindpoint.runtime import device, environment
+
+    write_text(trainer.run_dir / "config.yaml", config.to_yaml())
+    environment.record(trainer.run_dir, device.name())
+    try:
+        trainer.train()
+    except Interrupted as error:
+        if (trainer.run_dir / "last.ckpt").exists():
+            error.args = (f"{error}; go on with: mindpoint train {name} --resume --out {trainer.run_dir}",)
+        raise

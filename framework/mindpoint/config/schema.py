@@ -51,6 +51,7 @@ class SplitSettings:
         shuffle: in another order every epoch.
         processes: the workers are processes and not threads.
         images: only the first so many images of the data set.
+        max_unreadable: so many images that cannot be read are left out in a training, each replaced by the next one; one more ends it.
     """
 
     batch_size: int = _whole(1, default=1)
@@ -58,21 +59,30 @@ class SplitSettings:
     shuffle: bool = True
     processes: bool = False
     images: Optional[int] = _whole(1, default=None)
+    max_unreadable: int = _whole(0, default=10)
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """``train``: length of a training and what it starts from.
+    """``train``: length of a training, what it starts from, and how a step updates the network.
 
     Attributes:
         epochs: passes over the training data.
         max_steps: end after that many steps, if that is earlier.
         weights: file with the initial weights.
+        accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
+        clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
+        average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
+        max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
     """
 
     epochs: int = _whole(1)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
+    accumulate: int = _whole(1, default=1)
+    clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
+    average: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None)
+    max_skipped: int = _whole(0, default=20)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Dict
 
 if TYPE_CHECKING:
     from mindpoint.engine.trainer import Trainer
@@ -26,6 +26,9 @@ class Hook:
 
     Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``,
     ``after_`` or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
+
+    A hook that remembers something between calls saves it with ``state_dict`` and has it back with ``load_state_dict``, so that a resumed
+    training goes on as if it had never stopped.
     """
 
     def __init_subclass__(cls, **kwargs) -> None:
@@ -33,6 +36,13 @@ class Hook:
         for name in vars(cls):
             if name.startswith(("before_", "after_", "on_")) and name not in POINTS:
                 raise TypeError(f"{cls.__name__}.{name} looks like a hook point and is none; the points are {', '.join(POINTS)}")
+
+    def state_dict(self) -> Dict[str, object]:
+        """What a checkpoint must hold of this hook: JSON values by name. Called when a checkpoint is written."""
+        return {}
+
+    def load_state_dict(self, state: Dict[str, object]) -> None:
+        """Take back what ``state_dict`` gave. Called before ``before_train`` of a resumed training, if the checkpoint has this hook."""
 
     def before_train(self, trainer: "Trainer") -> None:
         """Everything is built; nothing has run."""

@@ -29,7 +29,8 @@ def build_samples(config: Config) -> TrainingSamples:
     encoder = config.build("data.train.targets")
     if encoder is None:
         raise ConfigError(f"{config.name}: data.train.targets is not configured")
-    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed)
+    most = config.split("train").max_unreadable
+    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
 
 
 def build_trainer(config: Config, run_dir: Path) -> Trainer:
@@ -41,6 +42,8 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     split = config.split("train")
     loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes)
     settings = config.section("train")
+    if split.batch_size % settings.accumulate:
+        raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights:
         _initialize(network, settings.weights)
     optimizer = config.build("optimizer", params=network.trainable_params())
@@ -50,7 +53,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     trainer = Trainer(
         config,
         run_dir,
-        TrainStep(network, losses, optimizer, samples.targets),
+        TrainStep(network, losses, optimizer, samples.targets, settings.accumulate, settings.clip_norm, settings.average),
         loader,
         schedule,
         hooks,

@@ -8,13 +8,14 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Union
+from typing import Callable, Dict, Iterator, Mapping, Optional, Union
 
 import mindspore as ms
 import numpy as np
 from mindspore import nn
 
 from mindpoint.engine.files import replaced
+from mindpoint.engine.step import AVERAGE
 from mindpoint.errors import OutputError, WeightsError
 
 _KEY = "mindpoint"
@@ -26,8 +27,8 @@ class Checkpoint:
 
     Attributes:
         arrays: parameters by name: of the network, and of the optimizer if it was written in training.
-        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ...;
-            empty in a file that was not written here.
+        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see
+            :mod:`mindpoint.engine.resume`); empty in a file that was not written here.
     """
 
     arrays: Dict[str, np.ndarray]
@@ -35,12 +36,24 @@ class Checkpoint:
 
     @property
     def network_arrays(self) -> Dict[str, np.ndarray]:
-        """Those of the network alone, without the optimizer's."""
-        return {name: value for name, value in self.arrays.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
+        """Those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
+        averages = {name[len(AVERAGE) + 1 :]: value for name, value in self.arrays.items() if name.startswith(f"{AVERAGE}.")}
+        named = {**self.arrays, **averages}
+        return {name: value for name, value in named.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
 
 
-def save(path: Union[str, Path], content: Union[nn.Cell, Mapping[str, np.ndarray]], info: Dict[str, object]) -> None:
+def save(
+    path: Union[str, Path],
+    content: Union[nn.Cell, Mapping[str, np.ndarray]],
+    info: Dict[str, object],
+    chosen: Optional[Callable[[str], bool]] = None,
+    previous: Optional[Path] = None,
+) -> None:
     """Write all parameters of a cell, or arrays by name, with a check sum; an older file stays until the new one is complete.
+
+    Args:
+        chosen: which of them, by name; all if not given.
+        previous: where the older file goes; at any moment there is a whole one at ``path`` or there.
 
     Raises:
         OutputError: no permission or no space.
@@ -50,10 +63,13 @@ def save(path: Union[str, Path], content: Union[nn.Cell, Mapping[str, np.ndarray
     with replaced(path) as temporary:
         try:
             with _own_messages_only():
-                ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, crc_check=True)
+                ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         os.chmod(temporary, 0o644)
+        if previous is not None and os.path.exists(path):
+            with replaced(previous) as link:
+                os.link(path, link)
 
 
 def load(path: Union[str, Path]) -> Checkpoint:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Dict, Sequence
+import contextlib
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
-from mindspore import ParameterTuple, nn, ops
-from mindspore.amp import all_finite
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore.amp import DynamicLossScaler, StaticLossScaler, all_finite
 
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine.network import Network, cell_dict
 
+AVERAGE = "average"  # prefix of the names of averaged weights
+_COPIES = ("kept", "sum")  # prefixes of what a checkpoint need not hold: it follows from the rest between two steps
+
 _copy = ops.MultitypeFuncGraph("copy")
+_add = ops.MultitypeFuncGraph("add")
+_scale = ops.MultitypeFuncGraph("scale")
+_clear = ops.MultitypeFuncGraph("clear")
+_average = ops.MultitypeFuncGraph("average")
 
 
 @_copy.register("Tensor", "Tensor")
@@ -18,29 +28,88 @@ def _copy_one(target, source):
     return ops.assign(target, source)
 
 
-class TrainStep(nn.Cell):
-    """Forward, gradients and update; an update with a gradient that is not finite is left out.
+@_add.register("Tensor", "Tensor")
+def _add_one(target, value):
+    return ops.assign_add(target, value)
 
-    ``construct(image (B, 3, H, W), learning_rate scalar, *targets) -> (total, terms, finite)``; ``finite`` false tells that nothing was
-    updated, moving statistics of normalisation layers included. Its parameters are the network's and the optimizer's: saved and
-    loaded together they continue a training.
+
+@_scale.register("Tensor", "Tensor")
+def _scale_one(factor, value):
+    return value * factor.astype(value.dtype)
+
+
+@_clear.register("Tensor")
+def _clear_one(target):
+    return ops.assign(target, ops.zeros_like(target))
+
+
+@_average.register("Tensor", "Tensor", "Tensor")
+def _average_one(decay, target, value):
+    return ops.assign(target, target * decay + value * (1 - decay))
+
+
+class TrainStep(nn.Cell):
+    """Forward, gradients and update; an update with a gradient that is not finite is left out, moving statistics of normalisation layers
+    included. What is not asked for is not in the graph.
+
+    Its parameters are the network's, the optimizer's and its own: saved and loaded together they continue a training.
+
+    Args:
+        accumulate: the batch goes through in so many parts, whose gradients are averaged before the one update.
+        clip_norm: largest norm of all gradients together; they are scaled down to it.
+        average: decay of the exponential moving average of the network's parameters, ``min(average, (1 + n) / (10 + n))`` after ``n``
+            updates; None: keep none.
+        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: from ``2 ** 16``, halved when a
+            gradient is not finite, doubled after 2000 steps without that.
+        cast: give maps to the losses in float32, for networks that compute in less.
 
     Attributes:
         target_names: the order in which targets are given.
         terms: names of the terms of all losses, in their order.
     """
 
-    def __init__(self, network: Network, losses: Dict[str, Loss], optimizer: nn.Optimizer, target_names: Sequence[str]):
+    def __init__(
+        self,
+        network: Network,
+        losses: Dict[str, Loss],
+        optimizer: nn.Optimizer,
+        target_names: Sequence[str],
+        accumulate: int = 1,
+        clip_norm: Optional[float] = None,
+        average: Optional[float] = None,
+        loss_scale: Union[float, str, None] = None,
+        cast: bool = False,
+    ):
         super().__init__(auto_prefix=False)
         self.target_names = tuple(target_names)
         self.terms = tuple(term for loss in losses.values() for term in loss.terms)
         self.network = network
         self.losses = cell_dict("model.losses", losses)
         self.optimizer = optimizer
+        self.accumulate, self.clip_norm, self.cast = accumulate, clip_norm, cast
+        self.rates, self.rate_factors = learning_rates(optimizer)
         self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
         self.kept_statistics = self.statistics.clone("kept")
+        if accumulate > 1:
+            self.sums = optimizer.parameters.clone("sum", init="zeros")
+            self.share = Tensor(1 / accumulate, ms.float32)
+        self._add_scaler(loss_scale)
+        self.average = average
+        if average is not None:
+            self.averaged = ParameterTuple(network.get_parameters())
+            self.averages = self.averaged.clone(AVERAGE)
+            self.updates = Parameter(Tensor(0, ms.float32), name=f"{AVERAGE}_updates", requires_grad=False)
         self.map = ops.HyperMap()
         self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
+
+    def _add_scaler(self, loss_scale: Union[float, str, None]) -> None:
+        self.scaler, self.dynamic = None, loss_scale == "dynamic"
+        if self.dynamic:
+            self.scaler = DynamicLossScaler(2.0**16, 2, 2000)
+            self.loss_scale, self.loss_scale_counter = self.scaler.scale_value, self.scaler.counter  # parameters of this cell
+            self.loss_scale.name, self.loss_scale_counter.name = "loss_scale", "loss_scale_counter"
+        elif loss_scale is not None:
+            self.scaler = StaticLossScaler(float(loss_scale))
 
     def forward(self, image, *values):
         targets = {}
@@ -49,7 +118,7 @@ class TrainStep(nn.Cell):
         maps = self.network(image)
         outputs = {}
         for index, name in enumerate(self.network.maps):
-            outputs[name] = maps[index]
+            outputs[name] = maps[index].astype(ms.float32) if self.cast else maps[index]
         total = 0.0
         terms = ()
         for loss in self.losses.values():
@@ -57,16 +126,96 @@ class TrainStep(nn.Cell):
             total = total + value
             for name in loss.terms:
                 terms = terms + (parts[name],)
-        return total, terms
+        scaled = total if self.scaler is None else self.scaler.scale(total)
+        return scaled, (total,) + terms
 
     # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.
-    def construct(self, image, learning_rate, *targets):
-        ops.assign(self.optimizer.learning_rate, learning_rate)
-        (total, terms), gradients = self.value_and_grad(image, *targets)
+    def construct(self, image, learning_rate, last, *targets):
+        """One part of a batch; ``last`` (bool) tells that the update follows.
+
+        Returns ``(total, *terms)`` and ``finite``: false if nothing was updated because a gradient was not finite.
+        """
+        (_, values), gradients = self.value_and_grad(image, *targets)
+        if self.accumulate == 1:
+            return values, self.update(gradients, learning_rate)
+        self.map(_add, self.sums, gradients)
+        finite = Tensor(True)
+        if last:
+            finite = self.update(self.map(ops.partial(_scale, self.share), self.sums), learning_rate)
+            self.map(_clear, self.sums)
+        return values, finite
+
+    def update(self, gradients, learning_rate):
+        if self.scaler is not None:
+            gradients = self.scaler.unscale(gradients)
         finite = all_finite(gradients)
         if finite:
+            if self.clip_norm is not None:
+                gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
+            for index, rate in enumerate(self.rates):
+                ops.assign(rate, learning_rate * self.rate_factors[index])
             self.optimizer(gradients)
             self.map(_copy, self.kept_statistics, self.statistics)
+            if self.average is not None:
+                self.follow()
         else:
             self.map(_copy, self.statistics, self.kept_statistics)
-        return total, terms, finite
+        if self.dynamic:
+            self.scaler.adjust(finite)
+        return finite
+
+    def follow(self):
+        """Bring the averages up to date."""
+        decay = ops.minimum(Tensor(self.average, ms.float32), (1 + self.updates) / (10 + self.updates))
+        self.map(ops.partial(_average, decay), self.averages, self.averaged)
+        ops.assign_add(self.updates, Tensor(1, ms.float32))
+
+    def run(self, batch: Mapping[str, np.ndarray], learning_rate: float) -> Tuple[Dict[str, float], bool]:
+        """One step on a batch of arrays by column.
+
+        Returns:
+            ``loss`` (weighted total) and every term, means over the parts of the batch; and whether the update was done.
+        """
+        inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.target_names)]
+        rate = Tensor(np.float32(learning_rate))
+        rows = []
+        for number, (image, *targets) in enumerate(zip(*inputs)):
+            values, finite = self(Tensor(image), rate, Tensor(number == self.accumulate - 1), *map(Tensor, targets))
+            rows.append([float(value.asnumpy()) for value in values])
+        return dict(zip(("loss", *self.terms), np.mean(rows, axis=0).tolist())), bool(finite)
+
+    @staticmethod
+    def is_state(name: str) -> bool:
+        """Whether a checkpoint must hold the parameter of this name."""
+        return name.partition(".")[0] not in _COPIES
+
+    def start(self, loaded: Sequence[str] = ()) -> None:
+        """Set what follows from the rest, after parameters have changed from outside; ``loaded``: names that need no setting."""
+        pairs = list(zip(self.kept_statistics, self.statistics))
+        if self.average is not None:
+            pairs += [(target, source) for target, source in zip(self.averages, self.averaged) if target.name not in loaded]
+        for target, source in pairs:
+            target.set_data(Tensor(source.asnumpy().copy()))
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The network has its averaged parameters meanwhile, if there are any."""
+        if self.average is None:
+            yield
+            return
+        own = [p.asnumpy().copy() for p in self.averaged]
+        try:
+            for target, source in zip(self.averaged, self.averages):
+                target.set_data(Tensor(source.asnumpy().copy()))
+            yield
+        finally:
+            for target, array in zip(self.averaged, own):
+                target.set_data(Tensor(array))
+
+
+def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
+    """The optimizer's learning rates, each once, and their ratios to the greatest."""
+    rates = optimizer.learning_rate
+    different = list({id(rate): rate for rate in (rates if optimizer.is_group_lr else [rates])}.values())
+    values = [float(rate.asnumpy()) for rate in different]
+    return ParameterTuple(different), tuple(value / max(values) for value in values)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
-import mindspore as ms
 import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine import checkpoint
+from mindpoint.engine import checkpoint, resume
 from mindpoint.engine.evaluation import Evaluation, evaluate
 from mindpoint.engine.detector import Detector
 from mindpoint.engine.loader import Loader
 from mindpoint.engine.step import TrainStep
-from mindpoint.errors import ConfigError
+from mindpoint.errors import ConfigError, Interrupted, TrainingError
 from mindpoint.optim.schedules import Schedule
 from mindpoint.runtime.progress import track
+from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
 
 log = logging.getLogger("mindpoint")
@@ -37,6 +37,7 @@ class Trainer:
                 before_step
                 one step: forward, gradients, update
                 after_step
+                                        # a signal that has come ends the training here, or in an evaluation
             after_epoch                 # hooks may call trainer.evaluate() and trainer.save()
         on_exception                    # only if something was raised
         after_train                     # always
@@ -44,18 +45,21 @@ class Trainer:
         evaluate(): before_eval, detections of all validation images and their statistics, after_eval
         save():     on_checkpoint, then the file is written
 
+    A resumed training (:mod:`mindpoint.engine.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
+
     Attributes:
         config: the resolved configuration.
         run_dir: folder of this run; hooks write there.
         network_step: the training step, and with it network and optimizer.
         detector, val_data, metric: for evaluation; ``val_data`` is None if ``data.val`` is not configured.
         epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
+        closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
         epochs, steps_per_epoch, total_steps: length of the training.
         step: steps done.
-        learning_rate: of the last step.
+        learning_rate: of the last step; the greatest, where parts of the network have different ones.
         batch: arrays of the current step by column; the next step's are written over them.
         losses: ``loss`` (weighted total) and every term of the last step.
-        skipped_steps: steps left out because a gradient was not finite.
+        skipped_steps, skipped_in_a_row: steps left out because a gradient was not finite, in all and up to the last step.
         data_seconds, step_seconds: time of the last step: waiting for data, computing.
         metrics: statistics of the last evaluation by name.
         detections: of the last evaluation by image id.
@@ -81,8 +85,9 @@ class Trainer:
         settings = config.section("train")
         self.epochs, self.steps_per_epoch = settings.epochs, loader.steps_per_epoch
         self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
-        self.base_lr = float(network_step.optimizer.learning_rate.asnumpy())
-        self.epoch = self.step = self.skipped_steps = 0
+        self.max_skipped = settings.max_skipped
+        self.base_lr = max(float(rate.asnumpy()) for rate in network_step.rates)
+        self.epoch = self.closed_epochs = self.step = self.skipped_steps = self.skipped_in_a_row = 0
         self.learning_rate = self.data_seconds = self.step_seconds = 0.0
         self.batch: Dict[str, np.ndarray] = {}
         self.losses: Dict[str, float] = {}
@@ -90,15 +95,23 @@ class Trainer:
         self.detections: Dict[int, Detections] = {}
         self.stop_reason: Optional[str] = None
         self.error: Optional[BaseException] = None
+        self.signals = Signals()
+        self._deferred: List[Callable[[], None]] = []
 
     def train(self) -> None:
-        """Train for ``epochs`` or until something sets ``stop_reason``."""
+        """Train for ``epochs`` or until something sets ``stop_reason``.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM has come; hooks have seen it at ``on_exception``.
+            TrainingError: more than ``train.max_skipped`` steps in a row had a gradient that is not finite.
+        """
         try:
-            self._call("before_train")
-            for batches in self.loader.epochs(self.epochs):
-                self._run_epoch(batches)
-                if self.ended:
-                    break
+            with self.signals:
+                self._call("before_train")
+                for batches in self.loader.epochs(self.epochs, self.epoch, self.step - self.epoch * self.steps_per_epoch):
+                    self._run_epoch(batches)
+                    if self.ended:
+                        break
         except BaseException as error:
             self.error = error
             self._call_all("on_exception")
@@ -111,31 +124,60 @@ class Trainer:
         """No further step will follow; hooks that act every so many epochs act now."""
         return self.stop_reason is not None or self.step >= self.total_steps
 
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do, the last ``after_epoch`` included."""
+        return self.ended and (self.stop_reason is not None or self.closed_epochs * self.steps_per_epoch >= self.step)
+
     def _run_epoch(self, batches) -> None:
         self.network_step.set_train()
         self._call("before_epoch")
         started = time.perf_counter()
-        for self.batch in batches:
+        for self.batch in () if self.ended else batches:
             self.data_seconds = time.perf_counter() - started
             self._call("before_step")
             self._run_step()
             self._call("after_step")
+            self._heed_signals()
             if self.ended:
                 break
             started = time.perf_counter()
         self.epoch += 1
         self._call("after_epoch")
+        self.closed_epochs = self.epoch
+        self._heed_signals()
 
     def _run_step(self) -> None:
         started = time.perf_counter()
         self.learning_rate = self.base_lr * self.schedule(self.step)
-        targets = [ms.Tensor(self.batch[name]) for name in self.network_step.target_names]
-        total, terms, finite = self.network_step(ms.Tensor(self.batch["image"]), ms.Tensor(np.float32(self.learning_rate)), *targets)
-        named = zip(("loss", *self.network_step.terms), (total, *terms))
-        self.losses = {name: float(value.asnumpy()) for name, value in named}
-        self.skipped_steps += not bool(finite)
+        self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
         self.step += 1
         self.step_seconds = time.perf_counter() - started
+        self.skipped_in_a_row = 0 if updated else self.skipped_in_a_row + 1
+        if not updated:
+            self.skipped_steps += 1
+            self._report_skipped()
+
+    def _report_skipped(self) -> None:
+        report = (
+            f"step {self.step}: a gradient is not finite, nothing was updated: {_losses(self.losses)}, "
+            f"learning rate {self.learning_rate:.3g}, image ids {', '.join(map(str, self.batch['image_id'].tolist()))}"
+        )
+        if self.skipped_in_a_row > self.max_skipped:
+            raise TrainingError(
+                f"{self.skipped_in_a_row} steps in a row gave gradients that are not finite, train.max_skipped is {self.max_skipped}; "
+                f"check the data, lower optimizer.lr or set train.clip_norm; the last one:\n{report}"
+            )
+        log.warning("%s", report)
+
+    def _heed_signals(self) -> None:
+        if self.signals.received is not None:
+            raise Interrupted(f"{self.signals.received.name} has ended the training at step {self.step}", self.signals.received)
+
+    def _heeding(self, items: Iterable) -> Iterator:
+        for item in items:
+            self._heed_signals()
+            yield item
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
@@ -148,30 +190,42 @@ class Trainer:
             raise ConfigError(f"{where}: there is no statistic '{unknown[0]}'; there are {', '.join(known)}")
 
     def evaluate(self) -> Evaluation:
-        """Evaluate on ``data.val`` and give the result to the hooks."""
+        """Evaluate on ``data.val``, with averaged weights if ``train.average`` asks for them, and give the result to the hooks."""
         self._call("before_eval")
-        result = evaluate(self.detector, self.val_data, self.metric, lambda items, total: track(items, total, "evaluating"))
+        with self.network_step.averaged_weights():
+            result = evaluate(
+                self.detector, self.val_data, self.metric, lambda items, total: track(self._heeding(items), total, "evaluating")
+            )
         self.metrics, self.detections = result.statistics, result.detections
         self._call("after_eval")
         return result
 
-    def save(self, name: str) -> Path:
-        """Write a checkpoint of everything to ``run_dir / name``."""
+    def save(self, name: str, previous: Optional[str] = None) -> Path:
+        """Write a checkpoint of everything to ``run_dir / name``; what was there goes to ``run_dir / previous``, if that is given."""
         self._call("on_checkpoint")
         path = self.run_dir / name
         info = {
             "config": self.config.to_yaml(),
-            "epoch": self.epoch,
+            "epoch": self.step // self.steps_per_epoch,
             "step": self.step,
             "metrics": self.metrics,
             "versions": versions(),
+            "state": resume.state_of(self),
         }
-        checkpoint.save(path, self.network_step, info)
+        kept = None if previous is None else self.run_dir / previous
+        checkpoint.save(path, self.network_step, info, self.network_step.is_state, kept)
         return path
+
+    def defer(self, action: Callable[[], None]) -> None:
+        """Have something done when all hooks have been called at the running point: a checkpoint holds then what all of them know."""
+        self._deferred.append(action)
 
     def _call(self, point: str) -> None:
         for hook in self.hooks.values():
             getattr(hook, point)(self)
+        actions, self._deferred = self._deferred, []
+        for action in actions:
+            action()
 
     def _call_all(self, point: str) -> None:
         """Call every hook, also after one has failed; its error must not hide the one that ended the training."""
@@ -184,3 +238,7 @@ class Trainer:
                 failed = failed or error
         if failed is not None and self.error is None:
             raise failed
+
+
+def _losses(losses: Dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())

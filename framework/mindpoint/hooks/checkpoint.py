@@ -4,54 +4,85 @@ from __future__ import annotations
 
 import math
 import shutil
-from typing import List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.files import replaced
-from mindpoint.errors import ConfigError
+from mindpoint.errors import ConfigError, Interrupted
 
 
 class Checkpoint(Hook):
-    """``last.ckpt`` after every epoch and at the end, ``best.ckpt`` after every evaluation that is better than all before.
+    """``last.ckpt`` after every epoch, at the end and when a signal ends the training, ``best.ckpt`` after every evaluation that is better
+    than all before. The ``last.ckpt`` before this one stays as ``previous.ckpt``, should the newer one come to harm.
 
     Args:
         every: epochs between two writes of ``last.ckpt``.
+        every_steps: steps between two writes of it within an epoch; 0: none.
         best: the statistic to go by, e.g. ``keypoints/AP``; higher is better.
-        keep: of the checkpoints ``epoch-N.ckpt``, written at the same times, the newest so many stay. 0: write none.
+        keep: of the checkpoints ``epoch-N.ckpt``, written after epochs, the newest so many stay. 0: write none.
     """
 
-    def __init__(self, every: int = 1, best: str = "keypoints/AP", keep: int = 0):
-        if every < 1 or keep < 0:
-            raise ConfigError("every must be at least 1 and keep at least 0")
-        self.every, self.best, self.keep = every, best, keep
+    def __init__(self, every: int = 1, every_steps: int = 0, best: str = "keypoints/AP", keep: int = 0):
+        if every < 1 or every_steps < 0 or keep < 0:
+            raise ConfigError("every must be at least 1, every_steps and keep at least 0")
+        self.every, self.every_steps, self.best, self.keep = every, every_steps, best, keep
         self.best_value = -math.inf
-        self.saved_step: Optional[int] = None  # of the last.ckpt that holds all there is to hold
+        self.saved: Optional[Tuple[int, int]] = None  # (steps, closed epochs) of the last.ckpt that holds all there is to hold
+
+    def state_dict(self) -> Dict[str, object]:
+        return {"best_value": self.best_value}
+
+    def load_state_dict(self, state: Dict[str, object]) -> None:
+        self.best_value = state["best_value"]
 
     def before_train(self, trainer) -> None:
         trainer.check_statistics("hooks.checkpoint.best", [self.best])
+        if (trainer.run_dir / "last.ckpt").exists():
+            self.saved = _progress(trainer)
+
+    def before_epoch(self, trainer) -> None:
+        if self.saved is None and trainer.step:  # an evaluation need not be repeated after a resume
+            trainer.defer(lambda: self._save_last(trainer))
+
+    def after_step(self, trainer) -> None:
+        epoch = trainer.epoch + 1
+        whole = trainer.step == epoch * trainer.steps_per_epoch and epoch % self.every == 0
+        if whole or self.every_steps and trainer.step % self.every_steps == 0:
+            trainer.defer(lambda: self._save_last(trainer))
 
     def after_epoch(self, trainer) -> None:
-        if trainer.epoch % self.every == 0:
-            self._save_last(trainer)
+        if self.keep and trainer.epoch % self.every == 0:
+            self._keep_copy(trainer)
 
     def after_eval(self, trainer) -> None:
-        self.saved_step = None
+        self.saved = None
         if trainer.metrics[self.best] > self.best_value:
             self.best_value = trainer.metrics[self.best]
             trainer.save("best.ckpt")
 
+    def on_exception(self, trainer) -> None:
+        if isinstance(trainer.error, Interrupted):
+            self._save_last(trainer)
+
     def after_train(self, trainer) -> None:
-        if trainer.error is None and trainer.step and self.saved_step != trainer.step:
+        if trainer.error is None:
             self._save_last(trainer)
 
     def _save_last(self, trainer) -> None:
-        last = trainer.save("last.ckpt")
-        self.saved_step = trainer.step
-        if self.keep:
-            with replaced(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
-                shutil.copyfile(last, copy)
-            for old in _by_epoch(trainer.run_dir)[: -self.keep]:
-                old.unlink(missing_ok=True)
+        if self.saved != _progress(trainer):
+            trainer.save("last.ckpt", previous="previous.ckpt")
+            self.saved = _progress(trainer)
+
+    def _keep_copy(self, trainer) -> None:
+        self._save_last(trainer)
+        with replaced(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
+            shutil.copyfile(trainer.run_dir / "last.ckpt", copy)
+        for old in _by_epoch(trainer.run_dir)[: -self.keep]:
+            old.unlink(missing_ok=True)
+
+
+def _progress(trainer) -> Tuple[int, int]:
+    return trainer.step, trainer.closed_epochs
 
 
 def _by_epoch(folder) -> List:

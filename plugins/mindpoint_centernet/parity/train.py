@@ -32,18 +32,18 @@ RUNS = 5
 
 
 class ReplayStep(nn.Cell):
-    """A training step that tells the gradients' norms too: ``construct(image, *targets) -> (total, terms, L2 norm of each gradient)``."""
+    """A training step that tells the gradients' norms too: ``construct(image, *targets) -> ((total, *terms), L2 norm of each gradient)``."""
 
     def __init__(self, step: TrainStep):
         super().__init__(auto_prefix=False)
         self.step = step
 
     def construct(self, image, *targets):
-        (total, terms), gradients = self.step.value_and_grad(image, *targets)
+        (_, values), gradients = self.step.value_and_grad(image, *targets)
         norms = ()
         for gradient in gradients:
             norms = norms + (ops.sqrt((gradient**2).sum()),)
-        return total, terms, ops.depend(norms, self.step.optimizer(gradients))
+        return values, ops.depend(norms, self.step.optimizer(gradients))
 
 
 class PreciseBatchNorm(nn.BatchNorm2d):
@@ -81,8 +81,8 @@ class Replay:
                 value = (value * (1 + 2**-24 * rng.standard_normal(value.shape))).astype(np.float32)
             p.set_data(ms.Tensor(value))
         for _ in range(updates):
-            total, terms, self.norms = self.cell(*self.inputs)
-            yield {name: float(value.asnumpy()) for name, value in zip(("loss", *self.step.terms), (total, *terms))}
+            values, self.norms = self.cell(*self.inputs)
+            yield {name: float(value.asnumpy()) for name, value in zip(("loss", *self.step.terms), values)}
 
     def gradient_norms(self) -> Dict[str, float]:
         """Of the last step, by official name."""

@@ -1,0 +1,73 @@
+"""The folders that trainings write to."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import shutil
+from pathlib import Path
+from typing import Iterator, Optional
+
+from mindpoint.engine.files import make_folder
+from mindpoint.errors import OutputError, WeightsError
+from mindpoint.runtime.lock import locked
+
+RUNS = "runs"
+
+
+@contextlib.contextmanager
+def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
+    """A folder of this run's own, locked, also if another run starts at the same moment; it goes again if nothing is written to it.
+
+    Args:
+        out: where; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
+        name: of the configuration.
+    """
+    path = _numbered(name) if out is None else make_folder(out)
+    try:
+        with locked(path):
+            if any(not child.name.startswith(".") for child in path.iterdir()):
+                raise OutputError(f"{path}: is not an empty folder; choose another one with --out, or go on there with --resume")
+            yield path
+    finally:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _numbered(name: str) -> Path:
+    runs = make_folder(RUNS)
+    for number in itertools.count(1):
+        path = runs / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError
+
+
+@contextlib.contextmanager
+def old_folder(path: Path) -> Iterator[Path]:
+    """The folder of an earlier run, locked; what a killed process left half-written in it is removed.
+
+    Raises:
+        OutputError: no such folder, another process works in it, or no permission to write there.
+    """
+    if not path.is_dir():
+        raise OutputError(f"{path}: there is no such run folder to resume in")
+    with locked(path):
+        for rest in path.glob(".*.tmp"):
+            shutil.rmtree(rest, ignore_errors=True)
+        yield path
+
+
+def latest_folder(name: str) -> Path:
+    """The run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint.
+
+    Raises:
+        WeightsError: there is none with a checkpoint.
+    """
+    folders = [path for path in Path(RUNS).glob(f"{name}*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
+    checkpoints = [file for folder in folders for file in folder.glob("*.ckpt")]
+    if not checkpoints:
+        raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
+    return max(checkpoints, key=lambda file: file.stat().st_mtime).parent

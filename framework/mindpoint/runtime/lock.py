@@ -1,0 +1,52 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import IO, Iterator
+
+from mindpoint.errors import OutputError
+
+NAME = ".lock"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder. The lock goes with the process, however it ends, and worker processes do not inherit it.
+
+    Raises:
+        OutputError: another process holds it, or the folder cannot be written.
+    """
+    path = folder / NAME
+    with _open(folder, path) as file:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _open(folder: Path, path: Path) -> IO[str]:
+    """The lock file, opened and locked."""
+    while True:
+        try:
+            file = open(path, "a+", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --out") from error
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has just removed it
+                return file
+            file.close()
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or error.strerror
+            file.close()
+            raise OutputError(f"{folder}: another run works in this folder ({holder})") from error
