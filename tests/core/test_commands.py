@@ -45,7 +45,7 @@ def work(tmp_path_factory):
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     run = work / "runs" / "toy"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "environment.json", "log.jsonl", "last.ckpt", "best.ckpt", "statistics.json", "results.json"
+        "config.yaml", "environment.json", "log.jsonl", "last.ckpt", "previous.ckpt", "best.ckpt", "statistics.json", "results.json"
     }  # fmt: skip
     (start,) = json.loads((run / "environment.json").read_text())
     assert start["command"][1:] == ["train", str(HERE / "toy.yaml")] and start["folder"] == str(work) and start["device"] == "CPU"
@@ -111,7 +111,8 @@ def test_mistakes_of_arguments(work):
 
 
 def test_an_error_in_the_data_ends_the_training_with_its_message(work):
-    done = mindpoint("train", HERE / "toy.yaml", "--set", "data.train.dataset.broken=17", "--out", "broken", cwd=work)
+    broken = ["--set", "data.train.dataset.broken=17", "--set", "data.train.max_unreadable=0"]
+    done = mindpoint("train", HERE / "toy.yaml", *broken, "--out", "broken", cwd=work)
     assert refused(done, "spot-17.png: image 17 is broken; mend it")
     assert len(done.lines) == 1
 

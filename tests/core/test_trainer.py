@@ -20,6 +20,7 @@ from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
 from mindpoint.runtime import device
 
 RECORDER = "+hooks.recorder={type: 'toy:Recorder'}"
+BROKEN = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=0")
 
 
 def trainer_of(toy, run_dir, *overrides):
@@ -63,11 +64,11 @@ def test_hook_points_and_their_order(toy, tmp_path):
     trainer_of(toy, tmp_path, RECORDER, "train.max_steps=6", "hooks.evaluation.every=1").train()
     points = (tmp_path / "points.txt").read_text().split()
     step = ["before_step", "after_step"]
-    evaluated = ["after_epoch", "on_checkpoint", "before_eval", "on_checkpoint", "after_eval"]
+    evaluated = ["after_epoch", "before_eval", "on_checkpoint", "after_eval"]
     assert points[0] == "before_train" and points[-1] == "after_train"
-    assert points[1:12] == ["before_epoch", *step * 5]
-    assert sorted(points[12:17]) == sorted(evaluated)
-    assert points[17:20] == ["before_epoch", *step]
+    assert points[1:13] == ["before_epoch", *step * 5, "on_checkpoint"]
+    assert sorted(points[13:17]) == sorted(evaluated)
+    assert points[17:21] == ["before_epoch", "on_checkpoint", *step]
 
 
 def test_the_last_checkpoint_is_of_the_last_step(toy, tmp_path):
@@ -79,7 +80,7 @@ def test_the_last_checkpoint_is_of_the_last_step(toy, tmp_path):
 def test_a_hook_that_fails_at_the_end_hides_neither_the_error_nor_the_other_hooks(toy, tmp_path):
     failing = "+hooks.failing={type: 'toy:Recorder', fail_at: on_exception}"
     with pytest.raises(DataError, match="spot-17"):
-        trainer_of(toy, tmp_path, failing, RECORDER, "data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}").train()
+        trainer_of(toy, tmp_path, failing, RECORDER, *BROKEN).train()
     assert (tmp_path / "points.txt").read_text().split()[-4:] == ["on_exception", "on_exception", "after_train", "after_train"]
 
 
@@ -131,9 +132,7 @@ def test_augmentation_differs_between_epochs_and_repeats_with_the_seed(toy):
 
 @pytest.mark.parametrize("processes", ["false", "true"])
 def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
-    trainer = trainer_of(
-        toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", f"data.train.processes={processes}"
-    )
+    trainer = trainer_of(toy, tmp_path, *BROKEN, f"data.train.processes={processes}")
     with pytest.raises(DataError) as caught:
         trainer.train()
     assert str(caught.value) == "spot-17.png: image 17 is broken; mend it"
@@ -170,7 +169,13 @@ def test_training_ends_when_the_goal_is_reached(toy, tmp_path, capsys):
 
 def test_keep_removes_old_checkpoints_only(toy, tmp_path):
     trainer_of(toy, tmp_path, "hooks.checkpoint.keep=2").train()
-    assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == ["best.ckpt", "epoch-0005.ckpt", "epoch-0006.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == [
+        "best.ckpt",
+        "epoch-0005.ckpt",
+        "epoch-0006.ckpt",
+        "last.ckpt",
+        "previous.ckpt",
+    ]
 
 
 def test_initial_weights(toy, tmp_path):

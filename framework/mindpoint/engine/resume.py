@@ -16,6 +16,7 @@ from mindpoint.config.differences import differences
 from mindpoint.engine import checkpoint
 from mindpoint.engine.weights import load_arrays
 from mindpoint.errors import WeightsError
+from mindpoint.runtime import device
 from mindpoint.runtime.versions import versions
 
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ def _place(trainer: "Trainer", state: Dict[str, object]) -> None:
 
 def _machine() -> Dict[str, object]:
     """What the order of additions, and so the last digits, depend on."""
-    threads = os.environ.get("OMP_NUM_THREADS")
-    return {"device": ms.get_context("device_target"), "cores": len(os.sched_getaffinity(0)), "OMP_NUM_THREADS": threads}
+    return {"device": device.name(), "cores": len(os.sched_getaffinity(0)), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
 
 
 def _random_state() -> Dict[str, object]:

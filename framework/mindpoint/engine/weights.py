@@ -57,7 +57,7 @@ def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> LoadRepor
     parameters = network.parameters_dict()
     fits = {name for name, parameter in parameters.items() if name in arrays and tuple(parameter.shape) == tuple(arrays[name].shape)}
     for name in fits:
-        parameters[name].set_data(ms.Tensor(np.ascontiguousarray(arrays[name]), parameters[name].dtype))
+        parameters[name].set_data(ms.Tensor(np.asarray(arrays[name], order="C"), parameters[name].dtype))
     return LoadReport(
         matched=sorted(fits),
         missing=sorted(set(parameters) - set(arrays)),

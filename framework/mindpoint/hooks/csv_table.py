@@ -25,8 +25,8 @@ class Csv(StepLog):
 
     def before_train(self, trainer) -> None:
         self.steps, self.statistics = trainer.run_dir / "steps.csv", trainer.run_dir / "statistics.csv"
-        for path in (self.steps, self.statistics):
-            drop_later(path, trainer.step, lambda line: 0 if line.startswith("step,") else int(line.partition(",")[0]))
+        drop_later(self.steps, trainer, _step_of, lambda line: False)
+        drop_later(self.statistics, trainer, _step_of, lambda line: True)
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         _add(self.steps, {"step": step, **values})
@@ -42,6 +42,10 @@ def _add(path: Path, row: Dict[str, float]) -> None:
     if present and present != titles:
         raise OutputError(f"{path}: has other columns than this training gives; move it away: {present.strip()}")
     append(path, ("" if present else titles) + _line(row.values()))
+
+
+def _step_of(line: str) -> int:
+    return 0 if line.startswith("step,") else int(line.partition(",")[0])
 
 
 def _first_line(path: Path) -> str:

@@ -23,7 +23,7 @@ class JsonLines(StepLog):
 
     def before_train(self, trainer) -> None:
         self.path = trainer.run_dir / "log.jsonl"
-        drop_later(self.path, trainer.step, lambda line: json.loads(line)["step"])
+        drop_later(self.path, trainer, lambda line: json.loads(line)["step"], lambda line: "metrics" in json.loads(line))
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         self._write({"step": step, **_finite(values)})

@@ -66,23 +66,25 @@ def append(path: Path, text: str) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def drop_later(path: Path, step: int, step_of: Callable[[str], int]) -> None:
-    """Take out of a file of lines those of later steps, and a last one that was not written to its end.
+def drop_later(path: Path, trainer, step_of: Callable[[str], int], is_statistics: Callable[[str], bool]) -> None:
+    """Take out of a file of lines what a resumed training writes again, and a last line that was not written to its end.
 
     Args:
         step_of: the step of a line; ValueError for a line that is not whole.
+        is_statistics: whether it is of an evaluation; that of an epoch which is not closed will be repeated.
     """
     if not path.is_file():
         return
+    evaluated = trainer.closed_epochs * trainer.steps_per_epoch
+
+    def stays(line: str) -> bool:
+        try:
+            return line.endswith("\n") and step_of(line) <= (evaluated if is_statistics(line) else trainer.step)
+        except ValueError:
+            return False
+
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and _at_most(step, step_of, line)]
+    kept = [line for line in lines if stays(line)]
     if kept != lines:
         with replaced(path) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
-
-
-def _at_most(step: int, step_of: Callable[[str], int], line: str) -> bool:
-    try:
-        return step_of(line) <= step
-    except ValueError:
-        return False

@@ -32,7 +32,10 @@ RUNS = 5
 
 
 class ReplayStep(nn.Cell):
-    """A training step that tells the gradients' norms too: ``construct(image, *targets) -> ((total, *terms), L2 norm of each gradient)``."""
+    """A training step that tells the gradients' norms too.
+
+    ``construct(image, *targets) -> ((total, *terms), L2 norm of each gradient)``.
+    """
 
     def __init__(self, step: TrainStep):
         super().__init__(auto_prefix=False)
