@@ -238,7 +238,7 @@ def test_a_flipped_bit_in_an_image_is_found_where_it_is(copied):
 
 def test_damage_reaches_the_training_as_one_message(copied, configs):
     flip(*place_of(copied, 4, from_records(copied)))
-    config = load_config(str(configs[1]), [f"data.train.dataset.path={copied}"])
+    config = load_config(str(configs[1]), [f"data.train.dataset.path={copied}", "data.train.max_unreadable=0"])
     loader = Loader(build_samples(config), batch_size=2, workers=2, shuffle=True, processes=False)
     with pytest.raises(DataError, match="image id 7000000007, inner/é 7.jpg"):
         for batches in loader.epochs(1):
