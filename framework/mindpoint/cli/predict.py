@@ -3,91 +3,95 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+import time
 from pathlib import Path
-from typing import Iterable, List
+from typing import List, Optional
 
-HELP = "find objects and keypoints in images, draw and save them"
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+HELP = "find objects and keypoints in images, videos and cameras; draw and save them"
+INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="images, or folders of images")
-    parser.add_argument("--out", metavar="DIR", required=True, help="where the drawn images and predictions.json go")
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)")
+    what = "images, videos, folders of them, patterns ('a/*.jpg'), camera numbers, addresses (rtsp://...), - for a list from standard input"
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help=what)
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: a new folder runs/predict-N)")
+    parser.add_argument("--format", metavar="LIST", help="what to write, of pictures,json,coco,csv (default: all of them)")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
     parser.add_argument("--threshold", type=float, default=0.3, help="smallest score of an object to draw and report (default: 0.3)")
-    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
+    parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
+    parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
+    parser.add_argument("--recursive", action="store_true", help="folders with the folders in them")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.files import make_folder, write_text
-    from mindpoint.engine.images import read_image, write_image
-    from mindpoint.engine.model import open_model
-    from mindpoint.errors import DataError, OutputError
+    from mindpoint.engine.prediction_files import PredictionFiles
+    from mindpoint.engine.sources import count_frames, find_sources
+    from mindpoint.predictor import Predictor
     from mindpoint.runtime import logs
     from mindpoint.runtime.progress import track
-    from mindpoint.visual.draw import draw
 
     logs.setup()
-    paths = image_paths(args.inputs)
-    folder = make_folder(args.out)
-    if folder.resolve() in {path.resolve().parent for path in paths}:
-        raise OutputError(f"{folder}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
-    model = open_model(args.model, args.config, args.set)
-    keypoints, classes = model.config.keypoints, model.config.classes
-    names = drawn_names(paths)
-    records, broken = [], 0
-    for path in track(paths, len(paths), "predicting"):
+    formats = _formats(args.format)
+    sources = find_sources(args.inputs, args.recursive, sys.stdin)
+    _refuse_folder_of_inputs(args.out, sources)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set)
+    folder = _out_folder(args.out)
+    skipped: List[Exception] = []
+
+    def skip(error: Exception) -> None:
+        skipped.append(error)
+        print(f"mindpoint: skipped: {error}", file=sys.stderr)
+
+    started, interrupted = time.monotonic(), False
+    with PredictionFiles(folder, formats, sources, predictor.keypoints, predictor.classes, args.overwrite) as files:
         try:
-            image = read_image(path)
-        except DataError as error:
-            print(f"mindpoint: skipped: {error}", file=sys.stderr)
-            broken += 1
-            continue
-        found = model.detector([image])[0]
-        found = found.select(found.scores >= args.threshold)
-        write_image(folder / names[path], draw(image, found, keypoints, score_threshold=args.threshold))
-        records.append({"image": str(path), "objects": found.to_records(classes, keypoints.names)})
-    write_text(folder / "predictions.json", json.dumps(records, indent=1) + "\n")
-    count = sum(len(record["objects"]) for record in records)
-    print(f"{count} objects in {len(records)} images; pictures and predictions.json are in {folder}")
-    return 2 if broken else 0
+            found = predictor.stream(sources, most=args.frames, skipped=skip)
+            for prediction in track(found, count_frames(sources, args.frames), "predicting"):
+                files.add(prediction)
+        except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
+            interrupted = True
+    rate = files.images / (time.monotonic() - started)
+    print(f"{files.objects} objects in {files.images} images, {rate:.1f} images a second; {', '.join(formats)} in {folder}")
+    if interrupted and not any(source.kind == "camera" for source in sources):
+        return INTERRUPTED
+    return 2 if skipped else 0
 
 
-def image_paths(inputs: Iterable[str]) -> List[Path]:
-    """The files themselves, and for a folder the images directly in it, sorted.
+def _formats(text: Optional[str]) -> List[str]:
+    from mindpoint.engine.prediction_files import FORMATS
+    from mindpoint.errors import ConfigError
 
-    Raises:
-        DataError: a path that does not exist, a folder without images.
-    """
-    from mindpoint.errors import DataError
-
-    paths: List[Path] = []
-    for name in inputs:
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(child for child in path.iterdir() if child.suffix.lower() in ENDINGS)
-            if not found:
-                raise DataError(f"{path}: no image in this folder (known endings: {' '.join(ENDINGS)})")
-            paths += found
-        elif path.exists():
-            paths.append(path)
-        else:
-            raise DataError(f"{path}: no such file or folder")
-    return list(dict.fromkeys(paths))
+    names = list(FORMATS) if text is None else [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise ConfigError(f"--format: '{unknown[0]}' is none of {', '.join(FORMATS)}")
+    return list(dict.fromkeys(names))
 
 
-def drawn_names(paths: List[Path]) -> dict:
-    """A file name for each drawn image, all different: images of one name from several folders get a number."""
-    names, taken = {}, set()
-    for path in paths:
-        name, number = f"{path.stem}.jpg", 1
-        while name in taken:
+def _refuse_folder_of_inputs(out: Optional[str], sources: list) -> None:
+    from mindpoint.errors import OutputError
+
+    holders = {Path(source.name).resolve().parent for source in sources if source.kind != "camera"}
+    if out is not None and Path(out).resolve() in holders:
+        raise OutputError(f"{out}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
+
+
+def _out_folder(out: Optional[str]) -> Path:
+    """The folder, made if need be; without a name the first of ``runs/predict-1``, ``runs/predict-2``, ... that is not there."""
+    from mindpoint.engine.files import make_folder
+
+    if out is not None:
+        return make_folder(out)
+    runs = make_folder("runs")
+    number = 1
+    while True:
+        try:
+            (runs / f"predict-{number}").mkdir()
+        except FileExistsError:
             number += 1
-            name = f"{path.stem}-{number}.jpg"
-        taken.add(name)
-        names[path] = name
-    return names
+        else:
+            return runs / f"predict-{number}"

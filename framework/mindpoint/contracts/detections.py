@@ -50,6 +50,27 @@ class Detections:
             for row in range(len(self))
         ]
 
+    def to_coco(self, image_id: int, category_ids: Sequence[int]) -> List[dict]:
+        """Records of COCO's result format: ``bbox`` is left, top, width, height, ``keypoints`` are x, y, 1 a joint.
+
+        Args:
+            category_ids: by label.
+        """
+        sides = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
+        joints = np.concatenate([self.keypoints, np.ones((*self.keypoints.shape[:2], 1))], axis=2).reshape(
+            len(self), 3 * self.keypoints.shape[1]
+        )
+        return [
+            {
+                "image_id": image_id,
+                "category_id": category_ids[int(self.labels[row])],
+                "bbox": sides[row].tolist(),
+                "score": float(self.scores[row]),
+                "keypoints": joints[row].tolist(),
+            }
+            for row in range(len(self))
+        ]
+
     @staticmethod
     def concatenate(parts: "list[Detections]") -> "Detections":
         """All rows of several detections of the same image. At least one part."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Iterable
+from typing import Iterable, Optional
 
 from tqdm import tqdm
 
@@ -16,20 +16,22 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def track(items: Iterable, total: int, what: str) -> Iterable:
-    """The items, with a bar on a terminal and a line every half minute elsewhere; both show rate and remaining time."""
+def track(items: Iterable, total: Optional[int], what: str) -> Iterable:
+    """The items, with a bar on a terminal and a line every half minute elsewhere; both show rate and, if ``total`` is known, remaining
+    time."""
     if on_terminal():
         return tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
     return _lines(items, total, what)
 
 
-def _lines(items: Iterable, total: int, what: str) -> Iterable:
+def _lines(items: Iterable, total: Optional[int], what: str) -> Iterable:
     started = said = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
         if now - said >= SECONDS:
             rate = done / (now - started)
-            print(f"{what}: {done} of {total}, {rate:.1f} a second, {clock((total - done) / rate)} left", file=sys.stderr, flush=True)
+            rest = f" of {total}, {rate:.1f} a second, {clock((total - done) / rate)} left" if total else f", {rate:.1f} a second"
+            print(f"{what}: {done}{rest}", file=sys.stderr, flush=True)
             said = now
         yield item
 
