@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -50,25 +50,27 @@ class Detections:
             for row in range(len(self))
         ]
 
-    def to_coco(self, image_id: int, category_ids: Sequence[int]) -> List[dict]:
+    def to_coco(self, image_id: int, category_ids: Sequence[int], decimals: Optional[int] = None) -> List[dict]:
         """Records of COCO's result format: ``bbox`` is left, top, width, height, ``keypoints`` are x, y, 1 a joint.
 
         Args:
             category_ids: by label.
+            decimals: of all numbers; None: as they are.
         """
-        sides = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
-        joints = np.concatenate([self.keypoints, np.ones((*self.keypoints.shape[:2], 1))], axis=2).reshape(
-            len(self), 3 * self.keypoints.shape[1]
-        )
+        boxes = self.boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        joints = np.concatenate([self.keypoints, np.ones((*self.keypoints.shape[:2], 1))], axis=2)
+        joints = joints.reshape(len(self), 3 * joints.shape[1])
+        number = float if decimals is None else lambda value: float(f"{value:.{decimals}f}")
         return [
             {
                 "image_id": image_id,
-                "category_id": category_ids[int(self.labels[row])],
-                "bbox": sides[row].tolist(),
-                "score": float(self.scores[row]),
-                "keypoints": joints[row].tolist(),
+                "category_id": category_ids[label],
+                "bbox": [number(value) for value in box],
+                "score": number(score),
+                "keypoints": [number(value) for value in row],
             }
-            for row in range(len(self))
+            for label, box, score, row in zip(self.labels.tolist(), boxes.tolist(), self.scores.tolist(), joints.tolist())
         ]
 
     @staticmethod

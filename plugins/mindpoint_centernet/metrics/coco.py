@@ -54,7 +54,8 @@ class CocoMetric(Metric):
         """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and ``keypoints``
         (x, y, 1 a joint), in image pixels; every detection is written, the weakest too."""
         category_ids = self._category_ids(ground_truth) if ground_truth is not None else list(range(1, len(self._classes) + 1))
-        return [record for image_id, found in detections.items() for record in self._records(int(image_id), found, category_ids)]
+        decimals = 2 if self._round else None
+        return [record for image_id, found in detections.items() for record in found.to_coco(int(image_id), category_ids, decimals)]
 
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.
@@ -128,23 +129,6 @@ class CocoMetric(Metric):
                 "Let 'classes' of the configuration name the categories of the annotation file."
             )
         return [by_name[name] for name in self._classes]
-
-    def _records(self, image_id: int, found: Detections, category_ids: Sequence[int]) -> List[dict]:
-        boxes = found.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        ones = np.ones((*found.keypoints.shape[:2], 1))
-        joints = np.concatenate([found.keypoints, ones], axis=2).reshape(len(found), 3 * len(self._keypoints))
-        number = (lambda value: float(f"{value:.2f}")) if self._round else float
-        return [
-            {
-                "image_id": image_id,
-                "category_id": category_ids[label],
-                "bbox": [number(value) for value in box],
-                "score": number(score),
-                "keypoints": [number(value) for value in row],
-            }
-            for label, box, score, row in zip(found.labels.tolist(), boxes.tolist(), found.scores.tolist(), joints.tolist())
-        ]
 
     def _truth(self, ground_truth: dict) -> COCO:
         """An index over completed copies: pycocotools writes into the annotations, and takes an object with id 0 for unmatched."""
