@@ -42,9 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             traceback.print_exc()
         message = _message(error)
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
-        print(kind, message, sep="
-" if "
-" in message else " ", file=sys.stderr)
+        print(kind, message, sep="\n" if "\n" in message else " ", file=sys.stderr)
         return getattr(error, "exit_code", MindpointError.exit_code)
     except KeyboardInterrupt:
         print("mindpoint: interrupted", file=sys.stderr)
