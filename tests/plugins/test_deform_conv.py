@@ -11,8 +11,10 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from mindpoint.errors import MindpointError
-from mindpoint_centernet.ops.deform_conv import DeformConv2d, choose, deform_conv2d
-from mindpoint_centernet.ops.native_build import find_compilers
+from mindpoint.native.build import find_compilers
+from mindpoint.native.kernel import choose
+from mindpoint_centernet.ops.deform_conv import DeformConv2d, deform_conv2d
+from mindpoint_centernet.ops.deform_conv_native import SOURCE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import deform_conv_oracle as oracle  # noqa: E402
@@ -304,9 +306,9 @@ def test_wrong_numbers_are_refused():
 
 
 def test_environment_decides_for_auto(monkeypatch):
-    monkeypatch.setenv("MINDPOINT_DEFORM_CONV", "portable")
-    assert choose("auto") == "portable"
+    monkeypatch.setenv("MINDPOINT_KERNELS", "portable")
+    assert choose(SOURCE) == "portable"
     assert DeformConv2d(4, 4).implementation == "portable"
-    monkeypatch.setenv("MINDPOINT_DEFORM_CONV", "quick")
+    monkeypatch.setenv("MINDPOINT_KERNELS", "quick")
     with pytest.raises(MindpointError, match="'quick' is none of"):
-        choose("auto")
+        choose(SOURCE)

@@ -38,11 +38,12 @@ def run(args: argparse.Namespace) -> int:
 def _checks(processes: Optional[int]) -> Iterator[Check]:
     """One after the other, since each but the first two takes seconds."""
     from mindpoint.doctor.convolution import check_convolution
+    from mindpoint.doctor.kernels import check_kernels
     from mindpoint.doctor.machine import check_machine
     from mindpoint.doctor.plugins import check_plugins
     from mindpoint.doctor.software import check_software
 
-    groups = (check_software, check_machine, check_convolution, check_plugins)
+    groups = (check_software, check_machine, check_kernels, check_convolution, check_plugins)
     for group in groups if find_spec("mindspore") else groups[:2]:
         yield from group()
     if processes is not None:

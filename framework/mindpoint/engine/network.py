@@ -9,6 +9,7 @@ from mindspore import nn
 from mindpoint.config import Config
 from mindpoint.contracts.parts import Backbone, Head, Neck
 from mindpoint.errors import ConfigError
+from mindpoint.native.conv2d import accelerate
 
 
 class Network(nn.Cell):
@@ -84,4 +85,5 @@ def build_network(config: Config) -> Network:
         raise ConfigError(
             f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the network's largest stride"
         )
+    accelerate(network)
     return network

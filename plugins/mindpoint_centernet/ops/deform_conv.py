@@ -6,16 +6,12 @@ Positions are pixels of the input map; values between pixels are interpolated bi
 position counts if it is above -1 and below the height (width).
 
 Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled at first use, and ``portable``, MindSpore's own op
-(slow on a CPU, but there on every device). ``auto`` takes the kernel on a CPU where it can be compiled. The environment variable
-``MINDPOINT_DEFORM_CONV`` (native, portable or auto) decides for all that ask for ``auto``.
+(slow on a CPU, but there on every device). :mod:`mindpoint.native.kernel` tells how ``auto`` chooses.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
 import math
-import os
 from typing import Tuple, Union
 
 import mindspore as ms
@@ -26,48 +22,15 @@ from mindspore.ops import functional
 
 from mindpoint.errors import MindpointError
 from mindpoint.export.context import exporting
+from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops import deform_conv_native
 from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
-
-IMPLEMENTATIONS = ("auto", "native", "portable")
-_logger = logging.getLogger("mindpoint")
-
-
-def choose(implementation: str = "auto") -> str:
-    """``native`` or ``portable``, as asked or as possible on this device. MindpointError if ``native`` is asked for and impossible."""
-    if implementation == "auto":
-        implementation = os.environ.get("MINDPOINT_DEFORM_CONV") or "auto"
-    if implementation not in IMPLEMENTATIONS:
-        raise MindpointError(f"deformable convolution: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
-    if implementation == "portable":
-        return "portable"
-    obstacle = _obstacle(ms.get_context("device_target"))
-    if obstacle and implementation == "native":
-        raise MindpointError(f"deformable convolution: the native implementation cannot be used: {obstacle}")
-    return "portable" if obstacle else "native"
-
-
-@functools.lru_cache(maxsize=None)
-def _obstacle(device: str) -> str:
-    """Why there is no kernel for this device; empty if there is one. Logged once."""
-    if device != "CPU":
-        _logger.info("deformable convolution: MindSpore's own operator, on %s", device)
-        return f"it is for CPUs, the device is {device}"
-    try:
-        deform_conv_native.kernel()
-    except MindpointError as error:
-        _logger.warning("deformable convolution: MindSpore's own operator, slower than a compiled kernel: %s", error)
-        return str(error)
-    _logger.info("deformable convolution: compiled kernel")
-    return ""
 
 
 @ops.constexpr
 def _kernel(implementation):
     """The kernel for a graph being compiled, or None for the portable implementation."""
-    if exporting() is not None:  # a file must not ask for a library of this machine
-        return None
-    return deform_conv_native.kernel() if choose(implementation) == "native" else None
+    return deform_conv_native.kernel() if choose(deform_conv_native.SOURCE, implementation) == "native" else None
 
 
 @ops.constexpr
@@ -204,7 +167,7 @@ class DeformConv2d(nn.Cell):
         kh, kw = _pair(kernel_size, "kernel size", 1)
         self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
         self.dilation, self.deformable_groups = _pair(dilation, "dilation", 1), deformable_groups
-        self.implementation = choose(implementation)
+        self.implementation = choose(deform_conv_native.SOURCE, implementation)
         self.offsets = 2 * deformable_groups * kh * kw
         bound = 1 / math.sqrt(in_channels * kh * kw)
         self.weight = Parameter(initializer(Uniform(bound), (out_channels, in_channels, kh, kw)), name="weight")

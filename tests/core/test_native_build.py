@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mindpoint_centernet.ops import native_build
+from mindpoint.native import build as native_build
 
-SOURCE = Path(native_build.__file__).with_name("deform_conv.cc")
+SOURCE = Path(native_build.__file__).with_name("conv2d.cc")
 BUILD = (
-    "import sys, pathlib; from mindpoint_centernet.ops.native_build import build; "
+    "import sys, pathlib; from mindpoint.native.build import build; "
     "from mindpoint.errors import MindpointError\n"
     "try: print(build(pathlib.Path(sys.argv[1])))\n"
     "except MindpointError as error: sys.exit(f'refused: {error}')"
@@ -24,7 +24,7 @@ needs_compiler = pytest.mark.skipif(not native_build.find_compilers(), reason="n
 def environment(tmp_path):
     """Variables of a process with a cache and a temporary folder of its own."""
     (tmp_path / "tmp").mkdir()
-    variables = {key: value for key, value in os.environ.items() if key not in ("CXX", "MINDPOINT_DEFORM_CONV", "XDG_CACHE_HOME")}
+    variables = {key: value for key, value in os.environ.items() if key not in ("CXX", "MINDPOINT_KERNELS", "XDG_CACHE_HOME")}
     return {**variables, "MINDPOINT_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
 
 
@@ -84,8 +84,8 @@ def test_another_source_header_or_compiler_is_another_library(tmp_path, environm
     first, _ = build(environment)
     changed = tmp_path / SOURCE.name
     changed.write_text(SOURCE.read_text() + "// changed\n")
-    header = tmp_path / "dense.h"
-    header.write_text(SOURCE.with_name("dense.h").read_text())
+    header = tmp_path / "extra.h"
+    header.write_text("// nothing\n")
     second, _ = build(environment, changed)
     header.write_text(header.read_text() + "// changed\n")
     third, _ = build(environment, changed)
@@ -157,12 +157,13 @@ import logging, sys
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout, level=logging.INFO)
 import mindpoint, mindspore as ms, numpy as np
 from mindpoint.errors import MindpointError
-from mindpoint_centernet.ops.deform_conv import DeformConv2d
+from mindpoint.native.conv2d import SOURCE, accelerate
+from mindpoint.native.kernel import choose
 ms.set_context(mode=ms.GRAPH_MODE)
-cells = [DeformConv2d(4, 4), DeformConv2d(4, 4)]
+cells = [ms.nn.Conv2d(4, 4, 3), ms.nn.Conv2d(4, 4, 3)]
 x = ms.Tensor(np.ones((1, 4, 6, 6), np.float32))
-print([cell.implementation for cell in cells], cells[0](x).shape)
-try: DeformConv2d(4, 4, implementation="native")
+print("accelerated:", [accelerate(cell) for cell in cells], cells[0](x).shape)
+try: choose(SOURCE, "native")
 except MindpointError as error: print("native:", error)
 """
 
@@ -180,12 +181,12 @@ def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
         timeout=300,
     )
     assert done.returncode == 0
-    lines = [line for line in done.stdout.splitlines() if "deformable" in line or "portable" in line]
+    lines = [line for line in done.stdout.splitlines() if "conv2d" in line or "accelerated" in line]
     reason = "no C++ compiler found (CXX is ''; g++ or clang++ will do)"
     assert lines == [
-        f"mindpoint WARNING deformable convolution: MindSpore's own operator, slower than a compiled kernel: {reason}",
-        "['portable', 'portable'] (1, 4, 6, 6)",
-        f"native: deformable convolution: the native implementation cannot be used: {reason}",
+        f"mindpoint WARNING conv2d: MindSpore's own operator, slower than a compiled kernel: {reason}",
+        "accelerated: [0, 0] (1, 4, 6, 6)",
+        f"native: conv2d: the native implementation cannot be used: {reason}",
     ]
 
 
@@ -203,6 +204,6 @@ def test_with_compiler_the_kernel_is_taken(tmp_path, environment):
         timeout=300,
     )
     assert done.returncode == 0
-    lines = [line for line in done.stdout.splitlines() if "deformable" in line or "native" in line]
-    assert lines == ["mindpoint INFO deformable convolution: compiled kernel", "['native', 'native'] (1, 4, 6, 6)"]
+    lines = [line for line in done.stdout.splitlines() if "conv2d" in line or "accelerated" in line]
+    assert lines == ["mindpoint INFO conv2d: compiled kernel", "accelerated: [1, 1] (1, 4, 6, 6)"]
     assert len(list(folder.glob("*.so"))) == 1

@@ -36,6 +36,7 @@ FLAGS = (
     "-Wl,-z,now",
 )
 COMPILE_SECONDS = 300
+HEADERS = Path(__file__).parent  # what every source may include
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -44,7 +45,7 @@ class NativeBuildError(MindpointError):
 
 
 def build(source: Path) -> Path:
-    """The shared library made of ``source`` and the headers beside it, from the cache or compiled now; its loading has been tried.
+    """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; its loading has been tried.
 
     Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
     ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.
@@ -105,7 +106,8 @@ def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
 
 
 def _key(compiler: List[str], source: Path) -> str:
-    parts = [file.read_bytes() for file in [source, *sorted(source.parent.glob("*.h"))]]
+    headers = dict.fromkeys(header for folder in (source.parent, HEADERS) for header in sorted(folder.glob("*.h")))
+    parts = [file.read_bytes() for file in [source, *headers]]
     parts += [word.encode() for word in [*FLAGS, *compiler]]
     parts += [_run(compiler + ["--version"]).encode(), platform.machine().encode(), _cpu_features().encode()]
     digest = hashlib.sha256()
@@ -143,7 +145,7 @@ def _compile(compiler: List[str], source: Path, library: Path) -> None:
     os.close(handle)
     unfinished = Path(name)
     try:
-        _run([*compiler, *FLAGS, "-o", name, str(source)])
+        _run([*compiler, *FLAGS, "-I", str(HEADERS), "-o", name, str(source)])
         content = unfinished.read_bytes()
         unfinished.write_bytes(content + hashlib.sha256(content).digest())
         unfinished.chmod(0o700)

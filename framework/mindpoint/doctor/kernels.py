@@ -1,0 +1,32 @@
+"""Whether C++ kernels can be compiled and used here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import List
+
+from mindpoint.contracts.check import Check
+from mindpoint.native.build import HEADERS, NativeBuildError, build, find_compilers
+
+SMALL = 50 * 2**20  # bytes; a library has well under one million
+
+
+def check_kernels() -> List[Check]:
+    """Find a compiler, and build the convolution as a network would."""
+    compilers = [" ".join(command) for command in find_compilers()]
+    checks = [Check("c++ compiler", ", ".join(compilers) or "none found"), check_kernel("convolution kernel", HEADERS / "conv2d.cc")]
+    if checks[-1].note:
+        return checks
+    folder = Path(checks[-1].value).parent
+    free = shutil.disk_usage(folder).free
+    few = f"only {free // 2**20} MiB are free in {folder}" if free < SMALL else None
+    return [*checks, Check("cache", f"{free / 2**30:.1f} GiB free in {folder}", note=few)]
+
+
+def check_kernel(name: str, source: Path) -> Check:
+    """Whether a source can be compiled; it is built if need be. The value is the library's path."""
+    try:
+        return Check(name, str(build(source)))
+    except NativeBuildError as error:
+        return Check(name, "cannot be built", note=f"{error}. MindSpore's own operator is taken, which is slower")

@@ -1,0 +1,257 @@
+// Convolution on a CPU, forward and both gradients, as MindSpore custom operators.
+//
+// x [B,C,H,W], weight [O,C,kh,kw], y [B,O,Ho,Wo], all float32, and geometry, eight int64: stride (vertical, horizontal), padding (top,
+// bottom, left, right), dilation (vertical, horizontal). One group.
+//
+// Each pass is a product with the unfolded input, the "columns" [C*kh*kw, positions], of which a small tile exists at a time, in each
+// thread's cache. Positions are contiguous, as in the maps themselves, so unfolding copies runs of pixels and nothing is transposed but
+// small tiles of the output's gradient. Every element of a result is added up in one order, whatever the batch and the number of threads.
+
+#include <omp.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "dense.h"
+
+namespace {
+
+constexpr Int kDepth = 256;          // rows of columns that are unfolded and multiplied at a time
+constexpr Int kTile = 256;           // output positions of a tile, at most; a multiple of kPanel
+constexpr Int kTileRow = kTile + kLanes;  // an odd number of vectors: rows of a tile fall into different cache sets
+
+struct Problem {
+  Int batch, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w;
+  Int stride_h, stride_w, top, left, dilation_h, dilation_w;
+  Int taps, depth;  // kh * kw, and channels * taps: the rows of columns
+  Int pixels, positions, tiles;
+  Int rows_of_work;  // rows of columns that a thread's share of a backward pass has
+};
+
+enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
+
+Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *y, const int64_t *g, Problem *out) {
+  Problem p{};
+  p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
+  p.outputs = weight[0], p.kernel_h = weight[2], p.kernel_w = weight[3];
+  p.out_h = y[2], p.out_w = y[3];
+  p.stride_h = g[0], p.stride_w = g[1], p.top = g[2], p.left = g[4], p.dilation_h = g[6], p.dilation_w = g[7];
+  p.taps = p.kernel_h * p.kernel_w, p.depth = p.channels * p.taps;
+  p.pixels = p.height * p.width, p.positions = p.out_h * p.out_w;
+  if (std::min({p.batch, p.depth, p.pixels, p.outputs, p.positions}) <= 0) return kEmpty;
+  const bool positive = std::min({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w}) > 0;
+  if (!positive || y[0] != p.batch || y[1] != p.outputs || weight[1] != p.channels ||
+      p.out_h != (p.height + g[2] + g[3] - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1 ||
+      p.out_w != (p.width + g[4] + g[5] - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1) {
+    return kBadShape;
+  }
+  p.tiles = (p.positions + kTile - 1) / kTile;
+  *out = p;
+  return kOk;
+}
+
+struct Tap {
+  Int channel, down, right;  // down, right: from the pixel that output position (0, 0) starts at
+};
+
+Tap tap_of(const Problem &p, Int k) {
+  const Int tap = k % p.taps;
+  return {k / p.taps, tap / p.kernel_w * p.dilation_h - p.top, tap % p.kernel_w * p.dilation_w - p.left};
+}
+
+// Calls visit(output column, count, input row, first input column) for each run of output positions first..last-1 that lies in one output
+// row, for a tap. Of a run's positions those before `begin` and from `end` on lie outside the input's width.
+template <typename Visit>
+void for_each_run(const Problem &p, const Tap &tap, Int first, Int last, Visit visit) {
+  const Int begin = tap.right >= 0 ? 0 : (-tap.right + p.stride_w - 1) / p.stride_w;
+  const Int room = p.width - tap.right;  // positions * stride must stay below it
+  const Int end = room <= 0 ? 0 : (room + p.stride_w - 1) / p.stride_w;
+  for (Int q = first; q < last;) {
+    const Int row = q / p.out_w, column = q - row * p.out_w, count = std::min(p.out_w - column, last - q);
+    const Int y = row * p.stride_h + tap.down;
+    const bool inside = y >= 0 && y < p.height;
+    const Int from = inside ? std::min(std::max(begin - column, Int{0}), count) : count;
+    const Int to = inside ? std::max(std::min(end - column, count), from) : count;
+    visit(q - first, count, from, to, tap.channel * p.pixels + y * p.width + (column + from) * p.stride_w + tap.right);
+    q += count;
+  }
+}
+
+void copy(const float *from, Int count, float *to) {
+  Int i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  for (; i < count; i++) to[i] = from[i];
+}
+
+// Rows k0..k1-1 of an image's columns at positions first..last-1 into columns [rows][kTileRow].
+void unfold(const Problem &p, const float *image, Int k0, Int k1, Int first, Int last, float *columns) {
+  const Int padded = round_up(last - first, kPanel);
+  for (Int k = k0; k < k1; k++, columns += kTileRow) {
+    for_each_run(p, tap_of(p, k), first, last, [&](Int at, Int count, Int from, Int to, Int pixel) {
+      float *run = columns + at;
+      std::fill(run, run + from, 0.f);
+      if (p.stride_w == 1) {
+        copy(image + pixel, to - from, run + from);
+      } else {
+        for (Int i = 0; i < to - from; i++) run[from + i] = image[pixel + i * p.stride_w];
+      }
+      std::fill(run + to, run + count, 0.f);
+    });
+    std::fill(columns + last - first, columns + padded, 0.f);
+  }
+}
+
+// The opposite: adds columns into an image.
+void fold(const Problem &p, const float *columns, Int k0, Int k1, Int first, Int last, float *image) {
+  for (Int k = k0; k < k1; k++, columns += kTileRow) {
+    for_each_run(p, tap_of(p, k), first, last, [&](Int at, Int, Int from, Int to, Int pixel) {
+      const float *run = columns + at + from;
+      float *target = image + pixel;
+      Int i = 0;
+      if (p.stride_w == 1) {
+        for (; i + kLanes <= to - from; i += kLanes) store(target + i, load(target + i) + load(run + i));
+      }
+      for (; i < to - from; i++) target[i * p.stride_w] += run[i];
+    });
+  }
+}
+
+// Rows [rows][positions] at first..last-1 into tile [rows][kTileRow], zero up to a whole panel.
+void gather(const Problem &p, const float *maps, Int rows, Int first, Int last, float *tile) {
+  const Int padded = round_up(last - first, kPanel);
+  for (Int r = 0; r < rows; r++, tile += kTileRow) {
+    copy(maps + r * p.positions + first, last - first, tile);
+    std::fill(tile + last - first, tile + padded, 0.f);
+  }
+}
+
+Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p.positions); }
+
+// ---- the passes ---------------------------------------------------------------------------------------------------------------------
+
+void forward(const Problem &p, const float *x, const float *weight, float *y) {
+  const Int work = p.batch * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
+  Buffer columns = allocate(threads * kDepth * kTileRow), results = allocate(threads * p.outputs * kTileRow);
+#pragma omp parallel num_threads(threads)
+  {
+    float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow;
+    float *my_results = results.get() + omp_get_thread_num() * p.outputs * kTileRow;
+#pragma omp for schedule(dynamic)
+    for (Int w = 0; w < work; w++) {
+      const Int n = w / p.tiles, first = w % p.tiles * kTile, last = tile_end(p, w % p.tiles), padded = round_up(last - first, kPanel);
+      for (Int k = 0; k < p.depth; k += kDepth) {
+        const Int depth = std::min(kDepth, p.depth - k);
+        unfold(p, x + n * p.channels * p.pixels, k, k + depth, first, last, my_columns);
+        multiply(p.outputs, padded, depth, {weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
+      }
+      for (Int o = 0; o < p.outputs; o++) copy(my_results + o * kTileRow, last - first, y + (n * p.outputs + o) * p.positions + first);
+    }
+  }
+}
+
+// A thread's share is some input channels of an image, so that no two threads add to the same pixel.
+void backward_data(const Problem &p, const float *weight, const float *dy, float *dx) {
+  const Int shares = std::min<Int>(p.channels, (omp_get_max_threads() + p.batch - 1) / p.batch), work = p.batch * shares;
+  const Int threads = std::min<Int>(omp_get_max_threads(), work);
+  Buffer columns = allocate(threads * kDepth * kTileRow), tiles = allocate(threads * p.outputs * kTileRow);
+#pragma omp parallel num_threads(threads)
+  {
+    float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow;
+    float *my_dy = tiles.get() + omp_get_thread_num() * p.outputs * kTileRow;
+#pragma omp for schedule(dynamic)
+    for (Int w = 0; w < work; w++) {
+      const Int n = w / shares, share = w % shares;
+      const Int from = p.channels * share / shares, to = p.channels * (share + 1) / shares;
+      float *image = dx + n * p.channels * p.pixels;
+      std::fill(image + from * p.pixels, image + to * p.pixels, 0.f);
+      for (Int t = 0; t < p.tiles; t++) {
+        const Int first = t * kTile, last = tile_end(p, t), padded = round_up(last - first, kPanel);
+        gather(p, dy + n * p.outputs * p.positions, p.outputs, first, last, my_dy);
+        for (Int k = from * p.taps; k < to * p.taps; k += kDepth) {
+          const Int rows = std::min(kDepth, to * p.taps - k);
+          multiply(rows, padded, p.outputs, {weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
+          fold(p, my_columns, k, k + rows, first, last, image);
+        }
+      }
+    }
+  }
+}
+
+// A thread's share is some rows of the columns, and with them of the weight's gradient.
+void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight) {
+  const Int shares = std::min<Int>(omp_get_max_threads(), (p.depth + kRows - 1) / kRows), row = round_up(p.outputs, kPanel) + kLanes;
+  Buffer columns = allocate(shares * kDepth * kTileRow), transposed = allocate(shares * kTile * row), sums = allocate(p.depth * row);
+#pragma omp parallel for num_threads(shares) schedule(static)
+  for (Int share = 0; share < shares; share++) {
+    const Int from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
+    float *my_columns = columns.get() + share * kDepth * kTileRow, *my_dy = transposed.get() + share * kTile * row;
+    std::fill(my_dy, my_dy + kTile * row, 0.f);
+    std::fill(sums.get() + from * row, sums.get() + to * row, 0.f);
+    for (Int n = 0; n < p.batch; n++) {
+      for (Int t = 0; t < p.tiles; t++) {
+        const Int first = t * kTile, last = tile_end(p, t), count = last - first;
+        transpose(p.outputs, count, dy + n * p.outputs * p.positions + first, p.positions, my_dy, row);
+        for (Int k = from; k < to; k += kDepth) {
+          const Int rows = std::min(kDepth, to - k);
+          unfold(p, x + n * p.channels * p.pixels, k, k + rows, first, last, my_columns);
+          multiply(rows, row - kLanes, count, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, sums.get() + k * row, row, true);
+        }
+      }
+    }
+    for (Int k = from; k < to; k++) {
+      for (Int o = 0; o < p.outputs; o++) dweight[o * p.depth + k] = sums[k * row + o];
+    }
+  }
+}
+
+}  // namespace
+
+// ---- MindSpore's interface: inputs, then the output; a result other than 0 becomes a RuntimeError -----------------------------------
+
+namespace {
+
+// Which of the parameters are x, weight, y (or their gradients of the same shapes) and geometry.
+struct Order {
+  int x, weight, y, geometry;
+};
+
+template <typename Pass>
+int run(int count, const Order &order, void **params, const int *ndims, int64_t **shapes, const char **dtypes, Pass pass) {
+  if (count != 5 && count != 4) return kBadCount;
+  for (int i : {order.x, order.weight, order.y}) {
+    if (std::strcmp(dtypes[i], "float32") != 0) return kBadType;
+    if (ndims[i] != 4) return kBadShape;
+  }
+  if (std::strcmp(dtypes[order.geometry], "int64") != 0) return kBadType;
+  if (ndims[order.geometry] != 1 || shapes[order.geometry][0] != 8) return kBadShape;
+  Problem problem;
+  const auto *geometry = static_cast<const int64_t *>(params[order.geometry]);
+  const Failure failure = read_problem(shapes[order.x], shapes[order.weight], shapes[order.y], geometry, &problem);
+  if (failure != kOk) return failure;
+  try {
+    pass(problem, [&](int i) { return static_cast<float *>(params[i]); });
+  } catch (const std::bad_alloc &) {
+    return kNoMemory;
+  }
+  return kOk;
+}
+
+}  // namespace
+
+// x, weight, geometry -> y
+extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run(count, {0, 1, 3, 2}, params, ndims, shapes, dtypes,
+             [](const Problem &p, auto array) { forward(p, array(0), array(1), array(3)); });
+}
+
+// x (for its shape), weight, dy, geometry -> dx
+extern "C" int Conv2dData(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run(count, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
+             [](const Problem &p, auto array) { backward_data(p, array(1), array(2), array(4)); });
+}
+
+// x, weight (for its shape), dy, geometry -> dweight
+extern "C" int Conv2dWeight(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run(count, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
+             [](const Problem &p, auto array) { backward_weight(p, array(0), array(2), array(4)); });
+}

@@ -1,0 +1,160 @@
+"""The compiled convolution against the formula in float64, and what it may not depend on."""
+
+import os
+import subprocess
+import sys
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn, ops
+
+from mindpoint.errors import MindpointError
+from mindpoint.native.build import find_compilers
+from mindpoint.native.conv2d import SOURCE, NativeConv2d, accelerate, kernel
+from mindpoint.native.kernel import choose
+
+pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+class WithGradients(nn.Cell):
+    """(x, weight, dy) -> y, dx, dweight"""
+
+    def __init__(self, geometry):
+        super().__init__()
+        self.operator, self.geometry = kernel(geometry), ms.Tensor(geometry, ms.int64)
+        self.gradient = ops.GradOperation(get_all=True, sens_param=True)
+
+    def forward(self, x, weight):
+        return self.operator(x, weight, self.geometry)
+
+    def construct(self, x, weight, dy):
+        dx, dweight = self.gradient(self.forward)(x, weight, dy)
+        return self.forward(x, weight), dx, dweight
+
+
+def formula(x, weight, geometry, dy=None):
+    """The output, or for ``dy`` the gradients of x and weight, tap by tap in float64."""
+    (sy, sx), (top, bottom, left, right), (down, across) = geometry[:2], geometry[2:6], geometry[6:]
+    x, weight = x.astype(np.float64), weight.astype(np.float64)
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    kh, kw = weight.shape[2:]
+    height = (padded.shape[2] - down * (kh - 1) - 1) // sy + 1
+    width = (padded.shape[3] - across * (kw - 1) - 1) // sx + 1
+    y, dpadded, dweight = np.zeros((len(x), len(weight), height, width)), np.zeros_like(padded), np.zeros_like(weight)
+    for i in range(kh):
+        for j in range(kw):
+            part = (..., slice(i * down, i * down + sy * height, sy), slice(j * across, j * across + sx * width, sx))
+            if dy is None:
+                y += np.einsum("oc,bchw->bohw", weight[:, :, i, j], padded[part])
+            else:
+                dpadded[part] += np.einsum("oc,bohw->bchw", weight[:, :, i, j], dy)
+                dweight[:, :, i, j] = np.einsum("bohw,bchw->oc", dy, padded[part])
+    if dy is None:
+        return y
+    return dpadded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right], dweight
+
+
+CASES = {
+    "3x3": ((2, 5, 37, 23), (7, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1)),
+    "7x7": ((1, 3, 40, 33), (16, 7, 7), (1, 1, 3, 3, 3, 3, 1, 1)),
+    "stride 2": ((2, 6, 32, 32), (20, 3, 3), (2, 2, 1, 1, 1, 1, 1, 1)),
+    "1x1": ((3, 33, 16, 20), (34, 1, 1), (1, 1, 0, 0, 0, 0, 1, 1)),
+    "1x1 stride 2": ((1, 4, 9, 9), (4, 1, 1), (2, 2, 0, 0, 0, 0, 1, 1)),
+    "all different": ((2, 4, 19, 17), (3, 2, 3), (2, 1, 1, 0, 2, 1, 1, 2)),
+    "one pixel": ((1, 1, 1, 1), (1, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1)),
+    "stride above kernel": ((1, 2, 12, 11), (2, 2, 2), (3, 4, 0, 0, 0, 0, 1, 1)),
+    "padding above kernel": ((1, 2, 5, 4), (2, 1, 1), (1, 1, 3, 2, 4, 3, 1, 1)),
+    "deep": ((1, 300, 5, 7), (40, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1)),
+    "tile's end": ((1, 2, 16, 33), (9, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1)),
+}
+
+
+def arrays(shape, outputs, kernel_size, geometry, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape).astype(np.float32)
+    weight = rng.standard_normal((outputs, shape[1], *kernel_size)).astype(np.float32)
+    dy = rng.standard_normal(formula(x, weight, geometry).shape).astype(np.float32)
+    return x, weight, dy
+
+
+def run(geometry, *values):
+    return [tensor.asnumpy() for tensor in WithGradients(geometry)(*map(ms.Tensor, values))]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_output_and_gradients_are_those_of_the_formula(name):
+    shape, (outputs, *kernel_size), geometry = CASES[name]
+    x, weight, dy = arrays(shape, outputs, kernel_size, geometry)
+    for got, wanted in zip(run(geometry, x, weight, dy), (formula(x, weight, geometry), *formula(x, weight, geometry, dy))):
+        assert got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-6 * max(1, np.abs(wanted).max()))
+
+
+def test_an_image_gives_the_same_in_any_batch():
+    geometry = (1, 1, 1, 1, 1, 1, 1, 1)
+    x, weight, dy = arrays((3, 8, 40, 41), 24, (3, 3), geometry)
+    y, dx, _ = run(geometry, x, weight, dy)
+    for row in range(3):
+        alone = run(geometry, x[row : row + 1], weight, dy[row : row + 1])
+        assert np.array_equal(alone[0][0], y[row]) and np.array_equal(alone[1][0], dx[row])
+
+
+THREADS = """
+import sys, numpy as np, test_conv2d as t
+shape, (outputs, *size), geometry = (2, 12, 40, 41), (24, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1)
+t.ms.set_context(mode=t.ms.GRAPH_MODE)
+np.savez(sys.argv[1], *t.run(geometry, *t.arrays(shape, outputs, size, geometry)))
+"""
+
+
+def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
+    found = []
+    for threads in ("1", "3"):
+        path = tmp_path / f"{threads}.npz"
+        env = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.path.dirname(__file__)}
+        subprocess.run([sys.executable, "-c", THREADS, str(path)], env=env, check=True, timeout=120)
+        found.append(np.load(path))
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0].files) and len(found[0].files) == 3
+
+
+class TestAccelerate:
+    def test_a_network_keeps_its_parameters_and_results(self):
+        cells = [
+            nn.Conv2d(3, 8, 3, 2, "pad", 1, has_bias=True),
+            nn.Conv2d(8, 6, (4, 3), dilation=2),
+            nn.Conv2d(6, 4, 3, pad_mode="valid"),
+        ]
+        network = nn.SequentialCell(cells)
+        x = ms.Tensor(np.random.default_rng(0).standard_normal((2, 3, 33, 40)).astype(np.float32))
+        names, before = [p.name for p in network.get_parameters()], ops.stop_gradient(network(x)).asnumpy()
+        again = nn.SequentialCell(cells)  # a cell compiles once
+        assert accelerate(again) == 3 and [type(cell.conv2d) for cell in cells] == [NativeConv2d] * 3
+        assert [p.name for p in again.get_parameters()] == names
+        np.testing.assert_allclose(again(x).asnumpy(), before, rtol=0, atol=1e-5)
+
+    def test_what_the_kernel_does_not_do_is_left_alone(self):
+        cells = [nn.Conv2d(4, 4, 3, group=2), nn.Conv2d(4, 4, 3, stride=2, pad_mode="same"), nn.Conv2dTranspose(4, 4, 3), nn.Dense(2, 2)]
+        assert [accelerate(cell) for cell in cells] == [0] * 4
+
+    def test_portable_when_asked_for(self, monkeypatch):
+        monkeypatch.setenv("MINDPOINT_KERNELS", "portable")
+        assert choose(SOURCE) == "portable" and accelerate(nn.Conv2d(4, 4, 3)) == 0
+        monkeypatch.setenv("MINDPOINT_KERNELS", "quick")
+        with pytest.raises(MindpointError, match="'quick' is none of auto, native, portable"):
+            accelerate(nn.Conv2d(4, 4, 3))
+
+    def test_other_types_take_the_portable_operator(self):
+        cell = nn.Conv2d(2, 3, 3)
+        accelerate(cell)
+        cell.to_float(ms.float16)
+        x = np.random.default_rng(0).standard_normal((1, 2, 6, 6)).astype(np.float32)
+        y = cell(ms.Tensor(x))
+        assert y.dtype == ms.float16
+        wanted = formula(x, cell.weight.asnumpy(), (1, 1, 1, 1, 1, 1, 1, 1))
+        np.testing.assert_allclose(y.asnumpy(), wanted, rtol=0, atol=5e-3)
