@@ -18,7 +18,7 @@ def setup(device: str, seed: int) -> None:
         ConfigError: the installed MindSpore cannot use that device.
     """
     ms.set_context(mode=ms.GRAPH_MODE)
-    if device != "auto":
+    if device not in ("auto", ms.get_context("device_target")):  # it cannot be set again once something has run
         try:
             ms.set_device(device)
         except (RuntimeError, ValueError) as error:
