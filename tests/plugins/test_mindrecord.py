@@ -1,5 +1,6 @@
 """Converted data: the same samples as from the files, read by MindSpore too, and every kind of damage said."""
 
+import copy
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -19,8 +21,7 @@ import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.build import build_samples
-from mindpoint.engine.data import build_dataset, build_metric
+from mindpoint.engine.data import build_dataset, build_metric, build_samples
 from mindpoint.engine.loader import Loader
 from mindpoint.errors import DataError, OutputError
 from mindpoint_centernet.datasets import mindrecord_writer
@@ -173,12 +174,12 @@ def configs(source, whole, tmp_path):
 
 
 def test_training_sees_the_same_batches(configs):
-    """Order, augmentation and targets of two epochs, image by image."""
+    """Order, augmentation and targets of two epochs, image by image; from records also in worker processes."""
     epochs = []
     for config in configs:
         samples = build_samples(load_config(str(config)))
-        loader = Loader(samples, batch_size=2, workers=2, shuffle=True, processes=False)
-        epochs.append([list(batches) for batches in loader.epochs(2)])
+        loader = Loader(samples, batch_size=2, workers=2, shuffle=True, processes=config == configs[1])
+        epochs.append([[copy.deepcopy(batch) for batch in batches] for batches in loader.epochs(2)])
     assert len(epochs[0]) == 2 and len(epochs[0][0]) == COUNT // 2
     for first, second in zip(sum(epochs[0], []), sum(epochs[1], [])):
         assert first.keys() == second.keys() and len(first) > 10
@@ -236,13 +237,17 @@ def test_a_flipped_bit_in_an_image_is_found_where_it_is(copied):
     assert len(damage) == 2 and path.name in damage[0] and "SHA-256" in damage[0] and "7000000007" in damage[1]
 
 
-def test_damage_reaches_the_training_as_one_message(copied, configs):
+def test_damage_found_in_the_middle_of_an_epoch(copied, configs, caplog):
+    """It ends the training, or is left out and said, as configured."""
     flip(*place_of(copied, 4, from_records(copied)))
-    config = load_config(str(configs[1]), [f"data.train.dataset.path={copied}", "data.train.max_unreadable=0"])
-    loader = Loader(build_samples(config), batch_size=2, workers=2, shuffle=True, processes=False)
-    with pytest.raises(DataError, match="image id 7000000007, inner/é 7.jpg"):
-        for batches in loader.epochs(1):
-            list(batches)
+    named = "image id 7000000007, inner/é 7.jpg"
+    for most in (0, 1):
+        config = load_config(str(configs[1]), [f"data.train.dataset.path={copied}", f"data.train.max_unreadable={most}"])
+        loader = Loader(build_samples(config), batch_size=2, workers=2, shuffle=True, processes=False)
+        with nullcontext() if most else pytest.raises(DataError, match=named):
+            for batches in loader.epochs(1):
+                seen = [image_id for batch in batches for image_id in batch["image_id"].tolist()]
+    assert 7_000_000_007 not in seen and len(seen) == 10 and named in caplog.text
 
 
 def _cut(folder):

@@ -10,7 +10,7 @@ from mindpoint.config import Config
 from mindpoint.contracts.hook import POINTS, Hook
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine import checkpoint
-from mindpoint.engine.data import build_dataset, build_metric
+from mindpoint.engine.data import build_dataset, build_metric, build_samples
 from mindpoint.engine.inference import network_detector
 from mindpoint.engine.loader import Loader, TrainingSamples
 from mindpoint.engine.network import Network, build_network, refuse_repeated
@@ -20,17 +20,6 @@ from mindpoint.engine.weights import load_arrays
 from mindpoint.errors import ConfigError, WeightsError
 
 log = logging.getLogger("mindpoint")
-
-
-def build_samples(config: Config) -> TrainingSamples:
-    """Data set, transforms and target encoder of ``data.train``."""
-    dataset = build_dataset(config, "train")
-    transforms = config.build_all("data.train.transforms")
-    encoder = config.build("data.train.targets")
-    if encoder is None:
-        raise ConfigError(f"{config.name}: data.train.targets is not configured")
-    most = config.split("train").max_unreadable
-    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
 
 
 def build_trainer(config: Config, run_dir: Path) -> Trainer:

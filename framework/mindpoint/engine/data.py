@@ -1,10 +1,11 @@
-"""The configured data set and metric. Importing this module does not import MindSpore."""
+"""The configured data set, training samples and metric. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.image import Sample
+from mindpoint.engine.loader import TrainingSamples
 from mindpoint.errors import ConfigError
 
 
@@ -35,6 +36,17 @@ def build_dataset(config: Config, split: str) -> Dataset:
     count = config.split(split).images
     dataset = config.build(f"data.{split}.dataset")
     return dataset if count is None else FirstImages(dataset, count)
+
+
+def build_samples(config: Config, split: str = "train") -> TrainingSamples:
+    """Data set, transforms and target encoder of ``data.<split>``."""
+    dataset = build_dataset(config, split)
+    transforms = config.build_all(f"data.{split}.transforms")
+    encoder = config.build(f"data.{split}.targets")
+    if encoder is None:
+        raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
+    most = config.split(split).max_unreadable
+    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
 
 
 def build_metric(config: Config) -> Metric:

@@ -55,13 +55,13 @@ class TrainingSamples:
 
     def sample(self, position: int) -> Arrays:
         """``image`` ``(3, H, W)`` float32, ``image_id`` int64, then the targets."""
-        sample, targets, _ = self._prepare(position)
+        sample, targets, _ = self.prepare(position)
         image = self.input_spec.normalize(sample.image, sample.color)
         return {"image": image, "image_id": np.asarray(sample.image_id, np.int64), **targets}
 
     def write(self, position: int, arrays: Arrays) -> Unreadable:
         """:meth:`sample` into arrays that are there; tells which images had to be left out for it."""
-        sample, targets, unreadable = self._prepare(position)
+        sample, targets, unreadable = self.prepare(position)
         self._same_shape(sample, "image", (3, *sample.image.shape[:2]))
         for name in self.targets:
             self._same_shape(sample, name, targets[name].shape)
@@ -75,7 +75,8 @@ class TrainingSamples:
         if shape != usual:
             raise ConfigError(f"data.train: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
 
-    def _prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
+    def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
+        """The transformed sample before normalising, its targets, and which images had to be left out for it."""
         epoch, index = divmod(int(position), len(self.dataset))
         rng = np.random.default_rng((self.seed, epoch, index))
         sample, unreadable = self._read(index)

@@ -6,7 +6,7 @@ import argparse
 import importlib
 from typing import Sequence
 
-ACTIONS = ("check", "stats", "convert")
+ACTIONS = ("check", "stats", "browse", "convert")
 
 
 def main(argv: Sequence[str]) -> int:

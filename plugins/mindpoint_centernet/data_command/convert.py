@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace, config, split: str) -> int:
-    from mindpoint.engine.data import build_dataset
     from mindpoint.errors import ConfigError
     from mindpoint_centernet.datasets.mindrecord_writer import convert
 
     if args.out is None:
         raise ConfigError("--out is missing: the folder where the converted data goes")
-    dataset, out = build_dataset(config, split), args.out / split
+    config.split(split)
+    dataset, out = config.build(f"data.{split}.dataset"), args.out / split
     for left in sorted(out.parent.glob(f".{split}.*.tmp")):
         print(f"{left} is of a conversion that was killed or is still running; remove it if none is")
     manifest = convert(dataset, config.keypoints, out, args.shards, args.overwrite)
@@ -55,7 +55,6 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
 
 def _verify(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint.config import load_config
-    from mindpoint.engine.data import build_dataset
     from mindpoint.errors import ConfigError, DataError
     from mindpoint.runtime.progress import track
     from mindpoint_centernet.datasets.mindrecord import MindRecordKeypoints
@@ -63,7 +62,8 @@ def _verify(args: argparse.Namespace, config, split: str) -> int:
     if args.out is not None:
         block = f"+data.{split}.dataset={{type: MindRecordKeypoints, path: {str(args.out / split)!r}, _replace_: true}}"
         config = load_config(args.config, [*args.set, block])
-    dataset = build_dataset(config, split)
+    config.split(split)
+    dataset = config.build(f"data.{split}.dataset")
     if not isinstance(dataset, MindRecordKeypoints):
         raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordKeypoints; say with --out which folder to verify")
     total = len(dataset.manifest["files"]) + len(dataset)

@@ -12,7 +12,6 @@ import numpy as np
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.data import build_dataset
 from mindpoint.engine.images import read_image
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
@@ -76,7 +75,7 @@ def _of_split(config: Config, split: str) -> Source:
         content = load_json(block["annotations"])
         where = block["annotations"], block["images"]
         return _coco(split, *where, content, config.classes, config.keypoints, _says_sigmas(config))
-    dataset = build_dataset(config, split)
+    dataset = config.build(f"data.{split}.dataset")
     content = dataset.ground_truth()
     return Source(split, str(dataset), content, config.classes, config.keypoints, _says_sigmas(config), _reader(dataset, content))
 

@@ -1,0 +1,60 @@
+"""One web page with pictures of samples, which needs no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+from dataclasses import dataclass
+from typing import Dict, Sequence
+
+import cv2
+import numpy as np
+
+_STYLE = """
+body { font: 15px/1.4 sans-serif; margin: 1.5em; color: #222; background: #fafafa }
+section { margin: 0 0 2.5em } h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 } h2, p { overflow-wrap: anywhere }
+div { display: flex; flex-wrap: wrap; gap: 10px } figure { margin: 0 } figcaption { font-size: .85em; color: #444 }
+img { display: block; height: 300px } details img { height: 160px } summary { margin: .6em 0; cursor: pointer }
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Pictures of one sample.
+
+    Attributes:
+        name: of the sample, part of file names.
+        facts: which image it is and how it was changed.
+        pictures: BGR uint8 by caption.
+        joints: likewise, a heatmap a joint; may be empty.
+    """
+
+    name: str
+    facts: str
+    pictures: Dict[str, np.ndarray]
+    joints: Dict[str, np.ndarray]
+
+
+def page(samples: Sequence[Shown], title: str) -> str:
+    """The page as text."""
+    sections = "\n".join(map(_section, samples))
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n'
+        f"<body><h1>{html.escape(title)}</h1>\n{sections}\n</body></html>\n"
+    )
+
+
+def _section(sample: Shown) -> str:
+    joints = f"<details><summary>each joint's heatmap</summary>{_figures(sample.joints)}</details>" if sample.joints else ""
+    name, facts = html.escape(sample.name), html.escape(sample.facts)
+    return f'<section id="{name}"><h2>{name}</h2><p>{facts}</p>{_figures(sample.pictures)}{joints}</section>'
+
+
+def _figures(pictures: Dict[str, np.ndarray]) -> str:
+    return "<div>" + "".join(_figure(caption, picture) for caption, picture in pictures.items()) + "</div>"
+
+
+def _figure(caption: str, picture: np.ndarray) -> str:
+    data = base64.b64encode(cv2.imencode(".jpg", picture)[1].tobytes()).decode()
+    caption = html.escape(caption)
+    return f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
