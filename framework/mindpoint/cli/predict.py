@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.prediction_files import PredictionFiles
+    from mindpoint.engine.prediction_files import PredictionFiles, refuse_existing
     from mindpoint.engine.sources import count_frames, find_sources
     from mindpoint.predictor import Predictor
     from mindpoint.runtime import logs
@@ -37,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     formats = _formats(args.format)
     sources = find_sources(args.inputs, args.recursive, sys.stdin)
-    _refuse_folder_of_inputs(args.out, sources)
+    if args.out is not None:
+        _refuse_folder_of_inputs(args.out, sources)
+        if not args.overwrite:
+            refuse_existing(Path(args.out), formats, sources)
     predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set)
     folder = _out_folder(args.out)
     skipped: List[Exception] = []
@@ -47,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"mindpoint: skipped: {error}", file=sys.stderr)
 
     started, interrupted = time.monotonic(), False
-    with PredictionFiles(folder, formats, sources, predictor.keypoints, predictor.classes, args.overwrite) as files:
+    with PredictionFiles(folder, formats, sources, predictor.keypoints, predictor.classes) as files:
         try:
             found = predictor.stream(sources, most=args.frames, skipped=skip)
             for prediction in track(found, count_frames(sources, args.frames), "predicting"):
@@ -72,11 +75,11 @@ def _formats(text: Optional[str]) -> List[str]:
     return list(dict.fromkeys(names))
 
 
-def _refuse_folder_of_inputs(out: Optional[str], sources: list) -> None:
+def _refuse_folder_of_inputs(out: str, sources: list) -> None:
     from mindpoint.errors import OutputError
 
     holders = {Path(source.name).resolve().parent for source in sources if source.kind != "camera"}
-    if out is not None and Path(out).resolve() in holders:
+    if Path(out).resolve() in holders:
         raise OutputError(f"{out}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
 
 

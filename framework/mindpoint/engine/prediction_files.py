@@ -32,26 +32,18 @@ class PredictionFiles:
     Args:
         formats: names of :data:`FORMATS`.
         sources: where the predictions come from, in their order; names of pictures and image ids follow from them.
-        overwrite: files of these names may be there.
 
     Raises:
-        OutputError: a file of one of the names is there, or cannot be written.
+        OutputError: a file cannot be written.
     """
 
-    def __init__(
-        self, folder: Path, formats: Sequence[str], sources: Sequence[Source], keypoints: Keypoints, classes: Sequence[str], overwrite: bool
-    ):
+    def __init__(self, folder: Path, formats: Sequence[str], sources: Sequence[Source], keypoints: Keypoints, classes: Sequence[str]):
         self.folder, self.formats, self.keypoints = folder, formats, keypoints
-        self.pictures = picture_names(sources) if "pictures" in formats else {}
+        self.pictures = picture_names(sources)
         self.images = self.objects = 0
         self._category_ids = list(range(1, len(classes) + 1))
         named = all(source.kind == "image" and source.stem.isdigit() for source in sources)
         self._ids = {source.name: int(source.stem) for source in sources} if named else {}
-        wanted = [*self.pictures.values(), *(FORMATS[name] for name in formats if FORMATS[name])]
-        there = [name for name in wanted if (folder / name).exists()]
-        if there and not overwrite:
-            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-            raise OutputError(f"{folder / there[0]}{more}: exists; choose another folder with --out, or replace with --overwrite")
 
     def __enter__(self) -> "PredictionFiles":
         self._stack = contextlib.ExitStack()
@@ -106,6 +98,15 @@ class PredictionFiles:
                 self._video.close()
             self._video = _Video(path, prediction.rate)
         self._video.add(prediction.draw())
+
+
+def refuse_existing(folder: Path, formats: Sequence[str], sources: Sequence[Source]) -> None:
+    """Raise OutputError if a file that would be written is there."""
+    pictures = picture_names(sources).values() if "pictures" in formats else ()
+    there = [name for name in (*pictures, *(FORMATS[name] for name in formats if FORMATS[name])) if (folder / name).exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise OutputError(f"{folder / there[0]}{more}: exists; choose another folder with --out, or replace with --overwrite")
 
 
 def picture_names(sources: Sequence[Source]) -> Dict[str, str]:

@@ -1,0 +1,388 @@
+"""Prediction with the toy model, which finds the one bright cell of an image: every kind of input, every output read by a common reader."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+import mindpoint
+from mindpoint.cli.main import main
+from mindpoint.engine import sources
+from mindpoint.engine.prediction_files import _Video, picture_names
+from mindpoint.engine.sources import Source, find_sources, to_image
+from mindpoint.errors import ConfigError, DataError
+from toy import Spots
+
+HERE = Path(__file__).parent
+LARGE = 4  # the pictures here are so many times as large as the toy's
+
+
+def picture(index):
+    """An image of 64x64 and the middle of its bright cell, x and y."""
+    sample = Spots(1000)[index]
+    left, top, right, bottom = sample.objects.boxes[0] * LARGE
+    return np.kron(sample.image, np.ones((LARGE, LARGE, 1), np.uint8)), ((left + right) / 2, (top + bottom) / 2)
+
+
+def video(path, count, fourcc="mp4v", rate=7.0, size=(64, 64)):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), rate, size)
+    for index in range(count):
+        writer.write(cv2.resize(picture(index)[0], size, interpolation=cv2.INTER_NEAREST))
+    writer.release()
+    assert path.stat().st_size > 1000
+    return path
+
+
+def frames(path):
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    while True:
+        there, image = capture.read()
+        if not there:
+            return found, capture.get(cv2.CAP_PROP_FPS)
+        found.append(image)
+
+
+def joint(record):
+    point = record["objects"][0]["keypoints"][0]
+    return point["x"], point["y"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    assert main(["train", str(HERE / "toy.yaml"), "--out", str(folder), "--set", "train.epochs=8"]) == 0
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def predictor(run):
+    return mindpoint.Predictor(run, batch_size=2)
+
+
+@pytest.fixture
+def predict(run, tmp_path, monkeypatch, capsys):
+    """The command in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = main(["predict", run, *map(str, arguments)])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_every_kind_of_image(predict, tmp_path):
+    """Colour, grey, alpha, 16 bits and an EXIF orientation: the same spot in each."""
+    image, (x, y) = picture(3)
+    cv2.imwrite("1.png", image)
+    cv2.imwrite("2.png", cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    cv2.imwrite("3.png", np.dstack([image, np.full(image.shape[:2], 9, np.uint8)]))
+    cv2.imwrite("4.png", image.astype(np.uint16) * 257)
+    cv2.imwrite("5.tiff", image.astype(np.uint16) * 257)
+    turned = cv2.imencode(".jpg", cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE))[1].tobytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6: to be turned to the right
+    Path("6.jpg").write_bytes(turned[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + turned[2:])
+    code, out, err = predict(".", "--out", "found", "--batch", 4)
+    assert code == 0 and "6 objects in 6 images" in out and not err
+    records = json.loads(Path("found/predictions.json").read_text())
+    assert [record["image"] for record in records] == ["1.png", "2.png", "3.png", "4.png", "5.tiff", "6.jpg"]
+    for record in records:
+        assert joint(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
+        drawn = cv2.imread(f"found/{Path(record['image']).stem}.jpg").astype(int)
+        assert np.abs(drawn - image).max() > 50
+
+
+def test_the_formats_say_the_same_and_open_in_common_readers(predict):
+    for index in (11, 205):
+        cv2.imwrite(f"{index:012d}.png", picture(index)[0])
+    assert predict("*.png", "--out", "found")[0] == 0
+    records = json.loads(Path("found/predictions.json").read_text())
+    assert [(record["id"], Path(record["image"]).name) for record in records] == [(11, "000000000011.png"), (205, "000000000205.png")]
+    rows = list(csv.DictReader(open("found/predictions.csv", newline="")))
+    truth = COCO()
+    truth.dataset = {"images": [{"id": 11}, {"id": 205}], "annotations": [], "categories": [{"id": 1, "name": "spot"}]}
+    truth.createIndex()
+    coco = truth.loadRes("found/coco_results.json")
+    for record, row in zip(records, rows):
+        found = record["objects"][0]
+        annotation = coco.loadAnns(coco.getAnnIds(imgIds=record["id"]))[0]
+        left, top, right, bottom = found["box"]
+        assert annotation["bbox"] == pytest.approx([left, top, right - left, bottom - top])
+        assert annotation["keypoints"] == pytest.approx([*joint(record), 1])
+        assert (row["id"], row["class"], row["object"], row["frame"]) == (str(record["id"]), "spot", "0", "")
+        assert [float(row[name]) for name in ("left", "top", "right", "bottom", "score")] == pytest.approx([*found["box"], found["score"]])
+        assert (float(row["center_x"]), float(row["center_y"]), row["center_from_heatmap"]) == (*joint(record), "1")
+
+
+def test_video(predict):
+    """Frame by frame: right number, place, time; the drawn video has the rate and size of the first."""
+    video(Path("a.mp4"), 6)
+    video(Path("b.avi"), 3, "MJPG", 12.5)
+    code, out, err = predict("a.mp4", "b.avi", "--out", "found", "--batch", 4)
+    assert code == 0 and "9 objects in 9 images" in out and not err
+    records = json.loads(Path("found/predictions.json").read_text())
+    assert [(record["image"], record["frame"], record["id"]) for record in records] == [
+        *(("a.mp4", index, 1 + index) for index in range(6)),
+        *(("b.avi", index, 7 + index) for index in range(3)),
+    ]
+    assert [record["time"] for record in records[:3]] == pytest.approx([0, 1 / 7, 2 / 7], abs=1e-6)
+    for record in records:
+        assert joint(record) == pytest.approx(picture(record["frame"])[1], abs=2)
+    for name, count, rate in (("a", 6, 7.0), ("b", 3, 12.5)):
+        drawn, found_rate = frames(f"found/{name}.mp4")
+        assert len(drawn) == count and found_rate == pytest.approx(rate)
+        for index, image in enumerate(drawn):
+            assert image.shape == (64, 64, 3)
+            plain = cv2.resize(picture(index)[0], (64, 64)).astype(int)
+            assert np.abs(image - plain).max() > 50 and np.median(np.abs(image - plain)) < 20
+
+
+def test_a_video_of_odd_sides_gets_even_ones(tmp_path):
+    """MPEG-4 knows no others; nothing is cut off. A later frame of another size is fitted into the first one's."""
+    writer = _Video(tmp_path / "a.mp4", 5)
+    writer.add(np.full((65, 63, 3), 200, np.uint8))
+    writer.add(np.full((130, 126, 3), 200, np.uint8))
+    writer.close()
+    drawn, _ = frames(tmp_path / "a.mp4")
+    assert [image.shape for image in drawn] == [(66, 64, 3)] * 2 and min(image.min() for image in drawn) > 190
+
+
+def test_broken_videos_are_reported_and_skipped(predict):
+    Path("text.mp4").write_text("no video")
+    whole = video(Path("whole.avi"), 40, "MJPG").read_bytes()
+    Path("cut.avi").write_bytes(whole[: len(whole) // 2])
+    Path("empty.mp4").touch()
+    cv2.VideoWriter("none.avi", cv2.VideoWriter_fourcc(*"MJPG"), 5, (64, 64)).release()
+    code, out, err = predict("text.mp4", "cut.avi", "empty.mp4", "none.avi", "whole.avi", "--out", "found", "--format", "json,pictures")
+    assert code == 2
+    lines = err.splitlines()
+    assert len(lines) == 4 and all(line.startswith("mindpoint: skipped: ") for line in lines)
+    assert "text.mp4: damaged, or no video" in lines[0] and "cut.avi: damaged: only " in lines[1] and "of 40 frames" in lines[1]
+    assert "none.avi: " in lines[3]
+    records = json.loads(Path("found/predictions.json").read_text())
+    assert sum(record["image"] == "whole.avi" for record in records) == 40
+    kept = sum(record["image"] == "cut.avi" for record in records)
+    assert 5 < kept < 35 and len(frames("found/cut.mp4")[0]) == kept
+    assert sorted(os.listdir("found")) == ["cut.mp4", "predictions.json", "whole.mp4"]
+
+
+def test_addresses_and_cameras(predict, tmp_path):
+    """A file behind an address stands in for a network camera; there is no camera 0 here."""
+    video(tmp_path / "street.mp4", 6)
+    code, out, err = predict(f"file://{tmp_path}/street.mp4", "--frames", 4, "--out", "found")
+    assert code == 0 and "in 4 images" in out, err
+    assert len(frames("found/street.mp4")[0]) == 4
+    code, out, err = predict("0", "--out", "none", "--format", "json")
+    assert code == 2 and err.splitlines() == ["mindpoint: skipped: camera 0: cannot be opened"]
+
+
+def test_an_interruption_keeps_what_there_is(predict, monkeypatch):
+    """As Ctrl-C while the third frame is waited for."""
+    video(Path("a.mp4"), 6)
+    read = sources._read
+
+    def interrupted(*arguments):
+        for frame in read(*arguments):
+            if frame.index == 2:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(sources, "_read", interrupted)
+    code, out, err = predict("a.mp4", "--out", "found", "--batch", 1)
+    assert code == 130 and "2 objects in 2 images" in out
+    assert len(json.loads(Path("found/predictions.json").read_text())) == 2 and len(frames("found/a.mp4")[0]) == 2
+
+
+def test_lists_patterns_and_folders(predict, monkeypatch):
+    for name in ("a/1.png", "a/b/1.png", "a/b/2.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(name, picture(5)[0])
+    Path("a/notes.txt").write_text("no image")
+    names = lambda: [record["image"] for record in json.loads(Path("found/predictions.json").read_text())]  # noqa: E731
+    expected = {
+        ("a",): ["a/1.png"],
+        ("a", "--recursive"): ["a/1.png", "a/b/1.png", "a/b/2.png"],
+        ("a/**/[12].png",): ["a/1.png", "a/b/1.png", "a/b/2.png"],
+        ("a/b/2.png", "a/b", "./a/b/2.png"): ["a/b/2.png", "a/b/1.png", "./a/b/2.png"],
+    }
+    for arguments, files in expected.items():
+        code, _, err = predict(*arguments, "--out", "found", "--overwrite", "--format", "json")
+        assert code == 0 and names() == files, err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a/b/2.png\nno.png\n\na/1.png\r\n"))
+    code, _, err = predict("-", "--out", "found", "--overwrite", "--format", "json,pictures")
+    assert (
+        code == 2
+        and names() == ["a/b/2.png", "a/1.png"]
+        and err.splitlines() == ["mindpoint: skipped: no.png: there is no such image file"]
+    )
+    assert predict("a", "--recursive", "--out", "named", "--format", "pictures")[0] == 0
+    assert sorted(os.listdir("named")) == ["1-2.jpg", "1.jpg", "2.jpg"]
+
+
+def test_nothing_is_overwritten(predict):
+    cv2.imwrite("1.png", picture(5)[0])
+    assert "json, coco, csv in runs/predict-1" in predict("1.png")[1] and "in runs/predict-2" in predict("1.png")[1]
+    Path("mine").mkdir()
+    Path("mine/predictions.csv").write_text("mine")
+    Path("mine/other.txt").write_text("mine")
+    code, _, err = predict("1.png", "--out", "mine")
+    assert code == 2 and "mine/predictions.csv: exists; choose another folder" in err
+    assert sorted(os.listdir("mine")) == ["other.txt", "predictions.csv"] and Path("mine/predictions.csv").read_text() == "mine"
+    assert predict("1.png", "--out", "mine", "--format", "json")[0] == 0
+    assert predict("1.png", "--out", "mine", "--overwrite")[0] == 0
+    assert Path("mine/other.txt").read_text() == "mine" and len(os.listdir("mine")) == 5
+
+
+def test_mistakes(predict):
+    cv2.imwrite("1.png", picture(5)[0])
+    for arguments, message in (
+        (["*.bmp"], "*.bmp: no image and no video fits this pattern"),
+        (["1.png", "--format", "json,xml"], "'xml' is none of pictures, json, coco, csv"),
+        (["1.png", "--threshold", "3"], "threshold: 3.0 is not in 0..1"),
+        (["1.png", "--batch", "0"], "batch_size"),
+    ):
+        code, _, err = predict(*arguments, "--out", "found")
+        assert code == 2 and message in err and len(err.splitlines()) == 1, err
+    assert not Path("found").exists()
+
+
+def test_a_full_disk(run, tmp_path):
+    """A limit on the size of files stands in for the full disk, for text and for a video, which OpenCV cuts off in silence."""
+    cv2.imwrite(str(tmp_path / "1.png"), picture(5)[0])
+    video(tmp_path / "a.mp4", 40)
+    code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+from mindpoint.cli.main import main
+print(main(["predict", {run!r}, "a.mp4", "--out", "json", "--format", "json", "--batch", "8"]))
+print(main(["predict", {run!r}, "a.mp4", "--out", "video", "--format", "pictures", "--batch", "8"]))
+"""
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.stdout.split()[-2:] == ["2", "2"] and "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("mindpoint")]
+    assert len(lines) == 2 and "json: cannot be written: File too large" in lines[0] and "video/a.mp4: cannot be written" in lines[1]
+    assert os.listdir(tmp_path / "json") == os.listdir(tmp_path / "video") == []
+
+
+def test_predictor_takes_arrays_paths_and_iterators(predictor, tmp_path):
+    images, places = zip(*(picture(index) for index in range(5)))
+    cv2.imwrite(str(tmp_path / "0.png"), images[0])
+    one, same = predictor(images[0]), predictor(tmp_path / "0.png")
+    assert len(one) == 1 and (one.source, same.source) == (None, str(tmp_path / "0.png"))
+    np.testing.assert_array_equal(one.detections.keypoints, same.detections.keypoints)
+    for prediction, place in zip(predictor(list(images)), places):
+        assert prediction.detections.keypoints[0, 0] == pytest.approx(place, abs=1)
+    mixed = predictor([images[1], str(tmp_path / "0.png")])
+    assert [prediction.source for prediction in mixed] == [None, str(tmp_path / "0.png")]
+
+
+def test_generators_stream(predictor):
+    """No more than a batch is taken ahead of what is asked for; an endless one is no trouble."""
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(len(taken))
+            yield picture(taken[-1])[0]
+
+    stream = predictor(endless())
+    for index in range(5):
+        assert next(stream).detections.keypoints[0, 0] == pytest.approx(picture(index)[1], abs=1)
+        assert len(taken) <= index // 2 * 2 + 2
+
+
+def test_a_batch_gives_what_single_images_give(run, predictor):
+    images = [picture(index)[0] for index in range(3)]
+    single = mindpoint.Predictor(run, batch_size=1)
+    for first, second in zip(predictor(images), (single(image) for image in images)):
+        np.testing.assert_allclose(first.detections.keypoints, second.detections.keypoints)
+        np.testing.assert_allclose(first.detections.scores, second.detections.scores, atol=1e-5)
+
+
+def test_predictions_convert_and_draw(predictor, tmp_path):
+    prediction = predictor(picture(2)[0])
+    arrays = prediction.to_numpy()
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "boxes": (1, 4), "scores": (1,), "labels": (1,), "keypoints": (1, 1, 3), "from_heatmap": (1, 1)
+    }  # fmt: skip
+    record = prediction.to_records()[0]
+    assert (record["class"], record["score"], record["box"]) == ("spot", float(arrays["scores"][0]), arrays["boxes"][0].tolist())
+    assert [record["keypoints"][0][key] for key in ("x", "y", "score")] == arrays["keypoints"][0, 0].tolist()
+    prediction.save(tmp_path / "drawn.png")
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "drawn.png")), prediction.draw())
+    assert (prediction.draw() != prediction.image).any() and (prediction.draw(boxes=False) != prediction.draw()).any()
+
+
+def test_sizes(run, predictor):
+    """From one pixel to 20,000; what is too large for the network or for OpenCV is refused."""
+    assert len(predictor(np.full((1, 1, 3), 7, np.uint8))) <= 1
+    wide = np.zeros((40, 20000, 3), np.uint8)
+    wide[10:30, 15000:] = 255
+    assert predictor(wide).image.shape == wide.shape
+    with pytest.raises(DataError, match="1x40000 is too large; no side may have more than 32766"):
+        predictor(np.zeros((40000, 1), np.uint8))
+    kept = mindpoint.Predictor(run, overrides=["test.resolution=keep"])
+    assert len(kept(np.full((1, 1, 3), 7, np.uint8))) <= 1
+    with pytest.raises(DataError, match="20000x1000 is too large for the network .* test.resolution=fixed"):
+        kept(np.zeros((1000, 20000), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "array, message",
+    [
+        (np.zeros((4, 4, 2), np.uint8), "shape"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "shape"),
+        (np.zeros((0, 4, 3), np.uint8), "empty"),
+        (np.zeros((4, 4), np.int64), "int64"),
+        (np.full((4, 4), 7.0), "0..1"),
+        (np.full((4, 4), np.nan), "0..1"),
+    ],
+)
+def test_arrays_that_are_no_images(array, message):
+    with pytest.raises(DataError, match=message):
+        to_image(array)
+
+
+def test_arrays_become_images():
+    grey = np.array([[0, 255], [128, 1]], np.uint8)
+    expected = np.repeat(grey[:, :, None], 3, axis=2)
+    for array in (grey, grey[:, :, None], expected, np.dstack([expected, grey]), grey.astype(np.uint16) * 256 + 255, grey / 255):
+        np.testing.assert_array_equal(to_image(array), expected)
+    assert to_image(np.array([[True, False]]))[0, :, 0].tolist() == [255, 0]
+
+
+def test_sources():
+    assert [source.kind for source in find_sources(["0", "rtsp://host/live?x=1"])] == ["camera", "camera"]
+    named = picture_names(
+        [Source("0", "camera"), Source("rtsp://host/live?x=1", "camera"), Source("a/x.mov", "video"), Source("x.png", "image")]
+    )
+    assert list(named.values()) == ["camera-0.mp4", "live.mp4", "x.mp4", "x.jpg"]
+    with pytest.raises(ConfigError):
+        mindpoint.Predictor("nothing", threshold=-1)
+
+
+def test_importing_is_light():
+    code = "import sys, mindpoint; print('cv2' in sys.modules, 'numpy' in sys.modules, mindpoint.Predictor.__name__, 'mindspore' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "Predictor", "False"], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
+def test_ffprobe_reads_the_video(predict):
+    video(Path("a.mp4"), 6)
+    assert predict("a.mp4", "--out", "found", "--format", "pictures")[0] == 0
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,avg_frame_rate", "-of", "csv=p=0"]
+    assert subprocess.run([*command, "found/a.mp4"], capture_output=True, text=True).stdout.strip() == "7/1,6"
