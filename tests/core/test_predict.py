@@ -20,6 +20,7 @@ from mindpoint.engine import sources
 from mindpoint.engine.prediction_files import _Video, picture_names
 from mindpoint.engine.sources import Source, find_sources, to_image
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.runtime.progress import track
 from toy import Spots
 
 HERE = Path(__file__).parent
@@ -386,3 +387,11 @@ def test_ffprobe_reads_the_video(predict):
     assert predict("a.mp4", "--out", "found", "--format", "pictures")[0] == 0
     command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,avg_frame_rate", "-of", "csv=p=0"]
     assert subprocess.run([*command, "found/a.mp4"], capture_output=True, text=True).stdout.strip() == "7/1,6"
+
+
+def test_a_slow_first_image_does_not_stop_the_progress(monkeypatch, capsys):
+    monkeypatch.setattr("mindpoint.runtime.progress.SECONDS", 0)
+    assert list(track(iter("abc"), None, "looking")) == list("abc")
+    assert list(track("abc", 3, "looking")) == list("abc")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["looking: 1", "looking: 2", "looking: 1 of 3", "looking: 2 of 3"]

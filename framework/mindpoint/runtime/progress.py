@@ -28,7 +28,7 @@ def _lines(items: Iterable, total: Optional[int], what: str) -> Iterable:
     started = said = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
-        if now - said >= SECONDS:
+        if done and now - said >= SECONDS:  # nothing is known of the rate before the first is done
             rate = done / (now - started)
             rest = f" of {total}, {rate:.1f} a second, {clock((total - done) / rate)} left" if total else f", {rate:.1f} a second"
             print(f"{what}: {done}{rest}", file=sys.stderr, flush=True)
