@@ -12,7 +12,7 @@ from mindpoint.registry.entries import declared
 
 FRAMEWORK = Path(__file__).resolve().parents[2] / "framework"
 EVERY_PART = "from mindpoint.registry import *\nfor kind in KINDS:\n    for name in registry(kind.plural).names(): registry(kind.plural)."
-HEAVY = ("mindspore", "cv2", "numpy", "pycocotools", "mindpoint_centernet")
+HEAVY = ("mindspore", "cv2", "numpy", "faster_coco_eval", "mindpoint_centernet")
 
 
 def imported_by(code):

@@ -8,6 +8,7 @@ import pytest
 from mindpoint.contracts.image import InputSpec, Objects, Sample, View
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
+from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.parity import targets as parity
 from mindpoint_centernet.targets.gaussian import gaussian, gaussian_radius, stamp
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
@@ -223,3 +224,30 @@ def test_numpy_parts_import_no_mindspore():
 
     code = "import sys, mindpoint_centernet.parity.targets, mindpoint_centernet.transforms.color; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_ideal_maps_decode_to_the_objects(flip):
+    """Two people and a joint of one not labelled, through the decoder, also with the maps of the mirrored image."""
+    people = Keypoints(["nose", "left_hand", "right_hand"])
+    boxes = [[8, 6, 50, 60], [52, 20, 92, 58]]
+    points = [[[20, 10, 2], [14, 41, 1], [44, 30, 2]], [[70, 25, 2], [60, 40, 2], [0, 0, 0]]]
+    sample = sample_of(boxes, points)
+    encoder, decoder = MultiPoseTargets(people, ["person"], SPEC, max_objects=1), MultiPoseDecoder(people, ["person"])
+    raw = {name: values[None] for name, values in decoder.raw(encoder.ideal_maps(sample)).items()}
+    raw = {name: np.nan_to_num(values, nan=5.0) for name, values in raw.items()}
+    (found,) = decoder(raw, [WHOLE], decoder.mirror(raw) if flip else None)
+    found = found.select(found.scores > 0.9)
+    order = np.argsort(found.boxes[:, 0])
+    np.testing.assert_allclose(found.boxes[order], boxes, atol=1e-3)
+    np.testing.assert_allclose(found.keypoints[order][0], np.array(points[0])[:, :2], atol=1e-3)
+    np.testing.assert_allclose(found.keypoints[order][1][:2], np.array(points[1])[:2, :2], atol=1e-3)
+
+
+def test_ideal_maps_say_nothing_where_the_truth_does_not():
+    maps = MultiPoseTargets(TWO, ["a"], SPEC).ideal_maps(sample_of([], np.zeros((0, 2, 3))))
+    assert not maps["hm"].any() and not maps["hm_hp"].any()
+    assert all(np.isnan(maps[name]).all() for name in ("wh", "reg", "hps", "hp_offset"))
+    one = MultiPoseTargets(TWO, ["a"], SPEC).ideal_maps(sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1]))
+    np.testing.assert_allclose(one["wh"][:, 3, 20], [10.5, 13.5])  # of the only object that is no crowd, wherever one looks
+    assert np.isnan(one["hps"]).all() and (one["hm"] == 1).sum() == 1

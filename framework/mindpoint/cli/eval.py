@@ -3,32 +3,116 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional, Tuple
 
-HELP = "evaluate a checkpoint: COCO statistics and result file"
+if TYPE_CHECKING:
+    from mindpoint.config import Config
+    from mindpoint.contracts.data import Dataset, Metric
+    from mindpoint.engine.evaluation import Evaluation
+    from mindpoint.engine.model import Model
+
+HELP = "evaluate a model or a result file: statistics, results"
+
+RESULTS_CONFIG = "dla34_dcn_coco"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
-    parser.add_argument("--split", default="val", help="which data to evaluate on: data.SPLIT (default: val)")
-    parser.add_argument("--out", metavar="DIR", help="where statistics.json and results.json go (default: eval-SPLIT-CHECKPOINT beside it)")
+    parser.add_argument(
+        "--mode",
+        choices=("val", "test"),
+        default="val",
+        help="val: statistics and results; test: only results, for images without annotations (default: val)",
+    )
+    parser.add_argument("--split", help="which data to evaluate on: data.SPLIT (default: as --mode)")
+    parser.add_argument(
+        "--coco", metavar="DIR", help="evaluate on a folder in COCO's layout (annotations/, val2017/, ...), not on data.SPLIT"
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FILE",
+        help=f"evaluate this result file, without a model (keypoints and metric: --config, or {RESULTS_CONFIG})",
+    )
+    parser.add_argument(
+        "--oracle",
+        metavar="HEADS",
+        help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: eval-SPLIT-NAME beside the model or result file)")
 
 
 def run(args: argparse.Namespace) -> int:
+    from mindpoint.engine.coco_folder import coco_overrides
     from mindpoint.engine.data import build_dataset, build_metric
-    from mindpoint.engine.evaluation import evaluate, save_evaluation
     from mindpoint.engine.files import make_folder, write_text
-    from mindpoint.engine.model import open_model
     from mindpoint.runtime import logs
+
+    _check(args)
+    logs.setup()
+    args.split = args.split or args.mode
+    overrides = [*(coco_overrides(args.coco, args.split) if args.coco else []), *args.set]
+    model, config = _open(args, overrides)
+    dataset, metric = build_dataset(config, args.split), build_metric(config)
+    place = model.place if model else Path(args.results)
+    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}")
+    write_text(folder / "config.yaml", config.to_yaml())
+    if args.mode == "test":
+        return _write_submission(model, dataset, metric, folder)
+    evaluation = _evaluate(args, model, dataset, metric)
+    print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from mindpoint.errors import ConfigError
+
+    if (args.model is None) == (args.results is None):
+        raise ConfigError("give either a MODEL, or a result file with --results")
+    for name in ("oracle", "mode"):
+        if args.results and getattr(args, name) not in (None, "val"):
+            raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
+    if args.mode == "test" and args.oracle:
+        raise ConfigError("--mode test has no annotations: --oracle is not possible")
+
+
+def _open(args: argparse.Namespace, overrides: list) -> "Tuple[Optional[Model], Config]":
+    from mindpoint.config import load_config
+    from mindpoint.engine.model import open_model
+    from mindpoint.engine.oracle import Oracle
+
+    if args.results:
+        return None, load_config(args.config or RESULTS_CONFIG, overrides)
+    model = open_model(args.model, args.config, overrides)
+    if args.oracle:
+        model.detector.oracle = Oracle(model.config, model.detector.decoder, args.oracle, model.detector.maps)
+    return model, model.config
+
+
+def _evaluate(args: argparse.Namespace, model: "Optional[Model]", dataset: "Dataset", metric: "Metric") -> "Evaluation":
+    from mindpoint.engine.evaluation import evaluate, evaluate_results
     from mindpoint.runtime.progress import track
 
-    logs.setup()
-    model = open_model(args.model, args.config, args.set)
-    dataset, metric = build_dataset(model.config, args.split), build_metric(model.config)
-    folder = make_folder(args.out or model.place.parent / f"eval-{args.split}-{model.place.stem}")
-    write_text(folder / "config.yaml", model.config.to_yaml())
-    result = evaluate(model.detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
-    save_evaluation(result, folder)
-    print(f"{result.table}\nstatistics.json and results.json are in {folder}")
+    if model is None:
+        return evaluate_results(metric.read_results(args.results, dataset.ground_truth()), dataset, metric)
+    return evaluate(model.detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
+
+
+def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> str:
+    from mindpoint.engine.evaluation import save_evaluation
+
+    save_evaluation(evaluation, folder, with_results=not args.results)
+    written = "statistics.json is" if args.results else "statistics.json and results.json are"
+    return f"{written} in {folder}"
+
+
+def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", folder: Path) -> int:
+    from mindpoint.engine.evaluation import detect_all, save_submission
+    from mindpoint.runtime.progress import track
+
+    detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting"))
+    name, count = save_submission(detections, dataset, metric, folder)
+    print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
     return 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint.contracts.analysis import Analysis
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import Sample, View
 from mindpoint.errors import ConfigError
@@ -32,6 +33,11 @@ class Dataset(ABC):
     @abstractmethod
     def ground_truth(self) -> dict:
         """All annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; the ids are those of the samples."""
+
+    @property
+    def name(self) -> str:
+        """A short name for files, such as ``val2017``."""
+        return type(self).__name__
 
     def __str__(self) -> str:
         """What an evaluation on it names: the source, the number of images, and which were left out."""
@@ -59,6 +65,14 @@ class TargetEncoder(ABC):
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
         """Named arrays of fixed shape and dtype (float32 or int32), one entry a target; ``sample.view`` is set."""
 
+    def ideal_maps(self, sample: Sample) -> Dict[str, np.ndarray]:
+        """What the heads should give for this sample: ``(C, H, W)`` float32 by head, heatmaps in 0..1.
+
+        NaN where the annotations do not say it. ``sample.view`` is set. Used to evaluate with the truth in place of heads, which an
+        encoder that leaves this out does not offer.
+        """
+        return {}
+
 
 class Decoder(ABC):
     """Network output to detections, in numpy. The constructor may name ``keypoints`` and ``classes``."""
@@ -74,6 +88,19 @@ class Decoder(ABC):
             views: one a batch row, with ``mirror`` False.
             mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
         """
+
+    def raw(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Maps as :meth:`TargetEncoder.ideal_maps` gives them, turned into raw head outputs: the inverse of what decoding does first,
+        such as a sigmoid. NaN stays NaN."""
+        return dict(active)
+
+    def mirror(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Raw maps ``(B, C, H, W)`` of images to those of the mirrored images, and back."""
+        raise ConfigError(f"{type(self).__name__} cannot mirror maps: set test.flip=false")
+
+    def heatmaps(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """What of the raw maps ``(B, C, H, W)`` is worth looking at: ``(B, H, W)`` float32 in 0..1 by a name such as ``joints``."""
+        return {}
 
     @abstractmethod
     def merge(self, parts: Sequence[Detections]) -> Detections:
@@ -121,3 +148,19 @@ class Metric(ABC):
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
         """Sentences on what in this input would make the statistics zero or undefined; empty if nothing does."""
         return []
+
+    def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
+        """What lies behind the statistics, for a report; arguments as of :meth:`evaluate`."""
+        return Analysis()
+
+    def read_results(self, path: str, ground_truth: dict) -> List[dict]:
+        """The records of a result file as :meth:`results` gives them. Raises DataError with file and record for what is wrong."""
+        raise ConfigError(f"{type(self).__name__} cannot read result files")
+
+    def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
+        """File name and records as an evaluation server wants them.
+
+        Args:
+            data: name of the data set, see :attr:`Dataset.name`.
+        """
+        return "results.json", list(results)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Decoder
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import InputSpec, View
+from mindpoint.contracts.image import InputSpec, Objects, View
+from mindpoint.engine.oracle import Oracle
 from mindpoint.engine.preprocess import prepare
 
 Forward = Callable[[np.ndarray], Dict[str, np.ndarray]]
@@ -21,20 +22,26 @@ class Detector:
     Args:
         forward: the network, for at most ``test.batch_size`` images at once.
         divisor: what height and width of its input must be multiples of.
+        maps: names of the maps that it gives.
+
+    Attributes:
+        oracle: puts the truth in place of heads; None: the network's own output counts.
     """
 
-    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int):
+    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int, maps: Sequence[str]):
         self.settings = config.section("test")
         self.input_spec: InputSpec = config.input_spec
-        self.forward, self.decoder, self.divisor = forward, decoder, divisor
+        self.forward, self.decoder, self.divisor, self.maps = forward, decoder, divisor, tuple(maps)
+        self.oracle: Optional[Oracle] = None
 
-    def __call__(self, images: Sequence[np.ndarray]) -> List[Detections]:
-        """Detections of each BGR uint8 image ``(H, W, 3)``, in its pixels."""
+    def __call__(self, images: Sequence[np.ndarray], objects: Optional[Sequence[Objects]] = None) -> List[Detections]:
+        """Detections of each BGR uint8 image ``(H, W, 3)``, in its pixels. ``objects``: what is annotated in each, for ``oracle``."""
         parts: List[List[Detections]] = [[] for _ in images]
         for scale in self.settings.scales:
             prepared = [prepare(image, self.input_spec, self.settings.resolution, scale, self.divisor) for image in images]
             for rows in self._batches([array.shape for array, _ in prepared]):
-                found = self._run(np.stack([prepared[row][0] for row in rows]), [prepared[row][1] for row in rows])
+                truth = [objects[row] for row in rows] if self.oracle else []
+                found = self._run(np.stack([prepared[row][0] for row in rows]), [prepared[row][1] for row in rows], truth)
                 for row, detections in zip(rows, found):
                     parts[row].append(detections)
         if len(self.settings.scales) == 1 and not self.settings.nms:
@@ -50,9 +57,17 @@ class Detector:
             batches += [rows[start : start + size] for start in range(0, len(rows), size)]
         return batches
 
-    def _run(self, batch: np.ndarray, views: list) -> List[Detections]:
+    def heatmaps(self, image: np.ndarray) -> Tuple[Dict[str, np.ndarray], View]:
+        """What the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they cover."""
+        array, view = prepare(image, self.input_spec, self.settings.resolution, 1.0, self.divisor)
+        return {name: value[0] for name, value in self.decoder.heatmaps(self.forward(array[None])).items()}, view
+
+    def _run(self, batch: np.ndarray, views: list, objects: Sequence[Objects]) -> List[Detections]:
         maps = self.forward(batch)
         mirrored = self.forward(np.ascontiguousarray(batch[:, :, :, ::-1])) if self.settings.flip else None
+        if self.oracle:
+            maps = self.oracle.replace(maps, objects, views, batch.shape[2:], mirrored=False)
+            mirrored = self.oracle.replace(mirrored, objects, views, batch.shape[2:], mirrored=True) if self.settings.flip else None
         return self.decoder(maps, views, mirrored)
 
 
@@ -79,4 +94,4 @@ def build_detector(config: Config, forward: Forward, maps: Mapping[str, int], di
     decoder = config.build("model.decoder")
     blank = {name: np.zeros((1, count, 2, 2), np.float32) for name, count in maps.items()}
     decoder(blank, [View((1.0, 1.0), 2.0)])  # a decoder that cannot read these maps says so before anything runs
-    return Detector(config, forward, decoder, divisor)
+    return Detector(config, forward, decoder, divisor, list(maps))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Tuple
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.detections import Detections
-from mindpoint.engine.files import write_text
+from mindpoint.contracts.image import Sample
 from mindpoint.engine.detector import Detector
+from mindpoint.engine.files import replaced, write_text
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Evaluation:
     Attributes:
         data: what was evaluated on, in words.
         statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
-        detections: by image id.
+        detections: by image id; empty if the results came from a file.
         results: the same as COCO result records.
         table: the statistics as text, and below what may be wrong.
     """
@@ -39,14 +41,12 @@ Track = Callable[[Iterable, int], Iterable]
 def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, Detections]:
     """Detections of every image by id. ``track(iterable, total)`` shows the progress over images."""
     found: Dict[int, Detections] = {}
-    waiting: List[Tuple[int, object]] = []
-    size = detector.settings.batch_size
+    waiting: List[Sample] = []
     for index in track(range(len(dataset)), len(dataset)):
-        sample = dataset[index]
-        waiting.append((sample.image_id, sample.image))
-        if len(waiting) == size or index == len(dataset) - 1:
-            for (image_id, _), detections in zip(waiting, detector([image for _, image in waiting])):
-                found[image_id] = detections
+        waiting.append(dataset[index])
+        if len(waiting) == detector.settings.batch_size or index == len(dataset) - 1:
+            every = detector([sample.image for sample in waiting], [sample.objects for sample in waiting])
+            found.update((sample.image_id, detections) for sample, detections in zip(waiting, every))
             waiting = []
     return found
 
@@ -55,17 +55,39 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
     """Detect in every image of a data set and compare with its ground truth."""
     detections = detect_all(detector, dataset, track)
     truth = dataset.ground_truth()
-    results = metric.results(detections, truth)
-    statistics = metric.evaluate(truth, results, list(detections))
-    table = "\n".join([str(dataset), metric.table(statistics), *metric.diagnose(truth, results, list(detections))])
-    return Evaluation(str(dataset), statistics, detections, results, table)
+    return _measured(str(dataset), metric, truth, metric.results(detections, truth), list(detections), detections)
 
 
-def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``statistics.json`` and ``results.json``.
+def evaluate_results(results: Sequence[dict], dataset: Dataset, metric: Metric) -> Evaluation:
+    """Compare result records with the ground truth of all images of a data set."""
+    truth = dataset.ground_truth()
+    return _measured(str(dataset), metric, truth, list(results), [image["id"] for image in truth["images"]], {})
+
+
+def _measured(
+    data: str, metric: Metric, truth: dict, results: List[dict], image_ids: List[int], detections: Dict[int, Detections]
+) -> Evaluation:
+    statistics = metric.evaluate(truth, results, image_ids)
+    table = "\n".join([data, metric.table(statistics), *metric.diagnose(truth, results, image_ids)])
+    return Evaluation(data, statistics, detections, results, table)
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:
+    """Write ``statistics.json`` and, ``with_results``, ``results.json``.
 
     The first holds ``data``, what was evaluated on, and ``statistics``, undefined ones null; the second has COCO's result format.
     """
     statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
     write_text(folder / "statistics.json", json.dumps({"data": evaluation.data, "statistics": statistics}, indent=2) + "\n")
-    write_text(folder / "results.json", json.dumps(evaluation.results))
+    if with_results:
+        write_text(folder / "results.json", json.dumps(evaluation.results))
+
+
+def save_submission(detections: Dict[int, Detections], dataset: Dataset, metric: Metric, folder: Path) -> Tuple[str, int]:
+    """Write the results as the evaluation server wants them, as JSON and zipped; returns the zip file's name and their number."""
+    name, records = metric.submission(metric.results(detections, dataset.ground_truth()), dataset.name)
+    write_text(folder / name, json.dumps(records))
+    zipped = folder / f"{Path(name).stem}.zip"
+    with replaced(zipped) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / name, name)
+    return zipped.name, len(records)

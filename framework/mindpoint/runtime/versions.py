@@ -7,7 +7,7 @@ from typing import Dict
 
 import importlib_metadata
 
-PACKAGES = ("mindpoint", "mindspore", "numpy", "opencv-python-headless", "pycocotools")
+PACKAGES = ("mindpoint", "mindspore", "numpy", "opencv-python-headless", "faster-coco-eval")
 
 
 def versions() -> Dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import List, Optional
 
 import numpy as np
@@ -27,6 +28,7 @@ class CocoKeypoints(Dataset):
         images: folder that the records' ``file_name`` is relative to.
         classes: category names; an object's label is the index of its category's name.
         with_objects: keep only images with at least one annotation (the official training set).
+        unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; there is nothing to train on.
         image_ids: keep only these images, in this order.
 
     Raises:
@@ -42,9 +44,10 @@ class CocoKeypoints(Dataset):
         classes: List[str],
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
+        unlabelled: bool = False,
     ) -> None:
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
-        self.joints, self.classes = len(keypoints), list(classes)
+        self.joints, self.classes, self.unlabelled = len(keypoints), list(classes), unlabelled
         content = self._read()
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
@@ -58,6 +61,11 @@ class CocoKeypoints(Dataset):
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    @property
+    def name(self) -> str:
+        """The annotation file's name without ending and COCO's prefix: ``val2017``, ``test-dev2017``."""
+        return re.sub("^(person_keypoints|instances|image_info)_", "", os.path.splitext(os.path.basename(self.annotations))[0])
 
     def __str__(self) -> str:
         return f"{self.annotations}: {len(self)} of {self._listed} images" + ", only those with annotations" * self.with_objects
@@ -102,7 +110,7 @@ class CocoKeypoints(Dataset):
         return content
 
     def _read(self) -> dict:
-        return read_annotations(self.annotations, self.classes, self.joints)
+        return read_annotations(self.annotations, self.classes, self.joints, self.unlabelled)
 
     def _pack(self, content: dict) -> None:
         """The objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""

@@ -9,16 +9,19 @@ from typing import Any, Callable, Dict, List, Sequence
 from mindpoint.errors import DataError
 
 
-def read_annotations(path: str, classes: Sequence[str], joints: int) -> dict:
+def read_annotations(path: str, classes: Sequence[str], joints: int, unlabelled: bool = False) -> dict:
     """The file as a COCO dictionary, restricted to the categories of ``classes``.
 
     Absent ``area`` becomes that of the box, ``iscrowd`` 0, ``num_keypoints`` the number of joints with a visibility above 0.
+    An ``unlabelled`` file needs no annotations, and those that it has are left out.
 
     Raises:
         DataError: no such file, no JSON, a list or record that lacks keys, a category that is not there, ids that repeat
             or refer to no image, a box or keypoint array of the wrong length or with values that are no finite numbers.
     """
     content = load_json(path)
+    if unlabelled:
+        content = {**content, "annotations": []}
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise DataError(f"{path}: has no list '{key}'; a COCO annotation file holds images, annotations and categories")

@@ -21,6 +21,7 @@ from mindpoint.contracts.image import View
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
+from mindpoint_centernet.decoders.oks_nms import oks_nms
 from mindpoint_centernet.decoders.soft_nms import soft_nms
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class MultiPoseDecoder(Decoder):
         distance_factor: a peak counts as near within this share of the box's longer side.
         box_margin: a peak must lie in the box, widened on each side by this share of its width and height.
         joint_activation: what turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint heatmaps.
+        suppression: what ``merge`` does with overlapping detections: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
+            ``oks`` removes those whose keypoints are alike (:func:`oks_nms`).
+        oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two.
         nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
         stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of good boxes with the
@@ -58,6 +62,8 @@ class MultiPoseDecoder(Decoder):
         distance_factor: float = 0.3,
         box_margin: float = 0.0,
         joint_activation: Literal["sigmoid", "none"] = "sigmoid",
+        suppression: Literal["soft", "oks"] = "soft",
+        oks_threshold: float = 0.9,
         nms_sigma: float = 0.5,
         nms_threshold: float = 0.001,
         stale_tail: bool = False,
@@ -66,6 +72,10 @@ class MultiPoseDecoder(Decoder):
             raise ConfigError(f"MultiPoseDecoder: top_k is {top_k}; it must be at least 1")
         if nms_sigma <= 0:
             raise ConfigError(f"MultiPoseDecoder: nms_sigma is {nms_sigma}; it must be positive")
+        if suppression not in ("soft", "oks"):
+            raise ConfigError(f"MultiPoseDecoder: suppression is '{suppression}'; it must be 'soft' or 'oks'")
+        if not 0 < oks_threshold <= 1:
+            raise ConfigError(f"MultiPoseDecoder: oks_threshold is {oks_threshold}; it must be above 0 and at most 1")
         if joint_activation not in ("sigmoid", "none"):
             raise ConfigError(f"MultiPoseDecoder: joint_activation is '{joint_activation}'; it must be 'sigmoid' or 'none'")
         self._keypoints = keypoints
@@ -74,6 +84,7 @@ class MultiPoseDecoder(Decoder):
         self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
         self._nms = dict(sigma=nms_sigma, threshold=nms_threshold)
         self._stale_tail = stale_tail
+        self._suppression, self._oks_threshold = suppression, oks_threshold
 
     def __call__(self, maps: Maps, views: Sequence[View], mirrored: Optional[Maps] = None) -> List[Detections]:
         """See :class:`Decoder`. At most ``top_k`` detections an image.
@@ -93,21 +104,44 @@ class MultiPoseDecoder(Decoder):
         return found
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
-        """All detections after Gaussian soft suppression among those of the same class (:func:`soft_nms`), best first."""
+        """All detections after suppression among those of the same class, best first; how is said by ``suppression``."""
         everything = Detections.concatenate(list(parts))
-        kept = []
-        for label in np.unique(everything.labels):
-            group = everything.select(everything.labels == label)
-            rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
-            count = len(scores) if self._stale_tail else live
-            joints = group.select(joint_rows[:count])
-            kept.append(replace(joints, boxes=group.boxes[rows[:count]], scores=scores[:count]))
-        merged = Detections.concatenate(kept or [everything])
+        groups = [everything.select(everything.labels == label) for label in np.unique(everything.labels)]
+        suppress = self._soften if self._suppression == "soft" else self._keep_dissimilar
+        merged = Detections.concatenate([suppress(group) for group in groups] or [everything])
         return merged.select(np.argsort(-merged.scores, kind="stable"))
 
     def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str]) -> Dict[str, str]:
         """See :class:`Decoder`."""
         return decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
+
+    def raw(self, active: Maps) -> Dict[str, np.ndarray]:
+        """See :class:`Decoder`. Heatmaps are held at ``1e-7`` from 0 and 1, whose logits are infinite."""
+        logits = {}
+        for name, values in active.items():
+            if name in self._activated:
+                inside = np.clip(np.asarray(values, np.float64), 1e-7, 1 - 1e-7)
+                values = np.log(inside / (1 - inside))
+            logits[name] = np.asarray(values, np.float32)
+        return logits
+
+    def mirror(self, maps: Maps) -> Dict[str, np.ndarray]:
+        """See :class:`Decoder`."""
+        return mirror_maps(maps, self._keypoints.flip_index)
+
+    def heatmaps(self, maps: Maps) -> Dict[str, np.ndarray]:
+        """See :class:`Decoder`. The highest score of all classes as ``centres``, of all joints as ``joints``."""
+        active = activate({name: maps[name] for name in ("hm", "hm_hp") if name in maps}, self._activated)
+        return {{"hm": "centres", "hm_hp": "joints"}[name]: np.clip(values.max(axis=1), 0, 1) for name, values in active.items()}
+
+    def _soften(self, group: Detections) -> Detections:
+        rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
+        count = len(scores) if self._stale_tail else live
+        joints = group.select(joint_rows[:count])
+        return replace(joints, boxes=group.boxes[rows[:count]], scores=scores[:count])
+
+    def _keep_dissimilar(self, group: Detections) -> Detections:
+        return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
 
     def _check(self, maps: Maps) -> None:
         for name in ("hm", "wh", "hps"):
@@ -130,16 +164,22 @@ def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np
 def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
     """Flip test: mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (CenterNet ``detectors/multi_pose.py``).
 
-    What is mirrored back: place, the sign of x in ``hps``, and left and right joints (``flip_index``) in ``hps`` and ``hm_hp``. The
-    offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
+    The offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
     """
-    back = {name: mirrored[name][..., ::-1] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}
-    batch, channels, height, width = back["hps"].shape
-    joints = back["hps"].reshape(batch, channels // 2, 2, height, width)[:, flip_index]
-    back["hps"] = (joints * np.array([-1, 1], np.float32)[:, None, None]).reshape(batch, channels, height, width)
-    if "hm_hp" in back:
-        back["hm_hp"] = back["hm_hp"][:, flip_index]
+    back = mirror_maps({name: mirrored[name] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}, flip_index)
     return {name: (values + back[name]) / 2 if name in back else values for name, values in maps.items()}
+
+
+def mirror_maps(maps: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
+    """Maps ``(B, C, H, W)`` of images to those of the mirrored images: place, the sign of x in ``hps``, left and right joints."""
+    mirrored = {name: values[..., ::-1] for name, values in maps.items()}
+    if "hps" in mirrored:
+        batch, channels, height, width = mirrored["hps"].shape
+        joints = mirrored["hps"].reshape(batch, channels // 2, 2, height, width)[:, flip_index]
+        mirrored["hps"] = (joints * np.array([-1, 1], np.float32)[:, None, None]).reshape(batch, channels, height, width)
+    if "hm_hp" in mirrored:
+        mirrored["hm_hp"] = mirrored["hm_hp"][:, flip_index]
+    return mirrored
 
 
 def decode_maps(

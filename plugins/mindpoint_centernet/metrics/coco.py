@@ -1,19 +1,19 @@
-"""Average precision and recall by COCO's rules, computed by pycocotools."""
+"""Average precision and recall by COCO's rules."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
+from mindpoint.contracts.analysis import Analysis
 from mindpoint.contracts.data import Metric
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
+from mindpoint_centernet.metrics import diagnosis, result_file
+from mindpoint_centernet.metrics.analysis import analyse
+from mindpoint_centernet.metrics.evaluator import Task, statistics
 
 _TYPES = ("keypoints", "bbox")
 
@@ -66,14 +66,9 @@ class CocoMetric(Metric):
         Raises:
             DataError: a keypoint list whose length does not fit the configured joints, or a class that is none of the categories.
         """
-        category_ids = self._category_ids(ground_truth)
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-            truth = self._truth(ground_truth)
-            found = self._found(truth, results)
-            stats: Dict[str, float] = {}
-            for kind in self._types:
-                stats.update(_statistics(kind, self._run(kind, truth, found, category_ids, image_ids)))
-        return stats
+        task = self._task(ground_truth, image_ids)
+        known = self._known(task, results)
+        return {name: value for kind in self._kinds(known) for name, value in statistics(kind, task.curves(kind, known)).items()}
 
     def table(self, stats: Mapping[str, float]) -> str:
         """See :class:`Metric`. Two lines a type: names and values."""
@@ -86,38 +81,33 @@ class CocoMetric(Metric):
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
         """See :class:`Metric`."""
-        wanted, categories = set(image_ids), set(self._category_ids(ground_truth))
-        annotations = [a for a in ground_truth["annotations"] if a["image_id"] in wanted and a["category_id"] in categories]
-        notes = []
-        if not annotations:
-            notes.append(
-                f"None of the {len(ground_truth['annotations'])} annotations belongs to the {len(wanted)} evaluated images and the classes "
-                f"{', '.join(self._classes)}: everything is undefined. Compare their image_id and category_id with images and categories."
-            )
-        elif "keypoints" in self._types and not any(_labelled(a) and not a.get("iscrowd") for a in annotations):
-            notes.append(
-                f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) and is no crowd: "
-                "keypoint statistics are undefined."
-            )
-        unsized = sum("area" not in a for a in annotations)
-        if unsized:
-            notes.append(
-                f"{unsized} of {len(annotations)} annotations have no 'area': their box's is used, "
-                "which makes keypoint tolerances larger than COCO's."
-            )
-        if not results:
-            notes.append("There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded.")
-        elif not any(r["image_id"] in wanted for r in results):
-            notes.append(
-                f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., "
-                f"images {min(wanted, default='-')}, ..."
-            )
-        elif not any(r["category_id"] in categories for r in results):
-            notes.append(
-                f"No result has a category of an evaluated class: results have category_id {results[0]['category_id']}, ..., "
-                f"classes {sorted(categories)}."
-            )
-        return notes
+        wanted, categories = set(image_ids), self._category_ids(ground_truth)
+        annotations = [a for a in ground_truth["annotations"] if a["image_id"] in wanted and a["category_id"] in set(categories)]
+        keypoints = "keypoints" in self._types
+        notes = diagnosis.of_truth(annotations, len(ground_truth["annotations"]), len(wanted), self._classes, keypoints)
+        notes += diagnosis.of_sigmas(self._keypoints, annotations) if keypoints else []
+        return notes + diagnosis.of_results(results, image_ids, categories)
+
+    def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
+        """See :class:`Metric`. Curves, tables by error and joint (:mod:`mindpoint_centernet.metrics.errors`); none without keypoints."""
+        if "keypoints" not in self._types:
+            return Analysis()
+        task = self._task(ground_truth, image_ids)
+        known = self._known(task, results)
+        return analyse(task, known, {kind: task.curves(kind, known) for kind in self._kinds(known)}, self._keypoints)
+
+    def read_results(self, path: str, ground_truth: dict) -> List[dict]:
+        """See :class:`Metric`. Every record must have the configured joints, and ids that the ground truth has."""
+        records = result_file.read_results(path)
+        images = [image["id"] for image in ground_truth["images"]]
+        result_file.check_results(records, path, len(self._keypoints), images, [c["id"] for c in ground_truth["categories"]])
+        return records
+
+    def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
+        """See :class:`Metric`. COCO's keypoint server: the best ``max_detections`` of an image, in hundredths of a pixel."""
+        name, records = result_file.submission_name(data), result_file.for_server(results, self._max_detections)
+        result_file.check_results(records, name, len(self._keypoints))
+        return name, records
 
     def _category_ids(self, ground_truth: dict) -> List[int]:
         """Category id by label."""
@@ -130,32 +120,29 @@ class CocoMetric(Metric):
             )
         return [by_name[name] for name in self._classes]
 
-    def _truth(self, ground_truth: dict) -> COCO:
-        """An index over completed copies: pycocotools writes into the annotations, and takes an object with id 0 for unmatched."""
+    def _task(self, ground_truth: dict, image_ids: Sequence[int]) -> Task:
+        """Around completed copies: the evaluation writes into the annotations, and takes an object with id 0 for unmatched."""
         annotations = []
         for number, original in enumerate(ground_truth["annotations"], start=1):
             annotation = {"iscrowd": 0, "keypoints": [0] * 3 * len(self._keypoints), **original, "id": number}
             annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
-            annotation.setdefault("num_keypoints", _labelled(annotation))
+            annotation.setdefault("num_keypoints", diagnosis.labelled(annotation))
             self._check_length(annotation, f"annotation {original.get('id', number)}")
             annotations.append(annotation)
-        coco = COCO()
-        coco.dataset = {"images": list(ground_truth["images"]), "annotations": annotations, "categories": list(ground_truth["categories"])}
-        coco.createIndex()
-        return coco
+        truth = {"images": list(ground_truth["images"]), "annotations": annotations, "categories": list(ground_truth["categories"])}
+        return Task(truth, list(image_ids), self._category_ids(ground_truth), self._keypoints.sigmas, self._max_detections)
 
-    def _found(self, truth: COCO, results: Sequence[dict]) -> COCO:
-        images = set(truth.getImgIds())
-        known = [dict(result) for result in results if result["image_id"] in images]
+    def _known(self, task: Task, results: Sequence[dict]) -> List[dict]:
+        images = {image["id"] for image in task.truth["images"]}
+        known = [result for result in results if result["image_id"] in images]
         if "keypoints" in self._types:
             for result in known:
                 self._check_length(result, f"a result of image {result['image_id']}")
-        if known:
-            return truth.loadRes(known)
-        empty = COCO()
-        empty.dataset = {**truth.dataset, "annotations": []}
-        empty.createIndex()
-        return empty
+        return known
+
+    def _kinds(self, results: Sequence[dict]) -> List[str]:
+        """The types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
+        return [kind for kind in self._types if kind != "bbox" or not results or "bbox" in results[0]]
 
     def _check_length(self, record: dict, name: str) -> None:
         if len(record["keypoints"]) != 3 * len(self._keypoints):
@@ -163,41 +150,3 @@ class CocoMetric(Metric):
                 f"{name} has {len(record['keypoints'])} keypoint numbers; the {len(self._keypoints)} joints of the configuration need "
                 f"{3 * len(self._keypoints)} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
             )
-
-    def _run(self, kind: str, truth: COCO, found: COCO, category_ids: Sequence[int], image_ids: Sequence[int]) -> COCOeval:
-        run = COCOeval(truth, found, kind)
-        run.params.imgIds, run.params.catIds = list(image_ids), list(category_ids)
-        if kind == "keypoints":
-            run.params.kpt_oks_sigmas = self._keypoints.sigmas
-            run.params.maxDets = [self._max_detections]
-        run.evaluate()
-        run.accumulate()
-        return run
-
-
-def _labelled(annotation: dict) -> int:
-    return sum(v > 0 for v in annotation.get("keypoints", [])[2::3])
-
-
-def _statistics(kind: str, run: COCOeval) -> Dict[str, float]:
-    """The statistics in pycocotools' order; its own summary knows no other number of detections than COCO's."""
-    params = run.params
-    areas = {name: place for place, name in enumerate(params.areaRngLbl)}
-    # thresholds x recalls x classes x areas x detections, the second without recalls
-    precision, recall = run.eval["precision"], run.eval["recall"]
-
-    def mean(values: np.ndarray, area: str = "all", at: Optional[float] = None, detections: int = -1) -> float:
-        chosen = values if at is None else values[np.isclose(params.iouThrs, at)]
-        chosen = chosen[..., areas[area], detections]
-        defined = chosen[chosen > -1]
-        return float(defined.mean()) if defined.size else float("nan")
-
-    stats = {"AP": mean(precision), "AP50": mean(precision, at=0.5), "AP75": mean(precision, at=0.75)}
-    sizes = [name for name in ("small", "medium", "large") if name in areas]
-    stats.update({f"AP{size[0]}": mean(precision, size) for size in sizes})
-    if kind == "keypoints":
-        stats.update({"AR": mean(recall), "AR50": mean(recall, at=0.5), "AR75": mean(recall, at=0.75)})
-    else:
-        stats.update({f"AR{count}": mean(recall, detections=place) for place, count in enumerate(params.maxDets)})
-    stats.update({f"AR{size[0]}": mean(recall, size) for size in sizes})
-    return {f"{kind}/{name}": value for name, value in stats.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Literal, Optional
+from typing import Dict, List, Literal, Optional, Tuple
 
 import numpy as np
 
@@ -131,6 +131,29 @@ class MultiPoseTargets(TargetEncoder):
             targets["hps_mask"].fill(0)
         return targets
 
+    def ideal_maps(self, sample: Sample) -> Dict[str, np.ndarray]:
+        """See :class:`TargetEncoder`. All annotated objects but crowds count, however many; boxes are not clipped to the map.
+
+        ``wh``, ``reg`` and ``hps`` have at each pixel what belongs to the object with the nearest centre, ``hp_offset`` to the nearest
+        joint, so that they serve peaks which lie beside the true ones too.
+        """
+        chosen = np.flatnonzero(~sample.objects.crowd)
+        located = self._locate(sample, chosen, np.ones(len(chosen), bool), False)
+        rows, size = located.rows, (self.height, self.width)
+        corners = transform_points(sample.objects.boxes[chosen[rows]].reshape(-1, 2, 2), sample.view.affine(self.width, self.height))
+        joints = np.where(located.joint_seen[rows, :, None], located.joints[rows], np.nan)
+        values = [corners[:, 1] - corners[:, 0], corners.mean(axis=1) - located.pixels[rows], joints.reshape(-1, 2 * self.joints)]
+        wh, reg, places = np.split(_of_nearest(np.concatenate(values, axis=1), located.pixels[rows], size), (2, 4))
+        seen = np.nonzero(located.joint_seen)
+        return {
+            "hm": self._centre_heatmap(located)["hm"],
+            "hm_hp": self._joint_heatmap(located),
+            "wh": wh,
+            "reg": reg,
+            "hps": places - np.tile(np.mgrid[: self.height, : self.width][::-1], (self.joints, 1, 1)).astype(np.float32),
+            "hp_offset": _of_nearest(located.joints[seen] - located.joint_pixels[seen], located.joint_pixels[seen], size),
+        }
+
     def _map_boxes(self, boxes: np.ndarray, view: View, rotated: bool) -> np.ndarray:
         """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels. ``rotated``: the upright boxes around the turned."""
         matrix = view.affine(self.width, self.height, rotated=rotated)
@@ -245,3 +268,14 @@ class MultiPoseTargets(TargetEncoder):
             "hm_weight": np.maximum(weight, (hm > 0).any(0, keepdims=True)),
             "hm_hp_weight": np.maximum(weight, (hm_hp > 0).any(0, keepdims=True)),
         }
+
+
+def _of_nearest(values: np.ndarray, pixels: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Maps ``(C, *size)`` float32 that show at each pixel the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
+    x, y; NaN without any."""
+    if not len(pixels):
+        return np.full((values.shape[1], *size), np.nan, np.float32)
+    across = (pixels[:, 0, None] - np.arange(size[1])) ** 2
+    down = (pixels[:, 1, None] - np.arange(size[0])) ** 2
+    nearest = (down[:, :, None] + across[:, None, :]).argmin(axis=0)
+    return values.astype(np.float32)[nearest].transpose(2, 0, 1)

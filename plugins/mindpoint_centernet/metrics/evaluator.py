@@ -1,0 +1,111 @@
+"""COCO's evaluation, run by faster-coco-eval: pycocotools' numbers to 1e-15, several times faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Precision and recall as COCO defines them; -1 where undefined.
+
+    Attributes:
+        precision: ``(thresholds, recall levels, classes, areas, detections)``.
+        recall: the same without recall levels.
+        thresholds: similarities (OKS or IoU) from which a detection is right, 0.50 to 0.95.
+        recall_levels: 0.00, 0.01, ..., 1.00.
+        areas: names of the ranges of area.
+        detections: largest numbers of detections an image.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+    recall_levels: np.ndarray
+    areas: Sequence[str]
+    detections: Sequence[int]
+
+    def mean(self, what: str, area: str = "all", at: Optional[float] = None, detections: int = -1) -> float:
+        """Mean of ``precision`` or ``recall`` where it is defined, NaN if it is nowhere: AP and AR.
+
+        Args:
+            area: one of ``areas``.
+            at: one threshold alone; ``None``: all.
+            detections: position in ``detections``.
+        """
+        values = getattr(self, what)
+        values = values if at is None else values[np.isclose(self.thresholds, at)]
+        values = values[..., self.areas.index(area), detections]
+        defined = values[values > -1]
+        return float(defined.mean()) if defined.size else float("nan")
+
+    def over_recall(self, at: Optional[float] = None) -> np.ndarray:
+        """Precision at each recall level, mean of the classes and, without ``at``, of the thresholds; NaN where undefined."""
+        values = self.precision if at is None else self.precision[np.isclose(self.thresholds, at)]
+        values = np.where(values[..., 0, -1] > -1, values[..., 0, -1], np.nan)
+        values = values.transpose(1, 0, 2).reshape(len(self.recall_levels), -1)
+        defined = values[:, ~np.isnan(values).all(axis=0)]
+        return np.nanmean(defined, axis=1) if defined.size else np.full(len(values), np.nan)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is evaluated.
+
+    Attributes:
+        truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); they are marked.
+        image_ids, category_ids: what counts.
+        sigmas: ``(J,)`` tolerances of the joints.
+        max_detections: best detections of an image that count for keypoints.
+    """
+
+    truth: dict
+    image_ids: Sequence[int]
+    category_ids: Sequence[int]
+    sigmas: np.ndarray
+    max_detections: int
+
+    def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
+        """Evaluate result records, which are copied; those of unknown images must have been left out.
+
+        Args:
+            kind: ``keypoints`` or ``bbox``.
+            truth: in place of the task's.
+        """
+        index = _index(truth or self.truth)
+        run = COCOeval_faster(index, index.loadRes([dict(result) for result in results]), kind)
+        run.params.imgIds, run.params.catIds = list(self.image_ids), list(self.category_ids)
+        if kind == "keypoints":
+            run.params.kpt_oks_sigmas = self.sigmas
+            run.params.maxDets = [self.max_detections]
+        run.evaluate()
+        run.accumulate()
+        params = run.params
+        return Curves(
+            np.asarray(run.eval["precision"]), np.asarray(run.eval["recall"]), params.iouThrs, params.recThrs, params.areaRngLbl,
+            params.maxDets,
+        )  # fmt: skip
+
+
+def _index(content: dict) -> COCO:
+    index = COCO()
+    index.dataset = content
+    index.createIndex()
+    return index
+
+
+def statistics(kind: str, curves: Curves) -> Dict[str, float]:
+    """COCO's ten keypoint or twelve box statistics in its order, as ``keypoints/AP`` etc.; NaN where undefined."""
+    stats = {"AP": curves.mean("precision"), "AP50": curves.mean("precision", at=0.5), "AP75": curves.mean("precision", at=0.75)}
+    sizes = [name for name in ("small", "medium", "large") if name in curves.areas]
+    stats.update({f"AP{size[0]}": curves.mean("precision", size) for size in sizes})
+    if kind == "keypoints":
+        stats.update({"AR": curves.mean("recall"), "AR50": curves.mean("recall", at=0.5), "AR75": curves.mean("recall", at=0.75)})
+    else:
+        stats.update({f"AR{count}": curves.mean("recall", detections=place) for place, count in enumerate(curves.detections)})
+    stats.update({f"AR{size[0]}": curves.mean("recall", size) for size in sizes})
+    return {f"{kind}/{name}": value for name, value in stats.items()}

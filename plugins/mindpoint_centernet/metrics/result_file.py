@@ -1,0 +1,111 @@
+"""COCO's format for keypoint results: reading it, checking it, and what the evaluation server wants."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from typing import Any, Collection, List, Optional, Sequence
+
+from mindpoint.errors import DataError
+
+_MOST = 5  # problems that are listed
+
+
+def read_results(path: str) -> List[dict]:
+    """The records of a result file, unchecked. Raises DataError: no such file, no JSON, no list."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such result file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}:{error.colno}: is no JSON: {error.msg}; was it written to the end?") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no JSON: byte {error.start} is no UTF-8 text") from error
+    if isinstance(content, dict):
+        raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
+    if not isinstance(content, list):
+        raise DataError(f"{path}: is no list of results")
+    return content
+
+
+def check_results(
+    records: Sequence[Any], name: str, joints: int, image_ids: Optional[Collection[int]] = None, category_ids: Collection[int] = ()
+) -> None:
+    """Check result records against COCO's format: ``image_id``, ``category_id``, ``keypoints`` (x, y, v a joint), ``score``, and
+    perhaps ``bbox`` (left, top, width, height).
+
+    Args:
+        name: what opens the message.
+        joints: number of joints.
+        image_ids, category_ids: what ids there are; ``None``: any.
+
+    Raises:
+        DataError: the first few problems, each with the record's position in the list, counted from 0, and the number of all.
+    """
+    known = None if image_ids is None else set(image_ids), None if image_ids is None else set(category_ids)
+    problems, count = [], 0
+    boxes = bool(records) and "bbox" in records[0]
+    for position, record in enumerate(records):
+        problem = _problem(record, joints, *known)
+        if not problem and ("bbox" in record) != boxes:
+            problem = f"has {'no ' * boxes}bbox, unlike the first; either all have one or none"
+        if problem:
+            count += 1
+            if len(problems) < _MOST:
+                problems.append(f"{name}: result {position}: {problem}")
+    if count > _MOST:
+        problems.append(f"{name}: and {count - _MOST} more of {len(records)} results")
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: Optional[set]) -> str:
+    if not isinstance(record, dict):
+        return f"is {record!r:.40}, not an object"
+    missing = [key for key in ("image_id", "category_id", "keypoints", "score") if key not in record]
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    for key, known in (("image_id", image_ids), ("category_id", category_ids)):
+        if type(record[key]) is not int:
+            return f"{key} is {record[key]!r:.40}, not a whole number"
+        if known is not None and record[key] not in known:
+            return f"{key} {record[key]} is not in the annotation file"
+    for key, length, meaning in (("keypoints", 3 * joints, f"x, y, v of {joints} joints"), ("bbox", 4, "left, top, width, height")):
+        values = record.get(key, [0] * length)
+        if not isinstance(values, list) or len(values) != length:
+            return f"{key} must hold {length} numbers ({meaning}), got {len(values) if isinstance(values, list) else repr(values)[:40]}"
+        if not _finite(values):
+            return f"{key} holds a value that is no finite number"
+    if not _finite([record["score"]]):
+        return f"score is {record['score']!r:.40}, not a finite number"
+    return "" if min(record.get("bbox", [0] * 4)[2:]) >= 0 else "bbox has a negative width or height"
+
+
+def _finite(values: Sequence[Any]) -> bool:
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
+
+
+def submission_name(data: str) -> str:
+    """The file name that COCO's keypoint server wants for results on ``val2017``, ``test-dev2017`` or ``test2017``."""
+    return f"person_keypoints_{data}_mindpoint_results.json"
+
+
+def for_server(results: Sequence[dict], most: int) -> List[dict]:
+    """The best ``most`` results of each image and class, coordinates to a hundredth of a pixel, scores to a millionth: what counts
+    there, in a fifth of the size."""
+    places = defaultdict(list)
+    for record in results:
+        places[record["image_id"], record["category_id"]].append(record)
+    return [
+        {
+            **record,
+            **{key: [round(value, 2) for value in record[key]] for key in ("bbox", "keypoints") if key in record},
+            "score": round(record["score"], 6),
+        }
+        for group in places.values()
+        for record in sorted(group, key=lambda record: -record["score"])[:most]
+    ]
