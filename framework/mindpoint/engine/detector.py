@@ -22,13 +22,13 @@ class Detector:
     Args:
         forward: the network, for at most ``test.batch_size`` images at once.
         divisor: what height and width of its input must be multiples of.
-        maps: names of the maps that it gives.
+        maps: names of the maps that it gives; none if what it gives is decoded already.
 
     Attributes:
         oracle: puts the truth in place of heads; None: the network's own output counts.
     """
 
-    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int, maps: Sequence[str]):
+    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int, maps: Sequence[str] = ()):
         self.settings = config.section("test")
         self.input_spec: InputSpec = config.input_spec
         self.forward, self.decoder, self.divisor, self.maps = forward, decoder, divisor, tuple(maps)
