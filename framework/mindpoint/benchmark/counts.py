@@ -12,6 +12,7 @@ from mindspore import nn
 
 Shape = Tuple[int, ...]
 
+_COUNTED = (nn.Conv2d, nn.Conv2dTranspose, nn.Dense)
 _DETAILS = ("kernel_size", "stride", "dilation", "group")
 
 
@@ -84,7 +85,7 @@ def calls(network: nn.Cell, shape: Shape) -> List[Call]:
 
 def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
     inner = cell.name_cells()
-    if not inner or hasattr(cell, "multiply_adds"):
+    if not inner or hasattr(cell, "multiply_adds") or isinstance(cell, _COUNTED):
         yield name, cell
         return
     for part, child in inner.items():

@@ -7,6 +7,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import mindspore as ms
 import numpy as np
+from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
 from mindpoint.engine import checkpoint
@@ -55,6 +56,7 @@ def open_network(place: Path, config_path: Optional[str], overrides: Sequence[st
         purpose = f"; it holds {stored.info['purpose']}" if "purpose" in stored.info else ""
         raise WeightsError(f"{place}: carries no configuration{purpose}; say which one it belongs to with --config")
     device.setup(config.section("runtime").device, config.seed)
-    network = build_network(config)
+    with no_init_parameters():  # the file has them all
+        network = build_network(config)
     load_exactly(network, stored.network_arrays, str(place))
     return config, network
