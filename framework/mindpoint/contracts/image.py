@@ -143,6 +143,14 @@ class Objects:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def reduced(self, factor: int) -> "Objects":
+        """The same in an image whose pixels each stand for ``factor`` by ``factor`` of this one."""
+        if factor == 1:
+            return self
+        points = self.keypoints.copy()
+        points[..., :2] = (points[..., :2] + 0.5) / factor - 0.5
+        return replace(self, boxes=(self.boxes + 0.5) / factor - 0.5, keypoints=points, areas=self.areas / factor**2)
+
 
 @dataclass
 class Sample:

@@ -14,6 +14,7 @@ from mindpoint.errors import DataError, OutputError
 
 # In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 
 
@@ -37,7 +38,7 @@ def read_bytes(path: Union[str, Path]) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def decode_image(data: bytes, name: Union[str, Path]) -> np.ndarray:
+def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.ndarray:
     """The image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
 
     OpenCV decodes truncated data without complaint and leaves the missing rest grey or black, so the end is looked for first.
@@ -45,6 +46,7 @@ def decode_image(data: bytes, name: Union[str, Path]) -> np.ndarray:
     Args:
         data: content of an image file.
         name: what messages call it, usually its path.
+        reduction: 2, 4 or 8: a JPEG's pixel stands for so many by so many, and sides are rounded up. See :func:`reduction_of`.
 
     Raises:
         DataError: truncated, or no image that OpenCV knows.
@@ -54,12 +56,19 @@ def decode_image(data: bytes, name: Union[str, Path]) -> np.ndarray:
     if not _is_complete(data):
         raise DataError(f"{name}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
     except cv2.error as error:
         raise DataError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
         raise DataError(f"{name}: is no image that OpenCV can read (it starts with {data[:8]!r})")
     return image
+
+
+def reduction_of(data: bytes, longer_side: int, wanted: int) -> int:
+    """The largest reduction that leaves a JPEG of this longer side at least ``wanted`` pixels of it; 1 for other formats, which would not
+    be decoded any faster."""
+    fits = [reduction for reduction in _REDUCED if longer_side >= wanted * reduction]
+    return max(fits, default=1) if data.startswith(_JPEG) else 1
 
 
 def _is_complete(data: bytes) -> bool:

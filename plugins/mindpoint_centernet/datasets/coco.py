@@ -14,7 +14,7 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.images import read_bytes
 from mindpoint.errors import DataError
 from mindpoint_centernet.datasets.coco_file import class_labels, read_annotations
-from mindpoint_centernet.datasets.records import chosen_images, sized_image
+from mindpoint_centernet.datasets.records import chosen_images, recorded_sample, refuse_reduced
 
 
 class CocoKeypoints(Dataset):
@@ -30,6 +30,9 @@ class CocoKeypoints(Dataset):
         with_objects: keep only images with at least one annotation (the official training set).
         unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; there is nothing to train on.
         image_ids: keep only these images, in this order.
+        reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of
+            their size as long as the longer side keeps so many pixels (the input's size divided by the smallest of the crop scales loses
+            nothing). Annotations are scaled with them. None: as they are, which is what the official numbers are made with.
 
     Raises:
         DataError: an unusable file, see :func:`~mindpoint_centernet.datasets.coco_file.read_annotations`; no such folder; ids of
@@ -45,7 +48,9 @@ class CocoKeypoints(Dataset):
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
         unlabelled: bool = False,
+        reduce_to: Optional[int] = None,
     ) -> None:
+        self.reduce_to = reduce_to
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.joints, self.classes, self.unlabelled = len(keypoints), list(classes), unlabelled
         content = self._read()
@@ -71,9 +76,8 @@ class CocoKeypoints(Dataset):
         return f"{self.annotations}: {len(self)} of {self._listed} images" + ", only those with annotations" * self.with_objects
 
     def __getitem__(self, index: int) -> Sample:
-        path = self.path(index)
-        image = sized_image(self.file_bytes(index), path, self._record(index), self._sizes[index])
-        return Sample(image_id=int(self.image_ids[index]), name=path, image=image, objects=self.objects(index))
+        data, image_id, size = self.file_bytes(index), int(self.image_ids[index]), self._sizes[index]
+        return recorded_sample(data, image_id, self.path(index), self._record(index), size, self.objects(index), self.reduce_to)
 
     def path(self, index: int) -> str:
         """The image file at ``index``."""
@@ -103,6 +107,7 @@ class CocoKeypoints(Dataset):
 
     def ground_truth(self) -> dict:
         """The annotation file, read again, with only this data set's images and classes and with absent fields filled in."""
+        refuse_reduced(self.reduce_to)
         content = self._read()
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]

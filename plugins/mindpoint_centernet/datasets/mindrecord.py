@@ -16,7 +16,7 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_centernet.datasets.coco_file import class_labels, few
 from mindpoint_centernet.datasets.mindrecord_file import Shard, unpack_whole
-from mindpoint_centernet.datasets.records import chosen_images, sized_image
+from mindpoint_centernet.datasets.records import chosen_images, recorded_sample, refuse_reduced
 
 FORMAT, SCHEMA = "mindpoint keypoints", 1
 MANIFEST = "manifest.json"
@@ -73,6 +73,7 @@ class MindRecordKeypoints(Dataset):
         classes: category names, all or some of those that were converted.
         with_objects: keep only images with at least one object of these classes.
         image_ids: keep only these images, in this order.
+        reduce_to: as of :class:`~mindpoint_centernet.datasets.coco.CocoKeypoints`.
 
     Raises:
         DataError: no such folder, a folder that is none of ours, an older or newer schema, a file that is missing, cut off, renamed
@@ -86,7 +87,9 @@ class MindRecordKeypoints(Dataset):
         classes: List[str],
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
+        reduce_to: Optional[int] = None,
     ) -> None:
+        self.reduce_to = reduce_to
         self.folder, self.classes, self.joints = str(path), list(classes), len(keypoints)
         self.manifest = read_manifest(self.folder)
         self._fits(keypoints)
@@ -112,7 +115,7 @@ class MindRecordKeypoints(Dataset):
         size = shard.rows["height"][row], shard.rows["width"][row]
         name = f"{shard.path}: record {row} ({shard.rows['file_name'][row]})"
         image_id = shard.rows["image_id"][row]
-        return Sample(image_id, name, sized_image(image, name, f"image id {image_id}", size), self._objects(arrays))
+        return recorded_sample(image, image_id, name, f"image id {image_id}", size, self._objects(arrays), self.reduce_to)
 
     def objects(self, index: int) -> Objects:
         """The objects of the image at ``index``, without decoding the image."""
@@ -123,6 +126,7 @@ class MindRecordKeypoints(Dataset):
         return self._read(*self._rows[index])[0]
 
     def ground_truth(self) -> dict:
+        refuse_reduced(self.reduce_to)
         annotations = [record for index in range(len(self)) for record in self._annotations(index)]
         names = ("image_id", "file_name", "height", "width")
         images = zip(*(self._column(name, range(len(self))) for name in names))

@@ -1,13 +1,12 @@
-"""What data sets of recorded image files share: which images they keep, and an image that must be as large as its record says."""
+"""What data sets of recorded image files share: which images they keep, and a sample whose image must be as large as its record says."""
 
 from __future__ import annotations
 
 from typing import Callable, List, Optional, Sequence, Set, Tuple
 
-import numpy as np
-
-from mindpoint.engine.images import decode_image
-from mindpoint.errors import DataError
+from mindpoint.contracts.image import Objects, Sample
+from mindpoint.engine.images import decode_image, reduction_of
+from mindpoint.errors import ConfigError, DataError
 from mindpoint_centernet.datasets.coco_file import few
 
 
@@ -52,25 +51,36 @@ def _known(source: str, image_ids: Sequence[int], listed: Sequence[int]) -> List
     return list(image_ids)
 
 
-def sized_image(data: bytes, name: str, record: str, size: Tuple[int, int]) -> np.ndarray:
-    """Decode the bytes of an image file, BGR ``(H, W, 3)`` uint8.
+def recorded_sample(
+    data: bytes, image_id: int, name: str, record: str, size: Tuple[int, int], objects: Objects, reduce_to: Optional[int]
+) -> Sample:
+    """The image in the bytes of a file, with its objects.
 
     Args:
         name: what messages call the file. record: what they call its record.
         size: ``(height, width)`` that the record says.
+        reduce_to: decode a JPEG at a half, quarter or eighth of its size as long as its longer side keeps so many pixels.
 
     Raises:
         DataError: truncated, no image, or of another size.
     """
+    factor = 1 if reduce_to is None else reduction_of(data, max(size), reduce_to)
     try:
-        image = decode_image(data, name)
+        image = decode_image(data, name, factor)
     except DataError as error:
         raise DataError(f"{error} ({record})") from error
     height, width = size
-    if image.shape[:2] != (height, width):
-        turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == (width, height) else ""
+    expected = (-(-height // factor), -(-width // factor))
+    if image.shape[:2] != expected:
+        turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == expected[::-1] else ""
         raise DataError(
-            f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but {record} says {width} x {height}, so its annotations would "
-            f"not fit{turned}. Put the right file there or correct the record"
+            f"{name}: is {image.shape[1] * factor} x {image.shape[0] * factor} pixels, but {record} says {width} x {height}, so its "
+            f"annotations would not fit{turned}. Put the right file there or correct the record"
         )
-    return image
+    return Sample(image_id, name, image, objects.reduced(factor))
+
+
+def refuse_reduced(reduce_to: Optional[int]) -> None:
+    """Raise ConfigError if images are reduced: what is found in them would not fit their annotations."""
+    if reduce_to is not None:
+        raise ConfigError("reduce_to is for training; images are evaluated at the size that they have")
