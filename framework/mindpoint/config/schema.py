@@ -70,18 +70,35 @@ class TrainSettings:
         epochs: passes over the training data.
         max_steps: end after that many steps, if that is earlier.
         weights: file with the initial weights.
+        weights_match: what of the network the file must hold: ``exact`` everything, ``heads`` everything but maps of the heads, which
+            begin anew where they differ, ``any`` something.
+        freeze: parameters that stay as they are, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions that their names
+            begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
+        lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
+        no_decay: kinds and expressions of the parameters without weight decay.
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
         average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
+        precision: what the network computes in: ``float32``; ``O1`` (float16 in convolutions and the like), ``O2`` (float16 but for
+            normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
+        loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
         max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
     """
 
     epochs: int = _whole(1)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
+    weights_match: Literal["exact", "heads", "any"] = "heads"
+    freeze: Sequence[str] = ()
+    lr_factors: Optional[Mapping[str, float]] = None
+    no_decay: Sequence[str] = ("biases", "norms")
     accumulate: int = _whole(1, default=1)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
     average: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None)
+    precision: Literal["float32", "O1", "O2", "O3", "bfloat16"] = "float32"
+    loss_scale: Union[float, Literal["dynamic"], None] = _key(
+        lambda value: value is None or value == "dynamic" or value > 0, "positive, or dynamic", default=None
+    )
     max_skipped: int = _whole(0, default=20)
 
 

@@ -6,18 +6,23 @@ import logging
 from pathlib import Path
 from typing import Dict
 
+from mindspore import nn
+
 from mindpoint.config import Config
 from mindpoint.contracts.hook import POINTS, Hook
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine import checkpoint
 from mindpoint.engine.data import build_dataset, build_metric, build_samples
+from mindpoint.engine.freeze import trained_parameters
 from mindpoint.engine.inference import network_detector
 from mindpoint.engine.loader import Loader, TrainingSamples
 from mindpoint.engine.network import Network, build_network, refuse_repeated
+from mindpoint.engine.precision import loss_scale, lowered
 from mindpoint.engine.step import TrainStep
 from mindpoint.engine.trainer import Trainer
-from mindpoint.engine.weights import load_arrays
-from mindpoint.errors import ConfigError, WeightsError
+from mindpoint.engine.weights import load_initial
+from mindpoint.errors import ConfigError
+from mindpoint.optim.groups import parameter_groups
 
 log = logging.getLogger("mindpoint")
 
@@ -34,15 +39,25 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     if split.batch_size % settings.accumulate:
         raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights:
-        _initialize(network, settings.weights)
-    optimizer = config.build("optimizer", params=network.trainable_params())
+        load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
+    optimizer = _build_optimizer(config, network)
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
     has_val = config.has("data.val")
     trainer = Trainer(
         config,
         run_dir,
-        TrainStep(network, losses, optimizer, samples.targets, settings.accumulate, settings.clip_norm, settings.average),
+        TrainStep(
+            lowered(network, settings.precision),
+            losses,
+            optimizer,
+            samples.targets,
+            settings.accumulate,
+            settings.clip_norm,
+            settings.average,
+            loss_scale(settings.precision, settings.loss_scale),
+            settings.precision != "float32",
+        ),
         loader,
         schedule,
         hooks,
@@ -52,6 +67,16 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     )
     log.info(stage_table(hooks))
     return trainer
+
+
+def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
+    """The block ``optimizer`` with the parameters that ``train`` says are trained, and how."""
+    settings, factors = config.section("train"), config.section("train").lr_factors or {}
+    lr = config.data["optimizer"].get("lr")
+    if factors and lr is None:
+        raise ConfigError("train.lr_factors: they are factors of optimizer.lr, which is not there; add it")
+    parameters = trained_parameters(network, settings.freeze)
+    return config.build("optimizer", params=parameter_groups(parameters, lr, factors, settings.no_decay))
 
 
 def build_losses(config: Config, network: Network, samples: TrainingSamples) -> Dict[str, Loss]:
@@ -80,14 +105,6 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
                 )
     refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
     return losses
-
-
-def _initialize(network: Network, path: str) -> None:
-    arrays = checkpoint.load(path).network_arrays
-    report = load_arrays(network, arrays)
-    if not report.matched:
-        raise WeightsError(f"train.weights: {path}: none of its names fits this network: {report}")
-    log.info("weights from %s: %s", path, report)
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:

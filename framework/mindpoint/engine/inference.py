@@ -27,7 +27,7 @@ def forward_of(network: Network) -> Forward:
         network.set_train(False)
         maps = network(ms.Tensor(batch))
         network.set_train(training)
-        return {name: value.asnumpy().copy() for name, value in zip(network.maps, maps)}
+        return {name: value.asnumpy().astype(np.float32) for name, value in zip(network.maps, maps)}  # a copy
 
     return forward
 

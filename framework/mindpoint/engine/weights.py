@@ -79,3 +79,28 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
         raise WeightsError(f"{what} belongs to another model: {report}")
     if report.unexpected:
         log.warning("%s holds more than this model: %s", what, report)
+
+
+def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str, what: str) -> None:
+    """Load a file that a training starts from, and say what became of it.
+
+    Args:
+        match: ``exact``: all of the network must be there; ``heads``: all but parameters of heads, which begin anew where the file lacks
+            them or has another shape, as those of other joints; ``any``: something must be.
+
+    Raises:
+        WeightsError: with the account, if the file holds less.
+    """
+    report = load_arrays(network, arrays)
+    anew = report.missing + [name for name, _, _ in report.differs]
+    body = [name for name in anew if not name.startswith("heads.")]
+    if not report.matched:
+        raise WeightsError(f"train.weights: {what}: none of its names fits this network: {report}")
+    if match == "exact" and anew or match == "heads" and body:
+        kinds = "heads, any" if match == "exact" else "any"
+        raise WeightsError(
+            f"train.weights: {what}: does not hold all of this network, as train.weights_match: {match} asks (weaker: {kinds}): {report}"
+        )
+    log.info("weights from %s: %s", what, report)
+    if anew:
+        log.warning("%d parameters begin anew: %s", len(anew), ", ".join(anew[:20]) + ", ..." * (len(anew) > 20))

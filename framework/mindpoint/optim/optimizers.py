@@ -1,22 +1,53 @@
 """Optimizers. Each takes the parameters to train; the trainer sets the learning rate before every step.
 
-Weight decay is added to the gradient, except of parameters with ``beta`` or ``gamma`` in their name, as MindSpore has it.
+``params`` are parameters, or groups of them as :mod:`mindpoint.optim.groups` makes them. Weight decay is added to the gradient, except
+in ``AdamW``; which parameters have none is said in ``train.no_decay``.
 """
 
 from __future__ import annotations
 
-from typing import List
+from typing import Dict, List, Union
 
-from mindspore import Parameter, nn
+from mindspore import Parameter, nn, ops
+
+Params = Union[List[Parameter], List[Dict[str, object]]]
+
+_shrink = ops.MultitypeFuncGraph("shrink")
 
 
-def Adam(
-    params: List[Parameter], lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0
-) -> nn.Optimizer:
+@_shrink.register("Tensor", "Tensor", "Bool", "Tensor")
+def _shrink_one(rate, decay, decays, parameter):
+    if decays:
+        return ops.assign(parameter, parameter * (1 - rate * decay))
+    return parameter
+
+
+class _DecoupledAdam(nn.Adam):
+    """MindSpore's own ``AdamWeightDecay`` has no bias correction."""
+
+    def decay_weight(self, gradients):
+        """Called before the update, to add the decay to the gradients; here it goes to the weights themselves."""
+        if self.exec_weight_decay:
+            rates, decays = self.get_lr(), self.get_weight_decay()
+            rates = rates if self.is_group_lr else (rates,) * self.param_length
+            decays = decays if self.is_group else (decays,) * self.param_length
+            self.map_(_shrink, rates, decays, self.decay_flags, self._parameters)
+        return gradients
+
+
+def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0) -> nn.Optimizer:
     """Adam (Kingma and Ba, 2015) with bias correction."""
     return nn.Adam(params, learning_rate=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
-def SGD(params: List[Parameter], lr: float, momentum: float = 0.9, weight_decay: float = 0.0, nesterov: bool = False) -> nn.Optimizer:
+def AdamW(
+    params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01
+) -> nn.Optimizer:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2): weights shrink by ``lr * weight_decay`` before the
+    update."""
+    return _DecoupledAdam(params, learning_rate=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+
+def SGD(params: Params, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, nesterov: bool = False) -> nn.Optimizer:
     """Stochastic gradient descent with momentum."""
     return nn.Momentum(params, learning_rate=lr, momentum=momentum, weight_decay=weight_decay, use_nesterov=nesterov)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Sequence
+from typing import Literal, Sequence
 
 from mindpoint.errors import ConfigError
 
@@ -17,12 +17,16 @@ class Schedule(ABC):
         steps_per_epoch: optimizer steps an epoch.
         warmup_steps: steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
             what the schedule gives.
+        warmup_epochs: the same length in epochs.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int, warmup_steps: int = 0):
-        if warmup_steps < 0:
-            raise ConfigError(f"schedule.warmup_steps: {warmup_steps} is negative")
-        self.epochs, self.steps_per_epoch, self.warmup_steps = epochs, steps_per_epoch, warmup_steps
+    def __init__(self, epochs: int, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
+        if warmup_steps < 0 or warmup_epochs < 0:
+            raise ConfigError("schedule: warmup_steps and warmup_epochs cannot be negative")
+        if warmup_steps and warmup_epochs:
+            raise ConfigError("schedule: the warm-up is given twice, as warmup_steps and as warmup_epochs; remove one")
+        self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
+        self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
 
     def __call__(self, step: int) -> float:
         """Factor for the step after ``step`` steps."""
@@ -42,13 +46,23 @@ class Constant(Schedule):
 
 
 class MultiStep(Schedule):
-    """Times ``factor`` after each of the ``milestones`` (numbers of finished epochs, rising)."""
+    """Times ``factor`` after each of the ``milestones``, rising numbers of finished epochs, or of steps with ``by: step``."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int, milestones: Sequence[float], factor: float = 0.1, warmup_steps: int = 0):
-        super().__init__(epochs, steps_per_epoch, warmup_steps)
+    def __init__(
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        milestones: Sequence[float],
+        factor: float = 0.1,
+        by: Literal["epoch", "step"] = "epoch",
+        warmup_steps: int = 0,
+        warmup_epochs: float = 0.0,
+    ):
+        super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         if list(milestones) != sorted(milestones):
             raise ConfigError(f"schedule.milestones: {list(milestones)} do not rise")
-        self.milestones, self.factor = milestones, factor
+        self.milestones = [milestone / (steps_per_epoch if by == "step" else 1) for milestone in milestones]
+        self.factor = factor
 
     def factor_at(self, epoch: float) -> float:
         return self.factor ** sum(epoch >= milestone for milestone in self.milestones)
@@ -57,8 +71,16 @@ class MultiStep(Schedule):
 class Polynomial(Schedule):
     """``end + (1 - end) * (1 - epoch / epochs) ** power``."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int, power: float = 1.0, end: float = 0.0, warmup_steps: int = 0):
-        super().__init__(epochs, steps_per_epoch, warmup_steps)
+    def __init__(
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        power: float = 1.0,
+        end: float = 0.0,
+        warmup_steps: int = 0,
+        warmup_epochs: float = 0.0,
+    ):
+        super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         self.power, self.end = power, end
 
     def factor_at(self, epoch: float) -> float:
@@ -68,8 +90,8 @@ class Polynomial(Schedule):
 class Cosine(Schedule):
     """Half a cosine from 1 to ``end`` (Loshchilov and Hutter, 2017, without restarts)."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0):
-        super().__init__(epochs, steps_per_epoch, warmup_steps)
+    def __init__(self, epochs: int, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0, warmup_epochs: float = 0.0):
+        super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         self.end = end
 
     def factor_at(self, epoch: float) -> float:

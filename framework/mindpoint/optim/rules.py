@@ -1,0 +1,41 @@
+"""Choosing parameters by name."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, List, Sequence, Set
+
+from mindpoint.errors import ConfigError
+
+KINDS = {
+    "biases": r".*\bbias",
+    "norms": r".*\b(gamma|beta|moving_mean|moving_variance)",
+    "statistics": r".*\b(moving_mean|moving_variance)",
+}
+"""Words that stand for patterns of whole names; the names are those of MindSpore's layers."""
+
+
+def chosen(names: Iterable[str], rules: Sequence[str], where: str) -> Set[str]:
+    """The names that any of the rules chooses.
+
+    Args:
+        rules: words of :data:`KINDS`, and regular expressions that a name must begin with, e.g. ``backbone`` or
+            ``heads\\.pose\\.hm``.
+        where: place in the configuration, for messages.
+
+    Raises:
+        ConfigError: an expression is none, or chooses nothing.
+    """
+    names = list(names)
+    return {name for rule in rules for name in _chosen_by(rule, names, where)}
+
+
+def _chosen_by(rule: str, names: List[str], where: str) -> List[str]:
+    try:
+        found = [name for name in names if (re.fullmatch(KINDS[rule], name) if rule in KINDS else re.match(rule, name))]
+    except re.error as error:
+        raise ConfigError(f"{where}: '{rule}' is no regular expression: {error}") from error
+    if not found and rule not in KINDS:  # a network may have no layer of a kind
+        first = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
+        raise ConfigError(f"{where}: no parameter's name begins with '{rule}'; names begin with {first}; kinds are {', '.join(KINDS)}")
+    return found
