@@ -15,7 +15,7 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.engine import overfit
+from mindpoint.engine import checkpoint, overfit, resume
 from mindpoint.engine.build import build_samples, build_trainer
 from mindpoint.engine.data import build_dataset
 from mindpoint.engine.history import History, panels
@@ -29,6 +29,7 @@ HOOKS = {
     "csv": "mindpoint.hooks.csv_table:Csv",
     "board": "mindpoint.hooks.tensorboard:TensorBoard, every: 1",
     "curves": "mindpoint.hooks.curves:Curves",
+    "pictures": "mindpoint.hooks.pictures:Pictures",
 }
 ALL = [f"+hooks.{name}={{type: {said.partition(',')[0]!r}{''.join(said.partition(',')[1:])}}}" for name, said in HOOKS.items()]
 
@@ -60,6 +61,11 @@ def events(run_dir):
     return {tag: [(event.step, event.value) for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
 
 
+def _without_times(text):
+    """Lines of JSON or CSV without the seconds that a step took, which are their last but one and last but two values."""
+    return [line.rsplit(",", 3)[0] if "step_seconds" in line or line.count(",") > 6 else line for line in text.splitlines()]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A folder with two runs; the second has half the learning rate and more images a step."""
@@ -87,23 +93,20 @@ class TestLogs:
         ]
 
     def test_a_resumed_training_leaves_each_step_once(self, toy, tmp_path):
-        """A process was killed after step 30 and in the middle of a line; its last checkpoint is of step 10."""
-        trainer_of(toy, tmp_path, *ALL).train()
-        whole = {name: (tmp_path / name).read_text() for name in ("log.jsonl", "steps.csv", "statistics.csv")}
-        for name, text in whole.items():
+        """A process was killed after step 30 and in the middle of a line; the checkpoint that can be read is of step 10."""
+        trainer_of(toy, tmp_path, *ALL, "hooks.checkpoint.keep=9").train()
+        before = {name: (tmp_path / name).read_text() for name in ("log.jsonl", "steps.csv", "statistics.csv")}
+        shown = events(tmp_path)
+        for name, text in before.items():
             (tmp_path / name).write_text(text + text.splitlines()[-1][:7])
-        again = trainer_of(toy, tmp_path, *ALL)
-        again.step = 10
-        again._call("before_train")
-        assert [record["step"] for record in records(tmp_path)] == [*range(1, 11), 10]
-        assert [row["step"] for row in rows(tmp_path / "steps.csv")] == [str(step) for step in range(1, 11)]
-        assert [row["step"] for row in rows(tmp_path / "statistics.csv")] == ["10"]
-        for name in whole:
-            assert whole[name].startswith((tmp_path / name).read_text())
-        again.step, again.losses, again.learning_rate = 11, {"loss": 5.0, "spot_loss": 2.5}, 0.02
-        again._call("after_step")
-        again._call("after_train")
-        assert events(tmp_path)["loss/total"][-2:] == [(10, pytest.approx(records(tmp_path)[9]["loss"])), (11, 5.0)]
+        again, path = trainer_of(toy, tmp_path, *ALL, "hooks.checkpoint.keep=9"), tmp_path / "epoch-0002.ckpt"
+        resume.restore(again, checkpoint.load(path), path)
+        assert again.step == 10
+        again.train()
+        for name, text in before.items():
+            assert _without_times((tmp_path / name).read_text()) == _without_times(text), name
+        for tag in ("loss/total", "training/learning_rate", "training/epoch"):
+            assert events(tmp_path)[tag] == shown[tag]
 
     def test_values_that_are_no_numbers(self, toy, tmp_path, capsys):
         trainer_of(toy, tmp_path, *ALL, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1").train()
@@ -136,6 +139,19 @@ sys.exit(main(["train", {str(HERE / "toy.yaml")!r}, "--out", "full", "--set", {k
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
         assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
         assert file in done.stderr and "cannot be written" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_pictures_show_truth_prediction_and_heatmap_of_each_image(runs):
+    """Four columns of 16 pixels with 4 between them; the third row glows in the cell where the image is bright."""
+    sheet = cv2.imread(str(runs / "a" / "pictures" / "epoch-0006.jpg"))
+    assert sheet.shape == (3 * 20 - 4, 4 * 20 - 4, 3)
+    dataset = build_dataset(load_config(str(HERE / "toy.yaml")), "val")
+    for index in range(4):
+        tile = sheet[40:56, index * 20 : index * 20 + 16].astype(int).sum(axis=2)
+        column, row = (dataset[index].objects.boxes[0, :2]).astype(int)
+        glow = cv2.boxFilter(tile.astype(np.float32), -1, (3, 3))
+        y, x = np.unravel_index(glow.argmax(), glow.shape)
+        assert abs(y - row - 1.5) <= 3 and abs(x - column - 1.5) <= 3
 
 
 class TestHistory:

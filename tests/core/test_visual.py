@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import Objects
+from mindpoint.contracts.image import Objects, View
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.visual.draw import draw, draw_objects, grid
+from mindpoint.visual.draw import draw, draw_heatmap, draw_objects, grid
 
 PAIR = Keypoints(["a", "b"], skeleton=[("a", "b")], colors=[(0, 0, 200), (200, 0, 0)])
 
@@ -79,3 +79,15 @@ def test_grid_places_images_of_different_sizes():
     assert sheet.shape == (26, 42, 3)
     assert (sheet[:10, :20] == 1).all() and (sheet[:12, 22:30] == 2).all() and (sheet[14:19, :5] == 3).all()
     assert grid(images).shape == grid(images, columns=2).shape
+
+
+def test_a_heatmap_lies_where_its_window_is():
+    """A window of 64 pixels around (60, 40) on a raster of 16: its pixel (row 4, column 10) is at x 28 + 40, y 8 + 16."""
+    heat = np.zeros((16, 16), np.float32)
+    heat[4, 10] = 1
+    image = np.full((100, 120, 3), 100, np.uint8)
+    drawn = draw_heatmap(image, heat, View((60.0, 40.0), 64.0))
+    assert drawn.shape == image.shape and (image == 100).all()
+    row, column = np.unravel_index(drawn.sum(axis=2).argmax(), drawn.shape[:2])
+    assert (column, row) == (68, 24) and (drawn[row, column] == 255).all()
+    assert (drawn[90, 10] == 50).all(), "outside of the window there is only the darkened image"

@@ -116,6 +116,9 @@ class SpotDecoder(Decoder):
     def merge(self, parts):
         return Detections.concatenate(list(parts))
 
+    def heatmaps(self, maps):
+        return {"spot": np.clip(maps["spot"][:, 0], 0, 1)}
+
 
 class Accuracy(Metric):
     def results(self, detections, ground_truth):

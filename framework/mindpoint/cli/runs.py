@@ -56,7 +56,7 @@ def _progress(path: Path) -> List[str]:
         return ["", "", "", "no log"]
     loss = history.losses.get("loss")
     first = next(iter(history.statistics.items()), None)
-    best = f"{first[0]} {_best(first[1][1]):.4f}" if first else ""
+    best = f"{first[0]} {_number(_best(first[1][1]))}" if first else ""
     return [str(history.epoch), str(history.step), f"{loss[1][-1]:.4g}" if loss else "", best]
 
 
@@ -130,5 +130,9 @@ def _surroundings(path: Path) -> Dict[str, str]:
 def _results(history) -> Dict[str, str]:
     found = {"steps": str(history.step), "epochs": str(history.epoch)}
     found.update({f"last {name}": f"{values[-1]:.4g}" for name, (_, values) in history.losses.items()})
-    found.update({f"best {name}": f"{_best(values):.4f}" for name, (_, values) in history.statistics.items()})
+    found.update({f"best {name}": _number(_best(values)) for name, (_, values) in history.statistics.items()})
     return found
+
+
+def _number(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.4f}"

@@ -47,6 +47,8 @@ def overrides(config: Config, images: int) -> List[str]:
         f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', images: {images}}}",
         "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",
         f"train.epochs={epochs}",
+        "train.accumulate=1",
+        "train.average=null",
         "test.resolution=fixed",
         "test.flip=false",
         "test.scales=[1.0]",

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from typing import List
+
+import numpy as np
+
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.image import Sample
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.files import make_folder
 from mindpoint.engine.images import write_image
 from mindpoint.errors import ConfigError
-from mindpoint.visual.draw import draw, draw_objects, grid
+from mindpoint.visual.draw import draw, draw_heatmap, draw_objects, grid
 
 
 class Pictures(Hook):
-    """After every evaluation ``pictures/epoch-NNNN.jpg``: truth above, prediction below, for the first images of ``data.val``.
+    """After every evaluation ``pictures/epoch-NNNN.jpg`` with a column for each of the first images of ``data.val``: truth, prediction, and
+    a row for each heatmap that the decoder shows, such as centres and joints.
 
     Args:
         images: how many.
         threshold: smallest score of a drawn object.
+        heatmaps: with rows of heatmaps.
     """
 
-    def __init__(self, keypoints: Keypoints, images: int = 4, threshold: float = 0.3):
+    def __init__(self, keypoints: Keypoints, images: int = 4, threshold: float = 0.3, heatmaps: bool = True):
         if images < 1:
             raise ConfigError("images must be at least 1")
-        self.keypoints, self.images, self.threshold = keypoints, images, threshold
+        self.keypoints, self.images, self.threshold, self.heatmaps = keypoints, images, threshold, heatmaps
 
     def after_eval(self, trainer) -> None:
         samples = [trainer.val_data[index] for index in range(min(self.images, len(trainer.val_data)))]
         truth = [draw_objects(sample.image, sample.objects, self.keypoints) for sample in samples]
         found = [draw(s.image, trainer.detections[s.image_id], self.keypoints, score_threshold=self.threshold) for s in samples]
-        write_image(make_folder(trainer.run_dir / "pictures") / f"epoch-{trainer.epoch:04d}.jpg", grid(truth + found, columns=len(samples)))
+        pictures = truth + found + (self._heatmaps(trainer, samples) if self.heatmaps else [])
+        write_image(make_folder(trainer.run_dir / "pictures") / f"epoch-{trainer.epoch:04d}.jpg", grid(pictures, columns=len(samples)))
+
+    def _heatmaps(self, trainer, samples: List[Sample]) -> List[np.ndarray]:
+        """Those of one name for all samples, then those of the next."""
+        with trainer.network_step.averaged_weights():
+            shown = [trainer.detector.heatmaps(sample.image) for sample in samples]
+        return [draw_heatmap(s.image, maps[name], view) for name in shown[0][0] for s, (maps, view) in zip(samples, shown)]

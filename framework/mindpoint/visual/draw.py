@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import Objects
+from mindpoint.contracts.image import Objects, View
 from mindpoint.contracts.keypoints import Keypoints
 
 Color = Tuple[int, int, int]
@@ -62,6 +62,26 @@ def draw_objects(image: np.ndarray, objects: Objects, keypoints: Keypoints, boxe
             _box(canvas, objects.boxes[row], _GREY if objects.crowd[row] else _object_color(row))
         _figure(canvas, objects.keypoints[row, :, :2], visibility > 0, visibility > 1, keypoints, skeleton)
     return canvas
+
+
+def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
+    """A copy of the image, darkened, with a heatmap over it: from black over red and yellow to white.
+
+    Args:
+        image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1.
+        heat: ``(h, w)`` in 0..1.
+        view: the window of the image that the heatmap covers.
+
+    Returns:
+        BGR uint8 of the image's size.
+    """
+    canvas = _canvas(image)
+    height, width = canvas.shape[:2]
+    matrix = view.affine(heat.shape[1], heat.shape[0])
+    matrix[:, :2] *= view.scale
+    over = cv2.warpAffine(heat.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    glow = cv2.applyColorMap(np.rint(over.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_HOT)
+    return cv2.addWeighted(canvas, 0.5, glow, 1.0, 0.0)
 
 
 def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int = 4) -> np.ndarray:
