@@ -67,6 +67,17 @@ def test_the_clock_gives_each_part_its_own_time():
     rows = {row["part"]: row["median_ms"] for row in clock.rows()}
     assert rows == {"inner": 2000, "outer": 7000, "all": 9000}
     assert clock.rows(skip=1, each=2)[1]["median_ms"] == 5500
+    assert [row["share"] for row in clock.rows(skip=1)] == ["8.3%", "91.7%", "100.0%"]
+
+
+def test_a_clock_beside_the_clock():
+    clock = Clock(iter([0, 10, 20, 30]).__next__, cpu=Clock(iter([0, 1, 1, 4]).__next__))
+    for _ in range(2):
+        with clock("part"):
+            pass
+        clock.close()
+    assert [(row["part"], row["median_ms"], row["cpu_ms"]) for row in clock.rows()] == [("part", 10e3, 2e3), ("all", 10e3, 2e3)]
+    assert clock.rows(skip=1, each=3)[0]["cpu_ms"] == 1e3
 
 
 def test_spread_is_median_and_quartiles():

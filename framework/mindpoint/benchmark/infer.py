@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import List, Sequence
@@ -44,7 +45,7 @@ def infer(settings: Settings) -> Report:
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
     device.setup(config.section("runtime").device, config.seed)
     network, test = build_network(config), config.section("test")
-    clock, detector = Clock(), network_detector(config, network)
+    clock, detector = Clock(cpu=Clock(time.process_time)), network_detector(config, network)
     detector.forward = clock.around("network", detector.forward)
     detector.decoder = _TimedDecoder(detector.decoder, clock)
     found: List[Detections] = []

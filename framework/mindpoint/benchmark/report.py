@@ -5,9 +5,9 @@ from __future__ import annotations
 import resource
 import statistics
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterator, List, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from mindpoint.runtime.tables import table
 
@@ -55,10 +55,12 @@ class Clock:
 
     Args:
         now: seconds that pass; ``time.thread_time`` counts only those in which this thread computes.
+        cpu: another clock for the same parts, whose median becomes the column ``cpu_ms``: ``Clock(time.process_time)`` adds up all
+            threads and tells more than times do on a machine that has other work, too.
     """
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float] = time.perf_counter, cpu: Optional["Clock"] = None) -> None:
+        self._now, self._cpu = now, cpu
         self.rounds: List[Dict[str, float]] = []
         self._running: Dict[str, float] = {}
         self._inner = [0.0]
@@ -68,7 +70,8 @@ class Clock:
         self._inner.append(0.0)
         started = self._now()
         try:
-            yield
+            with self._cpu(part) if self._cpu else nullcontext():
+                yield
         finally:
             taken = self._now() - started
             self._running[part] = self._running.get(part, 0.0) + taken - self._inner.pop()
@@ -87,15 +90,20 @@ class Clock:
         """End a round."""
         self.rounds.append(self._running)
         self._running = {}
+        if self._cpu is not None:
+            self._cpu.close()
 
     def rows(self, skip: int = 0, each: int = 1) -> List[Row]:
         """A row a part over all rounds but the first ``skip``, and one for their sums; times are divided by ``each``."""
-        kept = self.rounds[skip:]
+        kept = [{**times, "all": sum(times.values())} for times in self.rounds[skip:]]
         parts = {part: [times[part] / each for times in kept] for part in (kept[0] if kept else ())}
-        wholes = [sum(times.values()) / each for times in kept]
-        whole = statistics.median(wholes)
-        rows = [{"part": part, **spread(times), "share": f"{statistics.median(times) / whole:.1%}"} for part, times in parts.items()]
-        return [*rows, {"part": "all", **spread(wholes), "share": ""}]
+        whole = statistics.median(parts["all"])
+        rows: List[Row] = [{"part": part, **spread(times)} for part, times in parts.items()]
+        for row, used in zip(rows, self._cpu.rows(skip, each) if self._cpu else ()):
+            row["cpu_ms"] = used["median_ms"]
+        for row in rows:
+            row["share"] = f"{row['median_ms'] / 1e3 / whole:.1%}"
+        return rows
 
 
 def peak_memory_mib(children: bool = False) -> float:

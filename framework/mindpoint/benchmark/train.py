@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
-from typing import List
 
 from mindpoint.benchmark.counts import network_facts
-from mindpoint.benchmark.report import Report, peak_memory_mib, spread
+from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.build import build_trainer
@@ -22,13 +22,19 @@ class _Times(Hook):
 
     def __init__(self, steps: int):
         self.steps = steps
-        self.data: List[float] = []
-        self.step: List[float] = []
+        self.cpu = Clock(time.process_time)
+        self.clock = Clock(cpu=self.cpu)
+        self.ended = time.process_time()
+
+    def before_step(self, trainer) -> None:
+        self.began = time.process_time()
 
     def after_step(self, trainer) -> None:
-        self.data.append(trainer.data_seconds)
-        self.step.append(trainer.step_seconds)
-        if len(self.step) == self.steps:
+        now = time.process_time()
+        self.clock.rounds.append({"data wait": trainer.data_seconds, "step": trainer.step_seconds})
+        self.cpu.rounds.append({"data wait": self.began - self.ended, "step": now - self.began})
+        self.ended = now
+        if len(self.clock.rounds) == self.steps:
             trainer.stop_reason = "the benchmark has its steps"
 
 
@@ -44,15 +50,13 @@ def train(settings: Settings) -> Report:
         times = _Times(1 + settings.warmup + settings.runs)
         trainer.hooks = {"times": times}
         trainer.train()
-    skip = 1 + settings.warmup
-    whole = [a + b for a, b in zip(times.data[skip:], times.step[skip:])]
-    parts = [{"part": part, **spread(t)} for part, t in (("data wait", times.data[skip:]), ("step", times.step[skip:]), ("all", whole))]
+    parts = times.clock.rows(1 + settings.warmup)
     batch = config.split("train").batch_size
     facts = {
         "data": data,
         "network_input": f"{batch} x 3 x {config.input_spec.size[0]} x {config.input_spec.size[1]}",
         "images_per_second": batch * 1e3 / parts[-1]["median_ms"],
-        "compile_seconds": times.step[0] - parts[1]["median_ms"] / 1e3,
+        "compile_seconds": times.clock.rounds[0]["step"] - parts[1]["median_ms"] / 1e3,
         "last_loss": trainer.losses["loss"],
         "peak_memory_MiB": peak_memory_mib(),
         **network_facts(trainer.network_step.network, config.input_spec.size),
