@@ -19,14 +19,16 @@ def run_reference(state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[s
     Args:
         state: arrays of an official ``dla_34``, ``resdcn`` or ``res`` by official name, without ``module.``.
     """
-    net = _Net({name: torch.from_numpy(np.array(value)).double() for name, value in state.items()})
+    net = Network({name: torch.from_numpy(np.array(value)).double() for name, value in state.items()})
     with torch.no_grad():
         x = torch.as_tensor(images).double()
         feature = net.dla(x) if "base.level0.0.weight" in state else net.resnet(x)
         return {name: net.head(name, feature).numpy() for name in net.heads()}
 
 
-class _Net:
+class Network:
+    """A walk through the network that a state dictionary describes; its methods take and give maps ``(B, C, H, W)``."""
+
     def __init__(self, state: Dict[str, torch.Tensor]):
         self.state = state
 

@@ -1,0 +1,102 @@
+"""The official network in PyTorch on a CPU against ours, in one run: one 512x512 image through network and decoder, and training steps.
+
+    python benchmarks/pytorch.py [--torch-python PYTHON] [--rounds N] [--json FILE]
+
+PyTorch (2.13 was tried, with ninja and setuptools to compile an extension) may be in an environment of its own: ``--torch-python`` is its
+interpreter. Its network is the official DLA-34 with deformable convolutions by official names and shapes, its deformable convolution one
+like that of the public CPU ports of DCNv2 (``pytorch_deform_conv.cc``). Its figure for prediction is the network's alone, ours includes
+decoding; its training step has a simple loss on all maps and Adam, ours the real loss. Rounds alternate between the two; compilation is
+not counted. Prints medians over rounds in seconds, and the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = "dla34_dcn_coco"
+SIDE, IMAGES = 512, {"infer": 1, "train": 2}
+HEADS = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
+
+
+def ours(what: str, runs: int) -> float:
+    """Seconds of a prediction after the image was prepared, or of a training step: the median of a process of its own."""
+    command = [sys.executable, "-m", "mindpoint", "benchmark", what, CONFIG, "--json", "--runs", str(runs), "--batch", str(IMAGES[what])]
+    command += ["--set", f"input.size=[{SIDE},{SIDE}]"] + ["--set", "test.resolution=fixed", "--set", "test.flip=false"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    (table,) = json.loads(done.stdout)["tables"].values()
+    counted = ("network", "decode", "post-process") if what == "infer" else ("step",)
+    return sum(row["median_ms"] for row in table if row["part"] in counted) / 1000
+
+
+def official(what: str, runs: int, python: str) -> float:
+    """The same for PyTorch."""
+    environment = {**os.environ, "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"}  # ninja is there
+    command = [python, __file__, "--measure", what, str(runs)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment)
+    return float(done.stdout.splitlines()[-1])
+
+
+def measure(what: str, runs: int) -> float:
+    """Runs in PyTorch's interpreter."""
+    import torch
+    from pytorch_network import OfficialNetwork
+
+    torch.manual_seed(0)
+    network = OfficialNetwork(HEADS)
+    images = torch.randn(IMAGES[what], 3, SIDE, SIDE)
+    targets = {name: torch.rand(IMAGES[what], count, SIDE // 4, SIDE // 4) for name, count in HEADS.items()}
+    optimizer = torch.optim.Adam(network.parameters(), 1e-5)
+
+    def step() -> None:
+        if what == "infer":
+            with torch.no_grad():
+                network.eval()(images)
+            return
+        maps = network.train()(images)
+        loss = sum((torch.sigmoid(maps[name]) - target).abs().mean() for name, target in targets.items())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    step()
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch-python", default=sys.executable, metavar="PYTHON", help="interpreter that has PyTorch (default: this one)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", metavar="FILE", type=Path)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(measure(options.measure[0], int(options.measure[1])))
+        return
+    results = {}
+    for what, runs in (("infer", 5), ("train", 2)):
+        seconds = {"official in PyTorch": [], "mindpoint": []}
+        for _ in range(options.rounds):
+            seconds["official in PyTorch"].append(official(what, runs, options.torch_python))
+            seconds["mindpoint"].append(ours(what, runs))
+        median = {name: statistics.median(values) for name, values in seconds.items()}
+        results[what] = {"rounds": seconds, "median": median, "ratio": median["mindpoint"] / median["official in PyTorch"]}
+        times = ", ".join(f"{name} {value:.3f} s" for name, value in median.items())
+        print(f"{what}, {IMAGES[what]} x {SIDE}x{SIDE}: {times}, ratio {results[what]['ratio']:.3f}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
