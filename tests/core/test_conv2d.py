@@ -11,7 +11,8 @@ from mindspore import nn, ops
 
 from mindpoint.errors import MindpointError
 from mindpoint.native.build import find_compilers
-from mindpoint.native.conv2d import SOURCE, NativeConv2d, accelerate, kernel
+from mindpoint.native.accelerate import accelerate
+from mindpoint.native.conv2d import SOURCE, NativeConv2d, kernel
 from mindpoint.native.kernel import choose
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
@@ -23,23 +24,23 @@ def graph_mode():
 
 
 class WithGradients(nn.Cell):
-    """(x, weight, dy) -> y, dx, dweight"""
+    """(x, weight, bias, dy) -> y, dx, dweight, dbias"""
 
     def __init__(self, geometry):
         super().__init__()
         self.operator, self.geometry = kernel(geometry), ms.Tensor(geometry, ms.int64)
         self.gradient = ops.GradOperation(get_all=True, sens_param=True)
 
-    def forward(self, x, weight):
-        return self.operator(x, weight, self.geometry)
+    def forward(self, x, weight, bias):
+        return self.operator(x, weight, bias, self.geometry)
 
-    def construct(self, x, weight, dy):
-        dx, dweight = self.gradient(self.forward)(x, weight, dy)
-        return self.forward(x, weight), dx, dweight
+    def construct(self, x, weight, bias, dy):
+        dx, dweight, dbias = self.gradient(self.forward)(x, weight, bias, dy)
+        return self.forward(x, weight, bias), dx, dweight, dbias
 
 
-def formula(x, weight, geometry, dy=None):
-    """The output, or for ``dy`` the gradients of x and weight, tap by tap in float64."""
+def formula(x, weight, bias, geometry, dy=None):
+    """The output, or for ``dy`` the gradients of x, weight and bias, tap by tap in float64."""
     (sy, sx), (top, bottom, left, right), (down, across) = geometry[:2], geometry[2:6], geometry[6:]
     x, weight = x.astype(np.float64), weight.astype(np.float64)
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
@@ -56,8 +57,9 @@ def formula(x, weight, geometry, dy=None):
                 dpadded[part] += np.einsum("oc,bohw->bchw", weight[:, :, i, j], dy)
                 dweight[:, :, i, j] = np.einsum("bohw,bchw->oc", dy, padded[part])
     if dy is None:
-        return y
-    return dpadded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right], dweight
+        return y + bias[:, None, None]
+    dx = dpadded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
+    return dx, dweight, dy.sum((0, 2, 3), dtype=np.float64)
 
 
 CASES = {
@@ -79,8 +81,9 @@ def arrays(shape, outputs, kernel_size, geometry, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape).astype(np.float32)
     weight = rng.standard_normal((outputs, shape[1], *kernel_size)).astype(np.float32)
-    dy = rng.standard_normal(formula(x, weight, geometry).shape).astype(np.float32)
-    return x, weight, dy
+    bias = rng.standard_normal(outputs).astype(np.float32)
+    dy = rng.standard_normal(formula(x, weight, bias, geometry).shape).astype(np.float32)
+    return x, weight, bias, dy
 
 
 def run(geometry, *values):
@@ -90,18 +93,19 @@ def run(geometry, *values):
 @pytest.mark.parametrize("name", CASES)
 def test_output_and_gradients_are_those_of_the_formula(name):
     shape, (outputs, *kernel_size), geometry = CASES[name]
-    x, weight, dy = arrays(shape, outputs, kernel_size, geometry)
-    for got, wanted in zip(run(geometry, x, weight, dy), (formula(x, weight, geometry), *formula(x, weight, geometry, dy))):
+    x, weight, bias, dy = arrays(shape, outputs, kernel_size, geometry)
+    wanted_all = (formula(x, weight, bias, geometry), *formula(x, weight, bias, geometry, dy))
+    for got, wanted in zip(run(geometry, x, weight, bias, dy), wanted_all):
         assert got.shape == wanted.shape
         np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-6 * max(1, np.abs(wanted).max()))
 
 
 def test_an_image_gives_the_same_in_any_batch():
     geometry = (1, 1, 1, 1, 1, 1, 1, 1)
-    x, weight, dy = arrays((3, 8, 40, 41), 24, (3, 3), geometry)
-    y, dx, _ = run(geometry, x, weight, dy)
+    x, weight, bias, dy = arrays((3, 8, 40, 41), 24, (3, 3), geometry)
+    y, dx, _, _ = run(geometry, x, weight, bias, dy)
     for row in range(3):
-        alone = run(geometry, x[row : row + 1], weight, dy[row : row + 1])
+        alone = run(geometry, x[row : row + 1], weight, bias, dy[row : row + 1])
         assert np.array_equal(alone[0][0], y[row]) and np.array_equal(alone[1][0], dx[row])
 
 
@@ -120,7 +124,7 @@ def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
         env = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.path.dirname(__file__)}
         subprocess.run([sys.executable, "-c", THREADS, str(path)], env=env, check=True, timeout=120)
         found.append(np.load(path))
-    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0].files) and len(found[0].files) == 3
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0].files) and len(found[0].files) == 4
 
 
 class TestAccelerate:
@@ -134,13 +138,21 @@ class TestAccelerate:
         x = ms.Tensor(np.random.default_rng(0).standard_normal((2, 3, 33, 40)).astype(np.float32))
         names, before = [p.name for p in network.get_parameters()], ops.stop_gradient(network(x)).asnumpy()
         again = nn.SequentialCell(cells)  # a cell compiles once
-        assert accelerate(again) == 3 and [type(cell.conv2d) for cell in cells] == [NativeConv2d] * 3
+        assert accelerate(again) == 3 and [type(cell) for cell in cells] == [NativeConv2d] * 3
         assert [p.name for p in again.get_parameters()] == names
         np.testing.assert_allclose(again(x).asnumpy(), before, rtol=0, atol=1e-5)
 
     def test_what_the_kernel_does_not_do_is_left_alone(self):
-        cells = [nn.Conv2d(4, 4, 3, group=2), nn.Conv2d(4, 4, 3, stride=2, pad_mode="same"), nn.Conv2dTranspose(4, 4, 3), nn.Dense(2, 2)]
-        assert [accelerate(cell) for cell in cells] == [0] * 4
+        cells = [
+            nn.Conv2d(4, 4, 3, group=2),
+            nn.Conv2d(4, 4, 3, stride=2, pad_mode="same"),
+            nn.Conv2dTranspose(4, 4, 3),
+            nn.Conv2dTranspose(4, 4, 3, group=4, has_bias=True),
+            nn.MaxPool2d(3, 2),
+            nn.MaxPool2d(2, 2, "same"),
+            nn.Dense(2, 2),
+        ]
+        assert [accelerate(cell) for cell in cells] == [0] * 7
 
     def test_portable_when_asked_for(self, monkeypatch):
         monkeypatch.setenv("MINDPOINT_KERNELS", "portable")
@@ -156,5 +168,5 @@ class TestAccelerate:
         x = np.random.default_rng(0).standard_normal((1, 2, 6, 6)).astype(np.float32)
         y = cell(ms.Tensor(x))
         assert y.dtype == ms.float16
-        wanted = formula(x, cell.weight.asnumpy(), (1, 1, 1, 1, 1, 1, 1, 1))
+        wanted = formula(x, cell.weight.asnumpy(), np.zeros(3), (1, 1, 1, 1, 1, 1, 1, 1))
         np.testing.assert_allclose(y.asnumpy(), wanted, rtol=0, atol=5e-3)

@@ -157,7 +157,8 @@ import logging, sys
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout, level=logging.INFO)
 import mindpoint, mindspore as ms, numpy as np
 from mindpoint.errors import MindpointError
-from mindpoint.native.conv2d import SOURCE, accelerate
+from mindpoint.native.accelerate import accelerate
+from mindpoint.native.conv2d import SOURCE
 from mindpoint.native.kernel import choose
 ms.set_context(mode=ms.GRAPH_MODE)
 cells = [ms.nn.Conv2d(4, 4, 3), ms.nn.Conv2d(4, 4, 3)]

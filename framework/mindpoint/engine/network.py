@@ -9,7 +9,7 @@ from mindspore import nn
 from mindpoint.config import Config
 from mindpoint.contracts.parts import Backbone, Head, Neck
 from mindpoint.errors import ConfigError
-from mindpoint.native.conv2d import accelerate
+from mindpoint.native.accelerate import accelerate
 
 
 class Network(nn.Cell):

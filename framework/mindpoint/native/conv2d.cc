@@ -1,6 +1,6 @@
 // Convolution on a CPU, forward and both gradients, as MindSpore custom operators.
 //
-// x [B,C,H,W], weight [O,C,kh,kw], y [B,O,Ho,Wo], all float32, and geometry, eight int64: stride (vertical, horizontal), padding (top,
+// x [B,C,H,W], weight [O,C,kh,kw], bias [O], y [B,O,Ho,Wo], all float32, and geometry, eight int64: stride (vertical, horizontal), padding (top,
 // bottom, left, right), dilation (vertical, horizontal). One group.
 //
 // Each pass is a product with the unfolded input, the "columns" [C*kh*kw, positions], of which a small tile exists at a time, in each
@@ -129,7 +129,7 @@ Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p
 
 // ---- the passes ---------------------------------------------------------------------------------------------------------------------
 
-void forward(const Problem &p, const float *x, const float *weight, float *y) {
+void forward(const Problem &p, const float *x, const float *weight, const float *bias, float *y) {
   const Int work = p.batch * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), results = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
@@ -139,10 +139,11 @@ void forward(const Problem &p, const float *x, const float *weight, float *y) {
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < work; w++) {
       const Int n = w / p.tiles, first = w % p.tiles * kTile, last = tile_end(p, w % p.tiles), padded = round_up(last - first, kPanel);
+      for (Int o = 0; o < p.outputs; o++) std::fill_n(my_results + o * kTileRow, padded, bias[o]);
       for (Int k = 0; k < p.depth; k += kDepth) {
         const Int depth = std::min(kDepth, p.depth - k);
         unfold(p, x + n * p.channels * p.pixels, k, k + depth, first, last, my_columns);
-        multiply(p.outputs, padded, depth, {weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
+        multiply(p.outputs, padded, depth, {weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, true);
       }
       for (Int o = 0; o < p.outputs; o++) copy(my_results + o * kTileRow, last - first, y + (n * p.outputs + o) * p.positions + first);
     }
@@ -177,10 +178,11 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
   }
 }
 
-// A thread's share is some rows of the columns, and with them of the weight's gradient.
-void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight) {
+// A thread's share is some rows of the columns, and with them of the weight's gradient; the first also adds up the bias's.
+void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight, float *dbias) {
   const Int shares = std::min<Int>(omp_get_max_threads(), (p.depth + kRows - 1) / kRows), row = round_up(p.outputs, kPanel) + kLanes;
   Buffer columns = allocate(shares * kDepth * kTileRow), transposed = allocate(shares * kTile * row), sums = allocate(p.depth * row);
+  std::fill_n(dbias, p.outputs, 0.f);
 #pragma omp parallel for num_threads(shares) schedule(static)
   for (Int share = 0; share < shares; share++) {
     const Int from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
@@ -191,6 +193,9 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
       for (Int t = 0; t < p.tiles; t++) {
         const Int first = t * kTile, last = tile_end(p, t), count = last - first;
         transpose(p.outputs, count, dy + n * p.outputs * p.positions + first, p.positions, my_dy, row);
+        for (Int q = 0; share == 0 && q < count; q++) {
+          for (Int o = 0; o < p.outputs; o++) dbias[o] += my_dy[q * row + o];
+        }
         for (Int k = from; k < to; k += kDepth) {
           const Int rows = std::min(kDepth, to - k);
           unfold(p, x + n * p.channels * p.pixels, k, k + rows, first, last, my_columns);
@@ -216,8 +221,8 @@ struct Order {
 };
 
 template <typename Pass>
-int run(int count, const Order &order, void **params, const int *ndims, int64_t **shapes, const char **dtypes, Pass pass) {
-  if (count != 5 && count != 4) return kBadCount;
+int run(int count, int expected, const Order &order, void **params, const int *ndims, int64_t **shapes, const char **dtypes, Pass pass) {
+  if (count != expected) return kBadCount;
   for (int i : {order.x, order.weight, order.y}) {
     if (std::strcmp(dtypes[i], "float32") != 0) return kBadType;
     if (ndims[i] != 4) return kBadShape;
@@ -238,20 +243,20 @@ int run(int count, const Order &order, void **params, const int *ndims, int64_t 
 
 }  // namespace
 
-// x, weight, geometry -> y
+// x, weight, bias, geometry -> y
 extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, {0, 1, 3, 2}, params, ndims, shapes, dtypes,
-             [](const Problem &p, auto array) { forward(p, array(0), array(1), array(3)); });
+  return run(count, 5, {0, 1, 4, 3}, params, ndims, shapes, dtypes,
+             [](const Problem &p, auto array) { forward(p, array(0), array(1), array(2), array(4)); });
 }
 
 // x (for its shape), weight, dy, geometry -> dx
 extern "C" int Conv2dData(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
+  return run(count, 5, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
              [](const Problem &p, auto array) { backward_data(p, array(1), array(2), array(4)); });
 }
 
-// x, weight (for its shape), dy, geometry -> dweight
+// x, weight (for its shape), dy, geometry -> dweight, dbias
 extern "C" int Conv2dWeight(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
-             [](const Problem &p, auto array) { backward_weight(p, array(0), array(2), array(4)); });
+  return run(count, 6, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
+             [](const Problem &p, auto array) { backward_weight(p, array(0), array(2), array(4), array(5)); });
 }

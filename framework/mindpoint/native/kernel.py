@@ -75,6 +75,12 @@ def choose(source: Path, implementation: str = "auto") -> str:
     return "portable" if obstacle else "native"
 
 
+@ops.constexpr
+def native(source):
+    """In ``construct``: whether the graph being compiled, which may be one for export, takes the kernels of a source."""
+    return choose(source) == "native"
+
+
 @functools.lru_cache(maxsize=None)
 def _obstacle(source: Path, device: str) -> str:
     """Why there is no kernel for this device; empty if there is one. Logged once."""

@@ -1,0 +1,97 @@
+"""Compiled upsampling and pooling in place of MindSpore's, which take several times as long on a CPU."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Optional, Tuple
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from mindpoint.native.kernel import FLOAT, INTEGER, native, operator
+
+SOURCE = Path(__file__).with_name("resample.cc")
+
+
+@functools.lru_cache(maxsize=None)
+def upsample(geometry: Tuple[int, ...]) -> ops.Custom:
+    """Operator (x, weight, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (C, 1, kh, kw), float32.
+
+    geometry: stride and padding, each (vertical, horizontal).
+    """
+    stride, padding, variant = geometry[:2], geometry[2:], str(geometry)
+
+    def shape(x, weight, _):
+        return [*x[:2], *((x[2 + i] - 1) * stride[i] + weight[2 + i] - 2 * padding[i] for i in (0, 1))]
+
+    gradient = operator(SOURCE, "UpsampleGrad", [FLOAT] * 3 + [INTEGER], 2, lambda x, weight, dy, _: (x, weight), variant=variant)
+
+    def bprop(x, weight, geometry, out, dout):
+        dx, dweight = gradient(x, weight, dout, geometry)
+        return dx, dweight, ops.zeros_like(geometry)
+
+    return operator(SOURCE, "Upsample", [FLOAT, FLOAT, INTEGER], 1, shape, bprop, variant)
+
+
+@functools.lru_cache(maxsize=None)
+def max_pool(window: Tuple[int, int]) -> ops.Custom:
+    """Operator (x, window tensor) -> y with its gradient, for x (B, C, H, W) float32; the gradient goes to the first largest pixel."""
+    variant = str(window)
+    gradient = operator(SOURCE, "MaxPoolGrad", [FLOAT, FLOAT, INTEGER], 1, lambda x, dy, _: x, variant=variant)
+
+    def bprop(x, window, out, dout):
+        return gradient(x, dout, window), ops.zeros_like(window)
+
+    def shape(x, _):
+        return [*x[:2], x[2] // window[0], x[3] // window[1]]
+
+    return operator(SOURCE, "MaxPool", [FLOAT, INTEGER], 1, shape, bprop, variant)
+
+
+class NativeUpsample(nn.Conv2dTranspose):
+    """A depthwise transposed convolution by the kernel; of other types than float32 and in exports MindSpore's."""
+
+    SOURCE = SOURCE
+
+    @staticmethod
+    def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
+        """What the kernel needs to know of a transposed convolution; None if it is none, or one that the kernel does not do."""
+        if type(cell) is not nn.Conv2dTranspose or not cell.group == cell.in_channels == cell.out_channels or cell.has_bias:
+            return None
+        if cell.pad_mode not in ("pad", "valid") or tuple(cell.dilation) != (1, 1) or cell.output_padding != 0:
+            return None
+        top, bottom, left, right = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
+        if top != bottom or left != right or (cell.pad_mode == "valid" and any(k < s for k, s in zip(cell.kernel_size, cell.stride))):
+            return None
+        return (*cell.stride, *((top, left) if cell.pad_mode == "pad" else (0, 0)))
+
+    def prepare(self, geometry: Tuple[int, ...]) -> None:
+        self.operator, self.geometry = upsample(geometry), Tensor(geometry, ms.int64)
+
+    def construct(self, x):
+        if native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32:
+            return self.operator(x, self.weight, self.geometry)
+        return super().construct(x)
+
+
+class NativeMaxPool2d(nn.MaxPool2d):
+    """Max pooling whose windows do not overlap, by the kernel; of other types than float32 and in exports MindSpore's."""
+
+    SOURCE = SOURCE
+
+    @staticmethod
+    def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, int]]:
+        """The window of a pooling; None if it is none, or one that the kernel does not do."""
+        if type(cell) is not nn.MaxPool2d or cell.pad_mode.upper() != "VALID" or cell.format != "NCHW":
+            return None
+        pair = [tuple(value) if isinstance(value, tuple) else (value, value) for value in (cell.kernel_size, cell.stride)]
+        return pair[0] if pair[0] == pair[1] else None
+
+    def prepare(self, window: Tuple[int, int]) -> None:
+        self.operator, self.window = max_pool(window), Tensor(window, ms.int64)
+
+    def construct(self, x):
+        if native(SOURCE) and x.dtype == ms.float32 and x.ndim == 4:
+            return self.operator(x, self.window)
+        return super().construct(x)
