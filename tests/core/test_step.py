@@ -1,6 +1,5 @@
 """The update of a training step, held against the same arithmetic in numpy."""
 
-import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops

@@ -1,0 +1,128 @@
+"""Kills trainings with SIGKILL at random moments, resumes them, and holds each against one that nothing disturbed.
+
+    python benchmarks/resume_stress.py --kills 20
+
+Compared are all arrays of the last and the best checkpoint, the state beside them, and the log but for its times. Ends with code 1 if
+anything differs. Without CONFIG it trains the toy model of the tests, with a checkpoint after every second step, so that many kills fall
+into the writing of one.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mindpoint.engine import checkpoint
+
+TOY = Path(__file__).resolve().parents[1] / "tests" / "core"
+CHANGES = ("+hooks.checkpoint.every_steps=2", "+train.average=0.9", "+train.clip_norm=1.0", "+train.accumulate=2", "+train.loss_scale=dynamic")
+TOY_CHANGES = ("train.epochs=12", "schedule={type: 'mindpoint.optim.schedules:Cosine', warmup_steps: 7}")
+
+
+def command(args, out, *more):
+    changes = [part for change in (*CHANGES, *args.set) for part in ("--set", change)]
+    return [sys.executable, "-m", "mindpoint", "train", args.config, "--out", str(out), *changes, *more]
+
+
+def start(args, out, *more):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TOY), os.environ.get("PYTHONPATH", "")])}
+    log = open(out.parent / f"{out.name}.txt", "a")
+    return subprocess.Popen(command(args, out, *more), env=env, stdout=log, stderr=subprocess.STDOUT)
+
+
+def size(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def kill_at_random(process, out, rng, longest):
+    """Kill a training at a random moment after it has gone on; returns what it was doing, or None if it was done before."""
+    log, before = out / "log.jsonl", size(out / "log.jsonl")
+    while rng.random() < 0.9 and process.poll() is None and size(log) <= before:  # some die while they start
+        time.sleep(0.005)
+        before = min(before, size(log))  # a resumed run takes out what it does again
+    time.sleep(rng.uniform(0, longest))
+    if process.poll() is not None:
+        return None
+    process.kill()
+    process.wait()
+    return {"writing": any(out.glob(".*.ckpt.*.tmp")), "started": size(log) > before}
+
+
+def torture(args, out, rng, longest, wanted):
+    """Train to the end with up to ``wanted`` kills; returns them."""
+    kills = []
+    process = start(args, out)
+    while True:
+        killed = kill_at_random(process, out, rng, longest) if len(kills) < wanted else None
+        if killed is None:
+            if process.wait() != 0:
+                raise SystemExit(f"a training failed:\n{(out.parent / f'{out.name}.txt').read_text()[-3000:]}")
+            return kills
+        kills.append(killed)
+        can_go_on = any(out.glob("*.ckpt"))
+        if not can_go_on and out.exists():
+            for path in out.iterdir():  # killed before the first checkpoint: there is nothing to resume
+                path.unlink() if path.is_file() else [file.unlink() for file in path.iterdir()] + [path.rmdir()]
+        process = start(args, out, *(["--resume"] if can_go_on else []))
+
+
+def differences(out, whole):
+    """Names of what is not the same in two run folders."""
+    found = []
+    for name in ("last.ckpt", "best.ckpt"):
+        ours, theirs = checkpoint.load(out / name), checkpoint.load(whole / name)
+        for key in sorted({*ours.arrays, *theirs.arrays}):
+            if key not in ours.arrays or key not in theirs.arrays or not np.array_equal(ours.arrays[key], theirs.arrays[key]):
+                found.append(f"{name}: {key}")
+        found += [f"{name}: {key}" for key in theirs.info["state"] if ours.info["state"][key] != theirs.info["state"][key]]
+    logs = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (out, whole)]
+    kept = [[{k: v for k, v in record.items() if "seconds" not in k} for record in log] for log in logs]
+    return found + [f"log.jsonl: record {n}" for n, (a, b) in enumerate(zip(*kept)) if a != b] + ["log.jsonl: length"] * (
+        len(kept[0]) != len(kept[1])
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config", nargs="?", default=str(TOY / "toy.yaml"))
+    parser.add_argument("--set", action="append", default=[], help="change a value of the configuration")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--each", type=int, default=7, help="kills of one training at most")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    args = parser.parse_args()
+    if args.config == str(TOY / "toy.yaml"):
+        args.set = [*TOY_CHANGES, *args.set]
+    rng = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole"
+        process = start(args, whole)
+        while process.poll() is None and not size(whole / "log.jsonl"):
+            time.sleep(0.01)
+        began = time.perf_counter()
+        if process.wait() != 0:
+            raise SystemExit((Path(folder) / "whole.txt").read_text()[-3000:])
+        longest = (time.perf_counter() - began) / 3
+        print("training  kills  of these while starting  while writing a checkpoint  differences", flush=True)
+        total, differing = 0, 0
+        for number in range(1, args.kills + 1):
+            out = Path(folder) / f"run-{number}"
+            kills = torture(args, out, rng, longest, min(args.each, args.kills - total))
+            unlike = differences(out, whole)
+            total, differing = total + len(kills), differing + len(unlike)
+            starting, writing = sum(not kill["started"] for kill in kills), sum(kill["writing"] for kill in kills)
+            print(f"{number:8}  {len(kills):5}  {starting:23}  {writing:26}  {len(unlike):11}", *unlike[:5], flush=True)
+            if total >= args.kills:
+                break
+        print(f"{total} kills, {differing} differences")
+    return int(differing > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
