@@ -22,7 +22,13 @@ import numpy as np
 from mindpoint.engine import checkpoint
 
 TOY = Path(__file__).resolve().parents[1] / "tests" / "core"
-CHANGES = ("+hooks.checkpoint.every_steps=2", "+train.average=0.9", "+train.clip_norm=1.0", "+train.accumulate=2", "+train.loss_scale=dynamic")
+CHANGES = (
+    "+hooks.checkpoint.every_steps=2",
+    "+train.average=0.9",
+    "+train.clip_norm=1.0",
+    "+train.accumulate=2",
+    "+train.loss_scale=dynamic",
+)
 TOY_CHANGES = ("train.epochs=12", "schedule={type: 'mindpoint.optim.schedules:Cosine', warmup_steps: 7}")
 
 
@@ -44,8 +50,9 @@ def size(path):
 def kill_at_random(process, out, rng, longest):
     """Kill a training at a random moment after it has gone on; returns what it was doing, or None if it was done before."""
     log, before = out / "log.jsonl", size(out / "log.jsonl")
-    while rng.random() < 0.9 and process.poll() is None and size(log) <= before:  # some die while they start
-        time.sleep(0.005)
+    wait = rng.random() < 0.9  # some die while they start
+    while wait and process.poll() is None and size(log) <= before:
+        time.sleep(0.002)
         before = min(before, size(log))  # a resumed run takes out what it does again
     time.sleep(rng.uniform(0, longest))
     if process.poll() is not None:
@@ -84,8 +91,10 @@ def differences(out, whole):
         found += [f"{name}: {key}" for key in theirs.info["state"] if ours.info["state"][key] != theirs.info["state"][key]]
     logs = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (out, whole)]
     kept = [[{k: v for k, v in record.items() if "seconds" not in k} for record in log] for log in logs]
-    return found + [f"log.jsonl: record {n}" for n, (a, b) in enumerate(zip(*kept)) if a != b] + ["log.jsonl: length"] * (
-        len(kept[0]) != len(kept[1])
+    return (
+        found
+        + [f"log.jsonl: record {n}" for n, (a, b) in enumerate(zip(*kept)) if a != b]
+        + ["log.jsonl: length"] * (len(kept[0]) != len(kept[1]))
     )
 
 

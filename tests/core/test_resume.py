@@ -1,7 +1,8 @@
-"""A training that is killed and resumed is the training that was not."""
+"""A training that ends early and is resumed is the training that was not."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,44 +12,278 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindpoint.engine import checkpoint
+from mindpoint.config import load_config
+from mindpoint.contracts.hook import Hook
+from mindpoint.engine import checkpoint, resume
+from mindpoint.engine.build import build_trainer
+from mindpoint.engine.run_folder import latest_folder, new_folder, old_folder
+from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
+from mindpoint.runtime import device
 
 HERE = Path(__file__).parent
-EPOCHS = "train.epochs=4"
-STEPS = 20
+STRESS = HERE.parents[1] / "benchmarks" / "resume_stress.py"
+SETTINGS = (
+    "train.epochs=4",
+    "+hooks.checkpoint.every_steps=2",
+    "+train.average=0.9",
+    "+train.accumulate=2",
+    "+train.clip_norm=1.0",
+    "+train.loss_scale=dynamic",
+    "+data.train.max_unreadable=2",
+    "data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}",
+    "schedule={type: 'mindpoint.optim.schedules:Cosine', warmup_steps: 4}",
+)
 
 
-def command(out, *arguments):
-    every = ["--set", "hooks.checkpoint.every_steps=2", "--set", "hooks.checkpoint.keep=1", "--set", EPOCHS]
-    return [sys.executable, "-m", "mindpoint", "train", str(HERE / "toy.yaml"), "--out", str(out), *every, *arguments]
+class Signal(Hook):
+    """A signal comes after a step."""
+
+    def __init__(self, step, number=signal.SIGINT):
+        self.step, self.number = step, number
+
+    def after_step(self, trainer):
+        if trainer.step == self.step:
+            trainer.signals.received = self.number
 
 
-def train(out, *arguments, wait=True):
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
-    if not wait:
-        return subprocess.Popen(command(out, *arguments), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return subprocess.run(command(out, *arguments), env=env, capture_output=True, text=True)
+class Counter(Hook):
+    """State that only a checkpoint can bring over, of a hook that stands behind the one that writes it."""
+
+    def __init__(self):
+        self.steps = self.epochs = 0
+
+    def after_step(self, trainer):
+        self.steps += 1
+
+    def after_epoch(self, trainer):
+        self.epochs += 1
+
+    def state_dict(self):
+        return {"steps": self.steps, "epochs": self.epochs}
+
+    def load_state_dict(self, state):
+        self.steps, self.epochs = state["steps"], state["epochs"]
 
 
-def records(out):
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+def build(run_dir, *overrides, settings=SETTINGS):
+    config = load_config(str(HERE / "toy.yaml"), [*settings, *overrides])
+    device.setup("CPU", config.seed)
+    run_dir.mkdir(exist_ok=True)
+    trainer = build_trainer(config, run_dir)
+    trainer.hooks["counter"] = Counter()
+    return trainer
+
+
+def resumed(run_dir, *overrides, **more):
+    path, stored = resume.find_checkpoint(run_dir)
+    trainer = build(run_dir, *overrides, **more)
+    resume.restore(trainer, stored, path)
+    return trainer
+
+
+def records(run_dir):
+    lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that nothing disturbed."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    done = train(out)
-    assert done.returncode == 0, done.stderr
-    return out
+    """The folder of a training that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    build(folder).train()
+    return folder
 
 
-def assert_same(out, whole):
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """The folder of one that a signal has ended within the second epoch."""
+    folder = tmp_path_factory.mktemp("left")
+    trainer = build(folder)
+    trainer.hooks["signal"] = Signal(7)
+    with pytest.raises(Interrupted, match="SIGINT has ended the training at step 7") as caught:
+        trainer.train()
+    assert caught.value.exit_code == 130
+    return folder
+
+
+@pytest.fixture
+def run(left, tmp_path):
+    return Path(shutil.copytree(left, tmp_path / "run"))
+
+
+def assert_same(run_dir, whole):
     for name in ("last.ckpt", "best.ckpt"):
-        ours, theirs = checkpoint.load(out / name), checkpoint.load(whole / name)
+        ours, theirs = checkpoint.load(run_dir / name), checkpoint.load(whole / name)
         assert set(ours.arrays) == set(theirs.arrays)
         for key in theirs.arrays:
             assert np.array_equal(ours.arrays[key], theirs.arrays[key]), (name, key)
         assert ours.info["state"] == theirs.info["state"]
-    assert records(out) == records(whole)
+    assert records(run_dir) == records(whole)
+
+
+def test_stopped_within_an_epoch(run, whole):
+    with open(run / "log.jsonl", "a") as file:
+        file.write('{"step": 8, "epoch": 2, "loss": 1.0}\n{"step": 9, "ep')  # as a killed process leaves it
+    trainer = resumed(run)
+    assert (trainer.step, trainer.epoch) == (7, 1)
+    trainer.train()
+    assert_same(run, whole)
+    assert checkpoint.load(run / "last.ckpt").info["state"]["hooks"]["counter"] == {"steps": 20, "epochs": 4}
+
+
+def test_stopped_in_an_evaluation(tmp_path, whole):
+    trainer = build(tmp_path / "run")
+    read, images = type(trainer.val_data).__getitem__, []
+
+    class Watched(type(trainer.val_data)):
+        def __getitem__(self, index):
+            images.append(index)
+            if len(images) == 5:
+                trainer.signals.received = signal.SIGTERM
+            return read(self, index)
+
+    trainer.val_data.__class__ = Watched
+    with pytest.raises(Interrupted) as caught:
+        trainer.train()
+    assert caught.value.exit_code == 143 and trainer.step == 10 and not trainer.metrics
+    again = resumed(tmp_path / "run")
+    assert (again.step, again.epoch) == (10, 1), "the epoch is not closed: its evaluation is still to come"
+    again.train()
+    assert_same(tmp_path / "run", whole)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run, whole, caplog):
+    (run / "last.ckpt").write_bytes((run / "last.ckpt").read_bytes()[:1000])
+    with caplog.at_level("WARNING"):
+        trainer = resumed(run)
+    assert "last.ckpt: damaged" in caplog.text and "it is now last.ckpt.damaged" in caplog.text and trainer.step == 6
+    trainer.train()
+    assert_same(run, whole)
+
+
+def test_without_any_checkpoint(tmp_path):
+    with pytest.raises(WeightsError, match="no checkpoint to resume from in this folder"):
+        resume.find_checkpoint(tmp_path)
+    with pytest.raises(OutputError, match="no such run folder"), old_folder(tmp_path / "absent"):
+        pass
+
+
+def test_what_has_changed_is_said_value_by_value(run, caplog):
+    with caplog.at_level("WARNING"):
+        trainer = resumed(run, "train.epochs=6", "optimizer.lr=0.01", "+train.max_skipped=3")
+    for line in ("train.epochs: 4 -> 6", "optimizer.lr: 0.02 -> 0.01", "train.max_skipped: absent -> 3"):
+        assert line in caplog.text
+    assert trainer.total_steps == 30 and trainer.base_lr == pytest.approx(0.01)
+
+
+def test_another_machine_is_said(run, caplog, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    with caplog.at_level("WARNING"):
+        resumed(run)
+    assert "the machine has changed, so results may differ in the last digits: OMP_NUM_THREADS None -> 7" in caplog.text
+
+
+def test_another_batch_size_begins_the_epoch_again(run, caplog):
+    with caplog.at_level("WARNING"):
+        trainer = resumed(run, "data.train.batch_size=4")
+    assert "goes on at the start of epoch 2" in caplog.text and (trainer.epoch, trainer.step) == (1, 10)
+
+
+def test_another_optimizer_and_averages_begin_anew(run, caplog):
+    settings = [text for text in SETTINGS if "average" not in text]
+    with caplog.at_level("WARNING"):
+        trainer = resumed(run, "optimizer={type: 'mindpoint.optim.optimizers:SGD', lr: 0.01}", "+train.average=0.5", settings=settings)
+    assert "these begin anew" in caplog.text and "moments." in caplog.text
+    stored = checkpoint.load(run / "last.ckpt").arrays
+    for average in trainer.network_step.averages:
+        assert np.array_equal(average.asnumpy(), stored[average.name])
+
+
+def test_another_model_is_refused(run):
+    with pytest.raises(WeightsError, match="belongs to another model"):
+        resumed(run, "model.backbone.channels=6")
+
+
+def test_a_finished_training_says_so_and_a_longer_one_goes_on(whole, tmp_path):
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    assert resumed(run).finished
+    longer = resumed(run, "train.epochs=5", "schedule={type: 'mindpoint.optim.schedules:Constant'}")
+    assert not longer.finished
+    longer.train()
+    assert [record["step"] for record in records(run) if "loss" in record] == list(range(1, 26))
+
+
+def test_averages_are_what_a_checkpoint_detects_with(whole):
+    stored = checkpoint.load(whole / "last.ckpt")
+    own, used = stored.arrays["backbone.conv.weight"], stored.network_arrays["backbone.conv.weight"]
+    assert np.array_equal(used, stored.arrays["average.backbone.conv.weight"]) and not np.array_equal(used, own)
+
+
+def test_an_unreadable_image_is_left_out_for_the_next_one(whole):
+    assert checkpoint.load(whole / "last.ckpt").info["state"]["unreadable"] == {"17": "spot-17.png: image 17 is broken; mend it"}
+    trainer = build(whole.parent / "unreadable")
+    sample, stand_in = (trainer.loader.samples.sample(index) for index in (17, 18))
+    assert sample["image_id"] == stand_in["image_id"] == 18
+    trainer.loader.samples.max_unreadable = 0
+    with pytest.raises(DataError, match="spot-17.png: image 17 is broken"):
+        trainer.train()
+
+
+def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
+    trainer = build(tmp_path / "run", "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "+train.max_skipped=2")
+    with pytest.raises(TrainingError) as caught:
+        trainer.train()
+    text = str(caught.value)
+    assert trainer.step == 3 and text.startswith("3 steps in a row gave gradients that are not finite, train.max_skipped is 2")
+    assert "spot_loss nan" in text and "learning rate" in text and "image ids" in text and "3" in text.rpartition("image ids")[2]
+
+
+def test_a_folder_is_one_run_at_a_time(tmp_path):
+    code = f"import sys, time\nfrom pathlib import Path\nfrom mindpoint.runtime.lock import locked\nwith locked(Path({str(tmp_path)!r})):\n    print('in', flush=True)\n    time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "in\n"
+    for folder in (lambda: old_folder(tmp_path), lambda: new_folder(str(tmp_path), "")):
+        with pytest.raises(OutputError, match=f"another run works in this folder .process {other.pid} on "), folder():
+            pass
+    other.kill()
+    other.wait()
+    (tmp_path / ".last.ckpt.abc.tmp").mkdir()
+    with old_folder(tmp_path):
+        assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate(("toy", "toy-3", "toy-2", "toy-other")):
+        Path("runs", name).mkdir(parents=True)
+        if name != "toy-3":
+            Path("runs", name, "last.ckpt").touch()
+            os.utime(Path("runs", name, "last.ckpt"), (1000 + age, 1000 + age))
+    assert latest_folder("toy") == Path("runs/toy-2")
+    with pytest.raises(WeightsError, match="runs/nothing: there is no run with a checkpoint"):
+        latest_folder("nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code):
+    arguments = [str(HERE / "toy.yaml"), "--out", str(tmp_path / "run"), "--set", "data.train.processes=true"]
+    long = ["--set", "train.epochs=100000", "--set", "+hooks.checkpoint.every=100000", "--set", "hooks.evaluation=null"]
+    options = {"env": {**os.environ, "PYTHONPATH": str(HERE)}, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-m", "mindpoint", "train", *arguments, *long], **options)
+    while process.poll() is None and not (tmp_path / "run" / "log.jsonl").exists():
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert f"mindpoint: {signal.Signals(number).name} has ended the training at step" in said and "Traceback" not in said
+    resume_with = said.partition("go on with: mindpoint ")[2].split()
+    assert resume_with == ["train", str(HERE / "toy.yaml"), "--resume", "--out", str(tmp_path / "run")]
+    done = subprocess.run([sys.executable, "-m", "mindpoint", *resume_with], **options)
+    assert done.returncode == 0 and "hooks.evaluation" in done.stdout and "train.epochs: 100000 -> 6" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments():
+    done = subprocess.run([sys.executable, str(STRESS), "--kills", "3"], capture_output=True, text=True)
+    assert done.returncode == 0 and "3 kills, 0 differences" in done.stdout, done.stdout + done.stderr

@@ -40,12 +40,17 @@ def run(args: argparse.Namespace) -> int:
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes])
 
+    from mindpoint.runtime.signals import Signals
+
+    signals = Signals()
+    signals.watch()
+
     from mindpoint.runtime import device, logs
 
     logs.setup()
     device.setup(config.section("runtime").device, config.seed)
     name = Path(config.name).stem + "-overfit" * (args.overfit is not None)
-    trainer = _start(args, config, name) if args.resume is None else _resume(args, config, name)
+    trainer = _start(args, config, name, signals) if args.resume is None else _resume(args, config, name, signals)
     if args.overfit is None or trainer is None:
         return 0
     passed, text = overfit.verdict(trainer)
@@ -65,17 +70,18 @@ def _profile(window: Optional[str]) -> List[str]:
     return [f"+hooks.profile={{type: 'mindpoint.hooks.profile:Profile', start: {start}, stop: {stop}}}"]
 
 
-def _start(args: argparse.Namespace, config, name: str):
+def _start(args: argparse.Namespace, config, name: str, signals):
     from mindpoint.engine.build import build_trainer
     from mindpoint.engine.run_folder import new_folder
 
     with new_folder(args.out, name) as run_dir:
         trainer = build_trainer(config, run_dir)
+        trainer.signals = signals
         _train(trainer, config, args.config)
         return trainer
 
 
-def _resume(args: argparse.Namespace, config, name: str):
+def _resume(args: argparse.Namespace, config, name: str, signals):
     """The trainer, or None if nothing was left to do."""
     from mindpoint.engine import checkpoint, resume
     from mindpoint.engine.build import build_trainer
@@ -95,6 +101,7 @@ def _resume(args: argparse.Namespace, config, name: str):
             print(f"{path}: this run is finished: {reason}")
             return None
         print(f"resumed from {path}: step {trainer.step} of {trainer.total_steps}, epoch {trainer.epoch + 1}", flush=True)
+        trainer.signals = signals
         _train(trainer, config, args.config)
         return trainer
 

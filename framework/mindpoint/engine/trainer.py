@@ -65,6 +65,7 @@ class Trainer:
         detections: of the last evaluation by image id.
         stop_reason: set it to end the training after the current step.
         error: what ended the training, if it was an exception.
+        signals: those that the process was sent.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Trainer:
             TrainingError: more than ``train.max_skipped`` steps in a row had a gradient that is not finite.
         """
         try:
-            with self.signals:
+            with self.signals.noted():
                 self._call("before_train")
                 for batches in self.loader.epochs(self.epochs, self.epoch, self.step - self.epoch * self.steps_per_epoch):
                     self._run_epoch(batches)

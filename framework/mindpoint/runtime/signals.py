@@ -1,44 +1,61 @@
-"""SIGINT and SIGTERM, noted and acted upon when it suits."""
+"""SIGINT and SIGTERM, noted and acted upon when it suits.
+
+Whenever MindSpore runs a graph it puts a handler of its own in place of Python's, which makes a SIGTERM of every SIGINT. So no handler is
+used here: all threads block both signals, and one of ours waits for them.
+"""
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import os
 import signal
 import threading
 import time
-from typing import Dict, Optional
+from typing import Iterator, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SAME = 1.0  # seconds within which several are one: a terminal sends Ctrl-C to all processes of a group, and they pass it on
+_SAME = 1.0  # seconds within which several are one: they are sent to all processes of a group, and some pass them on
 
 
 class Signals:
-    """While entered, the first SIGINT or SIGTERM is only noted; a later one ends the process at once.
-
-    Does nothing outside the main thread, where Python allows no handlers.
+    """Signals that this process was sent.
 
     Attributes:
-        received: the signal that came, if any.
+        received: the first one that came within :meth:`noted`.
     """
 
     def __init__(self) -> None:
         self.received: Optional[signal.Signals] = None
         self._time = 0.0
-        self._before: Dict[int, object] = {}
+        self._noting = False
 
-    def __enter__(self) -> "Signals":
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
-        return self
+    def watch(self) -> None:
+        """Take the signals from now on. Must be called before there are other threads, so before MindSpore is imported: they and child
+        processes inherit that signals are blocked."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Meanwhile the first signal is only noted, for the caller to act upon; a second one ends the process at once."""
+        self._noting = True
+        try:
+            yield
+        finally:
+            self._noting = False
 
-    def _note(self, number: int, _frame: object) -> None:
+    def _wait(self) -> None:
+        while True:
+            self._take(signal.Signals(signal.sigwait(_SIGNALS)))
+
+    def _take(self, number: signal.Signals) -> None:
         now = time.monotonic()
-        if self.received is None:
-            self.received, self._time = signal.Signals(number), now
-        elif now - self._time > _SAME:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+        if self._noting and self.received is None:
+            self.received, self._time = number, now
+        elif self.received is not None and now - self._time < _SAME:
+            return
+        elif self.received is None and number == signal.SIGINT:
+            _thread.interrupt_main()  # KeyboardInterrupt
+        else:
+            os._exit(128 + number)
