@@ -1,8 +1,9 @@
 """Any record of a MindRecord file, by its place.
 
-MindSpore reads MindRecord in an order of its own. What it offers for single records is slow: on images of 160 kB, 3.6 ms through
-``MindPage`` and 5.5 ms through a ``MindDataset`` with a sampler of one index, against 0.02 ms for reading the bytes at the place that the
-index file names (``benchmarks/data_mindrecord.py``). That is what is done here; the format is simple (version 3.0):
+MindSpore reads MindRecord in an order of its own. What it offers for single records is slow: for images of 160 kB, 2.1 ms of CPU time
+through ``MindPage`` and 9 ms through a ``MindDataset`` with a sampler of one index, against 0.12 ms for reading the bytes at the place
+that the index names and comparing their checksum (``benchmarks/data_mindrecord.py``). That is what is done here; the format is simple
+(version 3.0):
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
   ``header_size + p * page_size``.

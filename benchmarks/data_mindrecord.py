@@ -1,0 +1,91 @@
+"""MindRecord against image files: conversion, single records in any order, training samples.
+
+    python benchmarks/data_mindrecord.py ANNOTATIONS IMAGES [--config CONFIG] [--rounds N] [--json]
+
+One run measures, on the same images, in turn: the conversion (with hashing and reading back); a record by its place as it is done here,
+through MindSpore's MindPage and through a MindDataset with a sampler of one index; and whole training samples (decoding, augmentation,
+targets) from files and from records, one thread. Prints medians over the rounds. Everything is in the page cache: this is the cost of
+the programs, not of the disk. On a machine that does other work as well, times mean little; CPU times and ratios mean more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, Tuple
+
+Times = Dict[str, List[Tuple[float, float]]]
+
+
+def timed(times: Times, name: str, action: Callable[[], None]) -> None:
+    """Note seconds and CPU seconds (all threads) of one run."""
+    started, cpu = time.perf_counter(), time.process_time()
+    action()
+    times.setdefault(name, []).append((time.perf_counter() - started, time.process_time() - cpu))
+
+
+def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
+    """Seconds of each round for all images, and their number."""
+    from mindpoint.config import load_config  # before MindSpore, whose environment it sets
+    import mindspore.dataset as de
+    from mindspore.mindrecord import MindPage
+
+    from mindpoint.engine.data import build_samples
+    from mindpoint_centernet.datasets.mindrecord_writer import convert
+
+    files = f"data.train.dataset={{_replace_: true, type: CocoKeypoints, annotations: {options.annotations}, images: {options.images}}}"
+    from_files = build_samples(load_config(options.config, [files]))
+    keypoints, count, times = load_config(options.config).keypoints, len(from_files), {}
+    for number in range(options.rounds):
+        timed(times, "convert", lambda: convert(from_files.dataset, keypoints, folder / str(number), 8, False))
+    records = f"data.train.dataset={{_replace_: true, type: MindRecordKeypoints, path: {folder / '0'}}}"
+    from_records = build_samples(load_config(options.config, [records]))
+    shards = [str(path) for path in sorted((folder / "0").glob("*.mindrecord?"))]
+    page = MindPage(shards, 1)
+    page.category_field = "image_id"
+    pages = range(len(json.loads(page.read_category_info())["categories"]))
+
+    def pipelines() -> None:
+        for index in range(count):
+            next(iter(de.MindDataset(shards, sampler=de.SubsetSampler([index])).create_tuple_iterator(num_epochs=1, output_numpy=True)))
+
+    for number in range(options.rounds):
+        timed(times, "record by place", lambda: [from_records.dataset.file_bytes(index) for index in range(count)])
+        timed(times, "record by MindPage", lambda: [page.read_at_page_by_id(index, 0, 1) for index in pages])
+        timed(times, "record by MindDataset", pipelines)
+        for name, samples in (("sample from files", from_files), ("sample from records", from_records)):
+            timed(times, name, lambda samples=samples, number=number: [samples.sample(number * count + index) for index in range(count)])
+    return times, count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("annotations")
+    parser.add_argument("images")
+    parser.add_argument("--config", default="dla34_dcn_coco", help="keypoints, augmentation and targets (default: dla34_dcn_coco)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        times, count = measure(options, Path(folder))
+    rows = {
+        name: {what: statistics.median(each[place] for each in rounds) / count for place, what in enumerate(("seconds", "cpu_seconds"))}
+        for name, rounds in times.items()
+    }
+    ratio = statistics.median(record[1] / file[1] for record, file in zip(times["sample from records"], times["sample from files"]))
+    if options.json:
+        print(json.dumps({"images": count, "each": rows, "records_to_files": ratio}))
+        return
+    for name, row in rows.items():
+        print(
+            f"{name:22} {1e3 * row['seconds']:8.3f} ms an image, CPU {1e3 * row['cpu_seconds']:8.3f} ms: {1 / row['cpu_seconds']:7.0f} a second"
+        )
+    print(f"training samples from records take {ratio:.3f} of the CPU time of those from files (median of {options.rounds} rounds)")
+
+
+if __name__ == "__main__":
+    main()
