@@ -44,7 +44,7 @@ def _text(value: object) -> str:
 def spread(seconds: Sequence[float]) -> Row:
     """Median and quartiles in milliseconds."""
     ordered = sorted(seconds)
-    lower, middle, upper = statistics.quantiles(ordered, n=4) if len(ordered) > 1 else ordered * 3
+    lower, middle, upper = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
     return {"median_ms": 1e3 * middle, "quartile_1_ms": 1e3 * lower, "quartile_3_ms": 1e3 * upper}
 
 

@@ -65,24 +65,17 @@ def _measure(checkpoint_path: str, image_path: str) -> Dict[str, float]:
         import mindspore  # noqa: F401
     with clock("import the framework"):
         from mindpoint.benchmark.report import peak_memory_mib
-        from mindpoint.config import Config
-        from mindpoint.engine import checkpoint
+        from mindpoint.engine import checkpoint, inference
         from mindpoint.engine.images import read_image
-        from mindpoint.engine.inference import network_detector
-        from mindpoint.engine.network import build_network
-        from mindpoint.engine.weights import load_exactly
-        from mindpoint.runtime import device
-    with clock("read the checkpoint"):
-        stored = checkpoint.load(checkpoint_path)
-    with clock("check the configuration"):
-        config = Config.from_text(stored.info["config"], checkpoint_path)
-    with clock("build the network"):
-        device.setup(config.section("runtime").device, config.seed)
-        network = build_network(config)
-    with clock("load the weights"):
-        load_exactly(network, stored.network_arrays, checkpoint_path)
-    with clock("build the detector"):
-        detector = network_detector(config, network)
+    checkpoint.load = clock.around("read the checkpoint", checkpoint.load)
+    for part, name in (
+        ("build the network", "build_network"),
+        ("load the weights", "load_exactly"),
+        ("build the detector", "network_detector"),
+    ):
+        setattr(inference, name, clock.around(part, getattr(inference, name)))
+    with clock("configuration, device"):
+        detector = inference.open_checkpoint(Path(checkpoint_path), None, []).detector
     with clock("compile and first prediction"):
         detector([read_image(image_path)])
     clock.close()
