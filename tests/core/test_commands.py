@@ -140,7 +140,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2500, resource.RLIM_INFINITY))
 from mindpoint.cli.main import main
-sys.exit(main(["train", {str(HERE / 'toy.yaml')!r}, "--out", "full", "--set", "hooks.log=null"]))
+sys.exit(main(["train", {str(HERE / "toy.yaml")!r}, "--out", "full", "--set", "hooks.log=null"]))
 """
     env = {**os.environ, "PYTHONPATH": str(HERE)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=work)

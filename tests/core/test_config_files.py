@@ -186,7 +186,7 @@ def test_the_last_override_wins_and_names_itself(write):
         ("model.backbone.depht=1", "--set model.backbone.depht: config_toys:Net has no argument 'depht'; did you mean 'depth'?"),
         (
             "model.heads.box.width=1",
-            "--set model.heads.box.width: there is no 'model.heads.box'; known here: pose; " "--set +model.heads.box.width=... adds it",
+            "--set model.heads.box.width: there is no 'model.heads.box'; known here: pose; --set +model.heads.box.width=... adds it",
         ),
         ("input.size.2=1", "--set input.size.2: input.size has 2 items, counted from 0; to have more, set the whole list"),
         ("seed.x=1", "--set seed.x: there is no 'seed.x'; --set +seed.x=... adds it"),

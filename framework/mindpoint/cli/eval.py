@@ -48,21 +48,24 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.engine.coco_folder import coco_overrides
     from mindpoint.engine.data import build_dataset, build_metric
     from mindpoint.engine.files import make_folder, write_text
-    from mindpoint.runtime import logs
+    from mindpoint.runtime import distributed, logs
 
     _check(args)
     logs.setup()
     args.split = args.split or args.mode
     overrides = [*(coco_overrides(args.coco, args.split) if args.coco else []), *args.set]
     model, config = _open(args, overrides)
+    distributed.init()  # for models that MindSpore does not run
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
     folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}")
-    write_text(folder / "config.yaml", config.to_yaml())
+    if distributed.is_writer():
+        write_text(folder / "config.yaml", config.to_yaml())
     if args.mode == "test":
         return _write_submission(model, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
-    print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
+    if distributed.is_writer():
+        print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
     return 0
 
 
@@ -110,9 +113,11 @@ def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> s
 
 def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", folder: Path) -> int:
     from mindpoint.engine.evaluation import detect_all, save_submission
+    from mindpoint.runtime import distributed
     from mindpoint.runtime.progress import track
 
     detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting"))
-    name, count = save_submission(detections, dataset, metric, folder)
-    print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
+    if distributed.is_writer():
+        name, count = save_submission(detections, dataset, metric, folder)
+        print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
     return 0

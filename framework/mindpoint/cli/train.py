@@ -72,9 +72,9 @@ def _profile(window: Optional[str]) -> List[str]:
 
 def _start(args: argparse.Namespace, config, name: str, signals):
     from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.run_folder import new_folder
+    from mindpoint.engine.run_folder import for_all_ranks, new_folder
 
-    with new_folder(args.out, name) as run_dir:
+    with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
         trainer.signals = signals
         _train(trainer, config, args.config)
@@ -83,17 +83,17 @@ def _start(args: argparse.Namespace, config, name: str, signals):
 
 def _resume(args: argparse.Namespace, config, name: str, signals):
     """The trainer, or None if nothing was left to do."""
-    from mindpoint.engine import checkpoint, resume
+    from mindpoint.engine import resume
     from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.run_folder import latest_folder, new_folder, old_folder
+    from mindpoint.engine.run_folder import for_all_ranks, latest_folder, new_folder, old_folder
 
     named = Path(args.resume) if args.resume else None
     place = Path(args.out) if args.out else named.parent if named else Path(config.name)
     if not args.out and not named and not place.is_dir():
         place = latest_folder(name)
     elsewhere = named is not None and not (place.is_dir() and place.samefile(named.parent))
-    with new_folder(args.out, name) if elsewhere else old_folder(place) as run_dir:
-        path, stored = (named, checkpoint.load(named)) if named else resume.find_checkpoint(run_dir)
+    with for_all_ranks(new_folder(args.out, name) if elsewhere else old_folder(place)) as run_dir:
+        path, stored = resume.open_checkpoint(run_dir, named)
         trainer = build_trainer(config, run_dir)
         resume.restore(trainer, stored, path)
         if trainer.finished:
@@ -109,13 +109,15 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
 def _train(trainer, config, name: str) -> None:
     from mindpoint.engine.files import write_text
     from mindpoint.errors import Interrupted
-    from mindpoint.runtime import device, environment
+    from mindpoint.runtime import device, distributed, environment
 
-    write_text(trainer.run_dir / "config.yaml", config.to_yaml())
-    environment.record(trainer.run_dir, device.name())
+    if trainer.is_writer:
+        write_text(trainer.run_dir / "config.yaml", config.to_yaml())
+        environment.record(trainer.run_dir, device.name())
     try:
         trainer.train()
     except Interrupted as error:
         if (trainer.run_dir / "last.ckpt").exists():
-            error.args = (f"{error}; go on with: mindpoint train {name} --resume --out {trainer.run_dir}",)
+            launch = f"launch {distributed.size()} " * (distributed.size() > 1)
+            error.args = (f"{error}; go on with: mindpoint {launch}train {name} --resume --out {trainer.run_dir}",)
         raise

@@ -46,7 +46,7 @@ class SplitSettings:
     """``data.<name>``: how training samples are read. For evaluation only the data set counts; see ``test`` for the rest.
 
     Attributes:
-        batch_size: samples a step.
+        batch_size: samples a step, in each process.
         workers: threads that prepare samples.
         shuffle: in another order every epoch.
         processes: the workers are processes and not threads.
@@ -76,6 +76,8 @@ class TrainSettings:
             begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
         lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
         no_decay: kinds and expressions of the parameters without weight decay.
+        lr_batch_size: what the optimizer's learning rate is meant for, images a step; it is multiplied by the ratio of the real number, that of
+            all processes together, to this one. Not given: it is taken as it stands.
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
         average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
@@ -92,6 +94,7 @@ class TrainSettings:
     freeze: Sequence[str] = ()
     lr_factors: Optional[Mapping[str, float]] = None
     no_decay: Sequence[str] = ("biases", "norms")
+    lr_batch_size: Optional[int] = _whole(1, default=None)
     accumulate: int = _whole(1, default=1)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
     average: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None)

@@ -29,7 +29,14 @@ class Hook:
 
     A hook that remembers something between calls saves it with ``state_dict`` and has it back with ``load_state_dict``, so that a resumed
     training goes on as if it had never stopped.
+
+    Attributes:
+        all_ranks: of a training in several processes: call the hook in each of them, with the same losses, statistics and detections, and
+            not in the first alone. A hook that calls ``trainer.evaluate`` must be; one that writes or prints must not, or ask
+            ``trainer.is_writer``.
     """
+
+    all_ranks = False
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,3 +80,8 @@ class Hook:
 
     def after_train(self, trainer: "Trainer") -> None:
         """The training is over, well or not."""
+
+
+def acts_at(hook: Hook, point: str) -> bool:
+    """Whether a hook does something at one of the ten points."""
+    return getattr(type(hook), point) is not getattr(Hook, point)

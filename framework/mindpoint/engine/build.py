@@ -9,7 +9,7 @@ from typing import Dict
 from mindspore import nn
 
 from mindpoint.config import Config
-from mindpoint.contracts.hook import POINTS, Hook
+from mindpoint.contracts.hook import POINTS, Hook, acts_at
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine import checkpoint
 from mindpoint.engine.data import build_dataset, build_metric, build_samples
@@ -23,6 +23,7 @@ from mindpoint.engine.trainer import Trainer
 from mindpoint.engine.weights import load_initial
 from mindpoint.errors import ConfigError
 from mindpoint.optim.groups import parameter_groups
+from mindpoint.runtime import distributed
 
 log = logging.getLogger("mindpoint")
 
@@ -34,7 +35,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     samples = build_samples(config)
     losses = build_losses(config, network, samples)
     split = config.split("train")
-    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes)
+    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
     if split.batch_size % settings.accumulate:
         raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
@@ -111,7 +112,7 @@ def stage_table(hooks: Dict[str, Hook]) -> str:
     """Which hook acts at which point of the loop, one line a point."""
     lines = []
     for point in POINTS:
-        acting = [name for name, hook in hooks.items() if getattr(type(hook), point) is not getattr(Hook, point)]
+        acting = [name for name, hook in hooks.items() if acts_at(hook, point)]
         if acting:
             lines.append(f"{point:14} {', '.join(acting)}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import zipfile
@@ -14,6 +15,7 @@ from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import Sample
 from mindpoint.engine.detector import Detector
 from mindpoint.engine.files import replaced, write_text
+from mindpoint.runtime import distributed, heartbeat
 
 
 @dataclass(frozen=True)
@@ -39,21 +41,29 @@ Track = Callable[[Iterable, int], Iterable]
 
 
 def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, Detections]:
-    """Detections of every image by id. ``track(iterable, total)`` shows the progress over images."""
-    found: Dict[int, Detections] = {}
-    waiting: List[Sample] = []
-    for index in track(range(len(dataset)), len(dataset)):
-        waiting.append(dataset[index])
-        if len(waiting) == detector.settings.batch_size or index == len(dataset) - 1:
-            every = detector([sample.image for sample in waiting], [sample.objects for sample in waiting])
-            found.update((sample.image_id, detections) for sample, detections in zip(waiting, every))
+    """Detections of every image by id, in the order of the data set. ``track(iterable, total)`` shows the progress over images.
+
+    Several processes share the images; each has the detections of all in the end.
+    """
+    own = range(distributed.rank(), len(dataset), distributed.size())
+    found: List[Tuple[int, int, Detections]] = []  # index, image id, what is there
+    waiting: List[Tuple[int, Sample]] = []
+    for index in track(own, len(own)):
+        heartbeat.beat(f"detecting in image {index}")
+        waiting.append((index, dataset[index]))
+        if len(waiting) == detector.settings.batch_size or index == own[-1]:
+            every = detector([sample.image for _, sample in waiting], [sample.objects for _, sample in waiting])
+            found += [(index, sample.image_id, detections) for (index, sample), detections in zip(waiting, every)]
             waiting = []
-    return found
+    heartbeat.beat("gathering detections")
+    gathered = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])
+    return {image_id: detections for _, image_id, detections in gathered}
 
 
 def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
     """Detect in every image of a data set and compare with its ground truth."""
     detections = detect_all(detector, dataset, track)
+    heartbeat.beat("statistics")
     truth = dataset.ground_truth()
     return _measured(str(dataset), metric, truth, metric.results(detections, truth), list(detections), detections)
 

@@ -109,20 +109,25 @@ class Loader:
     Args:
         samples: what to load.
         batch_size: images a batch; a rest that fills no batch is left out of the epoch.
+        ranks, rank: of how many processes this is which. Each has its own part of what would be one batch of ``ranks * batch_size``.
         workers: threads, or processes, that prepare samples; never more than the machine has cores.
         processes: use processes; they pay where much of a sample is plain Python.
 
     Attributes:
+        batch_size: images a step, over all processes.
         unreadable: what was wrong with images that were left out, by index.
     """
 
-    def __init__(self, samples: TrainingSamples, batch_size: int, workers: int, shuffle: bool, processes: bool):
-        if len(samples) < batch_size:
-            raise ConfigError(f"data.train.batch_size: {batch_size} is more than the {len(samples)} images there are")
-        self.samples, self.batch_size = samples, batch_size
+    def __init__(
+        self, samples: TrainingSamples, batch_size: int, workers: int, shuffle: bool, processes: bool, ranks: int = 1, rank: int = 0
+    ):
+        self.samples, self.batch_size, self.own_size, self.rank = samples, ranks * batch_size, batch_size, rank
+        if len(samples) < self.batch_size:
+            parts = f" in each of {ranks} processes" if ranks > 1 else ""
+            raise ConfigError(f"data.train.batch_size: {batch_size}{parts} is more than the {len(samples)} images there are")
         self.workers = min(workers, os.cpu_count() or 1)
         self.shuffle, self.processes = shuffle, processes
-        self.steps_per_epoch = len(samples) // batch_size
+        self.steps_per_epoch = len(samples) // self.batch_size
         self.unreadable: Dict[int, str] = {}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
@@ -133,7 +138,7 @@ class Loader:
             DataError: more images than ``max_unreadable`` of the samples could not be read.
         """
         positions = self._positions(last, epoch, step)
-        stream = filled(self.samples.write, self.samples.example, positions, self.batch_size, self.workers, self.processes)
+        stream = filled(self.samples.write, self.samples.example, positions, self.own_size, self.workers, self.processes)
         try:
             for number in range(epoch, last):
                 yield self._checked(itertools.islice(stream, self.steps_per_epoch - (step if number == epoch else 0)))
@@ -144,7 +149,8 @@ class Loader:
         for number in range(epoch, last):
             order = epoch_order(len(self.samples), self.samples.seed, number, self.shuffle) + number * len(self.samples)
             for start in range(step if number == epoch else 0, self.steps_per_epoch):
-                yield order[start * self.batch_size : (start + 1) * self.batch_size]
+                first = start * self.batch_size + self.rank * self.own_size
+                yield order[first : first + self.own_size]
 
     def _checked(self, batches: Iterator[Tuple[Arrays, List[Unreadable]]]) -> Iterator[Arrays]:
         for batch, told in batches:

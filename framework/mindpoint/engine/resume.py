@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -16,7 +16,7 @@ from mindpoint.config.differences import differences
 from mindpoint.engine import checkpoint
 from mindpoint.engine.weights import load_arrays
 from mindpoint.errors import WeightsError
-from mindpoint.runtime import device
+from mindpoint.runtime import device, distributed
 from mindpoint.runtime.versions import versions
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
             log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
             os.replace(path, f"{path}.damaged")
     raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; train without --resume")
+
+
+def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
+    """The checkpoint to go on from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
+    if named is not None:
+        return named, checkpoint.load(named)
+    found = find_checkpoint(run_dir) if distributed.is_writer() else None
+    path = distributed.gather(found and found[0])[0]
+    return found or (path, checkpoint.load(path))
 
 
 def restore(trainer: "Trainer", stored: checkpoint.Checkpoint, path: Path) -> None:

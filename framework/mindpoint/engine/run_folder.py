@@ -7,13 +7,21 @@ import itertools
 import re
 import shutil
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import ContextManager, Iterator, Optional
 
 from mindpoint.engine.files import make_folder
 from mindpoint.errors import OutputError, WeightsError
+from mindpoint.runtime import distributed
 from mindpoint.runtime.lock import locked
 
 RUNS = "runs"
+
+
+@contextlib.contextmanager
+def for_all_ranks(folder: ContextManager[Path]) -> Iterator[Path]:
+    """The folder, which the first process of a job enters for all: it alone makes and locks it."""
+    with folder if distributed.is_writer() else contextlib.nullcontext() as path:
+        yield distributed.gather(path)[0]
 
 
 @contextlib.contextmanager

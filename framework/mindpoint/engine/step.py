@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import mindspore as ms
 import numpy as np
@@ -12,6 +12,7 @@ from mindspore.amp import DynamicLossScaler, StaticLossScaler, all_finite
 
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine.network import Network, cell_dict
+from mindpoint.runtime import collectives, distributed
 
 AVERAGE = "average"  # prefix of the names of averaged weights
 _COPIES = ("kept", "sum")  # prefixes of what a checkpoint need not hold: it follows from the rest between two steps
@@ -94,6 +95,8 @@ class TrainStep(nn.Cell):
             self.sums = optimizer.parameters.clone("sum", init="zeros")
             self.share = Tensor(1 / accumulate, ms.float32)
         self._add_scaler(loss_scale)
+        self.mean_gradients = collectives.MeanOfGradients(optimizer.parameters)
+        self.mean_statistics = collectives.MeanOfParameters(_moving_statistics(network))
         self.average = average
         if average is not None:
             self.averaged = ParameterTuple(network.get_parameters())
@@ -148,6 +151,8 @@ class TrainStep(nn.Cell):
     def update(self, gradients, learning_rate):
         if self.scaler is not None:
             gradients = self.scaler.unscale(gradients)
+        gradients = self.mean_gradients(gradients)
+        self.mean_statistics()
         finite = all_finite(gradients)
         if finite:
             if self.clip_norm is not None:
@@ -174,7 +179,7 @@ class TrainStep(nn.Cell):
         """One step on a batch of arrays by column.
 
         Returns:
-            ``loss`` (weighted total) and every term, means over the parts of the batch; and whether the update was done.
+            ``loss`` (weighted total) and every term, means over the parts of the batch and all processes; and whether the update was done.
         """
         inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.target_names)]
         rate = Tensor(np.float32(learning_rate))
@@ -182,7 +187,7 @@ class TrainStep(nn.Cell):
         for number, (image, *targets) in enumerate(zip(*inputs)):
             values, finite = self(Tensor(image), rate, Tensor(number == self.accumulate - 1), *map(Tensor, targets))
             rows.append([float(value.asnumpy()) for value in values])
-        return dict(zip(("loss", *self.terms), np.mean(rows, axis=0).tolist())), bool(finite)
+        return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
 
     @staticmethod
     def is_state(name: str) -> bool:
@@ -211,6 +216,13 @@ class TrainStep(nn.Cell):
         finally:
             for target, array in zip(self.averaged, own):
                 target.set_data(Tensor(array))
+
+
+def _moving_statistics(network: Network) -> List[Parameter]:
+    """Those that normalisation layers take from batches, of which each process sees other ones."""
+    layers = [cell for _, cell in network.cells_and_names() if isinstance(getattr(cell, "moving_mean", None), Parameter)]
+    own = [layer for layer in layers if layer.use_batch_statistics is not False]
+    return [statistics for layer in own for statistics in (layer.moving_mean, layer.moving_variance)]
 
 
 def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:

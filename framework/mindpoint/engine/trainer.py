@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset, Metric
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.hook import Hook, acts_at
 from mindpoint.engine import checkpoint, resume
 from mindpoint.engine.evaluation import Evaluation, evaluate
 from mindpoint.engine.detector import Detector
@@ -20,6 +22,7 @@ from mindpoint.engine.loader import Loader
 from mindpoint.engine.step import TrainStep
 from mindpoint.errors import ConfigError, Interrupted, TrainingError
 from mindpoint.optim.schedules import Schedule
+from mindpoint.runtime import distributed, heartbeat
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
@@ -45,6 +48,9 @@ class Trainer:
         evaluate(): before_eval, detections of all validation images and their statistics, after_eval
         save():     on_checkpoint, then the file is written
 
+    Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks act in the first, except
+    those with ``all_ranks``.
+
     A resumed training (:mod:`mindpoint.engine.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
 
     Attributes:
@@ -58,14 +64,15 @@ class Trainer:
         step: steps done.
         learning_rate: of the last step; the greatest, where parts of the network have different ones.
         batch: arrays of the current step by column; the next step's are written over them.
-        losses: ``loss`` (weighted total) and every term of the last step.
+        losses: ``loss`` (weighted total) and every term of the last step, means over all processes.
         skipped_steps, skipped_in_a_row: steps left out because a gradient was not finite, in all and up to the last step.
-        data_seconds, step_seconds: time of the last step: waiting for data, computing.
+        data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
         metrics: statistics of the last evaluation by name.
         detections: of the last evaluation by image id.
         stop_reason: set it to end the training after the current step.
         error: what ended the training, if it was an exception.
         signals: those that the process was sent.
+        is_writer: whether this process may write and print: the first of all.
     """
 
     def __init__(
@@ -88,6 +95,8 @@ class Trainer:
         self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
         self.max_skipped = settings.max_skipped
         self.base_lr = max(float(rate.asnumpy()) for rate in network_step.rates)
+        if settings.lr_batch_size is not None:
+            self.base_lr *= loader.batch_size / settings.lr_batch_size
         self.epoch = self.closed_epochs = self.step = self.skipped_steps = self.skipped_in_a_row = 0
         self.learning_rate = self.data_seconds = self.step_seconds = 0.0
         self.batch: Dict[str, np.ndarray] = {}
@@ -97,6 +106,7 @@ class Trainer:
         self.stop_reason: Optional[str] = None
         self.error: Optional[BaseException] = None
         self.signals = Signals()
+        self.is_writer = distributed.is_writer()
         self._deferred: List[Callable[[], None]] = []
 
     def train(self) -> None:
@@ -108,6 +118,7 @@ class Trainer:
         """
         try:
             with self.signals.noted():
+                self._check_ranks()
                 self._call("before_train")
                 for batches in self.loader.epochs(self.epochs, self.epoch, self.step - self.epoch * self.steps_per_epoch):
                     self._run_epoch(batches)
@@ -119,6 +130,16 @@ class Trainer:
             raise
         finally:
             self._call_all("after_train")
+
+    def _check_ranks(self) -> None:
+        """All processes must do the same from the same beginning, or they would train different networks."""
+        parameters = self.network_step.parameters_dict()
+        digest = hashlib.sha256()
+        for name in sorted(parameters):
+            digest.update(name.encode() + parameters[name].asnumpy().tobytes())
+        distributed.check_same("configuration", self.config.to_yaml())
+        distributed.check_same("number of training images", len(self.loader.samples))
+        distributed.check_same("initial weights and state of the optimizer", digest.hexdigest())
 
     @property
     def ended(self) -> bool:
@@ -134,6 +155,7 @@ class Trainer:
         self.network_step.set_train()
         self._call("before_epoch")
         started = time.perf_counter()
+        heartbeat.beat(f"waiting for the batch of step {self.step + 1}")
         for self.batch in () if self.ended else batches:
             self.data_seconds = time.perf_counter() - started
             self._call("before_step")
@@ -142,6 +164,7 @@ class Trainer:
             self._heed_signals()
             if self.ended:
                 break
+            heartbeat.beat(f"waiting for the batch of step {self.step + 1}")
             started = time.perf_counter()
         self.epoch += 1
         self._call("after_epoch")
@@ -150,6 +173,7 @@ class Trainer:
 
     def _run_step(self) -> None:
         started = time.perf_counter()
+        heartbeat.beat(f"step {self.step + 1}")
         self.learning_rate = self.base_lr * self.schedule(self.step)
         self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
         self.step += 1
@@ -160,9 +184,10 @@ class Trainer:
             self._report_skipped()
 
     def _report_skipped(self) -> None:
+        image_ids = itertools.chain(*distributed.gather(self.batch["image_id"].tolist()))
         report = (
             f"step {self.step}: a gradient is not finite, nothing was updated: {_losses(self.losses)}, "
-            f"learning rate {self.learning_rate:.3g}, image ids {', '.join(map(str, self.batch['image_id'].tolist()))}"
+            f"learning rate {self.learning_rate:.3g}, image ids {', '.join(map(str, image_ids))}"
         )
         if self.skipped_in_a_row > self.max_skipped:
             raise TrainingError(
@@ -172,13 +197,23 @@ class Trainer:
         log.warning("%s", report)
 
     def _heed_signals(self) -> None:
-        if self.signals.received is not None:
-            raise Interrupted(f"{self.signals.received.name} has ended the training at step {self.step}", self.signals.received)
+        """Act upon a signal that any process has received."""
+        self._agree()
+        received = distributed.agree(self.signals.received)
+        if received is not None:
+            raise Interrupted(f"{received.name} has ended the training at step {self.step}", received)
+
+    def _agree(self) -> None:
+        """Let all processes know what a hook of the first has decided."""
+        self.stop_reason = distributed.agree(self.stop_reason)
 
     def _heeding(self, items: Iterable) -> Iterator:
+        """The items until a signal comes. All processes must have come to the end before it is acted upon."""
         for item in items:
-            self._heed_signals()
+            if self.signals.received is not None:
+                break
             yield item
+        self._heed_signals()
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
@@ -222,7 +257,10 @@ class Trainer:
         self._deferred.append(action)
 
     def _call(self, point: str) -> None:
-        for hook in self.hooks.values():
+        for name, hook in self._acting(point):
+            heartbeat.beat(f"hook {name}, {point}")
+            if hook.all_ranks:
+                self._agree()
             getattr(hook, point)(self)
         actions, self._deferred = self._deferred, []
         for action in actions:
@@ -231,7 +269,7 @@ class Trainer:
     def _call_all(self, point: str) -> None:
         """Call every hook, also after one has failed; its error must not hide the one that ended the training."""
         failed = None
-        for name, hook in self.hooks.items():
+        for name, hook in self._acting(point):
             try:
                 getattr(hook, point)(self)
             except Exception as error:
@@ -239,6 +277,11 @@ class Trainer:
                 failed = failed or error
         if failed is not None and self.error is None:
             raise failed
+
+    def _acting(self, point: str) -> List[Tuple[str, Hook]]:
+        """The hooks that act at a point in this process."""
+        acting = [(name, hook) for name, hook in self.hooks.items() if acts_at(hook, point)]
+        return [(name, hook) for name, hook in acting if hook.all_ranks or self.is_writer]
 
 
 def _losses(losses: Dict[str, float]) -> str:

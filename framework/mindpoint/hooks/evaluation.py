@@ -18,6 +18,8 @@ class Evaluation(Hook):
         until: end the training when each of these statistics is reached, e.g. ``{keypoints/AP: 0.9}``.
     """
 
+    all_ranks = True
+
     def __init__(self, every: int = 1, until: Optional[Dict[str, float]] = None):
         if every < 1:
             raise ConfigError("every must be at least 1")
@@ -31,8 +33,9 @@ class Evaluation(Hook):
     def after_epoch(self, trainer) -> None:
         if trainer.epoch % self.every == 0 or trainer.ended:
             result = trainer.evaluate()
-            print(f"after epoch {trainer.epoch}\n{result.table}", flush=True)
-            save_evaluation(result, trainer.run_dir)
+            if trainer.is_writer:
+                print(f"after epoch {trainer.epoch}\n{result.table}", flush=True)
+                save_evaluation(result, trainer.run_dir)
             self._stop_if_reached(trainer)
 
     def _stop_if_reached(self, trainer) -> None:

@@ -31,6 +31,7 @@ class Child:
 
         def die_with_parent() -> None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has those that it starts in the background ignore it
             if os.getppid() != parent:  # it died before the kernel was told
                 os._exit(1)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import mindspore as ms
 
 from mindpoint.errors import ConfigError
+from mindpoint.runtime import distributed
 
 
 def setup(device: str, seed: int) -> None:
-    """Compile graphs for the device and seed what MindSpore draws at random (initial weights).
+    """Compile graphs for the device, join the other processes of a job, and seed what MindSpore draws at random (initial weights).
 
     Args:
         device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for what the installed MindSpore was built for.
@@ -23,6 +24,7 @@ def setup(device: str, seed: int) -> None:
             ms.set_device(device)
         except (RuntimeError, ValueError) as error:
             raise ConfigError(f"runtime.device: {device} cannot be used here: {str(error).splitlines()[0]}") from error
+    distributed.init()
     ms.set_seed(seed)
 
 

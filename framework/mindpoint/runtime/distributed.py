@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import Callable, List, Sequence, TypeVar
+from typing import Callable, List, Optional, Sequence, TypeVar
 
 import numpy as np
+
+from mindpoint.errors import TrainingError
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def size() -> int:
 
 
 def is_writer() -> bool:
-    """Whether this process is the one that writes files and speaks on the console."""
+    """Whether this process is the one that writes files and speaks on the console: the first."""
     return rank() == 0
 
 
@@ -67,7 +69,7 @@ def sum_of(values: np.ndarray) -> np.ndarray:
 def mean(values: Sequence[float]) -> List[float]:
     """Mean over the ranks of each of a few numbers, as float32."""
     if size() == 1:
-        return list(values)
+        return [float(value) for value in values]
     return (sum_of(np.asarray(values, np.float32)) / np.float32(size())).tolist()
 
 
@@ -85,6 +87,28 @@ def gather(value: T) -> List[T]:
 def from_first(make: Callable[[], T]) -> T:
     """What ``make`` returns on rank 0; it is called there alone."""
     return gather(make() if rank() == 0 else None)[0]
+
+
+def first_of(values: Sequence[Optional[T]]) -> Optional[T]:
+    """The first that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
+def agree(value: Optional[T]) -> Optional[T]:
+    """What the first rank that has something gives; None if nobody has. Cheap as long as nobody has."""
+    return first_of(gather(value)) if any(mean([value is not None])) else None
+
+
+def check_same(what: str, digest: object) -> None:
+    """Make sure that all ranks have the same.
+
+    Raises:
+        TrainingError: a rank has something else; the message says ``what``.
+    """
+    digests = gather(digest)
+    different = [str(rank) for rank, other in enumerate(digests) if other != digests[0]]
+    if different:
+        raise TrainingError(f"rank {', '.join(different)}: not the same {what} as rank 0; start all with the same arguments and files")
 
 
 def finish() -> None:

@@ -21,8 +21,10 @@ from mindpoint.runtime.log_tail import LogTail, last_error
 HUNG = 124  # exit code, as `timeout` has it
 STACKS = signal.SIGUSR1  # a worker prints where its threads are
 _POLL = 0.1  # seconds
-_SAME = 1.0  # seconds within which other ranks may fail for the same reason
-_GRACE = 10.0  # seconds to end after a signal
+_SAME = 2.0  # seconds within which other ranks may fail for the same reason
+_GRACE = 30.0  # seconds to end after a signal
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+_KILLED = 128 + signal.SIGKILL
 _STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not answer"}
 
 
@@ -67,6 +69,7 @@ class Job:
             "MS_RETRY_INTERVAL_UPPER": "1",
             "OMP_NUM_THREADS": str(max(1, cpu.cores() // self.workers)),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "" if {"", os.getcwd()} & set(sys.path) else "1",  # modules are found where they are found here
         }
         cluster = {"MS_WORKER_NUM": self.workers * self.hosts, "MS_SCHED_HOST": self.host, "MS_SCHED_PORT": self.port}
         return {**defaults, **os.environ, **{name: str(value) for name, value in cluster.items()}}
@@ -93,14 +96,13 @@ def run(job: Job) -> None:
         running = _Running(job, beats)
         stack.callback(running.kill)
         running.start()
-        tail = LogTail(running.workers[0].log if job.shows_first else None)
-        stack.callback(tail.show)
+        stack.callback(running.tail.show)
         try:
             while not running.done():
-                tail.show()
+                running.tail.show()
                 time.sleep(_POLL)
         except KeyboardInterrupt:
-            running.ask_to_end(tail)
+            running.ask_to_end()
             raise
 
 
@@ -113,6 +115,7 @@ class _Running:
         self.workers: List[Child] = []
         self.pulses = [heartbeat.Pulse(beats / str(local)) for local in range(job.workers)]
         self.beats = beats
+        self.tail = LogTail(self._log(0) if job.shows_first else None)
 
     @property
     def children(self) -> List[Child]:
@@ -123,10 +126,16 @@ class _Running:
         if job.scheduler:
             self.scheduler = Child("the scheduler", job.scheduler, {**environment, "MS_ROLE": "MS_SCHED"}, job.logs / "scheduler.log")
         for local in range(job.workers):
-            rank = str(job.host_rank * job.workers + local)
+            rank = str(self._rank(local))
             own = {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": str(local)}
             own[heartbeat.VARIABLE] = str(self.beats / str(local))
-            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, job.logs / f"rank-{rank}.log"))
+            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, self._log(local)))
+
+    def _rank(self, local: int) -> int:
+        return self.job.host_rank * self.job.workers + local
+
+    def _log(self, local: int) -> Path:
+        return self.job.logs / f"rank-{self._rank(local)}.log"
 
     def done(self) -> bool:
         """Whether all workers have ended well.
@@ -146,14 +155,20 @@ class _Running:
         return all(ended)
 
     def _failure(self, cause: Child) -> JobFailed:
+        if cause.code in _INTERRUPTED:  # all heed it at the same step, and the first writes what there is
+            self._wait(_GRACE)
         if self._said_by_first(cause):
             cause, said = self.workers[0], ""
         else:
             said = last_error(cause.log)
-        if cause.code < 0:
-            how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
-        else:
+        if cause.code > 0:
             how, code = f"ended with exit code {cause.code}", cause.code
+        else:
+            how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
+            if code == _KILLED:  # so it had no time to say anything
+                how, said = f"{how}, as the kernel does when memory is short", ""
+            if cause in self.workers:
+                how += f"; it was at: {self.pulses[self.workers.index(cause)].last().what}"
         return self._failed(f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else ""), code)
 
     def _said_by_first(self, cause: Child) -> bool:
@@ -181,15 +196,19 @@ class _Running:
     def _failed(self, message: str, code: int) -> JobFailed:
         return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}", code)
 
-    def ask_to_end(self, tail: LogTail) -> None:
+    def ask_to_end(self) -> None:
         """Pass an interruption on, so that a training can write what it has."""
         for worker in self.workers:
             worker.signal(signal.SIGINT)
-        until = time.monotonic() + _GRACE
         with contextlib.suppress(KeyboardInterrupt):  # a second one ends the waiting
-            while time.monotonic() < until and any(worker.code is None for worker in self.workers):
-                tail.show()
-                time.sleep(_POLL)
+            self._wait(_GRACE)
+
+    def _wait(self, seconds: float) -> None:
+        """Until all workers have ended, but no longer."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(worker.code is None for worker in self.workers):
+            self.tail.show()
+            time.sleep(_POLL)
 
     def kill(self) -> None:
         for child in self.children:

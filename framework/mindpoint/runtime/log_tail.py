@@ -12,14 +12,14 @@ _LINES = 12  # of an error that is longer, the last ones
 
 
 class LogTail:
-    """Copies what is added to a file to standard output.
+    """Copies what is added to a file, from now on, to standard output.
 
     Args:
         path: the file, or None for nothing to show.
     """
 
     def __init__(self, path: Optional[Path]):
-        self._file = open(path, "rb") if path else None  # noqa: SIM115  open as long as the job runs
+        self._file = open(path, "a+b") if path else None  # noqa: SIM115  open as long as the job runs
         if self._file:
             self._file.seek(0, 2)
 

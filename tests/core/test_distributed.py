@@ -1,0 +1,177 @@
+"""Training in two processes on this machine: the same as one process with the doubled batch, whatever happens on the way."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindpoint.config import load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.build import build_samples, build_trainer
+from mindpoint.engine.loader import Loader
+from mindpoint.errors import ConfigError, TrainingError
+from mindpoint.runtime import device, distributed
+
+HERE = Path(__file__).parent
+DIGEST = "+hooks.digest={type: 'toy:Digest'}"
+
+
+def launch(folder, *arguments, command="train", processes=2):
+    """``mindpoint launch`` in a folder: exit code, standard output, standard error."""
+    argv = ["launch", str(processes), command, *arguments, "--logs", "logs", "--hang-timeout", "100"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mindpoint", *argv],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def train(folder, *overrides, resume=False):
+    changes = [part for change in ("data.train.batch_size=4", *overrides) for part in ("--set", change)]
+    return launch(folder, str(HERE / "toy.yaml"), "--out", "run", *changes, *(["--resume"] if resume else []))
+
+
+def log_of(run_dir):
+    return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
+
+
+# 11 validation images, so that two processes have different numbers of them; batch normalisation, which sees only a process's own images,
+# uses its moving statistics
+SAME = ("train.freeze=[statistics]", "data.val.dataset.count=11", "train.epochs=2", "train.lr_batch_size=16")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Folder and output of a training in two processes."""
+    folder = tmp_path_factory.mktemp("two")
+    code, out, err = train(folder, *SAME, DIGEST)
+    assert code == 0, out + err
+    return folder, out
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Run folder and trainer of the same training in one process."""
+    folder = tmp_path_factory.mktemp("one")
+    config = load_config(str(HERE / "toy.yaml"), [*SAME, "data.train.batch_size=8"])
+    device.setup("CPU", config.seed)
+    trainer = build_trainer(config, folder)
+    trainer.train()
+    return folder, trainer
+
+
+@pytest.mark.slow
+class TestTwoProcessesAndOne:
+    def test_losses_are_the_same(self, one, two):
+        expected, actual = log_of(one[0]), log_of(two[0] / "run")
+        assert [record["step"] for record in actual] == [record["step"] for record in expected] and len(actual) == 11
+        for ours, theirs in zip(actual, expected):
+            if "loss" in theirs:
+                assert ours["learning_rate"] == theirs["learning_rate"] == pytest.approx(0.01)
+                assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5), ours["step"]
+            else:
+                assert ours["metrics"] == theirs["metrics"]
+
+    def test_weights_are_the_same_in_both_and_as_in_one(self, one, two):
+        run = two[0] / "run"
+        assert (run / "digest-0").read_text() == (run / "digest-1").read_text()
+        stored = checkpoint.load(run / "last.ckpt").arrays
+        for name, value in one[1].network_step.network.parameters_dict().items():
+            assert np.allclose(stored[name], value.asnumpy(), rtol=1e-4, atol=1e-6), name
+
+    def test_every_image_is_evaluated_once(self, one, two):
+        expected = json.loads((one[0] / "results.json").read_text())
+        actual = json.loads((two[0] / "run" / "results.json").read_text())
+        assert [record["image_id"] for record in actual] == list(range(11))
+        for ours, theirs in zip(actual, expected):
+            assert ours["bbox"] == theirs["bbox"] and ours["score"] == pytest.approx(theirs["score"], rel=1e-4)
+
+    def test_the_first_process_speaks_and_writes_for_all(self, one, two):
+        folder, out = two
+        assert out.count("step 9/10") == 1 and out.count("accuracy") == 1 and "8 images a step" in out
+        assert "step 9/10" not in (folder / "logs" / "rank-1.log").read_text()
+        assert {path.name for path in (folder / "run").iterdir()} - {path.name for path in one[0].iterdir()} == {
+            "config.yaml",
+            "environment.json",
+            "digest-0",
+            "digest-1",
+        }
+
+    def test_evaluation_alone(self, two):
+        code, out, err = launch(two[0], "run", "--out", "eval", command="eval")
+        assert code == 0, out + err
+        assert out.count("Spots: 11 images") == 1
+        for name in ("results.json", "statistics.json"):
+            assert (two[0] / "eval" / name).read_text() == (two[0] / "run" / name).read_text()
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_training_and_a_resumed_one_is_the_uninterrupted_one(tmp_path):
+    """With batch normalisation: its statistics are those of both, in every step."""
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+    changes = ("train.epochs=2", "+hooks.checkpoint.every_steps=2", "hooks.evaluation.every=1")
+    code, out, err = train(folders[0], *changes, DIGEST)
+    assert code == 0, out + err
+    code, out, err = train(folders[1], *changes, "+hooks.digest={type: 'toy:Digest', kill_at: 8}")
+    assert code == 128 + 9
+    assert err.startswith("mindpoint: error:\nrank 1 was killed by SIGKILL") and "it was at: hook digest, after_step" in err
+    code, out, err = train(folders[1], *changes, DIGEST, resume=True)
+    assert code == 0, out + err
+    digests = {(folder / "run" / f"digest-{rank}").read_text() for folder in folders for rank in (0, 1)}
+    assert len(digests) == 1
+    assert "step 8 of 10" in out or "step 6 of 10" in out
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_is_said_once_without_a_traceback(tmp_path):
+    changes = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=0")
+    code, out, err = train(tmp_path, *changes)
+    assert code == 2
+    assert (out + err).count("spot-17.png: image 17 is broken") == 1 and "Traceback" not in out + err
+    assert "ended with exit code 2" in err
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_processes_share_each_batch(toy, ranks):
+    samples = build_samples(load_config(str(toy)))
+
+    def ids(loader):
+        return [[batch["image_id"].tolist() for batch in epoch] for epoch in loader.epochs(2)]
+
+    whole = ids(Loader(samples, 4 * ranks, 1, True, False))
+    parts = [ids(Loader(samples, 4, 1, True, False, ranks, rank)) for rank in range(ranks)]
+    assert [[sum(step, []) for step in zip(*epoch)] for epoch in zip(*parts)] == whole
+    for epoch in whole:
+        seen = sum(epoch, [])
+        assert len(seen) == len(set(seen)) == 40 // (4 * ranks) * 4 * ranks
+
+
+def test_more_processes_than_the_data_allows(toy):
+    samples = build_samples(load_config(str(toy)))
+    with pytest.raises(ConfigError, match="8 in each of 6 processes is more than the 40 images"):
+        Loader(samples, 8, 1, True, False, 6, 0)
+
+
+def test_another_beginning_is_found(monkeypatch):
+    monkeypatch.setattr(distributed, "gather", lambda value: [value, value, "other"])
+    with pytest.raises(TrainingError, match="rank 2: not the same initial weights as rank 0"):
+        distributed.check_same("initial weights", "digest")
+
+
+def test_hooks_of_other_ranks_are_silent(toy, tmp_path):
+    config = load_config(str(toy), ["train.max_steps=2", "+hooks.recorder={type: 'toy:Recorder'}", "hooks.evaluation.every=1", DIGEST])
+    device.setup("CPU", config.seed)
+    trainer = build_trainer(config, tmp_path)
+    trainer.is_writer = False
+    trainer.train()
+    assert trainer.step == 2 and trainer.metrics, "the evaluation was to run"
+    assert [path.name for path in tmp_path.iterdir()] == ["digest-0"]
