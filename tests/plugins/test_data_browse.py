@@ -87,14 +87,16 @@ def test_ignored_areas_are_shown(config):
 
 def test_files(tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["data", "browse", "quickstart", *SET, "--count", "3", "--start", "4", "--joints", "--out", str(out)]) == 0
+    assert (
+        main(["data", "browse", "quickstart", *SET, "--split", "train", "--count", "3", "--start", "4", "--joints", "--out", str(out)]) == 0
+    )
     assert "2 images" in capsys.readouterr().out
     names = sorted(path.name for path in out.iterdir())
     assert names == [f"train-00000{n}-{n + 1}{kind}.jpg" for n in (4, 5) for kind in ("-joints", "")]
     assert all(cv2.imread(str(path)) is not None for path in out.iterdir())
     assert main(["data", "browse", "quickstart", *SET, "--split", "val", "--out", str(tmp_path / "val")]) == 0
     assert len(list((tmp_path / "val").iterdir())) == 2
-    assert main(["data", "browse", "quickstart", *SET, "--out", str(out)]) == 2
+    assert main(["data", "browse", "quickstart", *SET, "--split", "val", "--out", str(out)]) == 2
     assert "is not an empty folder" in capsys.readouterr().err
 
 

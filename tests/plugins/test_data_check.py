@@ -237,6 +237,10 @@ def test_a_configuration_is_checked_split_by_split(files, tmp_path, capsys):
     assert out.count("annotation 10 (image 1, a.png)") == 2 and out.startswith("train: ")
     assert main(["data", "check", str(config), "--split", "val", "--fix", str(tmp_path / "fixed")]) == 0
     assert [path.name for path in (tmp_path / "fixed").iterdir()] == ["val.json"]
+    unlabelled = {key: CONTENT[key] for key in ("images", "categories")}
+    (files / "people.json").write_text(json.dumps(unlabelled))
+    assert main(["data", "check", str(config), "--split", "val"]) == 2
+    assert main(["data", "check", str(config), "--split", "val", "--set", "+data.val.dataset.unlabelled=true"]) == 0
     drawn = ["--set", "data.train.dataset={type: SyntheticPeople, count: 3, seed: 1, size: [64, 64]}"]
     assert main(["data", "check", "quickstart", "--split", "train", *drawn]) == 0
 

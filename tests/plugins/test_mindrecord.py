@@ -110,6 +110,14 @@ def test_samples_are_those_of_the_files(source, whole, choice):
     assert str(files).partition(": ")[2] == str(records).partition(": ")[2]
 
 
+def test_images_are_converted_at_their_size_whatever_training_makes_of_them(source, tmp_path):
+    convert(from_files(source, reduce_to=32), KEYPOINTS, tmp_path / "out", 2, False)
+    for reduce_to in (None, 32):
+        files, records = from_files(source, reduce_to=reduce_to), from_records(tmp_path / "out", reduce_to=reduce_to)
+        for index in (0, 5):
+            assert_same(files[index], records[index])
+
+
 def test_chosen_images(source, whole):
     ids = [7_000_000_005, 7_000_000_002]
     assert [from_records(whole, image_ids=ids)[index].image_id for index in range(2)] == ids

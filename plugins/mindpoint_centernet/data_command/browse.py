@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
-from mindpoint_centernet.data_command.command import add_data
+from mindpoint_centernet.data_command.command import add_data, chosen_splits
 
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 HELP = "draw samples as the network sees them, with targets and heatmaps"
 DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets, what
-the network sees after augmentation with the targets over it. The first split of a configuration, if none is named."""
+the network sees after augmentation with the targets over it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("--count", metavar="N", type=int, default=8, help="number of images (default: 8)")
+    parser.add_argument("--count", metavar="N", type=int, default=8, help="number of images of a split (default: 8)")
     parser.add_argument("--start", metavar="I", type=int, default=0, help="place of the first one in the data set (default: 0)")
     parser.add_argument("--id", metavar="ID", type=int, action="append", help="the image with this id; may be repeated")
     parser.add_argument("--epoch", metavar="E", type=int, default=0, help="augmented as in this epoch, counted from 0 (default: 0)")
@@ -71,13 +71,9 @@ def _of_file(args: argparse.Namespace) -> "Iterator[Shown]":
 def _of_config(args: argparse.Namespace) -> "Iterator[Shown]":
     from mindpoint.config import load_config
     from mindpoint.engine.data import build_dataset, build_samples
-    from mindpoint.errors import ConfigError
 
     config = load_config(args.data, args.set)
-    splits = args.split or list(config.data.get("data") or {})[:1]
-    if not splits:
-        raise ConfigError(f"{config.name}: there is no 'data' section")
-    for split in splits:
+    for split in chosen_splits(args, config):
         samples = build_samples(config, split) if config.has(f"data.{split}.targets") else None
         dataset = samples.dataset if samples else build_dataset(config, split)
         yield from _samples(args, split, dataset, config.keypoints, samples)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import Sequence
+from typing import TYPE_CHECKING, List, Sequence
 
+if TYPE_CHECKING:
+    from mindpoint.config import Config
+
+SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is neither)"
 ACTIONS = ("check", "stats", "browse", "convert")
 
 
@@ -30,8 +34,19 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """The arguments of an action that works on a configuration or on an annotation file; see ``source.sources``."""
-    parser.add_argument("data", metavar="DATA", help="a configuration, whose splits are all looked at, or a COCO annotation file (.json)")
+    parser.add_argument("data", metavar="DATA", help="a configuration, or a COCO annotation file (.json)")
     parser.add_argument("--images", metavar="DIR", help="with an annotation file: the folder that its file names are relative to")
     parser.add_argument("--config", metavar="CONFIG", help="with an annotation file: take keypoints and classes from this configuration")
-    parser.add_argument("--split", metavar="NAME", action="append", help="with a configuration: only data.NAME; may be repeated")
+    parser.add_argument("--split", metavar="NAME", action="append", help=f"with a configuration: {SPLITS}")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the configuration")
+
+
+def chosen_splits(args: argparse.Namespace, config: "Config") -> List[str]:
+    """The splits that ``--split`` names, or those it stands for by default. Raises ConfigError if there is none."""
+    from mindpoint.errors import ConfigError
+
+    there = list(config.data.get("data") or {})
+    splits = args.split or [split for split in ("train", "val") if split in there] or there
+    if not splits:
+        raise ConfigError(f"{config.name}: there is no 'data' section")
+    return splits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mindpoint_centernet.data_command.command import add_config
+from mindpoint_centernet.data_command.command import SPLITS, add_config, chosen_splits
 
 HELP = "write data as MindRecord files"
 DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
@@ -15,7 +15,7 @@ Train and evaluate from them with the dataset block {type: MindRecordKeypoints, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the folders of the splits go")
-    parser.add_argument("--split", metavar="NAME", action="append", help="data.NAME; may be repeated (default: train and val)")
+    parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
     parser.add_argument("--shards", metavar="N", type=int, default=8, help="files a split, no more than images (default: 8)")
     parser.add_argument("--overwrite", action="store_true", help="replace converted data once the new data is complete")
     parser.add_argument("--verify", action="store_true", help="write nothing; compare what is there with its checksums, byte by byte")
@@ -26,9 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.errors import ConfigError
 
     config = load_config(args.config, args.set)
-    splits = args.split or [split for split in ("train", "val") if config.has(f"data.{split}")]
-    if not splits:
-        raise ConfigError(f"{config.name}: has neither data.train nor data.val; name a split with --split")
+    splits = chosen_splits(args, config)
     if not 1 <= args.shards <= 1000:
         raise ConfigError(f"--shards: {args.shards} is not between 1 and 1000")
     action = _verify if args.verify else _convert

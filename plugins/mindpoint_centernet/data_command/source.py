@@ -15,8 +15,10 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.images import read_image
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
+from mindpoint_centernet.data_command.command import chosen_splits
 from mindpoint_centernet.datasets.coco import CocoKeypoints
 from mindpoint_centernet.datasets.coco_file import few, load_json
+from mindpoint_centernet.datasets.mindrecord import MindRecordKeypoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +53,7 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
     if args.images or args.config:
         raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
     config = load_config(args.data, args.set)
-    splits = args.split or list(config.data.get("data") or {})
-    if not splits:
-        raise ConfigError(f"{config.name}: there is no 'data' section")
-    return [_of_split(config, split) for split in splits]
+    return [_of_split(config, split) for split in chosen_splits(args, config)]
 
 
 def _of_file(args: argparse.Namespace) -> Source:
@@ -73,9 +72,13 @@ def _of_split(config: Config, split: str) -> Source:
     block = config.data["data"][split]["dataset"]
     if registry("datasets").get(block["type"]) is CocoKeypoints:
         content = load_json(block["annotations"])
+        if block.get("unlabelled"):
+            content["annotations"] = []
         where = block["annotations"], block["images"]
         return _coco(split, *where, content, config.classes, config.keypoints, _says_sigmas(config))
     dataset = config.build(f"data.{split}.dataset")
+    if isinstance(dataset, MindRecordKeypoints):
+        dataset.reduce_to = None  # images are looked at as they are
     content = dataset.ground_truth()
     return Source(split, str(dataset), content, config.classes, config.keypoints, _says_sigmas(config), _reader(dataset, content))
 

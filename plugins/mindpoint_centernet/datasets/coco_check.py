@@ -229,7 +229,8 @@ def _joint_problems(record: dict, where: str, image: dict, joints: int) -> Itera
         outside = _outside(points, image["width"], image["height"])
         if outside:
             first = few([f"{value:g}" for value in points[3 * outside[0] : 3 * outside[0] + 2]])
-            text = f"{len(outside)} labelled joint{'s lie' if outside[1:] else ' lies'} outside the image of {image['width']} x {image['height']}, such as ({first})"
+            size = f"the image of {image['width']} x {image['height']}, such as ({first})"
+            text = f"{len(outside)} labelled joint{'s lie' if outside[1:] else ' lies'} outside {size}"
             yield Problem("joint outside", where, text, mendable=True)
     count = record.get("num_keypoints")
     if count != _labelled(points) or type(count) is not int:

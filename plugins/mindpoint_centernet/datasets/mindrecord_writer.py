@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -61,6 +62,8 @@ def convert(dataset: Dataset, keypoints: Keypoints, out: Path, shards: int, over
         read_manifest(str(out))  # nothing else is replaced
         if not overwrite:
             raise OutputError(f"{out}: holds converted data already; --verify looks whether it is sound, --overwrite replaces it")
+    dataset = copy.copy(dataset)
+    dataset.reduce_to = None  # images are copied as they are
     truth = dataset.ground_truth()
     with whole_folder(out, overwrite) as folder:
         with _mindspore_errors(out):
