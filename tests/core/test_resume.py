@@ -1,5 +1,6 @@
 """A training that ends early and is resumed is the training that was not."""
 
+import errno
 import json
 import os
 import shutil
@@ -229,6 +230,22 @@ def test_an_unreadable_image_is_left_out_for_the_next_one(whole):
         trainer.train()
 
 
+def test_a_full_disk_ends_the_training_and_leaves_what_was_there(run, whole, monkeypatch):
+    before = {name: (run / name).read_bytes() for name in ("last.ckpt", "previous.ckpt")}
+    trainer, write = resumed(run), os.fsync
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="last.ckpt: cannot be written: No space left on device"):
+        trainer.train()
+    assert {name: (run / name).read_bytes() for name in before} == before and not list(run.glob(".*"))
+    monkeypatch.setattr(os, "fsync", write)
+    resumed(run).train()
+    assert_same(run, whole)
+
+
 def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
     trainer = build(tmp_path / "run", "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "+train.max_skipped=2")
     with pytest.raises(TrainingError) as caught:
@@ -239,7 +256,14 @@ def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
 
 
 def test_a_folder_is_one_run_at_a_time(tmp_path):
-    code = f"import sys, time\nfrom pathlib import Path\nfrom mindpoint.runtime.lock import locked\nwith locked(Path({str(tmp_path)!r})):\n    print('in', flush=True)\n    time.sleep(60)"
+    code = f"""
+import time
+from pathlib import Path
+from mindpoint.runtime.lock import locked
+with locked(Path({str(tmp_path)!r})):
+    print("in", flush=True)
+    time.sleep(60)
+"""
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "in\n"
     for folder in (lambda: old_folder(tmp_path), lambda: new_folder(str(tmp_path), "")):

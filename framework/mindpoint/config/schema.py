@@ -81,7 +81,7 @@ class TrainSettings:
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
         average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
-        precision: what the network computes in: ``float32``; ``O1`` (float16 in convolutions and the like), ``O2`` (float16 but for
+        precision: what the network computes in: ``float32``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
             normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
         max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.

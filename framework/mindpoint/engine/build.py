@@ -17,7 +17,7 @@ from mindpoint.engine.freeze import trained_parameters
 from mindpoint.engine.inference import network_detector
 from mindpoint.engine.loader import Loader, TrainingSamples
 from mindpoint.engine.network import Network, build_network, refuse_repeated
-from mindpoint.engine.precision import loss_scale, lowered
+from mindpoint.engine.precision import loss_scale, lower
 from mindpoint.engine.step import TrainStep
 from mindpoint.engine.trainer import Trainer
 from mindpoint.engine.weights import load_initial
@@ -42,6 +42,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     if settings.weights:
         load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
+    lower(network, settings.precision)
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
     has_val = config.has("data.val")
@@ -49,7 +50,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
         config,
         run_dir,
         TrainStep(
-            lowered(network, settings.precision),
+            network,
             losses,
             optimizer,
             samples.targets,

@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindpoint.engine.files import replaced
+from mindpoint.engine.files import replaced, sync
 from mindpoint.engine.step import AVERAGE
 from mindpoint.errors import OutputError, WeightsError
 
@@ -68,6 +68,7 @@ def save(
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         os.chmod(temporary, 0o644)
         if previous is not None and os.path.exists(path):
+            sync(temporary)
             with replaced(previous) as link:
                 os.link(path, link)
 

@@ -25,9 +25,9 @@ def replaced(path: Union[str, Path]) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
-        _sync(folder / path.name)
+        sync(folder / path.name)
         os.replace(folder / path.name, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -35,7 +35,7 @@ def replaced(path: Union[str, Path]) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the file or folder on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -6,7 +6,7 @@ import logging
 from typing import Union
 
 import mindspore as ms
-from mindspore import amp
+from mindspore import amp, nn
 
 from mindpoint.engine.network import Network
 from mindpoint.errors import ConfigError
@@ -15,21 +15,31 @@ from mindpoint.runtime import device
 log = logging.getLogger("mindpoint")
 
 
-def lowered(network: Network, precision: str) -> Network:
-    """The network for training in ``train.precision``; it has the parameters of the one that is given, which it may change.
+def lower(network: Network, precision: str) -> None:
+    """Have the network compute in ``train.precision``. Its parameters stay float32, its maps may be of less.
 
     Raises:
         ConfigError: the device cannot do it.
     """
     if precision == "float32":
-        return network
+        return
     if device.name() == "CPU":
         if precision == "bfloat16":
             raise ConfigError("train.precision: a CPU has no convolutions in bfloat16; use float32")
         log.warning("train.precision: a CPU is slower in float16 than in float32; use it there for trials only")
-    level, kind = ("O2", ms.bfloat16) if precision == "bfloat16" else (precision, ms.float16)
-    lower = amp.auto_mixed_precision(network, level, kind)
-    return lower if level == "O1" else network  # other levels change it in place; what they put around it casts maps, as the step does
+    if precision == "O1":
+        _lower_some(network)
+    else:  # what is returned casts the maps, as the step does; the network itself is changed in place
+        amp.auto_mixed_precision(network, *(("O2", ms.bfloat16) if precision == "bfloat16" else (precision, ms.float16)))
+
+
+def _lower_some(network: nn.Cell) -> None:
+    """MindSpore's own O1 rewrites the source of networks, into the working directory, and does not cope with all of them."""
+    lists = [tuple(kind for kind in kinds if issubclass(kind, nn.Cell)) for kinds in (amp.get_white_list(), amp.get_black_list())]
+    for _, cell in network.cells_and_names():
+        for kinds, kind in zip(lists, (ms.float16, ms.float32)):
+            if isinstance(cell, kinds):
+                cell.to_float(kind)
 
 
 def loss_scale(precision: str, configured: Union[float, str, None]) -> Union[float, str, None]:

@@ -1,0 +1,94 @@
+"""What a training starts from, and precision."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindpoint.config import load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.build import build_trainer
+from mindpoint.engine.network import build_network
+from mindpoint.errors import ConfigError, WeightsError
+from mindpoint.runtime import device
+
+TOY = str(Path(__file__).parent / "toy.yaml")
+TWO_HEADS = "+model.heads.other={type: 'toy:SpotHead', name: other}"
+
+
+def trainer_of(run_dir, *overrides):
+    config = load_config(TOY, overrides)
+    device.setup("CPU", config.seed)
+    return build_trainer(config, run_dir)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file with the toy network's weights, all of them 0.25."""
+    path = tmp_path_factory.mktemp("weights") / "toy.ckpt"
+    network = build_network(load_config(TOY))
+    checkpoint.save(path, {name: np.full(p.shape, 0.25, np.float32) for name, p in network.parameters_dict().items()}, {})
+    return path
+
+
+def start(tmp_path, weights, *overrides):
+    trainer = trainer_of(tmp_path, f"train.weights={weights}", *overrides)
+    return {name: p.asnumpy() for name, p in trainer.network_step.network.parameters_dict().items()}
+
+
+def test_heads_that_differ_begin_anew_and_are_named(tmp_path, weights, caplog):
+    caplog.set_level("INFO", "mindpoint")
+    loaded = start(tmp_path, weights, TWO_HEADS)
+    anew = {"heads.other.conv.weight", "heads.other.conv.bias"}
+    for name, array in loaded.items():
+        assert (array == 0.25).all() == (name not in anew), name
+    assert "7 matched, 2 missing, 0 unexpected, 0 of another shape" in caplog.text
+    assert "2 parameters begin anew: heads.other.conv.bias, heads.other.conv.weight" in caplog.text
+
+
+def test_another_shape_in_a_head_begins_anew(tmp_path, weights, caplog):
+    caplog.set_level("INFO", "mindpoint")
+    stored = checkpoint.load(weights).arrays
+    stored["heads.spot.conv.weight"] = np.zeros((17, 4, 1, 1), np.float32)
+    checkpoint.save(tmp_path / "other.ckpt", stored, {})
+    loaded = start(tmp_path, tmp_path / "other.ckpt")
+    assert loaded["heads.spot.conv.weight"].std() > 0 and (loaded["backbone.conv.weight"] == 0.25).all()
+    assert "heads.spot.conv.weight: (1, 4, 1, 1) here, (17, 4, 1, 1) in the file" in caplog.text
+
+
+def test_strictness_is_chosen(tmp_path, weights):
+    exact, body = "train.weights_match=exact", "model.backbone.channels=6"
+    start(tmp_path, weights, f"+{exact}")
+    with pytest.raises(
+        WeightsError, match="does not hold all of this network, as train.weights_match: exact asks .weaker: heads, any.: 7 matched"
+    ):
+        start(tmp_path, weights, f"+{exact}", TWO_HEADS)
+    with pytest.raises(
+        WeightsError, match="train.weights_match: heads asks .weaker: any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape"
+    ):
+        start(tmp_path, weights, f"+{body}")
+    assert (start(tmp_path, weights, f"+{body}", "+train.weights_match=any")["heads.spot.conv.bias"] == 0.25).all()
+    checkpoint.save(tmp_path / "foreign.ckpt", {"backbone.else": np.zeros(1, np.float32)}, {})
+    with pytest.raises(WeightsError, match="none of its names fits this network"):
+        start(tmp_path, tmp_path / "foreign.ckpt", "+train.weights_match=any")
+
+
+@pytest.mark.parametrize("precision", ["O1", "O2", "O3"])
+def test_float16_learns_on_a_cpu(tmp_path, precision, caplog):
+    trainer = trainer_of(tmp_path, f"+train.precision={precision}", "train.epochs=4", "hooks.checkpoint=null")
+    trainer.train()
+    step = trainer.network_step
+    assert "slower in float16" in caplog.text and step.dynamic, "a dynamic loss scale unless told otherwise"
+    assert trainer.metrics == {"accuracy": 1.0} and trainer.losses["loss"] < 0.03
+    assert {str(p.dtype) for p in step.network.trainable_params()} == {"Float32"}
+
+
+def test_what_a_cpu_cannot_do_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="train.precision: a CPU has no convolutions in bfloat16"):
+        trainer_of(tmp_path, "+train.precision=bfloat16")
+    with pytest.raises(ConfigError, match="train.accumulate: data.train.batch_size 8 cannot be split into 3 parts"):
+        trainer_of(tmp_path, "+train.accumulate=3")
+    with pytest.raises(ConfigError, match="loss_scale: 0 is not allowed; it must be positive, or dynamic"):
+        trainer_of(tmp_path, "+train.loss_scale=0")
+    with pytest.raises(ConfigError, match="train.lr_factors: the factor of 'backbone' is 0"):
+        trainer_of(tmp_path, "+train.lr_factors={backbone: 0}")
