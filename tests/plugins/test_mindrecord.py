@@ -107,7 +107,7 @@ def test_samples_are_those_of_the_files(source, whole, choice):
     in_order = lambda content: {**content, "annotations": sorted(content["annotations"], key=lambda record: record["id"])}  # noqa: E731
     truth, again = in_order(files.ground_truth()), in_order(records.ground_truth())
     assert again == truth
-    assert str(files).partition(": ")[2] == str(records).partition(": ")[2]
+    assert str(files).partition(": ")[2] == str(records).partition(": ")[2] and files.name == records.name == "people"
 
 
 def test_images_are_converted_at_their_size_whatever_training_makes_of_them(source, tmp_path):

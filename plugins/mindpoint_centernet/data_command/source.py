@@ -80,7 +80,8 @@ def _of_split(config: Config, split: str) -> Source:
     if isinstance(dataset, MindRecordKeypoints):
         dataset.reduce_to = None  # images are looked at as they are
     content = dataset.ground_truth()
-    return Source(split, str(dataset), content, config.classes, config.keypoints, _says_sigmas(config), _reader(dataset, content))
+    origin = str(dataset).partition(":")[0]
+    return Source(split, origin, content, config.classes, config.keypoints, _says_sigmas(config), _reader(dataset, content))
 
 
 def _says_sigmas(config: Config) -> bool:

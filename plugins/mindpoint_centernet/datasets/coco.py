@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import List, Optional
 
 import numpy as np
@@ -13,7 +12,7 @@ from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.images import read_bytes
 from mindpoint.errors import DataError
-from mindpoint_centernet.datasets.coco_file import class_labels, read_annotations
+from mindpoint_centernet.datasets.coco_file import class_labels, read_annotations, short_name
 from mindpoint_centernet.datasets.records import chosen_images, recorded_sample, refuse_reduced
 
 
@@ -69,8 +68,8 @@ class CocoKeypoints(Dataset):
 
     @property
     def name(self) -> str:
-        """The annotation file's name without ending and COCO's prefix: ``val2017``, ``test-dev2017``."""
-        return re.sub("^(person_keypoints|instances|image_info)_", "", os.path.splitext(os.path.basename(self.annotations))[0])
+        """The annotation file's name, see :func:`short_name`: ``val2017``, ``test-dev2017``."""
+        return short_name(self.annotations)
 
     def __str__(self) -> str:
         return f"{self.annotations}: {len(self)} of {self._listed} images" + ", only those with annotations" * self.with_objects

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from typing import Any, Callable, Dict, List, Sequence
 
 from mindpoint.errors import DataError
@@ -42,6 +44,11 @@ def class_labels(content: dict, classes: Sequence[str]) -> Dict[int, int]:
     """Category id to index into ``classes``."""
     ids = {record["name"]: record["id"] for record in content["categories"]}
     return {ids[name]: label for label, name in enumerate(classes)}
+
+
+def short_name(path: str) -> str:
+    """The annotation file's name without ending and COCO's prefix."""
+    return re.sub("^(person_keypoints|instances|image_info)_", "", os.path.splitext(os.path.basename(path))[0])
 
 
 def few(values: Sequence[Any], count: int = 5) -> str:

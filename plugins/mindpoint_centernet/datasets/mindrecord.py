@@ -14,7 +14,7 @@ from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
-from mindpoint_centernet.datasets.coco_file import class_labels, few
+from mindpoint_centernet.datasets.coco_file import class_labels, few, short_name
 from mindpoint_centernet.datasets.mindrecord_file import Shard, unpack_whole
 from mindpoint_centernet.datasets.records import chosen_images, recorded_sample, refuse_reduced
 
@@ -105,6 +105,11 @@ class MindRecordKeypoints(Dataset):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def name(self) -> str:
+        """That of the annotation file that it was made from."""
+        return short_name(self.manifest["source"]["annotations"])
 
     def __str__(self) -> str:
         return f"{self.folder}: {len(self)} of {self._listed} images" + ", only those with annotations" * self._with_objects
@@ -260,7 +265,7 @@ def read_manifest(folder: str) -> dict:
         raise DataError(f"{path}: is no manifest of a data set that 'mindpoint data convert' wrote")
     if manifest.get("schema") != SCHEMA:
         raise DataError(f"{path}: has schema {manifest.get('schema')}, this version reads {SCHEMA}; convert the data again")
-    absent = sorted({"keypoints", "categories", "images", "files"} - set(manifest))
+    absent = sorted({"keypoints", "categories", "images", "files", "source"} - set(manifest))
     if absent:
         raise DataError(f"{path}: lacks {', '.join(absent)}; {_ADVICE}")
     return manifest
