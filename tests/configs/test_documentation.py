@@ -41,3 +41,14 @@ def test_there_is_something_to_test():
 
 def test_examples_of_overrides():
     assert main(["config", "check", "quickstart", *(word for line in CHANGES for word in shlex.split(line))]) == 0
+
+
+def test_the_page_on_data(capsys):
+    """Its configuration, and the one line that changes for MindRecord, are right."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    files, records = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    for number, text in enumerate((files, "_base_: file0.yaml\n" + records)):
+        Path(f"file{number}.yaml").write_text(text)
+        assert main(["config", "check", f"file{number}.yaml"]) == 0, capsys.readouterr().err
+    assert main(["config", "show", "file1.yaml"]) == 0
+    assert capsys.readouterr().out.count("type: MindRecordKeypoints\n      path: data/mine/") == 2

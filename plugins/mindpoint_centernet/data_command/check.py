@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.area > 0:
         raise ConfigError(f"--area: {args.area:g} is not positive")
     found = {source: _look(source, args) for source in sources(args, not args.no_images)}
-    if args.json:
-        _write_json(args.json, found)
     for source, problems in found.items():
         _report(source, problems, args.all)
+    if args.json:
+        _write_json(args.json, found)
     if not args.fix:
         return int(any(found.values()))
     return _fix(found, args)
