@@ -119,6 +119,7 @@ REPORTED = [
 
 def test_nothing_is_wrong():
     assert problems(CONTENT) == []
+    assert problems(changed(put("categories", 0, keypoints=["Nose", "left wrist", "RIGHT-WRIST"]))) == []
     assert mended(CONTENT, ["person"], 3, 1) == CONTENT
 
 

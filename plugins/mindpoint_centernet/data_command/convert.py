@@ -41,7 +41,7 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
         raise ConfigError("--out is missing: the folder where the converted data goes")
     config.split(split)
     dataset, out = config.build(f"data.{split}.dataset"), args.out / split
-    for left in sorted(out.parent.glob(f".{split}.*.tmp")):
+    for left in sorted(out.parent.glob(f".{split}.*.???")):
         print(f"{left} is of a conversion that was killed or is still running; remove it if none is")
     manifest = convert(dataset, config.keypoints, out, args.shards, args.overwrite)
     files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]

@@ -145,13 +145,18 @@ def _category_problems(categories: List[Any], classes: Sequence[str], names: Seq
         where = f"category {record.get('id', f'number {position} of the list')} ({record.get('name')})"
         yield from _fields(record, where, {"id": is_id, "name": is_text})
         said = record.get("keypoints")
-        if record.get("name") in classes and isinstance(said, list) and said != list(names):
+        if record.get("name") in classes and isinstance(said, list) and _plain(said) != _plain(names):
             yield Problem("other joints", where, f"its joints are {few(said, 30)}, but the configuration has {few(names, 30)}")
     found = [record.get("name") for record in categories if isinstance(record, dict)]
     for name in classes:
         if found.count(name) != 1:
             there = few(found, 20) or "none"
             yield Problem("class", f"class '{name}'", f"{found.count(name) or 'no'} categories have this name; there are {there}")
+
+
+def _plain(names: Sequence[Any]) -> List[str]:
+    """The names without what two spellings of one name differ in."""
+    return ["".join(filter(str.isalnum, str(name).lower())) for name in names]
 
 
 def _annotation_problems(

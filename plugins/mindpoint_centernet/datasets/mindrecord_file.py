@@ -1,7 +1,7 @@
 """Any record of a MindRecord file, by its place.
 
-MindSpore reads MindRecord in an order of its own. What it offers for single records is slow: for images of 160 kB, 2.1 ms of CPU time
-through ``MindPage`` and 9 ms through a ``MindDataset`` with a sampler of one index, against 0.12 ms for reading the bytes at the place
+MindSpore reads MindRecord in an order of its own. What it offers for single records is slow: for images of 160 kB, 1.5 ms of CPU time
+through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the place
 that the index names and comparing their checksum (``benchmarks/data_mindrecord.py``). That is what is done here; the format is simple
 (version 3.0):
 
