@@ -65,6 +65,7 @@ def copy_of(kind, index):
 MENDED = [
     (drop("annotations", 1, "iscrowd"), "annotation 11 (image 2, b.png): lacks 'iscrowd'", {"iscrowd": 0}),
     (put("annotations", 1, iscrowd=True), "annotation 11 (image 2, b.png): 'iscrowd' is True, neither 0 nor 1", {"iscrowd": 1}),
+    (put("annotations", 1, iscrowd="0"), "annotation 11 (image 2, b.png): 'iscrowd' is '0', neither 0 nor 1", {"iscrowd": 0}),
     (put("annotations", 1, iscrowd=3), "annotation 11 (image 2, b.png): 'iscrowd' is 3, neither 0 nor 1", {"iscrowd": 1}),
     (drop("annotations", 0, "area"), "annotation 10 (image 1, a.png): lacks 'area'", {"area": 0.5 * 10.5 * 12}),
     (put("annotations", 0, area=0), "annotation 10 (image 1, a.png): 'area' is 0, no positive number", {"area": 63}),

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_file(args: argparse.Namespace) -> "Iterator[Shown]":
+def _of_file(args: argparse.Namespace) -> Iterator[Shown]:
     """Annotations alone have no augmentation and no targets."""
     from mindpoint_centernet.data_command.source import sources
     from mindpoint_centernet.datasets.coco import CocoKeypoints
@@ -68,7 +68,7 @@ def _of_file(args: argparse.Namespace) -> "Iterator[Shown]":
     return _samples(args, source.name, dataset, source.keypoints, None)
 
 
-def _of_config(args: argparse.Namespace) -> "Iterator[Shown]":
+def _of_config(args: argparse.Namespace) -> Iterator[Shown]:
     from mindpoint.config import load_config
     from mindpoint.engine.data import build_dataset, build_samples
 
@@ -80,8 +80,8 @@ def _of_config(args: argparse.Namespace) -> "Iterator[Shown]":
 
 
 def _samples(
-    args: argparse.Namespace, split: str, dataset: "Dataset", keypoints: "Keypoints", samples: "Optional[TrainingSamples]"
-) -> "Iterator[Shown]":
+    args: argparse.Namespace, split: str, dataset: Dataset, keypoints: Keypoints, samples: Optional[TrainingSamples]
+) -> Iterator[Shown]:
     from mindpoint.runtime.progress import track
     from mindpoint_centernet.data_command.page import Shown
     from mindpoint_centernet.data_command.sheet import annotated, learnt, single_joints
@@ -98,12 +98,12 @@ def _samples(
         yield Shown(f"{split}-{index:06d}-{sample.image_id}", facts, pictures, joints)
 
 
-def _window(view: "View") -> str:
+def _window(view: View) -> str:
     x, y = view.center
     return f"window of {view.extent:.0f} px around ({x:.0f}, {y:.0f}), turned by {view.rotation:.0f} degrees" + ", mirrored" * view.mirror
 
 
-def _chosen(args: argparse.Namespace, dataset: "Dataset") -> List[int]:
+def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:
     from mindpoint.errors import ConfigError
     from mindpoint_centernet.datasets.coco_file import few
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     return _fix(found, args)
 
 
-def _look(source: "Source", args: argparse.Namespace) -> "List[Problem]":
+def _look(source: Source, args: argparse.Namespace) -> List[Problem]:
     from mindpoint.errors import DataError
     from mindpoint_centernet.data_command.image_check import image_problems
     from mindpoint_centernet.datasets.coco_check import check_content
@@ -58,7 +58,7 @@ def _look(source: "Source", args: argparse.Namespace) -> "List[Problem]":
     return problems if args.no_images else [*problems, *image_problems(source)]
 
 
-def _report(source: "Source", problems: "List[Problem]", everything: bool) -> None:
+def _report(source: Source, problems: List[Problem], everything: bool) -> None:
     from mindpoint_centernet.data_command.image_check import remarks
 
     images, annotations = len(source.content["images"]), len(source.content["annotations"])
@@ -76,7 +76,7 @@ def _report(source: "Source", problems: "List[Problem]", everything: bool) -> No
         print(textwrap.fill(line, 140, initial_indent="  ", subsequent_indent="    "))
 
 
-def _write_json(path: Path, found: "dict[Source, List[Problem]]") -> None:
+def _write_json(path: Path, found: dict[Source, List[Problem]]) -> None:
     import json
     from dataclasses import asdict
 
@@ -85,7 +85,7 @@ def _write_json(path: Path, found: "dict[Source, List[Problem]]") -> None:
     write_text(path, json.dumps({source.name: [asdict(problem) for problem in problems] for source, problems in found.items()}, indent=1))
 
 
-def _fix(found: "dict[Source, List[Problem]]", args: argparse.Namespace) -> int:
+def _fix(found: dict[Source, List[Problem]], args: argparse.Namespace) -> int:
     """Write the mended copies; 1 if something is still wrong with one."""
     import json
 
@@ -104,5 +104,5 @@ def _fix(found: "dict[Source, List[Problem]]", args: argparse.Namespace) -> int:
     return int(any(left))
 
 
-def _counted(problems: "List[Problem]") -> str:
+def _counted(problems: List[Problem]) -> str:
     return "1 problem" if len(problems) == 1 else f"{len(problems) or 'no'} problems"

@@ -41,7 +41,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the configuration")
 
 
-def chosen_splits(args: argparse.Namespace, config: "Config") -> List[str]:
+def chosen_splits(args: argparse.Namespace, config: Config) -> List[str]:
     """The splits that ``--split`` names, or those it stands for by default. Raises ConfigError if there is none."""
     from mindpoint.errors import ConfigError
 

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _title(entry: "tuple[str, Statistics]") -> str:
+def _title(entry: tuple[str, Statistics]) -> str:
     return f"{entry[0]}: {len(entry[1].widths)} images, {len(entry[1].sides)} people"
 
 
@@ -69,7 +69,7 @@ def _table(summaries: Dict[str, dict]) -> str:
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
-def panels(found: "Dict[str, Statistics]", keypoints: "Keypoints") -> "List[Panel]":
+def panels(found: Dict[str, Statistics], keypoints: Keypoints) -> List[Panel]:
     """Histograms in percent, so that splits of different size can be compared."""
     import numpy as np
 
@@ -88,7 +88,7 @@ def panels(found: "Dict[str, Statistics]", keypoints: "Keypoints") -> "List[Pane
     ]
 
 
-def _even(found: "Dict[str, Statistics]", values: "Callable[[Statistics], np.ndarray]") -> List[float]:
+def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarray]) -> List[float]:
     """Round edges, no more than ten, around the values of all splits."""
     import numpy as np
 
@@ -106,12 +106,12 @@ def _counts(most: int) -> List[float]:
 
 def _histogram(
     title: str,
-    found: "Dict[str, Statistics]",
-    values: "Callable[[Statistics], np.ndarray]",
+    found: Dict[str, Statistics],
+    values: Callable[[Statistics], np.ndarray],
     edges: Sequence[float],
     unit: str,
     whole: bool = False,
-) -> "Panel":
+) -> Panel:
     import numpy as np
 
     from mindpoint.visual.charts import Panel
@@ -132,7 +132,7 @@ def _bin_name(low: float, high: float, whole: bool) -> str:
     return f"{low:.4g}-{high - 1 if whole else high:.4g}"
 
 
-def _joints(title: str, found: "Dict[str, Statistics]", keypoints: "Keypoints", chosen: "Callable[[np.ndarray], np.ndarray]") -> "Panel":
+def _joints(title: str, found: Dict[str, Statistics], keypoints: Keypoints, chosen: Callable[[np.ndarray], np.ndarray]) -> Panel:
     from mindpoint.visual.charts import Panel
 
     series = {}

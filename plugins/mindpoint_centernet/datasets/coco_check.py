@@ -81,7 +81,7 @@ def mended(content: dict, classes: Sequence[str], joints: int, area_factor: floa
 
 
 def _mend(record: dict, image: dict, joints: int, area_factor: float) -> None:
-    record["iscrowd"] = int(bool(record.get("iscrowd")))
+    record["iscrowd"] = int(str(record.get("iscrowd")).lower() not in ("0", "0.0", "false", "none", ""))
     width, height = image.get("width"), image.get("height")
     sized = not is_size(width) and not is_size(height)
     if sized and _is_list(record.get("bbox"), 4):
