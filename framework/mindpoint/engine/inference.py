@@ -52,9 +52,10 @@ def open_network(place: Path, config_path: Optional[str], overrides: Sequence[st
         config = load_config(config_path, overrides)
     elif "config" in stored.info:
         config = Config.from_text(stored.info["config"], str(place), overrides)
+    elif "purpose" in stored.info:
+        raise WeightsError(f"{place}: holds {stored.info['purpose']}")
     else:
-        purpose = f"; it holds {stored.info['purpose']}" if "purpose" in stored.info else ""
-        raise WeightsError(f"{place}: carries no configuration{purpose}; say which one it belongs to with --config")
+        raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
     device.setup(config.section("runtime").device, config.seed)
     with no_init_parameters():  # the file has them all
         network = build_network(config)
