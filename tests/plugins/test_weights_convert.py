@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
 from mindpoint.engine import checkpoint
@@ -29,8 +30,13 @@ def official(base, changes):
     """A seeded state of the network of a shipped configuration with changes."""
     device.setup("auto", 0)
     text = json.dumps({"_base_": str(convert.shipped_folder() / base), **changes})
-    arrays = {name: value.asnumpy() for name, value in build_network(Config.from_text(text, "test")).parameters_dict().items()}
-    return seeded_state((name, value.shape) for name, value in official_state(arrays).items())
+    with no_init_parameters():
+        return seeded_state((name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test"))).items())
+
+
+def official_shapes(network):
+    """Arrays of the right names and shapes, without numbers."""
+    return official_state({name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()})
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +58,11 @@ def save(torch, path, state, zip_format):
     torch.save({"epoch": 320, "state_dict": tensors}, path, _use_new_zipfile_serialization=zip_format)
 
 
-@pytest.mark.parametrize("kind", ["legacy", "zip", "own"])
+@pytest.mark.parametrize("kind", ["legacy", "zip"])
 def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     """The seeded file in each format -> checkpoint -> network of the configuration that it carries: the golden maps, and back again."""
     state = golden_state(golden)
-    if kind == "own":
-        write_torch_file(tmp_path / "x.pth", state)
-    else:
-        save(pytest.importorskip("torch"), tmp_path / "x.pth", state, kind == "zip")
+    save(pytest.importorskip("torch"), tmp_path / "x.pth", state, kind == "zip")
     found, count = convert.convert(str(tmp_path / "x.pth"), str(tmp_path / "x.ckpt"))
     heads = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
     assert (found.name, found.head_conv, found.heads, count) == ("dla_34", 256, heads, 345)
@@ -83,8 +86,9 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
 
 @pytest.mark.parametrize("depth", [18, 50, 101])
 def test_resdcn_is_recognised_by_names_and_shapes(depth):
-    network = build_network(load_config("resnet18_dcn_coco", [f"model.backbone.depth={depth}"]))
-    state = official_state({name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()})
+    with no_init_parameters():
+        network = build_network(load_config("resnet18_dcn_coco", [f"model.backbone.depth={depth}"]))
+    state = official_shapes(network)
     found = recognize(state, "x")
     assert (found.name, found.head_conv) == (f"resdcn_{depth}", 64)
     assert found.neck == {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]}
@@ -109,9 +113,9 @@ def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
     """It passes for what was converted and falls short for other weights."""
     pytest.importorskip("torch")
     out = str(tmp_path / "x.ckpt")
-    assert main(["convert", file(slim), out, "--verify"]) == 0
-    assert "12 of 12 comparisons pass" in capsys.readouterr().out
+    assert main(["convert", file(slim), out]) == 0
     assert main(["to-official", out, str(tmp_path / "back.pth"), "--verify"]) == 0
+    assert "12 of 12 comparisons pass" in capsys.readouterr().out
     from mindpoint_centernet.weights.verify import verify
 
     mixed = {name: value[:, ::-1] if name.endswith("proj_1.conv.conv_offset_mask.weight") else value for name, value in slim.items()}

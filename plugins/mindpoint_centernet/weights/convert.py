@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, Optional, Tuple
 
 import numpy as np
+from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
 from mindpoint.config.files import shipped_folder
@@ -79,7 +80,8 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Tuple[A
     found = recognize(state, source)
     config = load_config(config_name) if config_name else Config.from_text(configuration(found), source)
     device.setup(config.section("runtime").device, config.seed)
-    network = build_network(config)
+    with no_init_parameters():
+        network = build_network(config)
     arrays = our_arrays(network, state)
     report = load_arrays(network, arrays)
     if found.has_pose:

@@ -17,7 +17,7 @@ from mindpoint_centernet.datasets.synthetic import SyntheticPeople
 from mindpoint_centernet.datasets.synthetic_figure import JOINTS
 from mindpoint_centernet.parity.row import Row
 
-SIZE = 256  # pixels a side; every stride of the networks divides it
+SIZE = 128  # pixels a side; every stride of the networks divides it
 TOLERANCE = 1e-4
 
 
