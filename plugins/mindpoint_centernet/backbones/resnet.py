@@ -78,6 +78,7 @@ class ResNet(Backbone):
         self.conv1 = conv(3, 64, 7, 2, init=_INIT)
         self.bn1 = batch_norm(64)
         self.relu = nn.ReLU()
+        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))  # unlike ops.pad it can be exported to ONNX
         self.maxpool = nn.MaxPool2d(3, 2)
         widths = [64 * 2**i for i in range(4)]
         channels = [64] + [width * self.block.expansion for width in widths]
@@ -93,7 +94,7 @@ class ResNet(Backbone):
     def construct(self, image):
         x = self.relu(self.bn1(self.conv1(image)))
         # behind a ReLU a border of zeros wins no maximum, so this is padded pooling, without MindSpore's slow operator for it
-        stage1 = self.layer1(self.maxpool(ops.pad(x, (1, 1, 1, 1))))
+        stage1 = self.layer1(self.maxpool(self.border(x)))
         stage2 = self.layer2(stage1)
         stage3 = self.layer3(stage2)
         return stage1, stage2, stage3, self.layer4(stage3)
