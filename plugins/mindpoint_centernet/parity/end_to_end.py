@@ -30,7 +30,7 @@ def check(golden: Path, coco: Path) -> List[Row]:
     with np.load(golden / "end_to_end.npz") as file:
         for key in sorted({name.split("/")[0] for name in file.files}):
             meta = json.loads(str(file[f"{key}/meta"]))
-            config = load_config("dla34_dcn_coco", _overrides(meta))
+            config = load_config("dla34_dcn_coco", overrides(meta))
             if network is None:
                 network = build_network(config)
                 report = load_official(network, state)
@@ -43,7 +43,8 @@ def check(golden: Path, coco: Path) -> List[Row]:
     return rows
 
 
-def _overrides(meta: dict) -> List[str]:
+def overrides(meta: dict) -> List[str]:
+    """Changes of the shipped configuration that make it the setting of a stored case."""
     return [
         f"test.resolution={'fixed' if meta['fix_res'] else 'keep'}",
         f"input.size={meta['input_hw']}",

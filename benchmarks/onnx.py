@@ -1,0 +1,119 @@
+"""Time of a network an image: MindSpore on the CPU against its exported ONNX file in ONNX Runtime.
+
+    python benchmarks/onnx.py [--config NAME] [--size N] [--runs N] [--rounds N] [--json]
+
+The weights are random, those of the deformable convolutions too, so that their taps lie between pixels. One run exports the network twice,
+with DeformConv and in ordinary operators, and measures all variants in turn, each in processes of its own: one image at once, and eight for
+ONNX Runtime. Prints median and smallest wall-clock time and median CPU time (all threads) an image, and the ratios to MindSpore. Compiling
+is not counted. On a machine that does other work as well, times mean little; their ratios and CPU times mean more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Dict, List
+
+import numpy as np
+
+VARIANTS = {  # name: (file, images at once)
+    "MindSpore": ("network.ckpt", 1),
+    "ONNX Runtime": ("network.onnx", 1),
+    "ONNX Runtime, batch of 8": ("network.onnx", 8),
+    "ONNX Runtime, portable": ("portable.onnx", 1),
+}
+
+
+def make_files(folder: Path, config_name: str, size: int) -> None:
+    """A checkpoint with random weights and the two files that are exported from it."""
+    from mindpoint.config import load_config
+    from mindpoint.engine import checkpoint
+    from mindpoint.engine.network import build_network
+    from mindpoint.export.request import Request
+    from mindpoint.export.write import export
+    from mindpoint.runtime import device
+
+    config = load_config(config_name, [f"input.size=[{size}, {size}]", "test={resolution: fixed, flip: false}"])
+    device.setup("CPU", 0)
+    network = build_network(config)
+    rng = np.random.default_rng(0)
+    import mindspore as ms
+
+    for name, parameter in network.parameters_dict().items():
+        if "conv_offset_mask" in name:
+            parameter.set_data(ms.Tensor(rng.normal(0, 0.5 if name.endswith("bias") else 0.01, parameter.shape).astype(np.float32)))
+    checkpoint.save(folder / "network.ckpt", network, {"config": config.to_yaml()})
+    for name, portable in (("network.onnx", False), ("portable.onnx", True)):
+        request = Request(folder / "network.ckpt", "onnx", str(folder / name), batch=None, portable=portable)
+        print(export(request, None, []), file=sys.stderr)
+
+
+def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
+    """Seconds and CPU seconds an image of each run, in this process."""
+    run = forward(file)
+    batch = np.random.default_rng(1).standard_normal((images, 3, size, size)).astype(np.float32)
+    run(batch)
+    measured = []
+    for _ in range(runs):
+        started, cpu = time.perf_counter(), time.process_time()
+        run(batch)
+        measured.append([(time.perf_counter() - started) / images, (time.process_time() - cpu) / images])
+    return measured
+
+
+def forward(file: Path) -> Callable:
+    """The file's network as a function of a batch."""
+    if file.suffix == ".onnx":
+        from mindpoint.engine.onnx_model import OnnxFile
+
+        return OnnxFile(file)
+    from mindpoint.engine.inference import forward_of, open_network
+
+    return forward_of(open_network(file, None, [])[1])
+
+
+def summary(runs: List[List[float]]) -> Dict[str, float]:
+    wall, cpu = zip(*runs)
+    return {"median_ms": 1e3 * statistics.median(wall), "smallest_ms": 1e3 * min(wall), "cpu_ms": 1e3 * statistics.median(cpu)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="dla34_dcn_coco", help="default: dla34_dcn_coco")
+    parser.add_argument("--size", type=int, default=512, help="height and width of the input (default: 512)")
+    parser.add_argument("--runs", type=int, default=5, help="a process (default: 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="processes a variant (default: 3)")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(Path(options.one[0]), int(options.one[1]), options.size, options.runs)))
+        return
+    measured: Dict[str, list] = {}
+    with tempfile.TemporaryDirectory() as name:
+        make_files(Path(name), options.config, options.size)
+        for _ in range(options.rounds):
+            for variant, (file, images) in VARIANTS.items():
+                command = [sys.executable, __file__, *sys.argv[1:], "--one", str(Path(name) / file), str(images)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                measured.setdefault(variant, []).extend(json.loads(done.stdout.splitlines()[-1]))
+    results = {variant: summary(runs) for variant, runs in measured.items()}
+    if options.json:
+        print(json.dumps({"config": options.config, "size": options.size, "results": results}))
+        return
+    for variant, row in results.items():
+        ratios = [row[key] / results["MindSpore"][key] for key in ("median_ms", "smallest_ms", "cpu_ms")]
+        print(
+            f"{variant:26} median {row['median_ms']:7.0f} ms  smallest {row['smallest_ms']:7.0f} ms  CPU {row['cpu_ms']:7.0f} ms   "
+            "of MindSpore's: " + ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        )
+
+
+if __name__ == "__main__":
+    main()

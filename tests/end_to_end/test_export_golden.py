@@ -1,0 +1,63 @@
+"""The official implementation's weights through this project into an ONNX file, and its numbers out of ONNX Runtime."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mindpoint.config import load_config
+from mindpoint.engine import checkpoint
+from mindpoint.engine.images import read_image
+from mindpoint.engine.model import open_model
+from mindpoint.engine.network import build_network
+from mindpoint.engine.onnx_model import OnnxFile
+from mindpoint.export.request import Request
+from mindpoint.export.write import export
+from mindpoint_centernet.parity.decode import columns
+from mindpoint_centernet.parity.end_to_end import PIXELS, SCORE, UNMATCHED, overrides, unmatched
+from mindpoint_centernet.parity.seeded import golden_state
+from mindpoint_centernet.weights.official import load_official
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def official(golden, tmp_path_factory):
+    """A checkpoint of the shipped configuration with the seeded official weights."""
+    path = tmp_path_factory.mktemp("official") / "dla34.ckpt"
+    config = load_config("dla34_dcn_coco", ["input.size=[256, 256]"])
+    network = build_network(config)
+    assert load_official(network, golden_state(golden)).complete
+    checkpoint.save(path, network, {"config": config.to_yaml()})
+    return path
+
+
+def test_heads_and_detections_of_the_reference(official, golden, coco_mini):
+    path = official.with_suffix(".onnx")
+    said = export(Request(official, "onnx", batch=None, dynamic_size=True, images=[coco_mini / "val2017" / "000000000139.jpg"]), None, [])
+    assert "verified: " in said
+    expected = dict(np.load(golden / "network.npz"))
+    image = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist())).standard_normal((1, 3, 256, 256)).astype(np.float32)
+    found = OnnxFile(path)(image)
+    assert sorted(found) == sorted(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-3, rtol=0, err_msg=name)
+    with np.load(golden / "end_to_end.npz") as file:
+        cases = sorted({name.split("/")[0] for name in file.files})
+        assert len(cases) >= 4
+        for case in cases:
+            meta = json.loads(str(file[f"{case}/meta"]))
+            detector = open_model(str(path), None, overrides(meta)).detector
+            rows = columns(detector([read_image(coco_mini / "val2017" / meta["file_name"])])[0])
+            assert unmatched(rows, file[f"{case}/results"]) <= UNMATCHED, (case, PIXELS, SCORE)
+
+
+def test_portable_and_decoding_inside(official, golden, coco_mini):
+    """The case of one image, one scale and no mirrored copy, from a file that gives detections."""
+    path = official.with_name("decoded.onnx")
+    export(Request(official, "onnx", str(path), decode=True, portable=True, images=[coco_mini / "val2017" / "000000000139.jpg"]), None, [])
+    with np.load(golden / "end_to_end.npz") as file:
+        meta = json.loads(str(file["case0/meta"]))
+        assert (meta["fix_res"], meta["flip_test"], meta["scales"]) == (True, False, [1])
+        found = open_model(str(path)).detector([read_image(coco_mini / "val2017" / meta["file_name"])])[0]
+        assert unmatched(columns(found), file["case0/results"]) <= UNMATCHED
