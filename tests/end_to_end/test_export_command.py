@@ -52,8 +52,16 @@ def model(tmp_path_factory):
     network = build_network(config)
     rng = np.random.default_rng(1)
     for name, parameter in network.parameters_dict().items():
-        if "conv_offset_mask" in name or name.startswith("heads.") and name.endswith(".weight"):
-            parameter.set_data(type(parameter.data)(rng.normal(0, 0.3, parameter.shape).astype(np.float32)))
+        value = parameter.asnumpy()
+        if "conv_offset_mask" in name:
+            value = rng.normal(0, 0.3, value.shape)
+        elif value.ndim == 4:
+            value = rng.normal(0, (2 / np.prod(value.shape[1:])) ** 0.5, value.shape)
+        if name.endswith((".hm.2.weight", ".hm_hp.2.weight")):
+            value = 40 * value
+        elif name.endswith(".wh.2.bias"):
+            value = value + 8
+        parameter.set_data(type(parameter.data)(value.astype(np.float32)))
     checkpoint.save(folder / "slim.ckpt", network, {"config": config.to_yaml()})
     return folder / "slim.ckpt"
 
@@ -91,10 +99,10 @@ def test_predicting_without_mindspore_is_the_same(model, pictures, tmp_path):
     found = {}
     for name, (file, changes, without) in settings.items():
         out = tmp_path / name.replace(" ", "-")
-        succeeds("predict", file, pictures, "--out", out, "--threshold", "0.2", *changes, without=without)
+        succeeds("predict", file, pictures, "--out", out, "--threshold", "0.1", *changes, without=without)
         found[name] = objects(out)
     for one, other in (("checkpoint, mirrored", "file, mirrored"), ("checkpoint", "file that decodes")):
-        assert all(len(rows) > 3 for rows in found[one])
+        assert sum(map(len, found[one])) > 10
         for ours, theirs in zip(found[other], found[one]):
             np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
@@ -102,10 +110,8 @@ def test_predicting_without_mindspore_is_the_same(model, pictures, tmp_path):
 @pytest.mark.slow
 def test_engines_agree_in_evaluation(model, coco_mini, tmp_path):
     """The statistics, and the detections themselves, since those of a network that has learned nothing say little."""
-    data = [
-        "--set",
-        f"data.val.dataset={{type: CocoKeypoints, annotations: {coco_mini}/annotations/person_keypoints_val2017.json, images: {coco_mini}/val2017}}",
-    ]
+    annotations, images = coco_mini / "annotations" / "person_keypoints_val2017.json", coco_mini / "val2017"
+    data = ["--set", f"data.val.dataset={{type: CocoKeypoints, annotations: {annotations}, images: {images}}}"]
     succeeds("export", model, "--out", tmp_path / "slim.onnx", "--no-verify")
     succeeds("export", model, "--format", "mindir", "--out", tmp_path / "slim.mindir", "--no-verify")
     statistics, scores = {}, {}

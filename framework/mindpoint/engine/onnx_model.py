@@ -58,4 +58,9 @@ def _session(place: Path):
         return onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common base
         reason = str(error).splitlines()[0]
+        if "NOT_IMPLEMENTED" in reason:
+            raise WeightsError(
+                f"{place}: has an operator that ONNX Runtime {onnxruntime.__version__} lacks: install a newer one, or export with --portable: "
+                f"{reason}"
+            ) from error
         raise WeightsError(f"{place}: damaged, or no ONNX file that ONNX Runtime can run: {reason}") from error

@@ -29,13 +29,15 @@ class Comparison:
     """How near the file is to the network.
 
     Attributes:
-        images: how many were compared, each size of the input counted.
+        images: how many were compared.
+        sizes: of the input at which they were.
         maps: largest difference of each map, relative to its largest value if that is above 1; empty if the file decodes.
         detections: of the network in all of them.
         unmatched: share of the detections of both sides without a partner on the other.
     """
 
     images: int
+    sizes: int
     maps: Dict[str, float]
     detections: int
     unmatched: float
@@ -54,7 +56,8 @@ class Comparison:
     def __str__(self) -> str:
         worst = f"largest difference of a map {max(self.maps.values()):.1e}, " if self.maps else ""
         same = f"{1 - self.unmatched:.1%} of {self.detections} detections the same" if self.detections else "no detections"
-        return f"{worst}{same} on {self.images} images"
+        at = f" at {self.sizes} sizes" if self.sizes > 1 else ""
+        return f"{worst}{same} on {self.images} images{at}"
 
 
 def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec, facts: Facts, images: Sequence[np.ndarray]) -> Comparison:
@@ -80,7 +83,8 @@ def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec
             count += len(theirs)
             rows += len(ours) + len(theirs)
             unmatched += len(ours) + len(theirs) - 2 * matches(ours, theirs, pixels)
-    return Comparison(sum(len(batch) for batch, _ in batches), differences, count, unmatched / max(rows, 1))
+    sizes = {batch.shape[2:] for batch, _ in batches}
+    return Comparison(len(images), len(sizes), differences, count, unmatched / max(rows, 1))
 
 
 def _batches(spec: InputSpec, facts: Facts, images: Sequence[np.ndarray]) -> Iterator[Tuple[np.ndarray, List[View]]]:
