@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from mindpoint.engine.images import read_image
-from mindpoint.errors import DataError, MindpointError, OutputError, WeightsError
+import numpy as np
+
+from mindpoint.engine.sources import find_sources, frames_of
+from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.export.context import Format
 
 MOST_IMAGES = 8
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Request:
         dynamic_size: any height and width.
         portable: ordinary operators only.
         verify: compare the file with the network.
-        images: files and folders to compare on; synthetic pictures if empty.
+        images: what to compare on, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
         MindpointError: the format cannot do that.
@@ -69,17 +71,11 @@ class Request:
         """The file to be written."""
         return Path(self.out) if self.out is not None else self.place.with_suffix(f".{self.format}")
 
-    def read_images(self) -> list:
+    def read_images(self) -> List[np.ndarray]:
         """The images to compare on, the first eight if there are more; empty if none are named.
 
         Raises:
             DataError: one does not exist or cannot be read, a folder has none.
         """
-        paths: List[Path] = []
-        for name in self.images:
-            path = Path(name)
-            inside = sorted(child for child in path.iterdir() if child.suffix.lower() in ENDINGS) if path.is_dir() else [path]
-            if not inside:
-                raise DataError(f"{path}: no image in this folder (known endings: {' '.join(ENDINGS)})")
-            paths += inside
-        return [read_image(path) for path in paths[:MOST_IMAGES]]
+        frames = (frame for source in find_sources(self.images) for frame in frames_of(source, MOST_IMAGES))
+        return [frame.image for frame in itertools.islice(frames, MOST_IMAGES)]
