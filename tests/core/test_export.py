@@ -165,9 +165,7 @@ def test_what_a_format_cannot_do(cells, capsys, tmp_path):
     assert "must end in .mindir" in refused(capsys, "export", cells, "--format", "mindir", "--out", tmp_path / "a.onnx")
     assert "at least one image" in refused(capsys, "export", cells, "--batch", 0)
     assert "no such checkpoint" in refused(capsys, "export", tmp_path / "none.ckpt")
-    assert "no such file or folder" in refused(
-        capsys, "export", cells, "--out", tmp_path / "a.onnx", "--images", tmp_path / "none.jpg"
-    )
+    assert "no such file or folder" in refused(capsys, "export", cells, "--out", tmp_path / "a.onnx", "--images", tmp_path / "none.jpg")
     assert os.listdir(tmp_path) == []
 
 

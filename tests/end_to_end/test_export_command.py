@@ -58,7 +58,9 @@ def model(tmp_path_factory):
         elif value.ndim == 4:
             value = rng.normal(0, (2 / np.prod(value.shape[1:])) ** 0.5, value.shape)
         if name.endswith((".hm.2.weight", ".hm_hp.2.weight")):
-            value = 40 * value
+            value = 20 * value
+        elif name.endswith((".hm.2.bias", ".hm_hp.2.bias")):
+            value = 0 * value
         elif name.endswith(".wh.2.bias"):
             value = value + 8
         parameter.set_data(type(parameter.data)(value.astype(np.float32)))
