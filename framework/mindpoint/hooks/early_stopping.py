@@ -17,6 +17,8 @@ class EarlyStopping(Hook):
         min_delta: what a value must exceed the best one by to count as better.
     """
 
+    all_ranks = True  # all must stop at the same step
+
     def __init__(self, statistic: str = "keypoints/AP", patience: int = 5, min_delta: float = 0.0):
         if patience < 1 or min_delta < 0:
             raise ConfigError("patience must be at least 1 and min_delta at least 0")

@@ -15,13 +15,13 @@ from mindpoint.hooks.step_log import StepLog
 class TensorBoard(StepLog):
     """Event files in the folder ``tensorboard`` of the run; ``tensorboard --logdir runs`` shows them. Needs the package ``tensorboard``.
 
-    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. The
-    pictures that other hooks have written to ``pictures`` are shown too, if these hooks stand before this one. A resumed training
+    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. What
+    the hook Pictures draws is shown too, if it stands before this one. A resumed training
     goes on at its step: TensorBoard hides what was recorded of later ones.
 
     Args:
         every: steps between two records.
-        pictures: record pictures.
+        pictures: with pictures.
     """
 
     def __init__(self, every: int = 10, pictures: bool = True):
@@ -60,8 +60,9 @@ class TensorBoard(StepLog):
     def after_eval(self, trainer) -> None:
         super().after_eval(trainer)
         if self.pictures:
-            for path in sorted((trainer.run_dir / "pictures").glob(f"*epoch-{trainer.epoch:04d}.jpg")):
-                self._write_picture(trainer.step, path)
+            path = trainer.run_dir / "pictures" / f"epoch-{trainer.epoch:04d}.jpg"
+            if path.is_file():
+                self._write_picture(trainer.step, path.read_bytes())
 
     def after_train(self, trainer) -> None:
         if self.file is not None:
@@ -72,11 +73,10 @@ class TensorBoard(StepLog):
 
         self._write(step, summary=Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()]))
 
-    def _write_picture(self, step: int, path) -> None:
+    def _write_picture(self, step: int, content: bytes) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        image = Summary.Image(encoded_image_string=path.read_bytes())
-        self._write(step, summary=Summary(value=[Summary.Value(tag=f"pictures/{path.name.split('epoch-')[0].strip('-')}", image=image)]))
+        self._write(step, summary=Summary(value=[Summary.Value(tag="pictures", image=Summary.Image(encoded_image_string=content))]))
 
     def _write(self, step: int, **content) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
