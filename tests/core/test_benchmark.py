@@ -142,7 +142,8 @@ def test_ops(benchmark):
     facts, tables = benchmark("ops", "--runs", "2")
     rows = tables["operators"]
     assert [row["operator"].split()[0] for row in rows if row["GFLOP_per_second"] is not None] and len(rows) == 3
-    assert sorted(row["operator"].split()[0] for row in rows) == ["BatchNorm2d", "Conv2d", "Conv2d"]
+    kinds = sorted(row["operator"].split()[0].replace("Native", "") for row in rows)  # with a compiler, convolutions use the kernel
+    assert kinds == ["BatchNorm2d", "Conv2d", "Conv2d"]
     totals = [row["all_with_gradients_ms"] for row in rows]
     assert totals == sorted(totals, reverse=True) and facts["all_with_gradients_ms"] == pytest.approx(sum(totals))
 

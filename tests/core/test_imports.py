@@ -28,7 +28,7 @@ def imported_by(code):
         "import mindpoint.registry, mindpoint.registry.doctor",
         "import mindpoint.config",
         "import mindpoint.cli.main",
-        "import mindpoint.cli.plugins, mindpoint.cli.config, mindpoint.cli.train, mindpoint.cli.eval, mindpoint.cli.predict",
+        "from importlib import import_module\nfrom mindpoint.cli.main import built_in\nfor name in built_in(): import_module(f'mindpoint.cli.{name}')",
         EVERY_PART + "find(name)",
         EVERY_PART + "describe(name)",
     ],

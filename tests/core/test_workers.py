@@ -48,9 +48,15 @@ def test_an_error_comes_with_its_batch(processes):
         next(stream)
 
 
-def test_a_killed_process_is_an_error_and_no_hang():
-    stream = filled(lambda position, arrays: os.getpid(), EXAMPLE, BATCHES, 5, 2, True)
-    os.kill(next(stream)[1][0], signal.SIGKILL)
+@pytest.mark.parametrize("batches_before", [1, 3])
+def test_a_killed_process_is_an_error_and_no_hang(batches_before):
+    def slow(position, arrays):
+        time.sleep(0.02)
+        return os.getpid()
+
+    stream = filled(slow, EXAMPLE, [range(5)] * 1000, 5, 2, True)
+    pids = [next(stream)[1][0] for _ in range(batches_before)]
+    os.kill(pids[-1], signal.SIGKILL)
     with pytest.raises(DataError, match="was killed"):
         for _ in stream:
             pass

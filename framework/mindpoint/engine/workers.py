@@ -58,17 +58,16 @@ def filled(
                 yield _finished(*waiting.popleft())
         while waiting:
             yield _finished(*waiting.popleft())
+    except BrokenProcessPool as error:  # when a sample is asked for, or taken
+        raise DataError(
+            "a process that reads training data was killed, perhaps for lack of memory; with data.train.processes false there is none"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _finished(arrays: Arrays, futures: list) -> Tuple[Arrays, List[object]]:
-    try:
-        return arrays, [future.result() for future in futures]
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that reads training data was killed, perhaps for lack of memory; with data.train.processes false there is none"
-        ) from error
+    return arrays, [future.result() for future in futures]
 
 
 def _array(shape: Tuple[int, ...], dtype: np.dtype, shared: bool) -> np.ndarray:
