@@ -288,6 +288,11 @@ def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
         latest_folder("nothing")
 
 
+def _blocks_signals(task):
+    (mask,) = [line.split()[1] for line in (task / "status").read_text().splitlines() if line.startswith("SigBlk")]
+    return all(int(mask, 16) >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code):
@@ -297,6 +302,8 @@ def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code
     process = subprocess.Popen([sys.executable, "-m", "mindpoint", "train", *arguments, *long], **options)
     while process.poll() is None and not (tmp_path / "run" / "log.jsonl").exists():
         time.sleep(0.05)
+    open_threads = [task for task in Path(f"/proc/{process.pid}/task").iterdir() if not _blocks_signals(task)]
+    assert len(open_threads) == 1, "any other thread than the one that waits could take a signal"
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mindpoint.runtime.signals import Signals
+
+    signals = Signals()
+    signals.watch()  # before anything that starts threads is imported
+
     from mindpoint.config import load_config
 
     changes = [*_profile(args.profile), *args.set]
@@ -39,11 +44,6 @@ def run(args: argparse.Namespace) -> int:
         from mindpoint.engine import overfit
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes])
-
-    from mindpoint.runtime.signals import Signals
-
-    signals = Signals()
-    signals.watch()
 
     from mindpoint.runtime import device, logs
 
