@@ -112,23 +112,25 @@ class Predictor:
         self.settings = self.model.config.section("test")
 
     def __call__(self, images: Union[Item, Iterable[Item]]) -> Union[Prediction, List[Prediction], Iterator[Prediction]]:
-        """One image (a path or an array) gives one prediction, a list or tuple of them a list, any other iterable an iterator.
+        """An image, as an array or the path of a file, gives a prediction; a list or tuple gives a list; anything else (videos, folders,
+        patterns, cameras, other iterables) an iterator, as :meth:`stream` does.
 
         Raises:
             DataError: an image that cannot be read or used.
         """
+        if isinstance(images, np.ndarray):
+            return next(self.stream(images))
         if isinstance(images, (str, Path)):
-            images = Source(str(images), "image")
-        found = self.stream(images)
-        if isinstance(images, (np.ndarray, Source)):
-            return next(found)
-        return list(found) if isinstance(images, (list, tuple)) else found
+            found = find_sources([str(images)])
+            one_image = found == [Source(str(images), "image")]
+            return next(self.stream(found)) if one_image else self.stream(found)
+        return list(self.stream(images)) if isinstance(images, (list, tuple)) else self.stream(images)
 
     def stream(
         self,
         inputs: Union[Item, Iterable[Item]],
         recursive: bool = False,
-        most: Optional[int] = None,
+        frames: Optional[int] = None,
         skipped: Optional[Callable[[DataError], None]] = None,
     ) -> Iterator[Prediction]:
         """Predictions one by one; no more than a batch of images is held at a time.
@@ -137,11 +139,11 @@ class Predictor:
             inputs: arrays, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, cameras; one, or any
                 iterable, which may be endless.
             recursive: folders with the folders in them.
-            most: end a video or camera after so many frames.
+            frames: end a video or camera after so many.
             skipped: is told of an image or video that cannot be read, and the rest goes on; without it the error is raised.
         """
         single = isinstance(inputs, (str, Path, np.ndarray, Source))
-        return self._predict(self._frames([inputs] if single else inputs, recursive, most, skipped))
+        return self._predict(self._frames([inputs] if single else inputs, recursive, frames, skipped))
 
     def _frames(self, items: Iterable[object], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
         for source in _sources(items, recursive):

@@ -290,6 +290,21 @@ def test_predictor_takes_arrays_paths_and_iterators(predictor, tmp_path):
     assert [prediction.source for prediction in mixed] == [None, str(tmp_path / "0.png")]
 
 
+def test_folders_and_videos_give_iterators(predictor, tmp_path):
+    (tmp_path / "a").mkdir()
+    cv2.imwrite(str(tmp_path / "a" / "0.png"), picture(0)[0])
+    assert [prediction.source for prediction in predictor(tmp_path / "a")] == [str(tmp_path / "a" / "0.png")]
+    found = predictor(str(video(tmp_path / "b.mp4", 3)))
+    assert [(prediction.frame, prediction.rate) for prediction in found] == [(0, 7.0), (1, 7.0), (2, 7.0)]
+    (tmp_path / "a" / "1.png").write_text("no image")
+    told = []
+    assert len(list(predictor.stream([tmp_path / "a", picture(1)[0]], skipped=told.append))) == 2 and len(told) == 1
+    with pytest.raises(DataError, match="1.png: is no image"):
+        list(predictor(tmp_path / "a"))
+    with pytest.raises(DataError, match="no such file"):
+        predictor("nothing.jpg")
+
+
 def test_generators_stream(predictor):
     """No more than a batch is taken ahead of what is asked for; an endless one is no trouble."""
     taken = []

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     started, interrupted = time.monotonic(), False
     with PredictionFiles(folder, formats, sources, predictor.keypoints, predictor.classes) as files:
         try:
-            found = predictor.stream(sources, most=args.frames, skipped=skip)
+            found = predictor.stream(sources, frames=args.frames, skipped=skip)
             for prediction in track(found, count_frames(sources, args.frames), "predicting"):
                 files.add(prediction)
         except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
