@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mindpoint.engine.evaluation import Evaluation
     from mindpoint.engine.model import Model
 
-HELP = "evaluate a model or a result file: statistics, results"
+HELP = "evaluate a model or a result file: statistics, results, report"
 
 RESULTS_CONFIG = "dla34_dcn_coco"
 
@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
     )
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: eval-SPLIT-NAME beside the model or result file)")
+    parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page that shows curves, errors and images")
+    parser.add_argument("--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
         return _write_submission(model, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
     if distributed.is_writer():
-        print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
+        print(f"{evaluation.table}
+{_save(args, evaluation, folder)}")
+        if args.report:
+            _report(args, evaluation, model, config, dataset, metric)
     return 0
 
 
@@ -77,8 +82,10 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("oracle", "mode"):
         if args.results and getattr(args, name) not in (None, "val"):
             raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
-    if args.mode == "test" and args.oracle:
-        raise ConfigError("--mode test has no annotations: --oracle is not possible")
+    if args.mode == "test" and (args.oracle or args.report):
+        raise ConfigError("--mode test has no annotations: neither --oracle nor --report is possible")
+    if args.report_images < 0:
+        raise ConfigError(f"--report-images: {args.report_images} is negative")
 
 
 def _open(args: argparse.Namespace, overrides: list) -> "Tuple[Optional[Model], Config]":
@@ -121,3 +128,33 @@ def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", fold
         name, count = save_submission(detections, dataset, metric, folder)
         print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
     return 0
+
+
+def _report(
+    args: argparse.Namespace, evaluation: "Evaluation", model: "Optional[Model]", config: "Config", dataset: "Dataset", metric: "Metric"
+) -> None:
+    from mindpoint.engine.files import make_folder
+    from mindpoint.report.gallery import gallery, worst_first
+    from mindpoint.report.page import Content, write_page
+    from mindpoint.runtime.progress import track
+
+    folder = make_folder(args.report)
+    truth = dataset.ground_truth()
+    analysis = metric.analyse(truth, evaluation.results, dataset.ids())
+    chosen = worst_first(analysis, dataset, args.report_images)
+    test = config.section("test")
+    how = {"resolution": test.resolution, "flip": "yes" if test.flip else "no", "scales": ", ".join(map(str, test.scales))}
+    content = Content(
+        title=str(model.place if model else args.results),
+        data=evaluation.data,
+        settings={**how, **({"truth in place of": args.oracle} if args.oracle else {})} if model else {},
+        statistics=evaluation.statistics,
+        notes=evaluation.notes,
+        analysis=analysis,
+        keypoints=config.keypoints,
+        images=gallery(
+            analysis, dataset, model.detector if model else None, chosen, lambda items, total: track(items, total, "drawing the report")
+        ),
+        evaluated=len(dataset),
+    )
+    print(f"report: {write_page(content, folder)}")

@@ -34,6 +34,10 @@ class Dataset(ABC):
     def ground_truth(self) -> dict:
         """All annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; the ids are those of the samples."""
 
+    def ids(self) -> List[int]:
+        """The image ids by index; here those of the ground truth, for data sets that keep its order."""
+        return [image["id"] for image in self.ground_truth()["images"]]
+
     @property
     def name(self) -> str:
         """A short name for files, such as ``val2017``."""

@@ -27,13 +27,15 @@ class Evaluation:
         statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
         detections: by image id; empty if the results came from a file.
         results: the same as COCO result records.
-        table: the statistics as text, and below what may be wrong.
+        notes: sentences on what may be wrong.
+        table: the statistics as text, and below it the notes.
     """
 
     data: str
     statistics: Dict[str, float]
     detections: Dict[int, Detections]
     results: List[dict]
+    notes: List[str]
     table: str
 
 
@@ -78,8 +80,8 @@ def _measured(
     data: str, metric: Metric, truth: dict, results: List[dict], image_ids: List[int], detections: Dict[int, Detections]
 ) -> Evaluation:
     statistics = metric.evaluate(truth, results, image_ids)
-    table = "\n".join([data, metric.table(statistics), *metric.diagnose(truth, results, image_ids)])
-    return Evaluation(data, statistics, detections, results, table)
+    notes = metric.diagnose(truth, results, image_ids)
+    return Evaluation(data, statistics, detections, results, notes, "\n".join([data, metric.table(statistics), *notes]))
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:

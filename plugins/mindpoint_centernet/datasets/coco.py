@@ -66,6 +66,10 @@ class CocoKeypoints(Dataset):
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def ids(self) -> List[int]:
+        """See :class:`Dataset`."""
+        return self.image_ids.tolist()
+
     @property
     def name(self) -> str:
         """The annotation file's name, see :func:`short_name`: ``val2017``, ``test-dev2017``."""

@@ -81,8 +81,8 @@ def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, 
     note = (
         "Average precision if this kind of error alone were put right, and (last column) this one and all above it. "
         f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Put right means: a jitter moved to a similarity of 0.85, a "
-        "miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one; scores set to the similarity; "
-        "unmatched detections and annotations removed."
+        "miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one; scores set to the similarity, "
+        "which also puts unmatched detections last; unmatched detections and annotations removed."
     )
     return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75", "AP so far"), rows, note)
 

@@ -116,7 +116,7 @@ def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) ->
         points[joints, 1] = group.truth_points[own, joints, 1]
         results[row]["keypoints"] = points.ravel().tolist()
     if "score" in kinds:
-        points = np.array([record["keypoints"] for record in results], np.float64).reshape(len(results), -1, 3)[..., :2]
+        points = np.array([record["keypoints"] for record in results], np.float64).reshape(len(results), len(sigmas), 3)[..., :2]
         for record, score in zip(results, _best_similarity(replace(group, points=points), sigmas)):
             record["score"] = float(score)
     if "background" in kinds:

@@ -48,7 +48,7 @@ def check_results(
     """
     known = None if image_ids is None else set(image_ids), None if image_ids is None else set(category_ids)
     problems, count = [], 0
-    boxes = bool(records) and "bbox" in records[0]
+    boxes = bool(records) and isinstance(records[0], dict) and "bbox" in records[0]
     for position, record in enumerate(records):
         problem = _problem(record, joints, *known)
         if not problem and ("bbox" in record) != boxes:

@@ -1,0 +1,1 @@
+"""An evaluation as one HTML page that needs nothing else: no network, no server, no other file."""
