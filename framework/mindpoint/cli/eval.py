@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: eval-SPLIT-NAME beside the model or result file)")
     parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page that shows curves, errors and images")
-    parser.add_argument("--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)")
+    parser.add_argument(
+        "--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -41,7 +41,9 @@ def _polylines(line: Line, color: str) -> str:
             parts[-1].append(_place(x, y))
         elif parts[-1]:
             parts.append([])
-    return "".join(f'<polyline points="{" ".join(part)}" stroke="{color}"><title>{escape(line.name)}</title></polyline>' for part in parts if part)
+    return "".join(
+        f'<polyline points="{" ".join(part)}" stroke="{color}"><title>{escape(line.name)}</title></polyline>' for part in parts if part
+    )
 
 
 def _axes(chart: Chart) -> str:

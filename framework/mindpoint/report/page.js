@@ -32,7 +32,8 @@
     const points = object.points, at = (joint) => [points[3 * joint], points[3 * joint + 1], points[3 * joint + 2]];
     const unit = Math.max(picture / 3, Math.min(picture, extent(object) / 60));  // thin lines for small people
     if (object.box) {
-      const [x, y, width, height] = object.box;
+      const [left, top, across, down] = object.box;  // a network that has learnt nothing gives boxes inside out
+      const x = Math.min(left, left + across), y = Math.min(top, top + down), width = Math.abs(across), height = Math.abs(down);
       shape("rect", { class: "box", x, y, width, height, "stroke-width": 1.6 * unit }, group);
       const text = object.score === undefined ? "" : object.score.toFixed(2);
       shape("text", { class: "label", x, y: y - 3 * unit, "font-size": 11 * picture, "stroke-width": 2.5 * picture }, group).textContent = text;

@@ -110,7 +110,9 @@ def _statistics(kind: str, statistics: Dict[str, float]) -> str:
     chosen = _of(kind, statistics)
     names = "".join(f'<th scope="col">{escape(name.split("/")[-1])}</th>' for name in chosen)
     values = "".join(f"<td>{_number(value)}</td>" for value in chosen.values())
-    return f'<table class="numbers"><caption>{escape(kind)}</caption><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
+    return (
+        f'<table class="numbers"><caption>{escape(kind)}</caption><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
+    )
 
 
 def _table(table: Table) -> str:

@@ -1,0 +1,157 @@
+"""The report in a real browser. CI must have one; elsewhere the tests are skipped without."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def browser(evaluated):
+    if not (BROWSER and DRIVER):
+        message = "no Chromium with chromedriver here"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-background-networking",
+        "disable-dev-shm-usage",
+        "window-size=1300,1000",
+    ):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.get(evaluated.report.as_uri())
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser):
+    browser.refresh()
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def choose(page, name, value):
+    """Set a control as a user does, with its event."""
+    page.execute_script(
+        "const c = document.getElementById(arguments[0]);"
+        "if (c.type === 'checkbox') c.checked = arguments[1]; else c.value = arguments[1];"
+        "c.dispatchEvent(new Event('input', {bubbles: true}))",
+        name,
+        value,
+    )
+
+
+def cards(page, value="id"):
+    return page.execute_script(f"return [...document.querySelectorAll('.card')].map((card) => card.dataset.{value})")
+
+
+def visible(page, selector):
+    script = "return [...document.querySelectorAll(arguments[0])].filter((node) => getComputedStyle(node).display !== 'none').length"
+    return page.execute_script(script, selector)
+
+
+@pytest.mark.slow
+def test_it_opens_with_everything_and_no_network(page, evaluated):
+    assert "tiny.ckpt" in page.title and page.execute_script("return document.querySelectorAll('.tile').length") == 6
+    assert page.execute_script("return document.querySelectorAll('.chart svg polyline').length") > 10
+    rows = page.execute_script("return [...document.querySelectorAll('.bars tbody th')].map((cell) => cell.textContent)")
+    assert {"miss", "swap", "inversion", "jitter", "score", "background", "nose", "left_ankle"} <= set(rows)
+    assert "30 images with the largest errors of 47" in page.find_element("tag name", "body").text
+    loaded = page.execute_script(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name).filter((n) => !n.startsWith('data:'))"
+    )
+    assert loaded == []
+    assert page.execute_script("return [...document.images].every((image) => image.complete && image.naturalWidth)")
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", evaluated.report.read_text())
+
+
+@pytest.mark.slow
+def test_images_come_worst_first_and_in_other_orders(page):
+    errors = list(map(float, cards(page, "error")))
+    assert len(errors) == 24 and errors == sorted(errors, reverse=True) and errors[0] > errors[-1]
+    page.find_element("id", "more").click()
+    assert len(cards(page)) == 30 and not page.find_element("id", "more").is_displayed()
+    choose(page, "sort", "best")
+    errors = list(map(float, cards(page, "error")))
+    assert errors == sorted(errors)
+    choose(page, "sort", "name")
+    names = page.execute_script("return [...document.querySelectorAll('.card .name')].map((node) => node.textContent)")
+    assert names == sorted(names)
+
+
+@pytest.mark.slow
+def test_filters(page):
+    everything = set(cards(page))
+    kind = page.execute_script("return [...document.getElementById('kind').options].find((o) => o.value && !o.text.includes('(0 '))")
+    value, count = kind.get_attribute("value"), int(re.search(r"\((\d+) images", kind.text).group(1))
+    choose(page, "kind", value)
+    assert page.find_element("id", "count").text == f"{count} of 30 images"
+    badges = page.execute_script("return [...document.querySelectorAll('.card')].map((card) => card.textContent)")
+    assert badges and all(f" {value}" in text for text in badges)
+    choose(page, "kind", "")
+    name = page.find_element("css selector", ".card .name").text
+    choose(page, "search", name.upper())
+    assert len(cards(page)) == 1 and page.find_element("id", "count").text == "1 of 30 images"
+    choose(page, "search", "no such file")
+    assert cards(page) == [] and page.find_element("id", "count").text == "0 of 30 images"
+    choose(page, "search", "")
+    choose(page, "least", "0.05")
+    assert all(float(error) >= 0.05 for error in cards(page, "error"))
+    choose(page, "least", "0")
+    assert set(cards(page)) == everything
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "control, selector",
+    [("truth", ".truth .joint"), ("found", ".found .joint"), ("boxes", ".box"), ("skeletons", ".bone"), ("marks", ".mark")],
+)
+def test_switches(page, control, selector):
+    shown = lambda: page.execute_script(  # noqa: E731  a hidden group hides what is in it
+        "return [...document.querySelectorAll(arguments[0])].filter((n) => n.getClientRects().length).length", selector
+    )
+    assert shown() > 0
+    choose(page, f"show-{control}", False)
+    assert shown() == 0
+    choose(page, f"show-{control}", True)
+    assert shown() > 0
+
+
+@pytest.mark.slow
+def test_heatmaps(page):
+    assert visible(page, ".heat") == 0
+    for name in ("centres", "joints"):
+        choose(page, "heat", name)
+        assert visible(page, f".heat[data-heat={name}]") == visible(page, ".heat") == 24
+
+
+@pytest.mark.slow
+def test_an_image_is_enlarged_and_the_next_one_reached(page):
+    first, second = page.find_elements("css selector", ".card button")[:2]
+    names = [button.get_attribute("aria-label").replace("Enlarge ", "") for button in (first, second)]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", first)
+    first.click()
+    heading = page.find_element("css selector", "#large-body h2")
+    assert heading.text == names[0] and page.find_element("id", "large").is_displayed()
+    page.find_element("id", "next").click()
+    assert page.find_element("css selector", "#large-body h2").text == names[1]
+    page.find_element("id", "close").click()
+    assert not page.find_element("id", "large").is_displayed()
+
+
+@pytest.mark.slow
+def test_every_control_has_a_name(page):
+    script = """return [...document.querySelectorAll('input, select, button, svg, dialog')].filter((node) =>
+        !(node.labels && node.labels.length) && !node.getAttribute('aria-label') && !node.textContent.trim()).map((node) => node.outerHTML)"""
+    assert page.execute_script(script) == []
