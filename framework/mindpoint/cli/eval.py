@@ -69,8 +69,7 @@ def run(args: argparse.Namespace) -> int:
         return _write_submission(model, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
     if distributed.is_writer():
-        print(f"{evaluation.table}
-{_save(args, evaluation, folder)}")
+        print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
         if args.report:
             _report(args, evaluation, model, config, dataset, metric)
     return 0

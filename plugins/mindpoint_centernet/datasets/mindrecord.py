@@ -106,16 +106,14 @@ class MindRecordKeypoints(Dataset):
     def __len__(self) -> int:
         return len(self._rows)
 
-<<<<<<< HEAD
     @property
     def name(self) -> str:
         """That of the annotation file that it was made from."""
         return short_name(self.manifest["source"]["annotations"])
-=======
+
     def ids(self) -> List[int]:
         """See :class:`Dataset`."""
         return self.image_ids.tolist()
->>>>>>> 88f96ff (Report: one page with statistics, curves, error breakdown and images; tests of errors, matching and the result format)
 
     def __str__(self) -> str:
         return f"{self.folder}: {len(self)} of {self._listed} images" + ", only those with annotations" * self._with_objects
