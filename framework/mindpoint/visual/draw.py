@@ -79,9 +79,9 @@ def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
     height, width = canvas.shape[:2]
     matrix = view.affine(heat.shape[1], heat.shape[0])
     matrix[:, :2] *= view.scale
-    over = cv2.warpAffine(heat.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    glow = cv2.applyColorMap(np.rint(over.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_HOT)
-    return cv2.addWeighted(canvas, 0.5, glow, 1.0, 0.0)
+    over = cv2.warpAffine(heat.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP).clip(0, 1)
+    glow = cv2.applyColorMap(np.rint(over * 255).astype(np.uint8), cv2.COLORMAP_HOT)
+    return np.rint(np.minimum(0.5 * canvas + over[..., None] * glow, 255)).astype(np.uint8)  # low values glow little
 
 
 def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int = 4) -> np.ndarray:
