@@ -12,6 +12,12 @@ from mindpoint.registry.entries import declared
 
 FRAMEWORK = Path(__file__).resolve().parents[2] / "framework"
 EVERY_PART = "from mindpoint.registry import *\nfor kind in KINDS:\n    for name in registry(kind.plural).names(): registry(kind.plural)."
+EVERY_COMMAND = """
+from importlib import import_module
+from mindpoint.cli.main import built_in
+for name in built_in():
+    import_module(f"mindpoint.cli.{name}")
+"""
 HEAVY = ("mindspore", "cv2", "numpy", "faster_coco_eval", "mindpoint_centernet")
 
 
@@ -28,7 +34,7 @@ def imported_by(code):
         "import mindpoint.registry, mindpoint.registry.doctor",
         "import mindpoint.config",
         "import mindpoint.cli.main",
-        "from importlib import import_module\nfrom mindpoint.cli.main import built_in\nfor name in built_in(): import_module(f'mindpoint.cli.{name}')",
+        EVERY_COMMAND,
         EVERY_PART + "find(name)",
         EVERY_PART + "describe(name)",
     ],
