@@ -131,6 +131,11 @@ def test_infer(benchmark):
     assert facts["images_per_second"] == pytest.approx(1e3 / rows["all"])
 
 
+def test_noise_where_no_data_is_configured(benchmark):
+    facts, _ = benchmark("infer", "--runs", "1", "--set", "data.val=null")
+    assert facts["data"] == "images of noise, since there is no data.val.dataset" and facts["image"] == "480 x 640"
+
+
 def test_data(benchmark):
     facts, tables = benchmark("data", "--runs", "1", "--workers", "2")
     assert [row["part"] for row in tables["time of a core for a sample"]] == ["read and decode", "Whole", "targets", "normalise", "all"]

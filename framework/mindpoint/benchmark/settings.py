@@ -35,17 +35,19 @@ class Settings:
     threads: Optional[int] = None
 
     def load(self, *more: str) -> Config:
-        """The configuration with all changes; no hooks, and nothing that needs a file of weights."""
+        """The configuration with the command's changes and ``more``."""
         return load_config(self.config, [*self.overrides, *more])
 
     def load_with_data(self, split: str, *more: str) -> Tuple[Config, str]:
         """The configuration, and what its data is; where the data set of ``split`` is not there, noise takes its place."""
-        config = self.load(*more)
-        try:
-            return config, str(build_dataset(config, split))
-        except DataError as error:
-            noise = f"data.{split}.dataset={{type: '{__package__}.random_data:RandomImages'}}"
-            return self.load(*more, noise), f"images of noise, since {error}"
+        config, place = self.load(*more), f"data.{split}.dataset"
+        reason = f"there is no {place}"
+        if config.has(place):
+            try:
+                return config, str(build_dataset(config, split))
+            except DataError as error:
+                reason = str(error)
+        return self.load(*more, f"+{place}={{type: '{__package__}.random_data:RandomImages'}}"), f"images of noise, since {reason}"
 
 
 def limit_threads(count: Optional[int]) -> None:
