@@ -1,0 +1,45 @@
+"""What docs/training.md shows can be loaded and called."""
+
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import pytest
+
+from mindpoint.cli.main import main
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
+BLOCKS = [text for kind, text in FENCES if kind == "yaml"]
+LINES = [
+    shlex.split(line, comments=True)[1:] for kind, text in FENCES if kind == "sh" for line in text.splitlines() if line.startswith("mind")
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.partition("\n")[0])
+def test_configurations(block, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(block if "_base_" in block else f"_base_: quickstart.yaml\n{block}")
+    assert main(["config", "check", "mine.yaml"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", LINES, ids=" ".join)
+def test_options_of_commands(words, capsys):
+    name = words[:2] if words[0] in ("config", "data", "runs") else words[:1]
+    with pytest.raises(SystemExit) as ended:
+        main([*name, "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    for option in (word for word in words if word.startswith("--")):
+        assert option in shown
+
+
+def test_drawing_a_schedule(tmp_path, monkeypatch):
+    (command,) = [words for words in LINES if "plot-schedule" in words]
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 0 and cv2.imread("schedule.png").shape[2] == 3
+
+
+def test_there_is_something_to_test():
+    assert len(BLOCKS) >= 4 and len(LINES) >= 15
