@@ -40,7 +40,8 @@ def learnt(sample: Sample, targets: Mapping[str, np.ndarray], stride: int, keypo
         targets: of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """
-    raster = _raster(sample)
+    raster = _sized(_raster(sample))  # before drawing, so that lines stay thin over few pixels
+    stride = stride * len(raster) / len(sample.image)
     pictures = {"network input": raster}
     if {"ind", "wh", "reg", "hps", "hm"} <= set(targets):
         pictures["boxes and joints to regress"] = draw_objects(raster, regressed(targets, stride, len(keypoints)), keypoints)
@@ -50,7 +51,7 @@ def learnt(sample: Sample, targets: Mapping[str, np.ndarray], stride: int, keypo
         pictures["joint heatmaps and offsets"] = _peaks(_overlay(raster, targets["hm_hp"], keypoints.colors), targets, stride, keypoints)
     if "hm_weight" in targets:
         pictures["ignored: grey"] = _overlay(raster, 1 - targets["hm_weight"], [(160, 160, 160)])
-    return {caption: _sized(picture) for caption, picture in pictures.items()}
+    return pictures
 
 
 def single_joints(sample: Sample, targets: Mapping[str, np.ndarray], keypoints: Keypoints) -> Pictures:
@@ -59,8 +60,8 @@ def single_joints(sample: Sample, targets: Mapping[str, np.ndarray], keypoints: 
     return {name: _sized(_overlay(raster, one[None], [(0, 255, 255)]), _SMALL) for name, one in zip(keypoints.names, maps)}
 
 
-def regressed(targets: Mapping[str, np.ndarray], stride: int, joints: int) -> Objects:
-    """The objects that the targets describe, in pixels of the network input."""
+def regressed(targets: Mapping[str, np.ndarray], stride: float, joints: int) -> Objects:
+    """The objects that the targets describe, in map pixels times ``stride``: pixels of the network input, or of an enlarged one."""
     width = targets["hm"].shape[2]
     used = np.flatnonzero((targets["reg_mask"] > 0) | (targets["hps_mask"] > 0).any(axis=1))
     pixels = np.stack([targets["ind"] % width, targets["ind"] // width], axis=1)[used]
@@ -103,7 +104,7 @@ def _overlay(raster: np.ndarray, maps: np.ndarray, colors: Sequence[Tuple[int, i
     return np.clip(grey * (1 - 0.8 * strength[..., None]) + light, 0, 255).astype(np.uint8)
 
 
-def _peaks(picture: np.ndarray, targets: Mapping[str, np.ndarray], stride: int, keypoints: Keypoints) -> np.ndarray:
+def _peaks(picture: np.ndarray, targets: Mapping[str, np.ndarray], stride: float, keypoints: Keypoints) -> np.ndarray:
     """Crosses where joint pixel and offset say that the joints are."""
     width = targets["hm_hp"].shape[2]
     for row in np.flatnonzero(targets["hp_mask"]):
