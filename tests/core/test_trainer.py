@@ -16,6 +16,7 @@ from mindpoint.engine.data import build_dataset, build_metric
 from mindpoint.engine.evaluation import evaluate
 from mindpoint.engine.loader import Loader
 from mindpoint.engine.model import open_model
+from mindpoint.engine.run_folder import epoch_checkpoints
 from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
 from mindpoint.runtime import device
 
@@ -197,11 +198,9 @@ def run(tmp_path_factory):
 
 
 def test_old_epoch_checkpoints_go_by_number(tmp_path):
-    from mindpoint.hooks.checkpoint import _by_epoch
-
     for number in (9999, 10000, 5):
         (tmp_path / f"epoch-{number:04d}.ckpt").touch()
-    assert [path.stem for path in _by_epoch(tmp_path)] == ["epoch-0005", "epoch-9999", "epoch-10000"]
+    assert [path.stem for path in epoch_checkpoints(tmp_path)] == ["epoch-0005", "epoch-9999", "epoch-10000"]
 
 
 class TestDamage:

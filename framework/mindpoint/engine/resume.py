@@ -14,6 +14,7 @@ import numpy as np
 from mindpoint.config import Config
 from mindpoint.config.differences import differences
 from mindpoint.engine import checkpoint
+from mindpoint.engine.run_folder import epoch_checkpoints
 from mindpoint.engine.weights import load_arrays
 from mindpoint.errors import WeightsError
 from mindpoint.runtime import device, distributed
@@ -51,11 +52,13 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
     Raises:
         WeightsError: there is none.
     """
-    names = ["last.ckpt", "previous.ckpt", *sorted((path.name for path in run_dir.glob("epoch-*.ckpt")), reverse=True), "best.ckpt"]
-    for path in (run_dir / name for name in names if (run_dir / name).exists()):
+    paths = [run_dir / "last.ckpt", run_dir / "previous.ckpt", *reversed(epoch_checkpoints(run_dir)), run_dir / "best.ckpt"]
+    for path in (path for path in paths if path.exists()):
         try:
             return path, checkpoint.load(path)
         except WeightsError as error:
+            if not os.access(path, os.R_OK):
+                raise
             log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
             os.replace(path, f"{path}.damaged")
     raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; train without --resume")

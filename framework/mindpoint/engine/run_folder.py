@@ -7,7 +7,7 @@ import itertools
 import re
 import shutil
 from pathlib import Path
-from typing import ContextManager, Iterator, Optional
+from typing import ContextManager, Iterator, List, Optional
 
 from mindpoint.engine.files import make_folder
 from mindpoint.errors import OutputError, WeightsError
@@ -79,3 +79,8 @@ def latest_folder(name: str) -> Path:
     if not checkpoints:
         raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
     return max(checkpoints, key=lambda file: file.stat().st_mtime).parent
+
+
+def epoch_checkpoints(folder: Path) -> List[Path]:
+    """The files ``epoch-N.ckpt`` in a run folder, by N."""
+    return sorted(folder.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.partition("-")[2]))

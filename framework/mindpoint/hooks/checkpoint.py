@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import shutil
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.files import replaced
+from mindpoint.engine.run_folder import epoch_checkpoints
 from mindpoint.errors import ConfigError, Interrupted
 
 
@@ -77,13 +78,9 @@ class Checkpoint(Hook):
         self._save_last(trainer)
         with replaced(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
             shutil.copyfile(trainer.run_dir / "last.ckpt", copy)
-        for old in _by_epoch(trainer.run_dir)[: -self.keep]:
+        for old in epoch_checkpoints(trainer.run_dir)[: -self.keep]:
             old.unlink(missing_ok=True)
 
 
 def _progress(trainer) -> Tuple[int, int]:
     return trainer.step, trainer.closed_epochs
-
-
-def _by_epoch(folder) -> List:
-    return sorted(folder.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.partition("-")[2]))
