@@ -7,6 +7,7 @@ from typing import Dict, Tuple
 from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
+from mindpoint.runtime import collectives, distributed
 
 # MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A
 # dictionary may travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
@@ -46,7 +47,12 @@ class Loss(nn.Cell):
     give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps`` and ``targets``, the names of all
     maps that the heads give and of all targets that the encoder gives.
 
+    Several processes each see a part of the batch, and their values and gradients are averaged. A loss that divides a sum by a number of
+    objects divides it by ``total(number) / processes``; the average is then what one process makes of the whole batch.
+
     Attributes:
+        total: a function of a float32 scalar that no gradient flows through: its sum over all processes.
+        processes: how many there are.
         terms: names of the terms.
         needs_maps: names of head outputs it reads.
         needs_targets: names of targets it reads.
@@ -55,3 +61,8 @@ class Loss(nn.Cell):
     terms: Tuple[str, ...] = ()
     needs_maps: Tuple[str, ...] = ()
     needs_targets: Tuple[str, ...] = ()
+
+    def __init__(self):
+        super().__init__()
+        self.total = collectives.Total()
+        self.processes = distributed.size()

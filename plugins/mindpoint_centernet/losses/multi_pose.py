@@ -83,15 +83,19 @@ class MultiPoseLoss(Loss):
         mask = ops.expand_dims(mask.astype(mstype.float32), -1)
         if self.per_coordinate:
             mask = ops.broadcast_to(mask, target.shape)
-        return weighted_mean(self.distance(at_index(maps, index), target), mask)
+        return weighted_mean(self.distance(at_index(maps, index), target), mask, self.total, self.processes)
 
     def joint_vectors(self, hps, targets):
         if self.dense:
-            return weighted_mean(absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"].astype(mstype.float32))
-        return weighted_mean(absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"].astype(mstype.float32))
+            distance, mask = absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"]
+        else:
+            distance, mask = absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"]
+        return weighted_mean(distance, mask.astype(mstype.float32), self.total, self.processes)
 
     def joint_heatmaps(self, hm_hp, target, weight):
-        return mean_squares(hm_hp, target, weight) if self.joint_loss == "mse" else focal(hm_hp, target, weight)
+        if self.joint_loss == "mse":
+            return mean_squares(hm_hp, target, weight)
+        return focal(hm_hp, target, weight, self.total, self.processes)
 
     def construct(self, outputs, targets):
         maps = {}
@@ -100,7 +104,7 @@ class MultiPoseLoss(Loss):
         weight = targets["hm_weight"] if "hm_weight" in self.weights else 1.0
         joint_weight = targets["hm_hp_weight"] if "hm_hp_weight" in self.weights else 1.0
         values = {
-            "hm_loss": focal(maps["hm"], targets["hm"], weight),
+            "hm_loss": focal(maps["hm"], targets["hm"], weight, self.total, self.processes),
             "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"]),
             "hp_loss": self.joint_vectors(maps["hps"], targets),
         }
