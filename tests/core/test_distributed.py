@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mindpoint.config import load_config
+from mindpoint.doctor.distributed import check_distributed
 from mindpoint.engine import checkpoint
 from mindpoint.engine.build import build_samples, build_trainer
 from mindpoint.engine.loader import Loader
@@ -138,6 +140,13 @@ def test_an_error_of_one_process_is_said_once_without_a_traceback(tmp_path):
     assert code == 2
     assert (out + err).count("spot-17.png: image 17 is broken") == 1 and "Traceback" not in out + err
     assert "ended with exit code 2" in err
+
+
+@pytest.mark.slow
+def test_the_doctor_lets_processes_add_up_arrays():
+    checks = check_distributed(2)
+    assert [check.name for check in checks[:2]] == ["2 processes", "sum of 1 float32"]
+    assert not any(check.problem for check in checks) and re.fullmatch(r"joined in [\d.]+ s", checks[0].value)
 
 
 @pytest.mark.parametrize("ranks", [2, 3])

@@ -1,4 +1,7 @@
-"""What goes into a graph so that several processes compute together. In a single process each of these leaves things as they are."""
+"""What goes into a graph so that several processes compute together. In a single process each of these leaves things as they are.
+
+MindSpore matches what processes exchange by its order alone: all must run the same graph on inputs of the same shapes.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 _TAIL = 20000  # bytes from the end in which the last error is looked for
-_LINES = 12  # of an error that is longer, the last ones
+_LINES = 12  # of an error that is longer, the first ones
 
 
 class LogTail:
@@ -38,4 +38,4 @@ def last_error(log: Path) -> str:
     found = text[starts[-1] :] if starts else text.rpartition("\n")[2]
     if found.startswith("Traceback"):
         found = re.sub(r"(?s)^.*\n(?=[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b)", "", found)
-    return "\n".join(found.splitlines()[-_LINES:])
+    return "\n".join(found.splitlines()[:_LINES])

@@ -1,0 +1,68 @@
+"""Images a second of two processes with one core each against one process with one core.
+
+    python benchmarks/distributed.py [CONFIG] [--batch-size N] [--steps N] [--set KEY=VALUE ...]
+
+Both train with the same number of images in each process. Each process computes with one thread; one process is bound to one core, two
+are bound to two. Counted are the steps after the first three, which compile and fill the queues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WARM = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", nargs="?", default="quickstart")
+    parser.add_argument("--batch-size", type=int, default=4, help="images a step in each process (default: 4)")
+    parser.add_argument("--steps", type=int, default=15, help="steps that count (default: 15)")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[])
+    args = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        sys.exit("this takes two cores")
+    rates = {}
+    for processes in (1, 2):
+        rates[processes] = measure(args, processes, set(cores[:processes]))
+        print(f"{processes} process{'es' * (processes > 1)}: {rates[processes]:.2f} images/s", flush=True)
+    print(f"ratio: {rates[2] / rates[1]:.2f}")
+
+
+def measure(args: argparse.Namespace, processes: int, cores: set) -> float:
+    """Images a second, from the median time of a step."""
+    with tempfile.TemporaryDirectory() as folder:
+        changes = [
+            f"data.train.batch_size={args.batch_size}",
+            "data.train.workers=1",
+            f"train.max_steps={WARM + args.steps}",
+            "hooks={_replace_: true, log: {type: JsonLines}}",
+            *args.set,
+        ]
+        command = ["train", args.config, "--out", f"{folder}/run", *(part for change in changes for part in ("--set", change))]
+        if processes > 1:
+            command = ["launch", str(processes), *command, "--logs", f"{folder}/logs"]
+        done = subprocess.run(
+            [sys.executable, "-m", "mindpoint", *command],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+        if done.returncode:
+            sys.exit(done.stdout)
+        steps = [json.loads(line) for line in (Path(folder) / "run" / "log.jsonl").read_text().splitlines()][WARM:]
+    return processes * args.batch_size / statistics.median(step["data_seconds"] + step["step_seconds"] for step in steps)
+
+
+if __name__ == "__main__":
+    main()
