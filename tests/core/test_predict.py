@@ -184,6 +184,8 @@ def test_addresses_and_cameras(predict, tmp_path):
     code, out, err = predict(f"file://{tmp_path}/street.mp4", "--frames", 4, "--out", "found")
     assert code == 0 and "in 4 images" in out, err
     assert len(frames("found/street.mp4")[0]) == 4
+    if Path("/dev/video0").exists():
+        return
     code, out, err = predict("0", "--out", "none", "--format", "json")
     assert code == 2 and err.splitlines() == ["mindpoint: skipped: camera 0: cannot be opened"]
 
@@ -391,9 +393,10 @@ def test_sources():
 
 
 def test_importing_is_light():
-    code = "import sys, mindpoint; print('cv2' in sys.modules, 'numpy' in sys.modules, mindpoint.Predictor.__name__, 'mindspore' in sys.modules)"
+    loaded = "*(name in sys.modules for name in ('cv2', 'numpy', 'mindspore'))"
+    code = f"import sys, mindpoint; print({loaded}, mindpoint.Predictor.__name__, 'mindspore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "False", "Predictor", "False"], done.stderr
+    assert done.stdout.split() == ["False", "False", "False", "Predictor", "False"], done.stderr
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: a new folder runs/predict-N)")
     parser.add_argument("--format", metavar="LIST", help="what to write, of pictures,json,coco,csv (default: all of them)")
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
-    parser.add_argument("--threshold", type=float, default=0.3, help="smallest score of an object to draw and report (default: 0.3)")
+    parser.add_argument("--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object to report (default: 0.3)")
     parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
     parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
     parser.add_argument("--recursive", action="store_true", help="folders with the folders in them")
@@ -57,8 +57,9 @@ def run(args: argparse.Namespace) -> int:
                 files.add(prediction)
         except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
             interrupted = True
-    rate = files.images / (time.monotonic() - started)
-    print(f"{files.objects} objects in {files.images} images, {rate:.1f} images a second; {', '.join(formats)} in {folder}")
+    seconds = time.monotonic() - started
+    done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} a second"
+    print(f"{done}; {', '.join(formats)} in {folder}")
     if interrupted and not any(source.kind == "camera" for source in sources):
         return INTERRUPTED
     return 2 if skipped else 0
