@@ -23,6 +23,7 @@ from mindpoint.engine.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.runtime import device, environment
+from mindpoint.runtime.progress import duration
 
 HERE = Path(__file__).parent
 HOOKS = {
@@ -347,6 +348,15 @@ def test_each_start_of_a_run_is_recorded(tmp_path):
     environment.record(tmp_path, "CPU")
     environment.record(tmp_path, "CPU")
     assert [start["process"] for start in environment.starts(tmp_path)] == [os.getpid()] * 2
-    (tmp_path / "environment.json").write_text("[{")
-    with pytest.raises(OutputError, match="environment.json: is damaged"):
-        environment.record(tmp_path, "CPU")
+    for damaged in ("[{", '{"mine": 1}'):
+        (tmp_path / "environment.json").write_text(damaged)
+        with pytest.raises(OutputError, match="environment.json: is damaged"):
+            environment.record(tmp_path, "CPU")
+        assert (tmp_path / "environment.json").read_text() == damaged
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(0.00041, "0.4 ms"), (0.0123, "12 ms"), (0.9994, "999 ms"), (0.9996, "1.00 s"), (12.345, "12.35 s")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text

@@ -87,6 +87,8 @@ def starts(run_dir: Path) -> list:
         return []
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise OutputError(f"{path}: is damaged; move it away") from error
-    return found if isinstance(found, list) else []
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise OutputError(f"{path}: is damaged; move it away")
+    return found

@@ -44,7 +44,7 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three digits at most: ``0.4 ms``, ``12 ms``, ``1.25 s``."""
+    """For reading: ``0.4 ms``, ``12 ms``, ``1.25 s``."""
     if seconds >= 0.9995:
         return f"{seconds:.2f} s"
     return f"{seconds * 1000:.0f} ms" if seconds >= 0.00995 else f"{seconds * 1000:.1f} ms"
