@@ -1,6 +1,6 @@
 """Time of a network an image: MindSpore on the CPU against its exported ONNX file in ONNX Runtime.
 
-    python benchmarks/onnx.py [--config NAME] [--size N] [--runs N] [--rounds N] [--json]
+    python benchmarks/onnx_runtime.py [--config NAME] [--size N] [--runs N] [--rounds N] [--json]
 
 The weights are random, those of the deformable convolutions too, so that their taps lie between pixels. One run exports the network twice,
 with DeformConv and in ordinary operators, and measures all variants in turn, each in processes of its own: one image at once, and eight for
