@@ -69,18 +69,21 @@ def test_processes_end_with_their_batches():
     assert not any(map(psutil.pid_exists, pids))
 
 
-def test_a_killed_training_leaves_no_process():
+@pytest.mark.parametrize("started", [1, 100], ids=["while its processes start", "while they work"])
+def test_a_killed_training_leaves_no_process(started):
     code = """
-import os, sys, time, numpy as np
+import numpy as np, os, time
 from mindpoint.engine.workers import filled
-for arrays, pids in filled(lambda position, arrays: os.getpid(), {"x": np.zeros(1)}, [range(4)] * 1000, 4, 2, True):
-    print(*set(pids), flush=True)
-    time.sleep(60)
+def write(position, arrays):
+    time.sleep(0.001)
+    print(os.getpid(), flush=True)
+for _ in filled(write, {"x": np.zeros(1)}, [range(4)] * 100000, 4, 3, True):
+    pass
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as training:
-        pids = [int(word) for word in training.stdout.readline().split()]
+        for _ in range(started):
+            assert training.stdout.readline()
+        workers = psutil.Process(training.pid).children()
         training.kill()
-    deadline = time.monotonic() + 10
-    while any(map(psutil.pid_exists, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert pids and not any(map(psutil.pid_exists, pids))
+    assert len(workers) == 3
+    assert psutil.wait_procs(workers, timeout=20)[1] == []

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import mmap
 import multiprocessing
+import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -46,7 +47,10 @@ def filled(
     cv2.setNumThreads(0)  # the workers are the parallelism
     slots = [{name: _array((batch_size, *a.shape), a.dtype, processes) for name, a in example.items()} for _ in range(AHEAD + 1)]
     if processes:
-        pool, task = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _become_worker, (write, slots)), _write_in_process
+        pool, task = (
+            ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _become_worker, (os.getpid(), write, slots)),
+            _write_in_process,
+        )
     else:
         pool, task = ThreadPoolExecutor(workers, "data"), functools.partial(_write, write, slots)
     waiting: collections.deque = collections.deque()
@@ -86,7 +90,7 @@ _job: tuple = ()
 """In a worker process: the arguments of :func:`_write` that are the same for all samples."""
 
 
-def _become_worker(write: Write, slots: Sequence[Arrays]) -> None:
+def _become_worker(parent: int, write: Write, slots: Sequence[Arrays]) -> None:
     global _job
     _job = (write, slots)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training decides what it means
@@ -94,6 +98,8 @@ def _become_worker(write: Write, slots: Sequence[Arrays]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before it could be said
+        os._exit(1)
 
 
 def _write_in_process(slot: int, row: int, position: int) -> object:
