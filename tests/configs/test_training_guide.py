@@ -26,6 +26,7 @@ def test_configurations(block, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("words", LINES, ids=" ".join)
 def test_options_of_commands(words, capsys):
+    words = words[2:] if words[0] == "launch" else words  # launch N COMMAND ...
     name = words[:2] if words[0] in ("config", "data", "runs") else words[:1]
     with pytest.raises(SystemExit) as ended:
         main([*name, "--help"])

@@ -281,10 +281,13 @@ class TestCommands:
         multi = "schedule={type: 'mindpoint.optim.schedules:MultiStep', milestones: [3], warmup_steps: 3}"
         assert main(["config", "plot-schedule", str(toy), "--set", multi, "--out", picture]) == 0
         assert "6 epochs of 5 steps; learning rate 0.005 at first, 0.02 at most, 0.002 at last" in capsys.readouterr().out
+        scaled = ["--processes", "2", "--set", "+train.lr_batch_size=4"]
+        assert main(["config", "plot-schedule", str(toy), "--out", picture, *scaled]) == 0
+        assert "6 epochs of 2 steps; learning rate 0.08 at first" in capsys.readouterr().out
         drawn = cv2.imread(picture)
         assert main(["config", "plot-schedule", str(toy), "--out", picture, "--images", "800"]) == 0
         assert "6 epochs of 100 steps" in capsys.readouterr().out and not np.array_equal(drawn, cv2.imread(picture))
-        assert main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less" in capsys.readouterr().err
+        assert main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less than the 8" in capsys.readouterr().err
 
 
 class TestOverfit:

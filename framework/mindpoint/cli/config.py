@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training; needs no device")
     plot.add_argument("config", metavar="CONFIG")
     plot.add_argument("--images", metavar="N", type=int, help="training images, if the data set is not here (default: what it has)")
+    plot.add_argument("--processes", metavar="N", type=int, default=1, help="as trained by mindpoint launch N (default: 1)")
     plot.add_argument("--out", metavar="FILE", default="schedule.png", help="the picture (default: schedule.png)")
     _add_set(plot)
 
@@ -94,15 +95,16 @@ def _plot_schedule(args: argparse.Namespace) -> int:
 
     config = load_config(args.config, args.set)
     config.require("optimizer", "schedule", "train", "data.train")
-    settings, batch_size = config.section("train"), config.split("train").batch_size
+    settings, batch_size = config.section("train"), config.split("train").batch_size * max(1, args.processes)
     images = args.images if args.images is not None else _training_images(config)
     if images < batch_size:
-        raise ConfigError(f"{config.name}: {images} images are less than data.train.batch_size, {batch_size}; there is no step")
+        raise ConfigError(f"{config.name}: {images} images are less than the {batch_size} of a step; there is none")
     steps_per_epoch = images // batch_size
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=steps_per_epoch)
     steps = min(settings.epochs * steps_per_epoch, settings.max_steps or settings.epochs * steps_per_epoch)
     shown = range(0, steps, max(1, steps // 2000))
-    rates = [config.data["optimizer"]["lr"] * schedule(step) for step in shown]
+    base = config.data["optimizer"]["lr"] * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
+    rates = [base * schedule(step) for step in shown]
     title = f"{config.name}: {settings.epochs} epochs of {steps_per_epoch} steps"
     write_chart(args.out, [Panel(title, {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
