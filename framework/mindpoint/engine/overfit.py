@@ -49,6 +49,7 @@ def overrides(config: Config, images: int) -> List[str]:
         f"train.epochs={epochs}",
         "train.accumulate=1",
         "train.average=null",
+        "train.lr_batch_size=null",
         "test.resolution=fixed",
         "test.flip=false",
         "test.scales=[1.0]",
