@@ -6,7 +6,7 @@ import contextlib
 import csv
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import IO, TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -46,19 +46,16 @@ class PredictionFiles:
         self._ids = {source.name: int(source.stem) for source in sources} if named else {}
 
     def __enter__(self) -> "PredictionFiles":
-        self._stack = contextlib.ExitStack()
         self._video: Optional[_Video] = None
-        try:
-            self._json = self._open("json", _json_list)
-            self._coco = self._open("coco", _json_list)
-            self._csv = self._open("csv", _csv_table, self.keypoints)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
+        with contextlib.ExitStack() as stack:  # if one file cannot be begun, none is made
 
-    def _open(self, name: str, make: object, *arguments: object) -> object:
-        return self._stack.enter_context(make(self.folder / FORMATS[name], *arguments)) if name in self.formats else None
+            def begin(name: str, make: Callable, *arguments: object) -> object:
+                return stack.enter_context(make(self.folder / FORMATS[name], *arguments)) if name in self.formats else None
+
+            self._json, self._coco = begin("json", _json_list), begin("coco", _json_list)
+            self._csv = begin("csv", _csv_table, self.keypoints)
+            self._stack = stack.pop_all()
+        return self
 
     def __exit__(self, *error: object) -> None:
         with self._stack:  # closed in any case
