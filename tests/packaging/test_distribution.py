@@ -2,6 +2,7 @@
 
 import configparser
 import inspect
+import re
 import subprocess
 import sys
 import tarfile
@@ -54,6 +55,18 @@ def test_wheel_holds_every_module_configuration_and_source(wheel):
     assert {Path(name).suffix for name in wanted} == {".py", ".yaml", ".cc", ".h"}
     assert sorted(wanted - names) == []
     assert sorted(name for name in names if ".dist-info/" not in name and name not in wanted) == []
+
+
+def test_mindspore_is_an_extra(wheel):
+    """Files for ONNX Runtime run without it: ``mindpoint[onnx]``."""
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
+    required = [line.partition(": ")[2] for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
+
+    def needed(package):
+        return [line.partition("extra ==")[2].strip("\"' ") for line in required if re.match(rf"{package}\b", line)]
+
+    assert needed("mindspore") == ["mindspore"] and needed("onnxruntime") == ["onnx"] and needed("numpy") == [""]
 
 
 def test_sdist_builds_the_same_wheel(source_tree, wheel, tmp_path):

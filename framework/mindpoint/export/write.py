@@ -88,6 +88,6 @@ def _runner(path: Path) -> RunAll:
 
 
 def _described(facts: Facts) -> str:
-    batch = "any number of" if facts.batch is None else str(facts.batch)
+    batch = {None: "any number of images", 1: "one image"}.get(facts.batch, f"{facts.batch} images")
     size = "any size" if facts.dynamic_size else "x".join(map(str, facts.size))
-    return f"{batch} images of {size}, gives {'detections' if facts.decoded else ', '.join(facts.maps)}"
+    return f"{batch} of {size}, gives {'detections' if facts.decoded else ', '.join(facts.maps)}"
