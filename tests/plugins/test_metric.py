@@ -188,6 +188,8 @@ def test_mistakes_have_clear_messages():
         (lambda t, r: t["annotations"][0].update(image_id=400), "everything is undefined"),
         (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
         (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),
+        (lambda t, r: r[0].update(score=0.004), "No score is above 0.004"),
+        (lambda t, r: r.append({**r[0], "image_id": 77}), "1 of 2 results belong to no evaluated image"),
     ],
 )
 def test_diagnosis(change, message):
@@ -198,6 +200,23 @@ def test_diagnosis(change, message):
     change(ground_truth, results)
     (note,) = set(metric.diagnose(ground_truth, results, [4, 5])) - set(before)
     assert message in note
+
+
+def test_diagnosis_of_no_annotations_and_of_areas_that_are_no_pixels():
+    metric, results = CocoMetric(keypoints(3), ["thing"]), CocoMetric(keypoints(3), ["thing"]).results({4: found(3)}, truth(3))
+    assert metric.diagnose(truth(3, []), results, [4, 5]) == ["There is not a single annotation: everything is undefined."]
+    ground_truth = truth(3)
+    ground_truth["annotations"][0]["area"] = 0.25
+    (note,) = metric.diagnose(ground_truth, results, [4, 5])
+    assert "No annotated area is above 1 square pixel (the largest is 0.25)" in note
+
+
+@pytest.mark.parametrize("sigmas, message", [([0.05] * 3, "the default"), ([0.1, 2.0, 0.1], "unusual values: joint1 2 (235.5 pixels)")])
+def test_diagnosis_of_sigmas(sigmas, message):
+    """On an object of 50 x 50 a joint with sigma 2 has a similarity of 0.5 at 2 * 2 * 50 * sqrt(2 ln 2) = 235.5 pixels."""
+    metric = CocoMetric(Keypoints(keypoints(3).names, sigmas=sigmas), ["thing"])
+    notes = metric.diagnose(truth(3), metric.results({4: found(3)}, truth(3)), [4, 5])
+    assert any(message in note for note in notes)
 
 
 def test_table_is_legible():

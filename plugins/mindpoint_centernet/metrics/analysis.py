@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def _over_recall(kind: str, curves: Curves) -> Chart:
     return Chart(f"Precision over recall, {kind}", "recall", "precision", lines, f"One curve a least {measure} that counts as found.")
 
 
-def _line(name: str, curves: Curves, at: "float | None") -> Line:
+def _line(name: str, curves: Curves, at: Optional[float]) -> Line:
     return Line(name.replace("nan", "n/a"), curves.recall_levels.tolist(), curves.over_recall(at).tolist())
 
 

@@ -25,6 +25,8 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
         images: number of evaluated images.
         keypoints: whether keypoint statistics are wanted.
     """
+    if not listed:
+        return ["There is not a single annotation: everything is undefined."]
     if not annotations:
         return [
             f"None of the {listed} annotations belongs to the {images} evaluated images and the classes "
