@@ -2,7 +2,7 @@
 
     python benchmarks/resume_stress.py --kills 20
 
-Compared are all arrays of the last and the best checkpoint, the state beside them, and the log but for its times. Ends with code 1 if
+Compared are all arrays of the checkpoints (last and best), the state beside them, and the log but for its times. Ends with code 1 if
 anything differs. Without CONFIG it trains the toy model of the tests, with a checkpoint after every second step, so that many kills fall
 into the writing of one.
 """
@@ -83,7 +83,7 @@ def torture(args, out, rng, longest, wanted):
 def differences(out, whole):
     """Names of what is not the same in two run folders."""
     found = []
-    for name in ("last.ckpt", "best.ckpt"):
+    for name in sorted(path.name for path in whole.glob("*.ckpt") if path.name != "previous.ckpt"):
         ours, theirs = checkpoint.load(out / name), checkpoint.load(whole / name)
         for key in sorted({*ours.arrays, *theirs.arrays}):
             if key not in ours.arrays or key not in theirs.arrays or not np.array_equal(ours.arrays[key], theirs.arrays[key]):

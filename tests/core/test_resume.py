@@ -66,18 +66,18 @@ class Counter(Hook):
         self.steps, self.epochs = state["steps"], state["epochs"]
 
 
-def build(run_dir, *overrides, settings=SETTINGS):
+def build(run_dir, *overrides, settings=SETTINGS, again=False):
     config = load_config(str(HERE / "toy.yaml"), [*settings, *overrides])
     device.setup("CPU", config.seed)
     run_dir.mkdir(exist_ok=True)
-    trainer = build_trainer(config, run_dir)
+    trainer = build_trainer(config, run_dir, again)
     trainer.hooks["counter"] = Counter()
     return trainer
 
 
 def resumed(run_dir, *overrides, **more):
     path, stored = resume.find_checkpoint(run_dir)
-    trainer = build(run_dir, *overrides, **more)
+    trainer = build(run_dir, *overrides, again=True, **more)
     resume.restore(trainer, stored, path)
     return trainer
 
@@ -171,8 +171,13 @@ def test_without_any_checkpoint(tmp_path):
 
 def test_what_has_changed_is_said_value_by_value(run, caplog):
     with caplog.at_level("WARNING"):
-        trainer = resumed(run, "train.epochs=6", "optimizer.lr=0.01", "+train.max_skipped=3")
-    for line in ("train.epochs: 4 -> 6", "optimizer.lr: 0.02 -> 0.01", "train.max_skipped: absent -> 3"):
+        trainer = resumed(run, "train.epochs=6", "optimizer.lr=0.01", "+train.max_skipped=3", "+train.weights=gone.ckpt")
+    for line in (
+        "train.weights: absent -> gone.ckpt",
+        "train.epochs: 4 -> 6",
+        "optimizer.lr: 0.02 -> 0.01",
+        "train.max_skipped: absent -> 3",
+    ):
         assert line in caplog.text
     assert trainer.total_steps == 30 and trainer.base_lr == pytest.approx(0.01)
 

@@ -94,7 +94,7 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
     elsewhere = named is not None and not (place.is_dir() and place.samefile(named.parent))
     with for_all_ranks(new_folder(args.out, name) if elsewhere else old_folder(place)) as run_dir:
         path, stored = resume.open_checkpoint(run_dir, named)
-        trainer = build_trainer(config, run_dir)
+        trainer = build_trainer(config, run_dir, resumed=True)
         resume.restore(trainer, stored, path)
         if trainer.finished:
             reason = trainer.stop_reason or f"all {trainer.total_steps} steps are done; train.epochs or train.max_steps can be raised"

@@ -28,8 +28,8 @@ from mindpoint.runtime import distributed
 log = logging.getLogger("mindpoint")
 
 
-def build_trainer(config: Config, run_dir: Path) -> Trainer:
-    """Everything a training needs; initial weights are loaded if ``train.weights`` names them."""
+def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Trainer:
+    """Everything a training needs; initial weights are loaded if ``train.weights`` names them, unless it is to be ``resumed``."""
     config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
     samples = build_samples(config)
@@ -39,7 +39,7 @@ def build_trainer(config: Config, run_dir: Path) -> Trainer:
     settings = config.section("train")
     if split.batch_size % settings.accumulate:
         raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
-    if settings.weights:
+    if settings.weights and not resumed:
         load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
     lower(network, settings.precision)
