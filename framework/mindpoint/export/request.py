@@ -77,5 +77,5 @@ class Request:
         Raises:
             DataError: one does not exist or cannot be read, a folder has none.
         """
-        frames = (frame for source in find_sources(self.images) for frame in frames_of(source, MOST_IMAGES))
+        frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, MOST_IMAGES))
         return [frame.image for frame in itertools.islice(frames, MOST_IMAGES)]
