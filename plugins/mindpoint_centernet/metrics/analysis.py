@@ -29,9 +29,10 @@ def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], k
     diagnosed = [diagnose(group, task.sigmas, keypoints.flip_index) for group in all_groups]
     threshold, by_score = _by_score(all_groups)
     put_right = impact(diagnosed, task)
+    counted = [record for group in all_groups for record in group.results]  # the others change nothing
     charts = [_over_recall(kind, found) for kind, found in curves.items()]
     return Analysis(
-        tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), _joint_table(task, results, diagnosed, keypoints)],
+        tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), _joint_table(task, counted, diagnosed, keypoints)],
         charts=[*charts, by_score, _impact_chart(put_right, curves["keypoints"])],
         kinds=dict(KINDS),
         images=_images(task, diagnosed, threshold),
