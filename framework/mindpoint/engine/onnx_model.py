@@ -62,7 +62,7 @@ def _session(place: Path):
         reason = str(error).splitlines()[0]
         if "NOT_IMPLEMENTED" in reason:
             raise WeightsError(
-                f"{place}: has an operator that ONNX Runtime {onnxruntime.__version__} lacks: install a newer one, or export with --portable: "
-                f"{reason}"
+                f"{place}: has an operator that ONNX Runtime {onnxruntime.__version__} lacks; install a newer one, or export with "
+                f"--portable: {reason}"
             ) from error
         raise WeightsError(f"{place}: damaged, or no ONNX file that ONNX Runtime can run: {reason}") from error
