@@ -4,7 +4,7 @@
 
 The weights are random, those of the deformable convolutions too, so that their taps lie between pixels. One run exports the network twice,
 with DeformConv and in ordinary operators, and measures all variants in turn, each in processes of its own: one image at once, and eight for
-ONNX Runtime; MindSpore with this project's compiled kernels, and with its own operators alone. Prints median and smallest wall-clock time and
+ONNX Runtime; MindSpore with the compiled kernels, and with its own operators alone. Prints median and smallest wall-clock time and
 median CPU time (all threads) an image, and the ratios to MindSpore. Compiling is not counted. On a machine that does other work as well,
 times mean little; their ratios and CPU times mean more.
 """
