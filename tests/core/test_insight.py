@@ -22,6 +22,7 @@ from mindpoint.engine.history import History, panels
 from mindpoint.engine.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
+from mindpoint.hooks.profile import costs
 from mindpoint.runtime import device, environment
 from mindpoint.runtime.progress import duration
 
@@ -236,6 +237,22 @@ class TestProfile:
         assert sum(bool(re.search(r"backbone-Cells/norm-BatchNorm2d/BatchNorm-op\d+$", name)) for name in names) == 3
         assert "\r" not in capfd.readouterr().out
 
+    def test_compiled_kernels_have_their_cell_s_name(self, tmp_path):
+        table = tmp_path / "of_a_process" / "FRAMEWORK" / "cpu_op_detail_info_0.csv"
+        table.parent.mkdir(parents=True)
+        table.write_text(
+            "op_type,full_op_name,op_occurrences,op_total_time(ms)\n"
+            "Custom,Default/network-Network/backbone-Cells/0-NativeConv2d/Custom-op0,3,1.5\n"
+            "Custom,Default/network-Network/neck-Cells/1-NativeConv2d/Custom-op1,3,1.0\n"
+            "Custom,Gradients/Default/network-Network/backbone-Cells/0-NativeConv2d/Grad_Custom/Custom-op2,3,5\n"
+            "ReLU,Default/network-Network/backbone-Cells/ReLU-op0,6,2.5\n"
+        )
+        assert [line.split(None, 5) for line in costs(tmp_path).splitlines()] == [
+            ["50.0%", "5.00", "ms", "3", "times", "NativeConv2d, gradients"],
+            ["25.0%", "2.50", "ms", "6", "times", "ReLU"],
+            ["25.0%", "2.50", "ms", "6", "times", "NativeConv2d"],
+        ]
+
     def test_mistakes(self, toy, tmp_path, capsys):
         with pytest.raises(ConfigError, match="starts at step 31, but the training has 30 steps"):
             trainer_of(toy, tmp_path, "+hooks.profile={type: 'mindpoint.hooks.profile:Profile', start: 31, stop: 40}").train()
@@ -287,7 +304,9 @@ class TestCommands:
         drawn = cv2.imread(picture)
         assert main(["config", "plot-schedule", str(toy), "--out", picture, "--images", "800"]) == 0
         assert "6 epochs of 100 steps" in capsys.readouterr().out and not np.array_equal(drawn, cv2.imread(picture))
-        assert main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less than the 8" in capsys.readouterr().err
+        assert (
+            main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less than the 8" in capsys.readouterr().err
+        )
 
 
 class TestOverfit:

@@ -7,7 +7,7 @@ import csv
 import logging
 import os
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine.files import make_folder
@@ -62,9 +62,21 @@ class Profile(Hook):
 
 def costs(folder: Path, most: int = 8) -> str:
     """The operators that took most time on the CPU, one a line; empty if MindSpore wrote no table of them."""
-    rows: List[Tuple[float, str, int]] = []
-    for path in folder.glob("*/FRAMEWORK/cpu_op_type_info_*.csv"):
+    spent: Dict[str, List[float]] = {}
+    for path in folder.glob("*/FRAMEWORK/cpu_op_detail_info_*.csv"):
         with open(path, encoding="utf-8", newline="") as file:
-            rows += [(float(r["total_compute_time"]), r["op_type"], int(r["type_occurrences"])) for r in csv.DictReader(file)]
-    total = sum(row[0] for row in rows)
-    return "\n".join(f"  {time / total:6.1%}  {time:10.2f} ms  {count:6d} times  {name}" for time, name, count in sorted(rows)[::-1][:most])
+            for row in csv.DictReader(file):
+                both = spent.setdefault(_name(row["op_type"], row["full_op_name"]), [0.0, 0])
+                both[0] += float(row["op_total_time(ms)"])
+                both[1] += int(row["op_occurrences"])
+    total = sum(time for time, _ in spent.values())
+    rows = sorted(((time, count, name) for name, (time, count) in spent.items()), reverse=True)
+    return "\n".join(f"  {time / total:6.1%}  {time:10.2f} ms  {count:6d} times  {name}" for time, count, name in rows[:most])
+
+
+def _name(kind: str, path: str) -> str:
+    """The operator's type; for ``Custom``, as MindSpore calls all compiled kernels, the class of the cell that has it."""
+    if kind != "Custom":
+        return kind
+    *_, cell = (part for part in path.split("/")[:-1] if part != "Grad_Custom")
+    return cell.rpartition("-")[2] + (", gradients" if "/Grad_Custom/" in path else "")
