@@ -1,11 +1,15 @@
 """Folders with expected values and real images, which live beside the repository and are not part of it."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 import mindpoint  # noqa: F401  sets the environment that MindSpore needs before any test imports it
+
+# A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C, which some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

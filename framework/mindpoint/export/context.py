@@ -75,8 +75,12 @@ def exporting() -> Optional[Export]:
 @contextlib.contextmanager
 def export_in_progress(export: Export) -> Iterator[Export]:
     """Within the block cells are compiled for this export."""
+    import mindspore as ms
+
+    level = ms.get_context("jit_syntax_level")
     _current.append(export)
     try:
         yield export
     finally:
         _current.pop()
+        ms.set_context(jit_syntax_level=level)  # MindSpore's export leaves another one behind when it fails
