@@ -196,7 +196,7 @@ def test_diagnosis(change, message):
     metric, ground_truth = CocoMetric(keypoints(3), ["thing"]), truth(3)
     results = metric.results({4: found(3)}, ground_truth)
     before = metric.diagnose(ground_truth, results, [4, 5])
-    assert before == ["No annotated object is large, so APs and ARs of that size are undefined."]
+    assert before == ["No annotated object is large, so AP and AR of that size are undefined."]
     change(ground_truth, results)
     (note,) = set(metric.diagnose(ground_truth, results, [4, 5])) - set(before)
     assert message in note

@@ -18,7 +18,9 @@ RESULTS_CONFIG = "dla34_dcn_coco"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", nargs="?", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)"
+    )
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     parser.add_argument(
@@ -41,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEADS",
         help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
     )
-    parser.add_argument("--out", metavar="DIR", help="where the files go (default: eval-SPLIT-NAME beside the model or result file)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where the files go (default: eval-SPLIT-NAME beside the model or result file; with --oracle eval-SPLIT-NAME-oracle-HEADS)",
+    )
     parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page that shows curves, errors and images")
     parser.add_argument(
         "--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)"
@@ -62,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     distributed.init()  # for models that MindSpore does not run
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
-    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}")
+    oracle = f"-oracle-{args.oracle.replace(',', '-')}" if args.oracle else ""
+    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}{oracle}")
     if distributed.is_writer():
         write_text(folder / "config.yaml", config.to_yaml())
     if args.mode == "test":

@@ -77,7 +77,7 @@ def _start(args: argparse.Namespace, config, name: str, signals):
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
         trainer.signals = signals
-        _train(trainer, config, args.config)
+        _train(trainer, config)
         return trainer
 
 
@@ -102,11 +102,11 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
             return None
         print(f"resumed from {path}: step {trainer.step} of {trainer.total_steps}, epoch {trainer.epoch + 1}", flush=True)
         trainer.signals = signals
-        _train(trainer, config, args.config)
+        _train(trainer, config)
         return trainer
 
 
-def _train(trainer, config, name: str) -> None:
+def _train(trainer, config) -> None:
     from mindpoint.engine.files import write_text
     from mindpoint.errors import Interrupted
     from mindpoint.runtime import device, distributed, environment
@@ -119,5 +119,5 @@ def _train(trainer, config, name: str) -> None:
     except Interrupted as error:
         if (trainer.run_dir / "last.ckpt").exists():
             launch = f"launch {distributed.size()} " * (distributed.size() > 1)
-            error.args = (f"{error}; go on with: mindpoint {launch}train {name} --resume --out {trainer.run_dir}",)
+            error.args = (f"{error}; go on with: mindpoint {launch}train {trainer.run_dir} --resume",)
         raise

@@ -55,7 +55,7 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
         empty = [
             name for name, low, high in (("medium", 32**2, 96**2), ("large", 96**2, 1e10)) if not ((areas >= low) & (areas <= high)).any()
         ]
-        notes += [f"No annotated object is {name}, so APs and ARs of that size are undefined." for name in empty]
+        notes += [f"No annotated object is {name}, so AP and AR of that size are undefined." for name in empty]
     return notes
 
 
