@@ -51,8 +51,9 @@ def test_listed_packages_are_those_of_the_tree(setup_cfg):
 def test_wheel_holds_every_module_configuration_and_source(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    wanted = files("*.py", "*.yaml", "*.cc", "*.h")
-    assert {Path(name).suffix for name in wanted} == {".py", ".yaml", ".cc", ".h"}
+    kinds = (".py", ".yaml", ".cc", ".h", ".html", ".css", ".js")
+    wanted = files(*(f"*{kind}" for kind in kinds))
+    assert {Path(name).suffix for name in wanted} == set(kinds)
     assert sorted(wanted - names) == []
     assert sorted(name for name in names if ".dist-info/" not in name and name not in wanted) == []
 

@@ -189,6 +189,8 @@ def test_mistakes_have_clear_messages():
         (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
         (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),
         (lambda t, r: r[0].update(score=0.004), "No score is above 0.004"),
+        (lambda t, r: r[0].update(keypoints=[0] * 9), "No detection's keypoint similarity with an annotated object is 0.5 or more"),
+        (lambda t, r: r[0].update(bbox=[10.0, 20.0, SIDE, SIDE / 4]), "(the best is 0.25)"),
         (lambda t, r: r.append({**r[0], "image_id": 77}), "1 of 2 results belong to no evaluated image"),
     ],
 )

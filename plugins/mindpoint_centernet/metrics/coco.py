@@ -14,6 +14,7 @@ from mindpoint.errors import ConfigError, DataError
 from mindpoint_centernet.metrics import diagnosis, result_file
 from mindpoint_centernet.metrics.analysis import analyse
 from mindpoint_centernet.metrics.evaluator import Task, statistics
+from mindpoint_centernet.metrics.matching import groups
 
 _TYPES = ("keypoints", "bbox")
 
@@ -86,7 +87,12 @@ class CocoMetric(Metric):
         keypoints = "keypoints" in self._types
         notes = diagnosis.of_truth(annotations, len(ground_truth["annotations"]), len(wanted), self._classes, keypoints)
         notes += diagnosis.of_sigmas(self._keypoints, annotations) if keypoints else []
-        return notes + diagnosis.of_results(results, image_ids, categories)
+        found = diagnosis.of_results(results, image_ids, categories)
+        if keypoints and not found:
+            task = self._task(ground_truth, image_ids)
+            known = self._known(task, results)
+            found = diagnosis.of_places(groups(task.truth, known, image_ids, categories, task.sigmas, self._max_detections))
+        return notes + found
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
         """See :class:`Metric`. Curves, tables by error and joint (:mod:`mindpoint_centernet.metrics.errors`); none without keypoints."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence
+from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
+from faster_coco_eval.core import mask
 
 from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_centernet.metrics.matching import Group
 
 _SIGMAS = (0.01, 0.3)  # COCO's go from 0.025 to 0.107
 _DEFAULT = 0.05
 _WEAK = 0.01
+_FOUND = 0.5  # the least similarity or overlap that COCO's statistics take for found
 
 
 def labelled(annotation: dict) -> int:
@@ -83,6 +86,25 @@ def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: 
     if best < _WEAK:
         notes.append(f"No score is above {best:.2g}: the network finds nothing it is sure of. Train longer, or check the weights.")
     return notes
+
+
+def of_places(groups: Iterable[Group]) -> List[str]:
+    """Notes on where detections lie. Groups are looked at only until one of each kind is found."""
+    poses, boxes = [], []
+    for group in groups:
+        counted = ~group.ignored
+        poses.extend(group.similarity[:, counted].ravel())
+        if all("bbox" in result for result in group.results) and group.results and counted.any():
+            truth = [record["bbox"] for record, counts in zip(group.truth, counted) if counts]
+            boxes.extend(np.ravel(mask.iou([record["bbox"] for record in group.results], truth, [0] * len(truth))))
+        if max(poses, default=0) >= _FOUND and max(boxes, default=0) >= _FOUND:
+            return []
+    return [
+        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {max(values):.2g}). Train "
+        "longer; or input size, color, mean, std or the order of keypoints are not those of the training."
+        for what, values in (("keypoint similarity", poses), ("box overlap", boxes))
+        if values and max(values) < _FOUND
+    ]
 
 
 def of_sigmas(keypoints: Keypoints, annotations: Sequence[dict]) -> List[str]:
