@@ -72,11 +72,14 @@ def run(args: argparse.Namespace) -> int:
     folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}{oracle}")
     if distributed.is_writer():
         write_text(folder / "config.yaml", config.to_yaml())
+        if args.report:
+            make_folder(args.report)  # now, not when all is evaluated
     if args.mode == "test":
         return _write_submission(model, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
     if distributed.is_writer():
-        print(f"{evaluation.table}\n{_save(args, evaluation, folder)}")
+        print(evaluation.table, flush=True)  # whatever becomes of the files
+        print(_save(args, evaluation, folder))
         if args.report:
             _report(args, evaluation, model, config, dataset, metric)
     return 0

@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindpoint.engine.files import replaced, sync
+from mindpoint.engine.files import check_readable, replaced, sync
 from mindpoint.engine.step import AVERAGE
 from mindpoint.errors import OutputError, WeightsError
 
@@ -80,12 +80,12 @@ def load(path: Union[str, Path]) -> Checkpoint:
         WeightsError: no such file, damaged, or no checkpoint at all.
     """
     path = Path(path)
-    if not os.path.isfile(path):
-        raise WeightsError(f"{path}: no such checkpoint")
+    check_readable(path, "checkpoint")
     if path.suffix != ".ckpt":
-        raise WeightsError(f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt")
-    if not os.access(path, os.R_OK):
-        raise WeightsError(f"{path}: no permission to read it")
+        raise WeightsError(
+            f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt, "
+            "and weights of PyTorch become one with 'mindpoint weights convert'"
+        )
     try:
         with _own_messages_only():
             stored = ms.load_checkpoint(str(path), crc_check=True)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Iterator, Union
 
-from mindpoint.errors import OutputError
+from mindpoint.errors import OutputError, WeightsError
 
 
 @contextlib.contextmanager
@@ -64,6 +64,14 @@ def make_folder(path: Union[str, Path]) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: no permission to write there; choose another folder")
     return path
+
+
+def check_readable(path: Union[str, Path], kind: str) -> None:
+    """Raises WeightsError: there is no such file, called ``kind`` in the message, or it may not be read."""
+    if not os.path.isfile(path):
+        raise WeightsError(f"{path}: no such {kind}")
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path}: no permission to read it")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
@@ -13,6 +12,7 @@ from mindspore import nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from mindpoint.engine.exported import exported_model
+from mindpoint.engine.files import check_readable
 from mindpoint.engine.model import Model
 from mindpoint.errors import WeightsError
 from mindpoint.export.facts import Facts
@@ -33,8 +33,7 @@ class MindirFile:
     """
 
     def __init__(self, place: Path):
-        if not os.path.isfile(place):
-            raise WeightsError(f"{place}: no such file")
+        check_readable(place, "file")
         content = ModelProto()
         try:
             content.ParseFromString(Path(place).read_bytes())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 from mindpoint.engine.exported import exported_model
+from mindpoint.engine.files import check_readable
 from mindpoint.engine.model import Model
 from mindpoint.errors import MindpointError, WeightsError
 from mindpoint.export.facts import Facts
@@ -29,8 +29,7 @@ class OnnxFile:
     """
 
     def __init__(self, place: Path):
-        if not os.path.isfile(place):
-            raise WeightsError(f"{place}: no such file")
+        check_readable(place, "file")
         self._session = _session(place)
         self.facts = Facts.from_metadata(self._session.get_modelmeta().custom_metadata_map, place)
         self._outputs = [output.name for output in self._session.get_outputs()]

@@ -128,7 +128,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
     camera = source.kind == "camera"
     if not camera and not Path(source.name).is_file():
         raise DataError(f"{source.name}: there is no such video file")
-    capture = cv2.VideoCapture(int(source.name) if camera and source.name.isdigit() else source.name)
+    capture = _open(int(source.name) if camera and source.name.isdigit() else source.name)
     try:
         if not capture.isOpened():
             what = f"camera {source.name}: cannot be opened" if camera else f"{source.name}: damaged, or no video that OpenCV can read"
@@ -136,6 +136,16 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         yield from _read(capture, source, most)
     finally:
         capture.release()
+
+
+def _open(place: Union[int, str]) -> cv2.VideoCapture:
+    """OpenCV's capture, without what it prints when there is nothing to open: that is said here."""
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        return cv2.VideoCapture(place)
+    finally:
+        cv2.setLogLevel(level)
 
 
 def _read(capture: cv2.VideoCapture, source: Source, most: Optional[int]) -> Iterator[Frame]:
@@ -168,7 +178,7 @@ def count_frames(sources: Iterable[Source], most: Optional[int] = None) -> Optio
         if source.kind == "camera":
             count = most
         elif source.kind == "video":
-            capture = cv2.VideoCapture(source.name)
+            capture = _open(source.name)
             count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
             capture.release()
             count = count if most is None else min(count, most)
