@@ -22,9 +22,9 @@ class Schedule(ABC):
 
     def __init__(self, epochs: int, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         if warmup_steps < 0 or warmup_epochs < 0:
-            raise ConfigError("schedule: warmup_steps and warmup_epochs cannot be negative")
+            raise ConfigError("warmup_steps and warmup_epochs cannot be negative")
         if warmup_steps and warmup_epochs:
-            raise ConfigError("schedule: the warm-up is given twice, as warmup_steps and as warmup_epochs; remove one")
+            raise ConfigError("the warm-up is given twice, as warmup_steps and as warmup_epochs; set one of them to 0")
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
 
