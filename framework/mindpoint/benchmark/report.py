@@ -68,13 +68,14 @@ class Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         self._inner.append(0.0)
+        self._running.setdefault(part, 0.0)  # parts stand in the order in which they begin
         started = self._now()
         try:
             with self._cpu(part) if self._cpu else nullcontext():
                 yield
         finally:
             taken = self._now() - started
-            self._running[part] = self._running.get(part, 0.0) + taken - self._inner.pop()
+            self._running[part] += taken - self._inner.pop()
             self._inner[-1] += taken
 
     def around(self, part: str, function: Callable) -> Callable:

@@ -106,7 +106,7 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     base = config.data["optimizer"]["lr"] * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
     title = f"{config.name}: {settings.epochs} epochs of {steps_per_epoch} steps"
-    write_chart(args.out, [Panel(title, {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
+    write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0
 
