@@ -113,19 +113,18 @@ def test_filters(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "control, selector",
-    [("truth", ".truth .joint"), ("found", ".found .joint"), ("boxes", ".box"), ("skeletons", ".bone"), ("marks", ".mark")],
-)
-def test_switches(page, control, selector):
-    shown = lambda: page.execute_script(  # noqa: E731  a hidden group hides what is in it
+def test_switches(page):
+    shown = lambda selector: page.execute_script(  # noqa: E731  a hidden group hides what is in it
         "return [...document.querySelectorAll(arguments[0])].filter((n) => n.getClientRects().length).length", selector
     )
-    assert shown() > 0
-    choose(page, f"show-{control}", False)
-    assert shown() == 0
-    choose(page, f"show-{control}", True)
-    assert shown() > 0
+    selectors = {"truth": ".truth .joint", "found": ".found .joint", "boxes": ".box", "skeletons": ".bone", "marks": ".mark"}
+    for control, selector in selectors.items():
+        before = shown(selector)
+        assert before > 0
+        choose(page, f"show-{control}", False)
+        assert shown(selector) == 0, control
+        choose(page, f"show-{control}", True)
+        assert shown(selector) == before, control
 
 
 @pytest.mark.slow

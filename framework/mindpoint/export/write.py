@@ -34,8 +34,8 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     Raises:
         MindpointError: it cannot be written, or gives other results than the network; then there is no file.
     """
-    make_folder(request.path.parent)
     images = request.read_images()
+    make_folder(request.path.parent)
     config, network = open_network(request.place, config_path, overrides)
     if request.format == "air":
         mindspore_file.check_ascend()
