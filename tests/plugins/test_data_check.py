@@ -255,6 +255,8 @@ def test_a_configuration_is_checked_split_by_split(files, tmp_path, capsys):
         ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
         (json.dumps({**CONTENT, "categories": []}), [], "no category says by 'keypoints' which joints there are"),
         (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not positive"),
+        (json.dumps(CONTENT), ["--split", "val"], "--split and --set go with a configuration"),
+        (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set go with a configuration"),
     ],
 )
 def test_unusable(files, capsys, text, arguments, message):

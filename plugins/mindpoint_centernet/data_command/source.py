@@ -49,6 +49,8 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
     if args.data.endswith(".json"):
         if images and not args.images:
             raise ConfigError(f"--images is missing: the folder of the images that {args.data} lists")
+        if args.split or (args.set and not args.config):
+            raise ConfigError(f"--split and --set go with a configuration, but {args.data} is an annotation file")
         return [_of_file(args)]
     if args.images or args.config:
         raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
