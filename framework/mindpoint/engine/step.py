@@ -8,10 +8,11 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
-from mindspore.amp import DynamicLossScaler, StaticLossScaler, all_finite
+from mindspore.amp import DynamicLossScaler, StaticLossScaler
 
 from mindpoint.contracts.parts import Loss
 from mindpoint.engine.network import Network, cell_dict
+from mindpoint.native.finite import AllFinite
 from mindpoint.runtime import collectives, distributed
 
 AVERAGE = "average"  # prefix of the names of averaged weights
@@ -96,6 +97,7 @@ class TrainStep(nn.Cell):
             self.share = Tensor(1 / accumulate, ms.float32)
         self._add_scaler(loss_scale)
         self.mean_gradients = collectives.MeanOfGradients(optimizer.parameters)
+        self.all_finite = AllFinite(optimizer.parameters)
         self.mean_statistics = collectives.MeanOfParameters(_moving_statistics(network))
         self.average = average
         if average is not None:
@@ -153,7 +155,7 @@ class TrainStep(nn.Cell):
             gradients = self.scaler.unscale(gradients)
         gradients = self.mean_gradients(gradients)
         self.mean_statistics()
-        finite = all_finite(gradients)
+        finite = self.all_finite(gradients)
         if finite:
             if self.clip_norm is not None:
                 gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
