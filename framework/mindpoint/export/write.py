@@ -41,7 +41,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
         mindspore_file.check_ascend()
     config, changes = fitting(config, request.decode, request.dynamic_size)
     for change in changes:
-        log.info("the file cannot do otherwise: %s", change)
+        log.info("the file cannot do what the configuration asks for; in it holds %s", change)
     facts = facts_of(config, network, request.decode, request.batch, request.dynamic_size)
     decoder = build_detector(config, forward_of(network), facts.maps, facts.divisor).decoder
     lines = []
