@@ -12,6 +12,7 @@ from mindspore.amp import all_finite
 from mindpoint.native.kernel import FLOAT, choose, operator
 
 SOURCE = Path(__file__).with_name("finite.cc")
+ARRAYS = 16  # that the operator takes: MindSpore knows one number of inputs for a function
 
 
 class AllFinite(nn.Cell):
@@ -19,12 +20,19 @@ class AllFinite(nn.Cell):
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
-        self.operator = None
+        self.operator, count = None, len(parameters)
         if all(p.dtype == ms.float32 for p in parameters) and choose(SOURCE) == "native":
-            count = len(parameters)
-            self.operator = operator(SOURCE, "AllFinite", [FLOAT] * count, 1, lambda *shapes: [1], variant=str(count))
+            self.operator = operator(SOURCE, "AllFinite", [FLOAT] * ARRAYS, 1, lambda *shapes: [1])
+            # the last group is filled up with the last array
+            self.groups = tuple(tuple(min(first + i, count - 1) for i in range(ARRAYS)) for first in range(0, count, ARRAYS))
 
     def construct(self, gradients):
         if self.operator is None:
             return all_finite(gradients)
-        return self.operator(*gradients)[0] > 0
+        finite = 1.0
+        for group in self.groups:
+            arrays = ()
+            for index in group:
+                arrays = arrays + (gradients[index],)
+            finite = finite * self.operator(*arrays)
+        return finite[0] > 0
