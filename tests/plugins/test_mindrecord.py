@@ -386,6 +386,7 @@ KILLED = """
 import sys, time
 from mindpoint_centernet.datasets import mindrecord_writer as writer
 from mindpoint_centernet.datasets.coco import CocoKeypoints
+writer._CHUNK = 0  # each image is written at once, so that files are there while others are still to come
 read = CocoKeypoints.file_bytes
 CocoKeypoints.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]
 from mindpoint.cli.main import main

@@ -23,10 +23,8 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / NAME
     with _open(folder, path) as file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
         try:
+            _sign(file, path)
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -50,3 +48,12 @@ def _open(folder: Path, path: Path) -> IO[str]:
             holder = file.read().strip() or error.strerror
             file.close()
             raise OutputError(f"{folder}: another run works in this folder ({holder})") from error
+
+
+def _sign(file: IO[str], path: Path) -> None:
+    """Write who holds the lock, for others to read."""
+    try:
+        file.truncate(0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())  # nothing stays in a buffer on a full disk
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
