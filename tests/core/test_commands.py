@@ -66,6 +66,9 @@ def test_eval_takes_a_checkpoint_a_folder_and_changes(work):
     assert (
         mindpoint("eval", "runs/toy", cwd=work).returncode == 0 and (work / "runs" / "toy" / "eval-val-best" / "statistics.json").is_file()
     )
+    kept = (work / "runs" / "toy" / "eval-val-best" / "statistics.json").read_bytes()
+    assert "runs/toy/eval-val-best-2" in mindpoint("eval", "runs/toy", "--set", "data.val.dataset.count=12", cwd=work).stdout
+    assert (work / "runs" / "toy" / "eval-val-best" / "statistics.json").read_bytes() == kept
     assert len(json.loads((work / "more" / "results.json").read_text())) == 33
 
 

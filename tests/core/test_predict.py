@@ -235,7 +235,7 @@ def test_lists_patterns_and_folders(predict, monkeypatch):
 
 def test_nothing_is_overwritten(predict):
     cv2.imwrite("1.png", picture(5)[0])
-    assert "json, coco, csv in runs/predict-1" in predict("1.png")[1] and "in runs/predict-2" in predict("1.png")[1]
+    assert "json, coco, csv in runs/predict\n" in predict("1.png")[1] and "in runs/predict-2\n" in predict("1.png")[1]
     Path("mine").mkdir()
     Path("mine/predictions.csv").write_text("mine")
     Path("mine/other.txt").write_text("mine")

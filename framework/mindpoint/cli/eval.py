@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mindpoint.engine.coco_folder import coco_overrides
     from mindpoint.engine.data import build_dataset, build_metric
-    from mindpoint.engine.files import make_folder, write_text
+    from mindpoint.engine.files import make_folder, numbered_folder, write_text
     from mindpoint.runtime import distributed, logs
 
     _check(args)
@@ -69,8 +69,10 @@ def run(args: argparse.Namespace) -> int:
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
     oracle = f"-oracle-{args.oracle.replace(',', '-')}" if args.oracle else ""
-    folder = make_folder(args.out or place.parent / f"eval-{args.split}-{place.stem}{oracle}")
+    folder = None
     if distributed.is_writer():
+        name = f"eval-{args.split}-{place.stem}{oracle}"
+        folder = make_folder(args.out) if args.out else numbered_folder(place.parent, name)
         write_text(folder / "config.yaml", config.to_yaml())
         if args.report:
             make_folder(args.report)  # now, not when all is evaluated

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)")
     what = "images, videos, folders of them, patterns ('a/*.jpg'), camera numbers, addresses (rtsp://...), - for a list from standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=what)
-    parser.add_argument("--out", metavar="DIR", help="where the files go (default: a new folder runs/predict-N)")
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: runs/predict, numbered if taken)")
     parser.add_argument("--format", metavar="LIST", help="what to write, of pictures,json,coco,csv (default: all of them)")
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
     parser.add_argument("--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object to report (default: 0.3)")
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mindpoint.engine.files import make_folder, numbered_folder
     from mindpoint.engine.prediction_files import PredictionFiles, refuse_existing
     from mindpoint.engine.sources import count_frames, find_sources
     from mindpoint.predictor import Predictor
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.overwrite:
             refuse_existing(Path(args.out), formats, sources)
     predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set)
-    folder = _out_folder(args.out)
+    folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
 
     def skip(error: Exception) -> None:
@@ -82,20 +83,3 @@ def _refuse_folder_of_inputs(out: str, sources: list) -> None:
     holders = {Path(source.name).resolve().parent for source in sources if source.kind != "camera"}
     if Path(out).resolve() in holders:
         raise OutputError(f"{out}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
-
-
-def _out_folder(out: Optional[str]) -> Path:
-    """The folder, made if need be; without a name the first of ``runs/predict-1``, ``runs/predict-2``, ... that is not there."""
-    from mindpoint.engine.files import make_folder
-
-    if out is not None:
-        return make_folder(out)
-    runs = make_folder("runs")
-    number = 1
-    while True:
-        try:
-            (runs / f"predict-{number}").mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return runs / f"predict-{number}"

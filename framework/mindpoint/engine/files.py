@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -64,6 +65,21 @@ def make_folder(path: Union[str, Path]) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: no permission to write there; choose another folder")
     return path
+
+
+def numbered_folder(parent: Union[str, Path], name: str) -> Path:
+    """A new folder ``NAME`` in a folder, or if that is taken ``NAME-2``, ``NAME-3``, ...; nobody else gets the same.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    parent = make_folder(parent)
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError
 
 
 def check_readable(path: Union[str, Path], kind: str) -> None:

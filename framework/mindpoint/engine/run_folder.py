@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import shutil
 from pathlib import Path
 from typing import ContextManager, Iterator, List, Optional
 
-from mindpoint.engine.files import make_folder
+from mindpoint.engine.files import make_folder, numbered_folder
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.runtime import distributed
 from mindpoint.runtime.lock import locked
@@ -32,7 +31,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
         out: where; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
         name: of the configuration.
     """
-    path = _numbered(name) if out is None else make_folder(out)
+    path = numbered_folder(RUNS, name) if out is None else make_folder(out)
     try:
         with locked(path):
             if any(not child.name.startswith(".") for child in path.iterdir()):
@@ -41,16 +40,6 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             path.rmdir()
-
-
-def _numbered(name: str) -> Path:
-    runs = make_folder(RUNS)
-    for number in itertools.count(1):
-        path = runs / (name if number == 1 else f"{name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            path.mkdir()
-            return path
-    raise AssertionError
 
 
 @contextlib.contextmanager
