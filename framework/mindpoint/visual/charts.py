@@ -20,7 +20,7 @@ class Panel:
             A single series without a name is not labelled.
         x_label: below the horizontal axis.
         bars: bars and not lines.
-        log: the vertical axis is logarithmic.
+        log: the vertical axis is logarithmic, if the values differ by more than a factor of ten.
     """
 
     title: str
@@ -55,8 +55,10 @@ def _draw(axes, panel: Panel) -> None:
     axes.set_xlabel(panel.x_label)
     axes.grid(True, axis="y" if panel.bars else "both", color="0.9")
     axes.set_axisbelow(True)
-    if panel.log:
+    if panel.log and _spans_decades(panel):
         axes.set_yscale("log")
+    if all(isinstance(place, int) for x, _ in panel.series.values() for place in x) and not panel.bars:
+        axes.xaxis.get_major_locator().set_params(integer=True)  # steps have no halves
     for number, (label, (x, y)) in enumerate(panel.series.items()):
         if panel.bars:
             _bars(axes, x, y, label, number, len(panel.series))
@@ -64,6 +66,11 @@ def _draw(axes, panel: Panel) -> None:
             axes.plot(x, y, label=label, linewidth=1.3, marker="o" if len(x) < 20 else None, markersize=3)
     if any(panel.series):
         axes.legend(fontsize=8)
+
+
+def _spans_decades(panel: Panel) -> bool:
+    values = [value for _, y in panel.series.values() for value in y if value > 0]
+    return bool(values) and max(values) > 10 * min(values)
 
 
 def _bars(axes, x: Sequence, y: Sequence[float], label: str, number: int, of: int) -> None:
