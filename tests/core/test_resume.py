@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine import checkpoint, resume
@@ -335,3 +337,10 @@ def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code
 def test_killed_at_random_moments():
     done = subprocess.run([sys.executable, str(STRESS), "--kills", "3"], capture_output=True, text=True)
     assert done.returncode == 0 and "3 kills, 0 differences" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_program_that_trains_keeps_its_signals(tmp_path):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert main(["train", str(tmp_path / "none.yaml")]) == 2
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before and signal.SIGINT not in before
+    assert "signals" not in [thread.name for thread in threading.enumerate()]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
+
+if TYPE_CHECKING:
+    from mindpoint.runtime.signals import Signals
 
 HELP = "train what a configuration describes"
 
@@ -34,8 +37,11 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.runtime.signals import Signals
 
     signals = Signals()
-    signals.watch()  # before anything that starts threads is imported
+    with signals.watched():  # before anything that starts threads is imported
+        return _run(args, signals)
 
+
+def _run(args: argparse.Namespace, signals: "Signals") -> int:
     from mindpoint.config import load_config
 
     changes = [*_profile(args.profile), *args.set]

@@ -28,13 +28,24 @@ class Signals:
     def __init__(self) -> None:
         self.received: Optional[signal.Signals] = None
         self._time = 0.0
-        self._noting = False
+        self._noting = self._watching = self._came = False
 
-    def watch(self) -> None:
-        """Take the signals from now on. Must be called before there are other threads, so before MindSpore is imported: they and child
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Take the signals meanwhile. Must begin before there are other threads, so before MindSpore is imported: they and child
         processes inherit that signals are blocked."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        thread = threading.Thread(target=self._wait, name="signals", daemon=True)
+        self._watching = True
+        thread.start()
+        try:
+            yield
+        finally:
+            if not self._came:  # else the process ends, and the same signal may come once more
+                self._watching = False
+                signal.pthread_kill(thread.ident, signal.SIGTERM)  # lets it end
+                thread.join()
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -47,7 +58,11 @@ class Signals:
 
     def _wait(self) -> None:
         while True:
-            self._take(signal.Signals(signal.sigwait(_SIGNALS)))
+            number = signal.sigwait(_SIGNALS)
+            if not self._watching:
+                return
+            self._came = True
+            self._take(signal.Signals(number))
 
     def _take(self, number: signal.Signals) -> None:
         now = time.monotonic()
