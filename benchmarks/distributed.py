@@ -23,7 +23,7 @@ WARM = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", default="quickstart")
-    parser.add_argument("--batch-size", type=int, default=8, help="images a step in each process (default: 8)")
+    parser.add_argument("--batch-size", type=int, default=32, help="images a step in each process (default: 32)")
     parser.add_argument("--steps", type=int, default=15, help="steps that count (default: 15)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[])
     args = parser.parse_args()
