@@ -71,7 +71,6 @@ class OfficialNetwork(nn.Module):
         self.steps = _Steps(arrays)
         trained = {name: nn.Parameter(value) for name, value in arrays.items() if "running" not in name}
         self.steps.state = {**arrays, **trained}
-        self.names = list(trained)
         self.values = nn.ParameterList(trained.values())
 
     def forward(self, images):

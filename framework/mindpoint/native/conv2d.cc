@@ -25,7 +25,6 @@ struct Problem {
   Int stride_h, stride_w, top, left, dilation_h, dilation_w;
   Int taps, depth;  // kh * kw, and channels * taps: the rows of columns
   Int pixels, positions, tiles;
-  Int rows_of_work;  // rows of columns that a thread's share of a backward pass has
 };
 
 enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
