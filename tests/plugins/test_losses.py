@@ -66,7 +66,7 @@ class Gradients(nn.Cell):
             outputs[name] = self.maps[index]
         for index, name in enumerate(self.targets):
             targets[name] = values[index]
-        total, parts = self.loss(outputs, targets)
+        total, parts = self.loss(outputs, targets, self.loss.count(targets))
         terms = ()
         for name in self.loss.terms:
             terms = terms + (parts[name],)

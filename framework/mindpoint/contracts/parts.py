@@ -7,7 +7,6 @@ from typing import Dict, Tuple
 from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.runtime import collectives, distributed
 
 # MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A
 # dictionary may travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
@@ -47,22 +46,25 @@ class Loss(nn.Cell):
     give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps`` and ``targets``, the names of all
     maps that the heads give and of all targets that the encoder gives.
 
-    Several processes each see a part of the batch, and their values and gradients are averaged. A loss that divides a sum by a number of
-    objects divides it by ``total(number) / processes``; the average is then what one process makes of the whole batch.
+    A batch may go through in parts, those of several processes and of ``train.accumulate``, whose values and gradients are averaged. For a
+    mean over images that makes no difference. A loss that divides a sum by a number of objects names that number in ``counts``, finds it in
+    :meth:`count`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole batch. What it divides by is
+    ``counts[name] / parts``; the average is then what the whole batch gives at once.
 
     Attributes:
-        total: a function of a float32 scalar that no gradient flows through: its sum over all processes.
-        processes: how many there are.
         terms: names of the terms.
         needs_maps: names of head outputs it reads.
         needs_targets: names of targets it reads.
+        counts: names of the numbers it divides by.
+        parts: in how many parts the batch goes through; the run sets it.
     """
 
     terms: Tuple[str, ...] = ()
     needs_maps: Tuple[str, ...] = ()
     needs_targets: Tuple[str, ...] = ()
+    counts: Tuple[str, ...] = ()
+    parts: int = 1
 
-    def __init__(self):
-        super().__init__()
-        self.total = collectives.Total()
-        self.processes = distributed.size()
+    def count(self, targets):
+        """``{name: float32 scalar}`` for all of ``counts``, in these targets; of several parts they are added up."""
+        return {}

@@ -50,6 +50,30 @@ def _average_one(decay, target, value):
     return ops.assign(target, target * decay + value * (1 - decay))
 
 
+class Counts(nn.Cell):
+    """``construct(*targets) -> (K,)``: what the losses divide by, all their ``counts`` one after the other."""
+
+    def __init__(self, losses: nn.Cell, target_names: Sequence[str]):
+        super().__init__(auto_prefix=False)
+        self.losses, self.target_names = losses, target_names
+
+    def construct(self, *values):
+        targets = _named(self.target_names, values)
+        numbers = ()
+        for loss in self.losses.values():
+            found = loss.count(targets)
+            for name in loss.counts:
+                numbers = numbers + (found[name],)
+        return ops.stack(numbers)
+
+
+def _named(names, values):
+    named = {}
+    for index, name in enumerate(names):
+        named[name] = values[index]
+    return named
+
+
 class TrainStep(nn.Cell):
     """Forward, gradients and update; an update with a gradient that is not finite is left out, moving statistics of normalisation layers
     included. What is not asked for is not in the graph.
@@ -87,6 +111,10 @@ class TrainStep(nn.Cell):
         self.terms = tuple(term for loss in losses.values() for term in loss.terms)
         self.network = network
         self.losses = cell_dict("model.losses", losses)
+        self.parts = accumulate * distributed.size()
+        for loss in losses.values():
+            loss.parts = self.parts
+        self.counts = Counts(self.losses, self.target_names) if any(loss.counts for loss in losses.values()) else None
         self.optimizer = optimizer
         self.accumulate, self.clip_norm, self.cast = accumulate, clip_norm, cast
         self.rates, self.rate_factors = learning_rates(optimizer)
@@ -117,17 +145,25 @@ class TrainStep(nn.Cell):
             self.scaler = StaticLossScaler(float(loss_scale))
 
     def forward(self, image, *values):
-        targets = {}
-        for index, name in enumerate(self.target_names):
-            targets[name] = values[index]
-        maps = self.network(image)
-        outputs = {}
-        for index, name in enumerate(self.network.maps):
-            outputs[name] = maps[index].astype(ms.float32) if self.cast else maps[index]
+        """``values``: the targets, and if there are several parts, what the losses divide by in all of them."""
+        targets = _named(self.target_names, values)
+        outputs = _named(self.network.maps, self.network(image))
+        if self.cast:
+            for name in self.network.maps:
+                outputs[name] = outputs[name].astype(ms.float32)
+        numbers = ()
+        if self.counts is not None:
+            numbers = self.counts(*values) if self.parts == 1 else values[len(self.target_names)]
         total = 0.0
         terms = ()
+        start = 0
         for loss in self.losses.values():
-            value, parts = loss(outputs, targets)
+            if loss.counts:
+                end = start + len(loss.counts)
+                value, parts = loss(outputs, targets, _named(loss.counts, numbers[start:end]))
+                start = end
+            else:
+                value, parts = loss(outputs, targets)
             total = total + value
             for name in loss.terms:
                 terms = terms + (parts[name],)
@@ -184,10 +220,14 @@ class TrainStep(nn.Cell):
             ``loss`` (weighted total) and every term, means over the parts of the batch and all processes; and whether the update was done.
         """
         inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.target_names)]
+        parts = [tuple(map(Tensor, part)) for part in zip(*inputs)]
+        numbers = ()
+        if self.counts is not None and self.parts > 1:
+            numbers = (Tensor(distributed.sum_of(np.sum([self.counts(*targets).asnumpy() for _, *targets in parts], axis=0))),)
         rate = Tensor(np.float32(learning_rate))
         rows = []
-        for number, (image, *targets) in enumerate(zip(*inputs)):
-            values, finite = self(Tensor(image), rate, Tensor(number == self.accumulate - 1), *map(Tensor, targets))
+        for number, (image, *targets) in enumerate(parts):
+            values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *targets, *numbers)
             rows.append([float(value.asnumpy()) for value in values])
         return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
 

@@ -13,17 +13,6 @@ from mindspore import Parameter, ParameterTuple, nn, ops
 from mindpoint.runtime import distributed
 
 
-class Total(nn.Cell):
-    """Sum over all processes of a float32 tensor that no gradient flows through, e.g. a count of objects."""
-
-    def __init__(self):
-        super().__init__()
-        self.reduce = ops.AllReduce() if distributed.size() > 1 else None
-
-    def construct(self, value):
-        return value if self.reduce is None else ops.stop_gradient(self.reduce(value))
-
-
 class MeanOfGradients(nn.Cell):
     """Means over all processes of the gradients of ``parameters``, a tuple in their order."""
 

@@ -61,6 +61,8 @@ def is_writer() -> bool:
 
 def sum_of(values: np.ndarray) -> np.ndarray:
     """Sum over the ranks of float32 arrays of one shape."""
+    if size() == 1:
+        return values
     from mindspore import Tensor, ops
 
     return ops.AllReduce()(Tensor(values)).asnumpy()
@@ -68,8 +70,6 @@ def sum_of(values: np.ndarray) -> np.ndarray:
 
 def mean(values: Sequence[float]) -> List[float]:
     """Mean over the ranks of each of a few numbers, as float32."""
-    if size() == 1:
-        return [float(value) for value in values]
     return (sum_of(np.asarray(values, np.float32)) / np.float32(size())).tolist()
 
 

@@ -9,7 +9,7 @@ from mindspore.common import dtype as mstype
 
 from mindpoint.contracts.parts import Loss
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.losses.terms import absolute, at_index, focal, mean_squares, smooth_absolute, weighted_mean
+from mindpoint_centernet.losses.terms import EPSILON, absolute, at_index, focal, mean_squares, peaks, smooth_absolute
 
 # term and further targets of each optional map
 _OPTIONAL = {
@@ -69,7 +69,7 @@ class MultiPoseLoss(Loss):
         }
         self.joint_loss, self.dense = joint_loss, dense
         self.distance = absolute if regression == "l1" else smooth_absolute
-        self.per_coordinate = normalization == "official" and regression == "l1"
+        self.coordinates = 2 if normalization == "official" and regression == "l1" else 1
         given = [name for name in _OPTIONAL if name in maps]
         self.terms = ("hm_loss", "wh_loss", "hp_loss") + tuple(_OPTIONAL[name][0] for name in given)
         self.needs_maps = ("hm", "wh", "hps")
@@ -77,43 +77,67 @@ class MultiPoseLoss(Loss):
         self.needs_targets += tuple(target for name in given for target in _OPTIONAL[name][1])
         self.weights = tuple(name for name in ("hm_weight", "hm_hp_weight") if name in targets)
         self.needs_targets += self.weights
+        self.counts = ("centres", "objects", "vectors")
+        self.counts += ("joints",) if "hm_hp" in given and joint_loss == "focal" else ()
+        self.counts += ("offsets",) if "hp_offset" in given else ()
 
-    def at_objects(self, maps, index, target, mask):
+    def count(self, targets):
+        numbers = {
+            "centres": peaks(targets["hm"], self.weight("hm_weight", targets)),
+            "objects": targets["reg_mask"].astype(mstype.float32).sum(),
+            "vectors": targets["dense_hps_mask" if self.dense else "hps_mask"].astype(mstype.float32).sum(),
+        }
+        if "joints" in self.counts:
+            numbers["joints"] = peaks(targets["hm_hp"], self.weight("hm_hp_weight", targets))
+        if "offsets" in self.counts:
+            numbers["offsets"] = targets["hp_mask"].astype(mstype.float32).sum()
+        return numbers
+
+    def weight(self, name, targets):
+        return targets[name] if name in self.weights else 1.0
+
+    def per_object(self, total, count):
+        """0 where there is none."""
+        return self.parts * total / (count + EPSILON)
+
+    def heatmaps(self, logits, target, weight, count):
+        """The focal loss, not divided where there is no peak."""
+        return self.parts * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
+
+    def at_objects(self, maps, index, target, mask, count):
         """Distance at the objects' pixels: maps ``(B, 2, H, W)``, index and mask ``(B, N)``, target ``(B, N, 2)``."""
-        mask = ops.expand_dims(mask.astype(mstype.float32), -1)
-        if self.per_coordinate:
-            mask = ops.broadcast_to(mask, target.shape)
-        return weighted_mean(self.distance(at_index(maps, index), target), mask, self.total, self.processes)
+        distance = self.distance(at_index(maps, index), target) * ops.expand_dims(mask.astype(mstype.float32), -1)
+        return self.per_object(distance.sum(), self.coordinates * count)
 
-    def joint_vectors(self, hps, targets):
+    def joint_vectors(self, hps, targets, count):
         if self.dense:
             distance, mask = absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"]
         else:
             distance, mask = absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"]
-        return weighted_mean(distance, mask.astype(mstype.float32), self.total, self.processes)
+        return self.per_object((distance * mask.astype(mstype.float32)).sum(), count)
 
-    def joint_heatmaps(self, hm_hp, target, weight):
+    def joint_heatmaps(self, hm_hp, target, weight, counts):
         if self.joint_loss == "mse":
             return mean_squares(hm_hp, target, weight)
-        return focal(hm_hp, target, weight, self.total, self.processes)
+        return self.heatmaps(hm_hp, target, weight, counts["joints"])
 
-    def construct(self, outputs, targets):
+    def construct(self, outputs, targets, counts):
         maps = {}
         for name, value in outputs.items():
             maps[name] = value.astype(mstype.float32)
-        weight = targets["hm_weight"] if "hm_weight" in self.weights else 1.0
-        joint_weight = targets["hm_hp_weight"] if "hm_hp_weight" in self.weights else 1.0
         values = {
-            "hm_loss": focal(maps["hm"], targets["hm"], weight, self.total, self.processes),
-            "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"]),
-            "hp_loss": self.joint_vectors(maps["hps"], targets),
+            "hm_loss": self.heatmaps(maps["hm"], targets["hm"], self.weight("hm_weight", targets), counts["centres"]),
+            "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"], counts["objects"]),
+            "hp_loss": self.joint_vectors(maps["hps"], targets, counts["vectors"]),
         }
         if "off_loss" in self.terms:
-            values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"])
+            values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"], counts["objects"])
         if "hm_hp_loss" in self.terms:
-            values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"], joint_weight)
+            values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"], self.weight("hm_hp_weight", targets), counts)
         if "hp_offset_loss" in self.terms:
-            values["hp_offset_loss"] = self.at_objects(maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"])
+            values["hp_offset_loss"] = self.at_objects(
+                maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"], counts["offsets"]
+            )
         total = 0.0
         for name in self.terms:
             total = total + self.factors[name] * values[name]
