@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -252,22 +253,33 @@ def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
         MindpointError: malformed, or not to be listened at.
     """
     if master is None:
-        host, port = "127.0.0.1", 0
-    else:
-        host, _, number = master.rpartition(":")
-        if not host or not number.isdigit() or not 0 < int(number) < 65536:
-            raise MindpointError(f"--master {master}: must be HOST:PORT, e.g. 10.0.0.1:8118")
+        return "127.0.0.1", _free_port("127.0.0.1")
+    host, _, number = master.rpartition(":")
+    if not host or not number.isdigit() or not 0 < int(number) < 65536:
+        raise MindpointError(f"--master {master}: must be HOST:PORT, e.g. 10.0.0.1:8118")
+    try:
+        host, port = socket.gethostbyname(host), int(number)
+    except OSError as error:
+        raise MindpointError(f"--master {master}: {host} is not known here: {error.strerror}") from error
+    if listen:
         try:
-            host, port = socket.gethostbyname(host), int(number)
-        except OSError as error:
-            raise MindpointError(f"--master {master}: {host} is not known here: {error.strerror}") from error
-    if not listen:
-        return host, port
-    with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            server.bind((host, port))
-            server.listen()
+            _listen(host, port)
         except OSError as error:
             raise MindpointError(f"--master {host}:{port}: the scheduler cannot listen there: {error.strerror}; choose another") from error
-        return server.getsockname()
+    return host, port
+
+
+def _free_port(host: str) -> int:
+    """Below the range from which the kernel serves connections, which could take it before the scheduler has imported MindSpore."""
+    for port in random.SystemRandom().sample(range(10000, 32000), 100):
+        with contextlib.suppress(OSError):
+            _listen(host, port)
+            return port
+    raise MindpointError(f"no free port at {host}; name one: --master {host}:PORT")
+
+
+def _listen(host: str, port: int) -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, port))
+        server.listen()
