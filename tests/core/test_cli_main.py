@@ -29,10 +29,11 @@ def commands(tmp_path_factory):
     info = root / "acme_commands-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-commands\nVersion: 1.0\n")
-    names = ("greet", "fail", "interrupt", "crash", "flood", "dud")
-    points = "".join(f"acme-{name} = acme_commands:{name}\n" for name in names)
+    names = ("greet", "fail", "interrupt", "import", "load", "crash", "flood", "dud")
+    points = "".join(f"acme-{name} = acme_commands:{name.replace('import', 'import_')}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[mindpoint.commands]\n{points}acme-lost = acme_commands_lost:main\n")
     (root / "acme_commands.py").write_text('''
+import os, signal, sys
 from mindpoint.errors import ConfigError, MindpointError
 
 def greet(argv):
@@ -45,6 +46,21 @@ def fail(argv):
 
 def interrupt(argv):
     raise KeyboardInterrupt
+
+class InterruptAt:
+    def __init__(self, module):
+        self.module = module
+
+    def find_spec(self, name, path, target=None):
+        if name == self.module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+def import_(argv):
+    sys.meta_path.insert(0, InterruptAt(*argv))
+    import mindspore
+
+def load(argv):
+    raise ImportError("initialization failed") from KeyboardInterrupt()  # as pybind11 does when a module is being initialised
 
 def crash(argv):
     return 1 / 0
@@ -117,8 +133,9 @@ def test_command_that_cannot_be_imported_or_called(commands):
     assert "neither a class nor a function" in run("acme-dud", path=commands).stderr
 
 
-def test_interrupt(commands):
-    done = run("acme-interrupt", path=commands)
+@pytest.mark.parametrize("words", [["interrupt"], ["import", "mindspore.nn"], ["import", "mindspore.train"], ["load"]], ids=" ".join)
+def test_interrupt(commands, words):
+    done = run(f"acme-{words[0]}", *words[1:], path=commands)
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "mindpoint: interrupted\n")
 
 

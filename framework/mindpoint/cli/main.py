@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import atexit
 import importlib
 import os
 import pkgutil
@@ -35,8 +36,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
         return BROKEN_PIPE
-    except (MindpointError, OSError, ModuleNotFoundError) as error:  # OSError: a file or folder that the machine refuses
-        if isinstance(error, ModuleNotFoundError) and not _lacks_mindspore(error):
+    except KeyboardInterrupt:
+        return _interrupted()
+    except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that the machine refuses
+        if isinstance(error.__cause__, KeyboardInterrupt):  # so a compiled module reports it that was being imported
+            return _interrupted()
+        if isinstance(error, ImportError) and not _lacks_mindspore(error):
             raise
         if os.environ.get("MINDPOINT_DEBUG") == "1":
             traceback.print_exc()
@@ -44,9 +49,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
         print(kind, message, sep="\n" if "\n" in message else " ", file=sys.stderr)
         return getattr(error, "exit_code", MindpointError.exit_code)
-    except KeyboardInterrupt:
-        print("mindpoint: interrupted", file=sys.stderr)
-        return INTERRUPTED
+
+
+def _interrupted() -> int:
+    print("mindpoint: interrupted", file=sys.stderr)
+    if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
+        # What MindSpore does at exit fails, and takes the process down with pages of errors, if its import was broken off.
+        atexit.register(os._exit, INTERRUPTED)
+    return INTERRUPTED
 
 
 def _lacks_mindspore(error: Optional[BaseException]) -> bool:

@@ -33,7 +33,7 @@ def replaced(path: Union[str, Path]) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def sync(path: Path) -> None:
@@ -111,17 +111,24 @@ def whole_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pat
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists() and not target.exists():  # ended between the two moves of _swap, by Ctrl-C too
+            os.replace(old, target)
+        _remove(temporary, old)
+
+
+def _remove(*folders: Path) -> None:
+    """Remove them with all that is in them, also when Ctrl-C comes meanwhile."""
+    try:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:
     """Let ``new`` take the place of ``target``, whose content, if any, becomes ``old``."""
     if target.exists() and any(target.iterdir()):
         os.replace(target, old)
-    try:
-        os.replace(new, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
-        raise
+    os.replace(new, target)
