@@ -25,6 +25,7 @@ from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.hooks.profile import costs
 from mindpoint.runtime import device, environment
 from mindpoint.runtime.progress import duration
+from mindpoint.visual.charts import write_chart
 
 HERE = Path(__file__).parent
 HOOKS = {
@@ -269,6 +270,13 @@ class TestCommands:
         assert first.split()[0] == "a" and first.split()[3:5] == ["6", "30"] and first.endswith("accuracy 1.0000")
         assert second.split()[0] == "b" and second.split()[3:5] == ["6", "24"]
 
+    @pytest.mark.parametrize("steps", [[1, 2, 3, 4], list(range(1, 1001))])
+    def test_steps_are_whole_numbers(self, tmp_path, steps):
+        write_chart(tmp_path / "a.svg", panels({"": History({}, (steps, [1.0] * len(steps)), {}, 1)}))
+        labels = re.findall(r"<!-- (.*) -->", (tmp_path / "a.svg").read_text())
+        below = labels[: labels.index("step")]
+        assert len(below) > 2 and all(label.isdigit() for label in below)
+
     def test_runs_compare(self, runs, tmp_path, capsys):
         picture = tmp_path / "both.png"
         assert main(["runs", "compare", str(runs / "a"), str(runs / "b"), "--out", str(picture)]) == 0
@@ -325,7 +333,7 @@ class TestOverfit:
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HERE)}, cwd=tmp_path)
         assert done.returncode == 1, done.stderr
         assert "overfit: failed. accuracy is " in done.stdout and "--set train.epochs=6" in done.stdout
-        assert "the first 4 of Spots: 40 images" in done.stdout and (tmp_path / "runs" / "toy-overfit").is_dir()
+        assert "Spots: 40 images, the first 4 of them" in done.stdout and (tmp_path / "runs" / "toy-overfit").is_dir()
 
     def test_mistakes(self, toy, capsys):
         assert main(["train", str(toy), "--overfit", "0"]) == 2 and "takes one image or more" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Starting and ending the processes of a job, with small Python programs for workers: no MindSpore."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
 from mindpoint.runtime import launch
 
+TOOLS = Path(__file__).parents[2] / "tools"
 # what a worker has at hand
 PRELUDE = """
 import faulthandler, os, signal, subprocess, sys, time
@@ -139,7 +141,7 @@ for step in range(3000):
     assert all_end(pids(2))
 
 
-def start(body, **settings):
+def start(body, preexec_fn=None, **settings):
     """A launcher in a process of its own."""
     code = f"""
 import sys
@@ -150,7 +152,7 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
-    return subprocess.Popen([sys.executable, "-c", code])
+    return subprocess.Popen([sys.executable, "-c", code], preexec_fn=preexec_fn)
 
 
 def test_nobody_outlives_a_killed_launcher():
@@ -162,14 +164,18 @@ def test_nobody_outlives_a_killed_launcher():
     assert all_end(workers)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_lets_the_workers_end_in_order(number):
+@pytest.mark.parametrize(
+    "number, before", [(signal.SIGINT, signal.SIG_DFL), (signal.SIGINT, signal.SIG_IGN), (signal.SIGTERM, signal.SIG_DFL)]
+)
+def test_an_interruption_lets_the_workers_end_in_order(number, before):
+    """Also where a shell has put the launcher into the background and lets it ignore SIGINT."""
     launcher = start(
         """
 try:
     tell_pid(); time.sleep(300)
 except KeyboardInterrupt:
-    print("tidy"); time.sleep(0.5); print("done")"""
+    print("tidy"); time.sleep(0.5); print("done")""",
+        lambda: signal.signal(signal.SIGINT, before),
     )
     workers = pids(2)
     launcher.send_signal(number)
@@ -206,8 +212,10 @@ def test_options_stand_before_or_among_the_command_s_arguments(monkeypatch):
     hosts = ["--nnodes", "2", "--node-rank", "1", "--master", "127.0.0.1:99"]
     assert main(["launch", *hosts, "3", *command, "--hang-timeout", "9"]) == 0
     assert main(["launch", "3", *command[:2], *hosts, *command[2:], "--hang-timeout", "9"]) == 0
-    assert jobs[0] == jobs[1]
+    assert dataclasses.replace(jobs[0], logs=jobs[1].logs) == jobs[1]
     assert jobs[0].command == launch.worker_command(*command) and not jobs[0].scheduler
+    assert main(["launch", "2", "train", "a.yaml"]) == main(["launch", "2", "train", "a.yaml"]) == 0
+    assert len({job.logs for job in jobs}) == 4, "each job has a folder of its own"
     assert (jobs[0].workers, jobs[0].hosts, jobs[0].host_rank, jobs[0].port, jobs[0].silence) == (3, 2, 1, 99, 9)
 
 
@@ -218,3 +226,9 @@ def test_options_stand_before_or_among_the_command_s_arguments(monkeypatch):
 def test_hosts_that_do_not_fit(options, message, capsys):
     assert main(["launch", "2", "train", "a.yaml", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool, first", [("dist_train.sh", "CONFIG N"), ("dist_eval.sh", "MODEL N")])
+def test_scripts_tell_what_they_take(tool, first):
+    done = subprocess.run(["bash", str(TOOLS / tool), "quickstart"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(f"usage: tools/{tool} {first}") and len(done.stderr.splitlines()) == 1

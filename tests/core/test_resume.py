@@ -18,7 +18,7 @@ from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.hook import Hook
 from mindpoint.engine import checkpoint, resume
-from mindpoint.engine.build import build_trainer
+from mindpoint.engine.build import build_samples, build_trainer
 from mindpoint.engine.run_folder import latest_folder, new_folder, old_folder
 from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
 from mindpoint.runtime import device
@@ -165,7 +165,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run, whole, ca
 
 
 def test_without_any_checkpoint(tmp_path):
-    with pytest.raises(WeightsError, match="no checkpoint to resume from in this folder"):
+    with pytest.raises(WeightsError, match="no checkpoint to resume from in this folder; remove it and"):
         resume.find_checkpoint(tmp_path)
     with pytest.raises(OutputError, match="no such run folder"), old_folder(tmp_path / "absent"):
         pass
@@ -235,6 +235,19 @@ def test_an_unreadable_image_is_left_out_for_the_next_one(whole):
     trainer.loader.samples.max_unreadable = 0
     with pytest.raises(DataError, match="spot-17.png: image 17 is broken"):
         trainer.train()
+
+
+def test_images_that_are_all_gone_are_counted_and_named(toy):
+    class Gone(list):
+        def __getitem__(self, index):
+            raise DataError(f"{index} is gone")
+
+    samples = build_samples(load_config(str(toy), ["+data.train.max_unreadable=2"]))
+    samples.dataset = Gone(range(40))
+    with pytest.raises(
+        DataError, match="3 images could not be read, data.train.max_unreadable allows 2:\n39 is gone\n0 is gone\n1 is gone"
+    ):
+        samples.prepare(39)
 
 
 def test_a_full_disk_ends_the_training_and_leaves_what_was_there(run, whole, monkeypatch):

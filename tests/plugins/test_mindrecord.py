@@ -292,6 +292,7 @@ def _manifest(change):
         (_cut, r"images.mindrecord1: has \d+ bytes where \d+ were written"),
         (lambda folder: (folder / "images.mindrecord2").unlink(), "images.mindrecord2: is missing"),
         (lambda folder: (folder / "images.mindrecord2.db").unlink(), "images.mindrecord2.db: is missing"),
+        (lambda folder: (_cut(folder), (folder / "images.mindrecord2").unlink()), r"1: has .*\n.*mindrecord2: is missing"),
         (lambda folder: flip(folder / "images.mindrecord0.db", 9000), "images.mindrecord0.db: is damaged: its SHA-256 is not that"),
         (_resized, "images.mindrecord0: is no MindRecord file, or its beginning is damaged"),
         (lambda folder: (folder / MANIFEST).write_text('{"format": '), f"{MANIFEST}: cannot be read"),
@@ -320,7 +321,7 @@ def test_only_converted_data_is_replaced(source, whole, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(DataError, match="no manifest.json"):
+        with pytest.raises(OutputError, match="no manifest.json.*; choose another --out, or remove it"):
             convert(from_files(source), KEYPOINTS, tmp_path / "mine", 1, overwrite)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     copied = Path(shutil.copytree(whole, tmp_path / "train"))
@@ -370,6 +371,9 @@ def test_command_and_tool(configs, tmp_path, capsys):
     assert main(["data", "convert", files, "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert main(["data", "convert", files, "--out", str(out), "--verify"]) == 0
+    assert main(["data", "convert", records, "--verify", "--split", "train"]) == 0
+    assert main(["data", "convert", files, "--out", "nowhere", "--verify"]) == 2
+    assert capsys.readouterr().err.startswith("mindpoint: error: nowhere/train: there is no such folder")
     assert main(["data", "convert", records, "--verify", "--split", "train"]) == 0
     assert "11 images are as they were written" in capsys.readouterr().out
     flip(*place_of(out / "val", 2, from_records(out / "val")))

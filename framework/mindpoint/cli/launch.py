@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 HELP = "run a command in several processes at once: train or evaluate data-parallel, on one host or several"
 
@@ -33,7 +32,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.files import make_folder
+    from mindpoint.engine.files import make_folder, numbered_folder
     from mindpoint.errors import MindpointError
     from mindpoint.runtime import launch
 
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.nnodes > 1 and args.master is None:
         raise MindpointError("--nnodes: several hosts need --master HOST:PORT, the address of host 0")
     host, port = launch.address(args.master, listen=args.node_rank == 0)
-    logs = make_folder(args.logs or Path("runs/logs") / time.strftime("%Y%m%d-%H%M%S"))
+    logs = make_folder(args.logs) if args.logs else numbered_folder("runs/logs", time.strftime("%Y%m%d-%H%M%S"))
     launch.run(
         launch.Job(
             command=launch.worker_command(args.command, *arguments),

@@ -28,7 +28,7 @@ class FirstImages(Dataset):
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
 
     def __str__(self) -> str:
-        return f"the first {self.count} of {self.dataset}"
+        return f"{self.dataset}, the first {self.count} of them"
 
 
 def build_dataset(config: Config, split: str) -> Dataset:

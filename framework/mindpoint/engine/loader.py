@@ -94,8 +94,14 @@ class TrainingSamples:
             except DataError as error:
                 unreadable.append((index, str(error)))
                 if len(unreadable) > self.max_unreadable:
+                    if self.max_unreadable:
+                        raise _too_many([message for _, message in unreadable], self.max_unreadable) from error
                     raise
                 index = (index + 1) % len(self.dataset)
+
+
+def _too_many(messages: List[str], most: int) -> DataError:
+    return DataError("\n".join([f"{len(messages)} images could not be read, data.train.max_unreadable allows {most}:", *messages]))
 
 
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
@@ -163,6 +169,5 @@ class Loader:
         self.unreadable[index] = message
         most, count = self.samples.max_unreadable, len(self.unreadable)
         if count > most:
-            lines = "\n".join(self.unreadable.values())
-            raise DataError(f"{count} images could not be read, data.train.max_unreadable allows {most}:\n{lines}")
+            raise _too_many(list(self.unreadable.values()), most)
         log.warning("image left out, the next one stands in for it (%d of at most %d): %s", count, most, message)

@@ -61,7 +61,7 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
                 raise
             log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
             os.replace(path, f"{path}.damaged")
-    raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; train without --resume")
+    raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; remove it and train without --resume, or name another one")
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:

@@ -41,7 +41,7 @@ class TensorBoard(StepLog):
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
         self.path = make_folder(trainer.run_dir / "tensorboard") / name
         try:
-            self.file = open(self.path, "xb")
+            self.file = open(self.path, "xb", buffering=0)  # what a full disk has refused is not tried again when it is closed
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
         self.records = RecordWriter(self.file)

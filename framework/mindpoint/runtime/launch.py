@@ -93,7 +93,7 @@ def run(job: Job) -> None:
     """
     with contextlib.ExitStack() as stack:
         beats = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mindpoint-")))
-        stack.enter_context(_interrupted_by(signal.SIGTERM, signal.SIGHUP))
+        stack.enter_context(_interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         running = _Running(job, beats)
         stack.callback(running.kill)
         running.start()
@@ -218,7 +218,7 @@ class _Running:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """Let signals end the job as Ctrl-C does."""
+    """Let signals end the job as Ctrl-C does, SIGINT too where a shell has those that it starts in the background ignore it."""
 
     def interrupt(number: int, _frame: object) -> None:
         raise KeyboardInterrupt

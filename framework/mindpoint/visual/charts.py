@@ -57,7 +57,7 @@ def _draw(axes, panel: Panel) -> None:
     axes.set_axisbelow(True)
     if panel.log and _spans_decades(panel):
         axes.set_yscale("log")
-    if all(isinstance(place, int) for x, _ in panel.series.values() for place in x) and not panel.bars:
+    if not panel.bars and all(float(place).is_integer() for x, _ in panel.series.values() for place in x):
         axes.xaxis.get_major_locator().set_params(integer=True)  # steps have no halves
     for number, (label, (x, y)) in enumerate(panel.series.items()):
         if panel.bars:

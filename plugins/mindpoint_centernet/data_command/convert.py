@@ -52,16 +52,15 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
 
 
 def _verify(args: argparse.Namespace, config, split: str) -> int:
-    from mindpoint.config import load_config
     from mindpoint.errors import ConfigError, DataError
     from mindpoint.runtime.progress import track
     from mindpoint_centernet.datasets.mindrecord import MindRecordKeypoints
 
-    if args.out is not None:
-        block = f"+data.{split}.dataset={{type: MindRecordKeypoints, path: {str(args.out / split)!r}, _replace_: true}}"
-        config = load_config(args.config, [*args.set, block])
     config.split(split)
-    dataset = config.build(f"data.{split}.dataset")
+    if args.out is None:
+        dataset = config.build(f"data.{split}.dataset")
+    else:
+        dataset = MindRecordKeypoints(str(args.out / split), config.keypoints, config.classes)
     if not isinstance(dataset, MindRecordKeypoints):
         raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordKeypoints; say with --out which folder to verify")
     total = len(dataset.manifest["files"]) + len(dataset)

@@ -172,19 +172,12 @@ class MindRecordKeypoints(Dataset):
             raise DataError(f"{self.folder}: was converted without the classes {few(absent)}; it has {few(known, 20)}. Convert it again")
 
     def _open(self) -> List[Shard]:
-        for name, entry in self.manifest["files"].items():
-            self._check_file(os.path.join(self.folder, name), entry)
+        files = {os.path.join(self.folder, name): entry for name, entry in self.manifest["files"].items()}
+        problems = [f"{path}: {problem}" for path, entry in files.items() if (problem := _problem(path, entry))]
+        if problems:
+            raise DataError("\n".join(problems) + f"; {_ADVICE}")
         names = [name for name in self.manifest["files"] if not name.endswith(".db")]
         return [Shard(os.path.join(self.folder, name), list(INDEXED)) for name in names]
-
-    def _check_file(self, path: str, entry: Dict[str, Any]) -> None:
-        if not os.path.isfile(path):
-            raise DataError(f"{path}: is missing, though {MANIFEST} lists it; {_ADVICE}")
-        size = os.path.getsize(path)
-        if size != entry["size"]:
-            raise DataError(f"{path}: has {size} bytes where {entry['size']} were written; {_ADVICE}")
-        if path.endswith(".db") and file_hash(path) != entry["sha256"]:
-            raise DataError(f"{path}: is damaged: its SHA-256 is not that of {MANIFEST}; {_ADVICE}")
 
     def _listed_rows(self) -> List[Tuple[Shard, int]]:
         """Shard and row of all images, in the order of the data set."""
@@ -247,6 +240,18 @@ class MindRecordKeypoints(Dataset):
                 }
 
 
+def _problem(path: str, entry: Dict[str, Any]) -> Optional[str]:
+    """What is wrong with a file, as far as it can be told without reading all images."""
+    if not os.path.isfile(path):
+        return f"is missing, though {MANIFEST} lists it"
+    size = os.path.getsize(path)
+    if size != entry["size"]:
+        return f"has {size} bytes where {entry['size']} were written"
+    if path.endswith(".db") and file_hash(path) != entry["sha256"]:
+        return f"is damaged: its SHA-256 is not that of {MANIFEST}"
+    return None
+
+
 def read_manifest(folder: str) -> dict:
     """The manifest of a converted data set.
 
@@ -261,8 +266,8 @@ def read_manifest(folder: str) -> dict:
             manifest = json.load(file)
     except FileNotFoundError:
         inner = [name for name in sorted(os.listdir(folder)) if os.path.isfile(os.path.join(folder, name, MANIFEST))]
-        hint = f"; did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else ""
-        raise DataError(f"{folder}: has no {MANIFEST}, so it is no data set that 'mindpoint data convert' finished{hint}") from None
+        hint = f"did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else _ADVICE
+        raise DataError(f"{folder}: has no {MANIFEST}, so it is no data set that 'mindpoint data convert' finished; {hint}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; {_ADVICE}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -59,7 +59,10 @@ def convert(dataset: Dataset, keypoints: Keypoints, out: Path, shards: int, over
         hint = "; 'mindpoint synthesize' writes drawn people to files" if not isinstance(dataset, MindRecordKeypoints) else ""
         raise DataError(f"{dataset}: only data sets of the type CocoKeypoints can be converted{hint}")
     if out.is_dir() and any(out.iterdir()):
-        read_manifest(str(out))  # nothing else is replaced
+        try:
+            read_manifest(str(out))
+        except DataError as error:
+            raise OutputError(f"{out}: holds something that is not replaced ({error}); choose another --out, or remove it") from error
         if not overwrite:
             raise OutputError(f"{out}: holds converted data already; --verify looks whether it is sound, --overwrite replaces it")
     dataset = copy.copy(dataset)
