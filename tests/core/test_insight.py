@@ -367,10 +367,14 @@ def test_state_of_the_code(tmp_path):
     git("init", "-q", "-b", "trunk")
     assert environment.git_state(tmp_path) is None, "nothing is committed"
     (tmp_path / "a").write_text("1")
-    git("add", "a")
+    (tmp_path / "b").write_text("1")
+    git("add", "a", "b")
     git("commit", "-q", "-m", "a")
     (tmp_path / "a").write_text("2")
+    os.utime(tmp_path / "b", (1, 1))  # git would like to write down that it has looked
+    index = (tmp_path / ".git" / "index").read_bytes()
     state = environment.git_state(tmp_path)
+    assert (tmp_path / ".git" / "index").read_bytes() == index, "the user's repository stays as it is"
     assert state["commit"] == git("rev-parse", "HEAD") and state["branch"] == "trunk" and state["changed"] == [" M a"]
 
 

@@ -12,6 +12,7 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 import numpy as np
 
 from mindpoint.errors import TrainingError
+from mindpoint.runtime import heartbeat
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ def init() -> None:
         return
     from mindspore import communication
 
+    heartbeat.beat(f"waiting for all processes to join at {os.environ.get('MS_SCHED_HOST')}:{os.environ.get('MS_SCHED_PORT')}")
     communication.init()
     if os.environ["MS_ROLE"] == "MS_SCHED":
         raise SystemExit(0)

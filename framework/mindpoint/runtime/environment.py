@@ -58,7 +58,9 @@ def git_state(folder: Path) -> Optional[Dict[str, object]]:
 def _git(folder: Path, *arguments: str) -> Optional[str]:
     """What git prints, or None if it fails or is not there."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False)
+        # without the option "git status" locks the index to write what it has found, and leaves the lock behind on a full disk
+        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.rstrip() if done.returncode == 0 else None
