@@ -18,16 +18,14 @@ from mindpoint.runtime import device
 
 
 class _WithGradients(nn.Cell):
-    """The gradients of an operator's inputs and weights; the forward pass is part of it."""
+    """An operator's value and the gradients of its inputs and weights."""
 
-    def __init__(self, cell: nn.Cell):
+    def __init__(self, cell: nn.Cell, inputs: int):
         super().__init__(auto_prefix=False)
-        self.cell = cell
-        self.weights = ParameterTuple(cell.trainable_params())
-        self.gradients = ops.GradOperation(get_all=True, get_by_list=True)
+        self.value_and_grad = ops.value_and_grad(cell, tuple(range(inputs)), ParameterTuple(cell.trainable_params()))
 
     def construct(self, *inputs):
-        return self.gradients(self.cell, self.weights)(*inputs)
+        return self.value_and_grad(*inputs)
 
 
 def operators(settings: Settings) -> Report:
@@ -61,7 +59,8 @@ def operators(settings: Settings) -> Report:
 
 def _row(label: str, group: List[Call], settings: Settings) -> Row:
     call, count = group[0], len(group)
-    forward, gradients = _milliseconds(call.cell, call, settings), _milliseconds(_WithGradients(call.cell), call, settings)
+    forward = _milliseconds(call.cell, call, settings)
+    gradients = _milliseconds(_WithGradients(call.cell, len(call.inputs)), call, settings)
     rate = 2 * call.multiply_adds / forward / 1e6 if forward and call.multiply_adds else None
     return {
         "operator": label,
@@ -89,9 +88,9 @@ def _milliseconds(cell: nn.Cell, call: Call, settings: Settings) -> Optional[flo
 
 
 def _wait(result: object) -> None:
-    """Until it is computed: MindSpore may return before."""
-    while isinstance(result, (tuple, list)):
-        if not result:
-            return
-        result = result[0]
-    result.asnumpy()
+    """Until all of it is computed: MindSpore may return before."""
+    if isinstance(result, (tuple, list)):
+        for part in result:
+            _wait(part)
+    else:
+        result.asnumpy()

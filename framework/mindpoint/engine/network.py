@@ -15,7 +15,7 @@ from mindpoint.native.accelerate import accelerate
 class Network(nn.Cell):
     """``construct(image (B, 3, H, W)) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
 
-    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``.
+    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``. Cells of MindSpore for which there is a compiled kernel use it.
 
     Attributes:
         maps: the names of the maps, in their order.
@@ -37,6 +37,7 @@ class Network(nn.Cell):
         self.maps = tuple(self.channels)
         self.stride = strides.pop()
         self.divisor = max(spec.stride for spec in backbone.out_features)
+        accelerate(self)
 
     def construct(self, image):
         features = self.backbone(image)
@@ -85,5 +86,4 @@ def build_network(config: Config) -> Network:
         raise ConfigError(
             f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the network's largest stride"
         )
-    accelerate(network)
     return network

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from mindspore import nn
 
+from mindpoint.native.batch_norm import NativeBatchNorm2d
 from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.native.kernel import choose
 from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample
 
-KINDS = (NativeConv2d, NativeUpsample, NativeMaxPool2d)
+KINDS = (NativeConv2d, NativeBatchNorm2d, NativeUpsample, NativeMaxPool2d)
 
 
 def accelerate(network: nn.Cell) -> int:

@@ -124,6 +124,15 @@ void gather(const Problem &p, const float *maps, Int rows, Int first, Int last, 
   }
 }
 
+// Adds the sum of rows to total, the sum being complete before it is added.
+void add_rows(const float *rows, Int count, Int row, Int width, float *total) {
+  for (Int i = 0; i < width; i += kLanes) {  // rows are padded to whole vectors
+    Vec part{};
+    for (Int q = 0; q < count; q++) part += load(rows + q * row + i);
+    for (Int lane = 0; lane < std::min<Int>(kLanes, width - i); lane++) total[i + lane] += part[lane];
+  }
+}
+
 Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p.positions); }
 
 // ---- the passes ---------------------------------------------------------------------------------------------------------------------
@@ -192,9 +201,7 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
       for (Int t = 0; t < p.tiles; t++) {
         const Int first = t * kTile, last = tile_end(p, t), count = last - first;
         transpose(p.outputs, count, dy + n * p.outputs * p.positions + first, p.positions, my_dy, row);
-        for (Int q = 0; share == 0 && q < count; q++) {
-          for (Int o = 0; o < p.outputs; o++) dbias[o] += my_dy[q * row + o];
-        }
+        if (share == 0) add_rows(my_dy, count, row, p.outputs, dbias);
         for (Int k = from; k < to; k += kDepth) {
           const Int rows = std::min(kDepth, to - k);
           unfold(p, x + n * p.channels * p.pixels, k, k + rows, first, last, my_columns);

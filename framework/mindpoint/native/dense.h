@@ -46,7 +46,8 @@ Buffer allocate(Int floats) {
   return Buffer(static_cast<float *>(p));
 }
 
-// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels ------------------------------------------------
+// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels; the sum is complete before it is added, so that
+// what is multiplied in several pieces loses fewer digits
 
 struct Factor {  // the left factor, any strides
   const float *data;
@@ -62,8 +63,7 @@ void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, In
   Vec left[M], right[M];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
-    left[m] = accumulate ? load(c + m * c_row) : Vec{};
-    right[m] = accumulate ? load(c + m * c_row + kLanes) : Vec{};
+    left[m] = right[m] = Vec{};
   }
   for (Int k = 0; k < depth; k++) {
     const Vec b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
@@ -77,8 +77,9 @@ void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, In
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
-    store(c + m * c_row, left[m]);
-    store(c + m * c_row + kLanes, right[m]);
+    float *row = c + m * c_row;
+    store(row, accumulate ? load(row) + left[m] : left[m]);
+    store(row + kLanes, accumulate ? load(row + kLanes) + right[m] : right[m]);
   }
 }
 

@@ -22,11 +22,11 @@ def peaks(target: Tensor, weight: Tensor) -> Tensor:
 
 
 def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of heatmaps (Zhou et al., 2019, https://arxiv.org/abs/1904.07850, equation 1), not yet divided by the peaks.
+    """Penalty-reduced focal loss of heatmaps (Zhou et al., 2019, https://arxiv.org/abs/1904.07850, equation 1).
 
         - sum of  weight * ((1-p)^2 log p  where target is 1,  (1-target)^4 p^2 log(1-p)  elsewhere)
 
-    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]. logits, target (0..1): ``(B, C, H, W)``; weight: broadcast to it.
+    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not yet divided by the peaks. logits, target (0..1): ``(B, C, H, W)``; weight: broadcast to it.
     """
     p = ops.clamp(ops.sigmoid(logits), EPSILON, 1 - EPSILON)
     centre = weight * (target == 1).astype(p.dtype)
