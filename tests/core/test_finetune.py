@@ -1,4 +1,4 @@
-"""What a training starts from, and precision."""
+"""What a training starts from."""
 
 from pathlib import Path
 
@@ -73,19 +73,7 @@ def test_strictness_is_chosen(tmp_path, weights):
         start(tmp_path, tmp_path / "foreign.ckpt", "+train.weights_match=any")
 
 
-@pytest.mark.parametrize("precision", ["O1", "O2", "O3"])
-def test_float16_learns_on_a_cpu(tmp_path, precision, caplog):
-    trainer = trainer_of(tmp_path, f"+train.precision={precision}", "train.epochs=4", "hooks.checkpoint=null")
-    trainer.train()
-    step = trainer.network_step
-    assert "slower in float16" in caplog.text and step.dynamic, "a dynamic loss scale unless told otherwise"
-    assert trainer.metrics == {"accuracy": 1.0} and trainer.losses["loss"] < 0.03
-    assert {str(p.dtype) for p in step.network.trainable_params()} == {"Float32"}
-
-
-def test_what_a_cpu_cannot_do_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="train.precision: a CPU has no convolutions in bfloat16"):
-        trainer_of(tmp_path, "+train.precision=bfloat16")
+def test_settings_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="train.accumulate: data.train.batch_size 8 cannot be split into 3 parts"):
         trainer_of(tmp_path, "+train.accumulate=3")
     with pytest.raises(ConfigError, match="loss_scale: 0 is not allowed; it must be positive, or dynamic"):

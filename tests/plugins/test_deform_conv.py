@@ -251,6 +251,19 @@ def test_cell_learns_the_same_with_both_implementations():
         np.testing.assert_allclose(native.asnumpy(), portable.asnumpy(), rtol=0, atol=1e-5 * np.abs(portable.asnumpy()).max())
 
 
+@pytest.mark.parametrize("lowered", [NAMES, ("offset", "mask")])
+def test_float16_is_sampled_in_float32(lowered, implementation):
+    """Far to the right, where the positions themselves would be rounded to 1/8 pixel."""
+    rng = np.random.RandomState(0)
+    shapes = ((1, 3, 2, 200), (1, 18, 2, 200), (1, 9, 2, 200), (4, 3, 3, 3), (4,))
+    values = [rng.randn(*shape).astype(np.float16) for shape in shapes]
+    given = [Tensor(value if name in lowered else value.astype(np.float32)) for name, value in zip(NAMES, values)]
+    y = Function(1, 1, 1, 1, implementation)(*given)
+    wanted = Function(1, 1, 1, 1, implementation)(*[Tensor(value.astype(np.float32)) for value in values]).asnumpy()
+    assert y.dtype == given[0].dtype
+    np.testing.assert_array_equal(y.asnumpy(), wanted.astype(y.asnumpy().dtype))
+
+
 class Step(nn.Cell):
     def __init__(self, cell):
         super().__init__()

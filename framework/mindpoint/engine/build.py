@@ -58,7 +58,6 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
             clip_norm=settings.clip_norm,
             average=settings.average,
             loss_scale=loss_scale(settings.precision, settings.loss_scale),
-            cast=settings.precision != "float32",
         ),
         loader,
         schedule,

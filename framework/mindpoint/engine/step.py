@@ -87,7 +87,6 @@ class TrainStep(nn.Cell):
             updates; None: keep none.
         loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: from ``2 ** 16``, halved when a
             gradient is not finite, doubled after 2000 steps without that.
-        cast: give maps to the losses in float32, for networks that compute in less.
 
     Attributes:
         target_names: the order in which targets are given.
@@ -104,7 +103,6 @@ class TrainStep(nn.Cell):
         clip_norm: Optional[float] = None,
         average: Optional[float] = None,
         loss_scale: Union[float, str, None] = None,
-        cast: bool = False,
     ):
         super().__init__(auto_prefix=False)
         self.target_names = tuple(target_names)
@@ -116,7 +114,7 @@ class TrainStep(nn.Cell):
             loss.parts = self.parts
         self.counts = Counts(self.losses, self.target_names) if any(loss.counts for loss in losses.values()) else None
         self.optimizer = optimizer
-        self.accumulate, self.clip_norm, self.cast = accumulate, clip_norm, cast
+        self.accumulate, self.clip_norm = accumulate, clip_norm
         self.rates, self.rate_factors = learning_rates(optimizer)
         self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
         self.kept_statistics = self.statistics.clone("kept")
@@ -148,9 +146,8 @@ class TrainStep(nn.Cell):
         """``values``: the targets, and if there are several parts, what the losses divide by in all of them."""
         targets = _named(self.target_names, values)
         outputs = _named(self.network.maps, self.network(image))
-        if self.cast:
-            for name in self.network.maps:
-                outputs[name] = outputs[name].astype(ms.float32)
+        for name in self.network.maps:  # losses are float32, whatever the network computes in
+            outputs[name] = outputs[name].astype(ms.float32)
         numbers = ()
         if self.counts is not None:
             numbers = self.counts(*values) if self.parts == 1 else values[len(self.target_names)]

@@ -88,14 +88,14 @@ def _unmoved_at_border(step, start):
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
 
-def _portable(x, offset, mask, weight, stride, padding, dilation, groups):
+def _portable(x, offset, mask, weight, bias, stride, padding, dilation, groups):
     """MindSpore's own op, which wants all x offsets, then all y offsets, then the masks."""
     b, channels, h, w = offset.shape
     kernel = (weight.shape[2], weight.shape[3])
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
     start_y, start_x = _starts((h, w), kernel, stride, padding, dilation, groups)
     packed = ops.concat((_unmoved_at_border(steps[:, :, 1], start_x), _unmoved_at_border(steps[:, :, 0], start_y), mask), 1)
-    return ops.deformable_conv2d(
+    y = ops.deformable_conv2d(
         x,
         weight,
         packed,
@@ -105,6 +105,7 @@ def _portable(x, offset, mask, weight, stride, padding, dilation, groups):
         dilations=(1, 1) + dilation,
         deformable_groups=groups,
     )
+    return ops.bias_add(y, bias)
 
 
 def deform_conv2d(
@@ -121,23 +122,26 @@ def deform_conv2d(
 ):
     """Deformable convolution as a function, in graphs and eagerly.
 
-    x: (B, I, H, W) float32; offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one run for
+    x: (B, I, H, W); offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one run for
     each of the G deformable groups; mask: (B, G*kh*kw, Ho, Wo), the factors themselves (after the sigmoid); weight: (O, I, kh, kw);
-    bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo).
+    bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo), of x's type.
+    All is computed in float32, and inputs of other types are cast: in float16, positions from 64 on are multiples of 1/16 pixel.
     Raises MindpointError for shapes that do not fit and for an empty batch.
     """
     stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
     if not functional.is_sequence_value_unknown(x.shape):  # dynamic shapes are checked by the kernel when it runs
         _check(x.shape, offset.shape, mask.shape, weight.shape, stride, padding, dilation, deformable_groups)
     operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
-    if (operator is not None or kernel is not None) and bias is None:
+    if bias is None:
         bias = ops.zeros((weight.shape[0],), ms.float32)
+    inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
     if operator is not None:
-        return operator(x, offset, mask, weight, bias)
+        return operator(*inputs)
     if kernel is not None:
-        return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation, ms.int64))
-    y = _portable(x, offset, mask, weight, stride, padding, dilation, deformable_groups)
-    return y if bias is None else ops.bias_add(y, bias)
+        y = kernel(*inputs, Tensor(stride + padding + dilation, ms.int64))
+    else:
+        y = _portable(*inputs, stride, padding, dilation, deformable_groups)
+    return y.astype(x.dtype)
 
 
 class DeformConv2d(nn.Cell):
