@@ -76,8 +76,8 @@ class TrainSettings:
             begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
         lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
         no_decay: kinds and expressions of the parameters without weight decay.
-        lr_batch_size: what the optimizer's learning rate is meant for, images a step; it is multiplied by the ratio of the real number, that of
-            all processes together, to this one. Not given: it is taken as it stands.
+        lr_batch_size: what the optimizer's learning rate is meant for, images a step; it is multiplied by the ratio of the real number,
+            that of all processes together, to this one. Not given: it is taken as it stands.
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
         average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.

@@ -45,7 +45,7 @@ class NativeBuildError(MindpointError):
 
 
 def build(source: Path) -> Path:
-    """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; its loading has been tried.
+    """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; it loads.
 
     Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
     ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.

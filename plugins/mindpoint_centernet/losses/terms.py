@@ -26,7 +26,8 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
         - sum of  weight * ((1-p)^2 log p  where target is 1,  (1-target)^4 p^2 log(1-p)  elsewhere)
 
-    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not yet divided by the peaks. logits, target (0..1): ``(B, C, H, W)``; weight: broadcast to it.
+    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not yet divided by the peaks. logits, target (0..1): ``(B, C, H, W)``; weight:
+    broadcast to it.
     """
     p = ops.clamp(ops.sigmoid(logits), EPSILON, 1 - EPSILON)
     centre = weight * (target == 1).astype(p.dtype)
