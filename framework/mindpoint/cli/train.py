@@ -78,12 +78,18 @@ def _profile(window: Optional[str]) -> List[str]:
 
 def _start(args: argparse.Namespace, config, name: str, signals):
     from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.run_folder import for_all_ranks, new_folder
+    from mindpoint.engine.run_folder import for_all_ranks, forget, new_folder
+    from mindpoint.errors import MindpointError
 
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
         trainer.signals = signals
-        _train(trainer, config)
+        try:
+            _train(trainer, config)
+        except MindpointError:
+            if trainer.step == 0 and trainer.is_writer:
+                forget(run_dir)
+            raise
         return trainer
 
 

@@ -42,6 +42,13 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
             path.rmdir()
 
 
+def forget(run_dir: Path) -> None:
+    """Empty a new run folder in which nothing was trained, so that the command can be given again when its error is mended."""
+    for path in run_dir.iterdir():
+        if not path.name.startswith("."):  # the lock
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 @contextlib.contextmanager
 def old_folder(path: Path) -> Iterator[Path]:
     """The folder of an earlier run, locked; what a killed process left half-written in it is removed.
