@@ -108,6 +108,11 @@ def _portable(x, offset, mask, weight, bias, stride, padding, dilation, groups):
     return ops.bias_add(y, bias)
 
 
+@ops.constexpr
+def _are_float32(*kinds):
+    return all(kind == ms.float32 for kind in kinds)
+
+
 def deform_conv2d(
     x: Tensor,
     offset: Tensor,
@@ -134,14 +139,14 @@ def deform_conv2d(
     operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
     if bias is None:
         bias = ops.zeros((weight.shape[0],), ms.float32)
-    inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
+    if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):  # a cast that casts nothing would hide the cell's name
+        inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
+        return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation).astype(x.dtype)
     if operator is not None:
-        return operator(*inputs)
+        return operator(x, offset, mask, weight, bias)
     if kernel is not None:
-        y = kernel(*inputs, Tensor(stride + padding + dilation, ms.int64))
-    else:
-        y = _portable(*inputs, stride, padding, dilation, deformable_groups)
-    return y.astype(x.dtype)
+        return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation, ms.int64))
+    return _portable(x, offset, mask, weight, bias, stride, padding, dilation, deformable_groups)
 
 
 class DeformConv2d(nn.Cell):
