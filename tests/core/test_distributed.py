@@ -14,7 +14,7 @@ from mindpoint.config import load_config
 from mindpoint.doctor.distributed import check_distributed
 from mindpoint.engine import checkpoint
 from mindpoint.engine.build import build_samples, build_trainer
-from mindpoint.engine.loader import Loader
+from mindpoint.engine.loader import Loader, epoch_order
 from mindpoint.errors import ConfigError, TrainingError
 from mindpoint.runtime import device, distributed
 
@@ -140,6 +140,19 @@ def test_an_error_of_one_process_is_said_once_without_a_traceback(tmp_path):
     assert code == 2
     assert (out + err).count("spot-17.png: image 17 is broken") == 1 and "Traceback" not in out + err
     assert "ended with exit code 2" in err
+
+
+@pytest.mark.slow
+def test_incidents_of_all_processes_stand_in_the_log(tmp_path):
+    """Each of the two has one of the images in its part of the only batch."""
+    first, second = epoch_order(8, 5, 0, True).reshape(2, 4)
+    dataset = f"data.train.dataset={{type: 'toy:Spots', count: 8, broken: {second[0]}, nan: {first[0]}}}"
+    code, out, err = train(tmp_path, dataset, "train.epochs=1", "hooks.evaluation=null", "hooks.checkpoint=null", "hooks.log.every=2")
+    assert code == 0, out + err
+    unreadable, skipped = log_of(tmp_path / "run")
+    assert unreadable["incident"] == "unreadable image" and unreadable["message"].startswith(f"spot-{second[0]}.png")
+    stand_in = (second[0] + 1) % 8
+    assert skipped == {"step": 1, "epoch": 1, "incident": "gradient not finite", "image_ids": [*first, stand_in, *second[1:]]}
 
 
 @pytest.mark.slow

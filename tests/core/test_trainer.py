@@ -14,7 +14,8 @@ from mindpoint.engine import checkpoint
 from mindpoint.engine.build import build_samples, build_trainer
 from mindpoint.engine.data import build_dataset, build_metric
 from mindpoint.engine.evaluation import evaluate
-from mindpoint.engine.loader import Loader
+from mindpoint.engine.history import History
+from mindpoint.engine.loader import Loader, epoch_order
 from mindpoint.engine.model import open_model
 from mindpoint.engine.run_folder import epoch_checkpoints
 from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
@@ -98,7 +99,20 @@ def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
     assert trainer.skipped_steps == 1
     for name, value in trainer.network_step.network.parameters_dict().items():
         assert np.array_equal(before[name], value.asnumpy()), name
-    assert log_of(tmp_path)[0]["skipped_steps"] == 1 and log_of(tmp_path)[0]["loss"] is None
+    step, incident, _ = log_of(tmp_path)
+    assert step["skipped_steps"] == 1 and step["loss"] is None
+    assert sorted(incident.pop("image_ids")) == list(range(8))
+    assert incident == {"step": 1, "epoch": 1, "incident": "gradient not finite"}
+    assert History.read(tmp_path).losses["loss"][0] == [1]
+
+
+def test_images_that_are_left_out_stand_in_the_log_once(toy, tmp_path):
+    changes = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=1", "train.epochs=2")
+    trainer = trainer_of(toy, tmp_path, *changes, "hooks.log.every=100", "hooks.evaluation=null", "hooks.checkpoint=null")
+    trainer.train()
+    at = epoch_order(40, trainer.config.seed, 0, True).tolist().index(17) // 8 + 1
+    message = "spot-17.png: image 17 is broken; mend it"
+    assert log_of(tmp_path) == [{"step": at, "epoch": 1, "incident": "unreadable image", "message": message}]
 
 
 @pytest.mark.parametrize("workers, processes", [(2, False), (2, True)])

@@ -60,7 +60,7 @@ class History:
                 step, epoch = int(record["step"]), int(record["epoch"])
                 if "metrics" in record:
                     _add(statistics, step, record["metrics"])
-                else:
+                elif "incident" not in record:
                     _add(losses, step, {name: value for name, value in record.items() if name not in _NO_LOSS})
                     rate[0].append(step)
                     rate[1].append(float(record["learning_rate"]))

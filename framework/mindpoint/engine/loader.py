@@ -121,7 +121,8 @@ class Loader:
 
     Attributes:
         batch_size: images a step, over all processes.
-        unreadable: what was wrong with images that were left out, by index.
+        left_out: what was wrong with images that the last batch does without for the first time, by index.
+        unreadable: the same of all batches so far.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class Loader:
         self.workers = min(workers, os.cpu_count() or 1)
         self.shuffle, self.processes = shuffle, processes
         self.steps_per_epoch = len(samples) // self.batch_size
+        self.left_out: Dict[int, str] = {}
         self.unreadable: Dict[int, str] = {}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
@@ -160,13 +162,14 @@ class Loader:
 
     def _checked(self, batches: Iterator[Tuple[Arrays, List[Unreadable]]]) -> Iterator[Arrays]:
         for batch, told in batches:
+            self.left_out = {}
             for index, message in itertools.chain(*told):
                 if index not in self.unreadable:
                     self._leave_out(index, message)
             yield batch
 
     def _leave_out(self, index: int, message: str) -> None:
-        self.unreadable[index] = message
+        self.left_out[index] = self.unreadable[index] = message
         most, count = self.samples.max_unreadable, len(self.unreadable)
         if count > most:
             raise _too_many(list(self.unreadable.values()), most)

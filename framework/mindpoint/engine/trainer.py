@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import time
 from pathlib import Path
@@ -65,6 +64,8 @@ class Trainer:
         learning_rate: of the last step; the greatest, where parts of the network have different ones.
         batch: arrays of the current step by column; the next step's are written over them.
         losses: ``loss`` (weighted total) and every term of the last step, means over all processes.
+        incidents: what went wrong in the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}`` or
+            ``{"incident": "unreadable image", "message": ...}`` for each image that is met for the first time.
         skipped_steps, skipped_in_a_row: steps left out because a gradient was not finite, in all and up to the last step.
         data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
         metrics: statistics of the last evaluation by name.
@@ -101,6 +102,7 @@ class Trainer:
         self.learning_rate = self.data_seconds = self.step_seconds = 0.0
         self.batch: Dict[str, np.ndarray] = {}
         self.losses: Dict[str, float] = {}
+        self.incidents: List[Dict[str, object]] = []
         self.metrics: Dict[str, float] = {}
         self.detections: Dict[int, Detections] = {}
         self.stop_reason: Optional[str] = None
@@ -158,9 +160,11 @@ class Trainer:
         heartbeat.beat(f"waiting for the batch of step {self.step + 1}")
         for self.batch in () if self.ended else batches:
             self.data_seconds = time.perf_counter() - started
+            self._exchange_unreadable()
             self._call("before_step")
             self._run_step()
             self._call("after_step")
+            self._heed_skipped()
             self._heed_signals()
             if self.ended:
                 break
@@ -170,6 +174,12 @@ class Trainer:
         self._call("after_epoch")
         self.closed_epochs = self.epoch
         self._heed_signals()
+
+    def _exchange_unreadable(self) -> None:
+        """All processes know of the images that each of them does without: the first one writes the log, and all count them."""
+        found = dict(distributed.collect(list(self.loader.left_out.items())))
+        self.loader.unreadable.update(found)
+        self.incidents = [{"incident": "unreadable image", "message": message} for message in found.values()]
 
     def _run_step(self) -> None:
         started = time.perf_counter()
@@ -181,13 +191,16 @@ class Trainer:
         self.skipped_in_a_row = 0 if updated else self.skipped_in_a_row + 1
         if not updated:
             self.skipped_steps += 1
-            self._report_skipped()
+            self.incidents.append({"incident": "gradient not finite", "image_ids": distributed.collect(self.batch["image_id"].tolist())})
 
-    def _report_skipped(self) -> None:
-        image_ids = itertools.chain(*distributed.gather(self.batch["image_id"].tolist()))
+    def _heed_skipped(self) -> None:
+        """Tell of a step that was left out; too many in a row end the training."""
+        if not self.skipped_in_a_row:
+            return
+        scale = f", loss scale now {float(self.network_step.loss_scale):g}" if self.network_step.dynamic else ""
         report = (
             f"step {self.step}: a gradient is not finite, nothing was updated: {_losses(self.losses)}, "
-            f"learning rate {self.learning_rate:.3g}, image ids {', '.join(map(str, image_ids))}"
+            f"learning rate {self.learning_rate:.3g}{scale}, image ids {', '.join(map(str, self.incidents[-1]['image_ids']))}"
         )
         if self.skipped_in_a_row > self.max_skipped:
             raise TrainingError(

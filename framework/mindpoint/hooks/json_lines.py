@@ -11,11 +11,12 @@ from mindpoint.hooks.step_log import StepLog, append, drop_later
 
 class JsonLines(StepLog):
     """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
-    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. Epochs
+    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. What goes wrong with the data stands
+    there too, ``{"step", "epoch", "incident", ...}``, see :attr:`mindpoint.engine.trainer.Trainer.incidents`. Epochs
     count from 1; values that are not finite are null.
 
     Args:
-        every: steps between two lines.
+        every: steps between two lines; incidents are written always.
     """
 
     def __init__(self, every: int = 1):
@@ -24,6 +25,11 @@ class JsonLines(StepLog):
     def before_train(self, trainer) -> None:
         self.path = trainer.run_dir / "log.jsonl"
         drop_later(self.path, trainer, lambda line: json.loads(line)["step"], lambda line: "metrics" in json.loads(line))
+
+    def after_step(self, trainer) -> None:
+        super().after_step(trainer)
+        for incident in trainer.incidents:
+            self._write({"step": trainer.step, "epoch": trainer.epoch + 1, **incident})
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         self._write({"step": step, **_finite(values)})

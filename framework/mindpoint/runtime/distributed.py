@@ -5,6 +5,7 @@ A job is started by ``mindpoint launch`` or MindSpore's ``msrun``. Every rank mu
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 from typing import Callable, List, Optional, Sequence, TypeVar
@@ -91,14 +92,14 @@ def from_first(make: Callable[[], T]) -> T:
     return gather(make() if rank() == 0 else None)[0]
 
 
-def first_of(values: Sequence[Optional[T]]) -> Optional[T]:
-    """The first that is not None."""
-    return next((value for value in values if value is not None), None)
+def collect(values: Sequence[T]) -> List[T]:
+    """What all ranks have, by rank. Cheap as long as nobody has anything."""
+    return list(itertools.chain(*gather(values))) if any(mean([len(values)])) else []
 
 
 def agree(value: Optional[T]) -> Optional[T]:
     """What the first rank that has something gives; None if nobody has. Cheap as long as nobody has."""
-    return first_of(gather(value)) if any(mean([value is not None])) else None
+    return next(iter(collect([] if value is None else [value])), None)
 
 
 def check_same(what: str, digest: object) -> None:
