@@ -229,7 +229,8 @@ class TestEarlyStopping:
 
 
 class TestProfile:
-    def test_a_window_of_steps(self, toy, tmp_path, capfd):
+    def test_a_window_of_steps(self, toy, tmp_path, capfd, monkeypatch):
+        monkeypatch.setenv("MINDPOINT_KERNELS", "portable")  # whose operators have names
         trainer_of(toy, tmp_path, "+hooks.profile={type: 'mindpoint.hooks.profile:Profile', start: 4, stop: 6}", "train.epochs=2").train()
         (table,) = tmp_path.glob("profile/*/FRAMEWORK/cpu_op_type_info_*.csv")
         assert {row["op_type"]: row["type_occurrences"] for row in rows(table)}["BatchNorm"] == "3"
@@ -247,11 +248,13 @@ class TestProfile:
             "Custom,Default/network-Network/neck-Cells/1-NativeConv2d/Custom-op1,3,1.0\n"
             "Custom,Gradients/Default/network-Network/backbone-Cells/0-NativeConv2d/Grad_Custom/Custom-op2,3,5\n"
             "ReLU,Default/network-Network/backbone-Cells/ReLU-op0,6,2.5\n"
+            "Custom,Gradients/Default/Grad_Custom/Custom-op3,3,0.5\n"
         )
         assert [line.split(None, 5) for line in costs(tmp_path).splitlines()] == [
-            ["50.0%", "5.00", "ms", "3", "times", "NativeConv2d, gradients"],
-            ["25.0%", "2.50", "ms", "6", "times", "ReLU"],
-            ["25.0%", "2.50", "ms", "6", "times", "NativeConv2d"],
+            ["47.6%", "5.00", "ms", "3", "times", "NativeConv2d, gradients"],
+            ["23.8%", "2.50", "ms", "6", "times", "ReLU"],
+            ["23.8%", "2.50", "ms", "6", "times", "NativeConv2d"],
+            ["4.8%", "0.50", "ms", "3", "times", "training step, gradients"],
         ]
 
     def test_mistakes(self, toy, tmp_path, capsys):

@@ -79,4 +79,5 @@ def _name(kind: str, path: str) -> str:
     if kind != "Custom":
         return kind
     *_, cell = (part for part in path.split("/")[:-1] if part != "Grad_Custom")
-    return cell.rpartition("-")[2] + (", gradients" if "/Grad_Custom/" in path else "")
+    owner = "training step" if cell == "Default" else cell.rpartition("-")[2]  # MindSpore's name for the outermost cell
+    return owner + (", gradients" if "/Grad_Custom/" in path else "")
