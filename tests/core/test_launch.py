@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -139,6 +140,30 @@ for step in range(3000):
     assert ("stopped by a signal" in message) == ("SIGSTOP" in stop)
     assert "<module>" in (tmp_path / "rank-0.log").read_text(), "no stack"
     assert all_end(pids(2))
+
+
+def test_a_scheduler_that_misses_a_rank_is_told_without_its_call_stack(tmp_path):
+    """MindSpore's scheduler ends half a minute after a worker was stopped, if the launcher waits longer for a sign of life."""
+    dashes = "-" * 52
+    said = f"node 1 timed out\n\n{dashes}\n- C++ Call Stack: (For framework developers)\n{dashes}\ntopology/node.cc:554 Update"
+    body = """
+heartbeat.beat("step 3")
+if rank == 1:
+    tell_pid(); os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(300)"""
+    missing = f"""
+import pathlib, time
+while not (pathlib.Path("pids").exists() and pathlib.Path("pids").read_text()):
+    time.sleep(0.1)
+time.sleep(2)
+raise RuntimeError({said!r})"""
+    stopped = dataclasses.replace(job(tmp_path, body), scheduler=[sys.executable, "-c", missing])
+    with pytest.raises(launch.JobFailed) as caught:
+        launch.run(stopped)
+    first, error, *ranks, last = str(caught.value).splitlines()
+    assert first == "the scheduler ended with exit code 1; the last it said:" and error == "RuntimeError: node 1 timed out"
+    assert len(ranks) == 2 and re.fullmatch(r"rank 1: step 3 for \d+ s, stopped by a signal", ranks[1])
+    assert last.startswith("all processes were ended") and all_end(pids(1))
 
 
 def start(body, preexec_fn=None, **settings):

@@ -150,10 +150,14 @@ class _Running:
         ended = [worker.code is not None for worker in self.workers]
         if self.scheduler and self.scheduler.code is not None and not any(ended):
             raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
-        signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
+        signs = self._signs()
         if any(sign.age > self.job.silence for _, sign in signs):
             raise self._hang(signs)
         return all(ended)
+
+    def _signs(self) -> List[Tuple[Child, heartbeat.Beat]]:
+        """The last sign of life of each worker that runs."""
+        return [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
 
     def _failure(self, cause: Child) -> JobFailed:
         if cause.code in _INTERRUPTED:  # all heed it at the same step, and the first writes what there is
@@ -170,7 +174,10 @@ class _Running:
                 how, said = f"{how}, as the kernel does when memory is short", ""
             if cause in self.workers:
                 how += f"; it was at: {self.pulses[self.workers.index(cause)].last().what}"
-        return self._failed(f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else ""), code)
+        lines = [f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else "")]
+        if cause is self.scheduler:  # it also ends when it does not hear of a worker, as of one that was stopped
+            lines += [_doing(*sign) for sign in self._signs()]
+        return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
         """Whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
@@ -185,7 +192,7 @@ class _Running:
             worker.signal(STACKS)
         states = [_STATES.get(worker.state(), "") for worker, _ in signs]
         _, _, cause = max((state != "", sign.age, worker.name) for state, (worker, sign) in zip(states, signs))
-        lines = [f"{worker.name}: {sign.what} for {sign.age:.0f} s{state}" for state, (worker, sign) in zip(states, signs)]
+        lines = [_doing(*sign) for sign in signs]
         time.sleep(_SAME)  # for the stacks to be written
         return self._failed(
             f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
@@ -214,6 +221,10 @@ class _Running:
     def kill(self) -> None:
         for child in self.children:
             child.kill()
+
+
+def _doing(worker: Child, sign: heartbeat.Beat) -> str:
+    return f"{worker.name}: {sign.what} for {sign.age:.0f} s{_STATES.get(worker.state(), '')}"
 
 
 @contextlib.contextmanager

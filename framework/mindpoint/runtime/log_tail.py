@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 _TAIL = 20000  # bytes from the end in which the last error is looked for
+_MINDSPORE = re.compile(r"(?s)\n+-{20,}\n- .*")  # what MindSpore adds to its errors: its call stack, titles between dashes
 _LINES = 12  # of an error that is longer, the first ones
 
 
@@ -38,4 +39,5 @@ def last_error(log: Path) -> str:
     found = text[starts[-1] :] if starts else text.rpartition("\n")[2]
     if found.startswith("Traceback"):
         found = re.sub(r"(?s)^.*\n(?=[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b)", "", found)
+    found = _MINDSPORE.sub("", found)
     return "\n".join(found.splitlines()[:_LINES])
