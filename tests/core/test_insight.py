@@ -25,7 +25,7 @@ from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.hooks.profile import costs
 from mindpoint.runtime import device, environment
 from mindpoint.runtime.progress import duration
-from mindpoint.visual.charts import write_chart
+from mindpoint.visual.charts import Panel, write_chart
 
 HERE = Path(__file__).parent
 HOOKS = {
@@ -279,6 +279,14 @@ class TestCommands:
         labels = re.findall(r"<!-- (.*) -->", (tmp_path / "a.svg").read_text())
         below = labels[: labels.index("step")]
         assert len(below) > 2 and all(label.isdigit() for label in below)
+
+    @pytest.mark.parametrize("alone", [10, 0, 39])
+    def test_a_value_between_gaps_is_seen(self, tmp_path, alone):
+        values = [math.nan] * 40
+        values[alone] = 1.0
+        write_chart(tmp_path / "a.png", [Panel("", {"": (range(1, 41), values)})])
+        blue, _, red = np.moveaxis(cv2.imread(str(tmp_path / "a.png")).astype(int), 2, 0)
+        assert 5 < (blue - red > 60).sum() < 50, "one dot in the colour of the line"
 
     def test_runs_compare(self, runs, tmp_path, capsys):
         picture = tmp_path / "both.png"

@@ -106,13 +106,24 @@ def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
     assert History.read(tmp_path).losses["loss"][0] == [1]
 
 
-def test_images_that_are_left_out_stand_in_the_log_once(toy, tmp_path):
-    changes = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=1", "train.epochs=2")
-    trainer = trainer_of(toy, tmp_path, *changes, "hooks.log.every=100", "hooks.evaluation=null", "hooks.checkpoint=null")
+def test_incidents_stand_in_the_log_whatever_its_interval_and_images_once(toy, tmp_path, capsys):
+    changes = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17, nan: 3}", "data.train.max_unreadable=1", "train.epochs=2")
+    changes += ("hooks.console.every=5", "hooks.log.every=100", "hooks.evaluation=null", "hooks.checkpoint=null")
+    trainer = trainer_of(toy, tmp_path, *changes)
     trainer.train()
-    at = epoch_order(40, trainer.config.seed, 0, True).tolist().index(17) // 8 + 1
-    message = "spot-17.png: image 17 is broken; mend it"
-    assert log_of(tmp_path) == [{"step": at, "epoch": 1, "incident": "unreadable image", "message": message}]
+    wanted = []
+    for epoch in (1, 2):
+        order = epoch_order(40, trainer.config.seed, epoch - 1, True).tolist()
+        step = {index: 5 * (epoch - 1) + order.index(index) // 8 + 1 for index in (3, 17)}
+        image_ids = [index + (index == 17) for index in order[(step[3] - 1) % 5 * 8 :][:8]]
+        if epoch == 1:
+            message = "spot-17.png: image 17 is broken; mend it"
+            wanted.append({"step": step[17], "epoch": 1, "incident": "unreadable image", "message": message})
+        wanted.append({"step": step[3], "epoch": epoch, "incident": "gradient not finite", "image_ids": image_ids})
+    assert sorted(log_of(tmp_path), key=str) == sorted(wanted, key=str)
+    out = capsys.readouterr().out
+    assert "step 10/10  loss 0.0" in out and "nan" not in out, "the other steps count"
+    assert "steps left out so far because of gradients that are not finite: 2" in out
 
 
 @pytest.mark.parametrize("workers, processes", [(2, False), (2, True)])

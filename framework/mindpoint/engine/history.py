@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from mindpoint.errors import DataError
 from mindpoint.visual.charts import Panel
@@ -99,9 +99,10 @@ def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[f
     """Means of neighbours, so that a long curve is readable; NaN where all of them are."""
     size = max(1, math.ceil(len(steps) / _POINTS))
     chunks = [slice(start, start + size) for start in range(0, len(steps), size)]
-    return [_mean(steps[chunk]) for chunk in chunks], [_mean(values[chunk]) for chunk in chunks]
+    return [mean_of_finite(steps[chunk]) for chunk in chunks], [mean_of_finite(values[chunk]) for chunk in chunks]
 
 
-def _mean(values: List[float]) -> float:
+def mean_of_finite(values: Sequence[float]) -> float:
+    """The mean without values that are not finite; NaN if none is."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

@@ -10,6 +10,7 @@ from typing import Dict, List, NamedTuple
 from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.engine.history import mean_of_finite
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import clock, duration, on_terminal
 
@@ -22,8 +23,8 @@ class _Step(NamedTuple):
 
 class Console(Hook):
     """Every so many steps a line: epoch, step, the total and every term, learning rate, time for data and for computing a step, images a
-    second, and what time the rest will take. Losses are means and times medians since the line before. On a terminal a bar for the
-    running epoch stands below.
+    second, and what time the rest will take. Losses are means (of what is finite) and times medians since the line before. On a terminal
+    a bar for the running epoch stands below.
 
     Args:
         every: steps between two lines.
@@ -61,7 +62,7 @@ class Console(Hook):
     def after_epoch(self, trainer) -> None:
         self._close_bar()
         if trainer.skipped_steps:
-            self._say(f"{trainer.skipped_steps} steps so far were left out: a gradient was not finite")
+            self._say(f"steps left out so far because of gradients that are not finite: {trainer.skipped_steps}")
 
     def before_eval(self, trainer) -> None:
         self.eval_started = time.perf_counter()
@@ -75,7 +76,7 @@ class Console(Hook):
             self._say(f"stopped: {trainer.stop_reason}")
 
     def _line(self, trainer) -> str:
-        losses = {name: statistics.fmean(step.losses[name] for step in self.pending) for name in trainer.losses}
+        losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in trainer.losses}
         data = statistics.median(step.data_seconds for step in self.pending)
         computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would spoil a mean
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())

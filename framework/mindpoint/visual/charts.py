@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Sequence, Tuple, Union
+from typing import List, Mapping, Sequence, Tuple, Union
 
 from mindpoint.engine.files import replaced
 from mindpoint.errors import OutputError
@@ -51,7 +52,7 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
 
 
 def _draw(axes, panel: Panel) -> None:
-    axes.set_title(panel.title, fontsize=11)
+    axes.set_title(panel.title, fontsize=11, wrap=True)
     axes.set_xlabel(panel.x_label)
     axes.grid(True, axis="y" if panel.bars else "both", color="0.9")
     axes.set_axisbelow(True)
@@ -63,9 +64,16 @@ def _draw(axes, panel: Panel) -> None:
         if panel.bars:
             _bars(axes, x, y, label, number, len(panel.series))
         else:
-            axes.plot(x, y, label=label, linewidth=1.3, marker="o" if len(x) < 20 else None, markersize=3)
+            marked = None if len(x) < 20 else _alone(y)
+            axes.plot(x, y, label=label, linewidth=1.3, marker="o", markersize=3, markevery=marked)
     if any(panel.series):
         axes.legend(fontsize=8)
+
+
+def _alone(y: Sequence[float]) -> List[int]:
+    """Places of values between two gaps, where no line is drawn."""
+    gaps = [True, *(math.isnan(value) for value in y), True]
+    return [place for place in range(len(y)) if gaps[place] and not gaps[place + 1] and gaps[place + 2]]
 
 
 def _spans_decades(panel: Panel) -> bool:
