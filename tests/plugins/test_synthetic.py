@@ -273,6 +273,14 @@ def test_written_with_the_keypoints_of_a_configuration_as_jpeg(tmp_path):
     assert np.abs(image.astype(int) - people(2, 0)[1].image).mean() < 6
 
 
+def test_written_with_a_choice_of_people(tmp_path):
+    look = ["--height", "0.7", "0.9", "--actions", "stand", "wide", "--facing", "front", "--arms", "hang"]
+    assert main(["synthesize", str(tmp_path / "out"), "--count", "3", "--size", "96", "96", "--people", "1", "1", *look]) == 0
+    content = json.loads((tmp_path / "out" / "annotations" / "person_keypoints_synthetic.json").read_text())
+    chosen = people(3, 0, size=(96, 96), people=(1, 1), height=(0.7, 0.9), actions=("stand", "wide"), facing=("front",), arms=("hang",))
+    assert content["annotations"] == chosen.ground_truth()["annotations"]
+
+
 def test_a_folder_in_use_is_refused(tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")

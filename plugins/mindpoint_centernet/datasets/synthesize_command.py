@@ -15,7 +15,7 @@ from mindpoint.engine.files import whole_folder
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import track
 from mindpoint_centernet.datasets.synthetic import SyntheticPeople
-from mindpoint_centernet.datasets.synthetic_figure import JOINTS, SKELETON
+from mindpoint_centernet.datasets.synthetic_figure import ACTIONS, ARMS, FACINGS, JOINTS, SKELETON
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,6 +26,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
     parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, default=(1, 4), help="people an image (default: 1 4)")
+    kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
+    for name, known in kinds.items():
+        parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=f"some of {', '.join(known)} (default: all)")
+    parser.add_argument(
+        "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="of people, relative to the image's (default: 0.35 0.85)"
+    )
     parser.add_argument("--name", default="synthetic", help="for annotations/person_keypoints_NAME.json (default: synthetic)")
     parser.add_argument("--quality", metavar="Q", type=int, help="write JPEG of this quality, 1 to 100, instead of PNG")
     parser.add_argument("--config", metavar="CONFIG", help="take keypoints and classes from this configuration (default: COCO's)")
@@ -38,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     if args.config is not None:
         config = load_config(args.config)
         keypoints, classes = config.keypoints, config.classes
-    dataset = SyntheticPeople(args.count, args.seed, keypoints, classes, args.size, args.people)
+    look = {name: getattr(args, name) for name in (*kinds, "height") if getattr(args, name) is not None}
+    dataset = SyntheticPeople(args.count, args.seed, keypoints, classes, args.size, args.people, **look)
     with whole_folder(args.out) as folder:
         _write(dataset, folder, args.name, args.quality)
     print(f"{args.out}: {len(dataset)} images, annotations/person_keypoints_{args.name}.json")
