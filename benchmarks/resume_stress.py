@@ -2,9 +2,9 @@
 
     python benchmarks/resume_stress.py --kills 20
 
-Compared are all arrays of the checkpoints (last and best), the state beside them, and the log but for its times. Ends with code 1 if
-anything differs. Without CONFIG it trains the toy model of the tests, with a checkpoint after every second step, so that many kills fall
-into the writing of one.
+Half of the kills are aimed at the writing of a checkpoint, which comes after every second step; one in ten falls into the start. Compared
+are all arrays of the checkpoints (last and best), the state beside them, and the log but for its times. Ends with code 1 if anything
+differs. Without CONFIG it trains the toy model of the tests.
 """
 
 import argparse
@@ -43,31 +43,59 @@ def start(args, out, *more):
     return subprocess.Popen(command(args, out, *more), env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
-def size(path):
-    return path.stat().st_size if path.exists() else 0
+def writing(out):
+    """Whether a checkpoint is being written, or was when its process died."""
+    return any(out.glob(".*.ckpt.*.tmp"))
 
 
-def kill_at_random(process, out, rng, longest):
-    """Kill a training at a random moment after it has gone on; returns what it was doing, or None if it was done before."""
-    log, before = out / "log.jsonl", size(out / "log.jsonl")
-    wait = rng.random() < 0.9  # some die while they start
-    while wait and process.poll() is None and size(log) <= before:
-        time.sleep(0.002)
-        before = min(before, size(log))  # a resumed run takes out what it does again
-    time.sleep(rng.uniform(0, longest))
+def steps(out):
+    """Lines in the log: one a step."""
+    return (out / "log.jsonl").read_bytes().count(b"\n") if (out / "log.jsonl").exists() else 0
+
+
+def watch(process, out):
+    """Wait for the end of a training; tells its seconds until the first step, its steps, and the seconds that a checkpoint takes."""
+    began, since, starting, spans = time.perf_counter(), None, None, []
+    while process.poll() is None:
+        if starting is None and steps(out):
+            starting = time.perf_counter() - began
+        if writing(out) != (since is not None):
+            spans += [time.perf_counter() - since] if since else []
+            since = None if since else time.perf_counter()
+        time.sleep(0.0005)
+    if process.wait() != 0:
+        raise SystemExit((out.parent / f"{out.name}.txt").read_text()[-3000:])
+    return starting, steps(out), float(np.median(spans))
+
+
+def kill_at_random(process, out, rng, starting, length, write_seconds):
+    """Kill a training at a random moment; returns what it was doing, or None if it was done before."""
+    before = steps(out)
+    if rng.random() < 0.1:
+        time.sleep(rng.uniform(0, starting))
+    else:
+        further = rng.randint(1, max(1, length // 4))
+        while process.poll() is None and steps(out) < before + further:
+            time.sleep(0.001)
+            before = min(before, steps(out))  # a resumed run takes out what it does again
+        if rng.random() < 0.5:  # writing takes little of the time: some are killed while they do
+            while process.poll() is None and not writing(out):
+                time.sleep(0.0005)
+        time.sleep(rng.uniform(0, write_seconds))
     if process.poll() is not None:
         return None
     process.kill()
     process.wait()
-    return {"writing": any(out.glob(".*.ckpt.*.tmp")), "started": size(log) > before}
+    started = steps(out) > before
+    return {"writing": started and writing(out), "started": started}  # a resumed training removes what is left of the one before
 
 
-def torture(args, out, rng, longest, wanted):
+def torture(args, out, rng, usual, wanted):
     """Train to the end with up to ``wanted`` kills; returns them."""
     kills = []
     process = start(args, out)
     while True:
-        killed = kill_at_random(process, out, rng, longest) if len(kills) < wanted else None
+        killed = kill_at_random(process, out, rng, *usual) if len(kills) < wanted else None
         if killed is None:
             if process.wait() != 0:
                 raise SystemExit(f"a training failed:\n{(out.parent / f'{out.name}.txt').read_text()[-3000:]}")
@@ -111,25 +139,19 @@ def main():
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
-        process = start(args, whole)
-        while process.poll() is None and not size(whole / "log.jsonl"):
-            time.sleep(0.01)
-        began = time.perf_counter()
-        if process.wait() != 0:
-            raise SystemExit((Path(folder) / "whole.txt").read_text()[-3000:])
-        longest = (time.perf_counter() - began) / 3
+        usual = watch(start(args, whole), whole)
         print("training  kills  of these while starting  while writing a checkpoint  differences", flush=True)
         total, differing = 0, 0
         for number in range(1, args.kills + 1):
             out = Path(folder) / f"run-{number}"
-            kills = torture(args, out, rng, longest, min(args.each, args.kills - total))
+            kills = torture(args, out, rng, usual, min(args.each, args.kills - total))
             unlike = differences(out, whole)
             total, differing = total + len(kills), differing + len(unlike)
             starting, writing = sum(not kill["started"] for kill in kills), sum(kill["writing"] for kill in kills)
             print(f"{number:8}  {len(kills):5}  {starting:23}  {writing:26}  {len(unlike):11}", *unlike[:5], flush=True)
             if total >= args.kills:
                 break
-        print(f"{total} kills, {differing} differences")
+        print(f"{total} kills, {differing} differences; writing a checkpoint takes {1000 * usual[2]:.0f} ms")
     return int(differing > 0)
 
 
