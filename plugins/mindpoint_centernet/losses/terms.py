@@ -31,8 +31,9 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """
     p = ops.clamp(ops.sigmoid(logits), EPSILON, 1 - EPSILON)
     centre = weight * (target == 1).astype(p.dtype)
-    around = weight * (1 - target) ** 4
-    return -(centre * (1 - p) ** 2 * ops.log(p) + around * p**2 * ops.log(1 - p)).sum()
+    distance, missing = (1 - target) * (1 - target), 1 - p  # products, for MindSpore's powers and squares take ten times as long
+    around = weight * distance * distance
+    return -(centre * missing * missing * ops.log(p) + around * p * p * ops.log(missing)).sum()
 
 
 def mean_squares(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
