@@ -2,8 +2,8 @@
 
     python benchmarks/distributed.py [CONFIG] [--batch-size N] [--steps N] [--set KEY=VALUE ...]
 
-Both train with the same number of images in each process. Each process computes with one thread; one process is bound to one core, two
-are bound to two. Counted are the steps after the first three, which compile and fill the queues.
+Both train with the same number of images in each process. Each process computes with one thread; one process is bound to one core; of
+two, the launcher binds each to one. Counted are the steps after the first three, which compile and fill the queues.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from mindpoint.engine.build import build_samples, build_trainer
 from mindpoint.engine.loader import Loader, epoch_order
 from mindpoint.errors import ConfigError, TrainingError
 from mindpoint.runtime import device, distributed
+from mindpoint.runtime import launch as launcher
 
 HERE = Path(__file__).parent
 DIGEST = "+hooks.digest={type: 'toy:Digest'}"
@@ -161,6 +162,46 @@ def test_the_doctor_lets_processes_add_up_arrays():
     assert [check.problem for check in checks if check.problem] == []
     assert [check.name for check in checks[:2]] == ["2 processes", "sum of 1 float32"]
     assert re.fullmatch(r"joined in [\d.]+ s", checks[0].value)
+
+
+MEANS = """
+import os
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor
+from mindpoint.runtime import collectives, device, distributed, worker
+
+SHAPES = ((3,), (), (2, 3, 4), (1, 1), (4000,))
+
+def arrays(rank):  # with numbers whose means are exact
+    random = np.random.default_rng(rank)
+    return [random.integers(-500, 500, shape).astype(np.float16 if shape == (1, 1) else np.float32) for shape in SHAPES]
+
+def work():
+    device.setup("CPU", 1)
+    ranks = range(distributed.size())
+    if os.environ["MS_ROLE"] == "MS_WORKER":
+        own = arrays(distributed.rank())
+        parameters = [Parameter(Tensor(array), name=f"p{number}") for number, array in enumerate(own)]
+        expected = [(np.sum(each, 0, np.float32) / len(ranks)).astype(each[0].dtype) for each in zip(*map(arrays, ranks))]
+        found = collectives.MeanOfGradients(parameters)(tuple(map(Tensor, own)))
+        collectives.MeanOfParameters(parameters)()
+        for value, parameter, array in zip(found, parameters, expected):
+            for actual in (value.asnumpy(), parameter.asnumpy()):
+                assert actual.dtype == array.dtype and actual.shape == array.shape
+                np.testing.assert_array_equal(actual, array)
+    return 0
+
+worker.run(work)
+"""
+
+
+@pytest.mark.slow
+def test_means_of_arrays_of_many_shapes(tmp_path):
+    (tmp_path / "means.py").write_text(MEANS)
+    command = [sys.executable, str(tmp_path / "means.py")]
+    host, port = launcher.address(None, listen=True)
+    launcher.run(launcher.Job(command, command, 2, host, port, tmp_path, silence=100, show=False))
 
 
 @pytest.mark.parametrize("ranks", [2, 3])

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
-from mindpoint.runtime import launch
+from mindpoint.runtime import cpu, launch
 
 TOOLS = Path(__file__).parents[2] / "tools"
 # what a worker has at hand
@@ -90,6 +91,33 @@ def test_cores_are_shared_unless_the_user_has_said_otherwise(tmp_path, monkeypat
     assert (tmp_path / "rank-1.log").read_text() == "4\n7\n"
 
 
+def test_each_process_has_cores_of_its_own_if_there_are_enough(tmp_path):
+    ours = sorted(os.sched_getaffinity(0))
+    for workers in (2, len(ours) + 1):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        launch.run(job(folder, "print(sorted(os.sched_getaffinity(0)))", workers))
+        theirs = [json.loads((folder / f"rank-{rank}.log").read_text()) for rank in range(workers)]
+        if workers > len(ours):
+            assert theirs == [ours] * workers
+        else:
+            assert all(theirs) and sorted(sum(theirs, [])) == ours
+
+
+def test_cores_are_dealt_out_by_socket_and_physical_core(tmp_path, monkeypatch):
+    """Eight CPUs: four physical cores of two threads, on two sockets, numbered as Linux does on such machines."""
+    for number in range(8):
+        folder = tmp_path / f"cpu{number}"
+        folder.mkdir()
+        (folder / "physical_package_id").write_text(f"{number % 2}\n")
+        (folder / "core_id").write_text(f"{number % 4 // 2}\n")
+    monkeypatch.setattr("mindpoint.runtime.cpu._TOPOLOGY", str(tmp_path / "cpu{}"))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    assert cpu.shares(2) == [[0, 4, 2, 6], [1, 5, 3, 7]]
+    assert cpu.shares(4) == [[0, 4], [2, 6], [1, 5], [3, 7]]
+    assert cpu.shares(3) == [[0, 4], [2, 6, 1], [5, 3, 7]]
+
+
 def test_an_error_is_told_with_its_rank_and_ends_the_others(tmp_path):
     body = f"""
 if rank == 1:
@@ -125,18 +153,19 @@ def test_a_killed_rank_is_named(tmp_path):
 def test_a_hanging_rank_is_named_with_what_it_did(tmp_path, stop):
     body = f"""
 tell_pid()
+while len(open("pids").read().split()) < 2: time.sleep(0.05)
 for step in range(3000):
     heartbeat.beat(f"step {{step}}")
     if rank == 1 and step == 3:
         {stop}
-    if step == 5:
+    if step == 13:
         time.sleep(300)  # waits for the other
     time.sleep(0.1)"""
     started = time.monotonic()
     message, code = failure(tmp_path, body, silence=5)
     assert time.monotonic() - started < 40
     assert code == launch.HUNG and message.startswith("rank 1 hangs: no sign of life within 5 s")
-    assert "rank 0: step 5 for" in message and "rank 1: step 3 for" in message
+    assert "rank 0: step 13 for" in message and "rank 1: step 3 for" in message
     assert ("stopped by a signal" in message) == ("SIGSTOP" in stop)
     assert "<module>" in (tmp_path / "rank-0.log").read_text(), "no stack"
     assert all_end(pids(2))

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Iterable, Optional, Sequence
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None)
@@ -20,20 +20,25 @@ class Child:
     The kernel kills it when the starting process dies, however that happens; it is to be started from the main thread, since the kernel
     takes the end of the starting thread for the end of the process.
 
+    Args:
+        cores: those that it may run on, by number; None: the same as this process.
+
     Attributes:
         name: for messages.
         log: the file with its output.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Dict[str, str], log: Path):
+    def __init__(self, name: str, command: Sequence[str], environment: Dict[str, str], log: Path, cores: Optional[Iterable[int]] = None):
         self.name, self.log = name, log
         parent = os.getpid()
 
-        def die_with_parent() -> None:
+        def prepare() -> None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has those that it starts in the background ignore it
             if os.getppid() != parent:  # it died before the kernel was told
                 os._exit(1)
+            if cores is not None:
+                os.sched_setaffinity(0, cores)
 
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
@@ -43,7 +48,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=prepare,
             )
 
     @property

@@ -5,12 +5,36 @@ MindSpore matches what processes exchange by its order alone: all must run the s
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Sequence, Tuple
 
+import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, nn, ops
 
 from mindpoint.runtime import distributed
+
+
+class _Means(nn.Cell):
+    """Means over all processes of tensors of these shapes, in one exchange: on a CPU each costs as much as some 10,000 numbers."""
+
+    def __init__(self, shapes: Sequence[Tuple[int, ...]]):
+        super().__init__(auto_prefix=False)
+        self.shapes = tuple(shapes)
+        self.ends = tuple(np.cumsum([int(np.prod(shape)) for shape in self.shapes]).tolist())
+        self.reduce = ops.AllReduce()
+        self.share = 1 / distributed.size()
+
+    def construct(self, values):
+        parts = ()
+        for value in values:
+            parts = parts + (ops.reshape(value, (-1,)).astype(ms.float32),)
+        whole = self.reduce(ops.concat(parts)) * self.share
+        means = ()
+        start = 0
+        for index, end in enumerate(self.ends):
+            means = means + (ops.reshape(whole[start:end], self.shapes[index]).astype(values[index].dtype),)
+            start = end
+        return means
 
 
 class MeanOfGradients(nn.Cell):
@@ -18,34 +42,25 @@ class MeanOfGradients(nn.Cell):
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
-        several = distributed.size() > 1
-        self.reduce = nn.DistributedGradReducer(parameters, mean=True, degree=distributed.size()) if several else None
+        self.means = _Means([p.shape for p in parameters]) if distributed.size() > 1 else None
 
     def construct(self, gradients):
-        return gradients if self.reduce is None else self.reduce(gradients)
+        return gradients if self.means is None else self.means(gradients)
 
 
 class MeanOfParameters(nn.Cell):
-    """Sets each of some small float32 parameters to its mean over all processes, in one exchange."""
+    """Sets each of some parameters to its mean over all processes."""
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
         self.several = distributed.size() > 1 and len(parameters) > 0
         if self.several:
             self.parameters = ParameterTuple(parameters)
-            self.shapes = tuple(p.shape for p in parameters)
-            self.ends = tuple(np.cumsum([int(np.prod(shape)) for shape in self.shapes]).tolist())
-            self.reduce = ops.AllReduce()
-            self.share = 1 / distributed.size()
+            self.means = _Means([p.shape for p in parameters])
 
     def construct(self):
         if self.several:
-            parts = ()
-            for parameter in self.parameters:
-                parts = parts + (ops.reshape(parameter, (-1,)),)
-            means = self.reduce(ops.concat(parts)) * self.share
-            start = 0
-            for index, end in enumerate(self.ends):
-                ops.assign(self.parameters[index], ops.reshape(means[start:end], self.shapes[index]))
-                start = end
+            means = self.means(self.parameters)
+            for index, parameter in enumerate(self.parameters):
+                ops.assign(parameter, means[index])
         return True

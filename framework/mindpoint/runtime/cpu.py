@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, FrozenSet, Optional
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 _CGROUP = Path("/sys/fs/cgroup")
+_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology"
 
 
 @lru_cache(maxsize=None)
@@ -42,20 +43,38 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def shares(processes: int) -> List[List[int]]:
+    """The cores that this process may run on, dealt out to others; all to each where there are too few.
+
+    Threads of one physical core stay together, and cores of one socket as far as possible.
+    """
+    usable = sorted(os.sched_getaffinity(0), key=_place)
+    if len(usable) < processes:
+        return [usable] * processes
+    ends = [len(usable) * number // processes for number in range(processes + 1)]
+    return [usable[start:end] for start, end in zip(ends, ends[1:])]
+
+
+def _place(core: int) -> Tuple[int, int, int]:
+    """Socket and physical core of what Linux calls a CPU, and its own number."""
+    texts = [_read(Path(_TOPOLOGY.format(core)) / name) for name in ("physical_package_id", "core_id")]
+    return (*(int(text or 0) for text in texts), core)
+
+
 def quota() -> Optional[float]:
     """Cores' worth of time that a container grants; None without a limit."""
-    words = _read("cpu.max").split()
+    words = _read(_CGROUP / "cpu.max").split()
     return int(words[0]) / int(words[1]) if len(words) == 2 and words[0].isdigit() else None
 
 
 def memory_limit() -> Optional[int]:
     """Bytes that a container grants; None without a limit."""
-    text = _read("memory.max").strip()
+    text = _read(_CGROUP / "memory.max").strip()
     return int(text) if text.isdigit() else None
 
 
-def _read(name: str) -> str:
+def _read(path: Path) -> str:
     try:
-        return (_CGROUP / name).read_text()
+        return path.read_text()
     except OSError:
         return ""

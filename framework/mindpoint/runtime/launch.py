@@ -126,11 +126,12 @@ class _Running:
         job, environment = self.job, self.job.environment()
         if job.scheduler:
             self.scheduler = Child("the scheduler", job.scheduler, {**environment, "MS_ROLE": "MS_SCHED"}, job.logs / "scheduler.log")
-        for local in range(job.workers):
+        # idle threads of MindSpore spin, and would take the core on which another process computes
+        for local, cores in enumerate(cpu.shares(job.workers)):
             rank = str(self._rank(local))
             own = {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": str(local)}
             own[heartbeat.VARIABLE] = str(self.beats / str(local))
-            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, self._log(local)))
+            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, self._log(local), cores))
 
     def _rank(self, local: int) -> int:
         return self.job.host_rank * self.job.workers + local
