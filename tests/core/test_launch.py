@@ -143,6 +143,18 @@ sys.exit("mindpoint: error: a.yaml:3: no such thing")"""
     assert (capfd.readouterr().out + message).count("no such thing") == 1
 
 
+def test_a_full_disk_of_logs_is_told(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        message, code = failure(disk, "while True: print('x' * 1000, flush=True)", show=False)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert code == 1 and message.endswith(f"their logs are in {disk}, where no space is left: make room")
+
+
 def test_a_killed_rank_is_named(tmp_path):
     message, code = failure(tmp_path, "tell_pid(); os.kill(os.getpid(), 9) if rank == 1 else time.sleep(300)")
     assert code == 128 + 9 and message.startswith("rank 1 was killed by SIGKILL")

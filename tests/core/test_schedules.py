@@ -34,3 +34,10 @@ def test_milestones_and_warm_up_by_epoch_or_step():
     assert [by_step(step) for step in (0, 13, 14, 20, 21, 41, 42)] == pytest.approx([1 / 15, 14 / 15, 1, 1, 0.1, 0.1, 0.01])
     with pytest.raises(ConfigError, match="given twice"):
         Cosine(epochs=3, steps_per_epoch=1, warmup_steps=1, warmup_epochs=1)
+
+
+def test_a_warm_up_that_never_ends_is_told(caplog):
+    Constant(epochs=2, steps_per_epoch=5, warmup_steps=10)
+    assert not caplog.records
+    Constant(epochs=2, steps_per_epoch=5, warmup_steps=11)
+    assert caplog.messages == ["schedule: the warm-up of 11 steps is longer than the training of 10"]

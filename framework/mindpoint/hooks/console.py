@@ -39,7 +39,7 @@ class Console(Hook):
 
     def before_train(self, trainer) -> None:
         self._say(
-            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epochs of "
+            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epoch{'s' * (trainer.epochs != 1)} of "
             f"{trainer.steps_per_epoch} steps, {trainer.loader.batch_size} images a step"
         )
 

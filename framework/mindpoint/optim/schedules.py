@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from abc import ABC, abstractmethod
 from typing import Literal, Sequence
 
 from mindpoint.errors import ConfigError
 
+log = logging.getLogger("mindpoint")
 
 class Schedule(ABC):
     """Factor of the base learning rate.
@@ -27,6 +29,8 @@ class Schedule(ABC):
             raise ConfigError("the warm-up is given twice, as warmup_steps and as warmup_epochs; set one of them to 0")
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
+        if self.warmup_steps > epochs * steps_per_epoch:
+            log.warning("schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, epochs * steps_per_epoch)
 
     def __call__(self, step: int) -> float:
         """Factor for the step after ``step`` steps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
@@ -203,7 +204,8 @@ class _Running:
         )
 
     def _failed(self, message: str, code: int) -> JobFailed:
-        return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}", code)
+        full = ", where no space is left: make room" * (shutil.disk_usage(self.job.logs).free == 0)  # they could not say why they failed
+        return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}{full}", code)
 
     def ask_to_end(self) -> None:
         """Pass an interruption on, so that a training can write what it has."""
