@@ -150,12 +150,12 @@ sys.exit(main(["train", {str(HERE / "toy.yaml")!r}, "--out", "full", "--set", {k
 
 
 def test_pictures_show_truth_prediction_and_heatmap_of_each_image(runs):
-    """Four columns of 16 pixels with 4 between them; the third row glows in the cell where the image is bright."""
+    """Four columns of 16 pixels with 4 between them, below captions of 24; the third row glows in the cell where the image is bright."""
     sheet = cv2.imread(str(runs / "a" / "pictures" / "epoch-0006.jpg"))
-    assert sheet.shape == (3 * 20 - 4, 4 * 20 - 4, 3)
+    assert sheet.shape == (3 * 44 - 4, 4 * 20 - 4, 3)
     dataset = build_dataset(load_config(str(HERE / "toy.yaml")), "val")
     for index in range(4):
-        tile = sheet[40:56, index * 20 : index * 20 + 16].astype(int).sum(axis=2)
+        tile = sheet[112:128, index * 20 : index * 20 + 16].astype(int).sum(axis=2)
         column, row = (dataset[index].objects.boxes[0, :2]).astype(int)
         glow = cv2.boxFilter(tile.astype(np.float32), -1, (3, 3))
         y, x = np.unravel_index(glow.argmax(), glow.shape)

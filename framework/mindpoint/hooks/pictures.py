@@ -12,7 +12,7 @@ from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.engine.files import make_folder
 from mindpoint.engine.images import write_image
 from mindpoint.errors import ConfigError
-from mindpoint.visual.draw import draw, draw_heatmap, draw_objects, grid
+from mindpoint.visual.draw import captioned, draw, draw_heatmap, draw_objects, grid
 
 
 class Pictures(Hook):
@@ -32,8 +32,9 @@ class Pictures(Hook):
 
     def after_eval(self, trainer) -> None:
         samples = [trainer.val_data[index] for index in range(min(self.images, len(trainer.val_data)))]
-        truth = [draw_objects(sample.image, sample.objects, self.keypoints) for sample in samples]
-        found = [draw(s.image, trainer.detections[s.image_id], self.keypoints, score_threshold=self.threshold) for s in samples]
+        truth = [captioned(draw_objects(s.image, s.objects, self.keypoints), "truth") for s in samples]
+        drawn = [draw(s.image, trainer.detections[s.image_id], self.keypoints, score_threshold=self.threshold) for s in samples]
+        found = [captioned(picture, "prediction") for picture in drawn]
         pictures = truth + found + (self._heatmaps(trainer, samples) if self.heatmaps else [])
         write_image(make_folder(trainer.run_dir / "pictures") / f"epoch-{trainer.epoch:04d}.jpg", grid(pictures, columns=len(samples)))
 
@@ -41,4 +42,4 @@ class Pictures(Hook):
         """Those of one name for all samples, then those of the next."""
         with trainer.network_step.averaged_weights():
             shown = [trainer.detector.heatmaps(sample.image) for sample in samples]
-        return [draw_heatmap(s.image, maps[name], view) for name in shown[0][0] for s, (maps, view) in zip(samples, shown)]
+        return [captioned(draw_heatmap(s.image, maps[name], view), name) for name in shown[0][0] for s, (maps, view) in zip(samples, shown)]

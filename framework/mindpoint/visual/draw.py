@@ -16,6 +16,7 @@ Color = Tuple[int, int, int]
 _GREY: Color = (160, 160, 160)
 _SHIFT = 3  # OpenCV draws in eighths of a pixel
 _FAR = 1 << 14  # pixels; OpenCV's fixed-point coordinates overflow far beyond
+CAPTION = 24  # pixels: height of a line of text above a picture
 
 
 def draw(
@@ -99,6 +100,14 @@ def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int =
         top, left = place // columns * height, place % columns * width
         sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
     return sheet
+
+
+def captioned(image: np.ndarray, text: str) -> np.ndarray:
+    """The image below a line of text, which shrinks to its width; 24 pixels higher."""
+    band = np.zeros((CAPTION, image.shape[1], 3), np.uint8)
+    size = min(0.5, 0.5 * image.shape[1] / (cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 8))
+    cv2.putText(band, text, (4, CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.concatenate([band, image])
 
 
 def _canvas(image: np.ndarray) -> np.ndarray:

@@ -10,12 +10,11 @@ import numpy as np
 
 from mindpoint.contracts.image import Objects, Sample
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.visual.draw import draw_objects, grid
+from mindpoint.visual.draw import captioned, draw_objects, grid
 from mindpoint_centernet.transforms.view import mirror_objects
 
 _HEIGHT, _SMALL = 480, 160  # pixels: of a picture, and of one of a single joint
 _FIRST, _SECOND, _MIDDLE = (0, 140, 255), (255, 120, 0), (80, 220, 80)  # blue-green-red: orange, blue, green
-_BAND = 24  # height of a caption
 Pictures = Dict[str, np.ndarray]
 
 
@@ -76,7 +75,7 @@ def regressed(targets: Mapping[str, np.ndarray], stride: float, joints: int) -> 
 
 def sheet(pictures: Pictures, columns: int) -> np.ndarray:
     """The pictures side by side, each below its caption."""
-    return grid([_captioned(picture, caption) for caption, picture in pictures.items()], columns)
+    return grid([captioned(picture, caption) for caption, picture in pictures.items()], columns)
 
 
 def _raster(sample: Sample) -> np.ndarray:
@@ -118,10 +117,3 @@ def _sized(picture: np.ndarray, height: int = _HEIGHT) -> np.ndarray:
     """The picture at that height; enlarged, its pixels stay visible."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-
-
-def _captioned(picture: np.ndarray, caption: str) -> np.ndarray:
-    band = np.zeros((_BAND, picture.shape[1], 3), np.uint8)
-    size = min(0.5, 0.5 * picture.shape[1] / (cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 8))
-    cv2.putText(band, caption, (4, _BAND - 8), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.concatenate([band, picture])
