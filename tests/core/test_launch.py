@@ -155,6 +155,22 @@ def test_a_full_disk_of_logs_is_told(tmp_path):
     assert code == 1 and message.endswith(f"their logs are in {disk}, where no space is left: make room")
 
 
+def test_a_rank_that_has_finished_stays_until_all_have(tmp_path):
+    """What it has sent may still be in it."""
+    body = """
+if rank == 1:
+    while not os.path.exists("pids"):
+        time.sleep(0.05)
+    time.sleep(2)
+    os.kill(int(open("pids").read()), 0)
+else:
+    tell_pid()
+from mindpoint.runtime import worker
+worker.run(lambda: 0)"""
+    launch.run(job(tmp_path, body))
+    assert all_end(pids(1))
+
+
 def test_a_killed_rank_is_named(tmp_path):
     message, code = failure(tmp_path, "tell_pid(); os.kill(os.getpid(), 9) if rank == 1 else time.sleep(300)")
     assert code == 128 + 9 and message.startswith("rank 1 was killed by SIGKILL")

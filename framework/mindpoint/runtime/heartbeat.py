@@ -5,6 +5,7 @@ A thread that beats by itself would go on beating while the main thread hangs; s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 VARIABLE = "MINDPOINT_HEARTBEAT"  # path of this process's file, set by the launcher
+FINISHED = "finished"
 _SIZE = 200  # bytes; a file that is rewritten in place needs no space on a disk that is full
 
 _file: Optional[int] = None
@@ -24,6 +26,16 @@ def beat(what: str) -> None:
         if _file is None:
             _file = os.open(os.environ[VARIABLE], os.O_WRONLY)
         os.pwrite(_file, what.encode()[:_SIZE].ljust(_SIZE), 0)
+
+
+def stay() -> None:
+    """Say that all is done, and wait for the launcher to end this process when all have said so. MindSpore sends in threads of its own: what
+    this process gave away last may still be in it, and others wait for it. Returns at once in a process that no launcher watches."""
+    if VARIABLE in os.environ:
+        beat(FINISHED)
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(60)
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,8 @@ def run(job: Job) -> None:
             while not running.done():
                 running.tail.show()
                 time.sleep(_POLL)
+            if job.hosts > 1:
+                time.sleep(_SAME)  # for what was sent to other hosts last to get there
         except KeyboardInterrupt:
             running.ask_to_end()
             raise
@@ -149,17 +151,17 @@ class _Running:
         failed = [child for child in self.children if child.code]
         if failed:
             raise self._failure(min(failed, key=lambda child: child.code > 0))  # one that was killed makes others fail
-        ended = [worker.code is not None for worker in self.workers]
-        if self.scheduler and self.scheduler.code is not None and not any(ended):
-            raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
         signs = self._signs()
+        if self.scheduler and self.scheduler.code is not None and len(signs) == len(self.workers):
+            raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
         if any(sign.age > self.job.silence for _, sign in signs):
             raise self._hang(signs)
-        return all(ended)
+        return not signs
 
     def _signs(self) -> List[Tuple[Child, heartbeat.Beat]]:
-        """The last sign of life of each worker that runs."""
-        return [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
+        """The last sign of life of each worker that is at work."""
+        signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
+        return [(worker, sign) for worker, sign in signs if sign.what != heartbeat.FINISHED]
 
     def _failure(self, cause: Child) -> JobFailed:
         if cause.code in _INTERRUPTED:  # all heed it at the same step, and the first writes what there is
@@ -215,9 +217,9 @@ class _Running:
             self._wait(_GRACE)
 
     def _wait(self, seconds: float) -> None:
-        """Until all workers have ended, but no longer."""
+        """Until no worker is at work, but no longer."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and any(worker.code is None for worker in self.workers):
+        while time.monotonic() < until and self._signs():
             self.tail.show()
             time.sleep(_POLL)
 

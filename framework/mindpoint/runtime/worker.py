@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Callable, NoReturn, Sequence
 
+from mindpoint.runtime import heartbeat
 from mindpoint.runtime.launch import STACKS
 
 
@@ -31,6 +32,8 @@ def run(work: Callable[[], int]) -> NoReturn:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
+    if code == 0:
+        heartbeat.stay()
     os._exit(code)
 
 
