@@ -3,7 +3,8 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn, ops
+from cell_gradients import run
+from mindspore import nn
 
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.batch_norm import NativeBatchNorm2d
@@ -16,23 +17,6 @@ EPS, KEPT = 1e-3, 0.8
 @pytest.fixture(autouse=True)
 def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
-
-
-class WithGradients(nn.Cell):
-    """(x, dy) -> y, dx, dgamma, dbeta: everything in one pass through the cell."""
-
-    def __init__(self, cell):
-        super().__init__()
-        self.cell = cell
-        self.value_and_grad = ops.value_and_grad(self.forward, 0, ms.ParameterTuple([cell.gamma, cell.beta]), has_aux=True)
-
-    def forward(self, x, dy):
-        y = self.cell(x)
-        return (y * dy).sum(), y
-
-    def construct(self, x, dy):
-        (_, y), (dx, (dgamma, dbeta)) = self.value_and_grad(x, dy)
-        return y, dx, dgamma, dbeta
 
 
 def layer(channels, native=True):
@@ -66,10 +50,10 @@ def formula(x, dy, gamma, beta, moving_mean, moving_variance):
     )
 
 
-def run(cell, x, dy):
+def both(cell, x, dy):
+    """What the cell gives and leaves as its moving statistics, and what the formula gives."""
     state = [p.asnumpy().copy() for p in (cell.gamma, cell.beta, cell.moving_mean, cell.moving_variance)]
-    found = [tensor.asnumpy() for tensor in WithGradients(cell)(ms.Tensor(x), ms.Tensor(dy))]
-    return [*found, cell.moving_mean.asnumpy(), cell.moving_variance.asnumpy()], formula(x, dy, *state)
+    return [*run(cell, x, dy), cell.moving_mean.asnumpy(), cell.moving_variance.asnumpy()], formula(x, dy, *state)
 
 
 # one pixel; less than a vector; vectors and a rest; several blocks, images and channels
@@ -77,7 +61,7 @@ def run(cell, x, dy):
 def test_values_gradients_and_statistics_are_those_of_the_formula(shape):
     rng = np.random.default_rng(0)
     x, dy = rng.standard_normal(shape).astype(np.float32) * 3 - 2, rng.standard_normal(shape).astype(np.float32)
-    found, wanted = run(layer(shape[1]), x, dy)
+    found, wanted = both(layer(shape[1]), x, dy)
     for value, right in zip(found, wanted):
         assert value.shape == right.shape
         np.testing.assert_allclose(value, right, rtol=1e-5, atol=1e-5 * np.abs(right).max() + 1e-30)
@@ -88,7 +72,7 @@ def test_large_maps_are_added_up_without_loss():
     rng = np.random.default_rng(0)
     x = (rng.standard_normal((2, 2, 512, 512)) + 3).astype(np.float32)
     x[0, 0, 0, 0] = 9  # far from the mean, as the pixel may be that others are counted from
-    found, wanted = run(layer(2), x, rng.standard_normal(x.shape).astype(np.float32))
+    found, wanted = both(layer(2), x, rng.standard_normal(x.shape).astype(np.float32))
     for value, right in zip(found, wanted):
         assert np.abs(value - right).max() < 1e-6 * np.abs(right).max()
 
@@ -109,7 +93,7 @@ def test_in_evaluation_or_frozen_moving_statistics_count():
 def test_not_a_number_stays_visible():
     x = np.ones((1, 2, 3, 40), np.float32)
     x[0, 1, 2, 3] = np.nan
-    found, _ = run(layer(2), x, x)
+    found, _ = both(layer(2), x, x)
     assert np.isfinite(found[0][:, 0]).all() and np.isnan(found[0][:, 1]).all() and np.isnan(found[1][:, 1]).all()
     assert np.isnan(found[5]).tolist() == [False, True]
 

@@ -166,42 +166,46 @@ def test_the_doctor_lets_processes_add_up_arrays():
 
 MEANS = """
 import os
+import sys
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
 from mindpoint.runtime import collectives, device, distributed, worker
-
-SHAPES = ((3,), (), (2, 3, 4), (1, 1), (4000,))
-
-def arrays(rank):  # with numbers whose means are exact
-    random = np.random.default_rng(rank)
-    return [random.integers(-500, 500, shape).astype(np.float16 if shape == (1, 1) else np.float32) for shape in SHAPES]
+from test_distributed import arrays
 
 def work():
     device.setup("CPU", 1)
-    ranks = range(distributed.size())
     if os.environ["MS_ROLE"] == "MS_WORKER":
         own = arrays(distributed.rank())
         parameters = [Parameter(Tensor(array), name=f"p{number}") for number, array in enumerate(own)]
-        expected = [(np.sum(each, 0, np.float32) / len(ranks)).astype(each[0].dtype) for each in zip(*map(arrays, ranks))]
         found = collectives.MeanOfGradients(parameters)(tuple(map(Tensor, own)))
         collectives.MeanOfParameters(parameters)()
-        for value, parameter, array in zip(found, parameters, expected):
-            for actual in (value.asnumpy(), parameter.asnumpy()):
-                assert actual.dtype == array.dtype and actual.shape == array.shape
-                np.testing.assert_array_equal(actual, array)
+        np.savez(f"{sys.argv[1]}/{distributed.rank()}.npz", *(value.asnumpy() for value in (*found, *parameters)))
     return 0
 
 worker.run(work)
 """
 
 
+def arrays(rank):
+    """Of many shapes and two types, with numbers whose means are exact."""
+    random, shapes = np.random.default_rng(rank), ((3,), (), (2, 3, 4), (1, 1), (4000,))
+    return [random.integers(-500, 500, shape).astype(np.float16 if shape == (1, 1) else np.float32) for shape in shapes]
+
+
 @pytest.mark.slow
-def test_means_of_arrays_of_many_shapes(tmp_path):
-    (tmp_path / "means.py").write_text(MEANS)
-    command = [sys.executable, str(tmp_path / "means.py")]
+def test_means_of_arrays_of_many_shapes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    command = [sys.executable, "-c", MEANS, str(tmp_path)]
     host, port = launcher.address(None, listen=True)
     launcher.run(launcher.Job(command, command, 2, host, port, tmp_path, silence=100, show=False))
+    means = [(np.sum(each, 0, np.float32) / 2).astype(each[0].dtype) for each in zip(arrays(0), arrays(1))]
+    for rank in range(2):
+        found = list(np.load(tmp_path / f"{rank}.npz").values())
+        assert len(found) == 2 * len(means)
+        for actual, mean in zip(found, means * 2):
+            assert actual.dtype == mean.dtype and actual.shape == mean.shape
+            np.testing.assert_array_equal(actual, mean)
 
 
 @pytest.mark.parametrize("ranks", [2, 3])

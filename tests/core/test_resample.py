@@ -3,7 +3,8 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn, ops
+from cell_gradients import run
+from mindspore import nn
 
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
@@ -15,25 +16,6 @@ pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler he
 @pytest.fixture(autouse=True)
 def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
-
-
-class WithGradients(nn.Cell):
-    """(x, dy) -> dx and the gradients of all parameters"""
-
-    def __init__(self, cell):
-        super().__init__()
-        self.cell, self.weights = cell, ms.ParameterTuple(cell.trainable_params())
-        self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
-
-    def construct(self, x, dy):
-        (dx,), dweights = self.gradient(self.cell, self.weights)(x, dy)
-        return dx, *dweights
-
-
-def run(cell, x, dy):
-    """y, dx, and the gradients of all parameters"""
-    gradients = WithGradients(cell)(ms.Tensor(x), ms.Tensor(dy))
-    return [tensor.asnumpy() for tensor in (cell(ms.Tensor(x)), *gradients)]
 
 
 def upsampled(x, weight, stride, padding, dy=None):

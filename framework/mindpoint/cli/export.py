@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, if that is fixed (default: 1)")
     parser.add_argument("--portable", action="store_true", help="ordinary operators only, for runtimes without DeformConv (onnx)")
-    parser.add_argument("--images", metavar="PATH", nargs="+", default=[], help="what to compare on: images, folders, videos; at most eight")
+    parser.add_argument(
+        "--images", metavar="PATH", nargs="+", default=[], help="what to compare on: images, folders, videos; at most eight"
+    )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")

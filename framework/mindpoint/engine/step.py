@@ -50,7 +50,7 @@ def _average_one(decay, target, value):
     return ops.assign(target, target * decay + value * (1 - decay))
 
 
-class Counts(nn.Cell):
+class _Counts(nn.Cell):
     """``construct(*targets) -> (K,)``: what the losses divide by, all their ``counts`` one after the other."""
 
     def __init__(self, losses: nn.Cell, target_names: Sequence[str]):
@@ -112,7 +112,7 @@ class TrainStep(nn.Cell):
         self.parts = accumulate * distributed.size()
         for loss in losses.values():
             loss.parts = self.parts
-        self.counts = Counts(self.losses, self.target_names) if any(loss.counts for loss in losses.values()) else None
+        self.counts = _Counts(self.losses, self.target_names) if any(loss.counts for loss in losses.values()) else None
         self.optimizer = optimizer
         self.accumulate, self.clip_norm = accumulate, clip_norm
         self.rates, self.rate_factors = learning_rates(optimizer)

@@ -11,6 +11,7 @@ from mindpoint.errors import ConfigError
 
 log = logging.getLogger("mindpoint")
 
+
 class Schedule(ABC):
     """Factor of the base learning rate.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 VARIABLE = "MINDPOINT_HEARTBEAT"  # path of this process's file, set by the launcher
-FINISHED = "finished"
+FINISHED = "finished"  # the last beat of a process that has done its work
 _SIZE = 200  # bytes; a file that is rewritten in place needs no space on a disk that is full
 
 _file: Optional[int] = None

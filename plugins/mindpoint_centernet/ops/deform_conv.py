@@ -139,7 +139,8 @@ def deform_conv2d(
     operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
     if bias is None:
         bias = ops.zeros((weight.shape[0],), ms.float32)
-    if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):  # a cast that casts nothing would hide the cell's name
+    # only where needed: a cast that casts nothing would hide the cell's name from profiles
+    if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):
         inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
         return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation).astype(x.dtype)
     if operator is not None:
