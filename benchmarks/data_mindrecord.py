@@ -34,8 +34,8 @@ def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
     import mindspore.dataset as de
     from mindspore.mindrecord import MindPage
 
-    from mindpoint.engine.data import build_samples
-    from mindpoint_centernet.datasets.mindrecord_writer import convert
+    from mindpoint.data.build import build_samples
+    from mindpoint_coco.datasets.mindrecord_writer import convert
 
     files = f"data.train.dataset={{_replace_: true, type: CocoKeypoints, annotations: {options.annotations}, images: {options.images}}}"
     from_files = build_samples(load_config(options.config, [files]))

@@ -36,8 +36,8 @@ VARIANTS = {  # name: (file, images at once)
 def make_files(folder: Path, config_name: str, size: int) -> None:
     """A checkpoint with random weights and the two files that are exported from it."""
     from mindpoint.config import load_config
-    from mindpoint.engine import checkpoint
-    from mindpoint.engine.network import build_network
+    from mindpoint.model import checkpoint
+    from mindpoint.model.network import build_network
     from mindpoint.export.request import Request
     from mindpoint.export.write import export
     from mindpoint.runtime import device
@@ -73,10 +73,10 @@ def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
 def forward(file: Path) -> Callable:
     """The file's network as a function of a batch."""
     if file.suffix == ".onnx":
-        from mindpoint.engine.onnx_model import OnnxFile
+        from mindpoint.inference.onnx_model import OnnxFile
 
         return OnnxFile(file)
-    from mindpoint.engine.inference import forward_of, open_network
+    from mindpoint.inference.mindspore_model import forward_of, open_network
 
     return forward_of(open_network(file, None, [])[1])
 

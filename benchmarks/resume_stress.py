@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mindpoint.engine import checkpoint
+from mindpoint.model import checkpoint
 
 TOY = Path(__file__).resolve().parents[1] / "tests" / "core"
 CHANGES = (
     "+hooks.checkpoint.every_steps=2",
-    "+train.average=0.9",
+    "+train.ema=0.9",
     "+train.clip_norm=1.0",
     "+train.accumulate=2",
     "+train.loss_scale=dynamic",

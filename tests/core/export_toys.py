@@ -3,7 +3,7 @@
 from mindspore import ops
 from toy import Cells
 
-from mindpoint.export.context import exporting
+from mindpoint.native.exporting import exporting
 
 
 @ops.constexpr

@@ -11,7 +11,7 @@ import pytest
 from config_toys import BASE
 
 from mindpoint.config import Config, load_config
-from mindpoint.config.schema import RuntimeSettings, SplitSettings, TestSettings, TrainSettings
+from mindpoint.config.schema import RuntimeSettings, SplitSettings, InferenceSettings, TrainSettings
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 
@@ -195,7 +195,7 @@ def test_settings_have_defaults():
     more = "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n"
     config = Config.from_text(BASE + more, "a.yaml")
     assert config.section("train") == TrainSettings(epochs=3, max_steps=None, weights=None)
-    assert config.section("test") == TestSettings("fixed", False, (1.0,), False, 1)
+    assert config.section("test") == InferenceSettings("fixed", False, (1.0,), False, 1)
     assert config.section("runtime") == RuntimeSettings("auto")
     assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
     assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))

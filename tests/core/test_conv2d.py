@@ -12,7 +12,7 @@ from mindspore import nn, ops
 from mindpoint.errors import MindpointError
 from mindpoint.native.build import find_compilers
 from mindpoint.native.accelerate import accelerate
-from mindpoint.native.conv2d import SOURCE, NativeConv2d, kernel
+from mindpoint.native.conv2d import NativeConv2d, SOURCE, kernel
 from mindpoint.native.kernel import choose
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")

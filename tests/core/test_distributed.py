@@ -12,12 +12,12 @@ import pytest
 
 from mindpoint.config import load_config
 from mindpoint.doctor.distributed import check_distributed
-from mindpoint.engine import checkpoint
-from mindpoint.engine.build import build_samples, build_trainer
-from mindpoint.engine.loader import Loader, epoch_order
+from mindpoint.model import checkpoint
+from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.data.loader import Loader, epoch_order
 from mindpoint.errors import ConfigError, TrainingError
 from mindpoint.runtime import device, distributed
-from mindpoint.runtime import launch as launcher
+from mindpoint.launch import job as launcher
 
 HERE = Path(__file__).parent
 DIGEST = "+hooks.digest={type: 'toy:Digest'}"
@@ -170,7 +170,8 @@ import sys
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
-from mindpoint.runtime import collectives, device, distributed, worker
+from mindpoint.launch import worker
+from mindpoint.runtime import collectives, device, distributed
 from test_distributed import arrays
 
 def work():

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.inference import forward_of, open_network
-from mindpoint.engine.model import open_model
-from mindpoint.engine.network import build_network
-from mindpoint.engine.onnx_model import OnnxFile
+from mindpoint.model import checkpoint
+from mindpoint.inference.mindspore_model import forward_of, open_network
+from mindpoint.inference.open import open_model
+from mindpoint.model.network import build_network
+from mindpoint.inference.onnx_model import OnnxFile
 from mindpoint.errors import WeightsError
 from mindpoint.export.onnx_dynamic import free_sizes
 

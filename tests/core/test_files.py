@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from mindpoint.engine.files import replaced, whole_folder
+from mindpoint.storage.files import atomic_write, atomic_folder
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def out(tmp_path):
 
 
 def replace(out):
-    with whole_folder(out, overwrite=True) as folder:
+    with atomic_folder(out, overwrite=True) as folder:
         (folder / "file").write_text("new")
 
 
@@ -58,7 +58,7 @@ def test_an_interrupted_removal_is_done_all_the_same(out, monkeypatch, at):
 
 
 def test_an_interrupted_file_leaves_the_old_one(out):
-    with pytest.raises(KeyboardInterrupt), replaced(out / "file") as temporary:
+    with pytest.raises(KeyboardInterrupt), atomic_write(out / "file") as temporary:
         temporary.write_text("new")
         raise KeyboardInterrupt
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [("file", "old")]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mindpoint.config import load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.build import build_trainer
-from mindpoint.engine.network import build_network
+from mindpoint.model import checkpoint
+from mindpoint.train.build import build_trainer
+from mindpoint.model.network import build_network
 from mindpoint.errors import ConfigError, WeightsError
 from mindpoint.runtime import device
 

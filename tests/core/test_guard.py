@@ -24,7 +24,7 @@ def run(code, *arguments, **environment):
     [
         "import mindpoint",
         "from mindpoint.config import load_config",
-        "import mindpoint.engine.files",
+        "import mindpoint.storage.files",
         "import mindpoint_centernet",
         "from mindpoint_centernet.targets.gaussian import gaussian",
         "from mindpoint.cli.main import main",

@@ -15,11 +15,12 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.engine import checkpoint, overfit, resume
-from mindpoint.engine.build import build_samples, build_trainer
-from mindpoint.engine.data import build_dataset
-from mindpoint.engine.history import History, panels
-from mindpoint.engine.preprocess import prepare
+from mindpoint.model import checkpoint
+from mindpoint.train import overfit, resume
+from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.data.build import build_dataset
+from mindpoint.visual.history import History, panels
+from mindpoint.data.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.hooks.profile import costs
@@ -354,18 +355,18 @@ def test_without_a_transform_training_shows_what_testing_shows(toy):
     config = load_config(str(toy), ["data.train.transforms=null", "input.size=[24, 16]"])
     samples = build_samples(config)
     expected, view = prepare(samples.dataset[3].image, config.input_spec)
-    assert view.extent == 16
+    assert view.crop_size == 16
     np.testing.assert_array_equal(samples.sample(3)["image"], expected)
 
 
 def test_first_images(toy):
-    dataset = build_dataset(load_config(str(toy), ["data.val.images=4"]), "val")
+    dataset = build_dataset(load_config(str(toy), ["data.val.max_images=4"]), "val")
     assert len(dataset) == 4 and [record["id"] for record in dataset.ground_truth()["images"]] == [0, 1, 2, 3]
     assert [record["image_id"] for record in dataset.ground_truth()["annotations"]] == [0, 1, 2, 3]
     assert dataset[-1].image_id == 3
     with pytest.raises(IndexError):
         dataset[4]
-    assert len(build_dataset(load_config(str(toy), ["data.val.images=400"]), "val")) == 10
+    assert len(build_dataset(load_config(str(toy), ["data.val.max_images=400"]), "val")) == 10
 
 
 def test_state_of_the_code(tmp_path):

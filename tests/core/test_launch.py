@@ -16,13 +16,14 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
-from mindpoint.runtime import cpu, launch
+from mindpoint.launch import job as launch
+from mindpoint.runtime import cpu
 
 TOOLS = Path(__file__).parents[2] / "tools"
 # what a worker has at hand
 PRELUDE = """
 import faulthandler, os, signal, subprocess, sys, time
-from mindpoint.runtime import heartbeat
+from mindpoint.launch import heartbeat
 rank = int(os.environ["MS_NODE_ID"])
 faulthandler.register(signal.SIGUSR1)
 def tell_pid(pid=None):
@@ -165,7 +166,7 @@ if rank == 1:
     os.kill(int(open("pids").read()), 0)
 else:
     tell_pid()
-from mindpoint.runtime import worker
+from mindpoint.launch import worker
 worker.run(lambda: 0)"""
     launch.run(job(tmp_path, body))
     assert all_end(pids(1))
@@ -228,7 +229,7 @@ def start(body, preexec_fn=None, **settings):
     code = f"""
 import sys
 from pathlib import Path
-from mindpoint.runtime import launch
+from mindpoint.launch import job as launch
 try:
     launch.run(launch.Job([sys.executable, "-c", {PRELUDE + body!r}], (), 2, "127.0.0.1", 1, Path("."), **{settings!r}))
 except KeyboardInterrupt:

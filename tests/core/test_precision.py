@@ -8,7 +8,7 @@ import precision_toys
 import pytest
 
 from mindpoint.config import load_config
-from mindpoint.engine.build import build_trainer
+from mindpoint.train.build import build_trainer
 from mindpoint.errors import ConfigError
 from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.native.resample import NativeMaxPool2d

@@ -16,9 +16,9 @@ from pycocotools.coco import COCO
 
 import mindpoint
 from mindpoint.cli.main import main
-from mindpoint.engine import sources
-from mindpoint.engine.prediction_files import _Video, picture_names
-from mindpoint.engine.sources import Source, find_sources, to_image
+from mindpoint.inference import sources
+from mindpoint.inference.prediction_files import _Video, picture_names
+from mindpoint.inference.sources import Source, find_sources, to_image
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.runtime.progress import track
 from toy import Spots

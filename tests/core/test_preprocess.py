@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.image import InputSpec, transform_points
-from mindpoint.engine.preprocess import prepare, test_view
+from mindpoint.data.preprocess import prepare, inference_view
 from mindpoint.errors import ConfigError
 
 SPEC = InputSpec((64, 64), [0.5, 0.4, 0.3], [0.5, 0.25, 0.2])
@@ -42,7 +42,7 @@ def test_view_leads_back_to_the_original_image(resolution, scale):
 @pytest.mark.parametrize("input_size", [(64, 64), (64, 128), (128, 64)])
 @pytest.mark.parametrize("image_size", [(100, 40), (40, 100)])
 def test_fixed_raster_just_holds_the_image(input_size, image_size):
-    view, (height, width) = test_view(image_size, input_size)
+    view, (height, width) = inference_view(image_size, input_size)
     assert (height, width) == input_size
     corners = np.array([[0, 0], [image_size[1], image_size[0]]], float)
     (left, top), (right, bottom) = transform_points(corners, view.affine(width, height))
@@ -58,4 +58,4 @@ def test_an_image_of_one_pixel_survives_a_small_scale():
 @pytest.mark.parametrize("change", [dict(resolution="kept"), dict(scale=0.0), dict(resolution="keep", divisor=24)])
 def test_bad_settings(change):
     with pytest.raises(ConfigError):
-        test_view((10, 10), (64, 64), **change)
+        inference_view((10, 10), (64, 64), **change)

@@ -17,9 +17,10 @@ import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine import checkpoint, resume
-from mindpoint.engine.build import build_samples, build_trainer
-from mindpoint.engine.run_folder import latest_folder, new_folder, old_folder
+from mindpoint.model import checkpoint
+from mindpoint.train import resume
+from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.train.run_folder import latest_folder, new_folder, old_folder
 from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
 from mindpoint.runtime import device
 
@@ -28,7 +29,7 @@ STRESS = HERE.parents[1] / "benchmarks" / "resume_stress.py"
 SETTINGS = (
     "train.epochs=4",
     "+hooks.checkpoint.every_steps=2",
-    "+train.average=0.9",
+    "+train.ema=0.9",
     "+train.accumulate=2",
     "+train.clip_norm=1.0",
     "+train.loss_scale=dynamic",
@@ -200,7 +201,7 @@ def test_another_batch_size_begins_the_epoch_again(run, caplog):
 def test_another_optimizer_and_averages_begin_anew(run, caplog):
     settings = [text for text in SETTINGS if "average" not in text]
     with caplog.at_level("WARNING"):
-        trainer = resumed(run, "optimizer={type: 'mindpoint.optim.optimizers:SGD', lr: 0.01}", "+train.average=0.5", settings=settings)
+        trainer = resumed(run, "optimizer={type: 'mindpoint.optim.optimizers:SGD', lr: 0.01}", "+train.ema=0.5", settings=settings)
     assert "these begin anew" in caplog.text and "moments." in caplog.text
     stored = checkpoint.load(run / "last.ckpt").arrays
     for average in trainer.network_step.averages:
@@ -279,7 +280,7 @@ def test_a_folder_is_one_run_at_a_time(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from mindpoint.runtime.lock import locked
+from mindpoint.storage.lock import locked
 with locked(Path({str(tmp_path)!r})):
     print("in", flush=True)
     time.sleep(60)

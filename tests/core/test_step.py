@@ -6,13 +6,13 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head, Loss
-from mindpoint.engine.freeze import trained_parameters
-from mindpoint.engine.network import Network
-from mindpoint.engine.step import TrainStep
+from mindpoint.model.freeze import trained_parameters
+from mindpoint.model.network import Network
+from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError
 from mindpoint.optim.groups import parameter_groups
-from mindpoint.optim.optimizers import SGD, Adam, AdamW
-from mindpoint.optim.rules import chosen
+from mindpoint.optim.optimizers import Adam, AdamW, SGD
+from mindpoint.optim.rules import match_parameters
 from mindpoint.runtime import device
 
 
@@ -144,7 +144,7 @@ def test_sgd_with_momentum_and_decay_in_the_gradient():
 @pytest.mark.parametrize("scale", [None, 1024.0, "dynamic"])
 def test_parts_of_a_batch_are_the_batch(scale):
     """With every other thing that a step can do; normalisation uses its moving statistics."""
-    settings = dict(norm=True, freeze=["statistics"], clip_norm=0.2, average=0.9, loss_scale=scale)
+    settings = dict(norm=True, freeze=["statistics"], clip_norm=0.2, ema=0.9, loss_scale=scale)
     whole, parts = step_of(Adam, **settings), step_of(Adam, accumulate=4, **settings)
     expected, actual = run(whole), run(parts)
     for (ours, _), (theirs, _) in zip(actual, expected):
@@ -152,11 +152,11 @@ def test_parts_of_a_batch_are_the_batch(scale):
     assert_close(parts, arrays(whole))
     for ours, theirs in zip(parts.averages, whole.averages):
         np.testing.assert_allclose(ours.asnumpy(), theirs.asnumpy(), rtol=2e-5, atol=1e-6)
-    assert all(not p.asnumpy().any() for p in parts.sums)
+    assert all(not p.asnumpy().any() for p in parts.accumulators)
 
 
 def test_averages_follow_the_weights_and_are_evaluated():
-    step = step_of(Adam, average=0.5)
+    step = step_of(Adam, ema=0.5)
     expected = arrays(step)
     for number, batch in enumerate(BATCHES):
         step.run(batch, LR)
@@ -170,7 +170,7 @@ def test_averages_follow_the_weights_and_are_evaluated():
 
 
 def test_a_bad_part_skips_the_whole_update():
-    step = step_of(Adam, norm=True, accumulate=2, average=0.5, loss_scale="dynamic")
+    step = step_of(Adam, norm=True, accumulate=2, ema=0.5, loss_scale="dynamic")
     run(step, BATCHES[:1])
     before = {name: p.asnumpy().copy() for name, p in step.parameters_dict().items()}
     broken = {name: array.copy() for name, array in BATCHES[1].items()}
@@ -222,11 +222,11 @@ def test_rules():
         "heads.a.bias",
         "heads.a.biased",
     ]
-    assert chosen(names, ["biases"], "") == {"heads.a.bias"}
-    assert chosen(names, ["norms"], "") == set(names[1:4])
-    assert chosen(names, ["statistics", r"heads\.a\.biased"], "") == {names[3], names[5]}
+    assert match_parameters(names, ["biases"], "") == {"heads.a.bias"}
+    assert match_parameters(names, ["norms"], "") == set(names[1:4])
+    assert match_parameters(names, ["statistics", r"heads\.a\.biased"], "") == {names[3], names[5]}
     with pytest.raises(ConfigError, match="train.freeze: no parameter's name begins with 'neck'; names begin with backbone.conv"):
-        chosen(names, ["neck"], "train.freeze")
+        match_parameters(names, ["neck"], "train.freeze")
     with pytest.raises(ConfigError, match="is no regular expression"):
         chosen(
             names,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from mindpoint.config import load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.build import build_samples, build_trainer
-from mindpoint.engine.data import build_dataset, build_metric
-from mindpoint.engine.evaluation import evaluate
-from mindpoint.engine.history import History
-from mindpoint.engine.loader import Loader, epoch_order
-from mindpoint.engine.model import open_model
-from mindpoint.engine.run_folder import epoch_checkpoints
+from mindpoint.model import checkpoint
+from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.data.build import build_dataset, build_metric
+from mindpoint.inference.evaluation import evaluate
+from mindpoint.visual.history import History
+from mindpoint.data.loader import Loader, epoch_order
+from mindpoint.inference.open import open_model
+from mindpoint.train.run_folder import epoch_checkpoints
 from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
 from mindpoint.runtime import device
 
@@ -254,8 +254,8 @@ class TestDamage:
 import resource, signal, sys
 import mindpoint
 from mindpoint.config import Config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.network import build_network
+from mindpoint.model import checkpoint
+from mindpoint.model.network import build_network
 from mindpoint.errors import OutputError
 network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", []))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

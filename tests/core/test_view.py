@@ -52,7 +52,7 @@ def test_normalize_is_the_formula(order, kind, colored):
     assert np.isnan(out[0]).all()
 
 
-@pytest.mark.parametrize("bad", [dict(size=(0, 4)), dict(std=(1, 1, 0)), dict(color="gray")])
+@pytest.mark.parametrize("bad", [dict(size=(0, 4)), dict(std=(1, 1, 0)), dict(channel_order="gray")])
 def test_bad_input_spec(bad):
     with pytest.raises(ConfigError, match="input"):
         InputSpec(**{**dict(size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1)), **bad})

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mindpoint.engine.workers import filled
+from mindpoint.data.workers import filled
 from mindpoint.errors import DataError
 
 EXAMPLE = {"number": np.zeros((), np.int64), "picture": np.zeros((3, 4), np.float32)}
@@ -73,7 +73,7 @@ def test_processes_end_with_their_batches():
 def test_a_killed_training_leaves_no_process(started):
     code = """
 import numpy as np, os, time
-from mindpoint.engine.workers import filled
+from mindpoint.data.workers import filled
 def write(position, arrays):
     time.sleep(0.001)
     print(os.getpid(), flush=True)

@@ -12,7 +12,7 @@ from mindspore import nn
 from mindpoint.contracts.data import Dataset, Decoder, Metric, TargetEncoder, Transform
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.contracts.hook import POINTS, Hook
+from mindpoint.contracts.hook import Hook, POINTS
 from mindpoint.contracts.image import Objects, Sample, View
 from mindpoint.contracts.parts import Backbone, Head, Loss
 from mindpoint.errors import DataError

@@ -24,8 +24,8 @@ def tiny() -> Config:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny, tmp_path_factory) -> Path:
-    from mindpoint.engine import checkpoint
-    from mindpoint.engine.network import build_network
+    from mindpoint.model import checkpoint
+    from mindpoint.model.network import build_network
     from mindpoint.runtime import device
 
     device.setup("CPU", tiny.seed)

@@ -10,10 +10,10 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.engine.data import build_dataset
-from mindpoint.engine.detector import build_detector
-from mindpoint.engine.inference import network_detector
-from mindpoint.engine.network import build_network
+from mindpoint.data.build import build_dataset
+from mindpoint.inference.detector import build_detector
+from mindpoint.inference.mindspore_model import network_detector
+from mindpoint.model.network import build_network
 from mindpoint.runtime import device
 
 CONFIG = str(Path(__file__).parent / "tiny.yaml")

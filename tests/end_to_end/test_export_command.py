@@ -15,8 +15,8 @@ from mindpoint import Predictor
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.detections import Detections
-from mindpoint.engine import checkpoint
-from mindpoint.engine.network import build_network
+from mindpoint.model import checkpoint
+from mindpoint.model.network import build_network
 from mindpoint.export.verify import SCORE, UNMATCHED, matches
 from mindpoint.runtime import device
 

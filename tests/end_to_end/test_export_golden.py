@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from mindpoint.config import load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.images import read_image
-from mindpoint.engine.model import open_model
-from mindpoint.engine.network import build_network
-from mindpoint.engine.onnx_model import OnnxFile
+from mindpoint.model import checkpoint
+from mindpoint.storage.images import read_image
+from mindpoint.inference.open import open_model
+from mindpoint.model.network import build_network
+from mindpoint.inference.onnx_model import OnnxFile
 from mindpoint.export.request import Request
 from mindpoint.export.write import export
-from mindpoint_centernet.parity.decode import columns
-from mindpoint_centernet.parity.end_to_end import PIXELS, SCORE, UNMATCHED, overrides, unmatched
-from mindpoint_centernet.parity.seeded import golden_state
+from mindpoint_parity.decode import columns
+from mindpoint_parity.end_to_end import PIXELS, SCORE, UNMATCHED, overrides, unmatched
+from mindpoint_parity.seeded import golden_state
 from mindpoint_centernet.weights.official import load_official
 
 pytestmark = pytest.mark.slow

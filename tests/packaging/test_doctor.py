@@ -50,7 +50,7 @@ def test_broken_packages(tmp_path):
         "[mindpoint.checks]\nacme-finds = acme_sick:finds\nacme-fails = acme_sick:fails\nacme-lost = acme_lost:check\n"
     )
     (tmp_path / "acme_sick.py").write_text(
-        "from mindpoint.contracts.check import Check\n"
+        "from mindpoint.doctor.check import Check\n"
         "def finds():\n    return [Check('acme licence', 'expired', problem='renew it'), Check('acme key', 'there')]\n"
         "def fails():\n    raise KeyError('acme')\n"
     )

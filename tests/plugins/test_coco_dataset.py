@@ -11,8 +11,8 @@ import pytest
 
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
-from mindpoint_centernet.datasets.coco import CocoKeypoints
-from mindpoint.engine.images import read_image
+from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint.storage.images import read_image
 
 KEYPOINTS = Keypoints(names=["left_eye", "right_eye"])
 CONTENT = {

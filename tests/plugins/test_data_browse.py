@@ -12,8 +12,8 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.engine.data import build_samples
-from mindpoint_centernet.data_command.sheet import annotated, learnt, regressed, single_joints
+from mindpoint.data.build import build_samples
+from mindpoint_coco.data_command.sheet import annotated, learnt, regressed, single_joints
 
 SMALL = ["input.size=[128, 128]", "data.train.dataset.count=6", "data.val.dataset.count=2"]
 SET = [part for value in SMALL for part in ("--set", value)]
@@ -172,7 +172,7 @@ def test_annotation_files_and_ids(tmp_path, capsys):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from mindpoint_centernet.data_command.command import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code = "import sys; from mindpoint_coco.data_command.command import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "print([name for name in ('mindspore', 'cv2', 'matplotlib', 'numpy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "browse" in done.stdout and done.stdout.splitlines()[-1] == "[]"

@@ -9,10 +9,10 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint_centernet.datasets.coco import CocoKeypoints
-from mindpoint_centernet.datasets.coco_check import check_content, mended
-from mindpoint_centernet.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
-from mindpoint_centernet.datasets.synthetic import SyntheticPeople
+from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco_check import check_content, mended
+from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
+from mindpoint_synthetic.people import SyntheticPeople
 
 NAMES = ["nose", "left_wrist", "right_wrist"]
 CONTENT = {

@@ -8,8 +8,8 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint_centernet.data_command.stats import panels
-from mindpoint_centernet.datasets.statistics import statistics
+from mindpoint_coco.data_command.stats import panels
+from mindpoint_coco.datasets.statistics import statistics
 
 KEYPOINTS = Keypoints(["nose", "left_wrist", "right_wrist"])
 

@@ -5,11 +5,11 @@ from mindpoint.contracts.image import InputSpec, Objects, Sample, View
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder, average_mirrored, decode_maps
-from mindpoint_centernet.parity import decode as parity
+from mindpoint_parity import decode as parity
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 
 SIZE = 32
-WHOLE = View(center=(2.0 * SIZE, 2.0 * SIZE), extent=4.0 * SIZE)  # a 128x128 image; maps of stride 4
+WHOLE = View(crop_center=(2.0 * SIZE, 2.0 * SIZE), crop_size=4.0 * SIZE)  # a 128x128 image; maps of stride 4
 
 
 def keypoints(count):
@@ -144,7 +144,7 @@ def test_no_peak_no_detection():
 def test_perfect_maps_give_the_objects_back(joints, dense):
     """What the target encoder writes, the decoder reads: boxes and joints to a hundredth of an image pixel."""
     rng = np.random.default_rng(joints)
-    view = View(center=(130.0, 120.0), extent=256.0)
+    view = View(crop_center=(130.0, 120.0), crop_size=256.0)
     spec = InputSpec((384, 384), [0, 0, 0], [1, 1, 1])
     centers = np.array([[24, 24], [72, 26], [25, 70], [70, 71]]) + rng.uniform(-2, 2, (4, 2))  # in map pixels, 96 x 96
     sides = rng.uniform(26, 40, (4, 2))

@@ -11,10 +11,10 @@ import pytest
 from crowds import crowded
 
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint_centernet.metrics.coco import CocoMetric
-from mindpoint_centernet.metrics.errors import JOINT_KINDS, RIGHT, UNCOMPARED, corrected, counts, diagnose, impact
-from mindpoint_centernet.metrics.evaluator import Task
-from mindpoint_centernet.metrics.matching import groups, match
+from mindpoint_coco.metrics.coco import CocoMetric
+from mindpoint_coco.metrics.errors import JOINT_KINDS, RIGHT, UNCOMPARED, corrected, counts, diagnose, impact
+from mindpoint_coco.metrics.evaluator import Task
+from mindpoint_coco.metrics.matching import groups, match
 
 JOINTS = Keypoints(["nose", "left_hand", "right_hand", "foot"], sigmas=[0.05] * 4)
 PERSON = np.array([[50.0, 20], [20, 60], [80, 60], [50, 95]])
@@ -61,7 +61,7 @@ def test_one_joint_of_each_kind():
     assert one.taken.tolist() == [1, 0]
     assert one.kinds[0].tolist() == [RIGHT] * 4
     assert [JOINT_KINDS[kind - 1] for kind in one.kinds[1]] == ["jitter", "inversion", "swap", "miss"]
-    assert counts([one]) == {"miss": 1, "swap": 1, "inversion": 1, "jitter": 1, "score": 0, "background": 0, "unfound": 0}
+    assert counts([one]) == {"miss": 1, "swap": 1, "inversion": 1, "jitter": 1, "score": 0, "background": 0, "missed": 0}
 
 
 def test_what_is_put_right_and_how_far():
@@ -106,11 +106,11 @@ def test_scores():
 
 def test_background_and_people_that_are_not_found():
     task, diagnosed = breakdown(truth(PERSON, PERSON + FAR), found((0.95, PERSON + [0, 900]), (0.9, PERSON)))
-    assert counts(diagnosed)["background"] == 1 and counts(diagnosed)["unfound"] == 1
+    assert counts(diagnosed)["background"] == 1 and counts(diagnosed)["missed"] == 1
     assert task.curves("keypoints", diagnosed[0].group.results).mean("precision") == pytest.approx(HALF_AP / 2)
     rows = {kind: (alone.mean("precision"), so_far.mean("precision")) for kind, alone, so_far in impact(diagnosed, task)}
     assert rows["background"][0] == pytest.approx(HALF_AP)
-    assert rows["unfound"] == (pytest.approx(0.5), pytest.approx(1))
+    assert rows["missed"] == (pytest.approx(0.5), pytest.approx(1))
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.5])
@@ -144,7 +144,7 @@ def test_analysis_of_nothing_and_of_one_image():
     analysis = metric.analyse(truth(PERSON, PERSON + FAR), found((0.9, PERSON), (0.2, PERSON + [0, 900])), [1])
     image = analysis.images[1]
     assert analysis.threshold == 0.9 and len(image.found) == 1  # the background detection is below the best F1's threshold
-    assert image.error == pytest.approx(1 - 2 * 1 / 3) and image.counts() == {"unfound": 1}
+    assert image.error == pytest.approx(1 - 2 * 1 / 3) and image.counts() == {"missed": 1}
 
 
 def test_joints_alone():

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import View
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.export.context import Export
-from mindpoint.export.decoded import DecodedOutputs, with_size
-from mindpoint.export.onnx_graph import OnnxGraph
+from mindpoint.native.exporting import Export
+from mindpoint.inference.decoded import DecodedOutputs, with_size
+from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
-from mindpoint_centernet.parity import decode as parity
+from mindpoint_parity import decode as parity
 
 TYPES = {"labels": TensorProto.INT64, "from_heatmap": TensorProto.BOOL}
 RANKS = {"y": 4, "boxes": 3, "scores": 2, "labels": 2, "keypoints": 4, "keypoint_scores": 3, "from_heatmap": 3}

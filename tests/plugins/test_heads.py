@@ -6,8 +6,8 @@ import pytest
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.network import Network
-from mindpoint.engine.step import TrainStep
+from mindpoint.model.network import Network
+from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError
 from mindpoint.optim.optimizers import Adam
 from mindpoint.runtime import device

@@ -8,7 +8,7 @@ from mindspore import nn, ops
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
-from mindpoint_centernet.parity.train import check
+from mindpoint_parity.train import check
 
 J = 3  # joints
 SIZE = 4  # map height and width
@@ -66,7 +66,7 @@ class Gradients(nn.Cell):
             outputs[name] = self.maps[index]
         for index, name in enumerate(self.targets):
             targets[name] = values[index]
-        total, parts = self.loss(outputs, targets, self.loss.count(targets))
+        total, parts = self.loss(outputs, targets, self.loss.count_normalizers(targets))
         terms = ()
         for name in self.loss.terms:
             terms = terms + (parts[name],)

@@ -10,10 +10,11 @@ from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head
-from mindpoint.engine.network import Network
-from mindpoint.engine.step import TrainStep
+from mindpoint.model.network import Network
+from mindpoint.train.step import TrainStep
 from mindpoint.optim.optimizers import SGD
-from mindpoint.runtime import device, distributed, launch
+from mindpoint.launch import job as launch
+from mindpoint.runtime import device, distributed
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 
 MAPS = {"hm": 1, "wh": 2, "hps": 6, "reg": 2, "hm_hp": 3, "hp_offset": 2}
@@ -25,7 +26,8 @@ VARIANTS = {
 
 WORKER = """
 import json
-from mindpoint.runtime import device, worker
+from mindpoint.launch import worker
+from mindpoint.runtime import device
 
 def work():
     from test_losses_in_parts import trained

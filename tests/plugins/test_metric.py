@@ -9,8 +9,8 @@ from mindpoint.contracts.data import Metric
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
-from mindpoint_centernet.metrics.coco import CocoMetric
-from mindpoint_centernet.parity import evaluation as parity
+from mindpoint_coco.metrics.coco import CocoMetric
+from mindpoint_parity import evaluation as parity
 
 SIDE = 50.0
 

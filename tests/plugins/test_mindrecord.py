@@ -21,15 +21,15 @@ import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.data import build_dataset, build_metric, build_samples
-from mindpoint.engine.loader import Loader
+from mindpoint.data.build import build_dataset, build_metric, build_samples
+from mindpoint.data.loader import Loader
 from mindpoint.errors import DataError, OutputError
-from mindpoint_centernet.datasets import mindrecord_writer
-from mindpoint_centernet.datasets.coco import CocoKeypoints
-from mindpoint_centernet.datasets.mindrecord import MANIFEST, MindRecordKeypoints, file_hash
-from mindpoint_centernet.datasets.mindrecord_file import unpack_whole
-from mindpoint_centernet.datasets.mindrecord_writer import convert
-from mindpoint_centernet.datasets.synthetic import SyntheticPeople
+from mindpoint_coco.datasets import mindrecord_writer
+from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.mindrecord import MANIFEST, MindRecordKeypoints, file_hash
+from mindpoint_coco.datasets.mindrecord_file import unpack_whole
+from mindpoint_coco.datasets.mindrecord_writer import convert
+from mindpoint_synthetic.people import SyntheticPeople
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_dataset.py"
 CLASSES = ["person", "ape"]
@@ -388,8 +388,8 @@ def test_command_and_tool(configs, tmp_path, capsys):
 
 KILLED = """
 import sys, time
-from mindpoint_centernet.datasets import mindrecord_writer as writer
-from mindpoint_centernet.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets import mindrecord_writer as writer
+from mindpoint_coco.datasets.coco import CocoKeypoints
 writer._CHUNK = 0  # each image is written at once, so that files are there while others are still to come
 read = CocoKeypoints.file_bytes
 CocoKeypoints.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]

@@ -1,6 +1,6 @@
 """The whole network with seeded weights against the official implementation's outputs."""
 
-from mindpoint_centernet.parity import network
+from mindpoint_parity import network
 
 
 def test_outputs_are_the_official_ones(golden):

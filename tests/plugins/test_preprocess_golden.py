@@ -1,4 +1,4 @@
-from mindpoint_centernet.parity import preprocess as parity
+from mindpoint_parity import preprocess as parity
 
 
 def test_geometry_of_the_reference(golden):

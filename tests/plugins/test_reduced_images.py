@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.images import decode_image, read_bytes, reduction_of
+from mindpoint.storage.images import decode_image, read_bytes, reduction_of
 from mindpoint.errors import ConfigError, DataError
-from mindpoint_centernet.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoKeypoints
 
 JOINT = (533.0, 201.0)
 

@@ -8,8 +8,8 @@ import pytest
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import DataError
-from mindpoint_centernet.metrics.coco import CocoMetric
-from mindpoint_centernet.metrics.result_file import check_results, read_results
+from mindpoint_coco.metrics.coco import CocoMetric
+from mindpoint_coco.metrics.result_file import check_results, read_results
 
 GOOD = {"image_id": 4, "category_id": 1, "keypoints": [1, 2.5, 1, 3, 4, 1], "score": 0.5, "bbox": [0, 0, 5, 5]}
 TRUTH = {"images": [{"id": 4}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}

@@ -5,7 +5,7 @@ from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.decoders.soft_nms import soft_nms
-from mindpoint_centernet.parity import soft_nms as parity
+from mindpoint_parity import soft_nms as parity
 
 # 10 pixels wide and high where a pixel counts whole; the second is moved by 5: overlap 50 of 150 pixels; the third is far away
 BOXES = np.array([[0, 0, 9, 9], [5, 0, 14, 9], [100, 0, 109, 9]], np.float32)

@@ -14,19 +14,19 @@ from pycocotools.coco import COCO
 from mindpoint.cli.main import main
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.datasets.coco import CocoKeypoints
-from mindpoint_centernet.datasets.synthetic import SyntheticPeople
-from mindpoint_centernet.datasets.synthetic_drawing import LABELS_EACH, draw
-from mindpoint_centernet.datasets.synthetic_figure import JOINTS, SKELETON, sample_figure
-from mindpoint_centernet.datasets.synthetic_outfit import sample_outfit
+from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint_synthetic.drawing import LABELS_EACH, draw
+from mindpoint_synthetic.figure import JOINTS, SKELETON, sample_figure
+from mindpoint_synthetic.outfit import sample_outfit
 
 ALL = Keypoints(JOINTS, SKELETON)
 J = {name: index for index, name in enumerate(JOINTS)}
 HASH = """
 import hashlib, json
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint_centernet.datasets.synthetic import SyntheticPeople
-from mindpoint_centernet.datasets.synthetic_figure import JOINTS
+from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint_synthetic.figure import JOINTS
 data = SyntheticPeople(6, 3, Keypoints(JOINTS), ["person"], size=(96, 128))
 pixels = b"".join(data[index].image.tobytes() for index in range(6))
 print(hashlib.sha256(pixels + json.dumps(data.ground_truth()["annotations"]).encode()).hexdigest())

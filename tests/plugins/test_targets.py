@@ -9,13 +9,13 @@ from mindpoint.contracts.image import InputSpec, Objects, Sample, View
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
-from mindpoint_centernet.parity import targets as parity
+from mindpoint_parity import targets as parity
 from mindpoint_centernet.targets.gaussian import gaussian, gaussian_radius, stamp
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 
 ARRAYS = {"hm", "wh", "reg", "ind", "reg_mask", "hps", "hps_mask", "hm_hp", "hp_offset", "hp_ind", "hp_mask"}
 SPEC = InputSpec(size=(64, 96), mean=[0, 0, 0], std=[1, 1, 1])  # maps of 16 rows and 24 columns
-WHOLE = View(center=(48, 32), extent=96)  # one image pixel is one input pixel
+WHOLE = View(crop_center=(48, 32), crop_size=96)  # one image pixel is one input pixel
 TWO = Keypoints(names=["left_eye", "right_eye"])
 
 
@@ -169,7 +169,7 @@ def test_unlabelled_in_parity_mode():
 
 def test_turned_boxes():
     """By 90 degrees about the centre of the view the upright box around the turned one has width and height exchanged."""
-    view = View(center=(48, 32), extent=96, rotation=90)
+    view = View(crop_center=(48, 32), crop_size=96, rotation=90)
     sample = sample_of([[38, 12, 58, 52]], [[[48, 16, 2], [48, 60, 1]]], view=view)
     official = MultiPoseTargets(TWO, ["person"], SPEC)(sample)
     assert (official["hm"] == np.float32(0.9999)).all() and not official["reg_mask"].any() and not official["hps_mask"].any()
@@ -184,7 +184,7 @@ def test_turned_boxes():
 
 
 def test_degenerate_boxes_in_a_turned_view_do_no_harm():
-    view = View(center=(48, 32), extent=96, rotation=10)
+    view = View(crop_center=(48, 32), crop_size=96, rotation=10)
     for box in ([50, 20, 40, 60], [300, 300, 310, 310], [10, 10, 10, 10]):
         for rotated_boxes in ("ignore", "rotate"):
             sample = sample_of([box], [[[48, 30, 2], [48, 40, 1]]], view=view)
@@ -222,7 +222,7 @@ def test_numpy_parts_import_no_mindspore():
     import subprocess
     import sys
 
-    code = "import sys, mindpoint_centernet.parity.targets, mindpoint_centernet.transforms.color; sys.exit('mindspore' in sys.modules)"
+    code = "import sys, mindpoint_parity.targets, mindpoint_coco.transforms.color; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -234,7 +234,7 @@ def test_ideal_maps_decode_to_the_objects(flip):
     points = [[[20, 10, 2], [14, 41, 1], [44, 30, 2]], [[70, 25, 2], [60, 40, 2], [0, 0, 0]]]
     sample = sample_of(boxes, points)
     encoder, decoder = MultiPoseTargets(people, ["person"], SPEC, max_objects=1), MultiPoseDecoder(people, ["person"])
-    raw = {name: values[None] for name, values in decoder.raw(encoder.ideal_maps(sample)).items()}
+    raw = {name: values[None] for name, values in decoder.to_logits(encoder.perfect_outputs(sample)).items()}
     raw = {name: np.nan_to_num(values, nan=5.0) for name, values in raw.items()}
     (found,) = decoder(raw, [WHOLE], decoder.mirror(raw) if flip else None)
     found = found.select(found.scores > 0.9)
@@ -245,9 +245,9 @@ def test_ideal_maps_decode_to_the_objects(flip):
 
 
 def test_ideal_maps_say_nothing_where_the_truth_does_not():
-    maps = MultiPoseTargets(TWO, ["a"], SPEC).ideal_maps(sample_of([], np.zeros((0, 2, 3))))
+    maps = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(sample_of([], np.zeros((0, 2, 3))))
     assert not maps["hm"].any() and not maps["hm_hp"].any()
     assert all(np.isnan(maps[name]).all() for name in ("wh", "reg", "hps", "hp_offset"))
-    one = MultiPoseTargets(TWO, ["a"], SPEC).ideal_maps(sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1]))
+    one = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1]))
     np.testing.assert_allclose(one["wh"][:, 3, 20], [10.5, 13.5])  # of the only object that is no crowd, wherever one looks
     assert np.isnan(one["hps"]).all() and (one["hm"] == 1).sum() == 1

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points, whole_extent
+from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points, letterbox_size
 from mindpoint.contracts.keypoints import Keypoints
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.transforms.color import ColorAugment, color_map
-from mindpoint_centernet.transforms.view import RandomView, apply_view, crop_border, mirror_objects, window_view
+from mindpoint_coco.transforms.color import ColorAugment, color_map
+from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, mirror_objects, window_view
 
 KEYPOINTS = Keypoints(names=["nose", "left_hand", "right_hand"])
 SQUARE = InputSpec(size=(512, 512), mean=[0, 0, 0], std=[1, 1, 1])
@@ -62,7 +62,7 @@ def test_pixels_and_points_move_together(mirror, rotation):
 
 
 def test_whole_view_holds_the_image():
-    assert whole_extent(640, 427, SQUARE.size) == 640 and whole_extent(427, 640, SQUARE.size) == 640
+    assert letterbox_size(640, 427, SQUARE.size) == 640 and letterbox_size(427, 640, SQUARE.size) == 640
     for size in ((256, 512), (512, 256)):
         spec = InputSpec(size=size, mean=[0, 0, 0], std=[1, 1, 1])
         for width, height in ((640, 427), (427, 640)):
@@ -84,11 +84,11 @@ def draws(count=4000, width=640, height=200, **arguments):
 
 def test_crop_distribution():
     views = draws(flip=0.5)
-    factors, counts = np.unique([round(view.extent / 640, 6) for view in views], return_counts=True)
+    factors, counts = np.unique([round(view.crop_size / 640, 6) for view in views], return_counts=True)
     np.testing.assert_allclose(factors, [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3])
     assert (np.abs(counts - 500) < 4 * np.sqrt(500 * 7 / 8)).all()
-    x = np.array([640 - view.center[0] - 1 if view.mirror else view.center[0] for view in views])
-    y = np.array([view.center[1] for view in views])
+    x = np.array([640 - view.crop_center[0] - 1 if view.mirror else view.crop_center[0] for view in views])
+    y = np.array([view.crop_center[1] for view in views])
     assert (x.min(), x.max(), y.min(), y.max()) == (128, 511, 64, 135)
     assert abs(x.mean() - 319.5) < 4 * 384 / np.sqrt(12 * 4000)
     assert abs(np.mean([view.mirror for view in views]) - 0.5) < 4 * 0.5 / np.sqrt(4000)
@@ -97,8 +97,8 @@ def test_crop_distribution():
 
 def test_shift_distribution():
     views = draws(mode="shift", flip=0.0)
-    factor = np.array([view.extent / 640 for view in views])
-    x = np.array([view.center[0] - 320 for view in views]) / 640
+    factor = np.array([view.crop_size / 640 for view in views])
+    x = np.array([view.crop_center[0] - 320 for view in views]) / 640
     assert factor.min() == pytest.approx(0.6) and factor.max() == pytest.approx(1.4)
     # a normal deviate clipped at one standard deviation sits at each end with probability 0.1587
     assert abs((factor > 1.4 - 1e-9).mean() - 0.1587) < 4 * np.sqrt(0.1587 * 0.8413 / 4000)

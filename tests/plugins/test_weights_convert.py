@@ -7,13 +7,13 @@ import pytest
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
-from mindpoint.engine import checkpoint
-from mindpoint.engine.model import open_model
-from mindpoint.engine.network import build_network
-from mindpoint.engine.weights import load_arrays
+from mindpoint.model import checkpoint
+from mindpoint.inference.open import open_model
+from mindpoint.model.network import build_network
+from mindpoint.model.weights import load_arrays
 from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.runtime import device
-from mindpoint_centernet.parity.seeded import golden_state, seeded_state
+from mindpoint_parity.seeded import golden_state, seeded_state
 from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.architecture import recognize
 from mindpoint_centernet.weights.command import main

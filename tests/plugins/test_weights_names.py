@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.network import Network
+from mindpoint.model.network import Network
 from mindpoint.errors import WeightsError
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.deconv import Deconv
-from mindpoint_centernet.parity.network import official_network
-from mindpoint_centernet.parity.seeded import golden_state
+from mindpoint_parity.network import official_network
+from mindpoint_parity.seeded import golden_state
 from mindpoint_centernet.weights.official import from_official, load_official, to_official
 
 

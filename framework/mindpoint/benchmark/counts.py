@@ -93,7 +93,7 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """Facts of a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole and of its parts."""
+    """ExportMetadata of a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole and of its parts."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

@@ -11,8 +11,9 @@ import numpy as np
 
 from mindpoint.benchmark.report import Clock, Report, Row, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
-from mindpoint.engine.build import build_samples
-from mindpoint.engine.loader import Loader, TrainingSamples
+from mindpoint.train.build import build_samples
+from mindpoint.data.loader import Loader
+from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
 
 SAMPLES = 100  # in a round of the parts
@@ -51,7 +52,7 @@ def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
             with clock("targets"):
                 samples.encoder(sample)
             with clock("normalise"):
-                samples.input_spec.normalize(sample.image, sample.color, image)
+                samples.input_spec.normalize(sample.image, sample.color_matrix, image)
         clock.close()
     return clock.rows(settings.warmup, SAMPLES)
 

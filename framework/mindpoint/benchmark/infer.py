@@ -14,11 +14,11 @@ from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.data import Dataset, Decoder
 from mindpoint.contracts.detections import Detections
-from mindpoint.engine.data import build_dataset
-from mindpoint.engine.images import read_image, write_image
-from mindpoint.engine.inference import network_detector
-from mindpoint.engine.network import build_network
-from mindpoint.engine.preprocess import test_view
+from mindpoint.data.build import build_dataset
+from mindpoint.storage.images import read_image, write_image
+from mindpoint.inference.mindspore_model import network_detector
+from mindpoint.model.network import build_network
+from mindpoint.data.preprocess import inference_view
 from mindpoint.runtime import device
 
 IMAGES = 16
@@ -63,7 +63,7 @@ def infer(settings: Settings) -> Report:
             clock.close()
         height, width = read_image(paths[0]).shape[:2]
     parts = clock.rows(1 + settings.warmup, test.batch_size)
-    _, raster = test_view((height, width), config.input_spec.size, test.resolution, test.scales[0], network.divisor)
+    _, raster = inference_view((height, width), config.input_spec.size, test.resolution, test.scales[0], network.divisor)
     facts = {
         "data": data,
         "image": f"{height} x {width}",

@@ -13,7 +13,7 @@ from mindspore import ParameterTuple, nn, ops
 from mindpoint.benchmark.counts import Call, calls, network_facts
 from mindpoint.benchmark.report import Report, Row, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
-from mindpoint.engine.network import build_network
+from mindpoint.model.network import build_network
 from mindpoint.runtime import device
 
 

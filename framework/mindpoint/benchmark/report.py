@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
-from mindpoint.runtime.tables import table
+from mindpoint.visual.tables import table
 
 Row = Dict[str, object]
 

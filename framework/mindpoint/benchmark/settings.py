@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from mindpoint.config import Config, load_config
-from mindpoint.engine.data import build_dataset
+from mindpoint.data.build import build_dataset
 from mindpoint.errors import DataError, MindpointError
 from mindpoint.runtime import cpu
 

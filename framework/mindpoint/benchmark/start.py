@@ -39,9 +39,9 @@ def _prepare(settings: Settings, folder: Path) -> "tuple[str, str]":
 from pathlib import Path
 import numpy as np
 from mindpoint.benchmark.settings import Settings
-from mindpoint.engine import checkpoint
-from mindpoint.engine.images import write_image
-from mindpoint.engine.network import build_network
+from mindpoint.model import checkpoint
+from mindpoint.storage.images import write_image
+from mindpoint.model.network import build_network
 config = Settings({settings.config!r}, {settings.overrides!r}).load()
 checkpoint.save({str(folder / "random.ckpt")!r}, build_network(config), {{"config": config.to_yaml()}})
 write_image(Path({str(folder / "noise.jpg")!r}), np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8))
@@ -65,8 +65,9 @@ def _measure(checkpoint_path: str, image_path: str) -> Dict[str, float]:
         import mindspore  # noqa: F401
     with clock("import the framework"):
         from mindpoint.benchmark.report import peak_memory_mib
-        from mindpoint.engine import checkpoint, inference
-        from mindpoint.engine.images import read_image
+        from mindpoint.inference import mindspore_model as inference
+        from mindpoint.model import checkpoint
+        from mindpoint.storage.images import read_image
     checkpoint.load = clock.around("read the checkpoint", checkpoint.load)
     for part, name in (
         ("build the network", "build_network"),

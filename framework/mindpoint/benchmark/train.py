@@ -10,7 +10,7 @@ from mindpoint.benchmark.counts import network_facts
 from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.build import build_trainer
+from mindpoint.train.build import build_trainer
 from mindpoint.runtime import device
 
 # Nothing but the steps, and enough of them.

@@ -112,7 +112,7 @@ def _plot_schedule(args: argparse.Namespace) -> int:
 
 
 def _training_images(config) -> int:
-    from mindpoint.engine.data import build_dataset
+    from mindpoint.data.build import build_dataset
     from mindpoint.errors import DataError
 
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Iterator, Optional
 from mindpoint.cli.launch import count
 
 if TYPE_CHECKING:
-    from mindpoint.contracts.check import Check
+    from mindpoint.doctor.check import Check
 
 HELP = "find out whether everything works here, and fast; exit code 1 if something does not"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Optional, Tuple
 if TYPE_CHECKING:
     from mindpoint.config import Config
     from mindpoint.contracts.data import Dataset, Metric
-    from mindpoint.engine.evaluation import Evaluation
-    from mindpoint.engine.model import Model
+    from mindpoint.inference.evaluation import Evaluation
+    from mindpoint.inference.detector import Model
 
 HELP = "evaluate a model or a result file: statistics, results, report"
 
@@ -55,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.coco_folder import coco_overrides
-    from mindpoint.engine.data import build_dataset, build_metric
-    from mindpoint.engine.files import make_folder, numbered_folder, write_text
+    from mindpoint_coco.folder import coco_overrides
+    from mindpoint.data.build import build_dataset, build_metric
+    from mindpoint.storage.files import make_folder, numbered_folder, write_text
     from mindpoint.runtime import distributed, logs
 
     _check(args)
@@ -103,8 +103,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _open(args: argparse.Namespace, overrides: list) -> "Tuple[Optional[Model], Config]":
     from mindpoint.config import load_config
-    from mindpoint.engine.model import open_model
-    from mindpoint.engine.oracle import Oracle
+    from mindpoint.inference.open import open_model
+    from mindpoint.inference.oracle import Oracle
 
     if args.results:
         return None, load_config(args.config or RESULTS_CONFIG, overrides)
@@ -115,7 +115,7 @@ def _open(args: argparse.Namespace, overrides: list) -> "Tuple[Optional[Model], 
 
 
 def _evaluate(args: argparse.Namespace, model: "Optional[Model]", dataset: "Dataset", metric: "Metric") -> "Evaluation":
-    from mindpoint.engine.evaluation import evaluate, evaluate_results
+    from mindpoint.inference.evaluation import evaluate, evaluate_results
     from mindpoint.runtime.progress import track
 
     if model is None:
@@ -124,7 +124,7 @@ def _evaluate(args: argparse.Namespace, model: "Optional[Model]", dataset: "Data
 
 
 def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> str:
-    from mindpoint.engine.evaluation import save_evaluation
+    from mindpoint.inference.evaluation import save_evaluation
 
     save_evaluation(evaluation, folder, with_results=not args.results)
     written = "statistics.json is" if args.results else "statistics.json and results.json are"
@@ -132,7 +132,7 @@ def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> s
 
 
 def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", folder: Path) -> int:
-    from mindpoint.engine.evaluation import detect_all, save_submission
+    from mindpoint.inference.evaluation import detect_all, save_submission
     from mindpoint.runtime import distributed
     from mindpoint.runtime.progress import track
 
@@ -146,7 +146,7 @@ def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", fold
 def _report(
     args: argparse.Namespace, evaluation: "Evaluation", model: "Optional[Model]", config: "Config", dataset: "Dataset", metric: "Metric"
 ) -> None:
-    from mindpoint.engine.files import make_folder
+    from mindpoint.storage.files import make_folder
     from mindpoint.report.gallery import gallery, worst_first
     from mindpoint.report.page import Content, write_page
     from mindpoint.runtime.progress import track

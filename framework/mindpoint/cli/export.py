@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.model import find_model
+    from mindpoint.inference.open import find_model
     from mindpoint.export.request import Request
     from mindpoint.runtime import logs
 

@@ -32,9 +32,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.files import make_folder, numbered_folder
+    from mindpoint.storage.files import make_folder, numbered_folder
     from mindpoint.errors import MindpointError
-    from mindpoint.runtime import launch
+    from mindpoint.launch import job as launch
 
     late = argparse.ArgumentParser(prog="mindpoint launch", allow_abbrev=False, add_help=False)
     _add_options(late)

@@ -12,7 +12,8 @@ import sys
 import traceback
 from typing import List, Optional, Sequence, Tuple
 
-from mindpoint import __version__, cli
+from mindpoint import cli
+from mindpoint._version import __version__
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 

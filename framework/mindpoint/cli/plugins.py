@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from mindpoint.registry import KINDS, Description, Kind, UnknownPlugin, WrongKind, nearest, registry
-from mindpoint.runtime.tables import table
+from mindpoint.registry import Description, KINDS, Kind, UnknownPlugin, WrongKind, nearest, registry
+from mindpoint.visual.tables import table
 
 HELP = "list the installed parts, show one, or find out what is wrong with them"
 

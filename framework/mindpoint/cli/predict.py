@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.engine.files import make_folder, numbered_folder
-    from mindpoint.engine.prediction_files import PredictionFiles, refuse_existing
-    from mindpoint.engine.sources import count_frames, find_sources
-    from mindpoint.predictor import Predictor
+    from mindpoint.storage.files import make_folder, numbered_folder
+    from mindpoint.inference.prediction_files import PredictionFiles, refuse_existing
+    from mindpoint.inference.sources import count_frames, find_sources
+    from mindpoint.inference.predictor import Predictor
     from mindpoint.runtime import logs
     from mindpoint.runtime.progress import track
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _formats(text: Optional[str]) -> List[str]:
-    from mindpoint.engine.prediction_files import FORMATS
+    from mindpoint.inference.prediction_files import FORMATS
     from mindpoint.errors import ConfigError
 
     names = list(FORMATS) if text is None else [name.strip() for name in text.split(",")]

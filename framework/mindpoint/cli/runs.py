@@ -29,7 +29,7 @@ def _list(args: argparse.Namespace) -> int:
     from mindpoint.config.files import RESOLVED
     from mindpoint.errors import DataError
     from mindpoint.runtime.environment import starts
-    from mindpoint.runtime.tables import table
+    from mindpoint.visual.tables import table
 
     folder = Path(args.folder)
     if not folder.is_dir():
@@ -47,7 +47,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _progress(path: Path) -> List[str]:
     """Epochs, steps, last loss and the best value of the first statistic, as far as a log tells them."""
-    from mindpoint.engine.history import History
+    from mindpoint.visual.history import History
     from mindpoint.errors import DataError
 
     try:
@@ -65,7 +65,7 @@ def _best(values: Sequence[float]) -> float:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from mindpoint.engine.history import History, panels
+    from mindpoint.visual.history import History, panels
     from mindpoint.errors import MindpointError
     from mindpoint.visual.charts import write_chart
 
@@ -92,7 +92,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
     """A table with a column a run; ``-`` where a run has no such value."""
-    from mindpoint.runtime.tables import table
+    from mindpoint.visual.tables import table
 
     keys = dict.fromkeys(key for values in columns.values() for key in values)
     rows = [(key, *(values.get(key, "-") for values in columns.values())) for key in keys]

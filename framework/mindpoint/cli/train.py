@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
     changes = [*_profile(args.profile), *args.set]
     config = load_config(args.config, changes)
     if args.overfit is not None:
-        from mindpoint.engine import overfit
+        from mindpoint.train import overfit
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes])
 
@@ -77,8 +77,8 @@ def _profile(window: Optional[str]) -> List[str]:
 
 
 def _start(args: argparse.Namespace, config, name: str, signals):
-    from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.run_folder import for_all_ranks, forget, new_folder
+    from mindpoint.train.build import build_trainer
+    from mindpoint.train.run_folder import for_all_ranks, discard_run, new_folder
     from mindpoint.errors import MindpointError
 
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
@@ -88,16 +88,16 @@ def _start(args: argparse.Namespace, config, name: str, signals):
             _train(trainer, config)
         except MindpointError:
             if trainer.step == 0 and trainer.is_writer:
-                forget(run_dir)
+                discard_run(run_dir)
             raise
         return trainer
 
 
 def _resume(args: argparse.Namespace, config, name: str, signals):
     """The trainer, or None if nothing was left to do."""
-    from mindpoint.engine import resume
-    from mindpoint.engine.build import build_trainer
-    from mindpoint.engine.run_folder import for_all_ranks, latest_folder, new_folder, old_folder
+    from mindpoint.train import resume
+    from mindpoint.train.build import build_trainer
+    from mindpoint.train.run_folder import for_all_ranks, latest_folder, new_folder, old_folder
 
     named = Path(args.resume) if args.resume else None
     place = Path(args.out) if args.out else named.parent if named else Path(config.name)
@@ -119,7 +119,7 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
 
 
 def _train(trainer, config) -> None:
-    from mindpoint.engine.files import write_text
+    from mindpoint.storage.files import write_text
     from mindpoint.errors import Interrupted
     from mindpoint.runtime import device, distributed, environment
 

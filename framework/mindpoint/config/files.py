@@ -9,6 +9,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint.config.merge import merge
 from mindpoint.config.node import Node, Problems
+from mindpoint.config.renamed import with_current_names
 from mindpoint.config.text import parse
 from mindpoint.errors import ConfigError
 from mindpoint.registry import nearest
@@ -80,6 +81,7 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
         own = Node({}, own.where)
     if not own.is_mapping:
         return _unreadable(f"{own.where}: a configuration is a mapping of keys to values; write 'key: value'", Path(name), problems)
+    own = with_current_names(own)
     said = own.value.get(BASE)
     own = Node({key: child for key, child in own.value.items() if key != BASE}, own.where)
     below: Optional[Node] = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 from mindpoint.config.merge import merge
 from mindpoint.config.node import Node, Problems, join
+from mindpoint.config.renamed import with_current_names
 from mindpoint.config.schema import ROOT, Kind, Slot
 from mindpoint.config.text import parse
 from mindpoint.config.walk import advice, below, possible_keys
@@ -25,6 +26,18 @@ def apply(root: Node, overrides: Sequence[str], problems: Problems) -> Node:
     return root
 
 
+def _current(keys: List[str], where: str) -> List[str]:
+    """Return the path with the current names of its keys."""
+    node = Node(None, where)
+    for key in reversed(keys):
+        node = Node({key: node}, where)
+    node, path = with_current_names(node), []
+    while node.is_mapping:
+        ((key, node),) = node.value.items()
+        path.append(key)
+    return path
+
+
 class _Override:
     def __init__(self, text: str, problems: Problems) -> None:
         path, equals, value = text.partition("=")
@@ -34,6 +47,7 @@ class _Override:
         if not equals or "" in self._keys:
             raise ConfigError(f"--set {text}: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10")
         self._where = f"--set {path}"
+        self._keys = _current(self._keys, self._where)
         self._problems = problems
         self._value = parse(value, lambda line: self._where, problems, path)
 

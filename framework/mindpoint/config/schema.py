@@ -12,13 +12,13 @@ from mindpoint.contracts.image import InputSpec
 from mindpoint.contracts.keypoints import Keypoints
 
 
-def _key(rule: Callable[[object], bool], text: str, default: object = MISSING) -> object:
-    """A key whose value must satisfy a rule, said in ``text`` as what the value must be."""
-    return field(default=default, metadata={"rule": (rule, text)})
+def _key(rule: Callable[[object], bool], text: str, default: object = MISSING, **metadata: object) -> object:
+    """Declare a key whose value must satisfy a rule; ``text`` completes "it must be ...". ``formerly``: an earlier name of the key."""
+    return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
-def _whole(minimum: int, default: object = MISSING) -> object:
-    return _key(lambda value: value is None or value >= minimum, f"{minimum} or more", default)
+def _whole(minimum: int, default: object = MISSING, **metadata: object) -> object:
+    return _key(lambda value: value is None or value >= minimum, f"{minimum} or more", default, **metadata)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SplitSettings:
         workers: threads that prepare samples.
         shuffle: in another order every epoch.
         processes: the workers are processes and not threads.
-        images: only the first so many images of the data set.
+        max_images: use only the first images of the data set, at most this many.
         max_unreadable: so many images that cannot be read are left out in a training, each replaced by the next one; one more ends it.
     """
 
@@ -58,7 +58,7 @@ class SplitSettings:
     workers: int = _whole(1, default=2)
     shuffle: bool = True
     processes: bool = False
-    images: Optional[int] = _whole(1, default=None)
+    max_images: Optional[int] = _whole(1, default=None, formerly="images")
     max_unreadable: int = _whole(0, default=10)
 
 
@@ -80,7 +80,7 @@ class TrainSettings:
             that of all processes together, to this one. Not given: it is taken as it stands.
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
-        average: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
+        ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
         precision: what the network computes in: ``float32``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
             normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
@@ -97,7 +97,9 @@ class TrainSettings:
     lr_batch_size: Optional[int] = _whole(1, default=None)
     accumulate: int = _whole(1, default=1)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
-    average: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None)
+    ema: Optional[float] = _key(
+        lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average"
+    )
     precision: Literal["float32", "O1", "O2", "O3", "bfloat16"] = "float32"
     loss_scale: Union[float, Literal["dynamic"], None] = _key(
         lambda value: value is None or value == "dynamic" or value > 0, "positive, or dynamic", default=None
@@ -106,7 +108,7 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
-class TestSettings:
+class InferenceSettings:
     """``test``: how detections are made.
 
     Attributes:
@@ -116,8 +118,6 @@ class TestSettings:
         nms: soft non-maximum suppression also for a single scale.
         batch_size: images at once, at fixed resolution.
     """
-
-    __test__ = False  # pytest takes it for a test otherwise
 
     resolution: Literal["fixed", "keep"] = "fixed"
     flip: bool = False
@@ -191,7 +191,7 @@ ROOT = Section(
         "optimizer": Slot("optimizers", ("params",)),
         "schedule": Slot("schedules", ("epochs", "steps_per_epoch")),
         "train": Section(TrainSettings),
-        "test": Section(TestSettings, {"metric": Slot("metrics", _LABELS)}),
+        "test": Section(InferenceSettings, {"metric": Slot("metrics", _LABELS)}),
         "hooks": Named(Slot("hooks", (*_LABELS, "run_dir"))),
     },
 )

@@ -13,7 +13,7 @@ from mindpoint.contracts.image import Sample, View
 from mindpoint.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mindpoint.export.onnx_graph import OnnxGraph
+    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 
 class Dataset(ABC):
@@ -69,7 +69,7 @@ class TargetEncoder(ABC):
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
         """Named arrays of fixed shape and dtype (float32 or int32), one entry a target; ``sample.view`` is set."""
 
-    def ideal_maps(self, sample: Sample) -> Dict[str, np.ndarray]:
+    def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """What the heads should give for this sample: ``(C, H, W)`` float32 by head, heatmaps in 0..1.
 
         NaN where the annotations do not say it. ``sample.view`` is set. Used to evaluate with the truth in place of heads, which an
@@ -93,8 +93,8 @@ class Decoder(ABC):
             mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
         """
 
-    def raw(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Maps as :meth:`TargetEncoder.ideal_maps` gives them, turned into raw head outputs: the inverse of what decoding does first,
+    def to_logits(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Maps as :meth:`TargetEncoder.perfect_outputs` gives them, turned into raw head outputs: the inverse of what decoding does first,
         such as a sigmoid. NaN stays NaN."""
         return dict(active)
 

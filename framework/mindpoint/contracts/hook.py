@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict
 
 if TYPE_CHECKING:
-    from mindpoint.engine.trainer import Trainer
+    from mindpoint.contracts.run import Run
 
 POINTS = (
     "before_train",
@@ -22,7 +22,7 @@ POINTS = (
 
 
 class Hook:
-    """Called by the trainer at ten points; see :class:`mindpoint.engine.trainer.Trainer` for when.
+    """Called by the trainer at ten points; see :class:`mindpoint.train.trainer.Trainer` for when.
 
     Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``,
     ``after_`` or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
@@ -32,8 +32,8 @@ class Hook:
 
     Attributes:
         all_ranks: of a training in several processes: call the hook in each of them, with the same losses, statistics and detections, and
-            not in the first alone. A hook that calls ``trainer.evaluate`` must be; one that writes or prints must not, or ask
-            ``trainer.is_writer``.
+            not in the first alone. A hook that calls ``run.evaluate`` must be; one that writes or prints must not, or ask
+            ``run.is_writer``.
     """
 
     all_ranks = False
@@ -51,34 +51,34 @@ class Hook:
     def load_state_dict(self, state: Dict[str, object]) -> None:
         """Take back what ``state_dict`` gave. Called before ``before_train`` of a resumed training, if the checkpoint has this hook."""
 
-    def before_train(self, trainer: "Trainer") -> None:
+    def before_train(self, run: "Run") -> None:
         """Everything is built; nothing has run."""
 
-    def before_epoch(self, trainer: "Trainer") -> None:
-        """``trainer.epoch`` (0-based) is about to start."""
+    def before_epoch(self, run: "Run") -> None:
+        """``run.epoch`` (0-based) is about to start."""
 
-    def before_step(self, trainer: "Trainer") -> None:
-        """``trainer.batch`` holds the arrays of the step to come."""
+    def before_step(self, run: "Run") -> None:
+        """``run.batch`` holds the arrays of the step to come."""
 
-    def after_step(self, trainer: "Trainer") -> None:
-        """``trainer.losses`` holds the step's terms as floats; ``trainer.step`` counts it."""
+    def after_step(self, run: "Run") -> None:
+        """``run.losses`` holds the step's terms as floats; ``run.step`` counts it."""
 
-    def after_epoch(self, trainer: "Trainer") -> None:
+    def after_epoch(self, run: "Run") -> None:
         """The epoch's last step is done."""
 
-    def before_eval(self, trainer: "Trainer") -> None:
+    def before_eval(self, run: "Run") -> None:
         """An evaluation is about to start."""
 
-    def after_eval(self, trainer: "Trainer") -> None:
-        """``trainer.metrics`` holds the statistics, ``trainer.detections`` what was found by image id."""
+    def after_eval(self, run: "Run") -> None:
+        """``run.metrics`` holds the statistics, ``run.detections`` what was found by image id."""
 
-    def on_checkpoint(self, trainer: "Trainer") -> None:
+    def on_checkpoint(self, run: "Run") -> None:
         """A checkpoint is about to be written."""
 
-    def on_exception(self, trainer: "Trainer") -> None:
-        """``trainer.error`` ended the training."""
+    def on_exception(self, run: "Run") -> None:
+        """``run.error`` ended the training."""
 
-    def after_train(self, trainer: "Trainer") -> None:
+    def after_train(self, run: "Run") -> None:
         """The training is over, well or not."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,42 +18,42 @@ class InputSpec:
 
     Attributes:
         size: ``(height, width)`` of the input in pixels, for training and for testing at fixed resolution.
-        mean: per channel, of values scaled to 0..1, in the order of ``color``.
+        mean: per channel, of values scaled to 0..1, in the order of ``channel_order``.
         std: per channel, likewise. Positive.
-        color: channel order, ``"bgr"`` or ``"rgb"``. Images are held as BGR everywhere; the order is changed on normalising.
+        channel_order: ``"bgr"`` or ``"rgb"``. Images are held as BGR everywhere; the order is changed on normalising.
     """
 
     size: Tuple[int, int]
     mean: Sequence[float]
     std: Sequence[float]
-    color: str = "bgr"
+    channel_order: str = field(default="bgr", metadata={"formerly": "color"})
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) <= 0:
             raise ConfigError(f"input.size: {self.size} is not a (height, width) of positive numbers")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError("input.mean and input.std: three numbers each, std positive")
-        if self.color not in ("bgr", "rgb"):
-            raise ConfigError(f"input.color: '{self.color}' is neither 'bgr' nor 'rgb'")
+        if self.channel_order not in ("bgr", "rgb"):
+            raise ConfigError(f"input.channel_order: '{self.channel_order}' is neither 'bgr' nor 'rgb'")
 
-    def normalize(self, image: np.ndarray, color: Optional[np.ndarray] = None, out: Optional[np.ndarray] = None) -> np.ndarray:
+    def normalize(self, image: np.ndarray, color_matrix: Optional[np.ndarray] = None, out: Optional[np.ndarray] = None) -> np.ndarray:
         """BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous.
 
         Args:
             image: see above.
-            color: change of colours to apply first, see :class:`Sample`.
+            color_matrix: change of colours to apply first, see :class:`Sample`.
             out: where the result goes; a new array if not given.
         """
         import cv2  # here, since a configuration is read without it
 
         normal = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
-        order = (2, 1, 0) if self.color == "rgb" else (0, 1, 2)
-        if image.dtype == np.uint8 and color is None:
+        order = (2, 1, 0) if self.channel_order == "rgb" else (0, 1, 2)
+        if image.dtype == np.uint8 and color_matrix is None:
             steps = np.arange(256, dtype=np.float32)
             for plane, channel, mean, std in zip(normal, order, self.mean, self.std):
                 cv2.LUT(cv2.extractChannel(image, channel), steps * np.float32(1 / (255 * std)) - np.float32(mean / std), plane)
             return normal
-        matrix = np.eye(3, 4) if color is None else color.copy()
+        matrix = np.eye(3, 4) if color_matrix is None else color_matrix.copy()
         matrix[:, :3] /= 255.0 if image.dtype == np.uint8 else 1.0
         matrix = matrix[list(order)]
         matrix[:, 3] -= self.mean
@@ -69,18 +69,18 @@ class View:
     """The part of an image that a network sees: a window, turned and perhaps mirrored, shown on a raster of any size.
 
     The image is first scaled by ``scale`` (testing at several scales), then mirrored (training), then the window is cut out of it.
-    The official implementation calls ``center`` c and ``extent`` s.
+    The official implementation calls ``crop_center`` c and ``crop_size`` s.
 
     Attributes:
-        center: ``(x, y)`` of the window in pixels of the scaled and mirrored image.
-        extent: width of the window in those pixels; its height follows from the raster's aspect ratio.
+        crop_center: ``(x, y)`` of the window in pixels of the scaled and mirrored image.
+        crop_size: width of the window in those pixels; its height follows from the raster's aspect ratio.
         rotation: degrees.
         mirror: the image was mirrored left to right before.
         scale: factor by which the original image was scaled before.
     """
 
-    center: Tuple[float, float]
-    extent: float
+    crop_center: Tuple[float, float]
+    crop_size: float
     rotation: float = 0.0
     mirror: bool = False
     scale: float = 1.0
@@ -92,7 +92,7 @@ class View:
         points in float32 define it: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
         """
         angle = np.pi * self.rotation / 180.0 if rotated else 0.0
-        source = _three_points(self.center, (np.sin(angle) * 0.5 * self.extent, np.cos(angle) * -0.5 * self.extent))
+        source = _three_points(self.crop_center, (np.sin(angle) * 0.5 * self.crop_size, np.cos(angle) * -0.5 * self.crop_size))
         target = _three_points((width * 0.5, height * 0.5), (0.0, width * -0.5))
         system = np.concatenate([source, np.ones((3, 1))], axis=1)
         return np.linalg.solve(system, target).T
@@ -104,7 +104,7 @@ class View:
         return ((points - matrix[:, 2]) @ inverse.T) / self.scale
 
 
-def whole_extent(width: int, height: int, raster: Tuple[int, int]) -> float:
+def letterbox_size(width: int, height: int, raster: Tuple[int, int]) -> float:
     """Extent of the view that just holds an image of this size on a raster ``(height, width)``; the larger side if that is square."""
     return float(max(width, height * raster[1] / raster[0]))
 
@@ -166,7 +166,7 @@ class Sample:
         image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
         objects: the annotated objects.
         view: None until a transform has cut the window out.
-        color: a change of colours that ``image`` has yet to go through, so that it costs no pass of its own: a matrix ``(3, 4)``
+        color_matrix: a change of colours that ``image`` has yet to go through, so that it costs no pass of its own: a matrix ``(3, 4)``
             float64 that takes blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
     """
 
@@ -175,17 +175,17 @@ class Sample:
     image: np.ndarray
     objects: Objects
     view: Optional[View] = None
-    color: Optional[np.ndarray] = None
+    color_matrix: Optional[np.ndarray] = None
 
-    def recolored(self, color: np.ndarray) -> "Sample":
-        """The sample whose colours go through ``color`` after what they go through already."""
-        if self.color is not None:
-            color = color[:, :3] @ self.color + np.pad(color[:, 3:], ((0, 0), (3, 0)))
-        return replace(self, color=color)
+    def recolored(self, color_matrix: np.ndarray) -> "Sample":
+        """Return the sample with ``color_matrix`` applied after the change of colours that it has already."""
+        if self.color_matrix is not None:
+            color_matrix = color_matrix[:, :3] @ self.color_matrix + np.pad(color_matrix[:, 3:], ((0, 0), (3, 0)))
+        return replace(self, color_matrix=color_matrix)
 
     def pixels(self) -> np.ndarray:
         """The image with its colours changed: as it is without a change, otherwise float32 that may leave 0..1."""
-        if self.color is None:
+        if self.color_matrix is None:
             return self.image
         plain = InputSpec(self.image.shape[:2], (0, 0, 0), (1, 1, 1))
-        return np.ascontiguousarray(plain.normalize(self.image, self.color).transpose(1, 2, 0))
+        return np.ascontiguousarray(plain.normalize(self.image, self.color_matrix).transpose(1, 2, 0))

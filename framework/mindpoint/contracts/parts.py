@@ -47,24 +47,24 @@ class Loss(nn.Cell):
     maps that the heads give and of all targets that the encoder gives.
 
     A batch may go through in parts, those of several processes and of ``train.accumulate``, whose values and gradients are averaged. For a
-    mean over images that makes no difference. A loss that divides a sum by a number of objects names that number in ``counts``, finds it in
-    :meth:`count`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole batch. What it divides by is
-    ``counts[name] / parts``; the average is then what the whole batch gives at once.
+    mean over images that makes no difference. A loss that divides a sum by a number of objects lists that number in ``normalizers``, computes it in
+    :meth:`count_normalizers`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole batch. It divides by
+    ``counts[name] / num_shards``; the average is then what the whole batch gives at once.
 
     Attributes:
         terms: names of the terms.
         needs_maps: names of head outputs it reads.
         needs_targets: names of targets it reads.
-        counts: names of the numbers it divides by.
-        parts: in how many parts the batch goes through; the run sets it.
+        normalizers: names of the numbers it divides by.
+        num_shards: number of parts that a batch goes through in; the run sets it.
     """
 
     terms: Tuple[str, ...] = ()
     needs_maps: Tuple[str, ...] = ()
     needs_targets: Tuple[str, ...] = ()
-    counts: Tuple[str, ...] = ()
-    parts: int = 1
+    normalizers: Tuple[str, ...] = ()
+    num_shards: int = 1
 
-    def count(self, targets):
-        """``{name: float32 scalar}`` for all of ``counts``, in these targets; of several parts they are added up."""
+    def count_normalizers(self, targets):
+        """``{name: float32 scalar}`` for all ``normalizers``, in these targets; of several parts they are added up."""
         return {}

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import List
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 from mindpoint.runtime import guard
 
 SECONDS = 120  # for importing MindSpore on a slow disk and compiling two graphs

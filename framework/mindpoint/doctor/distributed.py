@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import List
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 from mindpoint.errors import MindpointError
-from mindpoint.runtime import cpu, launch
+from mindpoint.launch import job as launch
+from mindpoint.runtime import cpu
 
 SILENCE = 120.0  # seconds
 
@@ -21,7 +22,7 @@ def check_distributed(processes: int) -> List[Check]:
         result = Path(folder) / "result.json"
         try:
             host, port = launch.address(None, listen=True)
-            command = [sys.executable, "-m", "mindpoint.runtime.preflight", str(result)]
+            command = [sys.executable, "-m", "mindpoint.launch.preflight", str(result)]
             launch.run(launch.Job(command, launch.worker_command(), processes, host, port, Path(folder), silence=SILENCE, show=False))
         except MindpointError as error:
             return [Check(f"{processes} processes", "they do not work together", problem=str(error).partition("\nall processes")[0])]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import List
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 from mindpoint.native.build import HEADERS, NativeBuildError, build, find_compilers
 
 SMALL = 50 * 2**20  # bytes; a library has well under one million

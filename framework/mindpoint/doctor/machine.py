@@ -8,7 +8,7 @@ from typing import List, Optional
 
 import psutil
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 from mindpoint.runtime import cpu, guard
 
 GIB = 2**30

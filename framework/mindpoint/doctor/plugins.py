@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 from mindpoint.registry import Entry, registry
 from mindpoint.registry.doctor import examine
 

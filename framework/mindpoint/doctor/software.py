@@ -11,7 +11,7 @@ import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from mindpoint.contracts.check import Check
+from mindpoint.doctor.check import Check
 
 FRAMEWORK = "mindpoint"
 OPTIONAL = "mindspore"  # package and extra: an installation that only runs exported files does without

@@ -7,14 +7,14 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 
-from mindpoint.engine.network import Network
+from mindpoint.model.network import Network
 from mindpoint.errors import MindpointError
-from mindpoint.export.anew import Anew
-from mindpoint.export.context import Export, export_in_progress
-from mindpoint.export.facts import Facts
+from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.native.exporting import Export, export_in_progress
+from mindpoint.inference.metadata import ExportMetadata
 
 
-def write_mindir(path: Path, network: Network, facts: Facts) -> None:
+def write_mindir(path: Path, network: Network, facts: ExportMetadata) -> None:
     """Write the network as MINDIR with the facts as the file's ``user_info``.
 
     Raises:
@@ -28,7 +28,7 @@ def write_mindir(path: Path, network: Network, facts: Facts) -> None:
     _export(path, network, facts, "MINDIR", custom_func=add_facts)
 
 
-def write_air(path: Path, network: Network, facts: Facts) -> None:
+def write_air(path: Path, network: Network, facts: ExportMetadata) -> None:
     """Write the network as AIR, which has no place for the facts.
 
     Raises:
@@ -48,7 +48,7 @@ def check_ascend() -> None:
         )
 
 
-def _export(path: Path, network: Network, facts: Facts, file_format: str, **options: object) -> None:
+def _export(path: Path, network: Network, facts: ExportMetadata, file_format: str, **options: object) -> None:
     network.set_train(False)
     if facts.batch is None:
         image = ms.Tensor(shape=(None, 3, *facts.size), dtype=ms.float32)
@@ -56,6 +56,6 @@ def _export(path: Path, network: Network, facts: Facts, file_format: str, **opti
         image = ms.Tensor(np.zeros((facts.batch, 3, *facts.size), np.float32))
     with export_in_progress(Export(file_format.lower())):
         try:
-            ms.export(Anew(network), image, file_name=str(path), file_format=file_format, **options)
+            ms.export(FreshGraph(network), image, file_name=str(path), file_format=file_format, **options)
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network as {file_format}: {str(error).splitlines()[0]}") from error

@@ -8,18 +8,18 @@ from typing import Dict, List
 import onnx
 from onnx import TensorProto, helper
 
-from mindpoint import __version__
+from mindpoint._version import __version__
 from mindpoint.contracts.data import Decoder
-from mindpoint.engine.network import Network
+from mindpoint.model.network import Network
 from mindpoint.errors import MindpointError
-from mindpoint.export.facts import Facts
-from mindpoint.export.onnx_graph import OnnxGraph
+from mindpoint.inference.metadata import ExportMetadata
+from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.export.onnx_network import network_model
 
 _TYPES = {"labels": TensorProto.INT64, "from_heatmap": TensorProto.BOOL}
 
 
-def write_onnx(path: Path, network: Network, decoder: Decoder, facts: Facts, portable: bool) -> None:
+def write_onnx(path: Path, network: Network, decoder: Decoder, facts: ExportMetadata, portable: bool) -> None:
     """Write the file.
 
     Raises:
@@ -40,7 +40,7 @@ def write_onnx(path: Path, network: Network, decoder: Decoder, facts: Facts, por
     onnx.save(model, str(path))
 
 
-def _decode_inside(graph: onnx.GraphProto, decoder: Decoder, facts: Facts) -> None:
+def _decode_inside(graph: onnx.GraphProto, decoder: Decoder, facts: ExportMetadata) -> None:
     """Put the detections in the place of the maps."""
     nodes = OnnxGraph(prefix="decoder")
     found = decoder.onnx_nodes(nodes, {name: name for name in facts.maps})

@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 from onnx import helper, version_converter
 
-from mindpoint.engine.network import Network
+from mindpoint.model.network import Network
 from mindpoint.errors import MindpointError
-from mindpoint.export.anew import Anew
-from mindpoint.export.context import Build, Export, export_in_progress
+from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.native.exporting import Build, Export, export_in_progress
 from mindpoint.export.onnx_dynamic import free_sizes
-from mindpoint.export.onnx_graph import OnnxGraph
+from mindpoint.contracts.onnx_graph import OnnxGraph
 
 OPSET = 19  # the first that has DeformConv
 IR_VERSION = 9  # the one that came with it; older runtimes refuse newer ones
@@ -58,7 +58,7 @@ def _exported(network: Network, shape: Sequence[int], portable: bool) -> Tuple[o
     with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("onnx", portable)) as export:
         path = Path(folder) / "network.onnx"
         try:
-            ms.export(Anew(network), ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="ONNX")
+            ms.export(FreshGraph(network), ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="ONNX")
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network to ONNX: {str(error).splitlines()[0]}") from error
         model = onnx.load(str(path))

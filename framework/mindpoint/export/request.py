@@ -10,9 +10,9 @@ from typing import List, Optional, Sequence
 
 import numpy as np
 
-from mindpoint.engine.sources import find_sources, frames_of
+from mindpoint.inference.sources import find_sources, frames_of
 from mindpoint.errors import MindpointError, OutputError, WeightsError
-from mindpoint.export.context import Format
+from mindpoint.native.exporting import Format
 
 MOST_IMAGES = 8
 

@@ -33,7 +33,7 @@ def run_in_new_process(place: Path, inputs: Sequence[np.ndarray]) -> List[Dict[s
 
 
 def _main() -> None:
-    from mindpoint.engine.mindir_model import MindirFile
+    from mindpoint.inference.mindir_model import MindirFile
 
     place, folder = Path(sys.argv[1]), Path(sys.argv[2])
     run = MindirFile(place)

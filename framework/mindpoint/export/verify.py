@@ -11,11 +11,11 @@ import numpy as np
 from mindpoint.contracts.data import Decoder
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import InputSpec, View
-from mindpoint.engine.detector import Forward
-from mindpoint.engine.preprocess import prepare
+from mindpoint.inference.detector import Forward
+from mindpoint.data.preprocess import prepare
 from mindpoint.errors import MindpointError
-from mindpoint.export.decoded import DecodedOutputs, with_size
-from mindpoint.export.facts import Facts
+from mindpoint.inference.decoded import DecodedOutputs, with_size
+from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
 PIXELS, SCORE = 0.05, 1e-3  # of a detection; pixels of the input
@@ -60,7 +60,7 @@ class Comparison:
         return f"{worst}{same} on {self.images} images{at}"
 
 
-def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec, facts: Facts, images: Sequence[np.ndarray]) -> Comparison:
+def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Comparison:
     """Run file and network on images of any size and compare maps and detections.
 
     Args:
@@ -79,7 +79,7 @@ def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec
             differences[name] = float(np.maximum(differences[name], _difference(outputs[name], expected[name])))  # keeps a NaN
         ours_found = DecodedOutputs(decoder)(with_size(outputs, batch), views) if facts.decoded else decoder(outputs, views)
         for ours, theirs, view in zip(ours_found, decoder(expected, views), views):
-            pixels = PIXELS * max(1.0, view.extent / batch.shape[3])
+            pixels = PIXELS * max(1.0, view.crop_size / batch.shape[3])
             count += len(theirs)
             rows += len(ours) + len(theirs)
             unmatched += len(ours) + len(theirs) - 2 * matches(ours, theirs, pixels)
@@ -87,7 +87,7 @@ def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec
     return Comparison(len(images), len(sizes), differences, count, unmatched / max(rows, 1))
 
 
-def _batches(spec: InputSpec, facts: Facts, images: Sequence[np.ndarray]) -> Iterator[Tuple[np.ndarray, List[View]]]:
+def _batches(spec: InputSpec, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Iterator[Tuple[np.ndarray, List[View]]]:
     """The images as inputs of every size that is to be tried, with their views."""
     sizes = [facts.size]
     if facts.dynamic_size:

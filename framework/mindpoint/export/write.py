@@ -10,14 +10,14 @@ from types import ModuleType
 from typing import Optional, Sequence
 
 from mindpoint.contracts.data import Decoder
-from mindpoint.engine.detector import build_detector
-from mindpoint.engine.files import make_folder, replaced, write_text
-from mindpoint.engine.inference import forward_of, open_network
-from mindpoint.engine.network import Network
-from mindpoint.engine.onnx_model import OnnxFile
+from mindpoint.inference.detector import build_detector
+from mindpoint.storage.files import make_folder, atomic_write, write_text
+from mindpoint.inference.mindspore_model import forward_of, open_network
+from mindpoint.model.network import Network
+from mindpoint.inference.onnx_model import OnnxFile
 from mindpoint.errors import MindpointError
 from mindpoint.export import mindspore_file
-from mindpoint.export.facts import Facts, facts_of, fitting
+from mindpoint.inference.metadata import ExportMetadata, export_metadata, fitting
 from mindpoint.export.request import Request
 from mindpoint.export.run_file import run_in_new_process
 from mindpoint.export.verify import RunAll, compare, synthetic_images
@@ -29,7 +29,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     """Write the file, and say what it is. Unless told otherwise it is run and compared before it gets its name.
 
     Args:
-        config_path, overrides: see :func:`mindpoint.engine.model.open_model`.
+        config_path, overrides: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
         MindpointError: it cannot be written, or gives other results than the network; then there is no file.
@@ -42,10 +42,10 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     config, changes = fitting(config, request.decode, request.dynamic_size)
     for change in changes:
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)
-    facts = facts_of(config, network, request.decode, request.batch, request.dynamic_size)
+    facts = export_metadata(config, network, request.decode, request.batch, request.dynamic_size)
     decoder = build_detector(config, forward_of(network), facts.maps, facts.divisor).decoder
     lines = []
-    with replaced(request.path) as temporary:
+    with atomic_write(request.path) as temporary:
         _write(temporary, request, network, decoder, facts)
         if request.format == "air":
             lines.append("AIR files cannot be run here: it was not compared with the network")
@@ -57,7 +57,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     return "\n".join([f"{request.path}: {size:.1f} MB, {_described(facts)}", *lines])
 
 
-def _write(path: Path, request: Request, network: Network, decoder: Decoder, facts: Facts) -> None:
+def _write(path: Path, request: Request, network: Network, decoder: Decoder, facts: ExportMetadata) -> None:
     try:
         if request.format == "onnx":
             _onnx_file().write_onnx(path, network, decoder, facts, request.portable)
@@ -87,7 +87,7 @@ def _runner(path: Path) -> RunAll:
     return lambda inputs: [file(batch) for batch in inputs]
 
 
-def _described(facts: Facts) -> str:
+def _described(facts: ExportMetadata) -> str:
     batch = {None: "any number of images", 1: "one image"}.get(facts.batch, f"{facts.batch} images")
     size = "any size" if facts.dynamic_size else "x".join(map(str, facts.size))
     return f"{batch} of {size}, gives {'detections' if facts.decoded else ', '.join(facts.maps)}"

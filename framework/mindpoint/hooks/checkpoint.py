@@ -7,8 +7,8 @@ import shutil
 from typing import Dict, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.files import replaced
-from mindpoint.engine.run_folder import epoch_checkpoints
+from mindpoint.storage.files import atomic_write
+from mindpoint.train.run_folder import epoch_checkpoints
 from mindpoint.errors import ConfigError, Interrupted
 
 
@@ -76,7 +76,7 @@ class Checkpoint(Hook):
 
     def _keep_copy(self, trainer) -> None:
         self._save_last(trainer)
-        with replaced(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
+        with atomic_write(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
             shutil.copyfile(trainer.run_dir / "last.ckpt", copy)
         for old in epoch_checkpoints(trainer.run_dir)[: -self.keep]:
             old.unlink(missing_ok=True)

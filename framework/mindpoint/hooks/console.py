@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple
 from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.history import mean_of_finite
+from mindpoint.visual.history import mean_of_finite
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import clock, duration, on_terminal
 

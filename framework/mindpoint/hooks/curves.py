@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.history import History, panels
+from mindpoint.visual.history import History, panels
 from mindpoint.errors import ConfigError
 from mindpoint.hooks.json_lines import JsonLines
 from mindpoint.visual.charts import write_chart

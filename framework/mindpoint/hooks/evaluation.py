@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, Optional
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.evaluation import save_evaluation
+from mindpoint.inference.evaluation import save_evaluation
 from mindpoint.errors import ConfigError
 
 

@@ -12,7 +12,7 @@ from mindpoint.hooks.step_log import StepLog, append, drop_later
 class JsonLines(StepLog):
     """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
     "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. What goes wrong with the data stands
-    there too, ``{"step", "epoch", "incident", ...}``, see :attr:`mindpoint.engine.trainer.Trainer.incidents`. Epochs
+    there too, ``{"step", "epoch", "incident", ...}``, see :attr:`mindpoint.train.trainer.Trainer.incidents`. Epochs
     count from 1; values that are not finite are null.
 
     Args:

@@ -9,8 +9,8 @@ import numpy as np
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.files import make_folder
-from mindpoint.engine.images import write_image
+from mindpoint.storage.files import make_folder
+from mindpoint.storage.images import write_image
 from mindpoint.errors import ConfigError
 from mindpoint.visual.draw import captioned, draw, draw_heatmap, draw_objects, grid
 

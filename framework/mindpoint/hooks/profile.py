@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.files import make_folder
+from mindpoint.storage.files import make_folder
 from mindpoint.errors import ConfigError
 
 log = logging.getLogger("mindpoint")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, Dict
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.engine.files import replaced
+from mindpoint.storage.files import atomic_write
 from mindpoint.errors import ConfigError, OutputError
 
 
@@ -86,5 +86,5 @@ def drop_later(path: Path, trainer, step_of: Callable[[str], int], is_statistics
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if stays(line)]
     if kept != lines:
-        with replaced(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Dict
 
-from mindpoint.engine.files import make_folder
+from mindpoint.storage.files import make_folder
 from mindpoint.errors import ConfigError, OutputError
 from mindpoint.hooks.step_log import StepLog
 

@@ -17,7 +17,7 @@ from mindspore import ops
 from mindspore.ops import CustomRegOp, DataType
 
 from mindpoint.errors import MindpointError
-from mindpoint.export.context import exporting
+from mindpoint.native.exporting import exporting
 from mindpoint.native.build import build
 
 IMPLEMENTATIONS = ("auto", "native", "portable")

@@ -7,7 +7,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple, Union
 from mindspore import Parameter
 
 from mindpoint.errors import ConfigError
-from mindpoint.optim.rules import chosen
+from mindpoint.optim.rules import match_parameters
 
 
 def parameter_groups(
@@ -30,8 +30,8 @@ def parameter_groups(
             raise ConfigError(
                 f"train.lr_factors: the factor of '{rule}' is {factor:g}; it must be positive (train.freeze keeps parameters)"
             )
-        rates.update(dict.fromkeys(chosen(names, [rule], "train.lr_factors"), factor))
-    plain = chosen(names, no_decay, "train.no_decay")
+        rates.update(dict.fromkeys(match_parameters(names, [rule], "train.lr_factors"), factor))
+    plain = match_parameters(names, no_decay, "train.no_decay")
     groups: Dict[Tuple[float, bool], List[Parameter]] = {}
     for parameter in parameters:
         groups.setdefault((rates[parameter.name], parameter.name in plain), []).append(parameter)

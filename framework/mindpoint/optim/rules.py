@@ -15,7 +15,7 @@ KINDS = {
 """Words that stand for patterns of whole names; the names are those of MindSpore's layers."""
 
 
-def chosen(names: Iterable[str], rules: Sequence[str], where: str) -> Set[str]:
+def match_parameters(names: Iterable[str], rules: Sequence[str], where: str) -> Set[str]:
     """The names that any of the rules chooses.
 
     Args:

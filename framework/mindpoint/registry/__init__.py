@@ -5,11 +5,11 @@ registry("backbones").get("MyBackbone")
 signature_of(registry("backbones").find("MyBackbone"))
 """
 
-from mindpoint.registry.annotation import LISTS, Annotation
-from mindpoint.registry.entries import KINDS, Entry, Kind, normalize
+from mindpoint.registry.annotation import Annotation, LISTS
+from mindpoint.registry.entries import Entry, KINDS, Kind, normalize
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
 from mindpoint.registry.registries import Description, Registry, nearest, registry
-from mindpoint.registry.signature import UNKNOWN, Parameter, Signature, signature_of
+from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_of
 
 __all__ = [
     "Annotation",

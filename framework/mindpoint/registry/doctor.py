@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlparse
 
 import importlib_metadata
 
-from mindpoint.registry.entries import KINDS, Entry, normalize
+from mindpoint.registry.entries import Entry, KINDS, normalize
 from mindpoint.registry.probe import probe
 from mindpoint.registry.registries import registry
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Callable, Dict, Iterator, List, Optional
 
 from mindpoint.registry import static
-from mindpoint.registry.entries import KINDS, Entry, Kind, declared, normalize
+from mindpoint.registry.entries import Entry, KINDS, Kind, declared, normalize
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.signature import Signature, location, signature_of
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings
 from mindpoint.contracts.data import Dataset
-from mindpoint.engine.detector import Detector
+from mindpoint.inference.detector import Detector
 
 SIDE = 560  # pixels of the longer side at most
 _HEAT_SIDE = 140

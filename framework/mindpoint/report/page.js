@@ -102,7 +102,7 @@
       (object.joints || []).forEach((kind, joint) => { if (kind) (wrong[kind] = wrong[kind] || []).push(content.joints[joint]); });
       const more = Object.entries(wrong).map(([kind, joints]) => `; ${kind}: ${joints.join(", ")}`).join("");
       const score = object.score === undefined ? "" : object.score.toFixed(2) + ": ";
-      return element("li", {}, score + object.text + (object.kind && object.kind !== "unfound" ? ` (${object.kind})` : "") + more);
+      return element("li", {}, score + object.text + (object.kind && object.kind !== "missed" ? ` (${object.kind})` : "") + more);
     });
     return items.length ? element("ul", {}, ...items) : element("p", {}, "none");
   };

@@ -10,10 +10,10 @@ from pathlib import Path
 from string import Template
 from typing import Dict, List, Sequence
 
-from mindpoint import __version__
+from mindpoint._version import __version__
 from mindpoint.contracts.analysis import Analysis, Cell, Table
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.files import write_text
+from mindpoint.storage.files import write_text
 from mindpoint.report.charts import svg_chart
 
 _HERE = Path(__file__).parent

@@ -8,12 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
-from typing import Callable, List, Optional, Sequence, TypeVar
+from typing import List, Optional, Sequence, TypeVar
 
 import numpy as np
 
 from mindpoint.errors import TrainingError
-from mindpoint.runtime import heartbeat
+from mindpoint.runtime import activity
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def init() -> None:
         return
     from mindspore import communication
 
-    heartbeat.beat(f"waiting for all processes to join at {os.environ.get('MS_SCHED_HOST')}:{os.environ.get('MS_SCHED_PORT')}")
+    activity.announce(f"waiting for all processes to join at {os.environ.get('MS_SCHED_HOST')}:{os.environ.get('MS_SCHED_PORT')}")
     communication.init()
     if os.environ["MS_ROLE"] == "MS_SCHED":
         raise SystemExit(0)
@@ -87,18 +87,13 @@ def gather(value: T) -> List[T]:
     return [pickle.loads(data) for data in found]
 
 
-def from_first(make: Callable[[], T]) -> T:
-    """What ``make`` returns on rank 0; it is called there alone."""
-    return gather(make() if rank() == 0 else None)[0]
-
-
 def collect(values: Sequence[T]) -> List[T]:
     """What all ranks have, by rank. Cheap as long as nobody has anything."""
     return list(itertools.chain(*gather(values))) if any(mean([len(values)])) else []
 
 
 def agree(value: Optional[T]) -> Optional[T]:
-    """What the first rank that has something gives; None if nobody has. Cheap as long as nobody has."""
+    """Return the first value in rank order that is not None; None if all are. Cheap in that case."""
     return next(iter(collect([] if value is None else [value])), None)
 
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Dict, Optional
 
-import mindpoint
 from mindpoint.errors import OutputError
 from mindpoint.runtime import cpu
 from mindpoint.runtime.versions import versions
+from mindpoint.storage.files import write_text
 
 FILE = "environment.json"
 _PREFIXES = ("ASCEND_", "DEVICE_", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LD_PRELOAD", "MALLOC_", "MINDPOINT_", "MKL_", "MS_", "OMP_", "ONEDNN_",
@@ -41,7 +41,7 @@ def environment(device: str) -> Dict[str, object]:
         "threads": os.environ.get("OMP_NUM_THREADS") or str(cpu.cores()),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_PREFIXES)},
         "versions": versions(),
-        "code": {"mindpoint": git_state(Path(mindpoint.__file__).parent), "folder": git_state(Path.cwd())},
+        "code": {"mindpoint": git_state(Path(__file__).parent), "folder": git_state(Path.cwd())},
     }
 
 
@@ -72,8 +72,6 @@ def record(run_dir: Path, device: str) -> None:
     Raises:
         OutputError: the file cannot be written, or holds something else.
     """
-    from mindpoint.engine.files import write_text
-
     path = run_dir / FILE
     write_text(path, json.dumps([*starts(run_dir), environment(device)], indent=2) + "\n")
 

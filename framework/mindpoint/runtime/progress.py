@@ -8,6 +8,8 @@ from typing import Iterable, Optional
 
 from tqdm import tqdm
 
+from mindpoint.runtime import activity
+
 SECONDS = 30  # between two lines where lines cannot be redrawn
 
 
@@ -19,9 +21,17 @@ def on_terminal() -> bool:
 def track(items: Iterable, total: Optional[int], what: str) -> Iterable:
     """The items, with a bar on a terminal and a line every half minute elsewhere; both show rate and, if ``total`` is known, remaining
     time."""
+    items = _announced(items, what)
     if on_terminal():
         return tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
     return _lines(items, total, what)
+
+
+def _announced(items: Iterable, what: str) -> Iterable:
+    for number, item in enumerate(items):
+        activity.announce(f"{what}: {number}")
+        yield item
+    activity.announce(f"after {what}")
 
 
 def _lines(items: Iterable, total: Optional[int], what: str) -> Iterable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Sequence, Tuple, Union
 
-from mindpoint.engine.files import replaced
+from mindpoint.storage.files import atomic_write
 from mindpoint.errors import OutputError
 
 
@@ -47,7 +47,7 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
     figure.suptitle(title or None)
     for place, panel in enumerate(panels, start=1):
         _draw(figure.add_subplot(rows, columns, place), panel)
-    with replaced(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary)
 
 

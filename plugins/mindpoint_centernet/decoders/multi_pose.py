@@ -25,7 +25,7 @@ from mindpoint_centernet.decoders.oks_nms import oks_nms
 from mindpoint_centernet.decoders.soft_nms import soft_nms
 
 if TYPE_CHECKING:
-    from mindpoint.export.onnx_graph import OnnxGraph
+    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 Maps = Mapping[str, np.ndarray]
 
@@ -115,7 +115,7 @@ class MultiPoseDecoder(Decoder):
         """See :class:`Decoder`."""
         return decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
 
-    def raw(self, active: Maps) -> Dict[str, np.ndarray]:
+    def to_logits(self, active: Maps) -> Dict[str, np.ndarray]:
         """See :class:`Decoder`. Heatmaps are held at ``1e-7`` from 0 and 1, whose logits are infinite."""
         logits = {}
         for name, values in active.items():

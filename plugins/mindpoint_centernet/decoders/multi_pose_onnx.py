@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 if TYPE_CHECKING:
-    from mindpoint.export.onnx_graph import OnnxGraph
+    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 FLOAT, INT64, BOOL = 1, 7, 9  # ONNX's numbers of its types
 FAR = 1e30  # a distance that is near nothing

@@ -77,19 +77,19 @@ class MultiPoseLoss(Loss):
         self.needs_targets += tuple(target for name in given for target in _OPTIONAL[name][1])
         self.weights = tuple(name for name in ("hm_weight", "hm_hp_weight") if name in targets)
         self.needs_targets += self.weights
-        self.counts = ("centres", "objects", "vectors")
-        self.counts += ("joints",) if "hm_hp" in given and joint_loss == "focal" else ()
-        self.counts += ("offsets",) if "hp_offset" in given else ()
+        self.normalizers = ("centres", "objects", "vectors")
+        self.normalizers += ("joints",) if "hm_hp" in given and joint_loss == "focal" else ()
+        self.normalizers += ("offsets",) if "hp_offset" in given else ()
 
-    def count(self, targets):
+    def count_normalizers(self, targets):
         numbers = {
             "centres": peaks(targets["hm"], self.weight("hm_weight", targets)),
             "objects": targets["reg_mask"].astype(mstype.float32).sum(),
             "vectors": targets["dense_hps_mask" if self.dense else "hps_mask"].astype(mstype.float32).sum(),
         }
-        if "joints" in self.counts:
+        if "joints" in self.normalizers:
             numbers["joints"] = peaks(targets["hm_hp"], self.weight("hm_hp_weight", targets))
-        if "offsets" in self.counts:
+        if "offsets" in self.normalizers:
             numbers["offsets"] = targets["hp_mask"].astype(mstype.float32).sum()
         return numbers
 
@@ -98,11 +98,11 @@ class MultiPoseLoss(Loss):
 
     def per_object(self, total, count):
         """0 where there is none."""
-        return self.parts * total / (count + EPSILON)
+        return self.num_shards * total / (count + EPSILON)
 
     def heatmaps(self, logits, target, weight, count):
         """The focal loss, not divided where there is no peak."""
-        return self.parts * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
+        return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):
         """Distance at the objects' pixels: maps ``(B, 2, H, W)``, index and mask ``(B, N)``, target ``(B, N, 2)``."""

@@ -21,7 +21,7 @@ from mindspore.common.initializer import Uniform, Zero, initializer
 from mindspore.ops import functional
 
 from mindpoint.errors import MindpointError
-from mindpoint.export.context import exporting
+from mindpoint.native.exporting import exporting
 from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops import deform_conv_native
 from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes

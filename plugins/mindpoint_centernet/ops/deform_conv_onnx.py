@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Sequence, Tuple
 
 import numpy as np
 
-from mindpoint.export.context import Export
+from mindpoint.native.exporting import Export
 
 if TYPE_CHECKING:
-    from mindpoint.export.onnx_graph import OnnxGraph
+    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 Pair = Tuple[int, int]
 

@@ -131,7 +131,7 @@ class MultiPoseTargets(TargetEncoder):
             targets["hps_mask"].fill(0)
         return targets
 
-    def ideal_maps(self, sample: Sample) -> Dict[str, np.ndarray]:
+    def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`. All annotated objects but crowds count, however many; boxes are not clipped to the map.
 
         ``wh``, ``reg`` and ``hps`` have at each pixel what belongs to the object with the nearest centre, ``hp_offset`` to the nearest

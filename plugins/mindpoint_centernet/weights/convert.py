@@ -11,13 +11,13 @@ from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
 from mindpoint.config.files import shipped_folder
-from mindpoint.engine import checkpoint
-from mindpoint.engine.model import find_model
-from mindpoint.engine.network import build_network
-from mindpoint.engine.weights import load_arrays
+from mindpoint.model import checkpoint
+from mindpoint.inference.open import find_model
+from mindpoint.model.network import build_network
+from mindpoint.model.weights import load_arrays
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.runtime import device
-from mindpoint_centernet.weights.architecture import OPTIONAL_HEADS, Architecture, recognize
+from mindpoint_centernet.weights.architecture import Architecture, OPTIONAL_HEADS, recognize
 from mindpoint_centernet.weights.official import official_state, our_arrays, plain_names
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
 

@@ -19,7 +19,7 @@ from typing import Dict, Iterable, Mapping
 import numpy as np
 from mindspore import nn
 
-from mindpoint.engine.weights import LoadReport, load_arrays
+from mindpoint.model.weights import LoadReport, load_arrays
 
 _BATCH_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable, Dict, Mapping, Tuple, Union
 
 import numpy as np
 
-from mindpoint.engine.files import replaced
+from mindpoint.storage.files import atomic_write
 from mindpoint.errors import WeightsError
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -181,7 +181,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
         OutputError: it cannot be written.
     """
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
-    with replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("archive/data.pkl", _pickled(arrays, more))
         archive.writestr("archive/byteorder", "little")
         for number, array in enumerate(arrays.values()):

@@ -10,12 +10,12 @@ import numpy as np
 
 from mindpoint.contracts.image import InputSpec
 from mindpoint.contracts.keypoints import Keypoints
-from mindpoint.engine.images import read_image
-from mindpoint.engine.model import Model
+from mindpoint.storage.images import read_image
+from mindpoint.inference.detector import Model
 from mindpoint.errors import MindpointError
-from mindpoint_centernet.datasets.synthetic import SyntheticPeople
-from mindpoint_centernet.datasets.synthetic_figure import JOINTS
-from mindpoint_centernet.parity.row import Row
+from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint_synthetic.figure import JOINTS
+from mindpoint_parity.comparison import Comparison
 
 SIZE = 128  # pixels a side; every stride of the networks divides it
 TOLERANCE = 1e-4
@@ -27,7 +27,7 @@ def require_torch() -> None:
         raise MindpointError("--verify compares with PyTorch, which is not installed; pip install 'mindpoint[torch]'")
 
 
-def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) -> List[Row]:
+def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) -> List[Comparison]:
     """One row a map and input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
 
     Args:
@@ -42,7 +42,7 @@ def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) 
         expected = run_reference(state, array)
         for head, values in model.detector.forward(array).items():
             scale = max(1.0, float(np.abs(expected[head]).max()))
-            rows.append(Row(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
+            rows.append(Comparison(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
     return rows
 
 

@@ -1,0 +1,57 @@
+"""The configured data set, training samples and metric. Importing this module does not import MindSpore."""
+
+from __future__ import annotations
+
+from mindpoint.config import Config
+from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.image import Sample
+from mindpoint.data.samples import TrainingSamples
+from mindpoint.errors import ConfigError
+
+
+class FirstImages(Dataset):
+    """The first ``count`` images of a data set, or all if it has no more."""
+
+    def __init__(self, dataset: Dataset, count: int):
+        self.dataset, self.count = dataset, min(count, len(dataset))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[range(self.count)[index]]
+
+    def ground_truth(self) -> dict:
+        """See :class:`Dataset`. Reads the images, since only samples tell which ids are the first."""
+        truth, ids = self.dataset.ground_truth(), {self[index].image_id for index in range(self.count)}
+        images = [record for record in truth["images"] if record["id"] in ids]
+        return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
+
+    def __str__(self) -> str:
+        return f"{self.dataset}, the first {self.count} of them"
+
+
+def build_dataset(config: Config, split: str) -> Dataset:
+    """The block ``data.<split>.dataset``, or as many of its first images as ``data.<split>.max_images`` says."""
+    count = config.split(split).max_images
+    dataset = config.build(f"data.{split}.dataset")
+    return dataset if count is None else FirstImages(dataset, count)
+
+
+def build_samples(config: Config, split: str = "train") -> TrainingSamples:
+    """Data set, transforms and target encoder of ``data.<split>``."""
+    dataset = build_dataset(config, split)
+    transforms = config.build_all(f"data.{split}.transforms")
+    encoder = config.build(f"data.{split}.targets")
+    if encoder is None:
+        raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
+    most = config.split(split).max_unreadable
+    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
+
+
+def build_metric(config: Config) -> Metric:
+    """The block ``test.metric``."""
+    metric = config.build("test.metric")
+    if metric is None:
+        raise ConfigError(f"{config.name}: test.metric is not configured")
+    return metric

@@ -1,0 +1,87 @@
+"""Batches of training samples, a function of (seed, epoch, index) whatever the number of workers."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import Dict, Iterator, List, Tuple
+
+import numpy as np
+
+from mindpoint.data.samples import TrainingSamples, Unreadable, too_many
+from mindpoint.data.workers import Arrays, filled
+from mindpoint.errors import ConfigError
+from mindpoint.runtime import cpu
+
+log = logging.getLogger("mindpoint")
+
+def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
+    """The indices of all samples in the order of an epoch."""
+    return np.random.default_rng((seed, epoch)).permutation(length) if shuffle else np.arange(length)
+
+
+class Loader:
+    """Batches for a number of epochs.
+
+    Args:
+        samples: what to load.
+        batch_size: images a batch; a rest that fills no batch is left out of the epoch.
+        ranks, rank: of how many processes this is which. Each has its own part of what would be one batch of ``ranks * batch_size``.
+        workers: threads, or processes, that prepare samples; never more than the machine has cores.
+        processes: use processes; they pay where much of a sample is plain Python.
+
+    Attributes:
+        batch_size: images a step, over all processes.
+        left_out: what was wrong with images that the last batch does without for the first time, by index.
+        unreadable: the same of all batches so far.
+    """
+
+    def __init__(
+        self, samples: TrainingSamples, batch_size: int, workers: int, shuffle: bool, processes: bool, ranks: int = 1, rank: int = 0
+    ):
+        self.samples, self.batch_size, self.own_size, self.rank = samples, ranks * batch_size, batch_size, rank
+        if len(samples) < self.batch_size:
+            parts = f" in each of {ranks} processes" if ranks > 1 else ""
+            raise ConfigError(f"data.train.batch_size: {batch_size}{parts} is more than the {len(samples)} images there are")
+        self.workers = min(workers, cpu.cores())
+        self.shuffle, self.processes = shuffle, processes
+        self.steps_per_epoch = len(samples) // self.batch_size
+        self.left_out: Dict[int, str] = {}
+        self.unreadable: Dict[int, str] = {}
+
+    def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
+        """One iterator of batches (arrays by column, batch axis first) for each of the epochs ``epoch`` to ``last - 1``; the first one
+        begins with the batch number ``step``. A batch is valid until the next one is asked for.
+
+        Raises:
+            DataError: more images than ``max_unreadable`` of the samples could not be read.
+        """
+        positions = self._positions(last, epoch, step)
+        stream = filled(self.samples.write, self.samples.example, positions, self.own_size, self.workers, self.processes)
+        try:
+            for number in range(epoch, last):
+                yield self._checked(itertools.islice(stream, self.steps_per_epoch - (step if number == epoch else 0)))
+        finally:
+            stream.close()
+
+    def _positions(self, last: int, epoch: int, step: int) -> Iterator[np.ndarray]:
+        for number in range(epoch, last):
+            order = epoch_order(len(self.samples), self.samples.seed, number, self.shuffle) + number * len(self.samples)
+            for start in range(step if number == epoch else 0, self.steps_per_epoch):
+                first = start * self.batch_size + self.rank * self.own_size
+                yield order[first : first + self.own_size]
+
+    def _checked(self, batches: Iterator[Tuple[Arrays, List[Unreadable]]]) -> Iterator[Arrays]:
+        for batch, told in batches:
+            self.left_out = {}
+            for index, message in itertools.chain(*told):
+                if index not in self.unreadable:
+                    self._leave_out(index, message)
+            yield batch
+
+    def _leave_out(self, index: int, message: str) -> None:
+        self.left_out[index] = self.unreadable[index] = message
+        most, count = self.samples.max_unreadable, len(self.unreadable)
+        if count > most:
+            raise too_many(list(self.unreadable.values()), most)
+        log.warning("image left out, the next one stands in for it (%d of at most %d): %s", count, most, message)

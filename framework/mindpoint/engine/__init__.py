@@ -1,1 +1,0 @@
-"""The training loop, evaluation and inference over parts that a configuration names."""

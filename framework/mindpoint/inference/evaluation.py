@@ -1,0 +1,102 @@
+"""Detections of a whole data set and their quality."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+
+from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.image import Sample
+from mindpoint.inference.detector import Detector
+from mindpoint.storage.files import atomic_write, write_text
+from mindpoint.runtime import distributed
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of an evaluation.
+
+    Attributes:
+        data: what was evaluated on, in words.
+        statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
+        detections: by image id; empty if the results came from a file.
+        results: the same as COCO result records.
+        notes: sentences on what may be wrong.
+        table: the statistics as text, and below it the notes.
+    """
+
+    data: str
+    statistics: Dict[str, float]
+    detections: Dict[int, Detections]
+    results: List[dict]
+    notes: List[str]
+    table: str
+
+
+Track = Callable[[Iterable, int], Iterable]
+
+
+def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, Detections]:
+    """Detections of every image by id, in the order of the data set. ``track(iterable, total)`` shows the progress over images.
+
+    Several processes share the images; each has the detections of all in the end.
+    """
+    own = range(distributed.rank(), len(dataset), distributed.size())
+    found: List[Tuple[int, int, Detections]] = []  # index, image id, what is there
+    waiting: List[Tuple[int, Sample]] = []
+    for index in track(own, len(own)):
+        waiting.append((index, dataset[index]))
+        if len(waiting) == detector.settings.batch_size or index == own[-1]:
+            every = detector([sample.image for _, sample in waiting], [sample.objects for _, sample in waiting])
+            found += [(index, sample.image_id, detections) for (index, sample), detections in zip(waiting, every)]
+            waiting = []
+    gathered = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])
+    return {image_id: detections for _, image_id, detections in gathered}
+
+
+def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
+    """Detect in every image of a data set and compare with its ground truth."""
+    detections = detect_all(detector, dataset, track)
+    truth = dataset.ground_truth()
+    return _measured(str(dataset), metric, truth, metric.results(detections, truth), list(detections), detections)
+
+
+def evaluate_results(results: Sequence[dict], dataset: Dataset, metric: Metric) -> Evaluation:
+    """Compare result records with the ground truth of all images of a data set."""
+    truth = dataset.ground_truth()
+    return _measured(str(dataset), metric, truth, list(results), [image["id"] for image in truth["images"]], {})
+
+
+def _measured(
+    data: str, metric: Metric, truth: dict, results: List[dict], image_ids: List[int], detections: Dict[int, Detections]
+) -> Evaluation:
+    statistics = metric.evaluate(truth, results, image_ids)
+    notes = metric.diagnose(truth, results, image_ids)
+    return Evaluation(data, statistics, detections, results, notes, "\n".join([data, metric.table(statistics), *notes]))
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:
+    """Write ``statistics.json`` and, ``with_results``, ``results.json``.
+
+    The first holds ``data``, what was evaluated on, and ``statistics``, undefined ones null; the second has COCO's result format.
+    """
+    statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
+    write_text(folder / "statistics.json", json.dumps({"data": evaluation.data, "statistics": statistics}, indent=2) + "\n")
+    if with_results:
+        write_text(folder / "results.json", json.dumps(evaluation.results))
+
+
+def save_submission(detections: Dict[int, Detections], dataset: Dataset, metric: Metric, folder: Path) -> Tuple[str, int]:
+    """Write the results as the evaluation server wants them, as JSON and zipped; returns the zip file's name and their number."""
+    name, records = metric.submission(metric.results(detections, dataset.ground_truth()), dataset.name)
+    write_text(folder / name, json.dumps(records))
+    zipped = folder / f"{Path(name).stem}.zip"
+    with atomic_write(zipped) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / name, name)
+    return zipped.name, len(records)

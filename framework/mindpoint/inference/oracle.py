@@ -1,0 +1,71 @@
+"""The truth in place of heads: what would the rest of the network be worth if these heads were perfect?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.config import Config
+from mindpoint.contracts.data import Decoder, TargetEncoder
+from mindpoint.contracts.image import Objects, Sample, View
+from mindpoint.errors import ConfigError
+
+
+class Oracle:
+    """Raw maps made from the annotated objects by the target encoder of ``data.train``, for any window of an image.
+
+    Where the annotations do not say what a head should give, the network's own output stays.
+
+    Args:
+        heads: names of the maps to replace, with commas between them, or ``all``.
+        maps: names of the maps that the network gives.
+
+    Raises:
+        ConfigError: there is no encoder, or the network or the encoder gives no such map.
+    """
+
+    def __init__(self, config: Config, decoder: Decoder, heads: str, maps: Sequence[str]):
+        config.require("data.train.targets")
+        self._config, self._decoder = config, decoder
+        self._encoders: Dict[Tuple[int, int], TargetEncoder] = {}
+        given = self._ideal(_no_objects(len(config.keypoints)), View((1.0, 1.0), 2.0), tuple(config.input_spec.size))
+        known = [name for name in maps if name in given]
+        self._heads = known if heads == "all" else [name.strip() for name in heads.split(",")]
+        strange = [name for name in self._heads if name not in known]
+        if strange or not known:
+            which = ", ".join(map(repr, strange)) or "any head"
+            raise ConfigError(f"--oracle: there is no truth to put in place of {which}; there is for {', '.join(known) or 'none'}")
+
+    def replace(
+        self, maps: Dict[str, np.ndarray], objects: Sequence[Objects], views: Sequence[View], size: Tuple[int, int], mirrored: bool
+    ) -> Dict[str, np.ndarray]:
+        """The raw maps ``(B, C, H, W)`` with the chosen heads' replaced.
+
+        Args:
+            objects, views: one a batch row.
+            size: ``(height, width)`` of the network's input.
+            mirrored: the maps are those of the mirrored images.
+        """
+        rows = [self._ideal(row, view, size) for row, view in zip(objects, views)]
+        truth = self._decoder.to_logits({name: np.stack([row[name] for row in rows]) for name in self._heads})
+        truth = self._decoder.mirror(truth) if mirrored else truth
+        return {name: np.where(np.isnan(truth[name]), values, truth[name]) if name in truth else values for name, values in maps.items()}
+
+    def _ideal(self, objects: Objects, view: View, size: Tuple[int, int]) -> Dict[str, np.ndarray]:
+        if size not in self._encoders:
+            spec = replace(self._config.input_spec, size=size)
+            self._encoders[size] = self._config.build("data.train.targets", input_spec=spec)
+        return self._encoders[size].perfect_outputs(Sample(0, "", np.zeros((0, 0, 3), np.uint8), _scaled(objects, view.scale), view))
+
+
+def _no_objects(joints: int) -> Objects:
+    none = np.zeros(0, np.float32)
+    return Objects(np.zeros((0, 4), np.float32), np.zeros((0, joints, 3), np.float32), none.astype(np.int64), none, none.astype(bool))
+
+
+def _scaled(objects: Objects, scale: float) -> Objects:
+    """The objects in pixels of the scaled image, which is what a view looks at."""
+    factor = np.array([scale, scale, 1], np.float32)
+    return replace(objects, boxes=objects.boxes * np.float32(scale), keypoints=objects.keypoints * factor)

@@ -1,0 +1,302 @@
+"""Starting the processes of a job on MindSpore's cluster engine, and ending them all when one of them fails. Does not import MindSpore."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mindpoint.errors import MindpointError
+from mindpoint.launch import heartbeat
+from mindpoint.runtime import cpu
+from mindpoint.launch.child import Child
+from mindpoint.launch.log_tail import LogTail, last_error
+
+HUNG = 124  # exit code, as `timeout` has it
+STACKS = signal.SIGUSR1  # a worker prints where its threads are
+_POLL = 0.1  # seconds
+_SAME = 2.0  # seconds within which other ranks may fail for the same reason
+_GRACE = 30.0  # seconds to end after a signal
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+_KILLED = 128 + signal.SIGKILL
+_STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not answer"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to start here.
+
+    Attributes:
+        command: of a worker.
+        scheduler: command of the scheduler; empty if another host runs it.
+        workers: on this host.
+        host, port: where the scheduler listens.
+        logs: folder for one log a process.
+        silence: seconds after which a worker that gives no sign of life is taken for hung.
+        hosts, host_rank: of how many hosts, each with the same number of workers, this is which.
+        show: copy the output of the first rank to standard output.
+    """
+
+    command: Sequence[str]
+    scheduler: Sequence[str]
+    workers: int
+    host: str
+    port: int
+    logs: Path
+    silence: float = 600.0
+    hosts: int = 1
+    host_rank: int = 0
+    show: bool = True
+
+    @property
+    def shows_first(self) -> bool:
+        return self.show and self.host_rank == 0
+
+    def environment(self) -> Dict[str, str]:
+        """Of scheduler and workers; what the user has set stays."""
+        # MindSpore's CPU collectives give up after 30 s unless told otherwise; it is the launcher that watches for hangs
+        wait = str(int(self.silence) + 60)
+        defaults = {
+            "MS_CPU_COMM_OP_TIMEOUT": wait,
+            "MS_TOPO_TIMEOUT": wait,
+            "MS_RETRY_INTERVAL_LOWER": "0",
+            "MS_RETRY_INTERVAL_UPPER": "1",
+            "OMP_NUM_THREADS": str(max(1, cpu.cores() // self.workers)),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "" if {"", os.getcwd()} & set(sys.path) else "1",  # modules are found where they are found here
+        }
+        cluster = {"MS_WORKER_NUM": self.workers * self.hosts, "MS_SCHED_HOST": self.host, "MS_SCHED_PORT": self.port}
+        return {**defaults, **os.environ, **{name: str(value) for name, value in cluster.items()}}
+
+
+class JobFailed(MindpointError):
+    """A process of the job failed, hung, or was killed; the others were ended."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(job: Job) -> None:
+    """Start the job, show what its first rank says, and return when all ranks have ended well. Nothing it started is left behind.
+
+    Raises:
+        JobFailed: a process failed; carries the exit code for the command.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
+    """
+    with contextlib.ExitStack() as stack:
+        beats = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mindpoint-")))
+        stack.enter_context(_interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+        running = _Running(job, beats)
+        stack.callback(running.kill)
+        running.start()
+        stack.callback(running.tail.show)
+        try:
+            while not running.done():
+                running.tail.show()
+                time.sleep(_POLL)
+            if job.hosts > 1:
+                time.sleep(_SAME)  # for what was sent to other hosts last to get there
+        except KeyboardInterrupt:
+            running.ask_to_end()
+            raise
+
+
+class _Running:
+    """The processes of a job on this host."""
+
+    def __init__(self, job: Job, beats: Path):
+        self.job = job
+        self.scheduler: Optional[Child] = None
+        self.workers: List[Child] = []
+        self.pulses = [heartbeat.Pulse(beats / str(local)) for local in range(job.workers)]
+        self.beats = beats
+        self.tail = LogTail(self._log(0) if job.shows_first else None)
+
+    @property
+    def children(self) -> List[Child]:
+        return self.workers + ([self.scheduler] if self.scheduler else [])
+
+    def start(self) -> None:
+        job, environment = self.job, self.job.environment()
+        if job.scheduler:
+            self.scheduler = Child("the scheduler", job.scheduler, {**environment, "MS_ROLE": "MS_SCHED"}, job.logs / "scheduler.log")
+        # idle threads of MindSpore spin, and would take the core on which another process computes
+        for local, cores in enumerate(cpu.shares(job.workers)):
+            rank = str(self._rank(local))
+            own = {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": str(local)}
+            own[heartbeat.VARIABLE] = str(self.beats / str(local))
+            self.workers.append(Child(f"rank {rank}", job.command, {**environment, **own}, self._log(local), cores))
+
+    def _rank(self, local: int) -> int:
+        return self.job.host_rank * self.job.workers + local
+
+    def _log(self, local: int) -> Path:
+        return self.job.logs / f"rank-{self._rank(local)}.log"
+
+    def done(self) -> bool:
+        """Whether all workers have ended well.
+
+        Raises:
+            JobFailed: some process has not, or gives no sign of life.
+        """
+        failed = [child for child in self.children if child.code]
+        if failed:
+            raise self._failure(min(failed, key=lambda child: child.code > 0))  # one that was killed makes others fail
+        signs = self._signs()
+        if self.scheduler and self.scheduler.code is not None and len(signs) == len(self.workers):
+            raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
+        if any(sign.age > self.job.silence for _, sign in signs):
+            raise self._hang(signs)
+        return not signs
+
+    def _signs(self) -> List[Tuple[Child, heartbeat.Beat]]:
+        """The last sign of life of each worker that is at work."""
+        signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
+        return [(worker, sign) for worker, sign in signs if sign.what != heartbeat.FINISHED]
+
+    def _failure(self, cause: Child) -> JobFailed:
+        if cause.code in _INTERRUPTED:  # all heed it at the same step, and the first writes what there is
+            self._wait(_GRACE)
+        if self._said_by_first(cause):
+            cause, said = self.workers[0], ""
+        else:
+            said = last_error(cause.log)
+        if cause.code > 0:
+            how, code = f"ended with exit code {cause.code}", cause.code
+        else:
+            how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
+            if code == _KILLED:  # so it had no time to say anything
+                how, said = f"{how}, as the kernel does when memory is short", ""
+            if cause in self.workers:
+                how += f"; it was at: {self.pulses[self.workers.index(cause)].last().what}"
+        lines = [f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else "")]
+        if cause is self.scheduler:  # it also ends when it does not hear of a worker, as of one that was stopped
+            lines += [_doing(*sign) for sign in self._signs()]
+        return self._failed("\n".join(lines), code)
+
+    def _said_by_first(self, cause: Child) -> bool:
+        """Whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
+        first = self.workers[0]
+        return self.job.shows_first and bool(
+            first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
+        )
+
+    def _hang(self, signs: List[Tuple[Child, heartbeat.Beat]]) -> JobFailed:
+        """Of ranks that wait for each other, the one that came least far is the cause."""
+        for worker, _ in signs:
+            worker.signal(STACKS)
+        states = [_STATES.get(worker.state(), "") for worker, _ in signs]
+        _, _, cause = max((state != "", sign.age, worker.name) for state, (worker, sign) in zip(states, signs))
+        lines = [_doing(*sign) for sign in signs]
+        time.sleep(_SAME)  # for the stacks to be written
+        return self._failed(
+            f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
+            + "\n".join(lines)
+            + "\nwhere each of them was stands at the end of its log",
+            HUNG,
+        )
+
+    def _failed(self, message: str, code: int) -> JobFailed:
+        full = ", where no space is left: make room" * (shutil.disk_usage(self.job.logs).free == 0)  # they could not say why they failed
+        return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}{full}", code)
+
+    def ask_to_end(self) -> None:
+        """Pass an interruption on, so that a training can write what it has."""
+        for worker in self.workers:
+            worker.signal(signal.SIGINT)
+        with contextlib.suppress(KeyboardInterrupt):  # a second one ends the waiting
+            self._wait(_GRACE)
+
+    def _wait(self, seconds: float) -> None:
+        """Until no worker is at work, but no longer."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self._signs():
+            self.tail.show()
+            time.sleep(_POLL)
+
+    def kill(self) -> None:
+        for child in self.children:
+            child.kill()
+
+
+def _doing(worker: Child, sign: heartbeat.Beat) -> str:
+    return f"{worker.name}: {sign.what} for {sign.age:.0f} s{_STATES.get(worker.state(), '')}"
+
+
+@contextlib.contextmanager
+def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Let signals end the job as Ctrl-C does, SIGINT too where a shell has those that it starts in the background ignore it."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def worker_command(*arguments: str) -> List[str]:
+    """The command of a worker that runs ``mindpoint`` with these arguments; without any, of the scheduler."""
+    return [sys.executable, "-m", "mindpoint.worker", *arguments]
+
+
+def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
+    """``HOST:PORT`` taken apart; without it this host and a free port.
+
+    Args:
+        listen: the scheduler will run here: make sure that it can listen there.
+
+    Raises:
+        MindpointError: malformed, or not to be listened at.
+    """
+    if master is None:
+        return "127.0.0.1", _free_port("127.0.0.1")
+    host, _, number = master.rpartition(":")
+    if not host or not number.isdigit() or not 0 < int(number) < 65536:
+        raise MindpointError(f"--master {master}: must be HOST:PORT, e.g. 10.0.0.1:8118")
+    try:
+        host, port = socket.gethostbyname(host), int(number)
+    except OSError as error:
+        raise MindpointError(f"--master {master}: {host} is not known here: {error.strerror}") from error
+    if listen:
+        try:
+            _listen(host, port)
+        except OSError as error:
+            raise MindpointError(f"--master {host}:{port}: the scheduler cannot listen there: {error.strerror}; choose another") from error
+    return host, port
+
+
+def _free_port(host: str) -> int:
+    """Below the range from which the kernel serves connections, which could take it before the scheduler has imported MindSpore."""
+    for port in random.SystemRandom().sample(range(10000, 32000), 100):
+        with contextlib.suppress(OSError):
+            _listen(host, port)
+            return port
+    raise MindpointError(f"no free port at {host}; name one: --master {host}:PORT")
+
+
+def _listen(host: str, port: int) -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, port))
+        server.listen()

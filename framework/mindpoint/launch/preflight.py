@@ -1,0 +1,52 @@
+"""Whether several processes can work together here, and how fast they add up gradients. Run as a worker of a job."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from mindpoint.launch import process
+from mindpoint.runtime import activity, distributed
+
+NUMBERS = (1, 1_000_000, 20_000_000)  # float32; the last the gradients of a network of that many parameters
+REPEATS = 5
+
+
+def measure(result: Path) -> int:
+    """Join the others and sum arrays of several sizes over all ranks; the first rank writes what it took.
+
+    Args:
+        result: JSON file: ``joined``, seconds, and ``sums``, pairs of a number of float32 values and the seconds for their sum.
+    """
+    started = time.perf_counter()
+    distributed.init()
+    distributed.gather(None)
+    joined = time.perf_counter() - started
+    sums = [(count, _seconds(count)) for count in NUMBERS]
+    if distributed.is_writer():
+        result.write_text(json.dumps({"joined": joined, "sums": sums}))
+    return 0
+
+
+def _seconds(count: int) -> float:
+    size = distributed.size()
+    values = np.full(count, distributed.rank() + 1, np.float32)
+    times = []
+    for _ in range(REPEATS):
+        activity.announce(f"sum of {count} numbers")
+        started = time.perf_counter()
+        total = distributed.sum_of(values)
+        times.append(time.perf_counter() - started)
+    wrong = total[total != size * (size + 1) / 2]
+    if wrong.size:
+        raise RuntimeError(f"the sum over {size} processes came out as {wrong[0]} in place of {size * (size + 1) / 2}")
+    return median(times)
+
+
+if __name__ == "__main__":
+    process.run(lambda: measure(Path(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""Networks: assembled, initialised, loaded, saved."""

@@ -1,0 +1,108 @@
+"""Checkpoints: one file with all arrays and, as text beside them, the configuration and state that they belong to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterator, Mapping, Optional, Union
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from mindpoint.storage.files import check_readable, atomic_write, sync
+from mindpoint.errors import OutputError, WeightsError
+
+AVERAGE = "average"  # prefix of the names of averaged weights
+_KEY = "mindpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        arrays: parameters by name: of the network, and of the optimizer if it was written in training.
+        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see
+            :mod:`mindpoint.train.resume`); empty in a file that was not written here.
+    """
+
+    arrays: Dict[str, np.ndarray]
+    info: Dict[str, object]
+
+    @property
+    def network_arrays(self) -> Dict[str, np.ndarray]:
+        """Those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
+        averages = {name[len(AVERAGE) + 1 :]: value for name, value in self.arrays.items() if name.startswith(f"{AVERAGE}.")}
+        named = {**self.arrays, **averages}
+        return {name: value for name, value in named.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
+
+
+def save(
+    path: Union[str, Path],
+    content: Union[nn.Cell, Mapping[str, np.ndarray]],
+    info: Dict[str, object],
+    chosen: Optional[Callable[[str], bool]] = None,
+    previous: Optional[Path] = None,
+) -> None:
+    """Write all parameters of a cell, or arrays by name, with a check sum; an older file stays until the new one is complete.
+
+    Args:
+        chosen: which of them, by name; all if not given.
+        previous: where the older file goes; at any moment there is a whole one at ``path`` or there.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    if isinstance(content, Mapping):
+        content = [{"name": name, "data": ms.Tensor(np.ascontiguousarray(array))} for name, array in content.items()]
+    with atomic_write(path) as temporary:
+        try:
+            with _own_messages_only():
+                ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
+        except (RuntimeError, ValueError) as error:
+            raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
+        os.chmod(temporary, 0o644)
+        if previous is not None and os.path.exists(path):
+            sync(temporary)
+            with atomic_write(previous) as link:
+                os.link(path, link)
+
+
+def load(path: Union[str, Path]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        WeightsError: no such file, damaged, or no checkpoint at all.
+    """
+    path = Path(path)
+    check_readable(path, "checkpoint")
+    if path.suffix != ".ckpt":
+        raise WeightsError(
+            f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt, "
+            "and weights of PyTorch become one with 'mindpoint weights convert'"
+        )
+    try:
+        with _own_messages_only():
+            stored = ms.load_checkpoint(str(path), crc_check=True)
+    except (ValueError, RuntimeError, TypeError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
+    info = json.loads(stored.pop(_KEY, "{}"))
+    # asnumpy() is a live view of a parameter that is about to go
+    return Checkpoint({name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}, info)
+
+
+@contextlib.contextmanager
+def _own_messages_only() -> Iterator[None]:
+    """MindSpore logs an error before it raises it, with advice that does not help; what it raises is reported anyway."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

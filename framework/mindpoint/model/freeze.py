@@ -1,0 +1,35 @@
+"""Parts of a network that a training leaves as they are."""
+
+from __future__ import annotations
+
+import logging
+from typing import List, Sequence
+
+from mindspore import Parameter, nn
+
+from mindpoint.errors import ConfigError
+from mindpoint.optim.rules import match_parameters
+
+log = logging.getLogger("mindpoint")
+
+
+def trained_parameters(network: nn.Cell, rules: Sequence[str]) -> List[Parameter]:
+    """The trainable parameters that no rule of ``train.freeze`` chooses. Normalisation layers whose moving statistics are chosen use
+    these from now on instead of the batch's.
+
+    Raises:
+        ConfigError: nothing is left to train, or a rule chooses nothing.
+    """
+    frozen = match_parameters([parameter.name for parameter in network.get_parameters()], rules, "train.freeze")
+    trained = [parameter for parameter in network.trainable_params() if parameter.name not in frozen]
+    if not trained:
+        raise ConfigError("train.freeze: nothing is left to train")
+    layers = 0
+    for _, cell in network.cells_and_names():
+        statistics = getattr(cell, "moving_mean", None)
+        if isinstance(statistics, Parameter) and statistics.name in frozen:
+            cell.use_batch_statistics = False
+            layers += 1
+    if frozen:
+        log.info("frozen: %d of %d parameters, and the statistics of %d layers", len(frozen), len(frozen) + len(trained), layers)
+    return trained

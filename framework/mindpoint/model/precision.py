@@ -1,0 +1,66 @@
+"""Networks that compute in less than float32."""
+
+from __future__ import annotations
+
+import logging
+import types
+from typing import Tuple, Union
+
+import mindspore as ms
+from mindspore import amp, nn
+from mindspore.ops import functional
+
+from mindpoint.model.network import Network
+from mindpoint.errors import ConfigError
+from mindpoint.runtime import device
+
+log = logging.getLogger("mindpoint")
+
+# MindSpore's list has operators too, which only a rewrite of the network's source could reach
+CONVOLUTIONS = tuple(kind for kind in amp.get_white_list() if issubclass(kind, nn.Cell))
+NORMALISATIONS = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
+
+
+def cast_to(network: Network, precision: str) -> None:
+    """Have the network compute in ``train.precision``, in place. Its parameters stay float32; its maps may be of less.
+
+    The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not do for networks of any plugin: its O1 writes their
+    source anew, into the working directory, and its O2 puts cells that lack their attributes in place of the normalisation layers.
+
+    Raises:
+        ConfigError: the device cannot do it.
+    """
+    if precision == "float32":
+        return
+    if device.name() == "CPU":
+        if precision == "bfloat16":
+            raise ConfigError("train.precision: a CPU has no convolutions in bfloat16; use float32")
+        log.warning("train.precision: a CPU is slower in float16 than in float32; use it there for trials only")
+    low = ms.bfloat16 if precision == "bfloat16" else ms.float16
+    if precision == "O1":
+        _compute(network, CONVOLUTIONS, low, ms.float32)
+        return
+    network.to_float(low)
+    if precision != "O3":
+        _compute(network, NORMALISATIONS, ms.float32, low)
+
+
+def _compute(network: nn.Cell, kinds: Tuple[type, ...], inside: ms.Type, outside: ms.Type) -> None:
+    """Cells of these kinds compute in the type ``inside`` and return ``outside``."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, kinds):
+            cell.to_float(inside)
+            cell.returned_type, cell.own_construct = outside, cell.construct
+            cell.construct = types.MethodType(_construct, cell)
+
+
+def _construct(self, *inputs):
+    return functional.mixed_precision_cast(self.returned_type, self.own_construct(*inputs))
+
+
+def loss_scale(precision: str, configured: Union[float, str, None]) -> Union[float, str, None]:
+    """``train.loss_scale``, or what suits the precision."""
+    return "dynamic" if configured is None and precision in ("O1", "O2", "O3") else configured

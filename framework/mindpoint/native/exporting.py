@@ -1,0 +1,86 @@
+"""What a cell can ask while it is compiled for an export, so that it can take another form there.
+
+A cell whose operator the target format has no name for, or a better one, asks :func:`exporting` while its ``construct`` is compiled (in a
+``constexpr`` function) and takes a stand-in from :meth:`Export.operator`. In the exported ONNX graph the stand-in is then replaced by
+whatever nodes the cell's own function adds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Literal, Optional, Sequence
+
+if TYPE_CHECKING:
+    from mindpoint.contracts.onnx_graph import OnnxGraph
+
+Format = Literal["onnx", "mindir", "air"]
+Build = Callable[["OnnxGraph", Sequence[str]], str]
+Shape = Sequence[int]
+
+
+@dataclass
+class Export:
+    """An export in progress.
+
+    Attributes:
+        format: ``onnx``, ``mindir`` or ``air``.
+        portable: of ``onnx``: operators that not every runtime has, such as ``DeformConv``, are to be avoided.
+        builders: for each stand-in's operator name the function that replaces it.
+    """
+
+    format: Format
+    portable: bool = False
+    builders: Dict[str, Build] = field(default_factory=dict)
+
+    def operator(self, build: Build, shape: Callable[..., Shape]) -> object:
+        """A MindSpore operator of float32 tensors that stands for others in the exported ONNX graph. It cannot run.
+
+        Args:
+            build: adds the nodes: called with the graph and the names of the inputs, returns the name of the result. ``onnx`` only.
+            shape: the result's shape from the shapes of all inputs, one argument an input.
+        """
+        from mindspore import ops
+
+        name = f"Standin{len(self.builders)}"
+        self.builders[name] = build
+        count = shape.__code__.co_argcount
+        # The library need not exist: the operator is exported by its name and never run.
+        return ops.Custom(
+            f"/nonexistent/standin.so:{name}",
+            lambda *shapes: tuple(shape(*shapes)),
+            lambda *dtypes: dtypes[0],
+            "aot",
+            reg_info=_registration(name, count),
+        )
+
+
+def _registration(name: str, inputs: int) -> dict:
+    from mindspore.ops import CustomRegOp, DataType
+
+    registration = CustomRegOp(name)
+    for index in range(inputs):
+        registration.input(index, f"x{index}")
+    return registration.output(0, "y").dtype_format(*[DataType.F32_Default] * (inputs + 1)).target("CPU").get_op_info()
+
+
+_current: List[Export] = []
+
+
+def exporting() -> Optional[Export]:
+    """The export that is in progress, or None."""
+    return _current[-1] if _current else None
+
+
+@contextlib.contextmanager
+def export_in_progress(export: Export) -> Iterator[Export]:
+    """Within the block cells are compiled for this export."""
+    import mindspore as ms
+
+    level = ms.get_context("jit_syntax_level")
+    _current.append(export)
+    try:
+        yield export
+    finally:
+        _current.pop()
+        ms.set_context(jit_syntax_level=level)  # MindSpore's export leaves another one behind when it fails

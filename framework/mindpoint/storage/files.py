@@ -1,0 +1,134 @@
+"""Writing that leaves either the old file or the complete new one."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator, Union
+
+from mindpoint.errors import OutputError, WeightsError
+
+
+@contextlib.contextmanager
+def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
+    """A path of the same name in a temporary folder beside ``path``; when the block ends well the file is synced and takes ``path``'s
+    place. The folder goes in any case, with all that was left in it.
+
+    Raises:
+        OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
+    """
+    path = Path(path)
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        yield folder / path.name
+        sync(folder / path.name)
+        os.replace(folder / path.name, path)
+        sync(path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if folder is not None:
+            _remove(folder)
+
+
+def sync(path: Path) -> None:
+    """Have the file or folder on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Union[str, Path], text: str) -> None:
+    """Write a text file in one piece."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: Union[str, Path]) -> Path:
+    """The folder, made if need be.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: no permission to write there; choose another folder")
+    return path
+
+
+def numbered_folder(parent: Union[str, Path], name: str) -> Path:
+    """A new folder ``NAME`` in a folder, or if that is taken ``NAME-2``, ``NAME-3``, ...; nobody else gets the same.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    parent = make_folder(parent)
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError
+
+
+def check_readable(path: Union[str, Path], kind: str) -> None:
+    """Raises WeightsError: there is no such file, called ``kind`` in the message, or it may not be read."""
+    if not os.path.isfile(path):
+        raise WeightsError(f"{path}: no such {kind}")
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path}: no permission to read it")
+
+
+@contextlib.contextmanager
+def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``out``; when the block ends well it becomes ``out``, otherwise it is removed.
+
+    Args:
+        overwrite: ``out`` may hold something; it goes when the new one is complete, and stays otherwise.
+
+    Raises:
+        OutputError: ``out`` is in use, or its parent cannot be written or is full.
+    """
+    target = Path(out).resolve()
+    temporary, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
+    try:
+        if target.exists() and not (target.is_dir() and (overwrite or not any(target.iterdir()))):
+            raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
+        temporary.mkdir(parents=True)
+        yield temporary
+        _swap(temporary, target, old)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if old.exists() and not target.exists():  # ended between the two moves of _swap, by Ctrl-C too
+            os.replace(old, target)
+        _remove(temporary, old)
+
+
+def _remove(*folders: Path) -> None:
+    """Remove them with all that is in them, also when Ctrl-C comes meanwhile."""
+    try:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Let ``new`` take the place of ``target``, whose content, if any, becomes ``old``."""
+    if target.exists() and any(target.iterdir()):
+        os.replace(target, old)
+    os.replace(new, target)

@@ -1,0 +1,123 @@
+"""From a configuration to things that run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Dict
+
+from mindspore import nn
+
+from mindpoint.config import Config
+from mindpoint.contracts.hook import Hook, POINTS, acts_at
+from mindpoint.contracts.parts import Loss
+from mindpoint.model import checkpoint
+from mindpoint.data.build import build_dataset, build_metric, build_samples
+from mindpoint.model.freeze import trained_parameters
+from mindpoint.inference.mindspore_model import network_detector
+from mindpoint.data.loader import Loader
+from mindpoint.data.samples import TrainingSamples
+from mindpoint.model.network import Network, build_network, refuse_repeated
+from mindpoint.model.precision import loss_scale, cast_to
+from mindpoint.train.step import TrainStep
+from mindpoint.train.trainer import Trainer
+from mindpoint.model.weights import load_initial
+from mindpoint.errors import ConfigError
+from mindpoint.launch import heartbeat
+from mindpoint.launch.heartbeat_hook import Heartbeat
+from mindpoint.optim.groups import parameter_groups
+from mindpoint.runtime import distributed
+
+log = logging.getLogger("mindpoint")
+
+
+def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Trainer:
+    """Everything a training needs; initial weights are loaded if ``train.weights`` names them, unless it is to be ``resumed``."""
+    config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
+    network = build_network(config)
+    samples = build_samples(config)
+    losses = build_losses(config, network, samples)
+    split = config.split("train")
+    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
+    settings = config.section("train")
+    if split.batch_size % settings.accumulate:
+        raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
+    if settings.weights and not resumed:
+        load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
+    optimizer = _build_optimizer(config, network)
+    cast_to(network, settings.precision)
+    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
+    hooks = config.build_all("hooks", run_dir=run_dir)
+    if heartbeat.watched():
+        hooks = {"heartbeat": Heartbeat(), **hooks}
+    has_val = config.has("data.val")
+    trainer = Trainer(
+        config,
+        run_dir,
+        TrainStep(
+            network,
+            losses,
+            optimizer,
+            samples.targets,
+            accumulate=settings.accumulate,
+            clip_norm=settings.clip_norm,
+            ema=settings.ema,
+            loss_scale=loss_scale(settings.precision, settings.loss_scale),
+        ),
+        loader,
+        schedule,
+        hooks,
+        network_detector(config, network),
+        build_metric(config) if has_val else None,
+        build_dataset(config, "val") if has_val else None,
+    )
+    log.info(stage_table(hooks))
+    return trainer
+
+
+def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
+    """The block ``optimizer`` with the parameters that ``train`` says are trained, and how."""
+    settings, factors = config.section("train"), config.section("train").lr_factors or {}
+    lr = config.data["optimizer"].get("lr")
+    if factors and lr is None:
+        raise ConfigError("train.lr_factors: they are factors of optimizer.lr, which is not there; add it")
+    parameters = trained_parameters(network, settings.freeze)
+    return config.build("optimizer", params=parameter_groups(parameters, lr, factors, settings.no_decay))
+
+
+def build_losses(config: Config, network: Network, samples: TrainingSamples) -> Dict[str, Loss]:
+    """The blocks of ``model.losses``, checked against what the heads and the target encoder give.
+
+    Raises:
+        ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.
+    """
+    if samples.encoder.stride != network.stride:
+        raise ConfigError(
+            f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so"
+        )
+    losses = config.build_all("model.losses", maps=network.maps, targets=samples.targets)
+    if not losses:
+        raise ConfigError(f"{config.name}: model.losses is empty; there is nothing to train with")
+    for name, loss in losses.items():
+        for what, needs, given, giver in (
+            ("maps", loss.needs_maps, network.maps, "no head gives; the heads give"),
+            ("targets", loss.needs_targets, samples.targets, f"{type(samples.encoder).__name__} does not give; it gives"),
+        ):
+            missing = sorted(set(needs) - set(given))
+            if missing:
+                raise ConfigError(
+                    f"model.losses.{name}: {type(loss).__name__} needs the {what} {', '.join(missing)}, "
+                    f"which {giver} {', '.join(sorted(given))}"
+                )
+    refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
+    return losses
+
+
+def stage_table(hooks: Dict[str, Hook]) -> str:
+    """Which hook acts at which point of the loop, one line a point."""
+    lines = []
+    for point in POINTS:
+        acting = [name for name, hook in hooks.items() if acts_at(hook, point)]
+        if acting:
+            lines.append(f"{point:14} {', '.join(acting)}")
+    return "\n".join(lines)

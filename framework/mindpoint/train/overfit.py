@@ -1,0 +1,84 @@
+"""Learning a few images by heart: the quickest proof that images, targets, losses, decoding and statistics fit together."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, List, Tuple
+
+from mindpoint.config import Config
+from mindpoint.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mindpoint.train.trainer import Trainer
+
+GOAL = 0.9
+STEPS = 600
+_EVALUATE_EVERY = 30  # steps
+_DEFAULT_STATISTIC = "keypoints/AP"
+
+
+def overrides(config: Config, images: int) -> List[str]:
+    """Changes to a configuration that make it learn its first ``images`` training images by heart.
+
+    The images are shown whole, without augmentation, and evaluated on as they are trained with. The training ends when the statistic that
+    the configuration's best checkpoint goes by (``keypoints/AP`` by default) has reached 0.9, or after 600 steps. Parts and
+    optimizer stay.
+
+    Raises:
+        ConfigError: less than one image.
+    """
+    if images < 1:
+        raise ConfigError(f"--overfit {images}: takes one image or more")
+    config.require("data.train", "optimizer", "schedule", "train", "test.metric")
+    batch_size = min(images, config.split("train").batch_size)
+    per_epoch = max(1, images // batch_size)
+    epochs, every = math.ceil(STEPS / per_epoch), math.ceil(_EVALUATE_EVERY / per_epoch)
+    hooks = {
+        "console": "{type: 'mindpoint.hooks.console:Console'}",
+        "log": "{type: 'mindpoint.hooks.json_lines:JsonLines'}",
+        "pictures": "{type: 'mindpoint.hooks.pictures:Pictures'}",
+        "curves": "{type: 'mindpoint.hooks.curves:Curves'}",
+        "evaluation": f"{{type: 'mindpoint.hooks.evaluation:Evaluation', every: {every}, until: {{{_statistic(config)}: {GOAL}}}}}",
+    }
+    return [
+        f"data.train.max_images={images}",
+        f"data.train.batch_size={batch_size}",
+        "data.train.transforms=null",
+        f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', max_images: {images}}}",
+        "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",
+        f"train.epochs={epochs}",
+        "train.accumulate=1",
+        "train.ema=null",
+        "train.lr_batch_size=null",
+        "test.resolution=fixed",
+        "test.flip=false",
+        "test.scales=[1.0]",
+        f"hooks={{_replace_: true, {', '.join(f'{name}: {block}' for name, block in hooks.items())}}}",
+    ]
+
+
+def _statistic(config: Config) -> str:
+    """What the hook that keeps the best checkpoint goes by."""
+    blocks = config.data.get("hooks", {}).values()
+    return next((block["best"] for block in blocks if isinstance(block.get("best"), str)), _DEFAULT_STATISTIC)
+
+
+def verdict(trainer: "Trainer") -> Tuple[bool, str]:
+    """Whether the training has reached its goal, and what to make of it."""
+    ((name, goal),) = trainer.hooks["evaluation"].until.items()
+    value, images = trainer.metrics.get(name, math.nan), len(trainer.loader.samples)
+    if value >= goal:
+        return True, (
+            f"overfit: passed. {name} is {value:.3f} on {images} images after {trainer.step} steps: images, targets, losses, decoding and "
+            "statistics fit together."
+        )
+    if math.isnan(value):
+        return False, f"overfit: failed. {name} is undefined on these {images} images: what it measures is not annotated in them."
+    if not math.isfinite(trainer.losses.get("loss", math.nan)):
+        return False, "overfit: failed. The loss is not finite: lower the learning rate, look for broken annotations."
+    return False, (
+        f"overfit: failed. {name} is {value:.3f} on {images} images after {trainer.step} steps; {goal:g} was wanted. If the loss in "
+        f"{trainer.run_dir}/curves.png still falls, give it more steps: --set train.epochs={2 * trainer.epochs}. If not, look at "
+        f"{trainer.run_dir}/pictures: truth above, prediction below. Wrong truth: the annotations or the order of keypoints.names; people too "
+        "small: input.size; nothing found: the learning rate."
+    )

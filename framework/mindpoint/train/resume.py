@@ -1,0 +1,119 @@
+"""What a checkpoint must hold besides arrays so that a training goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from mindpoint.config import Config
+from mindpoint.config.differences import differences
+from mindpoint.model import checkpoint
+from mindpoint.train.run_folder import epoch_checkpoints
+from mindpoint.model.weights import load_arrays
+from mindpoint.errors import WeightsError
+from mindpoint.runtime import distributed
+from mindpoint.runtime.versions import versions
+from mindpoint.train.surroundings import machine, set_random_state
+from mindpoint.train.trainer import Trainer
+
+log = logging.getLogger("mindpoint")
+
+
+def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
+    """The newest checkpoint of a run folder that can be read; damaged ones are named and put aside as ``NAME.damaged``.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    paths = [run_dir / "last.ckpt", run_dir / "previous.ckpt", *reversed(epoch_checkpoints(run_dir)), run_dir / "best.ckpt"]
+    for path in (path for path in paths if path.exists()):
+        try:
+            return path, checkpoint.load(path)
+        except WeightsError as error:
+            if not os.access(path, os.R_OK):
+                raise
+            log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
+            os.replace(path, f"{path}.damaged")
+    raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; remove it and train without --resume, or name another one")
+
+
+def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
+    """The checkpoint to go on from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
+    if named is not None:
+        return named, checkpoint.load(named)
+    found = find_checkpoint(run_dir) if distributed.is_writer() else None
+    path = distributed.gather(found and found[0])[0]
+    return found or (path, checkpoint.load(path))
+
+
+def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None:
+    """Bring a freshly built trainer to where the checkpoint was written. What differs from then is said.
+
+    Raises:
+        WeightsError: the file holds no training, or one of another network.
+    """
+    if "state" not in stored.info:
+        raise WeightsError(f"{path}: holds no state of a training to resume; start a new one from it with --set +train.weights={path}")
+    state = stored.info["state"]
+    changed = _report_changes(trainer.config, stored, path)
+    _load_parameters(trainer, stored, path)
+    _place(trainer, state)
+    trainer.metrics = dict(stored.info["metrics"])
+    trainer.stop_reason = None if changed else state["stop_reason"]
+    trainer.skipped_steps, trainer.skipped_in_a_row = state["skipped_steps"], state["skipped_in_a_row"]
+    trainer.loader.unreadable = {int(index): message for index, message in state["unreadable"].items()}
+    for name, hook in trainer.hooks.items():
+        if name in state["hooks"]:
+            hook.load_state_dict(state["hooks"][name])
+    set_random_state(state["random"])
+
+
+def _report_changes(config: Config, stored: checkpoint.Checkpoint, path: Path) -> bool:
+    """Say what is different from when the checkpoint was written; tell whether the configuration is."""
+    lines = [
+        f"  {place}: {old[0] if old else 'absent'} -> {new[0] if new else 'absent'}"
+        for place, old, new in differences(Config.from_text(stored.info["config"], str(path)), config)
+    ]
+    if lines:
+        log.warning("the configuration has changed since %s:\n%s", path, "\n".join(lines))
+    for what, then, now in (
+        ("software", stored.info["versions"], versions()),
+        ("machine", stored.info["state"]["machine"], machine()),
+    ):
+        different = [f"{name} {then.get(name)} -> {now.get(name)}" for name in {**then, **now} if then.get(name) != now.get(name)]
+        if different:
+            log.warning("the %s has changed, so results may differ in the last digits: %s", what, ", ".join(different))
+    return bool(lines)
+
+
+def _load_parameters(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None:
+    step = trainer.network_step
+    report = load_arrays(step, stored.arrays)
+    network = set(step.network.parameters_dict())
+    lacking = [name for name in report.missing if step.is_state(name)] + [name for name, _, _ in report.differs]
+    if network & set(lacking):
+        raise WeightsError(f"{path} belongs to another model: {report}")
+    if lacking:
+        log.warning("these begin anew, %s does not have them: %s", path, _some(lacking))
+    step.start(report.matched)
+
+
+def _some(names: List[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _place(trainer: Trainer, state: Dict[str, object]) -> None:
+    """Set epoch and step. ``epoch`` is the first whose ``after_epoch`` is not over, unless all is."""
+    then, now = state["images"] // state["batch_size"], trainer.steps_per_epoch
+    trainer.step, trainer.closed_epochs = state["step"], state["epoch"]
+    if (state["images"], state["batch_size"]) != (len(trainer.loader.samples), trainer.loader.batch_size):
+        trainer.closed_epochs = min(state["epoch"], state["step"] // then)
+        trainer.step = trainer.closed_epochs * now
+        log.warning(
+            "the images or the batch size are other ones, so the training goes on at the start of epoch %d", trainer.closed_epochs + 1
+        )
+    elif state["step"] < trainer.total_steps:  # a training that ended within an epoch and is to go on there
+        trainer.closed_epochs = min(state["epoch"], state["step"] // now)
+    trainer.epoch = trainer.closed_epochs

@@ -1,0 +1,82 @@
+"""The folders that trainings write to."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from pathlib import Path
+from typing import ContextManager, Iterator, List, Optional
+
+from mindpoint.storage.files import make_folder, numbered_folder
+from mindpoint.errors import OutputError, WeightsError
+from mindpoint.runtime import distributed
+from mindpoint.storage.lock import locked
+
+RUNS = "runs"
+
+
+@contextlib.contextmanager
+def for_all_ranks(folder: ContextManager[Path]) -> Iterator[Path]:
+    """The folder, which the first process of a job enters for all: it alone makes and locks it."""
+    with folder if distributed.is_writer() else contextlib.nullcontext() as path:
+        yield distributed.gather(path)[0]
+
+
+@contextlib.contextmanager
+def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
+    """A folder of this run's own, locked, also if another run starts at the same moment; it goes again if nothing is written to it.
+
+    Args:
+        out: where; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
+        name: of the configuration.
+    """
+    path = numbered_folder(RUNS, name) if out is None else make_folder(out)
+    try:
+        with locked(path):
+            if any(not child.name.startswith(".") for child in path.iterdir()):
+                raise OutputError(f"{path}: is not an empty folder; choose another one with --out, or go on there with --resume")
+            yield path
+    finally:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def discard_run(run_dir: Path) -> None:
+    """Empty a new run folder in which nothing was trained, so that the command can be given again when its error is mended."""
+    for path in run_dir.iterdir():
+        if not path.name.startswith("."):  # the lock
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
+def old_folder(path: Path) -> Iterator[Path]:
+    """The folder of an earlier run, locked; what a killed process left half-written in it is removed.
+
+    Raises:
+        OutputError: no such folder, another process works in it, or no permission to write there.
+    """
+    if not path.is_dir():
+        raise OutputError(f"{path}: there is no such run folder to resume in")
+    with locked(path):
+        for rest in path.glob(".*.tmp"):
+            shutil.rmtree(rest, ignore_errors=True)
+        yield path
+
+
+def latest_folder(name: str) -> Path:
+    """The run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint.
+
+    Raises:
+        WeightsError: there is none with a checkpoint.
+    """
+    folders = [path for path in Path(RUNS).glob(f"{name}*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
+    checkpoints = [file for folder in folders for file in folder.glob("*.ckpt")]
+    if not checkpoints:
+        raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
+    return max(checkpoints, key=lambda file: file.stat().st_mtime).parent
+
+
+def epoch_checkpoints(folder: Path) -> List[Path]:
+    """The files ``epoch-N.ckpt`` in a run folder, by N."""
+    return sorted(folder.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.partition("-")[2]))

@@ -1,0 +1,272 @@
+"""One training step as one graph."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore.amp import DynamicLossScaler, StaticLossScaler
+
+from mindpoint.contracts.parts import Loss
+from mindpoint.model.checkpoint import AVERAGE
+from mindpoint.model.network import Network, cell_dict
+from mindpoint.native.finite import AllFinite
+from mindpoint.runtime import collectives, distributed
+
+_COPIES = ("kept", "sum")  # prefixes of what a checkpoint need not hold: it follows from the rest between two steps
+
+_copy = ops.MultitypeFuncGraph("copy")
+_add = ops.MultitypeFuncGraph("add")
+_scale = ops.MultitypeFuncGraph("scale")
+_clear = ops.MultitypeFuncGraph("clear")
+_average = ops.MultitypeFuncGraph("average")
+
+
+@_copy.register("Tensor", "Tensor")
+def _copy_one(target, source):
+    return ops.assign(target, source)
+
+
+@_add.register("Tensor", "Tensor")
+def _add_one(target, value):
+    return ops.assign_add(target, value)
+
+
+@_scale.register("Tensor", "Tensor")
+def _scale_one(factor, value):
+    return value * factor.astype(value.dtype)
+
+
+@_clear.register("Tensor")
+def _clear_one(target):
+    return ops.assign(target, ops.zeros_like(target))
+
+
+@_average.register("Tensor", "Tensor", "Tensor")
+def _average_one(decay, target, value):
+    return ops.assign(target, target * decay + value * (1 - decay))
+
+
+class _Counts(nn.Cell):
+    """``construct(*targets) -> (K,)``: what the losses divide by, all their ``normalizers`` one after the other."""
+
+    def __init__(self, losses: nn.Cell, target_names: Sequence[str]):
+        super().__init__(auto_prefix=False)
+        self.losses, self.target_names = losses, target_names
+
+    def construct(self, *values):
+        targets = _named(self.target_names, values)
+        numbers = ()
+        for loss in self.losses.values():
+            found = loss.count_normalizers(targets)
+            for name in loss.normalizers:
+                numbers = numbers + (found[name],)
+        return ops.stack(numbers)
+
+
+def _named(names, values):
+    named = {}
+    for index, name in enumerate(names):
+        named[name] = values[index]
+    return named
+
+
+class TrainStep(nn.Cell):
+    """Forward, gradients and update; an update with a gradient that is not finite is left out, moving statistics of normalisation layers
+    included. What is not asked for is not in the graph.
+
+    Its parameters are the network's, the optimizer's and its own: saved and loaded together they continue a training.
+
+    Args:
+        accumulate: the batch goes through in so many parts, whose gradients are averaged before the one update.
+        clip_norm: largest norm of all gradients together; they are scaled down to it.
+        ema: decay of the exponential moving average of the network's parameters, ``min(ema, (1 + n) / (10 + n))`` after ``n``
+            updates; None: keep none.
+        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: from ``2 ** 16``, halved when a
+            gradient is not finite, doubled after 2000 steps without that.
+
+    Attributes:
+        target_names: the order in which targets are given.
+        terms: names of the terms of all losses, in their order.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        losses: Dict[str, Loss],
+        optimizer: nn.Optimizer,
+        target_names: Sequence[str],
+        accumulate: int = 1,
+        clip_norm: Optional[float] = None,
+        ema: Optional[float] = None,
+        loss_scale: Union[float, str, None] = None,
+    ):
+        super().__init__(auto_prefix=False)
+        self.target_names = tuple(target_names)
+        self.terms = tuple(term for loss in losses.values() for term in loss.terms)
+        self.network = network
+        self.losses = cell_dict("model.losses", losses)
+        self.num_shards = accumulate * distributed.size()
+        for loss in losses.values():
+            loss.num_shards = self.num_shards
+        self.normalizers = _Counts(self.losses, self.target_names) if any(loss.normalizers for loss in losses.values()) else None
+        self.optimizer = optimizer
+        self.accumulate, self.clip_norm = accumulate, clip_norm
+        self.rates, self.rate_factors = learning_rates(optimizer)
+        self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
+        self.kept_statistics = self.statistics.clone("kept")
+        if accumulate > 1:
+            self.accumulators = optimizer.parameters.clone("sum", init="zeros")
+            self.weight = Tensor(1 / accumulate, ms.float32)
+        self._add_scaler(loss_scale)
+        self.mean_gradients = collectives.MeanOfGradients(optimizer.parameters)
+        self.all_finite = AllFinite(optimizer.parameters)
+        self.mean_statistics = collectives.MeanOfParameters(_moving_statistics(network))
+        self.ema = ema
+        if ema is not None:
+            self.averaged = ParameterTuple(network.get_parameters())
+            self.averages = self.averaged.clone(AVERAGE)
+            self.updates = Parameter(Tensor(0, ms.float32), name=f"{AVERAGE}_updates", requires_grad=False)
+        self.map = ops.HyperMap()
+        self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
+
+    def _add_scaler(self, loss_scale: Union[float, str, None]) -> None:
+        self.scaler, self.dynamic = None, loss_scale == "dynamic"
+        if self.dynamic:
+            self.scaler = DynamicLossScaler(2.0**16, 2, 2000)
+            self.loss_scale, self.loss_scale_counter = self.scaler.scale_value, self.scaler.counter  # parameters of this cell
+            self.loss_scale.name, self.loss_scale_counter.name = "loss_scale", "loss_scale_counter"
+        elif loss_scale is not None:
+            self.scaler = StaticLossScaler(float(loss_scale))
+
+    def forward(self, image, *values):
+        """``values``: the targets, and if there are several parts, what the losses divide by in all of them."""
+        targets = _named(self.target_names, values)
+        outputs = _named(self.network.maps, self.network(image))
+        for name in self.network.maps:  # losses are float32, whatever the network computes in
+            outputs[name] = outputs[name].astype(ms.float32)
+        numbers = ()
+        if self.normalizers is not None:
+            numbers = self.normalizers(*values) if self.num_shards == 1 else values[len(self.target_names)]
+        total = 0.0
+        terms = ()
+        start = 0
+        for loss in self.losses.values():
+            if loss.normalizers:
+                end = start + len(loss.normalizers)
+                value, parts = loss(outputs, targets, _named(loss.normalizers, numbers[start:end]))
+                start = end
+            else:
+                value, parts = loss(outputs, targets)
+            total = total + value
+            for name in loss.terms:
+                terms = terms + (parts[name],)
+        scaled = total if self.scaler is None else self.scaler.scale(total)
+        return scaled, (total,) + terms
+
+    # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.
+    def construct(self, image, learning_rate, last, *targets):
+        """One part of a batch; ``last`` (bool) tells that the update follows.
+
+        Returns ``(total, *terms)`` and ``finite``: false if nothing was updated because a gradient was not finite.
+        """
+        (_, values), gradients = self.value_and_grad(image, *targets)
+        if self.accumulate == 1:
+            return values, self.update(gradients, learning_rate)
+        self.map(_add, self.accumulators, gradients)
+        finite = Tensor(True)
+        if last:
+            finite = self.update(self.map(ops.partial(_scale, self.weight), self.accumulators), learning_rate)
+            self.map(_clear, self.accumulators)
+        return values, finite
+
+    def update(self, gradients, learning_rate):
+        if self.scaler is not None:
+            gradients = self.scaler.unscale(gradients)
+        gradients = self.mean_gradients(gradients)
+        self.mean_statistics()
+        finite = self.all_finite(gradients)
+        if finite:
+            if self.clip_norm is not None:
+                gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
+            for index, rate in enumerate(self.rates):
+                ops.assign(rate, learning_rate * self.rate_factors[index])
+            self.optimizer(gradients)
+            self.map(_copy, self.kept_statistics, self.statistics)
+            if self.ema is not None:
+                self.update_ema()
+        else:
+            self.map(_copy, self.statistics, self.kept_statistics)
+        if self.dynamic:
+            self.scaler.adjust(finite)
+        return finite
+
+    def update_ema(self):
+        """Update the averages."""
+        decay = ops.minimum(Tensor(self.ema, ms.float32), (1 + self.updates) / (10 + self.updates))
+        self.map(ops.partial(_average, decay), self.averages, self.averaged)
+        ops.assign_add(self.updates, Tensor(1, ms.float32))
+
+    def run(self, batch: Mapping[str, np.ndarray], learning_rate: float) -> Tuple[Dict[str, float], bool]:
+        """One step on a batch of arrays by column.
+
+        Returns:
+            ``loss`` (weighted total) and every term, means over the parts of the batch and all processes; and whether the update was done.
+        """
+        inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.target_names)]
+        parts = [tuple(map(Tensor, part)) for part in zip(*inputs)]
+        numbers = ()
+        if self.normalizers is not None and self.num_shards > 1:
+            numbers = (Tensor(distributed.sum_of(np.sum([self.normalizers(*targets).asnumpy() for _, *targets in parts], axis=0))),)
+        rate = Tensor(np.float32(learning_rate))
+        rows = []
+        for number, (image, *targets) in enumerate(parts):
+            values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *targets, *numbers)
+            rows.append([float(value.asnumpy()) for value in values])
+        return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
+
+    @staticmethod
+    def is_state(name: str) -> bool:
+        """Whether a checkpoint must hold the parameter of this name."""
+        return name.partition(".")[0] not in _COPIES
+
+    def start(self, loaded: Sequence[str] = ()) -> None:
+        """Set what follows from the rest, after parameters have changed from outside; ``loaded``: names that need no setting."""
+        pairs = list(zip(self.kept_statistics, self.statistics))
+        if self.ema is not None:
+            pairs += [(target, source) for target, source in zip(self.averages, self.averaged) if target.name not in loaded]
+        for target, source in pairs:
+            target.set_data(Tensor(source.asnumpy().copy()))
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The network has its averaged parameters meanwhile, if there are any."""
+        if self.ema is None:
+            yield
+            return
+        own = [p.asnumpy().copy() for p in self.averaged]
+        try:
+            for target, source in zip(self.averaged, self.averages):
+                target.set_data(Tensor(source.asnumpy().copy()))
+            yield
+        finally:
+            for target, array in zip(self.averaged, own):
+                target.set_data(Tensor(array))
+
+
+def _moving_statistics(network: Network) -> List[Parameter]:
+    """Those that normalisation layers take from batches, of which each process sees other ones."""
+    layers = [cell for _, cell in network.cells_and_names() if isinstance(getattr(cell, "moving_mean", None), Parameter)]
+    own = [layer for layer in layers if layer.use_batch_statistics is not False]
+    return [statistics for layer in own for statistics in (layer.moving_mean, layer.moving_variance)]
+
+
+def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
+    """The optimizer's learning rates, each once, and their ratios to the greatest."""
+    rates = optimizer.learning_rate
+    different = list({id(rate): rate for rate in (rates if optimizer.is_group_lr else [rates])}.values())
+    values = [float(rate.asnumpy()) for rate in different]
+    return ParameterTuple(different), tuple(value / max(values) for value in values)

@@ -1,0 +1,1 @@
+"""Data in COCO's form: files, MindRecord, metrics, transforms, data commands."""

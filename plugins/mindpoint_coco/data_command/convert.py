@@ -1,0 +1,71 @@
+"""mindpoint data convert"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mindpoint_coco.data_command.command import SPLITS, add_config, chosen_splits
+
+HELP = "write data as MindRecord files"
+DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
+Train and evaluate from them with the dataset block {type: MindRecordKeypoints, path: DIR/SPLIT}."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where the folders of the splits go")
+    parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
+    parser.add_argument("--shards", metavar="N", type=int, default=8, help="files a split, no more than images (default: 8)")
+    parser.add_argument("--overwrite", action="store_true", help="replace converted data once the new data is complete")
+    parser.add_argument("--verify", action="store_true", help="write nothing; compare what is there with its checksums, byte by byte")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mindpoint.config import load_config
+    from mindpoint.errors import ConfigError
+
+    config = load_config(args.config, args.set)
+    splits = chosen_splits(args, config)
+    if not 1 <= args.shards <= 1000:
+        raise ConfigError(f"--shards: {args.shards} is not between 1 and 1000")
+    action = _verify if args.verify else _convert
+    return max(action(args, config, split) for split in splits)
+
+
+def _convert(args: argparse.Namespace, config, split: str) -> int:
+    from mindpoint.errors import ConfigError
+    from mindpoint_coco.datasets.mindrecord_writer import convert
+
+    if args.out is None:
+        raise ConfigError("--out is missing: the folder where the converted data goes")
+    config.split(split)
+    dataset, out = config.build(f"data.{split}.dataset"), args.out / split
+    for left in sorted(out.parent.glob(f".{split}.*.???")):
+        print(f"{left} is of a conversion that was killed or is still running; remove it if none is")
+    manifest = convert(dataset, config.keypoints, out, args.shards, args.overwrite)
+    files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]
+    megabytes = sum(entry["size"] for entry in manifest["files"].values()) / 1e6
+    print(f"{out}: {manifest['images']} images with {manifest['objects']} objects in {len(files)} files, {megabytes:.0f} MB, read back")
+    print(f"dataset: {{type: MindRecordKeypoints, path: {out}}}")
+    return 0
+
+
+def _verify(args: argparse.Namespace, config, split: str) -> int:
+    from mindpoint.errors import ConfigError, DataError
+    from mindpoint.runtime.progress import track
+    from mindpoint_coco.datasets.mindrecord import MindRecordKeypoints
+
+    config.split(split)
+    if args.out is None:
+        dataset = config.build(f"data.{split}.dataset")
+    else:
+        dataset = MindRecordKeypoints(str(args.out / split), config.keypoints, config.classes)
+    if not isinstance(dataset, MindRecordKeypoints):
+        raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordKeypoints; say with --out which folder to verify")
+    total = len(dataset.manifest["files"]) + len(dataset)
+    damage = [problem for problem in track(dataset.damage(), total, f"verifying {split}") if problem]
+    if damage:
+        raise DataError("\n".join(damage))
+    print(f"{dataset.folder}: {len(dataset.manifest['files'])} files and {len(dataset)} images are as they were written")
+    return 0

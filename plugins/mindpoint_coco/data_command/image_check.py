@@ -1,0 +1,63 @@
+"""The image files of a data set against their records, and remarks on the set as a whole."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Iterator, List, Optional
+
+from mindpoint.errors import DataError
+from mindpoint.runtime.progress import track
+from mindpoint_coco.data_command.source import Source
+from mindpoint_coco.datasets.coco_check import Problem
+from mindpoint_coco.datasets.coco_file import finite, is_size, is_text
+from mindpoint_coco.datasets.coco_suspicions import (
+    joint_array,
+    never_labelled,
+    sigma_table,
+    strange_sigmas,
+    swapped_sides,
+    unpaired,
+)
+
+
+def image_problems(source: Source) -> List[Problem]:
+    """Open every image file, several at once."""
+    records = [record for record in source.content["images"] if isinstance(record, dict) and not is_text(record.get("file_name"))]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(lambda record: _image_problem(source, record), records)
+        return [problem for problem in track(found, len(records), f"opening the images of {source.name}") if problem]
+
+
+def _image_problem(source: Source, record: dict) -> Optional[Problem]:
+    where = f"image {record.get('id')} ({record['file_name']})"
+    try:
+        height, width = source.image(record).shape[:2]
+    except DataError as error:
+        return Problem("file", where, str(error))
+    said = record.get("width"), record.get("height")
+    if any(map(is_size, said)) or said == (width, height):
+        return None
+    turned = "; it may have been turned by its EXIF orientation" if said == (height, width) else ""
+    return Problem("file", where, f"the file has {width} x {height} pixels, the record says {said[0]} x {said[1]}{turned}")
+
+
+def remarks(source: Source) -> Iterator[str]:
+    """What is suspicious, and what the sigmas come to."""
+    annotations = source.content["annotations"]
+    points = joint_array(annotations, len(source.keypoints))
+    labelled = points[(points[:, :, 2] > 0).any(axis=1)]
+    areas = [record["area"] for record in annotations if isinstance(record, dict) and record.get("num_keypoints") and _positive(record)]
+    suspicions = [
+        *swapped_sides(labelled, source.keypoints),
+        *unpaired(source.keypoints),
+        *never_labelled(labelled, source.keypoints),
+        *(strange_sigmas(areas, source.keypoints, source.sigmas_given) if areas else ()),
+    ]
+    yield from (f"remark: {text}" for text in suspicions)
+    if areas:
+        yield sigma_table(areas, source.keypoints)
+
+
+def _positive(record: dict) -> bool:
+    return finite([record.get("area")]) and record["area"] > 0

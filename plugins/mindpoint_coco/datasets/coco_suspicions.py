@@ -1,0 +1,108 @@
+"""What is suspicious about a keypoint data set as a whole: sides that seem swapped, sigmas that do not fit."""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.datasets.coco_file import few, finite
+
+_FEWEST = 20  # people that a suspicion must rest on
+_ALIKE = 0.35  # a pair that is on the side of the others in fewer people than this seems swapped
+_FACING = 0.3  # the same for all pairs in people who seem to face the viewer
+
+
+def joint_array(annotations: Sequence[dict], joints: int) -> np.ndarray:
+    """The usable joints of annotations that are no crowds: ``(N, J, 3)`` float64, x, y, visibility."""
+    rows = [
+        record["keypoints"]
+        for record in annotations
+        if isinstance(record, dict) and not record.get("iscrowd") and isinstance(record.get("keypoints"), list)
+    ]
+    return np.array([row for row in rows if len(row) == 3 * joints and finite(row)], np.float64).reshape(-1, joints, 3)
+
+
+def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
+    """Pairs whose left and right seem to have changed places.
+
+    In a picture of a person the left joints lie mostly on one side and the right ones on the other. A pair that is mostly the other way
+    round than the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
+    the viewer and the left shoulder lies on the right; if that is mostly otherwise, all sides are suspicious.
+
+    Args:
+        points: ``(N, J, 3)``: x, y, visibility.
+    """
+    pairs = list(keypoints.flip_pairs)
+    if not pairs:
+        return
+    side = np.stack([_side(points, first, second) for first, second in pairs], axis=1)
+    total = side.sum(axis=1, keepdims=True)
+    others = np.sign(total - side)
+    for number, (first, second) in enumerate(pairs):
+        both = (side[:, number] != 0) & (others[:, number] != 0)
+        share = float((side[both, number] == others[both, number]).mean()) if both.any() else 1.0
+        if both.sum() >= _FEWEST and share < _ALIKE:
+            yield (
+                f"'{keypoints.names[first]}' and '{keypoints.names[second]}' lie on the side of the other pairs in only {share:.0%} of "
+                f"{both.sum()} people: are the two swapped in the annotations or in keypoints.names?"
+            )
+    names = list(keypoints.names)
+    face = [names.index(name) for name in ("nose", "left_eye", "right_eye") if name in names]
+    shoulders = [names.index(name) for name in ("left_shoulder", "right_shoulder") if name in names]
+    if len(face) == 3 and len(shoulders) == 2:
+        facing = (points[:, face, 2] == 2).all(axis=1)
+        across = _side(points, *shoulders)[facing]
+        across = across[across != 0]
+        share = float((across > 0).mean()) if across.size else 1.0
+        if across.size >= _FEWEST and share < _FACING:
+            yield (
+                f"of {across.size} people who show nose and eyes only {share:.0%} have the left shoulder on the right of the picture, as "
+                "people facing the viewer have: are all left and right joints swapped?"
+            )
+
+
+def _side(points: np.ndarray, left: int, right: int) -> np.ndarray:
+    """1 where the left joint lies farther right in the picture, -1 where farther left, 0 where that cannot be told."""
+    labelled = (points[:, [left, right], 2] > 0).all(axis=1)
+    return np.sign(points[:, left, 0] - points[:, right, 0]) * labelled
+
+
+def never_labelled(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
+    """Joints that no person has."""
+    if len(points) >= _FEWEST:
+        for joint in np.flatnonzero(~(points[:, :, 2] > 0).any(axis=0)):
+            yield f"'{keypoints.names[joint]}' is labelled in none of {len(points)} people: nothing can be learnt of it"
+
+
+def unpaired(keypoints: Keypoints) -> Iterator[str]:
+    """Joints that by their names have a side and by the configuration no partner on the other."""
+    paired = {joint for pair in keypoints.flip_pairs for joint in pair}
+    lone = [
+        name for joint, name in enumerate(keypoints.names) if joint not in paired and ("left" in name.lower() or "right" in name.lower())
+    ]
+    if lone:
+        yield f"{few(lone, 30)} stand in none of keypoints.flip_pairs: mirrored images teach the wrong side"
+
+
+def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
+    """What each joint's sigma comes to in pixels at the median person, in a sentence."""
+    side = float(np.sqrt(np.median(areas)))
+    pixels = ", ".join(f"{name} {sigma * side:.1f}" for name, sigma in zip(keypoints.names, keypoints.sigmas))
+    return (
+        f"sigmas in pixels at the median of {len(areas)} people, whose area is {side:.0f} x {side:.0f} (an error of twice as much lowers "
+        f"a joint's OKS to 0.61): {pixels}"
+    )
+
+
+def strange_sigmas(areas: Sequence[float], keypoints: Keypoints, given: bool) -> Iterator[str]:
+    """Sigmas that make every detection right or wrong."""
+    side = float(np.sqrt(np.median(areas)))
+    if not given:
+        yield "no sigmas are set: every joint has 0.05; joints that are hard to place, such as hips, want up to 0.1 (keypoints.sigmas)"
+    for name, sigma in zip(keypoints.names, keypoints.sigmas):
+        if sigma * side < 0.5:
+            yield f"the sigma of '{name}', {sigma:g}, is {sigma * side:.2f} px at the median person: no network is so exact"
+        elif sigma > 0.2:
+            yield f"the sigma of '{name}', {sigma:g}, is {sigma:.0%} of a person's size: nearly every detection will count as right"

@@ -1,0 +1,86 @@
+"""What data sets of recorded image files share: which images they keep, and a sample whose image must be as large as its record says."""
+
+from __future__ import annotations
+
+from typing import Callable, List, Optional, Sequence, Set, Tuple
+
+from mindpoint.contracts.image import Objects, Sample
+from mindpoint.storage.images import decode_image, reduction_of
+from mindpoint.errors import ConfigError, DataError
+from mindpoint_coco.datasets.coco_file import few
+
+
+def chosen_images(
+    source: str,
+    listed: Sequence[int],
+    image_ids: Optional[Sequence[int]],
+    populated: Optional[Callable[[], Set[int]]],
+    classes: Sequence[str],
+) -> List[int]:
+    """The ids of the images to keep, in order.
+
+    Args:
+        source: what messages call the data set.
+        listed: all ids. image_ids: keep only these, in this order.
+        populated: gives the ids of images with at least one object, to keep only those; ``None`` keeps all.
+        classes: named in messages.
+
+    Raises:
+        DataError: ids that are not there or repeat; no image left.
+    """
+    kept = list(listed) if image_ids is None else _known(source, image_ids, listed)
+    if populated is not None:
+        wanted = populated()
+        kept = [image_id for image_id in kept if image_id in wanted]
+    if not kept:
+        reason = "is listed" if populated is None else "has an annotation of the classes " + few(classes)
+        raise DataError(f"{source}: no image {reason}")
+    return kept
+
+
+def _known(source: str, image_ids: Sequence[int], listed: Sequence[int]) -> List[int]:
+    known = set(listed)
+    lost = [image_id for image_id in image_ids if image_id not in known]
+    if lost:
+        raise DataError(
+            f"{source}: {len(lost)} of {len(image_ids)} ids of 'image_ids' are not among its {len(listed)} images: "
+            f"{few(lost)}; it has {few(list(listed))}"
+        )
+    if len(set(image_ids)) < len(image_ids):
+        raise DataError(f"{source}: an id stands more than once in 'image_ids'")
+    return list(image_ids)
+
+
+def recorded_sample(
+    data: bytes, image_id: int, name: str, record: str, size: Tuple[int, int], objects: Objects, reduce_to: Optional[int]
+) -> Sample:
+    """The image in the bytes of a file, with its objects.
+
+    Args:
+        name: what messages call the file. record: what they call its record.
+        size: ``(height, width)`` that the record says.
+        reduce_to: decode a JPEG at a half, quarter or eighth of its size as long as its longer side keeps so many pixels.
+
+    Raises:
+        DataError: truncated, no image, or of another size.
+    """
+    factor = 1 if reduce_to is None else reduction_of(data, max(size), reduce_to)
+    try:
+        image = decode_image(data, name, factor)
+    except DataError as error:
+        raise DataError(f"{error} ({record})") from error
+    height, width = size
+    expected = (-(-height // factor), -(-width // factor))
+    if image.shape[:2] != expected:
+        turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == expected[::-1] else ""
+        raise DataError(
+            f"{name}: is {image.shape[1] * factor} x {image.shape[0] * factor} pixels, but {record} says {width} x {height}, so its "
+            f"annotations would not fit{turned}. Put the right file there or correct the record"
+        )
+    return Sample(image_id, name, image, objects.reduced(factor))
+
+
+def refuse_reduced(reduce_to: Optional[int]) -> None:
+    """Raise ConfigError if images are reduced: what is found in them would not fit their annotations."""
+    if reduce_to is not None:
+        raise ConfigError("reduce_to is for training; images are evaluated at the size that they have")

@@ -1,0 +1,183 @@
+"""Tables, curves and findings around COCO's keypoint statistics."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Line, Table
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.metrics.errors import Diagnosed, JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, counts, diagnose, impact
+from mindpoint_coco.metrics.evaluator import Curves, Task
+from mindpoint_coco.metrics.matching import Group, groups, joint_similarity, match
+
+_PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation".'
+_AT = 0.5  # similarity from which a detection is right where one number must do
+
+
+def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], keypoints: Keypoints) -> Analysis:
+    """Everything that a report shows beside the statistics.
+
+    Args:
+        task: truth, images and classes that count.
+        results: result records of known images.
+        curves: ``keypoints`` and perhaps ``bbox``, of these results.
+    """
+    all_groups = list(groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections))
+    diagnosed = [diagnose(group, task.sigmas, keypoints.flip_index) for group in all_groups]
+    threshold, by_score = _by_score(all_groups)
+    put_right = impact(diagnosed, task)
+    counted = [record for group in all_groups for record in group.results]  # the others change nothing
+    charts = [_over_recall(kind, found) for kind, found in curves.items()]
+    return Analysis(
+        tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), _joint_table(task, counted, diagnosed, keypoints)],
+        charts=[*charts, by_score, _impact_chart(put_right, curves["keypoints"])],
+        kinds=dict(KINDS),
+        images=_images(task, diagnosed, threshold),
+        threshold=threshold,
+    )
+
+
+def _over_recall(kind: str, curves: Curves) -> Chart:
+    measure, word = ("object keypoint similarity", "OKS") if kind == "keypoints" else ("intersection over union", "IoU")
+    lines = [_line(f"{word} {at:.2f}: AP {curves.mean('precision', at=at):.3f}", curves, at) for at in (0.5, 0.75, 0.9)]
+    lines.append(_line(f"mean of 0.50 to 0.95: AP {curves.mean('precision'):.3f}", curves, None))
+    return Chart(f"Precision over recall, {kind}", "recall", "precision", lines, f"One curve a least {measure} that counts as found.")
+
+
+def _line(name: str, curves: Curves, at: Optional[float]) -> Line:
+    return Line(name.replace("nan", "n/a"), curves.recall_levels.tolist(), curves.over_recall(at).tolist())
+
+
+def _by_score(all_groups: Sequence[Group]) -> Tuple[float, Chart]:
+    """The score threshold with the best F1, and precision, recall and F1 over thresholds; 0 if nothing is right anywhere."""
+    scores, right = [], []
+    for group in all_groups:
+        taken = match(group, _AT)
+        counted = (taken < 0) | ~np.append(group.ignored, False)[taken]
+        scores += group.scores[counted].tolist()
+        right += (taken[counted] >= 0).tolist()
+    order = np.argsort([-score for score in scores], kind="stable")
+    sorted_scores, found = np.array(scores)[order], np.cumsum(np.array(right, bool)[order])
+    wanted = sum(int((~group.ignored).sum()) for group in all_groups)
+    precision = found / np.arange(1, len(found) + 1)
+    recall = found / max(wanted, 1)
+    f1 = 2 * found / (np.arange(1, len(found) + 1) + max(wanted, 1))
+    threshold = float(sorted_scores[f1.argmax()]) if len(f1) and f1.max() > 0 else 0.0
+    shown = np.unique(np.linspace(0, len(order) - 1, min(200, len(order))).astype(int)) if len(order) else np.zeros(0, int)
+    x = sorted_scores[shown].tolist()
+    lines = [Line(name, x, values[shown].tolist()) for name, values in (("precision", precision), ("recall", recall), ("F1", f1))]
+    best = f"F1 is best, {f1.max():.3f}, from a score of {threshold:.3f}." if threshold else "There is nothing right at any score."
+    return threshold, Chart("Quality over score threshold", "score", "share", lines, f"At an object keypoint similarity of {_AT}. {best}")
+
+
+def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, int], as_is: Curves) -> Table:
+    def ap(curves: Curves) -> List[float]:
+        return [curves.mean("precision"), curves.mean("precision", at=0.5), curves.mean("precision", at=0.75)]
+
+    rows = [["as it is", "", *ap(as_is), as_is.mean("precision")]]
+    rows += [[kind, found[kind], *ap(alone), so_far.mean("precision")] for kind, alone, so_far in put_right]
+    note = (
+        "Average precision if this kind of error alone were put right, and (last column) this one and all above it. "
+        f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Put right means: a jitter moved to a similarity of 0.85, a "
+        "miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one; scores set to the similarity, "
+        "which also puts unmatched detections last; unmatched detections and annotations removed."
+    )
+    return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75", "AP so far"), rows, note)
+
+
+def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) -> Chart:
+    lines = [_line("as it is", as_is, 0.75)] + [_line(f"+ {kind}", so_far, 0.75) for kind, _, so_far in put_right]
+    return Chart("Precision over recall, errors put right one after the other", "recall", "precision", lines, "At OKS 0.75.")
+
+
+def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagnosed], keypoints: Keypoints) -> Table:
+    kinds, similar = _compared(diagnosed, task.sigmas)
+    labelled = sum((one.group.truth_points[~one.group.ignored, :, 2] > 0).sum(axis=0) for one in diagnosed)
+    labelled = np.zeros(len(keypoints), int) if not len(diagnosed) else labelled
+    rows = []
+    for joint, name in enumerate(keypoints.names):
+        here = kinds[:, joint] != UNCOMPARED
+        share = [float((kinds[here, joint] == kind).mean()) if here.any() else float("nan") for kind in range(1 + len(JOINT_KINDS))]
+        mean = float(similar[here, joint].mean()) if here.any() else float("nan")
+        alone = task.curves("keypoints", results, _only_joint(task.truth, joint)).mean("precision")
+        rows.append([name, int(labelled[joint]), int(here.sum()), mean, alone, *share])
+    note = (
+        f"compared: labelled joints of persons that a detection matches (object keypoint similarity {LOCALIZED}). similarity: mean "
+        "keypoint similarity of these. AP: average precision if this were the only joint. The rest: shares of the compared joints. "
+        + _PAPER
+    )
+    columns = ("joint", "labelled", "compared", "similarity", "AP", "good", *JOINT_KINDS)
+    return Table("Joints", columns, rows, note)
+
+
+def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Kinds and similarities with the own joint, ``(K, J)`` each, of all compared detections."""
+    kinds, similar = [np.zeros((0, len(sigmas)), int)], [np.zeros((0, len(sigmas)))]
+    for one in diagnosed:
+        rows = np.flatnonzero(one.compared)
+        own = one.taken[rows]
+        kinds.append(one.kinds[rows])
+        similar.append(joint_similarity(one.group.points[rows], one.group.truth_points[own, :, :2], one.group.areas[own], sigmas))
+    return np.concatenate(kinds), np.concatenate(similar)
+
+
+def _only_joint(truth: dict, joint: int) -> dict:
+    """The truth as if only this joint had been labelled."""
+    annotations = []
+    for record in truth["annotations"]:
+        points = [0] * len(record["keypoints"])
+        points[3 * joint : 3 * joint + 3] = record["keypoints"][3 * joint : 3 * joint + 3]
+        annotations.append({**record, "keypoints": points, "num_keypoints": int(points[3 * joint + 2] > 0)})
+    return {**truth, "annotations": annotations}
+
+
+def _images(task: Task, diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
+    """Findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs, over
+    objects that are not ignored and detections that reach the threshold."""
+    by_image = defaultdict(list)
+    for one in diagnosed:
+        by_image[one.group.image_id].append(one)
+    images = {}
+    for image_id in task.image_ids:
+        truth, found, similar, wanted, given = [], [], 0.0, 0, 0
+        for one in by_image[image_id]:
+            count = int((one.group.scores >= threshold).sum())
+            taken = one.taken[:count]
+            good = one.compared[:count]
+            similar += float(one.group.similarity[:count][good, taken[good]].sum())
+            wanted += int((~one.group.ignored).sum())
+            given += int((good | (taken < 0)).sum())
+            truth += _truth_findings(one, taken)
+            found += _found_findings(one, count)
+        images[image_id] = ImageFindings(1 - 2 * similar / (wanted + given) if wanted + given else 0.0, truth, found)
+    return images
+
+
+def _truth_findings(one: Diagnosed, taken: np.ndarray) -> List[Finding]:
+    findings, misordered = [], one.misordered()
+    for place, record in enumerate(one.group.truth):
+        if one.group.ignored[place]:
+            findings.append(Finding(record, "crowd, not counted" if one.group.crowd[place] else "no joint labelled, not counted"))
+        elif place in taken:
+            similarity = one.group.similarity[np.flatnonzero(taken == place)[0], place]
+            findings.append(Finding(record, f"found, similarity {similarity:.2f}", "score" if misordered[place] else ""))
+        else:
+            findings.append(Finding(record, "not found", "missed"))
+    return findings
+
+
+def _found_findings(one: Diagnosed, count: int) -> List[Finding]:
+    findings = []
+    for row, record in enumerate(one.group.results[:count]):
+        own = one.taken[row]
+        if own < 0:
+            findings.append(Finding(record, "matches nobody", "background"))
+        elif one.group.ignored[own]:
+            findings.append(Finding(record, "on an object that does not count"))
+        else:
+            joints = [JOINT_KINDS[kind - 1] if kind > 0 else "" for kind in one.kinds[row]]
+            findings.append(Finding(record, f"similarity {one.group.similarity[row, own]:.2f}", "", joints))
+    return findings

@@ -1,0 +1,133 @@
+"""What makes statistics zero or undefined, in words."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Sequence
+
+import numpy as np
+from faster_coco_eval.core import mask
+
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.metrics.matching import Group
+
+_SIGMAS = (0.01, 0.3)  # COCO's go from 0.025 to 0.107
+_DEFAULT = 0.05
+_WEAK = 0.01
+_FOUND = 0.5  # the least similarity or overlap that COCO's statistics take for found
+
+
+def labelled(annotation: dict) -> int:
+    """Number of labelled joints of an annotation."""
+    return sum(v > 0 for v in annotation.get("keypoints", [])[2::3])
+
+
+def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Sequence[str], keypoints: bool) -> List[str]:
+    """Notes on the annotations that count, of ``listed`` in all.
+
+    Args:
+        images: number of evaluated images.
+        keypoints: whether keypoint statistics are wanted.
+    """
+    if not listed:
+        return ["There is not a single annotation: everything is undefined."]
+    if not annotations:
+        return [
+            f"None of the {listed} annotations belongs to the {images} evaluated images and the classes "
+            f"{', '.join(classes)}: everything is undefined. Compare their image_id and category_id with images and categories."
+        ]
+    notes = []
+    counted = [a for a in annotations if not a.get("iscrowd") and (labelled(a) or not keypoints)]
+    if keypoints and not counted:
+        notes.append(
+            f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) and is no crowd: "
+            "keypoint statistics are undefined."
+        )
+    unsized = sum("area" not in a for a in annotations)
+    if unsized:
+        notes.append(
+            f"{unsized} of {len(annotations)} annotations have no 'area': their box's is used, "
+            "which makes keypoint tolerances larger than COCO's."
+        )
+    areas = np.array([a.get("area", a["bbox"][2] * a["bbox"][3]) for a in counted])
+    if counted and areas.max() <= 1:
+        notes.append(
+            f"No annotated area is above 1 square pixel (the largest is {areas.max():g}): "
+            "areas must be in pixels, not in shares of the image."
+        )
+    elif counted:
+        empty = [
+            name for name, low, high in (("medium", 32**2, 96**2), ("large", 96**2, 1e10)) if not ((areas >= low) & (areas <= high)).any()
+        ]
+        notes += [f"No annotated object is {name}, so AP and AR of that size are undefined." for name in empty]
+    return notes
+
+
+def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int]) -> List[str]:
+    """Notes on results against the images and classes that count."""
+    if not results:
+        return ["There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded."]
+    images = [r for r in results if r["image_id"] in set(image_ids)]
+    if not images:
+        return [
+            f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., "
+            f"images {min(image_ids, default='-')}, ..."
+        ]
+    if not any(r["category_id"] in set(category_ids) for r in images):
+        return [
+            f"No result has a category of an evaluated class: results have category_id {results[0]['category_id']}, ..., "
+            f"classes {sorted(category_ids)}."
+        ]
+    notes = []
+    if len(images) < len(results):
+        notes.append(f"{len(results) - len(images)} of {len(results)} results belong to no evaluated image and do not count.")
+    if not any("bbox" in r for r in images):
+        notes.append("The results have no bbox: there are no box statistics, and sizes of detections come from their keypoints.")
+    best = max(r["score"] for r in images)
+    if best < _WEAK:
+        notes.append(f"No score is above {best:.2g}: the network finds nothing it is sure of. Train longer, or check the weights.")
+    return notes
+
+
+def of_places(groups: Iterable[Group]) -> List[str]:
+    """Notes on where detections lie. Groups are looked at only until one of each kind is found."""
+    poses, boxes = [], []
+    for group in groups:
+        counted = ~group.ignored
+        poses.extend(group.similarity[:, counted].ravel())
+        if all("bbox" in result for result in group.results) and group.results and counted.any():
+            truth = [record["bbox"] for record, counts in zip(group.truth, counted) if counts]
+            boxes.extend(np.ravel(mask.iou([record["bbox"] for record in group.results], truth, [0] * len(truth))))
+        if max(poses, default=0) >= _FOUND and max(boxes, default=0) >= _FOUND:
+            return []
+    return [
+        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {max(values):.2g}). Train "
+        "longer; or input size, color, mean, std or the order of keypoints are not those of the training."
+        for what, values in (("keypoint similarity", poses), ("box overlap", boxes))
+        if values and max(values) < _FOUND
+    ]
+
+
+def of_sigmas(keypoints: Keypoints, annotations: Sequence[dict]) -> List[str]:
+    """Notes on tolerances, said in pixels of a person of median size."""
+    areas = [a.get("area", a["bbox"][2] * a["bbox"][3]) for a in annotations if labelled(a)]
+    if not areas:
+        return []
+    root = float(np.sqrt(np.median(areas)))
+    if len(keypoints) > 1 and (keypoints.sigmas == _DEFAULT).all():
+        return [
+            f"keypoints.sigmas is {_DEFAULT} for each joint, the default: a similarity of 0.5 at {_pixels(_DEFAULT, root):.1f} pixels on "
+            "the median object. Set your own; COCO's go from 0.025 for eyes to 0.107 for hips."
+        ]
+    odd: Dict[str, float] = {n: s for n, s in zip(keypoints.names, keypoints.sigmas) if not _SIGMAS[0] <= s <= _SIGMAS[1]}
+    if not odd:
+        return []
+    shown = ", ".join(f"{name} {sigma:g} ({_pixels(sigma, root):.1f} pixels)" for name, sigma in list(odd.items())[:5])
+    return [
+        f"keypoints.sigmas has unusual values: {shown}; in brackets how far off a joint of the median object may be for a similarity of "
+        "0.5. COCO's lie between 0.025 and 0.107."
+    ]
+
+
+def _pixels(sigma: float, root: float) -> float:
+    """Distance at which a joint's similarity is 0.5, on an object of this root of area."""
+    return 2 * sigma * root * float(np.sqrt(2 * np.log(2)))

@@ -1,0 +1,163 @@
+"""Why average precision is lost: the errors of Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose
+Estimation", and what each of them costs.
+
+Detections and annotated objects are matched at an object keypoint similarity of 0.1. With the keypoint similarity s of a joint of a matched
+detection, the joint is, by the nearest of all joints of the same name and of its mirrored partner in the image:
+
+- good: nearest is the object's own, s >= 0.85; jitter: the same with 0.5 <= s < 0.85
+- inversion: nearest is the mirrored partner of the same object, s >= 0.5 with that
+- swap: nearest belongs to another object, s >= 0.5 with that
+- miss: s < 0.5 with all of them
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint_coco.metrics.evaluator import Curves, Task
+from mindpoint_coco.metrics.matching import Group, joint_similarity, match
+
+LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, and a joint, is near, and a joint is right
+UNCOMPARED, RIGHT = -1, 0
+JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
+KINDS = {
+    "miss": f"a joint that is near no joint of its name or its mirrored one (similarity below {JITTER})",
+    "swap": "a joint placed on that of another person",
+    "inversion": "a joint placed on the same person's mirrored one, such as left on right",
+    "jitter": f"a joint near its place, not on it (similarity {JITTER} to {GOOD})",
+    "score": "a person for whom a less similar detection has the higher score",
+    "background": f"a detection that no annotated person matches (similarity {LOCALIZED})",
+    "missed": "an annotated person that no detection matches",
+}
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """A group with its errors.
+
+    Attributes:
+        group: the objects.
+        taken: ``(N,)`` annotated object of each found one, -1 for none.
+        kinds: ``(N, J)`` UNCOMPARED, RIGHT, or 1 plus the position in JOINT_KINDS.
+        near: ``(N, J)`` keypoint similarity with the joint that the kind speaks of.
+    """
+
+    group: Group
+    taken: np.ndarray
+    kinds: np.ndarray
+    near: np.ndarray
+
+    @property
+    def compared(self) -> np.ndarray:
+        """``(N,)`` bool: found objects that match one which is not ignored."""
+        return (self.taken >= 0) & ~np.append(self.group.ignored, True)[self.taken]
+
+    @property
+    def missed(self) -> np.ndarray:
+        """``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
+        return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
+
+    def misordered(self) -> np.ndarray:
+        """``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
+        highest score."""
+        wrong = np.zeros(len(self.group.truth), bool)
+        if not len(self.group.truth):
+            return wrong
+        best = self.group.similarity.argmax(axis=1)
+        for place in np.flatnonzero(~self.group.ignored):
+            rivals = np.flatnonzero((best == place) & (self.group.similarity[:, place] >= JITTER))
+            wrong[place] = len(rivals) > 1 and self.group.similarity[rivals, place].argmax() != 0
+        return wrong
+
+
+def diagnose(group: Group, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagnosed:
+    """Find the errors of a group. ``flip_index``: position of each joint's mirrored partner."""
+    taken = match(group, LOCALIZED)
+    kinds = np.full(group.points.shape[:2], UNCOMPARED)
+    near = np.zeros(group.points.shape[:2])
+    for row in np.flatnonzero(taken >= 0):
+        own = taken[row]
+        if not group.ignored[own]:
+            kinds[row], near[row] = _joint_kinds(group, row, own, sigmas, flip_index)
+    return Diagnosed(group, taken, kinds, near)
+
+
+def _joint_kinds(group: Group, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    others = np.delete(np.arange(len(group.truth)), own)
+    # of equal similarities the first counts: own before own mirrored before others
+    rows = np.concatenate([[own], [own], others, others])
+    mirrored = np.concatenate([[False], [True], np.zeros(len(others), bool), np.ones(len(others), bool)])
+    truth = group.truth_points[rows]
+    truth[mirrored] = truth[mirrored][:, flip_index]
+    similarity = np.where(truth[..., 2] > 0, joint_similarity(group.points[row], truth[..., :2], group.areas[rows], sigmas), -1)
+    nearest, best = similarity.argmax(axis=0), similarity.max(axis=0)
+    kinds = np.select(
+        [best < JITTER, nearest > 1, nearest == 1, best < GOOD],
+        [1 + JOINT_KINDS.index(kind) for kind in ("miss", "swap", "inversion", "jitter")],
+        RIGHT,
+    )
+    return np.where(group.truth_points[own, :, 2] > 0, kinds, UNCOMPARED), best
+
+
+def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) -> List[dict]:
+    """The group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a miss to
+    0.5, inversions and swaps to the similarity that they had with the wrong joint."""
+    group, results = diagnosed.group, [dict(record) for record in diagnosed.group.results]
+    wrong = np.isin(diagnosed.kinds, [1 + JOINT_KINDS.index(kind) for kind in kinds if kind in JOINT_KINDS])
+    aim = np.where(diagnosed.kinds == 1 + JOINT_KINDS.index("jitter"), GOOD, np.maximum(diagnosed.near, JITTER))
+    for row in np.flatnonzero(wrong.any(axis=1)):
+        own, joints = diagnosed.taken[row], wrong[row]
+        away = 2 * sigmas * np.sqrt(-2 * np.log(aim[row]) * group.areas[own])
+        points = np.array(results[row]["keypoints"], np.float64).reshape(-1, 3)
+        points[joints, 0] = (group.truth_points[own, :, 0] + away)[joints]
+        points[joints, 1] = group.truth_points[own, joints, 1]
+        results[row]["keypoints"] = points.ravel().tolist()
+    if "score" in kinds:
+        points = np.array([record["keypoints"] for record in results], np.float64).reshape(len(results), len(sigmas), 3)[..., :2]
+        for record, score in zip(results, _best_similarity(replace(group, points=points), sigmas)):
+            record["score"] = float(score)
+    if "background" in kinds:
+        results = [record for record, taken in zip(results, diagnosed.taken) if taken >= 0]
+    return results
+
+
+def _best_similarity(group: Group, sigmas: np.ndarray) -> np.ndarray:
+    """``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
+    chosen = np.flatnonzero(~group.ignored)
+    if not len(chosen):
+        return np.zeros(len(group.points))
+    truth = group.truth_points[chosen]
+    labelled = truth[..., 2] > 0
+    each = joint_similarity(group.points[:, None], truth[None, ..., :2], group.areas[chosen][None], sigmas)
+    return (np.where(labelled, each, 0).sum(axis=2) / labelled.sum(axis=1)).max(axis=1)
+
+
+def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
+    """How often each of KINDS occurs: joints for the first four, objects for the others."""
+    kinds = np.concatenate([one.kinds.ravel() for one in diagnosed] or [np.zeros(0)])
+    found = {kind: int((kinds == 1 + place).sum()) for place, kind in enumerate(JOINT_KINDS)}
+    found["score"] = sum(int(one.misordered().sum()) for one in diagnosed)
+    found["background"] = sum(int((one.taken < 0).sum()) for one in diagnosed)
+    found["missed"] = sum(int(one.missed.sum()) for one in diagnosed)
+    return found
+
+
+def impact(diagnosed: Sequence[Diagnosed], task: Task) -> List[Tuple[str, Curves, Curves]]:
+    """For each of KINDS the curves with this error alone put right, and with this and all before it."""
+    rows, before = [], []
+    for kind in KINDS:
+        before.append(kind)
+        rows.append((kind, _curves(diagnosed, task, [kind]), _curves(diagnosed, task, before)))
+    return rows
+
+
+def _curves(diagnosed: Sequence[Diagnosed], task: Task, kinds: Sequence[str]) -> Curves:
+    results = [record for one in diagnosed for record in corrected(one, kinds, task.sigmas)]
+    truth = task.truth
+    if "missed" in kinds:
+        lost = {record["id"] for one in diagnosed for record, gone in zip(one.group.truth, one.missed) if gone}
+        truth = {**truth, "annotations": [record for record in truth["annotations"] if record["id"] not in lost]}
+    return task.curves("keypoints", results, truth)

@@ -1,0 +1,90 @@
+"""Random change of colours."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import cv2
+import numpy as np
+
+from mindpoint.contracts.data import Transform
+from mindpoint.contracts.image import Sample
+from mindpoint.errors import ConfigError
+
+# blue, green, red: the weights of OpenCV's BGR2GRAY
+_GREY = np.array([0.114, 0.587, 0.299])
+
+
+class ColorAugment(Transform):
+    """Random brightness, contrast and saturation in random order, then lighting noise along the colours' principal axes.
+
+    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` that one's
+    mean, both of the image as it came, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast
+    ``alpha I + (1 - alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds
+    ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is clipped: values may leave 0..1.
+    All of it together is one affine map of a pixel's colour, which is what runs.
+
+    Args:
+        brightness, contrast, saturation: ``v`` of each, 0..1.
+        lighting: standard deviation of the noise along each axis, in eigenvalues.
+        eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default
+            those of COCO.
+
+    Raises:
+        ConfigError: a value out of range.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.4,
+        lighting: float = 0.1,
+        eigenvalues: Sequence[float] = (0.2141788, 0.01817699, 0.00341571),
+        eigenvectors: Sequence[Sequence[float]] = (
+            (-0.58752847, -0.69563484, 0.41340352),
+            (-0.5832747, 0.00994535, -0.81221408),
+            (-0.56089297, 0.71832671, 0.41158938),
+        ),
+    ) -> None:
+        for name, value in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
+            if not 0 <= value <= 1:
+                raise ConfigError(f"ColorAugment.{name}: {value} is not in 0..1")
+        if lighting < 0:
+            raise ConfigError(f"ColorAugment.lighting: {lighting} must not be negative")
+        self.variations = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+        self.lighting = lighting
+        self.eigenvalues, self.eigenvectors = np.array(eigenvalues, np.float64), np.array(eigenvectors, np.float64)
+        if self.eigenvalues.shape != (3,) or self.eigenvectors.shape != (3, 3):
+            raise ConfigError("ColorAugment: eigenvalues must be three numbers and eigenvectors three rows of three")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with another ``color``; the pixels stay."""
+        steps = [(name, 1 + rng.uniform(-v, v)) for name, v in self.variations.items()]
+        rng.shuffle(steps)
+        noise = self.eigenvectors @ (self.eigenvalues * rng.normal(0.0, self.lighting, 3))
+        mean = np.array(cv2.mean(sample.image)[:3]) / (255.0 if sample.image.dtype == np.uint8 else 1.0)
+        if sample.color_matrix is not None:
+            mean = sample.color_matrix @ [*mean, 1]
+        return sample.recolored(color_map(steps, noise, float(_GREY @ mean)))
+
+
+def color_map(steps: Sequence[tuple], noise: np.ndarray, grey_mean: float) -> np.ndarray:
+    """Matrix ``(3, 4)`` float64 that takes a pixel's colour in 0..1 through all steps.
+
+    Every step keeps the form ``image * own + grey * shared + constant``.
+
+    Args:
+        steps: pairs of ``brightness``, ``contrast`` or ``saturation`` and its alpha, in the order of application.
+        noise: ``(3,)`` what lighting adds.
+        grey_mean: mean of the grey image, 0..1.
+    """
+    own, shared, constant = 1.0, 0.0, 0.0
+    for name, alpha in steps:
+        own, shared, constant = own * alpha, shared * alpha, constant * alpha
+        if name == "saturation":
+            shared += 1 - alpha
+        elif name == "contrast":
+            constant += (1 - alpha) * grey_mean
+    linear = own * np.eye(3) + shared * _GREY
+    return np.concatenate([linear, (constant + noise)[:, None]], axis=1)

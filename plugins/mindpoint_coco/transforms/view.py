@@ -1,0 +1,136 @@
+"""The window of the image that the network sees while training, and the change of image and objects to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from mindpoint.contracts.data import Transform
+from mindpoint.contracts.image import InputSpec, Objects, Sample, View, letterbox_size
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError
+
+
+def window_view(width: int, center: Tuple[float, float], extent: float, rotation: float = 0.0, mirror: bool = False) -> View:
+    """The view of a window given in the image as it is on disk.
+
+    Args:
+        width: of the image in pixels.
+        center: of the window, before mirroring.
+        extent: width of the window in pixels.
+        rotation: degrees.
+        mirror: whether the image is mirrored first; pixel ``x`` becomes ``width - 1 - x``.
+    """
+    x, y = float(center[0]), float(center[1])
+    return View(crop_center=(width - x - 1 if mirror else x, y), crop_size=float(extent), rotation=float(rotation), mirror=bool(mirror))
+
+
+def mirror_objects(objects: Objects, width: int, keypoints: Keypoints) -> Objects:
+    """The objects in the mirrored image of that width; paired joints change places."""
+    boxes = objects.boxes.copy()
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]] - 1
+    points = objects.keypoints[:, keypoints.flip_index]
+    points[..., 0] = width - points[..., 0] - 1
+    return replace(objects, boxes=boxes, keypoints=points)
+
+
+def apply_view(sample: Sample, view: View, input_spec: InputSpec, keypoints: Keypoints) -> Sample:
+    """Show the part of the image that ``view`` describes on a raster of the network's input size.
+
+    Bilinear interpolation, zeros outside the image. Objects are mirrored with the image and otherwise stay in image pixels.
+    """
+    image, objects = sample.image, sample.objects
+    if view.mirror:
+        objects = mirror_objects(objects, image.shape[1], keypoints)
+        image = cv2.flip(image, 1)
+    height, width = input_spec.size
+    raster = cv2.warpAffine(image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
+    return replace(sample, image=raster, objects=objects, view=view)
+
+
+def crop_border(border: int, size: int) -> int:
+    """Distance that a crop centre keeps from the edges of an image side: ``border``, halved until less than half the side."""
+    divisor = 1
+    while size - border // divisor <= border // divisor:
+        divisor *= 2
+    return border // divisor
+
+
+class RandomView(Transform):
+    """Cuts a random window out of the image and sets the sample's view.
+
+    Args:
+        mode: how the window is chosen. ``crop``: a factor of ``crop_scales`` times the whole image's extent, the centre uniform over the
+            pixels at least ``crop_border`` from the edges (the official default). ``shift``: the whole image, its centre moved and its
+            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``none``: the whole image, nothing random, never
+            turned or mirrored; to have only these, take ``shift`` with ``shift`` and ``scale`` 0.
+        crop_scales: the factors, equally likely.
+        crop_border: in image pixels; halved for small images until less than half the side.
+        shift: standard deviation of the centre's move in extents, clipped at two of them.
+        scale: standard deviation of the extent's factor around 1, clipped at one of them.
+        rotation: standard deviation of the angle in degrees, clipped at two of them.
+        rotation_probability: how often the image is turned at all.
+        flip: probability of mirroring.
+
+    Raises:
+        ConfigError: an unknown mode or a value out of range.
+    """
+
+    def __init__(
+        self,
+        keypoints: Keypoints,
+        input_spec: InputSpec,
+        mode: Literal["crop", "shift", "none"] = "crop",
+        crop_scales: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
+        crop_border: int = 128,
+        shift: float = 0.1,
+        scale: float = 0.4,
+        rotation: float = 0.0,
+        rotation_probability: float = 0.0,
+        flip: float = 0.5,
+    ) -> None:
+        if mode not in ("crop", "shift", "none"):
+            raise ConfigError(f"RandomView.mode: '{mode}' is none of 'crop', 'shift', 'none'")
+        if not crop_scales or min(crop_scales) <= 0:
+            raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} must be one or more positive numbers")
+        if not 0 <= scale < 1:
+            raise ConfigError(f"RandomView.scale: {scale} must be at least 0 and below 1")
+        for name, value in (("crop_border", crop_border), ("shift", shift), ("rotation", rotation)):
+            if value < 0:
+                raise ConfigError(f"RandomView.{name}: {value} must not be negative")
+        for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
+            if not 0 <= value <= 1:
+                raise ConfigError(f"RandomView.{name}: {value} is no probability between 0 and 1")
+        self.keypoints, self.input_spec, self.mode = keypoints, input_spec, mode
+        self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
+        self.shift, self.scale = shift, scale
+        self.rotation, self.rotation_probability, self.flip = rotation, rotation_probability, flip
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        height, width = sample.image.shape[:2]
+        return apply_view(sample, self.draw(width, height, rng), self.input_spec, self.keypoints)
+
+    def draw(self, width: int, height: int, rng: np.random.Generator) -> View:
+        """A random view of an image of that size in pixels."""
+        extent = letterbox_size(width, height, self.input_spec.size)
+        x, y = width / 2, height / 2
+        if self.mode == "none":
+            return window_view(width, (x, y), extent)
+        if self.mode == "crop":
+            extent *= rng.choice(self.crop_scales)
+            across, down = crop_border(self.crop_border, width), crop_border(self.crop_border, height)
+            x, y = rng.integers(across, width - across), rng.integers(down, height - down)
+        else:
+            x += extent * _clipped_normal(rng, self.shift, 2)
+            y += extent * _clipped_normal(rng, self.shift, 2)
+            extent *= 1 + _clipped_normal(rng, self.scale, 1)
+        rotation = _clipped_normal(rng, self.rotation, 2) if rng.random() < self.rotation_probability else 0.0
+        return window_view(width, (x, y), extent, rotation, rng.random() < self.flip)
+
+
+def _clipped_normal(rng: np.random.Generator, deviation: float, limit: float) -> float:
+    """A normal deviate, clipped at ``limit`` standard deviations."""
+    return deviation * float(np.clip(rng.standard_normal(), -limit, limit))

@@ -1,0 +1,1 @@
+"""Drawn people as a data set."""

@@ -1,0 +1,221 @@
+"""Built-in data: people drawn by rule."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.keypoints import Keypoints
+from mindpoint.errors import ConfigError
+from mindpoint_synthetic.background import Stool, finish, paint_background
+from mindpoint_synthetic.drawing import Drawing, LABELS_EACH, draw
+from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, Figure, JOINTS, sample_figure
+from mindpoint_synthetic.outfit import cloth, sample_outfit
+
+_CATEGORY = "person"
+_MARGIN = 0.1  # of the standing height: how far a body reaches beyond its joints
+_FEWEST_SEEN = 5  # joints; a figure of which less is seen is left out of the picture
+
+
+class _Person(NamedTuple):
+    drawing: Drawing
+    stool: Optional[Stool]
+
+
+class SyntheticPeople(Dataset):
+    """Drawn people in cluttered scenes, for trying things out without data.
+
+    Pixels and annotations are a function of (seed, index). Nothing is kept but the annotations, once asked for. Boxes are tight around the
+    pixels of a person that can be seen, areas count these pixels. Joints have COCO's visibility: 2 seen; 1 hidden by a
+    body, where a neighbouring joint is seen; 0 outside of the image, on the far side of the head, or deeply hidden. Coordinates
+    are rounded to 1/100 pixel.
+
+    Args:
+        count: number of images.
+        seed: another seed gives other images.
+        keypoints: the joints to annotate, by COCO's names, any subset in any order.
+        classes: category names; ``person`` must be one.
+        size: height and width of the images in pixels.
+        people: least and most people an image; fewer where there is no room.
+        actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
+        facing: which way they may look: front, side, back. All by default.
+        arms: how they may hold their arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
+            them.
+        height: least and most standing height of a person relative to the image's height (or 1.4 times its width if that is less).
+
+    Raises:
+        ConfigError: a joint that the figures do not have, no class ``person``, a value out of range.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        keypoints: Keypoints,
+        classes: Sequence[str],
+        size: Sequence[int] = (256, 256),
+        people: Sequence[int] = (1, 4),
+        height: Sequence[float] = (0.35, 0.85),
+        actions: Sequence[str] = tuple(ACTIONS),
+        facing: Sequence[str] = tuple(FACINGS),
+        arms: Sequence[str] = tuple(ARMS),
+    ) -> None:
+        unknown = [name for name in keypoints.names if name not in JOINTS]
+        if unknown:
+            raise ConfigError(
+                f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
+            )
+        if _CATEGORY not in classes:
+            raise ConfigError(f"classes: SyntheticPeople draws '{_CATEGORY}', which is not among {', '.join(classes)}")
+        _check("count", count >= 1, count, "a positive number")
+        _check("seed", seed >= 0, seed, "0 or a positive number")
+        _check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
+        _check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
+        _check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
+        for name, chosen, known in (("actions", actions, ACTIONS), ("facing", facing, FACINGS), ("arms", arms, ARMS)):
+            _check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
+        self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
+        self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
+        self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
+        self._columns = [JOINTS.index(name) for name in keypoints.names]
+        self._ground_truth: Optional[dict] = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        rng, people, objects = self._scene(index)
+        image = paint_background(rng, self.size)
+        for person in people:
+            if person.stool is not None:
+                person.stool.paint(image)
+            person.drawing.paint(image)
+        return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
+
+    def ground_truth(self) -> dict:
+        """All annotations as a COCO dictionary; without ``segmentation``. Categories are numbered from 1 in the order of ``classes``."""
+        if self._ground_truth is None:
+            annotations: List[dict] = []
+            for index in range(self.count):
+                annotations += self._records(index, len(annotations))
+            self._ground_truth = {
+                "images": [
+                    {"id": index + 1, "file_name": f"{index + 1:012d}.png", "height": self.size[0], "width": self.size[1]}
+                    for index in range(self.count)
+                ],
+                "annotations": annotations,
+                "categories": [self._category(label, name) for label, name in enumerate(self.classes)],
+            }
+        return self._ground_truth
+
+    def _category(self, label: int, name: str) -> dict:
+        skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
+        return {"id": label + 1, "name": name, "supercategory": name, "keypoints": list(self.keypoints.names), "skeleton": skeleton}
+
+    def _records(self, index: int, before: int) -> List[dict]:
+        """COCO annotations of one image; ``before`` is the number of annotations of earlier images."""
+        objects = self._scene(index)[2]
+        records = []
+        for box, joints, area in zip(objects.boxes, objects.keypoints, objects.areas):
+            left, top, right, bottom = box.tolist()
+            records.append(
+                {
+                    "id": before + len(records) + 1,
+                    "image_id": index + 1,
+                    "category_id": self.classes.index(_CATEGORY) + 1,
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": float(area),
+                    "iscrowd": 0,
+                    "num_keypoints": int((joints[:, 2] > 0).sum()),
+                    "keypoints": [number for x, y, v in joints.tolist() for number in (round(x, 2), round(y, 2), int(v))],
+                }
+            )
+        return records
+
+    def _scene(self, index: int) -> Tuple[np.random.Generator, List[_Person], Objects]:
+        """The people of an image, farthest first, what is annotated of them, and the generator for all else."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"image {index} of {self.count}")
+        rng = np.random.default_rng((self.seed, index))
+        people = self._place(rng)
+        while True:
+            labels = np.zeros(self.size, np.int16)
+            for number, person in enumerate(people):
+                if person.stool is not None:
+                    person.stool.mark(labels)
+                person.drawing.mark(labels, number)
+            visibility = [person.drawing.visibility(labels, number) for number, person in enumerate(people)]
+            clear = [(seen == 2).sum() >= _FEWEST_SEEN for seen in visibility]
+            if all(clear):
+                return rng, people, self._objects(people, visibility, labels)
+            people = [person for person, keep in zip(people, clear) if keep]
+
+    def _place(self, rng: np.random.Generator) -> List[_Person]:
+        """Sample people and find room for them, nearest (largest) first; return them farthest first."""
+        rows, columns = self.size
+        scales = rng.uniform(*self.height, rng.integers(self.people[0], self.people[1] + 1)) * min(rows, 1.4 * columns)
+        people: List[_Person] = []
+        taken: List[np.ndarray] = []
+        for scale in sorted(scales, reverse=True):
+            figure = sample_figure(rng, self.actions, self.facing, self.arms)
+            extent = _extent(figure) * scale
+            cut_off = rng.random() < 0.12
+            for _ in range(12):
+                origin = self._origin(rng, extent, cut_off)
+                box = extent + np.tile(origin, 2)
+                if all(_overlap(box, other) < 0.4 for other in taken):
+                    break
+            else:
+                continue
+            taken.append(box)
+            people.append(_Person(draw(figure, sample_outfit(rng), scale, origin), _stool(rng, figure, scale, origin)))
+        return people[::-1]
+
+    def _origin(self, rng: np.random.Generator, extent: np.ndarray, cut_off: bool) -> np.ndarray:
+        """Where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
+        span = extent[2:] - extent[:2]
+        least = -extent[:2] - 0.06 * span
+        most = np.array(self.size[::-1]) - extent[2:] + (0.35 if cut_off else 0.03) * span
+        return least + rng.random(2) ** (1.0, 0.6) * np.maximum(most - least, 0)
+
+    def _objects(self, people: List[_Person], visibility: List[np.ndarray], labels: np.ndarray) -> Objects:
+        owner = labels // LABELS_EACH
+        boxes, joints, areas = np.zeros((len(people), 4), np.float32), np.zeros((len(people), len(JOINTS), 3), np.float32), []
+        for number, person in enumerate(people):
+            mask = owner == number + 1
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+            areas.append(np.count_nonzero(mask))
+            joints[number, :, :2] = np.round(person.drawing.joints, 2)
+            joints[number, :, 2] = visibility[number]
+        joints[joints[:, :, 2] == 0] = 0
+        label = np.full(len(people), self.classes.index(_CATEGORY), np.int64)
+        return Objects(boxes, joints[:, self._columns], label, np.array(areas, np.float32), np.zeros(len(people), bool))
+
+
+def _check(name: str, good: bool, value: object, wanted: str) -> None:
+    if not good:
+        raise ConfigError(f"SyntheticPeople: {name} is {value}; it must be {wanted}")
+
+
+def _extent(figure: Figure) -> np.ndarray:
+    """Left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
+    points = np.stack([*figure.points.values(), figure.head.origin])[:, :2]
+    return np.concatenate([points.min(axis=0) - _MARGIN * np.array([0.4, 0.8]), points.max(axis=0) + _MARGIN * np.array([0.4, 0.2])])
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Shared area of two boxes as a share of the smaller one."""
+    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
+    return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))
+
+
+def _stool(rng: np.random.Generator, figure: Figure, scale: float, origin: np.ndarray) -> Optional[Stool]:
+    if not figure.seated:
+        return None
+    half, under, floor = rng.uniform(0.1, 0.16), 0.05, max(max(point[1] for point in figure.points.values()), 0.1)
+    corners = np.tile(origin, 2) + scale * np.array([-half, under, half, floor])
+    return Stool(tuple(corners.astype(int).tolist()), cloth(rng))
