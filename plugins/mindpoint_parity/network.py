@@ -8,7 +8,7 @@ from typing import List, Mapping
 import mindspore as ms
 import numpy as np
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
 from mindpoint.errors import WeightsError
 from mindpoint.runtime import device

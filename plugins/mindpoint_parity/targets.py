@@ -9,7 +9,7 @@ from typing import Dict, List
 import numpy as np
 
 from mindpoint.contracts.image import InputSpec, letterbox_size
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco import CocoKeypoints
 from mindpoint_parity.comparison import Comparison
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets

@@ -10,7 +10,7 @@ from typing import Optional, Sequence
 import cv2
 
 from mindpoint.config import load_config
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import atomic_folder
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import track

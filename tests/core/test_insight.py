@@ -336,7 +336,7 @@ class TestOverfit:
         passed, text = overfit.verdict(trainer)
         assert passed and text.startswith("overfit: passed. accuracy is 1.000 on 4 images after 30 steps")
         config = load_config(str(tmp_path)).data
-        assert "transforms" not in config["data"]["train"] and config["data"]["val"]["images"] == 4
+        assert "transforms" not in config["data"]["train"] and config["data"]["val"]["max_images"] == 4
         assert records(tmp_path)[0]["step"] == 1 and (tmp_path / "pictures" / "epoch-0030.jpg").is_file()
 
     def test_failed(self, toy, tmp_path):

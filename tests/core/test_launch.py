@@ -166,8 +166,8 @@ if rank == 1:
     os.kill(int(open("pids").read()), 0)
 else:
     tell_pid()
-from mindpoint.launch import worker
-worker.run(lambda: 0)"""
+from mindpoint.launch import process
+process.run(lambda: 0)"""
     launch.run(job(tmp_path, body))
     assert all_end(pids(1))
 

@@ -228,7 +228,7 @@ def test_rules():
     with pytest.raises(ConfigError, match="train.freeze: no parameter's name begins with 'neck'; names begin with backbone.conv"):
         match_parameters(names, ["neck"], "train.freeze")
     with pytest.raises(ConfigError, match="is no regular expression"):
-        chosen(
+        match_parameters(
             names,
             [
                 "(",

@@ -3,7 +3,7 @@ import pytest
 
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import Objects, View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.visual.draw import draw, draw_heatmap, draw_objects, grid
 
 PAIR = Keypoints(["a", "b"], skeleton=[("a", "b")], colors=[(0, 0, 200), (200, 0, 0)])

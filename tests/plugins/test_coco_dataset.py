@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco import CocoKeypoints
 from mindpoint.storage.images import read_image

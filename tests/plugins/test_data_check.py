@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mindpoint.cli.main import main
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco import CocoKeypoints
 from mindpoint_coco.datasets.coco_check import check_content, mended
 from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mindpoint.cli.main import main
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.data_command.stats import panels
 from mindpoint_coco.datasets.statistics import statistics
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.image import InputSpec, Objects, Sample, View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder, average_mirrored, decode_maps
 from mindpoint_parity import decode as parity

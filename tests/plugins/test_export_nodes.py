@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.native.exporting import Export
 from mindpoint.inference.decoded import DecodedOutputs, with_size
 from mindpoint.contracts.onnx_graph import OnnxGraph

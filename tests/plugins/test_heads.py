@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
 from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError

@@ -7,7 +7,7 @@ from crowds import crowded
 
 from mindpoint.contracts.data import Metric
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_parity import evaluation as parity

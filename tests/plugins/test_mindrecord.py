@@ -20,7 +20,7 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.data.build import build_dataset, build_metric, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import DataError, OutputError

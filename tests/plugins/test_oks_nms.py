@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.decoders.oks_nms import oks_nms

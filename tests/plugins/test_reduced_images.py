@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import decode_image, read_bytes, reduction_of
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.datasets.coco import CocoKeypoints

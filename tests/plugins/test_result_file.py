@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.metrics.result_file import check_results, read_results

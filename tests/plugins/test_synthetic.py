@@ -12,7 +12,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from mindpoint.cli.main import main
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_coco.datasets.coco import CocoKeypoints
 from mindpoint_synthetic.people import SyntheticPeople
@@ -24,7 +24,7 @@ ALL = Keypoints(JOINTS, SKELETON)
 J = {name: index for index, name in enumerate(JOINTS)}
 HASH = """
 import hashlib, json
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 from mindpoint_synthetic.figure import JOINTS
 data = SyntheticPeople(6, 3, Keypoints(JOINTS), ["person"], size=(96, 128))

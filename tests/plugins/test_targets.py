@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.image import InputSpec, Objects, Sample, View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_parity import targets as parity

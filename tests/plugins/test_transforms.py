@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points, letterbox_size
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_coco.transforms.color import ColorAugment, color_map
 from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, mirror_objects, window_view

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
 from mindpoint.errors import WeightsError
 from mindpoint_centernet.backbones.resnet import ResNet

@@ -8,7 +8,7 @@ import numpy as np
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 
 
 class RandomImages(Dataset):

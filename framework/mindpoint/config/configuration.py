@@ -15,7 +15,7 @@ from mindpoint.config.schema import Named, ROOT, Section, Slot
 from mindpoint.config.text import to_text
 from mindpoint.config.walk import kind_at, without_nulls
 from mindpoint.contracts.image import InputSpec
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, MindpointError
 from mindpoint.registry import registry, signature_of
 

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 from mindpoint.contracts.image import InputSpec
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 
 
 def _key(rule: Callable[[object], bool], text: str, default: object = MISSING, **metadata: object) -> object:

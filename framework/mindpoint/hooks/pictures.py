@@ -8,7 +8,7 @@ import numpy as np
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import Sample
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import make_folder
 from mindpoint.storage.images import write_image
 from mindpoint.errors import ConfigError

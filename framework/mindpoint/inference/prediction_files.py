@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, 
 import cv2
 import numpy as np
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import atomic_write
 from mindpoint.storage.images import write_image
 from mindpoint.inference.sources import Source

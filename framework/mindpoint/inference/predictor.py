@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 import numpy as np
 
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.inference.open import open_model
 from mindpoint.inference.sources import Frame, Source, find_sources, frames_of, to_image
 from mindpoint.errors import ConfigError, DataError

@@ -12,7 +12,7 @@ from typing import Dict, List, Sequence
 
 from mindpoint._version import __version__
 from mindpoint.contracts.analysis import Analysis, Cell, Table
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import write_text
 from mindpoint.report.charts import svg_chart
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import Objects, View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 
 Color = Tuple[int, int, int]
 _GREY: Color = (160, 160, 160)

@@ -18,7 +18,7 @@ import numpy as np
 from mindpoint.contracts.data import Decoder
 from mindpoint.contracts.detections import Detections
 from mindpoint.contracts.image import View
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.decoders.oks_nms import oks_nms

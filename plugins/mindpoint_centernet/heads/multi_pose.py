@@ -8,7 +8,7 @@ from mindspore import nn
 from mindspore.common.initializer import Constant, initializer
 
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.contracts.parts import Head
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.layers import conv

@@ -9,7 +9,7 @@ import numpy as np
 
 from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.targets.gaussian import RADIUS_RULES, gaussian, gaussian32, gaussian_radius, sigma_of, stamp, window
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mindpoint.contracts.image import InputSpec
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import read_image
 from mindpoint.inference.detector import Model
 from mindpoint.errors import MindpointError

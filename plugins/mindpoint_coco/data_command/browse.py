@@ -11,7 +11,7 @@ from mindpoint_coco.data_command.command import add_data, chosen_splits
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
     from mindpoint.contracts.image import View
-    from mindpoint.contracts.keypoints import Keypoints
+    from mindpoint_coco.keypoints import Keypoints
     from mindpoint.data.samples import TrainingSamples
     from mindpoint_coco.data_command.page import Shown
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mindpoint.contracts.image import Objects, Sample
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.visual.draw import captioned, draw_objects, grid
 from mindpoint_coco.transforms.view import mirror_objects
 

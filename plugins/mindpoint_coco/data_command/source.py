@@ -11,7 +11,7 @@ import numpy as np
 
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import read_image
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry

@@ -11,7 +11,7 @@ from mindpoint_coco.data_command.command import add_data
 if TYPE_CHECKING:
     import numpy as np
 
-    from mindpoint.contracts.keypoints import Keypoints
+    from mindpoint_coco.keypoints import Keypoints
     from mindpoint.visual.charts import Panel
     from mindpoint_coco.datasets.statistics import Statistics
 

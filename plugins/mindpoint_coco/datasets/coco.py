@@ -9,7 +9,7 @@ import numpy as np
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import read_bytes
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco_file import class_labels, read_annotations, short_name

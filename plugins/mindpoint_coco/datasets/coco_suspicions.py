@@ -6,7 +6,7 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco_file import few, finite
 
 _FEWEST = 20  # people that a suspicion must rest on

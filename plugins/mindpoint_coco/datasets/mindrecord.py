@@ -12,7 +12,7 @@ import numpy as np
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Objects, Sample
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco_file import class_labels, few, short_name
 from mindpoint_coco.datasets.mindrecord_file import Shard, unpack_whole

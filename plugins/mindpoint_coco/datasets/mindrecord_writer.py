@@ -16,7 +16,7 @@ from mindspore.mindrecord import FileWriter
 
 from mindpoint._version import __version__
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import atomic_folder
 from mindpoint.errors import DataError, OutputError
 from mindpoint.runtime.progress import track

@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco_check import check_content, mended
 
 _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges

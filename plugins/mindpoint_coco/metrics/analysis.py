@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Line, Table
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.errors import Diagnosed, JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import Group, groups, joint_similarity, match

@@ -9,7 +9,7 @@ import numpy as np
 from mindpoint.contracts.analysis import Analysis
 from mindpoint.contracts.data import Metric
 from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics import diagnosis, result_file
 from mindpoint_coco.metrics.analysis import analyse

@@ -7,7 +7,7 @@ from typing import Dict, Iterable, List, Sequence
 import numpy as np
 from faster_coco_eval.core import mask
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.matching import Group
 
 _SIGMAS = (0.01, 0.3)  # COCO's go from 0.025 to 0.107

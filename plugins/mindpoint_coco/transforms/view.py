@@ -10,7 +10,7 @@ import numpy as np
 
 from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Objects, Sample, View, letterbox_size
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 
 

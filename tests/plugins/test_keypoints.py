@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mindpoint.contracts.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 
 
