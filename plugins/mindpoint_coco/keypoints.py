@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from mindpoint.contracts.fields import Field, Points, spread_hues
 from mindpoint.errors import ConfigError
 
 Joint = Union[int, str]
@@ -40,8 +40,6 @@ class Keypoints:
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the class is frozen
         put("names", tuple(str(name) for name in self.names))
-        if not self.names:
-            raise ConfigError("keypoints.names is empty; name at least one joint")
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
             raise ConfigError(f"keypoints.names: {', '.join(repeated)} stands more than once")
@@ -53,13 +51,30 @@ class Keypoints:
         put("sigmas", np.array(self._one_each(sigmas, "sigmas"), np.float64))
         if not (np.isfinite(self.sigmas).all() and (self.sigmas > 0).all()):
             raise ConfigError("keypoints.sigmas: every value must be a positive number")
-        colors = self._spread_hues() if self.colors is None else self.colors
+        colors = spread_hues(len(self.names)) if self.colors is None else self.colors
         put("colors", tuple(tuple(int(c) for c in color) for color in self._one_each(colors, "colors")))
         if any(len(color) != 3 for color in self.colors):
             raise ConfigError("keypoints.colors: each colour has three numbers: blue, green, red")
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def annotated(self) -> Points:
+        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint."""
+        return self._points(entries=3, seen=2)
+
+    def found(self) -> Tuple[Field, ...]:
+        """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint was taken
+        from a joint heatmap and not from the object's regression."""
+        return (
+            self._points(entries=2),
+            Field("keypoint_scores", (len(self),), of="keypoints", key="score"),
+            Field("from_heatmap", (len(self),), "bool", of="keypoints"),
+        )
+
+    def _points(self, **options: int) -> Points:
+        looks = {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors}
+        return Points("keypoints", len(self), **looks, **options)
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):
@@ -96,8 +111,3 @@ class Keypoints:
         if len(values) != len(self.names):
             raise ConfigError(f"keypoints.{where}: {len(values)} values for {len(self.names)} joints")
         return values
-
-    def _spread_hues(self) -> List[Tuple[int, int, int]]:
-        count = len(self.names)
-        rgb = (colorsys.hsv_to_rgb(joint / count, 0.85, 1.0) for joint in range(count))
-        return [(int(255 * b), int(255 * g), int(255 * r)) for r, g, b in rgb]

@@ -8,9 +8,9 @@ from typing import Dict, List
 import numpy as np
 
 from mindpoint.config import load_config
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.image import View
-from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps, to_image
+from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps
 from mindpoint_parity.comparison import Comparison
 
 TOLERANCE = 1e-4
@@ -48,7 +48,7 @@ def _check_case(case: str, stored: Dict[str, np.ndarray], flip_index: np.ndarray
     height, width = maps["hm"].shape[1:]
     if "post" in stored:
         view = View(crop_center=tuple(stored["post_center"].tolist()), crop_size=float(stored["post_scale"]))
-        placed = columns(to_image(decode_maps(maps), view, width, height))
+        placed = columns(decode_maps(maps).transform(view.motion_to_image(width, height)))
         rows.append(Comparison("post-process", f"{case}/post", row_error(placed, stored["post"]), TOLERANCE))
     if "dets_flip" in stored:
         mirrored = {name: stored[f"flipped_{name}"][None] for name in maps}

@@ -7,7 +7,8 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_synthetic.background import Stool, finish, paint_background
@@ -81,6 +82,7 @@ class SyntheticPeople(Dataset):
         self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
         self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
         self._columns = [JOINTS.index(name) for name in keypoints.names]
+        self.fields = (keypoints.annotated(),)
         self._ground_truth: Optional[dict] = None
 
     def __len__(self) -> int:
@@ -193,7 +195,8 @@ class SyntheticPeople(Dataset):
             joints[number, :, 2] = visibility[number]
         joints[joints[:, :, 2] == 0] = 0
         label = np.full(len(people), self.classes.index(_CATEGORY), np.int64)
-        return Objects(boxes, joints[:, self._columns], label, np.array(areas, np.float32), np.zeros(len(people), bool))
+        values = {"keypoints": joints[:, self._columns]}
+        return Objects(boxes, label, np.array(areas, np.float32), fields=self.fields, values=values)
 
 
 def _check(name: str, good: bool, value: object, wanted: str) -> None:

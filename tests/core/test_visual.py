@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import Objects, View
+from mindpoint.contracts.instances import Detections, Objects
+from mindpoint.contracts.image import View
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.visual.draw import draw, draw_heatmap, draw_objects, grid
 

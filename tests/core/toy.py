@@ -9,11 +9,14 @@ from typing import Optional
 import numpy as np
 from mindspore import nn
 
-from mindpoint.contracts.data import Dataset, Decoder, Metric, TargetEncoder, Transform
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.instances import Detections, Objects
+from mindpoint.contracts.fields import Points
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.hook import Hook, POINTS
-from mindpoint.contracts.image import Objects, Sample, View
+from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.parts import Backbone, Head, Loss
 from mindpoint.errors import DataError
 from mindpoint.runtime import distributed
@@ -73,7 +76,7 @@ class Spots(Dataset):
             image[:] = np.nan
         image = image if index == self.nan else (image * 255).astype(np.uint8)
         box = np.array([[column, row, column + CELL, row + CELL]], np.float32)
-        objects = Objects(box, box[:, None, :3] * 0 + 1, np.zeros(1, np.int64), np.full(1, 16.0, np.float32), np.zeros(1, bool))
+        objects = Objects(box, np.zeros(1, np.int64))
         return Sample(index, f"spot-{index}", image, objects)
 
     def ground_truth(self):
@@ -96,7 +99,7 @@ class Whole(Transform):
 
 class SpotTargets(TargetEncoder):
     def __init__(self, stride: int = CELL):
-        self.stride = stride
+        self.strides = {"spot": stride}
 
     def __call__(self, sample):
         target = np.zeros((1, SIDE // CELL, SIDE // CELL), np.float32)
@@ -106,6 +109,9 @@ class SpotTargets(TargetEncoder):
 
 
 class SpotDecoder(Decoder):
+    fields = (Points("center", 1),)
+    needs_maps = {"spot": 1}
+
     def __call__(self, maps, views, mirrored=None):
         found = []
         for spot, view in zip(maps["spot"][:, 0], views):
@@ -114,7 +120,7 @@ class SpotDecoder(Decoder):
             center = view.to_image(points, spot.shape[1], spot.shape[0]).astype(np.float32)
             box = np.concatenate([center[:, 0] - 2, center[:, 0] + 2], axis=1)
             score = np.full(1, np.clip(spot.max(), 0, 1), np.float32)
-            found.append(Detections(box, score, np.zeros(1, np.int64), center, score[:, None], np.ones((1, 1), bool)))
+            found.append(Detections(box, score, np.zeros(1, np.int64), self.fields, {"center": center}))
         return found
 
     def merge(self, parts):
@@ -125,6 +131,8 @@ class SpotDecoder(Decoder):
 
 
 class Accuracy(Metric):
+    statistics, main = ("accuracy",), "accuracy"
+
     def results(self, detections, ground_truth):
         return [{"image_id": i, "bbox": d.boxes[0].tolist(), "score": float(d.scores[0])} for i, d in detections.items()]
 

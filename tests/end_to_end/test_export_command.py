@@ -14,7 +14,7 @@ import pytest
 from mindpoint import Predictor
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.instances import Detections
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.export.verify import SCORE, UNMATCHED, matches

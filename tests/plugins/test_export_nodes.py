@@ -9,7 +9,7 @@ import pytest
 from deform_conv_oracle import deform_conv
 from onnx import TensorProto, helper
 
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.image import View
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.native.exporting import Export

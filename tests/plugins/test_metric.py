@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from crowds import crowded
 
-from mindpoint.contracts.data import Metric
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics.coco import CocoMetric

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.metrics.coco import CocoMetric

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mindpoint.contracts.image import InputSpec, Objects, Sample, View
+from mindpoint.contracts.image import InputSpec, Sample, View
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder

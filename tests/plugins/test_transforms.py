@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mindpoint.contracts.image import InputSpec, Objects, Sample, transform_points, letterbox_size
+from mindpoint.contracts.image import InputSpec, Sample, letterbox_size, transform_points
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_coco.transforms.color import ColorAugment, color_map

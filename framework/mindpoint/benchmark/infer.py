@@ -12,8 +12,10 @@ from typing import List, Sequence
 from mindpoint.benchmark.counts import network_facts
 from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
-from mindpoint.contracts.data import Dataset, Decoder
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.records import to_records
+from mindpoint.contracts.instances import Detections
 from mindpoint.data.build import build_dataset
 from mindpoint.storage.images import read_image, write_image
 from mindpoint.inference.mindspore_model import network_detector
@@ -59,7 +61,7 @@ def infer(settings: Settings) -> Report:
                 found = detector(images)
             with clock("post-process"):
                 for detections in found:
-                    detections.to_records(config.classes, config.keypoints.names)
+                    to_records(detections, config.classes)
             clock.close()
         height, width = read_image(paths[0]).shape[:2]
     parts = clock.rows(1 + settings.warmup, test.batch_size)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
-    from mindpoint.contracts.data import Dataset, Metric
+    from mindpoint.contracts.data import Dataset
+    from mindpoint.contracts.metric import Metric
     from mindpoint.inference.evaluation import Evaluation
     from mindpoint.inference.detector import Model
 

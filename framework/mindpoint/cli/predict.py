@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"mindpoint: skipped: {error}", file=sys.stderr)
 
     started, interrupted = time.monotonic(), False
-    with PredictionFiles(folder, formats, sources, predictor.keypoints, predictor.classes) as files:
+    with PredictionFiles(folder, formats, sources, predictor.model.detector.decoder.fields, predictor.classes) as files:
         try:
             found = predictor.stream(sources, frames=args.frames, skipped=skip)
             for prediction in track(found, count_frames(sources, args.frames), "predicting"):

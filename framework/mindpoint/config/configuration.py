@@ -74,6 +74,11 @@ class Config:
         return self.section("").seed
 
     @cached_property
+    def vocabulary(self) -> Dict[str, object]:
+        """The sections of tasks that are written, by name."""
+        return {"keypoints": self.keypoints} if self.has("keypoints") else {}
+
+    @cached_property
     def keypoints(self) -> Keypoints:
         return self.section("keypoints")
 
@@ -127,7 +132,7 @@ class Config:
             raise ValueError(f"{path} is no place for a part")
         if node is None:
             return None
-        common = {"keypoints": self.keypoints, "classes": self.classes, "input_spec": self.input_spec}
+        common = {**self.vocabulary, "vocabulary": self.vocabulary, "classes": self.classes, "input_spec": self.input_spec}
         return _build(slot, node, path, {**common, **provided})
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:

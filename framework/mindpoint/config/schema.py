@@ -159,15 +159,15 @@ class Section:
 
 Kind = Union[Slot, Named, Section]
 
-_LABELS = ("keypoints", "classes")
-_IMAGES = ("keypoints", "classes", "input_spec")
+_LABELS = ("keypoints", "classes", "vocabulary")
+_IMAGES = ("keypoints", "classes", "vocabulary", "input_spec")
 
 ROOT = Section(
     RunSettings,
     {
         "runtime": Section(RuntimeSettings),
         "input": Section(InputSpec, required=True),
-        "keypoints": Section(Keypoints, required=True),
+        "keypoints": Section(Keypoints),
         "model": Section(
             parts={
                 "backbone": Slot("backbones", _IMAGES, required=True),
@@ -191,7 +191,7 @@ ROOT = Section(
         "optimizer": Slot("optimizers", ("params",)),
         "schedule": Slot("schedules", ("epochs", "steps_per_epoch")),
         "train": Section(TrainSettings),
-        "test": Section(InferenceSettings, {"metric": Slot("metrics", _LABELS)}),
+        "test": Section(InferenceSettings, {"metric": Slot("metrics", _LABELS), "visualizer": Slot("visualizers", _LABELS)}),
         "hooks": Named(Slot("hooks", (*_LABELS, "run_dir"))),
     },
 )

@@ -1,42 +1,87 @@
-"""Base classes of the parts that run on the host and need numpy only."""
+"""Base classes of the parts that turn annotated images into training samples. They need numpy only."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from mindpoint.contracts.analysis import Analysis
-from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.records import add_fields
 from mindpoint.errors import ConfigError
-
-if TYPE_CHECKING:
-    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 
 class Dataset(ABC):
-    """Images with annotated objects. The constructor may name ``keypoints`` and ``classes``.
+    """Images with annotated objects. The constructor may name ``classes`` and ``input_spec``.
 
     Reading is thread-safe: several workers call ``__getitem__`` of one object at once.
+
+    Attributes:
+        fields: what its objects have beyond boxes, labels, areas and crowd flags.
+        classes: names by label; the configuration's, unless the data set says otherwise.
     """
+
+    fields: Tuple[Field, ...] = ()
+    classes: Sequence[str] = ()
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of images."""
+        """Return the number of images."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """The image at ``index`` with its objects, ``view`` None. Raises DataError that names file and id."""
-
-    @abstractmethod
-    def ground_truth(self) -> dict:
-        """All annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; the ids are those of the samples."""
+        """Return the image at ``index`` with its objects, ``view`` None. Raises DataError that names file and id."""
 
     def ids(self) -> List[int]:
-        """The image ids by index; here those of the ground truth, for data sets that keep its order."""
-        return [image["id"] for image in self.ground_truth()["images"]]
+        """Return the image ids by index; here the indices themselves. Override it together with the samples' ``image_id``."""
+        return list(range(len(self)))
+
+    def objects(self, index: int) -> Objects:
+        """Return the objects of the image at ``index``; override it where that is possible without reading the image."""
+        return self[index].objects
+
+    def image_size(self, index: int) -> Tuple[int, int]:
+        """Return ``(height, width)`` of the image at ``index``; override it where that is possible without reading the image."""
+        height, width = self[index].image.shape[:2]
+        return height, width
+
+    def file_name(self, index: int) -> str:
+        """Return what the records of :meth:`ground_truth` call the image at ``index``."""
+        return f"{self.ids()[index]}.png"
+
+    def category_ids(self) -> List[int]:
+        """Return the category id of each class, by label; here 1, 2, 3, ..."""
+        return list(range(1, len(self.classes) + 1))
+
+    def categories(self) -> List[dict]:
+        """Return the category records of the classes, by label."""
+        return [{"id": number, "name": name} for number, name in zip(self.category_ids(), self.classes)]
+
+    def ground_truth(self) -> dict:
+        """Return all annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; image ids are those of the samples.
+
+        It is made from :meth:`objects` and :meth:`image_size`. Each record has the keys of COCO and one for each field.
+        """
+        categories = self.categories()
+        images, annotations = [], []
+        for index, image_id in enumerate(self.ids()):
+            height, width = self.image_size(index)
+            images.append({"id": image_id, "file_name": self.file_name(index), "height": height, "width": width})
+            annotations += annotation_records(self.objects(index), image_id, [record["id"] for record in categories], len(annotations))
+        return {"images": images, "annotations": annotations, "categories": categories}
+
+    @classmethod
+    def in_layout(cls, folder: str, split: str) -> Dict[str, object]:
+        """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout in which such data
+        is published.
+
+        Raises:
+            ConfigError: this kind of data set has no such layout. DataError: the folder does not have it.
+        """
+        raise ConfigError(f"{cls.__name__} knows no layout of folders")
 
     @property
     def name(self) -> str:
@@ -44,127 +89,83 @@ class Dataset(ABC):
         return type(self).__name__
 
     def __str__(self) -> str:
-        """What an evaluation on it names: the source, the number of images, and which were left out."""
+        """Name the source, the number of images, and which were left out."""
         return f"{type(self).__name__}: {len(self)} images"
 
 
+def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[int], start: int) -> List[dict]:
+    """Return COCO annotation records of the objects of one image.
+
+    Args:
+        category_ids: by label.
+        start: the first record's id is the next number.
+    """
+    boxes = objects.boxes.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    records = [
+        {
+            "id": start + row + 1,
+            "image_id": image_id,
+            "category_id": category_ids[int(objects.labels[row])],
+            "bbox": boxes[row].tolist(),
+            "area": float(objects.areas[row]),
+            "iscrowd": int(objects.crowd[row]),
+        }
+        for row in range(len(objects))
+    ]
+    add_fields(records, objects)
+    return records
+
+
 class Transform(ABC):
-    """A change of a training sample. The constructor may name ``keypoints`` and ``input_spec``."""
+    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``."""
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
+        """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
 
 
-class TargetEncoder(ABC):
-    """Objects to training targets. The constructor may name ``keypoints``, ``classes`` and ``input_spec``.
+class InputEncoder(ABC):
+    """Makes what a network takes besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
 
     Attributes:
-        stride: input pixels per target map pixel; must be that of the network's output.
+        channels: of each input by name; the names are those of the backbone's ``inputs``.
     """
 
-    stride: int
+    channels: Mapping[str, int]
 
     @abstractmethod
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """Named arrays of fixed shape and dtype (float32 or int32), one entry a target; ``sample.view`` is set."""
+        """Return arrays ``(C, H, W)`` float32 by name; ``sample.image`` is the raster ``(H, W, 3)`` that the network sees, ``sample.view``
+        says which part of the image it shows, ``sample.meta`` what else is known."""
+
+
+class TargetEncoder(ABC):
+    """Objects to training targets. The constructor may name ``classes`` and ``input_spec``.
+
+    Attributes:
+        strides: input pixels per pixel of each map that targets are made for, by the map's name; each must be that of the network's map.
+    """
+
+    strides: Mapping[str, int]
+
+    @abstractmethod
+    def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
+        """Return named arrays of fixed shape and dtype (float32 or int32), one a target; ``sample.view`` is set."""
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """What the heads should give for this sample: ``(C, H, W)`` float32 by head, heatmaps in 0..1.
+        """Return what the heads should give for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
 
-        NaN where the annotations do not say it. ``sample.view`` is set. Used to evaluate with the truth in place of heads, which an
-        encoder that leaves this out does not offer.
+        NaN where the annotations do not say it. ``sample.view`` is set, ``sample.image`` is the raster that the network sees. Used to
+        evaluate with the truth in place of heads; an encoder that leaves this out does not offer that.
         """
         return {}
 
-
-class Decoder(ABC):
-    """Network output to detections, in numpy. The constructor may name ``keypoints`` and ``classes``."""
-
-    @abstractmethod
-    def __call__(
-        self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]] = None
-    ) -> List[Detections]:
-        """Decode a batch.
+    def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
+        """Return pictures of the targets of a sample, BGR uint8 by caption, for people to look at.
 
         Args:
-            maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
-            views: one a batch row, with ``mirror`` False.
-            mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
+            sample: as :meth:`__call__` got it, its image being the raster.
+            details: also those that few need.
         """
-
-    def to_logits(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Maps as :meth:`TargetEncoder.perfect_outputs` gives them, turned into raw head outputs: the inverse of what decoding does first,
-        such as a sigmoid. NaN stays NaN."""
-        return dict(active)
-
-    def mirror(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Raw maps ``(B, C, H, W)`` of images to those of the mirrored images, and back."""
-        raise ConfigError(f"{type(self).__name__} cannot mirror maps: set test.flip=false")
-
-    def heatmaps(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """What of the raw maps ``(B, C, H, W)`` is worth looking at: ``(B, H, W)`` float32 in 0..1 by a name such as ``joints``."""
         return {}
-
-    @abstractmethod
-    def merge(self, parts: Sequence[Detections]) -> Detections:
-        """Join the detections of one image at several scales."""
-
-    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str]) -> Dict[str, str]:
-        """Add what ``__call__`` does to an exported graph, for any batch and size of maps.
-
-        Args:
-            graph: takes the nodes.
-            maps: names of the tensors with the raw head outputs.
-
-        Returns:
-            Names of the results by field of :class:`Detections`, with the batch in front, the same number of rows for every image,
-            coordinates in pixels of the maps. Rows with score 0 are no detections.
-
-        Raises:
-            ConfigError: this decoder has no such form.
-        """
-        raise ConfigError(f"{type(self).__name__} cannot be put into an exported file; export the network alone, without --decode")
-
-
-class Metric(ABC):
-    """Quality of detections against ground truth. The constructor may name ``keypoints`` and ``classes``."""
-
-    @abstractmethod
-    def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
-        """Detections by image id as a list of result records in COCO's format, ready for ``json.dump``.
-
-        ``category_id`` is the one that ``ground_truth`` gives to the class's name; without ground truth it is the label plus 1.
-
-        Raises:
-            DataError: a class is none of the ground truth's categories.
-        """
-
-    @abstractmethod
-    def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
-        """Statistics by name, e.g. ``keypoints/AP``, of the given images; NaN where undefined. Never fails on empty results."""
-
-    def table(self, stats: Mapping[str, float]) -> str:
-        """The statistics for reading, several lines without a newline at the end; undefined ones as ``n/a``."""
-        width = max(map(len, stats), default=0)
-        return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
-
-    def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
-        """Sentences on what in this input would make the statistics zero or undefined; empty if nothing does."""
-        return []
-
-    def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """What lies behind the statistics, for a report; arguments as of :meth:`evaluate`."""
-        return Analysis()
-
-    def read_results(self, path: str, ground_truth: dict) -> List[dict]:
-        """The records of a result file as :meth:`results` gives them. Raises DataError with file and record for what is wrong."""
-        raise ConfigError(f"{type(self).__name__} cannot read result files")
-
-    def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
-        """File name and records as an evaluation server wants them.
-
-        Args:
-            data: name of the data set, see :attr:`Dataset.name`.
-        """
-        return "results.json", list(results)

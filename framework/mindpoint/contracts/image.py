@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.motion import Motion
 from mindpoint.errors import ConfigError
 
 _STRIP = 32  # image rows
@@ -77,6 +79,7 @@ class View:
         rotation: degrees.
         mirror: the image was mirrored left to right before.
         scale: factor by which the original image was scaled before.
+        meta: what is known of the image besides its pixels, such as a camera's calibration; see :class:`Sample`.
     """
 
     crop_center: Tuple[float, float]
@@ -84,6 +87,7 @@ class View:
     rotation: float = 0.0
     mirror: bool = False
     scale: float = 1.0
+    meta: Mapping[str, object] = field(default_factory=dict)
 
     def affine(self, width: int, height: int, rotated: bool = True) -> np.ndarray:
         """Matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
@@ -102,6 +106,12 @@ class View:
         matrix = self.affine(width, height)
         inverse = np.linalg.inv(matrix[:, :2])
         return ((points - matrix[:, 2]) @ inverse.T) / self.scale
+
+    def motion_to_image(self, width: int, height: int) -> Motion:
+        """Return the motion from a ``width`` x ``height`` raster to the original image. Mirroring is not undone."""
+        matrix = self.affine(width, height)
+        linear = np.linalg.inv(matrix[:, :2]) / self.scale
+        return Motion(linear, -linear @ matrix[:, 2])
 
 
 def letterbox_size(width: int, height: int, raster: Tuple[int, int]) -> float:
@@ -123,36 +133,6 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Objects:
-    """The annotated objects of one image, N of them; coordinates in image pixels.
-
-    Attributes:
-        boxes: ``(N, 4)`` float32: left, top, right, bottom.
-        keypoints: ``(N, J, 3)`` float32: x, y, visibility (0 not labelled, 1 hidden, 2 visible).
-        labels: ``(N,)`` int64, index into the configuration's ``classes``.
-        areas: ``(N,)`` float32 in square pixels.
-        crowd: ``(N,)`` bool, the box holds a group.
-    """
-
-    boxes: np.ndarray
-    keypoints: np.ndarray
-    labels: np.ndarray
-    areas: np.ndarray
-    crowd: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def reduced(self, factor: int) -> "Objects":
-        """The same in an image whose pixels each stand for ``factor`` by ``factor`` of this one."""
-        if factor == 1:
-            return self
-        points = self.keypoints.copy()
-        points[..., :2] = (points[..., :2] + 0.5) / factor - 0.5
-        return replace(self, boxes=(self.boxes + 0.5) / factor - 0.5, keypoints=points, areas=self.areas / factor**2)
-
-
-@dataclass
 class Sample:
     """One image on its way from the data set to the network.
 
@@ -168,6 +148,9 @@ class Sample:
         view: None until a transform has cut the window out.
         color_matrix: a change of colours that ``image`` has yet to go through, so that it costs no pass of its own: a matrix ``(3, 4)``
             float64 that takes blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
+        meta: what else is known of the image, by name: a camera's calibration, a frame's number, ... It reaches the decoder in
+            ``View.meta``.
+        inputs: what the network takes besides the image, by name: arrays ``(C, H, W)`` float32 on the raster that it will see.
     """
 
     image_id: int
@@ -176,6 +159,8 @@ class Sample:
     objects: Objects
     view: Optional[View] = None
     color_matrix: Optional[np.ndarray] = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def recolored(self, color_matrix: np.ndarray) -> "Sample":
         """Return the sample with ``color_matrix`` applied after the change of colours that it has already."""

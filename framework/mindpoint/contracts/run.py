@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
-    from mindpoint.contracts.detections import Detections
+    from mindpoint.contracts.instances import Detections
 
 
 class Run(Protocol):

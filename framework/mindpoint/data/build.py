@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mindpoint.config import Config
-from mindpoint.contracts.data import Dataset, Metric
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.image import Sample
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError

@@ -54,7 +54,7 @@ def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
     """A training sample with its whole image as testing at fixed resolution shows it; objects stay in image pixels."""
     view, (height, width) = inference_view(sample.image.shape[:2], input_spec.size)
     raster = cv2.warpAffine(sample.image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
-    return replace(sample, image=raster, view=view)
+    return replace(sample, image=raster, view=replace(view, meta=sample.meta))
 
 
 def prepare(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List
-
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from mindpoint._version import __version__
-from mindpoint.contracts.data import Decoder
+from mindpoint.contracts.decoder import Decoder, OnnxDecoder
+from mindpoint.contracts.instances import Detections
 from mindpoint.model.network import Network
 from mindpoint.errors import MindpointError
 from mindpoint.inference.metadata import ExportMetadata
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.export.onnx_network import network_model
-
-_TYPES = {"labels": TensorProto.INT64, "from_heatmap": TensorProto.BOOL}
 
 
 def write_onnx(path: Path, network: Network, decoder: Decoder, facts: ExportMetadata, portable: bool) -> None:
@@ -42,17 +39,14 @@ def write_onnx(path: Path, network: Network, decoder: Decoder, facts: ExportMeta
 
 def _decode_inside(graph: onnx.GraphProto, decoder: Decoder, facts: ExportMetadata) -> None:
     """Put the detections in the place of the maps."""
+    if not isinstance(decoder, OnnxDecoder):
+        raise MindpointError(f"{type(decoder).__name__} cannot be put into an exported file; export the network alone, without --decode")
     nodes = OnnxGraph(prefix="decoder")
-    found = decoder.onnx_nodes(nodes, {name: name for name in facts.maps})
-    for name in ("boxes", "keypoints"):
-        found[name] = nodes.add("Mul", found[name], float(facts.stride))
-    joints = len(facts.keypoints["names"])
-    shapes: Dict[str, List] = {"boxes": [4], "scores": [], "labels": [], "keypoints": [joints, 2], "keypoint_scores": [joints]}
-    shapes["from_heatmap"] = [joints]
+    found = decoder.onnx_nodes(nodes, {name: name for name in facts.maps}, {name: facts.stride for name in facts.maps})
     del graph.output[:]
-    for name, rest in shapes.items():
-        nodes.nodes.append(helper.make_node("Identity", [found[name]], [name]))
-        shape = [facts.batch or "batch", "detections", *rest]
-        graph.output.append(helper.make_tensor_value_info(name, _TYPES.get(name, TensorProto.FLOAT), shape))
+    for field in (*Detections.own, *decoder.fields):
+        nodes.nodes.append(helper.make_node("Identity", [found[field.name]], [field.name]))
+        shape = [facts.batch or "batch", "detections", *(field.name if size is None else size for size in field.shape)]
+        graph.output.append(helper.make_tensor_value_info(field.name, helper.np_dtype_to_tensor_dtype(field.dtype), shape))
     graph.node.extend(nodes.nodes)
     graph.initializer.extend(nodes.initializers)

@@ -8,8 +8,8 @@ from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 import cv2
 import numpy as np
 
-from mindpoint.contracts.data import Decoder
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.instances import BOXES, Detections
 from mindpoint.contracts.image import InputSpec, View
 from mindpoint.inference.detector import Forward
 from mindpoint.data.preprocess import prepare
@@ -108,14 +108,13 @@ def _difference(ours: np.ndarray, expected: np.ndarray) -> float:
 
 
 def matches(ours: Detections, theirs: Detections, pixels: float) -> int:
-    """How many detections of one side have a partner of their own on the other: class, score, box and joints."""
+    """How many detections of one side have a partner of their own on the other: class, score, box and all fields but flags."""
     free = np.ones(len(ours), bool)
     count = 0
     for row in range(len(theirs)):
         near = free & (ours.labels == theirs.labels[row]) & (np.abs(ours.scores - theirs.scores[row]) <= SCORE)
-        near &= (np.abs(ours.boxes - theirs.boxes[row]) <= pixels).all(axis=1)
-        near &= (np.abs(ours.keypoints - theirs.keypoints[row]) <= pixels).all(axis=(1, 2))
-        near &= (np.abs(ours.keypoint_scores - theirs.keypoint_scores[row]) <= SCORE).all(axis=1)
+        for field in (BOXES, *theirs.fields):
+            near &= ~field.differs(ours.values[field.name], theirs.values[field.name][row], pixels)
         partners = np.flatnonzero(near)
         if len(partners):
             free[partners[0]] = False

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Optional, Sequence
 
-from mindpoint.contracts.data import Decoder
+from mindpoint.contracts.decoder import Decoder
 from mindpoint.inference.detector import build_detector
 from mindpoint.storage.files import make_folder, atomic_write, write_text
 from mindpoint.inference.mindspore_model import forward_of, open_network
@@ -42,8 +42,8 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     config, changes = fitting(config, request.decode, request.dynamic_size)
     for change in changes:
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)
-    facts = export_metadata(config, network, request.decode, request.batch, request.dynamic_size)
-    decoder = build_detector(config, forward_of(network), facts.maps, facts.divisor).decoder
+    decoder = build_detector(config, forward_of(network), network.channels, network.divisor).decoder
+    facts = export_metadata(config, network, decoder.fields, request.decode, request.batch, request.dynamic_size)
     lines = []
     with atomic_write(request.path) as temporary:
         _write(temporary, request, network, decoder, facts)

@@ -8,11 +8,11 @@ import numpy as np
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import Sample
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.files import make_folder
 from mindpoint.storage.images import write_image
 from mindpoint.errors import ConfigError
-from mindpoint.visual.draw import captioned, draw, draw_heatmap, draw_objects, grid
+from mindpoint.visual.build import build_visualizer
+from mindpoint.visual.draw import captioned, draw_heatmap, grid
 
 
 class Pictures(Hook):
@@ -25,15 +25,16 @@ class Pictures(Hook):
         heatmaps: with rows of heatmaps.
     """
 
-    def __init__(self, keypoints: Keypoints, images: int = 4, threshold: float = 0.3, heatmaps: bool = True):
+    def __init__(self, images: int = 4, threshold: float = 0.3, heatmaps: bool = True):
         if images < 1:
             raise ConfigError("images must be at least 1")
-        self.keypoints, self.images, self.threshold, self.heatmaps = keypoints, images, threshold, heatmaps
+        self.images, self.threshold, self.heatmaps = images, threshold, heatmaps
 
     def after_eval(self, trainer) -> None:
         samples = [trainer.val_data[index] for index in range(min(self.images, len(trainer.val_data)))]
-        truth = [captioned(draw_objects(s.image, s.objects, self.keypoints), "truth") for s in samples]
-        drawn = [draw(s.image, trainer.detections[s.image_id], self.keypoints, score_threshold=self.threshold) for s in samples]
+        visualizer = build_visualizer(trainer.config)
+        truth = [captioned(visualizer.draw_objects(s.image, s.objects), "truth") for s in samples]
+        drawn = [visualizer.draw(s.image, trainer.detections[s.image_id], self.threshold) for s in samples]
         found = [captioned(picture, "prediction") for picture in drawn]
         pictures = truth + found + (self._heatmaps(trainer, samples) if self.heatmaps else [])
         write_image(make_folder(trainer.run_dir / "pictures") / f"epoch-{trainer.epoch:04d}.jpg", grid(pictures, columns=len(samples)))

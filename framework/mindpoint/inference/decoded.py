@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from mindpoint.contracts.data import Decoder
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.image import View
 
-FIELDS = tuple(field.name for field in fields(Detections))
 SIZE = "input_size"
 
 
@@ -30,7 +28,7 @@ class DecodedOutputs(Decoder):
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+        self._decoder, self.fields = decoder, decoder.fields
 
     def __call__(
         self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]] = None
@@ -38,10 +36,9 @@ class DecodedOutputs(Decoder):
         found = []
         for row, view in enumerate(views):
             height, width = maps[SIZE][row]
-            values = {name: maps[name][row] for name in FIELDS}
-            values["boxes"] = view.to_image(values["boxes"].reshape(-1, 2, 2), width, height).reshape(-1, 4).astype(np.float32)
-            values["keypoints"] = view.to_image(values["keypoints"], width, height).astype(np.float32)
-            found.append(Detections(**values).select(values["scores"] > 0))
+            values = {field.name: maps[field.name][row] for field in self.fields}
+            detections = Detections(*(maps[name][row] for name in ("boxes", "scores", "labels")), self.fields, values)
+            found.append(detections.select(detections.scores > 0).transform(view.motion_to_image(width, height)))
         return found
 
     def merge(self, parts: Sequence[Detections]) -> Detections:

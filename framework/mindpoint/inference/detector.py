@@ -9,9 +9,9 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from mindpoint.config import Config
-from mindpoint.contracts.data import Decoder
-from mindpoint.contracts.detections import Detections
-from mindpoint.contracts.image import InputSpec, Objects, View
+from mindpoint.contracts.decoder import Decoder, check_maps
+from mindpoint.contracts.instances import Detections, Objects
+from mindpoint.contracts.image import InputSpec, View
 from mindpoint.inference.oracle import Oracle
 from mindpoint.data.preprocess import prepare
 
@@ -109,6 +109,5 @@ def build_detector(config: Config, forward: Forward, maps: Mapping[str, int], di
     """
     config.require("model.decoder")
     decoder = config.build("model.decoder")
-    blank = {name: np.zeros((1, count, 2, 2), np.float32) for name, count in maps.items()}
-    decoder(blank, [View((1.0, 1.0), 2.0)])  # a decoder that cannot read these maps says so before anything runs
+    check_maps(decoder, maps)
     return Detector(config, forward, decoder, divisor, list(maps))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
-from mindpoint.contracts.data import Dataset, Metric
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.image import Sample
 from mindpoint.inference.detector import Detector
 from mindpoint.storage.files import atomic_write, write_text

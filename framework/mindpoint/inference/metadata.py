@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mindpoint._version import __version__
 from mindpoint.config import Config
+from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ExportMetadata:
     Attributes:
         config: the whole configuration, YAML.
         classes: names by label.
-        keypoints: ``names``, ``skeleton``, ``flip_pairs``, ``sigmas``.
+        fields: what detections have beyond boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points.
         preprocessing: how a picture becomes the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
             ``layout``, ``size`` (height, width), ``resize``.
         maps: channels of each raw map by name.
@@ -38,7 +39,7 @@ class ExportMetadata:
 
     config: str
     classes: List[str]
-    keypoints: Dict[str, object]
+    fields: List[Dict[str, object]]
     preprocessing: Dict[str, object]
     maps: Dict[str, int]
     stride: int
@@ -67,7 +68,7 @@ class ExportMetadata:
         """
         texts = {key[len(KEY) + 1 :]: text for key, text in metadata.items() if key.startswith(f"{KEY}.")}
         if "format" not in texts:
-            raise WeightsError(f"{place}: was not written by 'mindpoint export': it says nothing about its input and keypoints")
+            raise WeightsError(f"{place}: was not written by 'mindpoint export': it says nothing about its input and its output")
         if texts.pop("format") != str(FORMAT):
             raise WeightsError(f"{place}: was written by mindpoint {texts.get('version')}, in a form that this version does not know")
         texts.pop("version", None)
@@ -77,19 +78,17 @@ class ExportMetadata:
             raise WeightsError(f"{place}: its metadata are incomplete or changed; export it again") from error
 
     def configuration(self, place: Path, override: Optional[Config], overrides: List[str]) -> Config:
-        """The configuration that the file carries, with changes, or ``override``, which must be of the same keypoints and classes.
+        """The configuration that the file carries, with changes, or ``override``, which must have the same classes.
 
         Raises:
             ConfigError: the changed configuration is wrong.
             WeightsError: it is one of another model, or asks for an input that the file does not take.
         """
         config = override or Config.from_text(self.config, str(place), overrides)
-        for what, ours, theirs in (
-            ("keypoints", config.keypoints.names, self.keypoints["names"]),
-            ("classes", config.classes, self.classes),
-        ):
-            if list(ours) != list(theirs):
-                raise WeightsError(f"{place}: the model's {what} are {', '.join(theirs)}; those of the configuration are {', '.join(ours)}")
+        if config.classes != list(self.classes):
+            raise WeightsError(
+                f"{place}: the model's classes are {', '.join(self.classes)}; those of the configuration are {', '.join(config.classes)}"
+            )
         settings = config.section("test")
         if not self.dynamic_size and (settings.resolution != "fixed" or tuple(config.input_spec.size) != self.size):
             raise WeightsError(
@@ -103,18 +102,13 @@ class ExportMetadata:
         return config
 
 
-def export_metadata(config: Config, network: "Network", decoded: bool, batch: Optional[int], dynamic_size: bool) -> ExportMetadata:
+def export_metadata(config: Config, network: "Network", fields: Sequence[Field], decoded: bool, batch: Optional[int], dynamic_size: bool) -> ExportMetadata:
     """The facts of a model about to be exported; ``config`` is one that the file can keep to (see :func:`fitting`)."""
-    spec, keypoints = config.input_spec, config.keypoints
+    spec = config.input_spec
     return ExportMetadata(
         config=config.to_yaml(),
         classes=config.classes,
-        keypoints={
-            "names": list(keypoints.names),
-            "skeleton": [list(pair) for pair in keypoints.skeleton],
-            "flip_pairs": [list(pair) for pair in keypoints.flip_pairs],
-            "sigmas": keypoints.sigmas.tolist(),
-        },
+        fields=[_declaration(field) for field in fields],
         preprocessing={
             "size": list(spec.size),
             "color": spec.channel_order,
@@ -130,6 +124,11 @@ def export_metadata(config: Config, network: "Network", decoded: bool, batch: Op
         batch=batch,
         dynamic_size=dynamic_size,
     )
+
+
+def _declaration(field: Field) -> Dict[str, object]:
+    names = {"names": list(field.names)} if isinstance(field, Points) else {}
+    return {"name": field.name, "shape": list(field.shape), "type": str(field.dtype), **names}
 
 
 def fitting(config: Config, decoded: bool, dynamic_size: bool) -> Tuple[Config, List[str]]:

@@ -8,8 +8,11 @@ from typing import Dict, Sequence, Tuple
 import numpy as np
 
 from mindpoint.config import Config
-from mindpoint.contracts.data import Decoder, TargetEncoder
-from mindpoint.contracts.image import Objects, Sample, View
+from mindpoint.contracts.data import TargetEncoder
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.motion import Motion
 from mindpoint.errors import ConfigError
 
 
@@ -30,8 +33,9 @@ class Oracle:
         config.require("data.train.targets")
         self._config, self._decoder = config, decoder
         self._encoders: Dict[Tuple[int, int], TargetEncoder] = {}
-        given = self._ideal(_no_objects(len(config.keypoints)), View((1.0, 1.0), 2.0), tuple(config.input_spec.size))
-        known = [name for name in maps if name in given]
+        encoder = config.build("data.train.targets")
+        offers = type(encoder).perfect_outputs is not TargetEncoder.perfect_outputs
+        known = [name for name in maps if offers and name in encoder.strides]
         self._heads = known if heads == "all" else [name.strip() for name in heads.split(",")]
         strange = [name for name in self._heads if name not in known]
         if strange or not known:
@@ -57,15 +61,5 @@ class Oracle:
         if size not in self._encoders:
             spec = replace(self._config.input_spec, size=size)
             self._encoders[size] = self._config.build("data.train.targets", input_spec=spec)
-        return self._encoders[size].perfect_outputs(Sample(0, "", np.zeros((0, 0, 3), np.uint8), _scaled(objects, view.scale), view))
-
-
-def _no_objects(joints: int) -> Objects:
-    none = np.zeros(0, np.float32)
-    return Objects(np.zeros((0, 4), np.float32), np.zeros((0, joints, 3), np.float32), none.astype(np.int64), none, none.astype(bool))
-
-
-def _scaled(objects: Objects, scale: float) -> Objects:
-    """The objects in pixels of the scaled image, which is what a view looks at."""
-    factor = np.array([scale, scale, 1], np.float32)
-    return replace(objects, boxes=objects.boxes * np.float32(scale), keypoints=objects.keypoints * factor)
+        scaled = objects.transform(Motion.scaling(view.scale))
+        return self._encoders[size].perfect_outputs(Sample(0, "", np.zeros((*size, 3), np.uint8), scaled, view))

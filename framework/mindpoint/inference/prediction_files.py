@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, 
 import cv2
 import numpy as np
 
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.records import cells, columns, to_coco
 from mindpoint.storage.files import atomic_write
 from mindpoint.storage.images import write_image
 from mindpoint.inference.sources import Source
@@ -37,8 +38,8 @@ class PredictionFiles:
         OutputError: a file cannot be written.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[str], sources: Sequence[Source], keypoints: Keypoints, classes: Sequence[str]):
-        self.folder, self.formats, self.keypoints = folder, formats, keypoints
+    def __init__(self, folder: Path, formats: Sequence[str], sources: Sequence[Source], fields: Sequence[Field], classes: Sequence[str]):
+        self.folder, self.formats, self.fields = folder, formats, fields
         self.pictures = picture_names(sources)
         self.images = self.objects = 0
         self._category_ids = list(range(1, len(classes) + 1))
@@ -53,7 +54,7 @@ class PredictionFiles:
                 return stack.enter_context(make(self.folder / FORMATS[name], *arguments)) if name in self.formats else None
 
             self._json, self._coco = begin("json", _json_list), begin("coco", _json_list)
-            self._csv = begin("csv", _csv_table, self.keypoints)
+            self._csv = begin("csv", _csv_table, self.fields)
             self._stack = stack.pop_all()
         return self
 
@@ -80,10 +81,10 @@ class PredictionFiles:
         if self._json:
             self._json.add({**place, "width": width, "height": height, "objects": prediction.to_records()})
         if self._coco:
-            for record in prediction.detections.to_coco(image_id, self._category_ids):
+            for record in to_coco(prediction.detections, image_id, self._category_ids):
                 self._coco.add(record)
         if self._csv:
-            self._csv.add(place, prediction.to_records())
+            self._csv.add(place, prediction)
 
     def _draw(self, prediction: "Prediction") -> None:
         path = self.folder / self.pictures[prediction.source]
@@ -149,25 +150,24 @@ def _json_list(path: Path) -> Iterator[_JsonList]:
 
 
 class _CsvTable:
-    def __init__(self, file: IO[str], keypoints: Keypoints):
+    def __init__(self, file: IO[str], fields: Sequence[Field]):
         self._writer = csv.writer(file, lineterminator="\n")
-        parts = [f"{name}_{part}" for name in keypoints.names for part in ("x", "y", "score", "from_heatmap")]
-        self._writer.writerow(["image", "id", "frame", "time", "object", "class", "score", "left", "top", "right", "bottom", *parts])
+        place = ("image", "id", "frame", "time", "object")
+        self._writer.writerow([*place, "class", "score", "left", "top", "right", "bottom", *columns(fields)])
 
-    def add(self, place: dict, records: List[dict]) -> None:
-        """One row an object."""
-        for number, record in enumerate(records):
-            start = [place["image"], place["id"], place.get("frame", ""), place.get("time", ""), number, record["class"], record["score"]]
-            joints = [
-                value for joint in record["keypoints"] for value in (joint["x"], joint["y"], joint["score"], int(joint["from_heatmap"]))
-            ]
-            self._writer.writerow([*start, *record["box"], *joints])
+    def add(self, place: dict, prediction: "Prediction") -> None:
+        """Write one row an object."""
+        found = prediction.detections
+        for row in range(len(found)):
+            start = [place["image"], place["id"], place.get("frame", ""), place.get("time", ""), row]
+            known = [prediction.classes[found.labels[row]], float(found.scores[row]), *found.boxes[row].tolist()]
+            self._writer.writerow([*start, *known, *cells(found, row)])
 
 
 @contextlib.contextmanager
-def _csv_table(path: Path, keypoints: Keypoints) -> Iterator[_CsvTable]:
+def _csv_table(path: Path, fields: Sequence[Field]) -> Iterator[_CsvTable]:
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        yield _CsvTable(file, keypoints)
+        yield _CsvTable(file, fields)
 
 
 class _Video:

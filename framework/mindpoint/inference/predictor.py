@@ -9,11 +9,14 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 
 import numpy as np
 
-from mindpoint.contracts.detections import Detections
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.records import to_records
+from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.inference.open import open_model
+from mindpoint.visual.build import build_visualizer
 from mindpoint.inference.sources import Frame, Source, find_sources, frames_of, to_image
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.storage.images import write_image
 
 Item = Union[str, Path, np.ndarray]
 LARGEST = 1 << 24  # pixels of an image that is shown to the network at its own resolution: the network's memory grows with them
@@ -26,9 +29,9 @@ class Prediction:
 
     Attributes:
         image: the image itself, BGR uint8 ``(H, W, 3)``.
-        detections: boxes, scores, labels and keypoints in pixels of the image, best first.
-        keypoints: names, skeleton and colours of the joints.
+        detections: boxes, scores, labels and fields in pixels of the image, best first.
         classes: class names, by label.
+        visualizer: draws them.
         source: path, camera number or address; None for an array.
         frame: number of the frame in a video, from 0; else None.
         time: seconds of the frame from the video's start; else None.
@@ -37,8 +40,8 @@ class Prediction:
 
     image: np.ndarray = field(repr=False)
     detections: Detections = field(repr=False)
-    keypoints: Keypoints = field(repr=False)
     classes: Sequence[str] = field(repr=False)
+    visualizer: Visualizer = field(repr=False)
     source: Optional[str] = None
     frame: Optional[int] = None
     time: Optional[float] = None
@@ -47,34 +50,22 @@ class Prediction:
     def __len__(self) -> int:
         return len(self.detections)
 
-    def draw(self, **options: object) -> np.ndarray:
-        """A copy of the image with all that was found in it; options as of :func:`mindpoint.visual.draw.draw`."""
-        from mindpoint.visual.draw import draw
+    def draw(self) -> np.ndarray:
+        """Return a copy of the image, BGR uint8, with all that was found in it."""
+        return self.visualizer.draw(self.image, self.detections)
 
-        return draw(self.image, self.detections, self.keypoints, **{"score_threshold": 0.0, **options})
-
-    def save(self, path: Union[str, Path], **options: object) -> None:
+    def save(self, path: Union[str, Path]) -> None:
         """Draw into an image file, whose ending says its format. Raises OutputError if it cannot be written."""
-        from mindpoint.storage.images import write_image
-
-        write_image(Path(path), self.draw(**options))
+        write_image(Path(path), self.draw())
 
     def to_records(self) -> List[dict]:
-        """Plain values, one dictionary an object: see :meth:`Detections.to_records`."""
-        return self.detections.to_records(self.classes, self.keypoints.names)
+        """Return plain values, one dictionary an object: see :func:`mindpoint.contracts.records.to_records`."""
+        return to_records(self.detections, self.classes)
 
     def to_numpy(self) -> Dict[str, np.ndarray]:
-        """Arrays of N objects with J joints: ``boxes (N, 4)`` left, top, right, bottom; ``scores (N,)``; ``labels (N,)``;
-        ``keypoints (N, J, 3)`` x, y, score; ``from_heatmap (N, J)``."""
-        found = self.detections
-        joints = np.concatenate([found.keypoints, found.keypoint_scores[..., None]], axis=2)
-        return {
-            "boxes": found.boxes,
-            "scores": found.scores,
-            "labels": found.labels,
-            "keypoints": joints,
-            "from_heatmap": found.from_heatmap,
-        }
+        """Return arrays of N objects: ``boxes (N, 4)`` left, top, right, bottom; ``scores (N,)``; ``labels (N,)``; then each field by name,
+        ``(N, ...)``."""
+        return dict(self.detections.values)
 
 
 class Predictor:
@@ -108,7 +99,8 @@ class Predictor:
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
         self.model = open_model(str(model), config, [*overrides, *sizes])
         self.threshold = threshold
-        self.keypoints, self.classes = self.model.config.keypoints, self.model.config.classes
+        self.classes = self.model.config.classes
+        self.visualizer = build_visualizer(self.model.config)
         self.settings = self.model.config.section("test")
 
     def __call__(self, images: Union[Item, Iterable[Item]]) -> Union[Prediction, List[Prediction], Iterator[Prediction]]:
@@ -178,7 +170,7 @@ class Predictor:
             for frame, found in zip(batch, self.model.detector([frame.image for frame in batch])):
                 found = found.select(found.scores >= self.threshold)
                 name = frame.source.name if frame.source else None
-                yield Prediction(frame.image, found, self.keypoints, self.classes, name, frame.index, frame.time, frame.rate)
+                yield Prediction(frame.image, found, self.classes, self.visualizer, name, frame.index, frame.time, frame.rate)
 
 
 def _sources(items: Iterable[object], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:

@@ -91,9 +91,9 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
     Raises:
         ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.
     """
-    if samples.encoder.stride != network.stride:
+    if set(samples.encoder.strides.values()) != {network.stride}:
         raise ConfigError(
-            f"data.train.targets.stride is {samples.encoder.stride}, but the network's output has stride {network.stride}; set it so"
+            f"data.train.targets.stride is {min(samples.encoder.strides.values())}, but the network's output has stride {network.stride}; set it so"
         )
     losses = config.build_all("model.losses", maps=network.maps, targets=samples.targets)
     if not losses:

@@ -11,8 +11,9 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 import numpy as np
 
 from mindpoint.config import Config
-from mindpoint.contracts.data import Dataset, Metric
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.hook import Hook, acts_at
 from mindpoint.model import checkpoint
 from mindpoint.inference.evaluation import Evaluation, evaluate

@@ -4,19 +4,19 @@ Symbols: B images, C classes, J joints, H and W size of the maps, N detections.
 
 Each stage is a function of its own:
 
-    raw maps -> activate -> (average_mirrored) -> decode_maps, one image at a time -> to_image -> (merge of several scales)
+    raw maps -> activate -> (average_mirrored) -> decode_maps, one image at a time -> pixels of the image -> (merge of several scales)
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from mindpoint.contracts.data import Decoder
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.decoder import OnnxDecoder, check_maps
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import View
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Maps = Mapping[str, np.ndarray]
 
 
-class MultiPoseDecoder(Decoder):
+class MultiPoseDecoder(OnnxDecoder):
     """Objects are peaks of the centre heatmap; their joints are regressed and, where a joint heatmap has a peak near by, moved to it.
 
     The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they
@@ -79,7 +79,9 @@ class MultiPoseDecoder(Decoder):
         if joint_activation not in ("sigmoid", "none"):
             raise ConfigError(f"MultiPoseDecoder: joint_activation is '{joint_activation}'; it must be 'sigmoid' or 'none'")
         self._keypoints = keypoints
-        self._channels = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints), "reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
+        self.fields = keypoints.found()
+        self.needs_maps = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints)}
+        self.optional_maps = {"reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
         self._activated = ("hm", "hm_hp") if joint_activation == "sigmoid" else ("hm",)
         self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
         self._nms = dict(sigma=nms_sigma, threshold=nms_threshold)
@@ -92,15 +94,15 @@ class MultiPoseDecoder(Decoder):
         Raises:
             ConfigError: a needed map is missing or has the wrong number of channels.
         """
-        self._check(maps)
+        check_maps(self, {name: values.shape[1] for name, values in maps.items()})
         active = activate(maps, self._activated)
         if mirrored is not None:
             active = average_mirrored(active, activate(mirrored, self._activated), self._keypoints.flip_index)
         height, width = maps["hm"].shape[2:]
         found = []
         for row, view in enumerate(views):
-            detections = decode_maps({name: values[row] for name, values in active.items()}, **self._limits)
-            found.append(to_image(detections, view, width, height))
+            detections = decode_maps({name: values[row] for name, values in active.items()}, self.fields, **self._limits)
+            found.append(detections.transform(view.motion_to_image(width, height)))
         return found
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
@@ -111,9 +113,10 @@ class MultiPoseDecoder(Decoder):
         merged = Detections.concatenate([suppress(group) for group in groups] or [everything])
         return merged.select(np.argsort(-merged.scores, kind="stable"))
 
-    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str]) -> Dict[str, str]:
-        """See :class:`Decoder`."""
-        return decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
+    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
+        """See :class:`OnnxDecoder`."""
+        found = decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
+        return {**found, **{name: graph.add("Mul", found[name], float(strides["hm"])) for name in ("boxes", "keypoints")}}
 
     def to_logits(self, active: Maps) -> Dict[str, np.ndarray]:
         """See :class:`Decoder`. Heatmaps are held at ``1e-7`` from 0 and 1, whose logits are infinite."""
@@ -138,20 +141,10 @@ class MultiPoseDecoder(Decoder):
         rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
         count = len(scores) if self._stale_tail else live
         joints = group.select(joint_rows[:count])
-        return replace(joints, boxes=group.boxes[rows[:count]], scores=scores[:count])
+        return joints.replace(boxes=group.boxes[rows[:count]], scores=scores[:count])
 
     def _keep_dissimilar(self, group: Detections) -> Detections:
         return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
-
-    def _check(self, maps: Maps) -> None:
-        for name in ("hm", "wh", "hps"):
-            if name not in maps:
-                raise ConfigError(f"MultiPoseDecoder needs the map '{name}'; the heads give {', '.join(maps) or 'none'}")
-        for name, channels in self._channels.items():
-            if name in maps and maps[name].shape[1] != channels:
-                raise ConfigError(
-                    f"MultiPoseDecoder: map '{name}' has {maps[name].shape[1]} channels; classes and keypoints ask for {channels}"
-                )
 
 
 def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
@@ -183,12 +176,18 @@ def mirror_maps(maps: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def decode_maps(
-    maps: Maps, top_k: int = 100, joint_threshold: float = 0.1, distance_factor: float = 0.3, box_margin: float = 0.0
+    maps: Maps,
+    fields: Optional[Sequence[Field]] = None,
+    top_k: int = 100,
+    joint_threshold: float = 0.1,
+    distance_factor: float = 0.3,
+    box_margin: float = 0.0,
 ) -> Detections:
     """Decode one image (CenterNet ``models/decode.py``, ``multi_pose_decode``).
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
+        fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; joints without names if not given.
         top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
 
     Returns:
@@ -196,6 +195,7 @@ def decode_maps(
         the left column comes first. No two detections share class and pixel, but two may share a joint's peak.
     """
     joints = maps["hps"].shape[0] // 2
+    fields = fields or Keypoints(list(map(str, range(joints)))).found()
     scores, labels, rows, columns = _peaks(maps["hm"], top_k, above=0.0)
     pixels = np.stack([columns, rows], axis=1).astype(np.float32)
     half = maps["wh"][:, rows, columns].T / 2
@@ -204,7 +204,8 @@ def decode_maps(
     # Joints are relative to the centre's pixel, not to the centre: the sub-pixel offset is not added.
     regressed = maps["hps"][:, rows, columns].T.reshape(-1, joints, 2) + pixels[:, None]
     joint_scores = np.repeat(scores[:, None], joints, axis=1)
-    detections = Detections(boxes, scores, labels, regressed, joint_scores, np.zeros(joint_scores.shape, bool))
+    values = {"keypoints": regressed, "keypoint_scores": joint_scores, "from_heatmap": np.zeros(joint_scores.shape, bool)}
+    detections = Detections(boxes, scores, labels, fields, values)
     if "hm_hp" not in maps:
         return detections
     for joint, heat in enumerate(maps["hm_hp"]):
@@ -212,16 +213,6 @@ def decode_maps(
         points = np.stack([columns, rows], axis=1).astype(np.float32) + _offsets(maps.get("hp_offset"), rows, columns)
         _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
     return detections
-
-
-def to_image(detections: Detections, view: View, width: int, height: int) -> Detections:
-    """Detections in pixels of ``width`` x ``height`` maps to detections in pixels of the original image."""
-    corners = detections.boxes.reshape(-1, 2, 2)
-    return replace(
-        detections,
-        boxes=view.to_image(corners, width, height).reshape(-1, 4).astype(np.float32),
-        keypoints=view.to_image(detections.keypoints, width, height).astype(np.float32),
-    )
 
 
 _WINDOW = np.ones((3, 3), np.uint8)

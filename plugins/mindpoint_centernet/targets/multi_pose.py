@@ -108,7 +108,8 @@ class MultiPoseTargets(TargetEncoder):
             raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
         if any(side % stride for side in input_spec.size):
             raise ConfigError(f"input.size: {list(input_spec.size)} is no multiple of the targets' stride {stride}")
-        self.joints, self.classes, self.stride, self.max_objects = len(keypoints), len(classes), stride, max_objects
+        self.joints, self.classes, self.max_objects = len(keypoints), len(classes), max_objects
+        self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)
         self.height, self.width = (side // stride for side in input_spec.size)
         self.radius, self.dense, self.joint_sigma = radius, dense, joint_sigma
         self.ignores_unlabelled, self.rotates_boxes = unlabelled == "ignore", rotated_boxes == "rotate"

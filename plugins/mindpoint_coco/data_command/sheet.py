@@ -8,7 +8,8 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
-from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.visual.draw import captioned, draw_objects, grid
 from mindpoint_coco.transforms.view import mirror_objects

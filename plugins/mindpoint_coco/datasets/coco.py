@@ -8,7 +8,8 @@ from typing import List, Optional
 import numpy as np
 
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import read_bytes
 from mindpoint.errors import DataError
@@ -52,6 +53,7 @@ class CocoKeypoints(Dataset):
         self.reduce_to = reduce_to
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.joints, self.classes, self.unlabelled = len(keypoints), list(classes), unlabelled
+        self.fields = (keypoints.annotated(),)
         content = self._read()
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
@@ -102,10 +104,11 @@ class CocoKeypoints(Dataset):
         part = slice(self._first[index], self._first[index + 1])
         return Objects(
             boxes=self._boxes[part].copy(),
-            keypoints=self._keypoints[part].copy(),
             labels=self._labels[part].copy(),
             areas=self._areas[part].copy(),
             crowd=self._crowd[part].copy(),
+            fields=self.fields,
+            values={"keypoints": self._keypoints[part].copy()},
         )
 
     def ground_truth(self) -> dict:

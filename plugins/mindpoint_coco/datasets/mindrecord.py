@@ -11,7 +11,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco_file import class_labels, few, short_name
@@ -91,6 +92,7 @@ class MindRecordKeypoints(Dataset):
     ) -> None:
         self.reduce_to = reduce_to
         self.folder, self.classes, self.joints = str(path), list(classes), len(keypoints)
+        self.fields = (keypoints.annotated(),)
         self.manifest = read_manifest(self.folder)
         self._fits(keypoints)
         self._labels = class_labels(self.manifest, self.classes)
@@ -217,10 +219,11 @@ class MindRecordKeypoints(Dataset):
         boxes[:, 2:] += boxes[:, :2]
         return Objects(
             boxes=boxes.astype(np.float32),
-            keypoints=arrays["keypoints"][kept].astype(np.float32),
             labels=np.array([self._labels[category] for category in arrays["category_ids"][kept].tolist()], np.int64),
             areas=arrays["areas"][kept].astype(np.float32),
             crowd=arrays["crowd"][kept].astype(bool),
+            fields=self.fields,
+            values={"keypoints": arrays["keypoints"][kept].astype(np.float32)},
         )
 
     def _annotations(self, index: int) -> Iterator[dict]:

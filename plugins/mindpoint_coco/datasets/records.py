@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Sequence, Set, Tuple
 
-from mindpoint.contracts.image import Objects, Sample
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint.storage.images import decode_image, reduction_of
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.datasets.coco_file import few

@@ -7,8 +7,9 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from mindpoint.contracts.analysis import Analysis
-from mindpoint.contracts.data import Metric
-from mindpoint.contracts.detections import Detections
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.records import to_coco
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics import diagnosis, result_file
@@ -56,7 +57,7 @@ class CocoMetric(Metric):
         (x, y, 1 a joint), in image pixels; every detection is written, the weakest too."""
         category_ids = self._category_ids(ground_truth) if ground_truth is not None else list(range(1, len(self._classes) + 1))
         decimals = 2 if self._round else None
-        return [record for image_id, found in detections.items() for record in found.to_coco(int(image_id), category_ids, decimals)]
+        return [record for image_id, found in detections.items() for record in to_coco(found, int(image_id), category_ids, decimals)]
 
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.

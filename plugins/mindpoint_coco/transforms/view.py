@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from mindpoint.contracts.data import Transform
-from mindpoint.contracts.image import InputSpec, Objects, Sample, View, letterbox_size
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
 
 
@@ -28,27 +27,18 @@ def window_view(width: int, center: Tuple[float, float], extent: float, rotation
     return View(crop_center=(width - x - 1 if mirror else x, y), crop_size=float(extent), rotation=float(rotation), mirror=bool(mirror))
 
 
-def mirror_objects(objects: Objects, width: int, keypoints: Keypoints) -> Objects:
-    """The objects in the mirrored image of that width; paired joints change places."""
-    boxes = objects.boxes.copy()
-    boxes[:, [0, 2]] = width - boxes[:, [2, 0]] - 1
-    points = objects.keypoints[:, keypoints.flip_index]
-    points[..., 0] = width - points[..., 0] - 1
-    return replace(objects, boxes=boxes, keypoints=points)
-
-
-def apply_view(sample: Sample, view: View, input_spec: InputSpec, keypoints: Keypoints) -> Sample:
+def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
     """Show the part of the image that ``view`` describes on a raster of the network's input size.
 
     Bilinear interpolation, zeros outside the image. Objects are mirrored with the image and otherwise stay in image pixels.
     """
     image, objects = sample.image, sample.objects
     if view.mirror:
-        objects = mirror_objects(objects, image.shape[1], keypoints)
+        objects = objects.mirror(image.shape[1])
         image = cv2.flip(image, 1)
     height, width = input_spec.size
     raster = cv2.warpAffine(image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
-    return replace(sample, image=raster, objects=objects, view=view)
+    return replace(sample, image=raster, objects=objects, view=replace(view, meta=sample.meta))
 
 
 def crop_border(border: int, size: int) -> int:
@@ -81,7 +71,6 @@ class RandomView(Transform):
 
     def __init__(
         self,
-        keypoints: Keypoints,
         input_spec: InputSpec,
         mode: Literal["crop", "shift", "none"] = "crop",
         crop_scales: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
@@ -104,14 +93,14 @@ class RandomView(Transform):
         for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
             if not 0 <= value <= 1:
                 raise ConfigError(f"RandomView.{name}: {value} is no probability between 0 and 1")
-        self.keypoints, self.input_spec, self.mode = keypoints, input_spec, mode
+        self.input_spec, self.mode = input_spec, mode
         self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
         self.shift, self.scale = shift, scale
         self.rotation, self.rotation_probability, self.flip = rotation, rotation_probability, flip
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = sample.image.shape[:2]
-        return apply_view(sample, self.draw(width, height, rng), self.input_spec, self.keypoints)
+        return apply_view(sample, self.draw(width, height, rng), self.input_spec)
 
     def draw(self, width: int, height: int, rng: np.random.Generator) -> View:
         """A random view of an image of that size in pixels."""

@@ -1,0 +1,102 @@
+"""From the raw maps of a network to detections."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Dict, List, Mapping, Optional, Sequence, TYPE_CHECKING, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.image import View
+from mindpoint.contracts.instances import Detections
+from mindpoint.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mindpoint.contracts.onnx_graph import OnnxGraph
+
+
+class Decoder(ABC):
+    """Network output to detections, in numpy. The constructor may name ``classes``.
+
+    Attributes:
+        fields: what its detections have beyond boxes, scores and labels.
+        needs_maps: channels of the maps that it reads, by name; None: any number.
+        optional_maps: the same of maps that it reads if they are there.
+    """
+
+    fields: Tuple[Field, ...] = ()
+    needs_maps: Mapping[str, Optional[int]] = {}
+    optional_maps: Mapping[str, Optional[int]] = {}
+
+    @abstractmethod
+    def __call__(
+        self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]] = None
+    ) -> List[Detections]:
+        """Decode a batch.
+
+        Args:
+            maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
+            views: one a batch row, with ``mirror`` False; ``view.meta`` has what the sample's ``meta`` said.
+            mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
+
+        Returns:
+            For each image its detections with :attr:`fields`, in pixels of the original image.
+        """
+
+    def to_logits(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Turn maps as :meth:`TargetEncoder.perfect_outputs` gives them into raw head outputs: the inverse of what decoding does first,
+        such as a sigmoid. NaN stays NaN."""
+        return dict(active)
+
+    def mirror(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Turn raw maps ``(B, C, H, W)`` of images into those of the mirrored images, and back."""
+        raise ConfigError(f"{type(self).__name__} cannot mirror maps: set test.flip=false")
+
+    def heatmaps(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Return those of the raw maps ``(B, C, H, W)`` that are worth looking at: ``(B, H, W)`` float32 in 0..1 by a name such as
+        ``centres``."""
+        return {}
+
+    def merge(self, parts: Sequence[Detections]) -> Detections:
+        """Join the detections of one image at several scales."""
+        raise ConfigError(f"{type(self).__name__} cannot join several scales: set test.scales=[1.0] and test.nms=false")
+
+
+class OnnxDecoder(Decoder):
+    """A decoder that can be put into an exported ONNX file."""
+
+    @abstractmethod
+    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
+        """Add what ``__call__`` does to a graph, for any batch and size of maps.
+
+        Args:
+            graph: takes the nodes.
+            maps: names of the tensors with the raw head outputs, by map.
+            strides: input pixels per pixel of each map.
+
+        Returns:
+            Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`, with the batch in front and the same number of
+            rows for every image, coordinates in pixels of the network's input. Rows with score 0 are not detections.
+
+        Raises:
+            ConfigError: these settings have no such form.
+        """
+
+
+def check_maps(decoder: Decoder, channels: Mapping[str, int]) -> None:
+    """Hold what a decoder needs against what a network gives.
+
+    Args:
+        channels: of each map by name.
+
+    Raises:
+        ConfigError: a map is missing or has another number of channels.
+    """
+    name = type(decoder).__name__
+    missing = [need for need in decoder.needs_maps if need not in channels]
+    if missing:
+        raise ConfigError(f"{name} needs the map '{missing[0]}'; the heads give {', '.join(channels) or 'nothing'}")
+    for need, count in {**decoder.needs_maps, **decoder.optional_maps}.items():
+        if count is not None and channels.get(need, count) != count:
+            raise ConfigError(f"{name}: the map '{need}' has {channels[need]} channels; it must have {count}")

@@ -1,0 +1,276 @@
+"""Declared attributes of objects: what each is called, its shape and type, how it moves with the image, and how files name it.
+
+Boxes, labels and scores every object has. All else is a field: the joints of people, a rotation, a depth, a track id, a mask. Everything
+that handles objects (selecting, joining, mirroring, scaling, JSON, COCO records, CSV, exported decoders, comparison, drawing) loops over the
+declared fields, so a field of a new kind needs a subclass of :class:`Field` and nothing else.
+
+Values are arrays ``(N, *shape)``, one row an object.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.motion import Motion
+from mindpoint.errors import ConfigError
+
+Shape = Tuple[Optional[int], ...]
+Color = Tuple[int, int, int]
+
+
+class Field:
+    """A value that does not move with the image: a depth, a track id, an embedding, dimensions in metres.
+
+    Args:
+        name: an identifier; the attribute of :class:`~mindpoint.contracts.instances.Instances`, the key in JSON and COCO records.
+        shape: of one object's value; None in it stands for any size.
+        dtype: numpy's name of the type: ``float32``, ``int64``, ``bool``, ...
+        of: the :class:`Points` field whose entries this one describes; its first axis is that of the points. In JSON and CSV the values
+            are then shown with the points, under ``key``.
+        key: see ``of``; ``name`` if not given.
+        tolerance: largest difference of two values that count as the same, after an export for instance; None: 0.001, whole numbers
+            and flags none.
+
+    Raises:
+        ConfigError: the name is not an identifier.
+    """
+
+    in_pixels = False
+    """Whether values are lengths or places in pixels, whose tolerance grows with the image."""
+
+    def __init__(
+        self,
+        name: str,
+        shape: Sequence[Optional[int]] = (),
+        dtype: str = "float32",
+        of: Optional[str] = None,
+        key: Optional[str] = None,
+        tolerance: Optional[float] = None,
+    ):
+        if not name.isidentifier() or name.startswith("_"):
+            raise ConfigError(f"field '{name}': a name of letters, digits and _ is needed")
+        self.name, self.shape, self.dtype = name, tuple(shape), np.dtype(dtype)
+        self.of, self.key = of, key or name
+        self.tolerance = tolerance if tolerance is not None else 1e-3 if self.dtype.kind == "f" else 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.name == other.name and self.shape == other.shape and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.shape}, {self.dtype})"
+
+    def empty(self, count: int = 0) -> np.ndarray:
+        """Return ``count`` rows of zeros; sizes that are not fixed are 0."""
+        return np.zeros((count, *(size or 0 for size in self.shape)), self.dtype)
+
+    def check(self, values: np.ndarray, count: int) -> Optional[str]:
+        """Return what is wrong with the values of ``count`` objects, or None."""
+        values = np.asarray(values)
+        fits = values.ndim == 1 + len(self.shape) and all(want in (None, size) for want, size in zip(self.shape, values.shape[1:]))
+        if not fits or len(values) != count:
+            declared = ", ".join(["N", *("any" if size is None else str(size) for size in self.shape)])
+            return f"field '{self.name}' is declared as ({declared}) and has the shape {values.shape} for {count} objects"
+        if not np.can_cast(values.dtype, self.dtype, "same_kind"):
+            return f"field '{self.name}' is declared as {self.dtype} and has the type {values.dtype}"
+        return None
+
+    def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
+        """Return the values in the mirrored image of ``width`` pixels, in which x becomes ``width - 1 - x``."""
+        return values
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        """Return the values in an image whose pixels are those of this one moved by ``motion``."""
+        return values
+
+    def to_json(self, value: np.ndarray) -> object:
+        """Return one object's value as JSON."""
+        return value.tolist()
+
+    def to_coco(self, value: np.ndarray) -> Dict[str, object]:
+        """Return what a record of COCO's annotation or result format holds of one object's value, by key."""
+        return {self.name: value.tolist()}
+
+    def from_coco(self, record: dict) -> object:
+        """Return one object's value from such a record, as an array of the field's shape. Zeros where the record lacks it.
+
+        Raises:
+            ValueError: the record holds something else; the message says what it should be.
+        """
+        if record.get(self.name) is None:
+            return self.empty(1)[0]
+        try:
+            value = np.array(record[self.name], self.dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"'{self.name}' is {record[self.name]!r}, not {self._said()}") from error
+        if value.dtype.kind == "f" and not np.isfinite(value).all() or self.check(value[None], 1):
+            raise ValueError(f"'{self.name}' is {record[self.name]!r}, not {self._said()}")
+        return value
+
+    def _said(self) -> str:
+        kind = {"f": "finite numbers", "b": "true or false"}.get(self.dtype.kind, "whole numbers")
+        return f"{kind} of shape {list(self.shape)}" if self.shape else kind
+
+    def columns(self) -> List[str]:
+        """Return the names of the columns that one object's value takes in a table; empty if it does not fit into one."""
+        if None in self.shape or int(np.prod(self.shape)) > 64:
+            return []
+        places = np.ndindex(*self.shape)
+        return ["_".join([self.name, *map(str, place)]) for place in places]
+
+    def cells(self, value: np.ndarray) -> List[object]:
+        """Return one object's value as cells below :meth:`columns`; flags as 0 and 1."""
+        if not self.columns():
+            return []
+        return [int(cell) if isinstance(cell, bool) else cell for cell in value.reshape(-1).tolist()]
+
+    def differs(self, first: np.ndarray, second: np.ndarray, pixels: float) -> np.ndarray:
+        """Tell for each row of ``first`` ``(N, *shape)`` whether it is another value than ``second`` ``(*shape)``.
+
+        Args:
+            pixels: tolerance of what is in pixels.
+        """
+        if first.shape[1:] != second.shape:
+            return np.ones(len(first), bool)
+        distance = self.distance(first, second).reshape(len(first), -1).max(axis=1, initial=0.0)
+        return ~(distance <= (pixels if self.in_pixels else self.tolerance))
+
+    def distance(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return the absolute differences of values, in the unit of the tolerance."""
+        if self.dtype.kind == "f":
+            return np.abs(first - second)
+        return (first != second).astype(np.float64)
+
+
+class Lengths(Field):
+    """Lengths in pixels: they are scaled with the image."""
+
+    in_pixels = True
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        return (values * motion.factor).astype(self.dtype)
+
+
+class Angles(Field):
+    """Directions in radians, from the x axis towards the y axis (clockwise as one sees it): they are mirrored and turned with the image.
+
+    Two angles that differ by a whole turn are the same; an axis without a direction may use half of the range.
+    """
+
+    def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
+        return self._wrapped(np.pi - values)
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        return self._wrapped(values + motion.angle) if motion.angle else values
+
+    def distance(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.abs(self._wrapped(first - second))
+
+    def _wrapped(self, values: np.ndarray) -> np.ndarray:
+        """Return the angles in ``(-pi, pi]``."""
+        return (np.pi - np.mod(np.pi - values, 2 * np.pi)).astype(self.dtype)
+
+
+class Boxes(Field):
+    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: a turned image turns only their two corners."""
+
+    in_pixels = True
+
+    def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
+        mirrored = values.copy()
+        mirrored[..., [0, 2]] = width - values[..., [2, 0]] - 1
+        return mirrored
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        corners = values.reshape(*values.shape[:-1], 2, 2)
+        return motion.points(corners).reshape(values.shape).astype(self.dtype)
+
+
+class Rasters(Field):
+    """Pictures ``(..., h, w)`` laid over each object's box, such as masks: they are mirrored with the image and move with the box."""
+
+    def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
+        return np.ascontiguousarray(values[..., ::-1])
+
+
+class Points(Field):
+    """Named points ``(count, entries)``: x and y in pixels, then what else belongs to a point, such as its visibility.
+
+    Args:
+        name: see :class:`Field`.
+        count: points of an object.
+        entries: numbers of a point, 2 or more; those after x and y do not move.
+        names: of the points; their numbers if not given.
+        lines: pairs of points, by number, that are joined in pictures.
+        swaps: pairs of points, by number, that change places in a mirrored image, such as left and right.
+        colors: blue, green, red in 0..255 of each point; None: evenly spread hues.
+        seen: number of the entry that is above 0 for a point that is there; None: all are.
+    """
+
+    in_pixels = True
+
+    def __init__(
+        self,
+        name: str,
+        count: int,
+        entries: int = 2,
+        names: Sequence[str] = (),
+        lines: Sequence[Tuple[int, int]] = (),
+        swaps: Sequence[Tuple[int, int]] = (),
+        colors: Optional[Sequence[Color]] = None,
+        seen: Optional[int] = None,
+    ):
+        super().__init__(name, (count, entries))
+        self.names = tuple(names) or tuple(map(str, range(count)))
+        self.lines, self.seen = tuple(lines), seen
+        self.colors = tuple(colors) if colors is not None else spread_hues(count)
+        self.order = np.arange(count)
+        for first, second in swaps:
+            self.order[[first, second]] = second, first
+
+    def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
+        mirrored = values[:, self.order]
+        mirrored[..., 0] = width - mirrored[..., 0] - 1
+        return mirrored
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        moved = values.copy()
+        moved[..., :2] = motion.points(values[..., :2])
+        return moved
+
+    def there(self, values: np.ndarray) -> np.ndarray:
+        """Tell which points are there: a mask ``(..., count)`` of values ``(..., count, entries)``."""
+        finite = np.isfinite(values[..., :2]).all(axis=-1)
+        return finite if self.seen is None else finite & (values[..., self.seen] > 0)
+
+    def to_coco(self, value: np.ndarray) -> Dict[str, object]:
+        """Return x, y and the third entry of each point in one list; the third is 1 where points have only two."""
+        third = value[:, 2:3] if value.shape[1] > 2 else np.ones((len(value), 1), value.dtype)
+        return {self.name: np.concatenate([value[:, :2], third], axis=1).reshape(-1).tolist()}
+
+    def from_coco(self, record: dict) -> np.ndarray:
+        """Return the points of a record; zeros, not there, where it has none."""
+        flat = record.get(self.name)
+        if flat is None or isinstance(flat, list) and not flat:
+            return self.empty(1)[0]
+        count, entries = self.shape
+        try:
+            value = np.array(flat, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            value = np.full(0, np.nan)
+        if value.shape != (3 * count,) or not np.isfinite(value).all():
+            raise ValueError(f"'{self.name}' is not a list of {3 * count} finite numbers (x, y, visibility of {count} points)")
+        points = self.empty(1)[0]
+        points[:, : min(3, entries)] = value.reshape(count, 3)[:, : min(3, entries)]
+        return points
+
+
+def spread_hues(count: int) -> Tuple[Color, ...]:
+    """Return ``count`` colours, blue, green, red in 0..255, whose hues are evenly spread."""
+    rgb = (colorsys.hsv_to_rgb(number / count, 0.85, 1.0) for number in range(count))
+    return tuple((int(255 * b), int(255 * g), int(255 * r)) for r, g, b in rgb)

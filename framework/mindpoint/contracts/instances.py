@@ -1,0 +1,158 @@
+"""The objects of one image, annotated or found: boxes, labels and declared fields."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar
+
+import numpy as np
+
+from mindpoint.contracts.fields import Boxes, Field
+from mindpoint.contracts.motion import Motion
+from mindpoint.errors import DataError
+
+BOXES = Boxes("boxes", (4,))
+LABELS = Field("labels", (), "int64")
+SCORES = Field("scores")
+Self = TypeVar("Self", bound="Instances")
+
+
+class Areas(Field):
+    """Areas in square pixels."""
+
+    in_pixels = True
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        return (values * np.float32(motion.factor**2)).astype(self.dtype)
+
+
+class Instances:
+    """N objects of one image; coordinates in pixels of the image that they belong to. Nothing changes them in place.
+
+    Every value is an attribute too: ``found.rotation`` is ``found.values["rotation"]``.
+
+    Args:
+        fields: what the objects have beyond the class's ``own`` fields.
+        values: arrays ``(N, *shape)`` by name, one for each own and each further field.
+
+    Raises:
+        DataError: names, lengths, shapes or types differ from what is declared.
+    """
+
+    own: Tuple[Field, ...] = (BOXES, LABELS)
+
+    def __init__(self, fields: Sequence[Field], values: Mapping[str, np.ndarray]):
+        self.fields = tuple(fields)
+        every = (*self.own, *self.fields)
+        if sorted(values) != sorted(field.name for field in every):
+            declared = ", ".join(field.name for field in every)
+            raise DataError(f"objects have the values {', '.join(values)}; declared are {declared}")
+        count = len(values["boxes"])
+        self.values: Dict[str, np.ndarray] = {}
+        for field in every:
+            array = np.asarray(values[field.name])
+            problem = field.check(array, count)
+            if problem:
+                raise DataError(problem)
+            self.values[field.name] = array.astype(field.dtype, copy=False)
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        values = self.__dict__.get("values", {})
+        if name in values:
+            return values[name]
+        raise AttributeError(f"{type(self).__name__} has no field '{name}'; it has {', '.join(values) or 'nothing'}")
+
+    def __len__(self) -> int:
+        return len(self.values["boxes"])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} objects: {', '.join(self.values)})"
+
+    def replace(self: Self, **values: np.ndarray) -> Self:
+        """Return the objects with some of the values replaced. Raises DataError as the constructor does."""
+        other = object.__new__(type(self))
+        Instances.__init__(other, self.fields, {**self.values, **values})
+        return other
+
+    def select(self: Self, rows: np.ndarray) -> Self:
+        """Return the rows of an index array, slice or mask, in its order."""
+        return self._with({name: array[rows] for name, array in self.values.items()})
+
+    def mirror(self: Self, width: int) -> Self:
+        """Return the objects in the mirrored image of that width in pixels."""
+        return self._with({field.name: field.mirror(self.values[field.name], width) for field in (*self.own, *self.fields)})
+
+    def transform(self: Self, motion: Motion) -> Self:
+        """Return the objects in an image whose pixels are those of this one moved by ``motion``."""
+        return self._with({field.name: field.transform(self.values[field.name], motion) for field in (*self.own, *self.fields)})
+
+    @staticmethod
+    def concatenate(parts: Sequence[Self]) -> Self:
+        """Return all rows of several parts with the same fields. At least one part."""
+        first = parts[0]
+        return first._with({name: np.concatenate([part.values[name] for part in parts]) for name in first.values})
+
+    def _with(self: Self, values: Dict[str, np.ndarray]) -> Self:
+        """Return objects of the same class and fields; the values are known to fit."""
+        other = object.__new__(type(self))
+        other.fields, other.values = self.fields, values
+        return other
+
+
+class Objects(Instances):
+    """The annotated objects of one image.
+
+    Args:
+        boxes: ``(N, 4)`` left, top, right, bottom.
+        labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
+        areas: ``(N,)`` square pixels; those of the boxes if not given.
+        crowd: ``(N,)`` bool, the box holds a group; none does if not given.
+        fields, values: see :class:`Instances`.
+    """
+
+    own = (BOXES, LABELS, Areas("areas"), Field("crowd", (), "bool"))
+
+    def __init__(
+        self,
+        boxes: np.ndarray,
+        labels: np.ndarray,
+        areas: Optional[np.ndarray] = None,
+        crowd: Optional[np.ndarray] = None,
+        fields: Sequence[Field] = (),
+        values: Optional[Mapping[str, np.ndarray]] = None,
+    ):
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) if areas is None else areas
+        crowd = np.zeros(len(boxes), bool) if crowd is None else crowd
+        super().__init__(fields, {"boxes": boxes, "labels": labels, "areas": areas, "crowd": crowd, **(values or {})})
+
+    @staticmethod
+    def none(fields: Sequence[Field] = ()) -> "Objects":
+        """Return no objects, with these fields."""
+        values = {field.name: field.empty() for field in fields}
+        return Objects(BOXES.empty(), LABELS.empty(), fields=fields, values=values)
+
+    def reduced(self, factor: int) -> "Objects":
+        """Return the objects in an image whose pixels each stand for ``factor`` by ``factor`` of this one."""
+        return self if factor == 1 else self.transform(Motion.scaling(1 / factor, 0.5 / factor - 0.5))
+
+
+class Detections(Instances):
+    """The objects found in one image, best first.
+
+    Args:
+        boxes: ``(N, 4)`` left, top, right, bottom.
+        scores: ``(N,)`` in 0..1.
+        labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
+        fields, values: see :class:`Instances`.
+    """
+
+    own = (BOXES, SCORES, LABELS)
+
+    def __init__(
+        self,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        fields: Sequence[Field] = (),
+        values: Optional[Mapping[str, np.ndarray]] = None,
+    ):
+        super().__init__(fields, {"boxes": boxes, "scores": scores, "labels": labels, **(values or {})})

@@ -1,0 +1,39 @@
+"""How things in an image move when it is scaled, turned and shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A similarity of the plane, ``p -> linear @ p + offset``: from the pixels of one image to those of another.
+
+    Attributes:
+        linear: ``(2, 2)``, a rotation times a positive factor.
+        offset: ``(2,)`` pixels.
+    """
+
+    linear: np.ndarray
+    offset: np.ndarray
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Move points ``(..., 2)``, x before y."""
+        return points @ self.linear.T + self.offset
+
+    @property
+    def factor(self) -> float:
+        """The factor of all lengths."""
+        return float(np.sqrt(abs(np.linalg.det(self.linear))))
+
+    @property
+    def angle(self) -> float:
+        """The rotation in radians, from the x axis towards the y axis."""
+        return float(np.arctan2(self.linear[1, 0], self.linear[0, 0]))
+
+    @staticmethod
+    def scaling(factor: float, offset: float = 0.0) -> "Motion":
+        """Multiply all coordinates by ``factor``, then add ``offset``."""
+        return Motion(np.eye(2) * factor, np.full(2, offset))

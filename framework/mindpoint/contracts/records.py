@@ -1,0 +1,100 @@
+"""Objects as plain values: JSON, COCO's formats, rows of a table. Every declared field appears under its name."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.fields import Field, Points
+from mindpoint.contracts.instances import Detections, Instances
+
+
+def to_records(found: Detections, classes: Sequence[str]) -> List[dict]:
+    """Return one dictionary an object, of JSON values: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
+
+    A field of points is a list of ``{"name", "x", "y", ...}``, with the fields that describe its points inside.
+    """
+    return [
+        {
+            "class": classes[int(found.labels[row])],
+            "score": float(found.scores[row]),
+            "box": found.boxes[row].tolist(),
+            **{field.name: _value(found, field, row) for field in found.fields if field.of is None},
+        }
+        for row in range(len(found))
+    ]
+
+
+def _value(found: Instances, field: Field, row: int) -> object:
+    value = found.values[field.name][row]
+    if not isinstance(field, Points):
+        return field.to_json(value)
+    inside = {other.key: found.values[other.name][row].tolist() for other in _of(field, found.fields)}
+    return [
+        {"name": name, "x": x, "y": y, **{key: values[number] for key, values in inside.items()}}
+        for number, (name, (x, y)) in enumerate(zip(field.names, value[:, :2].tolist()))
+    ]
+
+
+def _of(owner: Field, fields: Sequence[Field]) -> List[Field]:
+    return [field for field in fields if field.of == owner.name]
+
+
+def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decimals: Optional[int] = None) -> List[dict]:
+    """Return records of COCO's result format: ``bbox`` is left, top, width, height; then each field as it says itself.
+
+    Args:
+        category_ids: by label.
+        decimals: of all numbers; None: as they are.
+    """
+    boxes = found.boxes.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    records = [
+        {"image_id": image_id, "category_id": category_ids[label], "bbox": box, "score": score}
+        for label, box, score in zip(found.labels.tolist(), boxes.tolist(), found.scores.tolist())
+    ]
+    add_fields(records, found)
+    if decimals is None:
+        return records
+    return [{key: _rounded(value, decimals) for key, value in record.items()} for record in records]
+
+
+def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
+    """Add to each object's COCO record, in place, what its fields say."""
+    for field in found.fields:
+        if field.of is None:
+            for record, value in zip(records, found.values[field.name]):
+                record.update(field.to_coco(value))
+
+
+def _rounded(value: object, decimals: int) -> object:
+    if isinstance(value, list):
+        return [_rounded(item, decimals) for item in value]
+    return float(f"{value:.{decimals}f}") if isinstance(value, float) else value
+
+
+def columns(fields: Sequence[Field]) -> List[str]:
+    """Return the names of the columns that the fields of one object take in a table."""
+    names: List[str] = []
+    for field in (field for field in fields if field.of is None):
+        if isinstance(field, Points):
+            parts = ["x", "y", *(other.key for other in _of(field, fields))]
+            names += [f"{name}_{part}" for name in field.names for part in parts]
+        else:
+            names += field.columns()
+    return names
+
+
+def cells(found: Instances, row: int) -> List[object]:
+    """Return the cells of one object below :func:`columns`."""
+    values: List[object] = []
+    for field in (field for field in found.fields if field.of is None):
+        value = found.values[field.name][row]
+        if isinstance(field, Points):
+            inside = [found.values[other.name][row].tolist() for other in _of(field, found.fields)]
+            for point in zip(value[:, :2].tolist(), *inside):
+                values += [*point[0], *(int(cell) if isinstance(cell, bool) else cell for cell in point[1:])]
+        else:
+            values += field.cells(value)
+    return values

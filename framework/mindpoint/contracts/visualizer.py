@@ -1,0 +1,31 @@
+"""How objects are drawn into images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from mindpoint.contracts.instances import Detections, Objects
+
+
+class Visualizer(ABC):
+    """Draws objects into images: for ``predict``, pictures of a training, browsing data and the report. The constructor may name
+    ``classes``."""
+
+    @abstractmethod
+    def draw(self, image: np.ndarray, found: Detections, threshold: float = 0.0) -> np.ndarray:
+        """Draw what was found.
+
+        Args:
+            image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1; it stays as it is.
+            found: in pixels of the image, best first.
+            threshold: smallest score of a drawn object, 0..1.
+
+        Returns:
+            BGR uint8 ``(H, W, 3)``.
+        """
+
+    @abstractmethod
+    def draw_objects(self, image: np.ndarray, objects: Objects) -> np.ndarray:
+        """Draw what is annotated; arguments and result as of :meth:`draw`."""
