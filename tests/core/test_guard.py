@@ -35,6 +35,18 @@ def test_every_import_sets_it(entry):
     assert (done.stdout.split(), done.stderr) == (["AVX2", "PASSIVE"], "")
 
 
+def test_importing_changes_nothing_else():
+    code = "import os; before = dict(os.environ); import mindpoint, mindpoint.config, mindpoint_centernet; print(*sorted(set(os.environ.items()) - set(before.items())))"
+    done = run(code)
+    assert {name for name in ("GLOG_v", "MS_", "OMP_NUM") if name in done.stdout} == set()
+    assert done.stdout.count("(") == (2 if guard.matters() else 1)
+
+
+def test_the_commands_keep_mindspore_quiet_unless_told_otherwise():
+    code = "import os; from mindpoint.cli.main import main; main(['config', 'list']); print('level', os.environ['GLOG_v'])"
+    assert "level 3" in run(code).stdout and "level 1" in run(code, GLOG_v="1").stdout
+
+
 @matters
 def test_processes_started_later_inherit_it():
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {TELL!r}])"

@@ -16,6 +16,7 @@ from mindpoint import cli
 from mindpoint._version import __version__
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
+from mindpoint.runtime.logs import errors_of_mindspore_only
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -30,6 +31,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     Args:
         argv: the command and its arguments; those of the process if not given.
     """
+    errors_of_mindspore_only()
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

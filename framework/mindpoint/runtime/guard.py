@@ -2,7 +2,7 @@
 
 On AVX-512 CPUs oneDNN, as MindSpore 2.9 and 2.10 use it, takes a reference kernel for 3x3 convolutions, up to 160 times slower than the
 AVX2 one; threads that spin while waiting cost another 10 to 30 % of a step. Both are settled by the environment. A user's own
-setting always wins. MindSpore's log is kept to errors: its warnings are about itself and drown what a user must see.
+setting always wins.
 
 Importing ``mindpoint``, or any part of it, applies the guard; processes that are started afterwards inherit it.
 """
@@ -20,13 +20,12 @@ LIMIT = "ONEDNN_MAX_CPU_ISA"
 FAST = "AVX2"
 # What oneDNN reads, in this order; the second is its older name.
 _LIMITS = (LIMIT, "DNNL_MAX_CPU_ISA")
-_ALWAYS = {"OMP_WAIT_POLICY": "PASSIVE", "GLOG_v": "3"}
+_WAITING = "OMP_WAIT_POLICY"
 
 
 def apply() -> None:
     """Set what the user has not set, and warn if MindSpore was there first: then it may be too late."""
-    for name, value in _ALWAYS.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault(_WAITING, "PASSIVE")
     if not matters() or limit() is not None:
         return
     os.environ[LIMIT] = FAST  # oneDNN reads it when it first makes a convolution

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+
+
+def errors_of_mindspore_only() -> None:
+    """Keep MindSpore's log to errors, unless the user has set ``GLOG_v``: its warnings are about itself and drown what a user must see.
+
+    The commands do this before they import MindSpore; a program that uses the framework decides for itself.
+    """
+    os.environ.setdefault("GLOG_v", "3")
 
 
 def setup() -> None:
