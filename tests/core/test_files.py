@@ -1,11 +1,18 @@
 """A folder or file is the old one or the new one, whatever comes in between."""
 
+import errno
+import fcntl
 import os
 import shutil
+import stat
+import subprocess
+import sys
 
 import pytest
 
-from mindpoint.storage.files import atomic_write, atomic_folder
+from mindpoint.errors import OutputError
+from mindpoint.storage.files import atomic_folder, atomic_write, duplicate, set_usual_mode, write_text
+from mindpoint.storage.lock import locked
 
 
 @pytest.fixture
@@ -62,3 +69,95 @@ def test_an_interrupted_file_leaves_the_old_one(out):
         temporary.write_text("new")
         raise KeyboardInterrupt
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [("file", "old")]
+
+
+def failing(monkeypatch, name, number, only=lambda *arguments: True):
+    """Let a function of ``os`` fail as on a file system that lacks it."""
+    real = getattr(os, name)
+
+    def fail(*arguments, **options):
+        if only(*arguments):
+            raise OSError(number, os.strerror(number))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, name, fail)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES])
+def test_a_file_system_that_cannot_sync_folders_is_written_to_all_the_same(out, monkeypatch, number):
+    failing(monkeypatch, "fsync", number, lambda descriptor: os.path.isdir(f"/proc/self/fd/{descriptor}"))
+    write_text(out / "file", "new")
+    assert (out / "file").read_text() == "new"
+
+
+def test_a_file_that_cannot_be_synced_is_an_error(out, monkeypatch):
+    failing(monkeypatch, "fsync", errno.EIO)
+    with pytest.raises(OutputError, match="file: cannot be written: Input/output error"):
+        write_text(out / "file", "new")
+    assert (out / "file").read_text() == "old"
+
+
+def test_without_hard_links_the_file_is_copied(out, monkeypatch):
+    failing(monkeypatch, "link", errno.EPERM)
+    duplicate(out / "file", out / "copy")
+    (out / "file").write_text("new")
+    assert (out / "copy").read_text() == "old"
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600)])
+def test_the_mode_is_that_of_new_files(out, mask, mode):
+    (out / "file").chmod(0o400)
+    before = os.umask(mask)
+    try:
+        set_usual_mode(out / "file")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((out / "file").stat().st_mode) == mode and [path.name for path in out.iterdir()] == ["file"]
+
+
+def test_no_permissions_are_not_an_error(out, monkeypatch):
+    failing(monkeypatch, "chmod", errno.EPERM)
+    set_usual_mode(out / "file")
+
+
+KILLED = """
+import os, signal, sys
+from mindpoint.storage.files import atomic_folder, atomic_write
+with (atomic_write if sys.argv[2] == "file" else atomic_folder)(sys.argv[1]) as temporary:
+    (temporary if sys.argv[2] == "file" else temporary / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_killed_processes_left_goes_with_the_next_write(tmp_path, what):
+    target = tmp_path / "re[s]ult"
+    subprocess.run([sys.executable, "-c", KILLED, str(target), what], timeout=60)
+    assert len(list(tmp_path.iterdir())) == 1 and not target.exists()
+    alive = tmp_path / f".{target.name}.{os.getpid()}.x.tmp"
+    alive.mkdir()  # a process that still works on it
+    if what == "file":
+        write_text(target, "whole")
+    else:
+        with atomic_folder(target) as folder:
+            (folder / "a").write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, target.name])
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to("../victim")
+    with pytest.raises(OutputError, match="run/.lock: is a link"), locked(tmp_path / "run"):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_file_system_without_locks_is_used_with_a_remark(tmp_path, monkeypatch, caplog):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with caplog.at_level("WARNING", "mindpoint"), locked(tmp_path):
+        assert "has no locks (No locks available)" in caplog.text
+    assert list(tmp_path.iterdir()) == []

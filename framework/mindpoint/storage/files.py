@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import itertools
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Iterator, Union
 
 from mindpoint.errors import OutputError, WeightsError
+
+# what a file system answers that lacks an operation
+_LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
@@ -24,7 +30,8 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     path = Path(path)
     folder = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        _clear_abandoned(path)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
         sync(folder / path.name)
         os.replace(folder / path.name, path)
@@ -37,18 +44,48 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Have the file or folder on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Have the file or folder on the disk before going on. A file system that cannot do that for folders (SMB, some FUSE) is left alone."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _LACKING or not os.path.isdir(path):
+            raise
+
+
+def set_usual_mode(path: Path) -> None:
+    """Give a file the permissions of any new file of this user, as far as the file system has permissions."""
+    with contextlib.suppress(OSError):
+        probe = path.with_name(path.name + ".mode")
+        probe.touch(exist_ok=False)
+        mode = stat.S_IMODE(probe.stat().st_mode)
+        probe.unlink()
+        os.chmod(path, mode)
+
+
+def duplicate(path: Path, copy: Path) -> None:
+    """Let ``copy`` be a second name of a file, or a copy of it where the file system has no hard links."""
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)
 
 
 def write_text(path: Union[str, Path], text: str) -> None:
     """Write a text file in one piece."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _clear_abandoned(path: Path) -> None:
+    """Remove what killed processes of this host left when they wrote the same file or folder."""
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        number = rest.name[len(path.name) + 2 :].partition(".")[0]
+        if number.isdecimal() and not os.path.exists(f"/proc/{number}") and os.path.isdir("/proc/self"):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def make_folder(path: Union[str, Path]) -> Path:
@@ -105,6 +142,7 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     try:
         if target.exists() and not (target.is_dir() and (overwrite or not any(target.iterdir()))):
             raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
+        _clear_abandoned(target)
         temporary.mkdir(parents=True)
         yield temporary
         _swap(temporary, target, old)

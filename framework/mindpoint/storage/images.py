@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import os
 import re
+import stat
+import warnings
 from pathlib import Path
-from typing import Union
+from typing import Callable, Union
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from mindpoint.storage.files import atomic_write
 from mindpoint.errors import DataError, OutputError
@@ -15,6 +21,9 @@ from mindpoint.errors import DataError, OutputError
 # In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+MOST_PIXELS = 1 << 27
+"""Of an image that is decoded: 400 MB, and twice that while it is turned."""
+_ORIENTATION = 0x0112  # the EXIF tag
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 
 
@@ -30,6 +39,8 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 def read_bytes(path: Union[str, Path]) -> bytes:
     """The content of an image file. Raises DataError if it is missing or unreadable."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or device might never end
+            raise DataError(f"{path}: not a file of an image")
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
@@ -49,19 +60,52 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
         reduction: 2, 4 or 8: a JPEG's pixel stands for so many by so many, and sides are rounded up. See :func:`reduction_of`.
 
     Raises:
-        DataError: truncated, or no image that OpenCV knows.
+        DataError: truncated, too large, of floating-point numbers, or in a format that OpenCV does not know.
     """
     if not data:
         raise DataError(f"{name}: is empty (0 bytes), not an image; fetch it again")
     if not _is_complete(data):
         raise DataError(f"{name}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
+    turn = _look_at_header(data, name)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
     except cv2.error as error:
         raise DataError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise DataError(f"{name}: is no image that OpenCV can read (it starts with {data[:8]!r})")
-    return image
+        raise DataError(f"{name}: not an image that OpenCV can read (it starts with {data[:8]!r})")
+    return turn(image)
+
+
+def _look_at_header(data: bytes, name: Union[str, Path]) -> Callable[[np.ndarray], np.ndarray]:
+    """Refuse what must not be decoded, by the header alone; return what turns the decoded image upright where OpenCV does not.
+
+    Raises:
+        DataError: more pixels than :data:`MOST_PIXELS`, or numbers with a decimal point, whose range nothing tells.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
+            header = PIL.Image.open(io.BytesIO(data))
+    except PIL.Image.DecompressionBombError as error:
+        raise DataError(f"{name}: has too many pixels; at most {MOST_PIXELS / 1e6:.0f} million can be decoded") from error
+    except Exception:  # not a format of Pillow's, or damaged: OpenCV will tell; its errors have no common base
+        return lambda image: image
+    width, height = header.size
+    if width * height > MOST_PIXELS:
+        raise DataError(f"{name}: has {width} x {height} pixels; at most {MOST_PIXELS / 1e6:.0f} million can be decoded. Make it smaller")
+    if header.mode == "F":
+        raise DataError(f"{name}: holds floating-point numbers, whose range is not known; convert it to 8 or 16 bits")
+    if header.format == "WEBP":
+        return functools.partial(_turned, orientation=header.getexif().get(_ORIENTATION, 1))
+    return lambda image: image
+
+
+def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Return an image upright, as its EXIF orientation 1 to 8 says (EXIF 2.3, table 6)."""
+    if orientation in (5, 6, 7, 8):
+        image = cv2.transpose(image)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return image if flip is None else cv2.flip(image, flip)
 
 
 def reduction_of(data: bytes, longer_side: int, wanted: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 import socket
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import IO, Iterator
 from mindpoint.errors import OutputError
 
 NAME = ".lock"
+log = logging.getLogger("mindpoint")
 
 
 @contextlib.contextmanager
@@ -32,22 +35,28 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _open(folder: Path, path: Path) -> IO[str]:
-    """The lock file, opened and locked."""
+    """Return the lock file, opened and locked; unlocked, with a remark, where the file system has no locks."""
     while True:
         try:
-            file = open(path, "a+", encoding="utf-8")
+            # a link would lead to a file of somebody else's choice
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666), "a+", encoding="utf-8")
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OutputError(f"{path}: is a link, not a lock file; remove it or choose another folder with --out") from error
             raise OutputError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --out") from error
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has just removed it
-                return file
-            file.close()
         except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                log.warning("%s: this file system has no locks (%s): start no other run in this folder", folder, error.strerror)
+                return file
             file.seek(0)
             holder = file.read().strip() or error.strerror
             file.close()
             raise OutputError(f"{folder}: another run works in this folder ({holder})") from error
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has just removed it
+            return file
+        file.close()
 
 
 def _sign(file: IO[str], path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Image files as they come: turned, of floating-point numbers, larger than any memory, or not files at all."""
+
+import io
+import os
+import subprocess
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from mindpoint.errors import DataError
+from mindpoint.storage import images
+from mindpoint.storage.images import decode_image, read_image
+
+
+@pytest.fixture
+def picture():
+    """No symmetry: 8 different blocks."""
+    return np.kron(np.arange(8, dtype=np.uint8).reshape(2, 4) * 30, np.ones((16, 16), np.uint8))[..., None].repeat(3, axis=2)
+
+
+def stored(picture, orientation, kind):
+    """The file of a picture whose pixels are stored so that the orientation turns them upright."""
+    undo = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    transposes = PIL.Image.Transpose
+    ways = {2: transposes.FLIP_LEFT_RIGHT, 3: transposes.ROTATE_180, 4: transposes.FLIP_TOP_BOTTOM, 5: transposes.TRANSPOSE,
+            6: transposes.ROTATE_270, 7: transposes.TRANSVERSE, 8: transposes.ROTATE_90}  # fmt: skip  as Pillow's exif_transpose
+    image = PIL.Image.fromarray(picture)
+    image = image.transpose(ways[undo]) if undo in ways else image
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    image.save(file, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(picture, orientation, kind):
+    np.testing.assert_array_equal(decode_image(stored(picture, orientation, kind), "x"), picture)
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    assert cv2.imwrite(str(tmp_path / "a.tif"), np.full((4, 4), 200, np.float32))
+    with pytest.raises(DataError, match="a.tif: holds floating-point numbers.*convert it to 8 or 16 bits"):
+        read_image(tmp_path / "a.tif")
+    assert cv2.imwrite(str(tmp_path / "b.tif"), np.full((4, 4), 200 << 8, np.uint16))
+    assert read_image(tmp_path / "b.tif").mean() == 200
+
+
+def png_of_zeros(width, height):
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    row = b"\0" * (1 + width // 8)
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(png_of_zeros(30000, 30000))
+    code = (
+        "import sys, resource; from mindpoint.storage.images import read_image; from mindpoint.errors import DataError\n"
+        "try: read_image(sys.argv[1])\nexcept DataError as error: print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "bomb.png")], capture_output=True, text=True, timeout=60)
+    message, peak = done.stdout.splitlines()
+    assert "bomb.png: has too many pixels; at most 134 million" in message and int(peak) < 500
+
+
+def test_the_limit_itself_is_allowed(monkeypatch, picture):
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    monkeypatch.setattr(images, "MOST_PIXELS", picture.shape[0] * picture.shape[1])
+    assert decode_image(data, "x").shape == picture.shape
+    monkeypatch.setattr(images, "MOST_PIXELS", picture.shape[0] * picture.shape[1] - 1)
+    with pytest.raises(DataError, match="x: has 64 x 32 pixels"):
+        decode_image(data, "x")
+
+
+def test_pipes_devices_and_folders_are_not_images(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero", tmp_path):
+        with pytest.raises(DataError, match="not a file of an image"):
+            read_image(path)
