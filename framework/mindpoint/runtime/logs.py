@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 
+from mindpoint.runtime.console import printable
+
 
 def errors_of_mindspore_only() -> None:
     """Keep MindSpore's log to errors, unless the user has set ``GLOG_v``: its warnings are about itself and drown what a user must see.
@@ -15,12 +17,17 @@ def errors_of_mindspore_only() -> None:
     os.environ.setdefault("GLOG_v", "3")
 
 
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def setup() -> None:
     """Show the framework's own messages, one plain line each, on standard output."""
     log = logging.getLogger("mindpoint")
     if not log.handlers:
         handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Printable("%(message)s"))
         log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -15,7 +15,7 @@ SECONDS = 30  # between two lines where lines cannot be redrawn
 
 def on_terminal() -> bool:
     """Whether standard error is a terminal: only there may lines be redrawn."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def track(items: Iterable, total: Optional[int], what: str) -> Iterable:

@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM, noted and acted upon when it suits.
+"""SIGINT, SIGTERM and SIGHUP, noted and acted upon when it suits.
 
 Whenever MindSpore runs a graph it puts a handler of its own in place of Python's, which makes a SIGTERM of every SIGINT. So no handler is
-used here: all threads block both signals, and one of ours waits for them.
+used here: all threads block these signals, and one of ours waits for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Iterator, Optional
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAME = 1.0  # seconds within which several are one: they are sent to all processes of a group, and some pass them on
 
 
@@ -34,7 +34,9 @@ class Signals:
     def watched(self) -> Iterator[None]:
         """Take the signals meanwhile. Must begin before there are other threads, so before MindSpore is imported: they and child
         processes inherit that signals are blocked."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # a signal that is ignored, as SIGHUP below nohup, stays so; SIGINT is ignored too below a shell's &, but is still asked for
+        self._heeded = [number for number in _SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._heeded)
         thread = threading.Thread(target=self._wait, name="signals", daemon=True)
         self._watching = True
         thread.start()
@@ -58,7 +60,7 @@ class Signals:
 
     def _wait(self) -> None:
         while True:
-            number = signal.sigwait(_SIGNALS)
+            number = signal.sigwait(self._heeded)
             if not self._watching:
                 return
             self._came = True
