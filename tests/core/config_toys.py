@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Dict, List, Literal, Optional, Sequence
 
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.hook import Hook as AnyHook
+from mindpoint.contracts.parts import Backbone, Head as AnyHead, Neck as AnyNeck
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.optim.schedules import Schedule as AnySchedule
 
 
-class Net:
+class Net(Backbone):
     def __init__(
         self,
         depth: int,
@@ -20,31 +24,38 @@ class Net:
         label: str = "",
         keypoints: Optional[object] = None,
     ):
+        super().__init__()
         self.depth, self.width, self.stages, self.mode, self.frozen = depth, width, stages, mode, frozen
         self.weights, self.inner, self.label, self.keypoints = weights, inner, label, keypoints
 
 
-class OtherNet:
+class OtherNet(Backbone):
     def __init__(self, blocks: int = 2):
+        super().__init__()
         self.blocks = blocks
 
 
-class Neck:
+class Neck(AnyNeck):
     def __init__(self, in_features: tuple, channels: int = 8):
+        super().__init__()
         self.in_features, self.channels = in_features, channels
 
 
-class Head:
+class Head(AnyHead):
     def __init__(self, in_features: tuple, keypoints: object, classes: List[str], width: int = 4):
+        super().__init__()
         self.in_features, self.keypoints, self.classes, self.width = in_features, keypoints, classes, width
 
 
-class Schedule:
+class Schedule(AnySchedule):
     def __init__(self, epochs: int, steps_per_epoch: int, lr: float = 0.5):
         self.epochs, self.steps_per_epoch, self.lr = epochs, steps_per_epoch, lr
 
+    def factor_at(self, epoch: float) -> float:
+        return 1.0
 
-class Images:
+
+class Images(Dataset):
     def __init__(self, path: str):
         if path == "nowhere":
             raise DataError(f"{path}: no such folder")
@@ -52,8 +63,17 @@ class Images:
             raise ConfigError("data.train.dataset.path: it holds no image")
         self.length = len(path) / (path != "zero")
 
+    def __len__(self):
+        return int(self.length)
 
-class Hook:
+    def __getitem__(self, index):
+        raise NotImplementedError
+
+    def ground_truth(self):
+        return {}
+
+
+class Hook(AnyHook):
     def __init__(self, every: int = 1):
         self.every = every
 

@@ -198,8 +198,8 @@ def _nested(source: Source, node: ast.stmt, name: str) -> Optional[Definition]:
     return Definition(source, node)
 
 
-def doc_line(definition: Definition) -> str:
-    """First line of a definition's docstring, or an empty string."""
+def doc(definition: Definition) -> str:
+    """Return a definition's docstring, or an empty string."""
     if not isinstance(definition.node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return ""
-    return (ast.get_docstring(definition.node) or "").partition("\n")[0]
+    return ast.get_docstring(definition.node) or ""
