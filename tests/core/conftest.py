@@ -10,7 +10,8 @@ from mindpoint.registry import installed
 @pytest.fixture(autouse=True)
 def no_entry_points(monkeypatch, request):
     if "entry_points" not in request.keywords:
-        monkeypatch.setattr(installed, "points", lambda: ())
+        sections = tuple(point for point in installed.points() if point.group == "mindpoint.sections")  # toy.yaml has keypoints
+        monkeypatch.setattr(installed, "points", lambda: sections)
 
 
 @pytest.fixture(scope="session")

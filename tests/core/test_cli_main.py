@@ -168,7 +168,7 @@ def test_scripts_take_the_arguments_of_the_command(name):
     assert script.stdout.startswith(f"usage: mindpoint {name} ")
 
 
-PARTS = """
+PARTS = '''
 from mindpoint.contracts.hook import Hook
 
 class Bell(Hook):
@@ -182,7 +182,7 @@ class Bell(Hook):
 
 class Loose:
     pass
-"""
+'''
 
 
 def test_show_a_class_of_the_current_folder(tmp_path):

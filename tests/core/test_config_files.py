@@ -1,16 +1,18 @@
 """Inheritance, overrides and references."""
 
 import pytest
-from config_toys import BASE
+from config_toys import BASE, Points
 
 from mindpoint.config import Config, load_config
 from mindpoint.errors import ConfigError
+from mindpoint.registry import registry
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write files into an empty working directory."""
     monkeypatch.chdir(tmp_path)
+    registry("sections").register("points", Points)
 
     def write(**files):
         for name, text in files.items():
@@ -19,7 +21,8 @@ def write(tmp_path, monkeypatch):
             (path.parent / (path.name + ".yaml")).write_text(text, encoding="utf-8")
 
     write(base=BASE)
-    return write
+    yield write
+    registry("sections").unregister("points")
 
 
 def data(name="a.yaml", *overrides):
@@ -60,12 +63,13 @@ def test_the_same_type_spelled_otherwise_merges(write):
 
 def test_replace_forces_it_and_is_not_seen_later(write):
     write(
-        a="_base_: base.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\n"
-        "keypoints: {_replace_: false, sigmas: [1, 1]}\n"
+        b="_base_: base.yaml\npoints: {names: [left_eye, right_eye]}\n",
+        a="_base_: b.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\n"
+        "points: {_replace_: false, sizes: [1, 1]}\n"
     )
     found = data()
     assert found["input"] == {"size": [8, 8], "mean": [1, 1, 1], "std": [2, 2, 2]}
-    assert found["keypoints"] == {"names": ["left_eye", "right_eye"], "sigmas": [1, 1]}
+    assert found["points"] == {"names": ["left_eye", "right_eye"], "sizes": [1, 1]}
     write(a="_base_: base.yaml\ninput: {_replace_: 1}\n")
     assert errors() == ["a.yaml:2: input._replace_: 1 is neither true nor false"]
 
@@ -212,20 +216,20 @@ def test_references(write):
         "seed: ${model.backbone.depth}\n"
         "train: {epochs: '${seed}', weights: 'w-${seed}-${input.std.0}-$${x}.ckpt'}\n"
         "model:\n"
-        "  backbone: {depth: 7, stages: '${input.size}', label: '${keypoints.names.0}', frozen: '${data.train.shuffle}'}\n"
+        "  backbone: {depth: 7, stages: '${input.size}', label: '${classes.0}', frozen: '${data.train.shuffle}'}\n"
         "  neck: '${blocks_below}'\n"
         "data: {train: {dataset: {type: 'config_toys:Images', path: x}, shuffle: true}}\n",
         b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
     )
     assert errors() == [
         "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; "
-        "known here: input, classes, keypoints, model, seed, train, data"
+        "known here: input, classes, model, seed, train, data"
     ]
     found = data("b.yaml", "input.std=[2,2,2]")
     assert found["seed"] == 9, "resolved after merging"
     assert found["train"] == {"epochs": 9, "weights": "w-9-2-${x}.ckpt"}
     assert found["model"]["backbone"]["stages"] == [64, 96]
-    assert found["model"]["backbone"]["label"] == "left_eye"
+    assert found["model"]["backbone"]["label"] == "person"
     assert found["model"]["backbone"]["frozen"] is True
 
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlparse
 
 import importlib_metadata
 
-from mindpoint.registry import installed
 from mindpoint.registry.entries import Entry
+from mindpoint.registry.installed import PREFIX
 from mindpoint.registry.kinds import kind_called, kinds, normalize
 from mindpoint.registry.probe import probe
 from mindpoint.registry.registries import registry
@@ -67,7 +67,7 @@ def _outdated() -> List[Finding]:
         source = _declared_in(folder) if folder else None
         if source is None:
             continue
-        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group.startswith(installed.PREFIX)}
+        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group.startswith(PREFIX)}
         for group, name in sorted(source.keys() | installed.keys()):
             if source.get((group, name)) != installed.get((group, name)):
                 is_now = source.get((group, name), "nothing of that name")
@@ -80,7 +80,7 @@ def _outdated() -> List[Finding]:
 def _singular(group: str) -> str:
     """Return what one of a group is called; groups that are not a kind, such as ``mindpoint.configs``, keep their name."""
     kind = kind_called(group)
-    return kind.singular if kind else group[len(installed.PREFIX) :]
+    return kind.singular if kind else group[len(PREFIX) :]
 
 
 def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[Path]:
@@ -101,7 +101,7 @@ def _declared_in(folder: Path) -> Optional[Declared]:
         groups = _pyproject(folder / "pyproject.toml").get("project", {}).get("entry-points")
     if groups is None:
         return None
-    own = {group: points for group, points in groups.items() if group.startswith(installed.PREFIX)}
+    own = {group: points for group, points in groups.items() if group.startswith(PREFIX)}
     return {(group, name): value for group, points in own.items() for name, value in points.items()}
 
 
