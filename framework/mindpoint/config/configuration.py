@@ -71,6 +71,11 @@ class Config:
         return self._root.plain()
 
     @property
+    def stem(self) -> str:
+        """What runs of it are called: the name without folder, suffix and distribution."""
+        return Path(self.name).stem.rpartition(":")[2]
+
+    @property
     def classes(self) -> List[str]:
         """Category names; the index is the class label."""
         return list(self.section("").classes)
