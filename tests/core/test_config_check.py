@@ -13,7 +13,7 @@ from config_toys import BASE
 from mindpoint.config import Config, injection, load_config
 from mindpoint.config.schema import RuntimeSettings, SplitSettings, InferenceSettings, TrainSettings
 from mindpoint.errors import ConfigError, DataError
-from mindpoint.registry import WrongKind, installed, registry
+from mindpoint.registry import installed, registry
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,8 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         "a.yaml:9: model.heads.pose.widht: ToyHead has no argument 'widht'; did you mean 'width'?",
         "a.yaml:10: model.heads.box.width: ToyHead takes int, not '3'; remove the quotes",
         "a.yaml:11: model.decoder: names no decoder; add 'type: ...'",
-        "a.yaml:12: model.losses.pose: Net needs the argument 'depth' (int); add 'depth: ...'",
+        "a.yaml:12: model.losses.pose.type: loss 'Net' (config_toys:Net) is a backbone, not a loss: it must derive from "
+        "mindpoint.contracts.parts.Loss",
         "a.yaml:15: data.train.batch_size: 0 is not allowed; it must be 1 or more",
         "--set test.flip: takes bool, not 1",
     ]
@@ -312,7 +313,7 @@ class TestNestedBlocks:
     def test_its_kind_is_checked(self):
         with pytest.raises(ConfigError, match="a.yaml:5: model.backbone.schedule.type: 'ToyNet' is a backbone, not a schedule"):
             self.build("schedule: {type: ToyNet}")
-        with pytest.raises(WrongKind, match=r"schedule 'Hook' \(config_toys:Hook\) is a hook, not a schedule"):
+        with pytest.raises(ConfigError, match=r"schedule 'Hook' \(config_toys:Hook\) is a hook, not a schedule"):
             self.build("schedule: {type: 'config_toys:Hook'}")
 
 
@@ -373,12 +374,24 @@ class TestInjection:
             assert made.build("model.backbone").points.names == ("b",)
 
 
-def test_a_class_of_another_kind_ends_with_one_message():
-    config = Config.from_text(BASE, "a.yaml", ["+hooks.x={type: 'json:JSONEncoder'}"])
-    with pytest.raises(WrongKind) as caught:
-        config.build_all("hooks", run_dir=Path())
-    said = "hook 'JSONEncoder' (json:JSONEncoder) is not a hook: it must derive from mindpoint.contracts.hook.Hook"
-    assert str(caught.value) == f"--set hooks.x: hooks.x.type: {said}" and caught.value.exit_code == 2
+def test_a_class_of_another_kind():
+    """Its source tells, and where it does not, the class."""
+    must = "it must derive from mindpoint.contracts.hook.Hook"
+    wrong = {"json:JSONEncoder": "is not a hook", "json:dumps": "is not a hook", "config_toys:Images": "is a dataset, not a hook"}
+    for name, said in wrong.items():
+        message = f"--set hooks.x: hooks.x.type: hook '{name.partition(':')[2]}' ({name}) {said}: {must}"
+        assert errors(BASE, f"+hooks.x={{type: '{name}'}}") == [message]
+    with registry("hooks").registered("Odd", config_toys.Images), pytest.raises(ConfigError, match="'Odd' .* is a dataset, not a hook"):
+        Config.from_text(BASE, "a.yaml", ["+hooks.x={type: Odd}"])
+    Made = type("Made", (config_toys.OtherNet,), {})
+    config_toys.Made = Made
+    try:
+        config = Config.from_text(BASE, "a.yaml", ["+hooks.x={type: 'config_toys:Made'}"], ["model"])
+        with pytest.raises(ConfigError, match=f"hook 'Made' .* is a backbone, not a hook: {must}") as caught:
+            config.build_all("hooks", run_dir=Path())
+        assert caught.value.exit_code == 2
+    finally:
+        del config_toys.Made
 
 
 @pytest.fixture

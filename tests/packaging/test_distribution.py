@@ -16,7 +16,7 @@ from mindpoint.registry import installed, kinds, registry, signature_of
 ROOT = Path(__file__).resolve().parents[2]
 ROOTS = {
     "mindpoint": ROOT / "framework" / "mindpoint",
-    "mindpoint_centernet": ROOT / "plugins" / "mindpoint_centernet",
+    **{path.parent.name: path.parent for path in (ROOT / "plugins").glob("*/__init__.py")},
     "mindpoint_configs": ROOT / "configs",
 }
 ENTRIES = [entry for kind in kinds() for entry in registry(kind.plural).entries() if entry.distribution == "mindpoint"]

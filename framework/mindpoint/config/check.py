@@ -101,6 +101,7 @@ class Checker:
             return
         try:
             entry = find_entry(parts, node, path)
+            entry.check_source(place(said.where, join(path, "type")))
         except ConfigError as error:
             self._problems.add_message(str(error))
             return

@@ -6,7 +6,7 @@ import importlib
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from mindpoint.registry import installed, static
 from mindpoint.registry.errors import PluginImportError, WrongKind
@@ -76,9 +76,24 @@ class Entry:
             said = f"{self.kind.base}, the base of {self.kind.plural}, failed to import: {type(error).__name__}: {error}"
             raise PluginImportError(f"{self}: {said}", where) from error
         if not (isinstance(obj, type) and issubclass(obj, base)):
-            others = [f"is a {kind.singular}, " for kind in kinds_of(obj)]
-            said = f"{''.join(others[:1])}{'' if others else 'is '}not a {self.kind.singular}"
-            raise WrongKind(f"{self} {said}: it must derive from {self.kind.base.replace(':', '.')}", where)
+            raise self._wrong_kind(kinds_of(obj), where)
+
+    def check_source(self, where: Optional[str] = None) -> None:
+        """Raise WrongKind if the source tells, without an import, that it is not of its kind."""
+        if self.registered is not None:
+            self._check(self.registered, where)
+        definition, base = self.definition(), _definition_of_base(self.kind)
+        if definition is not None and base is not None and static.derives(definition, base) is False:
+            bases = [(kind, _definition_of_base(kind)) for kind in kinds()]
+            raise self._wrong_kind([kind for kind, other in bases if other is not None and static.derives(definition, other)], where)
+
+    def _wrong_kind(self, others: Sequence[Kind], where: Optional[str]) -> WrongKind:
+        said = f"is a {others[0].singular}, not a" if others else "is not a"
+        return WrongKind(f"{self} {said} {self.kind.singular}: it must derive from {self.kind.base.replace(':', '.')}", where)
+
+
+def _definition_of_base(kind: Kind) -> Optional[static.Definition]:
+    return static.find(*kind.base.split(":", 1)) if kind.base else None
 
 
 def imported(value: str) -> object:
