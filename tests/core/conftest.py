@@ -10,8 +10,7 @@ from mindpoint.registry import installed
 @pytest.fixture(autouse=True)
 def no_entry_points(monkeypatch, request):
     if "entry_points" not in request.keywords:
-        sections = tuple(point for point in installed.points() if point.group == "mindpoint.sections")  # toy.yaml has keypoints
-        monkeypatch.setattr(installed, "points", lambda: sections)
+        monkeypatch.setattr(installed, "points", lambda: ())
 
 
 @pytest.fixture(scope="session")

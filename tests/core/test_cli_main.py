@@ -197,7 +197,8 @@ def test_show_a_class_of_the_current_folder(tmp_path):
         f"  defined in    {tmp_path}/my_parts.py:4\n  arguments\n    times: int = 3\n"
     )
     assert show("my_parts:Loose").stdout.startswith("class Loose\n")
-    for name, text in (("my_parts:Gone", "has no attribute 'Gone'"), ("no_such:Bell", "nor a module"), ("Bell", "no part is called 'Bell'")):
+    wrong = {"my_parts:Gone": "has no attribute 'Gone'", "no_such:Bell": "nor a module", "Bell": "no part is called 'Bell'"}
+    for name, text in wrong.items():
         done = show(name)
         assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
 
@@ -206,8 +207,8 @@ def test_plugins_treats_a_declared_kind_as_its_own(tmp_path):
     info = tmp_path / "acme_tracking-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tracking\nVersion: 1.0\n")
-    points = "[mindpoint.kinds]\ntrackers = acme_tracking:BoxTracker\n[mindpoint.trackers]\nGreedy = acme_tracking:Greedy\nOdd = json:dumps\n"
-    (info / "entry_points.txt").write_text(points)
+    kinds, trackers = "trackers = acme_tracking:BoxTracker", "Greedy = acme_tracking:Greedy\nOdd = json:dumps"
+    (info / "entry_points.txt").write_text(f"[mindpoint.kinds]\n{kinds}\n[mindpoint.trackers]\n{trackers}\n")
     (tmp_path / "acme_tracking.py").write_text("class BoxTracker:\n    pass\n\n\nclass Greedy(BoxTracker):\n    pass\n")
     listed = run("plugins", "list", "trackers", path=tmp_path).stdout
     assert re.search(r"^box tracker +Greedy +acme-tracking 1\.0 +acme_tracking:Greedy$", listed, re.M)

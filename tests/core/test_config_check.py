@@ -331,8 +331,9 @@ class TestOnlyWhatIsUsed:
     @pytest.mark.parametrize("parts", [["model"], ["model.backbone", "model.heads"], ["model.heads.pose"]])
     def test_a_prefix_means_all_below_it(self, parts):
         text = self.TEXT.replace("config_toys:Head'", "config_toys:Head', widht: 3")
-        with pytest.raises(ConfigError, match=r"\Aa.yaml:7: model.heads.pose.widht: Head has no argument 'widht'; did you mean 'width'\?\Z"):
+        with pytest.raises(ConfigError) as caught:
             Config.from_text(text, "a.yaml", ["hooks.bad=null"], parts)
+        assert str(caught.value) == "a.yaml:7: model.heads.pose.widht: Head has no argument 'widht'; did you mean 'width'?"
 
     def test_what_is_not_used_may_be_absent(self):
         text = BASE.replace("  heads:\n    pose: {type: 'config_toys:Head'}\n", "")

@@ -393,5 +393,5 @@ class TestFormerNames:
         assert errors() == ["a.yaml:3: train.average: 'average' is the former name of 'ema', which stands at a.yaml:4; remove one of them"]
 
     def test_arguments_of_parts_keep_their_names(self, write, caplog):
-        write(a="_base_: base.yaml\ndata: {val: {dataset: {type: 'config_toys:Images', path: x}}}\nhooks: {images: {type: 'config_toys:Hook'}}\n")
+        write(a="_base_: base.yaml\nhooks: {images: {type: 'config_toys:Hook'}}\n")
         assert list(data()["hooks"]) == ["images"] and not self.warnings(caplog)

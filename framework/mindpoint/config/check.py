@@ -131,7 +131,8 @@ class Checker:
 
     def _check_given(self, entry: Entry, parameter: Parameter, where: str, path: str, given: Sequence[str]) -> None:
         if parameter.name in self._absent:
-            self._problems.add(where, path, f"{entry.name} needs the section '{parameter.name}'; add '{parameter.name}: ...' at the top level")
+            message = f"{entry.name} needs the section '{parameter.name}'; add '{parameter.name}: ...' at the top level"
+            self._problems.add(where, path, message)
         elif parameter.name not in given:
             message = f"{entry.name} needs the argument '{parameter.name}' ({parameter.annotation}); add '{parameter.name}: ...'"
             self._problems.add(where, path, message)
