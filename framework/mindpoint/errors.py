@@ -6,11 +6,22 @@ what is wrong, where (``file:line``, record id, path), and how to mend it.
 
 from __future__ import annotations
 
+from typing import Optional
+
 
 class MindpointError(Exception):
-    """Base of all errors that a configuration, a file, an argument or a plugin can cause."""
+    """Base of all errors that a configuration, a file, an argument or a plugin can cause.
+
+    Args:
+        key: the key or argument to blame, as a dotted path from the block or section whose class raises the error: ``"size"``,
+            ``"stages.0"``. Whoever builds the block puts its place before the message, so the message need not name it.
+    """
 
     exit_code = 2
+
+    def __init__(self, *args: object, key: Optional[str] = None) -> None:
+        super().__init__(*args)
+        self.key = key
 
 
 class ConfigError(MindpointError):

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from mindpoint.cli.main import main
+from mindpoint.config import injection
 from mindpoint.config.files import shipped_folder
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "configuration.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
 FILES = {match.group(1): text for kind, text in FENCES if kind == "yaml" for match in [re.match(r"# (\S+\.yaml)\n", text)] if match}
 SESSIONS = [session for kind, text in FENCES if kind == "" for session in re.split(r"^\$ ", text, flags=re.M)[1:]]
@@ -37,6 +39,13 @@ def _without_shipped_lines(text):
 
 def test_there_is_something_to_test():
     assert set(FILES) == {"mine.yaml", "wrong.yaml"} and len(SESSIONS) == 4 and len(CHANGES) == 7
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "plugins.md"])
+def test_the_table_of_what_the_run_gives(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    shown = re.search(r"^<!-- what the run gives: begin -->\n(.*?)\n<!-- what the run gives: end -->$", text, re.M | re.S)[1]
+    assert shown == injection.markdown_table()
 
 
 def test_examples_of_overrides():

@@ -62,7 +62,7 @@ def test_every_part_is_used():
 
 
 def test_the_package_holds_these_files():
-    assert [path.name for path in shipped()] == [path.name for path in FILES]
+    assert [(name, path.name) for name, path in shipped().items()] == [(path.stem, path.name) for path in FILES]
     assert (shipped_folder() / "_base_").is_dir()
 
 

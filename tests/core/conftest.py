@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mindpoint.registry import entries
+from mindpoint.registry import installed
 
 
 @pytest.fixture(autouse=True)
 def no_entry_points(monkeypatch, request):
     if "entry_points" not in request.keywords:
-        nothing = {kind.plural: () for kind in entries.KINDS}
-        for module in ("entries", "registries"):
-            monkeypatch.setattr(f"mindpoint.registry.{module}.declared", lambda: nothing)
+        monkeypatch.setattr(installed, "points", lambda: ())
 
 
 @pytest.fixture(scope="session")

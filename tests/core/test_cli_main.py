@@ -166,3 +166,53 @@ def test_scripts_take_the_arguments_of_the_command(name):
     script = subprocess.run([sys.executable, str(TOOLS / f"{name}.py"), "--help"], capture_output=True, text=True, timeout=60)
     assert script.returncode == 0
     assert script.stdout.startswith(f"usage: mindpoint {name} ")
+
+
+PARTS = '''
+from mindpoint.contracts.hook import Hook
+
+class Bell(Hook):
+    """Ring at the end
+    of every epoch.
+
+    Nobody sees this."""
+
+    def __init__(self, times: int = 3):
+        pass
+
+class Loose:
+    pass
+'''
+
+
+def test_show_a_class_of_the_current_folder(tmp_path):
+    (tmp_path / "my_parts.py").write_text(PARTS)
+    program = Path(sys.executable).parent / "mindpoint"  # the folder is not on the path of a program
+
+    def show(name):
+        return subprocess.run([program, "plugins", "show", name], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+
+    assert show("my_parts:Bell").stdout == (
+        "hook Bell\n  Ring at the end of every epoch.\n  defined as    my_parts:Bell\n"
+        f"  defined in    {tmp_path}/my_parts.py:4\n  arguments\n    times: int = 3\n"
+    )
+    assert show("my_parts:Loose").stdout.startswith("class Loose\n")
+    wrong = {"my_parts:Gone": "has no attribute 'Gone'", "no_such:Bell": "nor a module", "Bell": "no part is called 'Bell'"}
+    for name, text in wrong.items():
+        done = show(name)
+        assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
+
+
+def test_plugins_treats_a_declared_kind_as_its_own(tmp_path):
+    info = tmp_path / "acme_tracking-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tracking\nVersion: 1.0\n")
+    kinds, trackers = "trackers = acme_tracking:BoxTracker", "Greedy = acme_tracking:Greedy\nOdd = json:dumps"
+    (info / "entry_points.txt").write_text(f"[mindpoint.kinds]\n{kinds}\n[mindpoint.trackers]\n{trackers}\n")
+    (tmp_path / "acme_tracking.py").write_text("class BoxTracker:\n    pass\n\n\nclass Greedy(BoxTracker):\n    pass\n")
+    listed = run("plugins", "list", "trackers", path=tmp_path).stdout
+    assert re.search(r"^box tracker +Greedy +acme-tracking 1\.0 +acme_tracking:Greedy$", listed, re.M)
+    assert run("plugins", "show", "greedy", path=tmp_path).stdout.startswith("box tracker Greedy\n")
+    doctor = run("plugins", "doctor", path=tmp_path).stdout
+    assert re.search(r"^ok +kind +trackers +acme-tracking", doctor, re.M) and re.search(r"^ok +box tracker +Greedy", doctor, re.M)
+    assert re.search(r"^BROKEN +box tracker +Odd .* is not a box tracker: it must derive from acme_tracking\.BoxTracker$", doctor, re.M)

@@ -78,9 +78,9 @@ def test_predict_draws_and_reports(work):
     records = json.loads((work / "found" / "predictions.json").read_text())
     for record, index in zip(records, (100, 101)):
         x, y = (Spots(200)[index].objects.boxes[0, :2] + Spots(200)[index].objects.boxes[0, 2:]) / 2
-        point = record["objects"][0]["keypoints"][0]
+        point = record["objects"][0]["center"][0]
         assert record["image"] == f"{index}.png" and record["objects"][0]["class"] == "spot"
-        assert (point["name"], point["x"], point["y"]) == ("center", pytest.approx(x), pytest.approx(y))
+        assert (point["name"], point["x"], point["y"]) == ("0", pytest.approx(x), pytest.approx(y))  # points without names
         drawn = cv2.imread(str(work / "found" / f"{index}.jpg"))
         assert np.abs(drawn.astype(int) - cv2.imread(str(work / f"{index}.png"))).max() > 50
 

@@ -10,16 +10,18 @@ import config_toys
 import pytest
 from config_toys import BASE
 
-from mindpoint.config import Config, load_config
+from mindpoint.config import Config, injection, load_config
 from mindpoint.config.schema import RuntimeSettings, SplitSettings, InferenceSettings, TrainSettings
 from mindpoint.errors import ConfigError, DataError
-from mindpoint.registry import registry
+from mindpoint.registry import installed, registry
 
 
 @pytest.fixture(autouse=True)
-def registered():
+def registered(monkeypatch):
+    monkeypatch.setattr(installed, "points", lambda: ())
     with ExitStack() as stack:
-        for kind, name in (("backbones", "Net"), ("necks", "Neck"), ("heads", "Head"), ("schedules", "Schedule")):
+        stack.enter_context(registry("sections").registered("points", config_toys.Points))
+        for kind, name in (("backbones", "Net"), ("necks", "Neck"), ("heads", "Head"), ("heads", "PointHead"), ("schedules", "Schedule")):
             stack.enter_context(registry(kind).registered(f"Toy{name}", getattr(config_toys, name)))
         yield
 
@@ -42,7 +44,7 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
     Path("a.yaml").write_text(
         "_base_: [base.yaml, bsae.yaml]\n"
         "input: {size: [64, 64], mean: [0, 0, 0], std: [1, 1, 1]}\n"
-        "keypoints: {names: [a, b], sigmas: [1]}\n"
+        "points: {names: [a, b], sizes: [1]}\n"
         "modle: {}\n"
         "model:\n"
         "  backbone: {type: ToyNte, depth: 3}\n"
@@ -66,14 +68,15 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         "--set trian.epochs: there is no 'trian'; did you mean 'train'?",
         "a.yaml:13: seed: '${train.epoch}': there is no 'train.epoch'; did you mean 'epochs'?",
         "a.yaml:14: train.max_steps: 0 is not allowed; it must be 1 or more",
-        "a.yaml:3: keypoints.sigmas: 1 values for 2 joints",
+        "a.yaml:3: points.sizes: 1 values for 2 points",
         "a.yaml:4: modle: unknown key 'modle'; did you mean 'model'?",
         "a.yaml:6: model.backbone.type: unknown backbone 'ToyNte'; did you mean 'ToyNet'?",
         "a.yaml:7: model.neck.type: 'ToyNet' is a backbone, not a neck",
         "a.yaml:9: model.heads.pose.widht: ToyHead has no argument 'widht'; did you mean 'width'?",
         "a.yaml:10: model.heads.box.width: ToyHead takes int, not '3'; remove the quotes",
         "a.yaml:11: model.decoder: names no decoder; add 'type: ...'",
-        "a.yaml:12: model.losses.pose: Net needs the argument 'depth' (int); add 'depth: ...'",
+        "a.yaml:12: model.losses.pose.type: loss 'Net' (config_toys:Net) is a backbone, not a loss: it must derive from "
+        "mindpoint.contracts.parts.Loss",
         "a.yaml:15: data.train.batch_size: 0 is not allowed; it must be 1 or more",
         "--set test.flip: takes bool, not 1",
     ]
@@ -85,8 +88,8 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         ("modle: {}", "a.yaml:8: modle: unknown key 'modle'; did you mean 'model'?"),
         (
             "xyz: 1",
-            "a.yaml:8: xyz: unknown key 'xyz'; the keys here are runtime, input, keypoints, model, data, optimizer, schedule, "
-            "train, test, hooks, classes, seed",
+            "a.yaml:8: xyz: unknown key 'xyz'; the keys here are runtime, input, model, data, optimizer, schedule, train, test, "
+            "hooks, points, classes, seed",
         ),
         ("train: {epoch: 3, epochs: 3}", "a.yaml:8: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("train: {weights: x}", "a.yaml:8: train: 'epochs' is missing; add 'epochs: ...' (int)"),
@@ -162,7 +165,6 @@ def test_what_is_missing_on_top():
     assert errors("seed: 1\n") == [
         "a.yaml:1: 'classes' is missing; add 'classes: ...' ([str, ...])",
         "a.yaml:1: 'input' is missing; add a section",
-        "a.yaml:1: 'keypoints' is missing; add a section",
         "a.yaml:1: 'model' is missing; add a section",
     ]
     assert errors(BASE, "model={_replace_: true, heads: {}}") == [
@@ -174,8 +176,8 @@ def test_what_is_missing_on_top():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ("keypoints.sigmas=[1]", "--set keypoints.sigmas: 1 values for 2 joints"),
-        ("keypoints.flip_pairs=[[left_eye, nose]]", "--set keypoints.flip_pairs: no joint is named 'nose'; there are left_eye, right_eye"),
+        ("+points={names: [a, b], sizes: [1]}", "--set points: points.sizes: 1 values for 2 points"),
+        ("+points={names: [a, b], pairs: [[0, 1], [1, c]]}", "--set points: points.pairs.1: there is no point c"),
         ("input.std=[0, 1, 1]", "a.yaml:1: input.mean and input.std: three numbers each, std positive"),
         ("input.size=[0, 3]", "--set input.size: (0, 3) is not a (height, width) of positive numbers"),
         ("input.size=[3]", "--set input.size: takes [int, int], not [3]"),
@@ -187,8 +189,8 @@ def test_what_the_contracts_say_is_told_with_its_place(change, message):
 
 
 def test_values_that_no_annotation_describes():
-    (message,) = errors(BASE, "keypoints.skeleton=[[{}, 0]]")
-    assert message.startswith("a.yaml:3: keypoints: holds a value that cannot be used: ") and message.endswith("'dict'")
+    (message,) = errors(BASE + "points: {names: [a], pairs: [[{}, 0]]}\n")
+    assert message.startswith("a.yaml:8: points: holds a value that cannot be used: ") and message.endswith("'dict'")
 
 
 def test_settings_have_defaults():
@@ -199,7 +201,6 @@ def test_settings_have_defaults():
     assert config.section("runtime") == RuntimeSettings("auto")
     assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
     assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))
-    assert config.keypoints.flip_index.tolist() == [1, 0]
     assert config.has("data.extra") and not config.has("data.train")
     with pytest.raises(ConfigError, match="a.yaml: there is no 'data.val' section; data has extra"):
         config.split("val")
@@ -211,10 +212,10 @@ def test_settings_have_defaults():
 
 
 def test_a_constructor_is_given_what_it_names():
-    config = Config.from_text(BASE + "schedule: {type: ToySchedule, epochs: 5}\n", "a.yaml")
-    net = config.build("model.backbone", rank=3)
+    config = Config.from_text(BASE + "schedule: {type: ToySchedule, epochs: 5}\npoints: {names: [a, b]}\n", "a.yaml")
+    net = config.build("model.backbone")
     assert type(net) is config_toys.Net and (net.depth, net.width) == (3, 1.0)
-    assert net.keypoints is config.keypoints, "the configuration gives what it holds"
+    assert net.points is config.vocabulary["points"] and net.points.names == ("a", "b"), "the configuration gives what it holds"
     schedule = config.build("schedule", epochs=9, steps_per_epoch=7)
     assert (schedule.epochs, schedule.steps_per_epoch, schedule.lr) == (5, 7, 0.5), "the file wins over the run"
     heads = config.build_all("model.heads", in_features=((8, 4),))
@@ -231,8 +232,9 @@ def test_named_parts_are_built_in_order():
 
 def test_blocks_inside_arguments_are_built_first():
     inner = "{parts: [{type: 'config_toys:Net', depth: 1}], one: {type: 'config_toys:OtherNet'}}"
-    net = Config.from_text(BASE, "a.yaml", [f"model.backbone.inner={inner}"]).build("model.backbone")
-    assert net.inner["parts"][0].depth == 1 and net.inner["parts"][0].keypoints is not None
+    text = BASE + "points: {names: [a]}\n"
+    net = Config.from_text(text, "a.yaml", [f"model.backbone.inner={inner}"]).build("model.backbone")
+    assert net.inner["parts"][0].depth == 1 and net.inner["parts"][0].points.names == ("a",)
     assert net.inner["one"].blocks == 2
     assert errors(BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.label={type: 'config_toys:OtherNet', blocks: x}") == [
         "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; "
@@ -246,6 +248,7 @@ def test_blocks_inside_arguments_are_built_first():
     [
         ("nowhere", DataError, "a.yaml:10: data.train.dataset: nowhere: no such folder"),
         ("empty", ConfigError, "a.yaml:11: data.train.dataset.path: it holds no image"),
+        ("text", ConfigError, "a.yaml:11: data.train.dataset.path: it is a text"),
         ("zero", ConfigError, "a.yaml:10: data.train.dataset: Images failed to build: ZeroDivisionError: division by zero"),
     ],
 )
@@ -258,6 +261,138 @@ def test_errors_of_constructors_are_told_with_their_place(path, kind, message):
     assert type(caught.value) is kind
     if path == "zero":
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_section_of_a_plugin_is_optional_and_needed_by_those_who_name_it():
+    config = Config.from_text(BASE, "a.yaml")
+    assert config.vocabulary == {} and config.build("model.backbone").points is None
+    needy = BASE.replace("config_toys:Head", "config_toys:PointHead")
+    assert errors(needy) == ["a.yaml:7: model.heads.pose: PointHead needs the section 'points'; add 'points: ...' at the top level"]
+    assert Config.from_text(needy + "points: {names: [a]}\n", "a.yaml").build("model.heads.pose").points.names == ("a",)
+    given = needy.replace("'config_toys:PointHead'", "'config_toys:PointHead', points: 3")
+    assert Config.from_text(given, "a.yaml").build("model.heads.pose").points == 3
+    assert errors(BASE, "+points.names=3") == ["--set points.names: takes [str, ...], not 3"]
+    assert errors(BASE, "points.nams=3") == ["--set points.nams: there is no 'points.nams'; did you mean 'names'?"]
+
+
+def test_a_section_that_nobody_declares_is_an_unknown_key():
+    registry("sections").unregister("points")
+    try:
+        assert error("points: {names: [a]}").startswith("a.yaml:8: points: unknown key 'points'; the keys here are ")
+        needy = BASE.replace("config_toys:Head", "config_toys:PointHead")
+        assert errors(needy) == ["a.yaml:7: model.heads.pose: PointHead needs the argument 'points' (anything); add 'points: ...'"]
+    finally:
+        registry("sections").register("points", config_toys.Points)
+
+
+def test_a_section_must_be_a_dataclass():
+    with registry("sections").registered("points", dict):
+        assert errors(BASE + "points: {}\n") == [
+            "section 'points' (builtins:dict) is not a dataclass; a section of the configuration must be one"
+        ]
+
+
+class TestNestedBlocks:
+    """A block in an argument that is called like a kind is looked up there."""
+
+    def build(self, argument, *overrides):
+        text = BASE.replace("config_toys:Net', depth: 3", f"config_toys:Holder', {argument}")
+        return Config.from_text(text, "a.yaml", overrides).build("model.backbone")
+
+    @pytest.mark.parametrize("argument", ["schedule: {type: toy-schedule, %s}", "schedules: {a: [{type: ToySchedule, %s}]}"])
+    def test_by_name(self, argument):
+        built = self.build(argument % "epochs: 2, steps_per_epoch: 1").arguments
+        schedule = built["schedule"] if "schedule" in built else built["schedules"]["a"][0]
+        assert type(schedule) is config_toys.Schedule and schedule.epochs == 2
+
+    def test_in_other_arguments_only_by_class(self):
+        assert self.build("rate: {type: 'config_toys:Hook', every: 4}").arguments["rate"].every == 4
+        with pytest.raises(ConfigError, match="'ToySchedule' stands inside another block; write its class as package.module:Class"):
+            self.build("rate: {type: ToySchedule}")
+
+    def test_its_kind_is_checked(self):
+        with pytest.raises(ConfigError, match="a.yaml:5: model.backbone.schedule.type: 'ToyNet' is a backbone, not a schedule"):
+            self.build("schedule: {type: ToyNet}")
+        with pytest.raises(ConfigError, match=r"schedule 'Hook' \(config_toys:Hook\) is a hook, not a schedule"):
+            self.build("schedule: {type: 'config_toys:Hook'}")
+
+
+class TestOnlyWhatIsUsed:
+    TEXT = BASE + "hooks: {gone: {type: Gone, every: 3}, bad: {every: 3}}\nacme: {size: 3}\nschedule: {type: Gone}\n"
+
+    def test_other_slots_are_checked_for_their_form(self):
+        with pytest.raises(ConfigError) as caught:
+            Config.from_text(self.TEXT, "a.yaml", parts=["model.backbone"])
+        assert str(caught.value) == "a.yaml:8: hooks.bad: names no hook; add 'type: ...'"
+        with pytest.raises(ConfigError) as caught:
+            Config.from_text(self.TEXT, "a.yaml", ["hooks.bad=null", "seed=x", "model.backbone.depth=x"], ["model.backbone"])
+        assert str(caught.value).splitlines() == ["--set model.backbone.depth: Net takes int, not 'x'", "--set seed: takes int, not 'x'"]
+
+    @pytest.mark.parametrize("parts", [["model"], ["model.backbone", "model.heads"], ["model.heads.pose"]])
+    def test_a_prefix_means_all_below_it(self, parts):
+        text = self.TEXT.replace("config_toys:Head'", "config_toys:Head', widht: 3")
+        with pytest.raises(ConfigError) as caught:
+            Config.from_text(text, "a.yaml", ["hooks.bad=null"], parts)
+        assert str(caught.value) == "a.yaml:7: model.heads.pose.widht: Head has no argument 'widht'; did you mean 'width'?"
+
+    def test_what_is_not_used_may_be_absent(self):
+        text = BASE.replace("  heads:\n    pose: {type: 'config_toys:Head'}\n", "")
+        assert Config.from_text(text, "a.yaml", parts=["model.backbone"]).build("model.backbone").depth == 3
+        with pytest.raises(ConfigError, match="'heads' is missing"):
+            Config.from_text(text, "a.yaml", parts=["model"])
+
+    def test_building_checks(self):
+        config = Config.from_text(self.TEXT, "a.yaml", ["hooks.bad={type: 'config_toys:Hook', evry: 3}"], ["model"])
+        assert config.build("model.backbone").depth == 3
+        with pytest.raises(ConfigError, match="a.yaml:10: schedule.type: unknown schedule 'Gone'"):
+            config.build("schedule", epochs=1, steps_per_epoch=1)
+        with pytest.raises(ConfigError, match="--set hooks.bad: hooks.bad.evry: Hook has no argument 'evry'; did you mean 'every'?"):
+            config.build("hooks.bad")
+
+    def test_from_a_file(self, tmp_path):
+        (tmp_path / "a.yaml").write_text(self.TEXT)
+        config = load_config(str(tmp_path / "a.yaml"), ["hooks.bad=null"], ("model.backbone",))
+        assert config.build("model.backbone").depth == 3
+
+
+class TestInjection:
+    def test_every_part_gets_the_input_and_the_classes(self):
+        """Also a hook, whose constructor requires them and whose block does not give them."""
+        config = Config.from_text(BASE + "hooks: {sized: {type: 'config_toys:SizedHook'}}\n", "a.yaml")
+        hook = config.build("hooks.sized", run_dir=Path())
+        assert hook.input_spec is config.input_spec and hook.classes == ["person"]
+        for kind in ("decoders", "losses", "metrics", "hooks", "schedules"):
+            assert {"input_spec", "classes", "points"} <= set(injection.given(kind))
+
+    def test_what_is_not_in_the_table_cannot_be_given(self):
+        with pytest.raises(ValueError, match="injection does not list in_features for backbones"):
+            Config.from_text(BASE, "a.yaml").build("model.backbone", in_features=())
+
+    def test_a_constructor_made_at_run_time(self):
+        """Its source does not tell what it takes, but the class does."""
+        with registry("backbones").registered("Made", type("Made", (config_toys.Net,), {})):
+            made = Config.from_text(BASE + "points: {names: [b]}\n", "a.yaml", ["model.backbone={type: Made, depth: 1}"])
+            assert made.build("model.backbone").points.names == ("b",)
+
+
+def test_a_class_of_another_kind():
+    """Its source tells, and where it does not, the class."""
+    must = "it must derive from mindpoint.contracts.hook.Hook"
+    wrong = {"json:JSONEncoder": "is not a hook", "json:dumps": "is not a hook", "config_toys:Images": "is a dataset, not a hook"}
+    for name, said in wrong.items():
+        message = f"--set hooks.x: hooks.x.type: hook '{name.partition(':')[2]}' ({name}) {said}: {must}"
+        assert errors(BASE, f"+hooks.x={{type: '{name}'}}") == [message]
+    with registry("hooks").registered("Odd", config_toys.Images), pytest.raises(ConfigError, match="'Odd' .* is a dataset, not a hook"):
+        Config.from_text(BASE, "a.yaml", ["+hooks.x={type: Odd}"])
+    Made = type("Made", (config_toys.OtherNet,), {})
+    config_toys.Made = Made
+    try:
+        config = Config.from_text(BASE, "a.yaml", ["+hooks.x={type: 'config_toys:Made'}"], ["model"])
+        with pytest.raises(ConfigError, match=f"hook 'Made' .* is a backbone, not a hook: {must}") as caught:
+            config.build_all("hooks", run_dir=Path())
+        assert caught.value.exit_code == 2
+    finally:
+        del config_toys.Made
 
 
 @pytest.fixture

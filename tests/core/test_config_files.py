@@ -1,16 +1,23 @@
 """Inheritance, overrides and references."""
 
-import pytest
-from config_toys import BASE
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-from mindpoint.config import Config, load_config
+import pytest
+from config_toys import BASE, Points
+
+from mindpoint.config import Config, load_config, renamed, shipped
 from mindpoint.errors import ConfigError
+from mindpoint.registry import installed, registry
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write files into an empty working directory."""
     monkeypatch.chdir(tmp_path)
+    registry("sections").register("points", Points)
 
     def write(**files):
         for name, text in files.items():
@@ -19,7 +26,8 @@ def write(tmp_path, monkeypatch):
             (path.parent / (path.name + ".yaml")).write_text(text, encoding="utf-8")
 
     write(base=BASE)
-    return write
+    yield write
+    registry("sections").unregister("points")
 
 
 def data(name="a.yaml", *overrides):
@@ -60,12 +68,13 @@ def test_the_same_type_spelled_otherwise_merges(write):
 
 def test_replace_forces_it_and_is_not_seen_later(write):
     write(
-        a="_base_: base.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\n"
-        "keypoints: {_replace_: false, sigmas: [1, 1]}\n"
+        b="_base_: base.yaml\npoints: {names: [left_eye, right_eye]}\n",
+        a="_base_: b.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\n"
+        "points: {_replace_: false, sizes: [1, 1]}\n"
     )
     found = data()
     assert found["input"] == {"size": [8, 8], "mean": [1, 1, 1], "std": [2, 2, 2]}
-    assert found["keypoints"] == {"names": ["left_eye", "right_eye"], "sigmas": [1, 1]}
+    assert found["points"] == {"names": ["left_eye", "right_eye"], "sizes": [1, 1]}
     write(a="_base_: base.yaml\ninput: {_replace_: 1}\n")
     assert errors() == ["a.yaml:2: input._replace_: 1 is neither true nor false"]
 
@@ -212,20 +221,20 @@ def test_references(write):
         "seed: ${model.backbone.depth}\n"
         "train: {epochs: '${seed}', weights: 'w-${seed}-${input.std.0}-$${x}.ckpt'}\n"
         "model:\n"
-        "  backbone: {depth: 7, stages: '${input.size}', label: '${keypoints.names.0}', frozen: '${data.train.shuffle}'}\n"
+        "  backbone: {depth: 7, stages: '${input.size}', label: '${classes.0}', frozen: '${data.train.shuffle}'}\n"
         "  neck: '${blocks_below}'\n"
         "data: {train: {dataset: {type: 'config_toys:Images', path: x}, shuffle: true}}\n",
         b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
     )
     assert errors() == [
         "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; "
-        "known here: input, classes, keypoints, model, seed, train, data"
+        "known here: input, classes, model, seed, train, data"
     ]
     found = data("b.yaml", "input.std=[2,2,2]")
     assert found["seed"] == 9, "resolved after merging"
     assert found["train"] == {"epochs": 9, "weights": "w-9-2-${x}.ckpt"}
     assert found["model"]["backbone"]["stages"] == [64, 96]
-    assert found["model"]["backbone"]["label"] == "left_eye"
+    assert found["model"]["backbone"]["label"] == "person"
     assert found["model"]["backbone"]["frozen"] is True
 
 
@@ -273,3 +282,116 @@ def test_the_resolved_text_means_the_same(write):
     assert again.to_yaml() == config.to_yaml()
     assert again.data["train"]["weights"] == "a${seed}-3-010"
     assert Config.from_text(config.to_yaml(origin=True), "x").data == config.data
+
+
+@pytest.fixture
+def acme(tmp_path, monkeypatch):
+    """A distribution ``acme-ctdet`` with configurations in two folders; importing its packages fails."""
+    for name, text in {
+        "acme_ctdet/recipes/base.yaml": BASE,
+        "acme_ctdet/recipes/parts/long.yaml": "train: {epochs: 70}\n",
+        "acme_more/small.yaml": "_base_: [acme-ctdet:base.yaml, 'Acme_Ctdet:parts/long']\nseed: 4\n",
+        "acme_more/beside.yaml": "_base_: small.yaml\nseed: 5\n",
+    }.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for package in ("acme_ctdet", "acme_more"):
+        (tmp_path / "site" / package / "__init__.py").write_text("raise RuntimeError('imported')")
+    info = tmp_path / "site" / "acme_ctdet-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-ctdet\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mindpoint.configs]\nfirst = acme_ctdet:recipes\nsecond = acme_more\n")
+    values = ("acme_ctdet:recipes", "acme_more", "acme_gone", "acme_more:nothing/here")
+    found = tuple(installed.Point("mindpoint.configs", value, value, "acme-ctdet", "1.0") for value in values)
+    monkeypatch.setattr(installed, "points", lambda: found)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return tmp_path / "site"
+
+
+class TestConfigurationsOfOthers:
+    def test_are_found_by_distribution_and_name(self, write, acme):
+        assert data("acme-ctdet:base") == data("acme-ctdet:base.yaml") == data("base.yaml")
+        small = load_config("ACME_ctdet:small")
+        assert small.seed == 4 and small.section("train").epochs == 70 and small.stem == "small"
+        assert data("acme-ctdet:beside")["seed"] == 5, "a base without a colon is beside the file"
+        assert sorted(shipped()) == ["acme-ctdet:base", "acme-ctdet:beside", "acme-ctdet:small"]
+
+    def test_can_be_inherited(self, write, acme):
+        write(a="_base_: acme-ctdet:small\nseed: 9\n")
+        assert data() == {**data("acme-ctdet:small"), "seed": 9}
+
+    def test_a_file_with_a_colon_in_its_name_comes_first(self, write, acme):
+        write(**{"acme-ctdet:base": "_base_: base.yaml\nseed: 123\n"})
+        assert data("acme-ctdet:base")["seed"] == 123
+
+    def test_errors_name_what_is_there(self, write, acme):
+        assert errors("acme-ctdet:bsae") == ["acme-ctdet:bsae: no such configuration file; did you mean 'acme-ctdet:base'?"]
+        assert errors("acme-ctdet:zzz")[0].endswith("; shipped configurations: acme-ctdet:base, acme-ctdet:beside, acme-ctdet:small")
+        gone = "no distribution 'acme-gone' with configurations is installed; those with configurations: acme-ctdet"
+        assert errors("acme-gone:base") == [f"acme-gone:base: no such configuration file; {gone}"]
+        write(a="_base_: [base.yaml, acme-gone:base, acme-ctdet:smal]\n")
+        assert errors() == [
+            f"a.yaml:1: _base_: no file 'acme-gone:base'; {gone}",
+            "a.yaml:1: _base_: no file 'acme-ctdet:smal'; did you mean 'acme-ctdet:small'?",
+        ]
+
+    def test_on_the_command_line(self, acme, tmp_path):
+        path = os.pathsep.join([str(acme), str(Path(__file__).parent)])
+
+        def mindpoint(*arguments):
+            command = [sys.executable, "-m", "mindpoint", "config", *arguments]
+            return subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=60)
+
+        assert mindpoint("check", "acme-ctdet:small").stdout == "acme-ctdet:small: ok\n"
+        names = [line.split()[0] for line in mindpoint("list").stdout.splitlines()]
+        assert names[-3:] == ["acme-ctdet:base", "acme-ctdet:beside", "acme-ctdet:small"] and "quickstart" in names
+        done = mindpoint("check", "acme-ctdet:bsae")
+        assert done.returncode == 2 and done.stderr.endswith("did you mean 'acme-ctdet:base'?\n")
+
+
+class TestFormerNames:
+    """Keys that had another name before still work, and say so once."""
+
+    @pytest.fixture(autouse=True)
+    def anew(self):
+        renamed._warn.cache_clear()
+
+    def warnings(self, caplog):
+        return [record.getMessage() for record in caplog.records]
+
+    def test_in_a_file(self, write, caplog):
+        write(a="_base_: base.yaml\ninput: {color: rgb}\ntrain: {epochs: 3, average: 0.5}\n"
+              "data: {val: {dataset: {type: 'config_toys:Images', path: x}, images: 7}}\n")  # fmt: skip
+        config = load_config("a.yaml")
+        assert (config.input_spec.channel_order, config.section("train").ema, config.split("val").max_images) == ("rgb", 0.5, 7)
+        assert config.data["train"] == {"epochs": 3, "ema": 0.5}
+        assert self.warnings(caplog) == [
+            "a.yaml:2: input.color: the key 'color' is now called 'channel_order'; the old name will go",
+            "a.yaml:3: train.average: the key 'average' is now called 'ema'; the old name will go",
+            "a.yaml:4: data.val.images: the key 'images' is now called 'max_images'; the old name will go",
+        ]
+
+    @pytest.mark.parametrize("below, above", [("average", "ema"), ("ema", "average"), ("average", "average")])
+    def test_a_file_lies_over_its_base_whatever_their_names(self, write, below, above):
+        write(b=f"_base_: base.yaml\ntrain: {{epochs: 3, {below}: 0.5}}\n", a=f"_base_: b.yaml\ntrain: {{{above}: 0.25}}\n")
+        assert data()["train"] == {"epochs": 3, "ema": 0.25}
+
+    def test_after_set(self, write, caplog):
+        write(a="_base_: base.yaml\ntrain: {epochs: 3, ema: 0.5}\n")
+        assert data("a.yaml", "train.average=0.75")["train"] == {"epochs": 3, "ema": 0.75}
+        assert data("a.yaml", "+train={average: 0.125}")["train"]["ema"] == 0.125
+        assert self.warnings(caplog)[0] == "--set train.average: the key 'average' is now called 'ema'; the old name will go"
+
+    def test_a_file_that_is_read_twice_warns_once(self, write, caplog):
+        write(b="train: {epochs: 3, average: 0.5}\n", c="_base_: b.yaml\n", a="_base_: [base.yaml, b.yaml, c.yaml]\n")
+        data(), data()
+        assert len(self.warnings(caplog)) == 1
+
+    def test_both_names_in_one_place_contradict_each_other(self, write):
+        write(a="_base_: base.yaml\ntrain:\n  average: 0.5\n  ema: 0.25\n  epochs: 3\n")
+        assert errors() == ["a.yaml:3: train.average: 'average' is the former name of 'ema', which stands at a.yaml:4; remove one of them"]
+
+    def test_arguments_of_parts_keep_their_names(self, write, caplog):
+        write(a="_base_: base.yaml\nhooks: {images: {type: 'config_toys:Hook'}}\n")
+        assert list(data()["hooks"]) == ["images"] and not self.warnings(caplog)

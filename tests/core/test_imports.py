@@ -11,7 +11,7 @@ from mindpoint.registry import KINDS
 from mindpoint.registry.entries import declared
 
 FRAMEWORK = Path(__file__).resolve().parents[2] / "framework"
-EVERY_PART = "from mindpoint.registry import *\nfor kind in KINDS:\n    for name in registry(kind.plural).names(): registry(kind.plural)."
+EVERY_PART = "from mindpoint.registry import *\nfor kind in kinds():\n    for name in registry(kind.plural).names(): registry(kind.plural)."
 EVERY_COMMAND = """
 from importlib import import_module
 from mindpoint.cli.main import built_in

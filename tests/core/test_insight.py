@@ -324,9 +324,17 @@ class TestCommands:
         drawn = cv2.imread(picture)
         assert main(["config", "plot-schedule", str(toy), "--out", picture, "--images", "800"]) == 0
         assert "6 epochs of 100 steps" in capsys.readouterr().out and not np.array_equal(drawn, cv2.imread(picture))
-        assert (
-            main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2 and "7 images are less than the 8" in capsys.readouterr().err
-        )
+        assert main(["config", "plot-schedule", str(toy), "--images", "7"]) == 2
+        assert "one step needs 8 images, and there are only 7" in capsys.readouterr().err
+
+    def test_plot_schedule_shows_the_highest_rate(self, toy, tmp_path, capsys):
+        command = ["config", "plot-schedule", str(toy), "--out", str(tmp_path / "schedule.png"), "--set"]
+        assert main([*command, "train.lr_factors={'spot': 4, 'conv': 0.5}"]) == 0
+        assert "learning rate 0.08 at first" in capsys.readouterr().out
+        assert main([*command, "train.lr_factors={'conv': 0.5}"]) == 0
+        assert "learning rate 0.02 at first" in capsys.readouterr().out
+        assert main([*command, "optimizer={_replace_: true, type: 'config_toys:OtherNet'}"]) == 2
+        assert "optimizer.lr is not a number" in capsys.readouterr().err
 
 
 class TestOverfit:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
-from mindpoint.registry import KINDS, PluginConflict, PluginImportError, UnknownPlugin, WrongKind, normalize, registry
-from mindpoint.registry.entries import declared
+from mindpoint.registry import PluginConflict, PluginImportError, UnknownPlugin, WrongKind, kinds, normalize, registry
+from mindpoint.registry import installed
+from mindpoint.registry.doctor import examine
 
 pytestmark = pytest.mark.entry_points
 WHERE = "configs/a.yaml:7: model.backbone.type"
@@ -16,18 +19,18 @@ def distribute(tmp_path, monkeypatch):
 
     def make(name, version, groups, files=()):
         root = tmp_path / name
-        info = root / f"{name}-{version}.dist-info"
+        info = root / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         (info / "entry_points.txt").write_text("".join(f"[mindpoint.{group}]\n{lines}\n" for group, lines in groups.items()))
         for file, text in dict(files).items():
             (root / file).write_text(text)
         monkeypatch.syspath_prepend(str(root))
-        declared.cache_clear()
+        installed.points.cache_clear()
 
-    declared.cache_clear()
+    installed.points.cache_clear()
     yield make
-    declared.cache_clear()
+    installed.points.cache_clear()
 
 
 def message(error, call, *arguments):
@@ -38,7 +41,7 @@ def message(error, call, *arguments):
 
 
 def test_every_kind_is_reached_by_plural_singular_and_group():
-    for kind in KINDS:
+    for kind in kinds():
         assert registry(kind.plural) is registry(kind.singular) is registry(f"mindpoint.{kind.plural}")
     with pytest.raises(ValueError, match="backbones, necks"):
         registry("backbons")
@@ -93,7 +96,7 @@ def test_text_before_a_colon_is_a_distribution_first_and_a_module_otherwise(dist
     distribute("colon", "1.0", {"hooks": "Hook = colon.inner:Declared"}, {"colon.py": "class Hook: pass"})
     assert registry("hooks").find("colon:Hook").value == "colon.inner:Declared"
     assert registry("backbones").find("colon:Hook").value == "colon:Hook"  # it declares no backbones
-    assert registry("hooks").get("mindpoint.contracts.features:FeatureSpec").__name__ == "FeatureSpec"
+    assert registry("hooks").get("mindpoint.contracts.hook:Hook").__name__ == "Hook"
     assert "unknown hook 'Hok'; did you mean 'Hook' (colon)?" == message(UnknownPlugin, registry("hooks").find, "colon:Hok")
     text = message(UnknownPlugin, registry("hooks").find, "no.such:Thing", WHERE)
     assert text == f"{WHERE}: 'no.such:Thing': 'no.such' is neither an installed distribution with hooks nor a module"
@@ -122,8 +125,8 @@ def test_declared_part_must_derive_from_the_contract(distribute):
     get = registry("hooks").get
     said = "is a dataset, not a hook: it must derive from mindpoint.contracts.hook.Hook"
     assert message(WrongKind, get, "A") == f"hook 'A' of kinds 1.0 (kinds_mod:Data) {said}"
-    assert "is no hook: it must derive from mindpoint.contracts.hook.Hook" in message(WrongKind, get, "B")
-    assert "is no hook: it is neither a class nor a function" in message(WrongKind, get, "C")
+    assert "is not a hook: it must derive from mindpoint.contracts.hook.Hook" in message(WrongKind, get, "B")
+    assert "is not a hook: it is neither a class nor a function" in message(WrongKind, get, "C")
     assert registry("datasets").get("D").__name__ == "Data"
 
 
@@ -131,7 +134,7 @@ def test_register_in_this_process():
     hooks = registry("hooks")
 
     @hooks.register("Mine")
-    class Mine:
+    class Mine(Hook):
         """A hook of a notebook."""
 
         def __init__(self, every: int = 3):
@@ -142,30 +145,79 @@ def test_register_in_this_process():
         assert "Mine" in hooks.names()
         assert str(hooks.describe("mine").signature) == "(every: int = 3)"
         assert hooks.describe("mine").doc == "A hook of a notebook."
-        assert "already a hook 'Mine'" in message(PluginConflict, hooks.register, "m-i-n-e", Mine)
+        assert "already a hook 'Mine'" in message(PluginConflict, hooks.register, "m-i-n-e", Hook)
+        again = type("Mine", (Hook,), {"__module__": Mine.__module__, "__qualname__": Mine.__qualname__})
+        assert hooks.register("m-i-n-e", again) is again, "a cell of a notebook that runs twice"
+        assert hooks.get("Mine") is again
     finally:
         hooks.unregister("Mine")
     assert "Mine" not in hooks.names()
 
 
 def test_override_hides_a_declared_part_until_it_is_taken_back():
-    backbones, mine = registry("backbones"), type("Other", (), {})
+    backbones, mine, other = registry("backbones"), type("Mine", (Backbone,), {}), type("Other", (Backbone,), {})
     assert "already a backbone 'DLA34' of mindpoint" in message(PluginConflict, backbones.register, "dla34", mine)
     with backbones.registered("dla34", mine):
         assert backbones.get("DLA34") is mine and len([n for n in backbones.names() if normalize(n) == "dla34"]) == 1
-        with backbones.registered("DLA34", object):
-            assert backbones.get("DLA34") is object
+        with backbones.registered("DLA34", other):
+            assert backbones.get("DLA34") is other
         assert backbones.get("DLA34") is mine
     assert backbones.find("DLA34").distribution == "mindpoint"
 
 
 def test_describe_reads_what_it_cannot_import(distribute):
     code = (
-        'import not_there\n\n\nclass Part(not_there.Base):\n    """Does it.\n\n    More."""\n\n'
+        'import not_there\n\n\nclass Part(not_there.Base):\n    """Does it,\n    whatever it is.\n\n    More."""\n\n'
         '    def __init__(self, size: int, mode: str = "a"):\n        pass\n'
     )
     distribute("described", "3.1", {"necks": "Part = described_mod:Part"}, {"described_mod.py": code})
     found = registry("necks").describe("part")
     assert (found.entry.distribution, found.entry.version, found.entry.module) == ("described", "3.1", "described_mod")
-    assert found.file.endswith("described_mod.py") and found.line == 4 and found.doc == "Does it."
+    assert found.file.endswith("described_mod.py") and found.line == 4 and found.doc == "Does it, whatever it is."
     assert str(found.signature) == "(size: int, mode: str = 'a')"
+
+
+@pytest.mark.parametrize("name", ["json:JSONEncoder", "mindpoint.contracts.parts:Backbone", "json:dumps"])
+def test_the_kind_of_a_class_path_is_checked(name):
+    text = message(WrongKind, registry("hooks").get, name, WHERE)
+    kind = "is a backbone, not a hook" if "Backbone" in name else "is not a hook"
+    assert text.startswith(f"{WHERE}: hook '{name.partition(':')[2]}' ({name}) {kind}: it must derive from mindpoint.contracts.hook.Hook")
+
+
+def test_the_kind_of_a_registered_part_is_checked():
+    with registry("hooks").registered("Odd", dict):
+        assert "hook 'Odd' (builtins:dict) is not a hook: it must derive" in message(WrongKind, registry("hooks").get, "odd")
+
+
+TRACKING = """
+class BoxTracker:
+    pass
+
+class Greedy(BoxTracker):
+    def __init__(self, reach: float = 0.5):
+        pass
+"""
+
+
+def test_a_distribution_declares_a_kind(distribute):
+    files = {"acme_api.py": "raise RuntimeError('imported')", "acme_tracking.py": TRACKING}
+    distribute("acme-api", "1.0", {"kinds": "trackers = acme_tracking:BoxTracker\nlost = acme_api:HTTPServer"}, files)
+    groups = {"trackers": "Greedy = acme_tracking:Greedy\nOdd = json:JSONEncoder", "lost": "Odd = json:JSONEncoder"}
+    distribute("acme-greedy", "2.0", groups)
+    trackers = registry("trackers")
+    assert trackers is registry("box tracker") is registry("mindpoint.trackers") and trackers.kind in kinds()
+    assert registry("lost").kind.singular == "http server", "named without importing it"
+    assert trackers.names() == ["Greedy", "Odd"] and trackers.get("greedy").__name__ == "Greedy"
+    assert message(WrongKind, registry("hooks").find, "Greedy") == "'Greedy' is a box tracker, not a hook"
+    assert message(WrongKind, trackers.get, "Odd").endswith("is not a box tracker: it must derive from acme_tracking.BoxTracker")
+    said = "hook 'Greedy' (acme_tracking:Greedy) is a box tracker, not a hook"
+    assert message(WrongKind, registry("hooks").get, "acme_tracking:Greedy").startswith(said)
+    said = "acme_api:HTTPServer, the base of lost, failed to import: RuntimeError"
+    assert said in message(PluginImportError, registry("lost").get, "Odd")
+
+
+def test_a_declared_kind_hides_no_other(distribute):
+    distribute("greedy-kinds", "1.0", {"kinds": "hooks = acme_tracking:BoxTracker"})
+    assert registry("hooks").kind.base == "mindpoint.contracts.hook:Hook"
+    problems = [finding.problem for finding in examine() if finding.distribution == "greedy-kinds 1.0"]
+    assert problems[-1] == "the parts of 'hooks' derive from mindpoint.contracts.hook:Hook; choose another name"

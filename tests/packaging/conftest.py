@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mindpoint.registry.entries import declared
+from mindpoint.registry import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -82,4 +82,4 @@ def wheel(source_tree, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def fresh_entry_points():
     """Entry points are read once a process."""
-    declared.cache_clear()
+    installed.points.cache_clear()

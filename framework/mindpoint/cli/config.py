@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
 
-    actions.add_parser("list", help="print the shipped configurations")
+    actions.add_parser("list", help="print the configurations that mindpoint and other distributions bring")
 
     plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training; needs no device")
     plot.add_argument("config", metavar="CONFIG")
@@ -81,10 +81,10 @@ def _list(args: argparse.Namespace) -> int:
     from mindpoint.config import shipped
 
     files = shipped()
-    width = max((len(path.stem) for path in files), default=0)
-    for path in files:
+    width = max(map(len, files), default=0)
+    for name, path in files.items():
         first = path.read_text(encoding="utf-8").partition("\n")[0]
-        print(f"{path.stem:{width}}  {first.lstrip('# ') if first.startswith('#') else ''}".rstrip())
+        print(f"{name:{width}}  {first.lstrip('# ') if first.startswith('#') else ''}".rstrip())
     return 0
 
 
@@ -98,17 +98,27 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     settings, batch_size = config.section("train"), config.split("train").batch_size * max(1, args.processes)
     images = args.images if args.images is not None else _training_images(config)
     if images < batch_size:
-        raise ConfigError(f"{config.name}: {images} images are less than the {batch_size} of a step; there is none")
+        raise ConfigError(f"{config.name}: one step needs {batch_size} images, and there are only {images}; nothing to draw")
     steps_per_epoch = images // batch_size
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=steps_per_epoch)
     steps = min(settings.epochs * steps_per_epoch, settings.max_steps or settings.epochs * steps_per_epoch)
     shown = range(0, steps, max(1, steps // 2000))
-    base = config.data["optimizer"]["lr"] * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
+    base = _highest_rate(config) * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
     title = f"{config.name}: {settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
     write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0
+
+
+def _highest_rate(config) -> float:
+    """Return the largest learning rate of a group of parameters, as a training shows it."""
+    from mindpoint.errors import ConfigError
+
+    rate = config.data["optimizer"].get("lr")
+    if not isinstance(rate, (int, float)):
+        raise ConfigError(f"{config.name}: optimizer.lr is not a number, so there is no curve to draw; add --set +optimizer.lr=RATE")
+    return rate * max([1.0, *(config.section("train").lr_factors or {}).values()])
 
 
 def _training_images(config) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import atexit
 import importlib
 import os
@@ -32,6 +31,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         argv: the command and its arguments; those of the process if not given.
     """
     errors_of_mindspore_only()
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # `type: my_parts:Net` means a file of the current folder, as with `python -m mindpoint`
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mindpoint",
         usage="mindpoint [-h] [--version] COMMAND ...",
-        description="Train, evaluate and use keypoint detectors that are put together from plugins.",
+        description="Train, evaluate and use detectors that are put together from plugins.",
         epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -116,14 +117,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _commands() -> List[Tuple[str, str]]:
-    """Name and one line on every command, read without importing any."""
-    found = [(name, _help_line(name)) for name in built_in()]
+    """Return name and one line of help of every command. Those of plugins are read without importing them."""
+    found = [(name, importlib.import_module(f"mindpoint.cli.{name}").HELP) for name in built_in()]
     for entry in registry("commands").entries():
         definition = entry.definition()
-        found.append((entry.name, static.doc_line(definition) if definition else f"from {entry.distribution}"))
+        found.append((entry.name, static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}"))
     return found
-
-
-def _help_line(command: str) -> str:
-    source = static.source_of(f"mindpoint.cli.{command}")
-    return ast.literal_eval(source.names["HELP"].value) if source else ""

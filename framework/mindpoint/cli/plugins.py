@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
+from typing import List
 
-from mindpoint.registry import Description, KINDS, Kind, UnknownPlugin, WrongKind, nearest, registry
+from mindpoint.registry import Description, Kind, UnknownPlugin, WrongKind, any_class, kinds, nearest, registry
+from mindpoint.registry.entries import kinds_of
 from mindpoint.visual.tables import table
 
 HELP = "list the installed parts, show one, or find out what is wrong with them"
@@ -14,7 +17,7 @@ HELP = "list the installed parts, show one, or find out what is wrong with them"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | show | doctor", required=True)
     listing = actions.add_parser("list", help="all parts that installed distributions declare; imports none of them")
-    listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in KINDS)}")
+    listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
     listing.add_argument("--json", action="store_true", help="for machines: a list of objects")
     listing.set_defaults(run=_list)
     show = actions.add_parser("show", help="where a part comes from, where it is defined, and its arguments")
@@ -36,7 +39,7 @@ def _kind(text: str) -> Kind:
 
 
 def _list(args: argparse.Namespace) -> int:
-    entries = [entry for kind in ([args.kind] if args.kind else KINDS) for entry in registry(kind.plural).entries()]
+    entries = [entry for kind in ([args.kind] if args.kind else kinds()) for entry in registry(kind.plural).entries()]
     if args.json:
         keys = ("name", "distribution", "version", "value")
         print(json.dumps([{"kind": e.kind.plural, **{key: getattr(e, key) for key in keys}} for e in entries], indent=2))
@@ -48,19 +51,28 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     found = []
-    for kind in KINDS:
+    for kind in kinds():
         try:
             declared = registry(kind.plural).find(args.name).distribution
         except (UnknownPlugin, WrongKind):
             continue
         if declared:
             found.append(registry(kind.plural).describe(args.name))
+    found = found or _of_module(args.name)
     if not found:
-        near = nearest(args.name, [name for kind in KINDS for name in registry(kind.plural).names()])
+        near = nearest(args.name, [name for kind in kinds() for name in registry(kind.plural).names()])
         advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint plugins list' shows all"
         raise UnknownPlugin(f"no part is called '{args.name}'; {advice}")
     print("\n\n".join(map(_described, found)))
     return 0
+
+
+def _of_module(name: str) -> List[Description]:
+    """Describe ``module:Class``, which is imported, as each kind that it derives from."""
+    if ":" not in name:
+        return []
+    obj = any_class.get(name)
+    return [registry(kind.plural).describe(name) for kind in kinds_of(obj)] or [any_class.describe(name)]
 
 
 def _described(part: Description) -> str:
@@ -69,8 +81,8 @@ def _described(part: Description) -> str:
     return "\n".join(
         [
             f"{entry.kind.singular} {entry.name}",
-            *([f"  {part.doc}"] if part.doc else []),
-            f"  distribution  {entry.distribution} {entry.version}",
+            *textwrap.wrap(part.doc, 100, initial_indent="  ", subsequent_indent="  "),
+            *([f"  distribution  {entry.distribution} {entry.version}"] if entry.distribution else []),
             f"  defined as    {entry.value}",
             f"  defined in    {part.file}:{part.line}" if part.file else "  defined in    no source file",
             "  arguments" if arguments else "  no arguments",

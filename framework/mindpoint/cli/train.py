@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
 
     logs.setup()
     device.setup(config.section("runtime").device, config.seed)
-    name = Path(config.name).stem + "-overfit" * (args.overfit is not None)
+    name = config.stem + "-overfit" * (args.overfit is not None)
     trainer = _start(args, config, name, signals) if args.resume is None else _resume(args, config, name, signals)
     if args.overfit is None or trainer is None:
         return 0

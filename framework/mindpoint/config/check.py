@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields as dataclass_fields
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.config.node import Node, Problems, join, place
 from mindpoint.config.references import Unresolved
@@ -12,81 +12,156 @@ from mindpoint.config.schema import Kind, Section, Slot
 from mindpoint.config.text import one_line, parse
 from mindpoint.config.walk import advice, below, fields
 from mindpoint.errors import ConfigError
-from mindpoint.registry import Annotation, Entry, Signature, nearest, registry, signature_of
+from mindpoint.registry import LISTS, Annotation, Entry, Registry, Signature, any_class, kind_called, nearest, registry, signature_of
+from mindpoint.registry.signature import Parameter
 
-_LISTS = ("list", "tuple", "Sequence")  # names of annotations
 
+class Checker:
+    """Reports everything that is wrong with a configuration.
 
-def check(kind: Kind, node: Node, path: str, problems: Problems) -> None:
-    """Report everything that is wrong below a node."""
-    if isinstance(node.value, Unresolved):
-        return
-    if not node.is_mapping:
-        problems.add(node.where, path, f"takes a mapping of keys to values, not {_shown(node)}")
-    elif isinstance(kind, Slot):
-        _check_block(kind, node, path, problems)
-    elif isinstance(kind, Section):
-        _check_section(kind, node, path, problems)
-    else:
+    Args:
+        root: the whole configuration: parts may need a section of it.
+        parts: dotted paths of the slots to be checked; a prefix means all below it. Of other slots only the form is checked, so that a
+            plugin that nobody uses may be absent. None: all.
+    """
+
+    def __init__(self, root: Node, problems: Problems, parts: Optional[Sequence[str]] = None) -> None:
+        self._problems, self._parts = problems, parts
+        self._absent = [name for name in registry("sections").names() if name not in root.keys()]
+
+    def check(self, kind: Kind, node: Node, path: str) -> None:
+        """Check a node and all below it."""
+        if isinstance(node.value, Unresolved):
+            return
+        if not node.is_mapping:
+            self._problems.add(node.where, path, f"takes a mapping of keys to values, not {_shown(node)}")
+        elif isinstance(kind, Slot) and self._uses(path):
+            self._check_block(registry(kind.registry), node, path, kind.given)
+        elif isinstance(kind, Slot):
+            self._check_form(registry(kind.registry), node, path)
+        elif isinstance(kind, Section):
+            self._check_section(kind, node, path)
+        else:
+            for key, child in node.value.items():
+                self.check(kind.item, child, join(path, key))
+
+    def _uses(self, path: str) -> bool:
+        return self._parts is None or any(f"{part}.".startswith(f"{path}.") or f"{path}.".startswith(f"{part}.") for part in self._parts)
+
+    def _check_section(self, section: Section, node: Node, path: str) -> None:
+        before = self._problems.count
+        signature = fields(section)
+        known = [*section.parts, *(parameter.name for parameter in signature.parameters)]
         for key, child in node.value.items():
-            check(kind.item, child, join(path, key), problems)
+            parameter, child_path = signature.parameter(key), join(path, key)
+            if below(section, key) is not None:
+                self.check(section.parts[key], child, child_path)
+            elif parameter is not None:
+                self._check_value(parameter.annotation, child, child_path, "")
+                self._check_rule(section, key, child, child_path)
+            elif path or self._parts is None or not child.is_mapping:  # it may be the section of a plugin that is not used
+                self._problems.add(child.where, child_path, f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
+        missing = list(self._missing(section, signature, node, path))
+        for key, what in missing if not self._problems.incomplete else ():
+            self._problems.add(node.where, path, f"'{key}' is missing{what}")
+        if section.settings is not None and not missing and self._problems.count == before:
+            try:
+                settings(section, node)
+            except ConfigError as error:
+                self._problems.add_message(positioned(node, path, error))
+            except (TypeError, ValueError) as error:  # of a type that an annotation cannot say
+                self._problems.add(node.where, path, f"holds a value that cannot be used: {error}")
+
+    def _missing(self, section: Section, signature: Signature, node: Node, path: str) -> Iterator[Tuple[str, str]]:
+        for parameter in signature.parameters:
+            if parameter.required and parameter.name not in node.value:
+                yield parameter.name, f"; add '{parameter.name}: ...' ({parameter.annotation})"
+        for key, part in section.parts.items():
+            child = node.value.get(key)
+            needed = part.required and (isinstance(part, Section) and part.source is not None or self._uses(join(path, key)))
+            if needed and (child is None or child.is_mapping and not child.value):
+                what = f"block with a {registry(part.registry).kind.singular}" if isinstance(part, Slot) else "section"
+                yield key, f"; add a {what}"
+
+    def _check_rule(self, section: Section, key: str, node: Node, path: str) -> None:
+        rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
+        right_type = fields(section).parameter(key).annotation.accepts(node.plain())
+        if rule and right_type and not rule(node.plain()):
+            self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {text}")
+
+    def _check_form(self, parts: Registry, node: Node, path: str) -> None:
+        try:
+            _type_of(parts, node, path)
+        except ConfigError as error:
+            self._problems.add_message(str(error))
+
+    def _check_block(self, parts: Registry, node: Node, path: str, given: Sequence[str]) -> None:
+        said = node.value.get("type")
+        if said is not None and isinstance(said.value, Unresolved):
+            return
+        try:
+            entry = find_entry(parts, node, path)
+            entry.check_source(place(said.where, join(path, "type")))
+        except ConfigError as error:
+            self._problems.add_message(str(error))
+            return
+        try:
+            signature = signature_of(entry)
+        except ConfigError as error:  # only importing the part could tell, and it failed
+            self._problems.add(said.where, join(path, "type"), str(error))
+            return
+        for key, child in node.value.items():
+            if key != "type":
+                self._check_argument(entry, signature, key, child, join(path, key), given)
+        for parameter in signature.parameters:
+            if parameter.required and parameter.name not in node.value:
+                self._check_given(entry, parameter, said.where, path, given)
+
+    def _check_argument(self, entry: Entry, signature: Signature, key: str, node: Node, path: str, given: Sequence[str]) -> None:
+        parameter = signature.parameter(key)
+        blocks = list(_nested_blocks(node, path))
+        if parameter is None and not signature.accepts_any_keyword:
+            names = [parameter.name for parameter in signature.parameters]
+            message = f"{entry.name} has no argument '{key}'{advice(key, names, 'it takes')}"
+            self._problems.add(node.where, path, message if names else f"{message}; it takes no arguments")
+        elif parameter is not None and not blocks:
+            self._check_value(parameter.annotation, node, path, f"{entry.name} ")
+        for block_path, block in blocks:
+            self._check_block(parts_of_argument(key), block, block_path, given)
+
+    def _check_given(self, entry: Entry, parameter: Parameter, where: str, path: str, given: Sequence[str]) -> None:
+        if parameter.name in self._absent:
+            message = f"{entry.name} needs the section '{parameter.name}'; add '{parameter.name}: ...' at the top level"
+            self._problems.add(where, path, message)
+        elif parameter.name not in given:
+            message = f"{entry.name} needs the argument '{parameter.name}' ({parameter.annotation}); add '{parameter.name}: ...'"
+            self._problems.add(where, path, message)
+
+    def _check_value(self, annotation: Annotation, node: Node, path: str, owner: str) -> None:
+        if _has_unresolved(node) or annotation.accepts(node.plain()):
+            return
+        annotation, node, path = _innermost(annotation, node, path)
+        self._problems.add(node.where, path, f"{owner}takes {annotation}, not {_shown(node)}{_mend(annotation, node.plain())}")
 
 
 def positioned(node: Node, path: str, error: Exception) -> str:
-    """The message of an error that a section or part raised, with its place: that of the key if the message opens with ``path.key``."""
-    message = str(error)
-    for key in node.keys():
-        inner = join(path, key)
-        if re.match(rf"{re.escape(inner)}\b", message):
-            return place(node.child(key).where, inner) + message[len(inner) :]
+    """Return the message of an error that a section or part raised, with the place of its ``key``, or of the whole block.
+
+    Parts that do not say a ``key`` open their message with its whole path; then that is the place.
+    """
+    message, key = str(error), getattr(error, "key", None)
+    if key is None:
+        for said in node.keys():
+            inner = join(path, said)
+            if re.match(rf"{re.escape(inner)}\b", message):
+                return place(node.child(said).where, inner) + message[len(inner) :]
+    for step in key.split(".") if key else ():
+        path, node = join(path, step), node.child(step) or node
     return f"{place(node.where, path)}: {message}"
 
 
-def _check_section(section: Section, node: Node, path: str, problems: Problems) -> None:
-    before = problems.count
-    signature = fields(section)
-    known = [*section.parts, *(parameter.name for parameter in signature.parameters)]
-    for key, child in node.value.items():
-        parameter = signature.parameter(key)
-        if below(section, key) is not None:
-            check(section.parts[key], child, join(path, key), problems)
-        elif parameter is not None:
-            _check_value(parameter.annotation, child, join(path, key), "", problems)
-            _check_rule(section, key, child, join(path, key), problems)
-        else:
-            problems.add(child.where, join(path, key), f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
-    missing = list(_missing(section, signature, node))
-    for key, what in missing if not problems.incomplete else ():
-        problems.add(node.where, path, f"'{key}' is missing{what}")
-    if section.settings is not None and not missing and problems.count == before:
-        try:
-            settings(section, node)
-        except ConfigError as error:
-            problems.add_message(positioned(node, path, error))
-        except (TypeError, ValueError) as error:  # of a type that an annotation cannot say
-            problems.add(node.where, path, f"holds a value that cannot be used: {error}")
-
-
-def _missing(section: Section, signature: Signature, node: Node) -> Iterator[Tuple[str, str]]:
-    for parameter in signature.parameters:
-        if parameter.required and parameter.name not in node.value:
-            yield parameter.name, f"; add '{parameter.name}: ...' ({parameter.annotation})"
-    for key, part in section.parts.items():
-        child = node.value.get(key)
-        if part.required and (child is None or child.is_mapping and not child.value):
-            what = f"block with a {registry(part.registry).kind.singular}" if isinstance(part, Slot) else "section"
-            yield key, f"; add a {what}"
-
-
-def _check_rule(section: Section, key: str, node: Node, path: str, problems: Problems) -> None:
-    rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
-    right_type = fields(section).parameter(key).annotation.accepts(node.plain())
-    if rule and right_type and not rule(node.plain()):
-        problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {text}")
-
-
 def settings(section: Section, node: Optional[Node]) -> object:
-    """The section's dataclass with the values that are written; lists become tuples."""
+    """Return the section's dataclass with the values that are written; lists become tuples."""
     written = node.value if node is not None else {}
     names = [parameter.name for parameter in fields(section).parameters]
     return section.settings(**{name: _tuples(written[name].plain()) for name in names if name in written})
@@ -96,79 +171,48 @@ def _tuples(value: object) -> object:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def find_entry(slot: Slot, node: Node, path: str, nested: bool = False) -> Entry:
-    """The part that a block names. Raises ConfigError with its place."""
-    said = node.value.get("type")
-    kind = registry(slot.registry).kind.singular
+def find_entry(parts: Registry, node: Node, path: str) -> Entry:
+    """Return the part that a block names. Raises ConfigError with its place."""
+    name = _type_of(parts, node, path)
+    where = place(node.value["type"].where, join(path, "type"))
+    if parts is any_class and ":" not in name:
+        raise ConfigError(f"{where}: '{name}' stands inside another block; write its class as package.module:Class")
+    return parts.find(name, where)
+
+
+def _type_of(parts: Registry, node: Node, path: str) -> str:
+    said, kind = node.value.get("type"), parts.kind.singular
     if said is None:
         raise ConfigError(f"{place(node.where, path)}: names no {kind}; add 'type: ...'")
-    where = place(said.where, join(path, "type"))
     if not isinstance(said.value, str):
-        raise ConfigError(f"{where}: takes the name of a {kind}, not {_shown(said)}")
-    if nested and ":" not in said.value:
-        raise ConfigError(f"{where}: '{said.value}' stands inside another block; write its class as package.module:Class")
-    return registry(slot.registry).find(said.value, where)
+        raise ConfigError(f"{place(said.where, join(path, 'type'))}: takes the name of a {kind}, not {_shown(said)}")
+    return said.value
 
 
-def _check_block(slot: Slot, node: Node, path: str, problems: Problems, nested: bool = False) -> None:
-    said = node.value.get("type")
-    if said is not None and isinstance(said.value, Unresolved):
-        return
-    try:
-        entry = find_entry(slot, node, path, nested)
-    except ConfigError as error:
-        problems.add_message(str(error))
-        return
-    try:
-        signature = signature_of(entry)
-    except ConfigError as error:  # only importing the part could tell, and it failed
-        problems.add(said.where, join(path, "type"), str(error))
-        return
-    names = [parameter.name for parameter in signature.parameters]
-    for key, child in node.value.items():
-        parameter = signature.parameter(key)
-        child_path = join(path, key)
-        blocks = list(nested_blocks(child, child_path))
-        if key == "type":
-            continue
-        if parameter is None and not signature.accepts_any_keyword:
-            message = f"{entry.name} has no argument '{key}'{advice(key, names, 'it takes')}"
-            problems.add(child.where, child_path, message if names else f"{message}; it takes none")
-        elif parameter is not None and not blocks:
-            _check_value(parameter.annotation, child, child_path, f"{entry.name} ", problems)
-        for block_path, block in blocks:
-            _check_block(slot, block, block_path, problems, nested=True)
-    for parameter in signature.parameters:
-        if parameter.required and parameter.name not in node.value and parameter.name not in slot.given:
-            message = f"{entry.name} needs the argument '{parameter.name}' ({parameter.annotation}); add '{parameter.name}: ...'"
-            problems.add(said.where, path, message)
+def parts_of_argument(name: str) -> Registry:
+    """Return where the blocks inside an argument are looked up: in the kind that is called like the argument, or among all classes."""
+    kind = kind_called(name)
+    return registry(kind.plural) if kind else any_class
 
 
-def nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
-    """The outermost mappings with a ``type`` in a value."""
+def _nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
+    """Yield the outermost mappings with a ``type`` in a value."""
     if node.is_mapping and "type" in node.value:
         yield path, node
         return
     for key in node.keys():
-        yield from nested_blocks(node.child(key), join(path, key))
-
-
-def _check_value(annotation: Annotation, node: Node, path: str, owner: str, problems: Problems) -> None:
-    if _has_unresolved(node) or annotation.accepts(node.plain()):
-        return
-    annotation, node, path = _innermost(annotation, node, path)
-    problems.add(node.where, path, f"{owner}takes {annotation}, not {_shown(node)}{_mend(annotation, node.plain())}")
+        yield from _nested_blocks(node.child(key), join(path, key))
 
 
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
     """The value inside a list or mapping that is to blame, with what it should be."""
     if annotation.name == "Union":
-        names = _LISTS if node.is_list else ("dict",) if node.is_mapping else ()
+        names = LISTS if node.is_list else ("dict",) if node.is_mapping else ()
         fitting = [choice for choice in annotation.arguments if choice.name in names]
         return _innermost(fitting[0], node, path) if len(fitting) == 1 else (annotation, node, path)
     if annotation.name == "dict" and node.is_mapping and annotation.arguments:
         items = [annotation.arguments[1]] * len(node.value)
-    elif annotation.name in _LISTS and node.is_list and annotation.arguments:
+    elif annotation.name in LISTS and node.is_list and annotation.arguments:
         exact = annotation.name == "tuple" and annotation.arguments[-1] is not ...
         items = list(annotation.arguments) if exact else [annotation.arguments[0]] * len(node.value)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.config import files
-from mindpoint.config.check import check, find_entry, positioned, settings
+from mindpoint.config.check import Checker, find_entry, parts_of_argument, positioned, settings
 from mindpoint.config.node import Node, Problems, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve
@@ -15,31 +15,33 @@ from mindpoint.config.schema import Named, ROOT, Section, Slot
 from mindpoint.config.text import to_text
 from mindpoint.config.walk import kind_at, without_nulls
 from mindpoint.contracts.image import InputSpec
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, MindpointError
-from mindpoint.registry import registry, signature_of
+from mindpoint.registry import Registry, registry
+from mindpoint.registry.signature import inspected
 
 
-def load_config(name: str, overrides: Sequence[str] = ()) -> "Config":
+def load_config(name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None) -> "Config":
     """Read and check a configuration.
 
     Args:
         name: a file, a run's folder, or the name of a shipped configuration.
         overrides: ``a.b=value`` as after ``--set``, laid over it in order.
+        parts: dotted paths of the slots that will be built, such as ``("model.decoder",)``; a prefix means all below it. Other slots are
+            checked only when they are built, so a plugin that is not used may be absent. Not given: everything is checked.
 
     Raises:
         ConfigError: one line for everything that is wrong.
     """
     problems = Problems()
-    return _finish(str(name), files.read(files.find(name), problems), overrides, problems)
+    return _finish(str(name), files.read(files.find(name), problems), overrides, problems, parts)
 
 
-def _finish(name: str, root: Node, overrides: Sequence[str], problems: Problems) -> "Config":
+def _finish(name: str, root: Node, overrides: Sequence[str], problems: Problems, parts: Optional[Sequence[str]]) -> "Config":
     root = without_nulls(ROOT, apply(root, overrides, problems))
     root = resolve(root, problems)
-    check(ROOT, root, "", problems)
+    Checker(root, problems, parts).check(ROOT, root, "")
     problems.raise_any()
-    return Config(name, root)
+    return Config(name, root, parts)
 
 
 class Config:
@@ -49,20 +51,29 @@ class Config:
         name: what it was loaded by.
     """
 
-    def __init__(self, name: str, root: Node) -> None:
+    def __init__(self, name: str, root: Node, parts: Optional[Sequence[str]] = None) -> None:
         self.name = name
         self._root = root
+        self._parts = parts
 
     @staticmethod
-    def from_text(text: str, name: str, overrides: Sequence[str] = ()) -> "Config":
-        """A configuration that is stored in something else than a file; ``name`` opens the messages. Raises ConfigError."""
+    def from_text(text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None) -> "Config":
+        """Read a configuration that is stored in something else than a file; see :func:`load_config`.
+
+        ``name`` opens the messages. Raises ConfigError.
+        """
         problems = Problems()
-        return _finish(name, files.read_text(text, name, Path(), problems), overrides, problems)
+        return _finish(name, files.read_text(text, name, Path(), problems), overrides, problems, parts)
 
     @property
     def data(self) -> dict:
         """All values that are written, as nested dictionaries and lists: a copy."""
         return self._root.plain()
+
+    @property
+    def stem(self) -> str:
+        """What runs of it are called: the name without folder, suffix and distribution."""
+        return Path(self.name).stem.rpartition(":")[2]
 
     @property
     def classes(self) -> List[str]:
@@ -75,11 +86,11 @@ class Config:
 
     @cached_property
     def vocabulary(self) -> Dict[str, object]:
-        """The sections of tasks that are written, by name."""
-        return {"keypoints": self.keypoints} if self.has("keypoints") else {}
+        """The sections of plugins that are written, by name, each as its dataclass."""
+        return {name: self.section(name) for name in registry("sections").names() if self.has(name)}
 
-    @cached_property
-    def keypoints(self) -> Keypoints:
+    @property
+    def keypoints(self) -> object:
         return self.section("keypoints")
 
     @cached_property
@@ -94,7 +105,7 @@ class Config:
         """
         section, node = kind_at(path) if path else ROOT, self._node(path)
         if not isinstance(section, Section) or section.settings is None:
-            raise ValueError(f"{path} is no section with settings")
+            raise ValueError(f"{path} is not a section with settings")
         try:
             return settings(section, node)
         except TypeError as error:
@@ -118,10 +129,13 @@ class Config:
         return self._node(path) is not None
 
     def build(self, path: str, **provided: object) -> Optional[object]:
-        """The part of a slot such as ``model.backbone``; None if there is no block.
+        """Return the part of a slot such as ``model.backbone``; None if there is no block.
 
-        Blocks inside the arguments are built first. A constructor that names ``keypoints``, ``classes``, ``input_spec`` or one of
-        ``provided`` is given it, unless the block says otherwise.
+        Blocks inside the arguments are built first. A constructor that names ``classes``, ``input_spec``, a section of
+        :attr:`vocabulary` or one of ``provided`` is given it, unless the block says otherwise.
+
+        Args:
+            provided: values that :data:`mindpoint.config.injection.TABLE` lists for this kind of part.
 
         Raises:
             MindpointError: as the constructor raised it, with the block's place before the message.
@@ -129,17 +143,24 @@ class Config:
         """
         slot, node = kind_at(path), self._node(path)
         if not isinstance(slot, Slot):
-            raise ValueError(f"{path} is no place for a part")
+            raise ValueError(f"{path} is not a place for a part")
+        unlisted = provided.keys() - set(slot.given)
+        if unlisted:
+            raise ValueError(f"{path}: mindpoint.config.injection does not list {', '.join(sorted(unlisted))} for {slot.registry}")
         if node is None:
             return None
+        if self._parts is not None:
+            problems = Problems()
+            Checker(self._root, problems).check(slot, node, path)
+            problems.raise_any()
         common = {**self.vocabulary, "vocabulary": self.vocabulary, "classes": self.classes, "input_spec": self.input_spec}
-        return _build(slot, node, path, {**common, **provided})
+        return _build(registry(slot.registry), node, path, {**common, **provided})
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
         """The parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
         kind, node = kind_at(path), self._node(path)
         if not isinstance(kind, Named):
-            raise ValueError(f"{path} is no place for parts with names")
+            raise ValueError(f"{path} is not a place for parts with names")
         return {name: self.build(join(path, name), **provided) for name in (node.keys() if node else ())}
 
     def to_yaml(self, origin: bool = False) -> str:
@@ -159,28 +180,30 @@ class Config:
         return node
 
 
-def _build(slot: Slot, node: Node, path: str, provided: Dict[str, object], nested: bool = False) -> object:
-    entry = find_entry(slot, node, path, nested)
+def _build(parts: Registry, node: Node, path: str, provided: Dict[str, object]) -> object:
+    entry = find_entry(parts, node, path)
     said = node.value["type"]
-    make = registry(slot.registry).get(said.value, place(said.where, join(path, "type")))
-    arguments = {key: _argument(slot, child, join(path, key), provided) for key, child in node.value.items() if key != "type"}
-    for parameter in signature_of(entry).parameters:
+    make = entry.load(place(said.where, join(path, "type")))
+    arguments = {
+        key: _argument(parts_of_argument(key), child, join(path, key), provided) for key, child in node.value.items() if key != "type"
+    }
+    for parameter in inspected(make).parameters:
         if parameter.name in provided:
             arguments.setdefault(parameter.name, provided[parameter.name])
     try:
         return make(**arguments)
     except MindpointError as error:
-        error.args = (positioned(Node(node.value, said.where), path, error), *error.args[1:])
+        error.args, error.key = (positioned(Node(node.value, said.where), path, error), *error.args[1:]), None
         raise
     except Exception as error:
         raise ConfigError(f"{place(said.where, path)}: {entry.name} failed to build: {type(error).__name__}: {error}") from error
 
 
-def _argument(slot: Slot, node: Node, path: str, provided: Dict[str, object]) -> object:
+def _argument(parts: Registry, node: Node, path: str, provided: Dict[str, object]) -> object:
     if node.is_mapping and "type" in node.value:
-        return _build(slot, node, path, provided, nested=True)
+        return _build(parts, node, path, provided)
     if node.is_mapping:
-        return {key: _argument(slot, child, join(path, key), provided) for key, child in node.value.items()}
+        return {key: _argument(parts, child, join(path, key), provided) for key, child in node.value.items()}
     if node.is_list:
-        return [_argument(slot, child, join(path, str(index)), provided) for index, child in enumerate(node.value)]
+        return [_argument(parts, child, join(path, str(index)), provided) for index, child in enumerate(node.value)]
     return node.value

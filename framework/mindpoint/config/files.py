@@ -3,57 +3,95 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from mindpoint.config.merge import merge
 from mindpoint.config.node import Node, Problems
 from mindpoint.config.renamed import with_current_names
 from mindpoint.config.text import parse
 from mindpoint.errors import ConfigError
-from mindpoint.registry import nearest
+from mindpoint.registry import installed, nearest, normalize
 
 BASE = "_base_"
+CORE = "mindpoint"
+"""The distribution whose configurations need no prefix."""
 RESOLVED = "config.yaml"
 """Name of the file in a run's folder that holds the run's resolved configuration."""
 
 
-def shipped_folder() -> Optional[Path]:
-    """Where the configurations that come with mindpoint are."""
-    spec = find_spec("mindpoint_configs")
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+def shipped_folders() -> Dict[str, List[Path]]:
+    """Return the folders with configurations that each installed distribution declares, found without importing anything.
 
-
-def shipped() -> List[Path]:
-    """The shipped configurations, without the parts in ``_base_``."""
-    folder = shipped_folder()
-    return sorted(folder.glob("*.yaml")) if folder else []
-
-
-def find(name: str) -> Path:
-    """The file that a name means: a file, a run's folder, or a shipped configuration with or without ``.yaml``.
-
-    Raises:
-        ConfigError: there is none.
+    The entry-point group is ``mindpoint.configs``; its names do not matter, a value is ``package`` or ``package:sub/folder``.
     """
-    found = _existing(Path(name, RESOLVED)) if Path(name).is_dir() else None
-    found = found or _existing(Path(name))
-    if found is None:
-        names = [file.stem for file in shipped()]
-        near = nearest(Path(name).stem, names)
-        known = f"did you mean '{near[0]}'?" if near else f"shipped configurations: {', '.join(names) or 'none'}"
-        what = f"the folder holds no {RESOLVED}" if Path(name).is_dir() else "no such configuration file"
-        raise ConfigError(f"{name}: {what}; {known}")
+    found: Dict[str, List[Path]] = {}
+    for point in installed.points():
+        if point.group == "mindpoint.configs":
+            top, *below = re.split(r"[.:/]", point.value)
+            spec = find_spec(top)
+            places = [Path(place, *below) for place in (spec.submodule_search_locations if spec else None) or ()]
+            found.setdefault(point.distribution, []).extend(place for place in places if place.is_dir())
     return found
 
 
-def _existing(path: Path, folder: Optional[Path] = None) -> Optional[Path]:
-    """The path in ``folder`` or, failing that, among the shipped configurations."""
-    places = [folder or Path(), *filter(None, [shipped_folder()])]
-    spellings = [path, path.with_name(path.name + ".yaml")] if path.name else []
-    candidates = [place / spelling for place in places for spelling in spellings]
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+def shipped_folder() -> Optional[Path]:
+    """Return the folder with the configurations that come with mindpoint."""
+    return next(iter(shipped_folders().get(CORE, [])), None)
+
+
+def shipped() -> Dict[str, Path]:
+    """Return the shipped configurations by name, without files in folders below; others' names begin with ``distribution:``."""
+    found = {}
+    for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
+        prefix = "" if distribution == CORE else f"{distribution}:"
+        found.update({prefix + file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))})
+    return found
+
+
+def find(name: str) -> Path:
+    """Return the file that a name means, with or without ``.yaml``.
+
+    It is a file, a run's folder, a configuration that comes with mindpoint, or ``distribution:file`` for that of another distribution.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    found = _existing(f"{name}/{RESOLVED}", Path()) if Path(name).is_dir() else None
+    found = found or _existing(name, Path())
+    if found is None:
+        what = f"the folder holds no {RESOLVED}" if Path(name).is_dir() else "no such configuration file"
+        raise ConfigError(f"{name}: {what}; {_advice(name)}")
+    return found
+
+
+def _advice(name: str) -> str:
+    """Return what is there instead of a configuration that is not."""
+    owner, colon, _ = name.rpartition(":")
+    names = list(shipped())
+    if colon and not _folders_of(owner):
+        others = ", ".join(sorted(shipped_folders())) or "nothing"
+        return f"no distribution '{owner}' with configurations is installed; those with configurations: {others}"
+    if colon:
+        names = [known for known in names if normalize(known.rpartition(":")[0] or CORE) == normalize(owner)]
+    inner = {known.rpartition(":")[2]: known for known in names}
+    near = nearest(Path(name.rpartition(":")[2]).stem, list(inner))
+    return f"did you mean '{inner[near[0]]}'?" if near else f"shipped configurations: {', '.join(names) or 'nothing'}"
+
+
+def _folders_of(distribution: str) -> List[Path]:
+    found = shipped_folders()
+    return [folder for owner in found if normalize(owner) == normalize(distribution) for folder in found[owner]]
+
+
+def _existing(name: str, folder: Path) -> Optional[Path]:
+    """Return the file in ``folder`` or, failing that, among the configurations of the distribution before the colon (or mindpoint)."""
+    owner, _, inner = name.rpartition(":")
+    candidates = [folder / name, *(place / inner for place in _folders_of(owner or CORE))]
+    spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
+    return next((path for path in spellings if path.is_file()), None)
 
 
 def read(path: Path, problems: Problems, above: Tuple[Path, ...] = ()) -> Node:
@@ -95,12 +133,13 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
     if not isinstance(entry.value, str):
         problems.add(entry.where, BASE, f"takes a path or a list of paths, not {entry.plain()!r}")
         return None
-    path = _existing(Path(entry.value), folder)
+    path = _existing(entry.value, folder)
     if path is None:
         problems.incomplete = True
         beside = [file for file in sorted((folder / entry.value).parent.glob("*.yaml")) if file not in chain]
         near = nearest(entry.value, [os.path.relpath(file, folder) for file in beside])
         hint = f"did you mean '{near[0]}'?" if near else f"it is looked for in {_shown(folder)} and among the shipped configurations"
+        hint = _advice(entry.value) if ":" in entry.value else hint
         problems.add(entry.where, BASE, f"no file '{entry.value}'; {hint}")
         return None
     known = [file.resolve() for file in chain]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from mindpoint.config.merge import merge
 from mindpoint.config.node import Node, Problems, join
@@ -26,16 +26,15 @@ def apply(root: Node, overrides: Sequence[str], problems: Problems) -> Node:
     return root
 
 
-def _current(keys: List[str], where: str) -> List[str]:
-    """Return the path with the current names of its keys."""
-    node = Node(None, where)
+def _current(keys: List[str], value: Node) -> Tuple[List[str], Node]:
+    """Return the path and the value with the current names of all keys."""
     for key in reversed(keys):
-        node = Node({key: node}, where)
-    node, path = with_current_names(node), []
-    while node.is_mapping:
-        ((key, node),) = node.value.items()
+        value = Node({key: value}, value.where)
+    value, path = with_current_names(value), []
+    for _ in keys:
+        ((key, value),) = value.value.items()
         path.append(key)
-    return path
+    return path, value
 
 
 class _Override:
@@ -47,9 +46,8 @@ class _Override:
         if not equals or "" in self._keys:
             raise ConfigError(f"--set {text}: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10")
         self._where = f"--set {path}"
-        self._keys = _current(self._keys, self._where)
         self._problems = problems
-        self._value = parse(value, lambda line: self._where, problems, path)
+        self._keys, self._value = _current(self._keys, parse(value, lambda line: self._where, problems, path))
 
     def apply(self, node: Node, kind: Optional[Kind], depth: int) -> Node:
         key, rest = self._keys[depth], self._keys[depth + 1 :]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import fields
+from functools import lru_cache
 from typing import Dict, Optional
 
-from mindpoint.config.node import Node, join
+from mindpoint.config.node import Node, join, place
 from mindpoint.config.schema import ROOT, Kind, Named, Section
+from mindpoint.errors import ConfigError
 
 log = logging.getLogger("mindpoint")
 
@@ -21,9 +23,18 @@ def with_current_names(node: Node, kind: Optional[Kind] = ROOT, path: str = "") 
     for key, child in node.value.items():
         inner = kind.parts.get(key) if isinstance(kind, Section) else kind.item
         if key in renamed:
-            log.warning("%s: '%s' is now called '%s'; the old name will go", child.where, join(path, key), renamed[key])
+            other = node.value.get(renamed[key])
+            if other is not None:
+                said = f"'{key}' is the former name of '{renamed[key]}', which stands at {other.where}; remove one of them"
+                raise ConfigError(f"{place(child.where, join(path, key))}: {said}")
+            _warn(f"{place(child.where, join(path, key))}: the key '{key}' is now called '{renamed[key]}'; the old name will go")
         entries[renamed.get(key, key)] = with_current_names(child, inner, join(path, key))
     return Node(entries, node.where)
+
+
+@lru_cache(maxsize=None)  # a file may be read more than once, as a base of several files
+def _warn(message: str) -> None:
+    log.warning("%s", message)
 
 
 def former_names(kind: Optional[Kind]) -> Dict[str, str]:

@@ -5,11 +5,12 @@ A new section, key or slot is one line here; loading, checking, overriding and b
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field
-from typing import Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
+from dataclasses import MISSING, dataclass, field, is_dataclass
+from typing import Callable, Dict, Iterator, Literal, Mapping, Optional, Sequence, Tuple, Union
 
+from mindpoint.config import injection
 from mindpoint.contracts.image import InputSpec
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.registry import Entry, WrongKind, registry
 
 
 def _key(rule: Callable[[object], bool], text: str, default: object = MISSING, **metadata: object) -> object:
@@ -132,12 +133,15 @@ class Slot:
 
     Attributes:
         registry: where the name is looked up.
-        given: arguments that the run provides to a constructor that names them and is not given them by the configuration.
     """
 
     registry: str
-    given: Tuple[str, ...]
     required: bool = False
+
+    @property
+    def given(self) -> Tuple[str, ...]:
+        """Names that the run provides to a constructor that has such a parameter and is not given it by the configuration."""
+        return injection.given(self.registry)
 
 
 @dataclass(frozen=True)
@@ -150,48 +154,81 @@ class Named:
 
 @dataclass(frozen=True)
 class Section:
-    """Fixed keys: the fields of the dataclass ``settings``, and sections and slots in ``parts``."""
+    """Fixed keys: the fields of a dataclass, and sections and slots in ``parts``.
 
-    settings: Optional[type] = None
+    Attributes:
+        source: the dataclass, or the entry of one that a distribution declares; None if there are only parts.
+    """
+
+    source: Union[type, Entry, None] = None
     parts: Mapping[str, "Kind"] = field(default_factory=dict)
     required: bool = False
+
+    @property
+    def settings(self) -> Optional[type]:
+        """The dataclass. Raises PluginImportError, WrongKind."""
+        if not isinstance(self.source, Entry):
+            return self.source
+        found = self.source.load()
+        if not is_dataclass(found):
+            raise WrongKind(f"{self.source} is not a dataclass; a section of the configuration must be one")
+        return found
 
 
 Kind = Union[Slot, Named, Section]
 
-_LABELS = ("keypoints", "classes", "vocabulary")
-_IMAGES = ("keypoints", "classes", "vocabulary", "input_spec")
+
+class _TopLevel(Mapping):
+    """The parts of the top level: the core's, and the optional sections of the entry-point group ``mindpoint.sections``."""
+
+    def __init__(self, core: Dict[str, Kind]) -> None:
+        self._core = core
+
+    def __getitem__(self, key: str) -> Kind:
+        if key in self._core:
+            return self._core[key]
+        if key not in registry("sections").names():
+            raise KeyError(key)
+        return Section(registry("sections").find(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._core, *registry("sections").names()]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
 
 ROOT = Section(
     RunSettings,
-    {
-        "runtime": Section(RuntimeSettings),
-        "input": Section(InputSpec, required=True),
-        "keypoints": Section(Keypoints),
-        "model": Section(
-            parts={
-                "backbone": Slot("backbones", _IMAGES, required=True),
-                "neck": Slot("necks", ("in_features", *_IMAGES)),
-                "heads": Named(Slot("heads", ("in_features", *_IMAGES)), required=True),
-                "losses": Named(Slot("losses", ("maps", "targets", *_LABELS))),
-                "decoder": Slot("decoders", _LABELS),
-            },
-            required=True,
-        ),
-        "data": Named(
-            Section(
-                SplitSettings,
-                {
-                    "dataset": Slot("datasets", _IMAGES, required=True),
-                    "transforms": Named(Slot("transforms", _IMAGES)),
-                    "targets": Slot("targets", _IMAGES),
+    _TopLevel(
+        {
+            "runtime": Section(RuntimeSettings),
+            "input": Section(InputSpec, required=True),
+            "model": Section(
+                parts={
+                    "backbone": Slot("backbones", required=True),
+                    "neck": Slot("necks"),
+                    "heads": Named(Slot("heads"), required=True),
+                    "losses": Named(Slot("losses")),
+                    "decoder": Slot("decoders"),
                 },
-            )
-        ),
-        "optimizer": Slot("optimizers", ("params",)),
-        "schedule": Slot("schedules", ("epochs", "steps_per_epoch")),
-        "train": Section(TrainSettings),
-        "test": Section(InferenceSettings, {"metric": Slot("metrics", _LABELS), "visualizer": Slot("visualizers", _LABELS)}),
-        "hooks": Named(Slot("hooks", (*_LABELS, "run_dir"))),
-    },
+                required=True,
+            ),
+            "data": Named(
+                Section(
+                    SplitSettings,
+                    {
+                        "dataset": Slot("datasets", required=True),
+                        "transforms": Named(Slot("transforms")),
+                        "targets": Slot("targets"),
+                    },
+                )
+            ),
+            "optimizer": Slot("optimizers"),
+            "schedule": Slot("schedules"),
+            "train": Section(TrainSettings),
+            "test": Section(InferenceSettings, {"metric": Slot("metrics"), "visualizer": Slot("visualizers")}),
+            "hooks": Named(Slot("hooks")),
+        }
+    ),
 )

@@ -29,7 +29,7 @@ def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
 
 def fields(section: Section) -> Signature:
     """The keys with values of a section."""
-    return _signature(section.settings) if section.settings else Signature((), False, None, None)
+    return _signature(section.settings) if section.source else Signature((), False, None, None)
 
 
 _signature = lru_cache(maxsize=None)(inspected)

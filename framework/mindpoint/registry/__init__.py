@@ -6,9 +6,10 @@ signature_of(registry("backbones").find("MyBackbone"))
 """
 
 from mindpoint.registry.annotation import Annotation, LISTS
-from mindpoint.registry.entries import Entry, KINDS, Kind, normalize
+from mindpoint.registry.entries import Entry
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
-from mindpoint.registry.registries import Description, Registry, nearest, registry
+from mindpoint.registry.kinds import KINDS, Kind, kind_called, kinds, normalize
+from mindpoint.registry.registries import Description, Registry, any_class, nearest, registry
 from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_of
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
     "UNKNOWN",
     "UnknownPlugin",
     "WrongKind",
+    "any_class",
+    "kind_called",
+    "kinds",
     "nearest",
     "normalize",
     "registry",

@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlparse
 
 import importlib_metadata
 
-from mindpoint.registry.entries import Entry, KINDS, normalize
+from mindpoint.registry.entries import Entry
+from mindpoint.registry.installed import PREFIX
+from mindpoint.registry.kinds import kind_called, kinds, normalize
 from mindpoint.registry.probe import probe
 from mindpoint.registry.registries import registry
 
@@ -29,9 +31,9 @@ class Finding(NamedTuple):
 
 def examine() -> List[Finding]:
     """All declared parts: imported, checked against their kind, compared with each other and with the sources of editable installs."""
-    entries = [entry for kind in KINDS for entry in registry(kind.plural).entries()]
+    entries = [entry for kind in kinds() for entry in registry(kind.plural).entries()]
     findings = [_finding(entry, problem and problem.replace(f"{entry} ", "", 1)) for entry, problem in zip(entries, probe(entries))]
-    return findings + _conflicts(entries) + _outdated()
+    return findings + _conflicts(entries) + _hidden_kinds() + _outdated()
 
 
 def _finding(entry: Entry, problem: Optional[str]) -> Finding:
@@ -51,23 +53,34 @@ def _conflicts(entries: List[Entry]) -> List[Finding]:
     return findings
 
 
+def _hidden_kinds() -> List[Finding]:
+    known = {kind.plural: kind.base for kind in kinds()}
+    hidden = [entry for entry in registry("kinds").entries() if known[entry.name] != entry.value]
+    return [_finding(entry, f"the parts of '{entry.name}' derive from {known[entry.name]}; choose another name") for entry in hidden]
+
+
 def _outdated() -> List[Finding]:
     """Entry points of editable installs whose source tree declares others by now."""
     findings = []
-    kinds = {kind.group: kind.singular for kind in KINDS}
     for distribution in importlib_metadata.distributions():
         folder = _editable_source(distribution)
         source = _declared_in(folder) if folder else None
         if source is None:
             continue
-        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group in kinds}
+        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group.startswith(PREFIX)}
         for group, name in sorted(source.keys() | installed.keys()):
             if source.get((group, name)) != installed.get((group, name)):
                 is_now = source.get((group, name), "nothing of that name")
                 was = installed.get((group, name), "nothing of that name")
                 problem = f"installed is {was}, {folder} declares {is_now}; reinstall with pip: pip install --no-deps -e {folder}"
-                findings.append(Finding(kinds[group], name, f"{distribution.name} {distribution.version}", problem))
+                findings.append(Finding(_singular(group), name, f"{distribution.name} {distribution.version}", problem))
     return findings
+
+
+def _singular(group: str) -> str:
+    """Return what one of a group is called; groups that are not a kind, such as ``mindpoint.configs``, keep their name."""
+    kind = kind_called(group)
+    return kind.singular if kind else group[len(PREFIX) :]
 
 
 def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[Path]:
@@ -88,8 +101,8 @@ def _declared_in(folder: Path) -> Optional[Declared]:
         groups = _pyproject(folder / "pyproject.toml").get("project", {}).get("entry-points")
     if groups is None:
         return None
-    wanted = {kind.group for kind in KINDS}
-    return {(group, name): value for group, points in groups.items() if group in wanted for name, value in points.items()}
+    own = {group: points for group, points in groups.items() if group.startswith(PREFIX)}
+    return {(group, name): value for group, points in own.items() for name, value in points.items()}
 
 
 def _points(text: str) -> Dict[str, str]:

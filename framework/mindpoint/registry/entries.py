@@ -3,56 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import re
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
-from mindpoint.registry import static
+from mindpoint.registry import installed, static
 from mindpoint.registry.errors import PluginImportError, WrongKind
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One sort of part.
-
-    Attributes:
-        plural: name of the registry; the entry-point group is ``mindpoint.<plural>``.
-        singular: what messages call one.
-        base: ``module:class`` that every part of the kind derives from; None if any callable will do.
-    """
-
-    plural: str
-    singular: str
-    base: Optional[str] = None
-
-    @property
-    def group(self) -> str:
-        return f"mindpoint.{self.plural}"
-
-
-KINDS: Tuple[Kind, ...] = (
-    Kind("backbones", "backbone", "mindpoint.contracts.parts:Backbone"),
-    Kind("necks", "neck", "mindpoint.contracts.parts:Neck"),
-    Kind("heads", "head", "mindpoint.contracts.parts:Head"),
-    Kind("losses", "loss", "mindpoint.contracts.parts:Loss"),
-    Kind("datasets", "dataset", "mindpoint.contracts.data:Dataset"),
-    Kind("transforms", "transform", "mindpoint.contracts.data:Transform"),
-    Kind("targets", "target encoder", "mindpoint.contracts.data:TargetEncoder"),
-    Kind("decoders", "decoder", "mindpoint.contracts.decoder:Decoder"),
-    Kind("metrics", "metric", "mindpoint.contracts.metric:Metric"),
-    Kind("visualizers", "visualizer", "mindpoint.contracts.visualizer:Visualizer"),
-    Kind("hooks", "hook", "mindpoint.contracts.hook:Hook"),
-    Kind("optimizers", "optimizer"),
-    Kind("schedules", "schedule", "mindpoint.optim.schedules:Schedule"),
-    Kind("commands", "command"),
-    Kind("checks", "check"),
-)
-
-
-def normalize(name: str) -> str:
-    """What lookups compare: case, ``-``, ``_``, ``.`` and blanks do not count."""
-    return re.sub(r"[-_.\s]", "", name).lower()
+from mindpoint.registry.kinds import Kind, kinds
 
 
 @dataclass(frozen=True)
@@ -90,11 +48,14 @@ class Entry:
         return static.find(self.module, self.attribute) if self.registered is None else None
 
     def load(self, where: Optional[str] = None) -> object:
-        """Import it. Raises PluginImportError, whatever the plugin raises."""
-        if self.registered is not None:
-            return self.registered
+        """Import it and check its kind. Raises PluginImportError, whatever the plugin raises, and WrongKind."""
+        obj = self._imported(where) if self.registered is None else self.registered
+        self._check(obj, where)
+        return obj
+
+    def _imported(self, where: Optional[str]) -> object:
         try:
-            return reduce(getattr, self.attribute.split("."), importlib.import_module(self.module))
+            return imported(self.value)
         except (Exception, SystemExit) as error:  # a plugin may raise anything, even call sys.exit
             raise PluginImportError(f"{self} failed to import: {type(error).__name__}: {error}{self._advice(error)}", where) from error
 
@@ -104,34 +65,59 @@ class Entry:
             return f"; if it was moved or renamed, reinstall {self.distribution} with pip"
         return ""
 
-    def check(self, obj: object, where: Optional[str] = None) -> None:
-        """Raise WrongKind if the loaded object is not of the entry's kind."""
+    def _check(self, obj: object, where: Optional[str]) -> None:
         if not callable(obj):
-            raise WrongKind(f"{self} is no {self.kind.singular}: it is neither a class nor a function", where)
-        if self.kind.base is None or _is_a(obj, self.kind):
+            raise WrongKind(f"{self} is not a {self.kind.singular}: it is neither a class nor a function", where)
+        if self.kind.base is None:
             return
-        other = next((k for k in KINDS if k.base and k is not self.kind and _is_a(obj, k)), None)
-        said = f"is a {other.singular}, not a {self.kind.singular}" if other else f"is no {self.kind.singular}"
-        raise WrongKind(f"{self} {said}: it must derive from {self.kind.base.replace(':', '.')}", where)
+        try:
+            base = imported(self.kind.base)
+        except (Exception, SystemExit) as error:
+            said = f"{self.kind.base}, the base of {self.kind.plural}, failed to import: {type(error).__name__}: {error}"
+            raise PluginImportError(f"{self}: {said}", where) from error
+        if not (isinstance(obj, type) and issubclass(obj, base)):
+            raise self._wrong_kind(kinds_of(obj), where)
+
+    def check_source(self, where: Optional[str] = None) -> None:
+        """Raise WrongKind if the source tells, without an import, that it is not of its kind."""
+        if self.registered is not None:
+            self._check(self.registered, where)
+        definition, base = self.definition(), _definition_of_base(self.kind)
+        if definition is not None and base is not None and static.derives(definition, base) is False:
+            bases = [(kind, _definition_of_base(kind)) for kind in kinds()]
+            raise self._wrong_kind([kind for kind, other in bases if other is not None and static.derives(definition, other)], where)
+
+    def _wrong_kind(self, others: Sequence[Kind], where: Optional[str]) -> WrongKind:
+        said = f"is a {others[0].singular}, not a" if others else "is not a"
+        return WrongKind(f"{self} {said} {self.kind.singular}: it must derive from {self.kind.base.replace(':', '.')}", where)
 
 
-def _is_a(obj: object, kind: Kind) -> bool:
-    module, _, name = kind.base.partition(":")
-    return isinstance(obj, type) and issubclass(obj, getattr(importlib.import_module(module), name))
+def _definition_of_base(kind: Kind) -> Optional[static.Definition]:
+    return static.find(*kind.base.split(":", 1)) if kind.base else None
 
 
-@lru_cache(maxsize=None)
+def imported(value: str) -> object:
+    """Import ``module:attribute``; raises whatever the module raises."""
+    module, _, attribute = value.partition("[")[0].partition(":")
+    return reduce(getattr, attribute.strip().split("."), importlib.import_module(module.strip()))
+
+
+def kinds_of(obj: object) -> List[Kind]:
+    """Return the kinds whose base a class derives from. Imports nothing: the bases of a class are there when it is."""
+    found = []
+    for kind in kinds() if isinstance(obj, type) else ():
+        module, _, name = (kind.base or "").partition(":")
+        base = getattr(sys.modules.get(module), name, None)
+        if isinstance(base, type) and issubclass(obj, base):
+            found.append(kind)
+    return found
+
+
 def declared() -> Dict[str, Tuple[Entry, ...]]:
-    """The entry points of all installed distributions by kind, read once a process."""
-    import importlib_metadata
+    """Return the entry points of all installed distributions by kind."""
+    return _by_kind(installed.points())
 
-    kinds = {kind.group: kind for kind in KINDS}
-    found: Dict[str, list] = {kind.plural: [] for kind in KINDS}
-    identities: Dict[object, Tuple[str, str]] = {}  # asking a distribution for its name parses all of its metadata
-    for point in importlib_metadata.entry_points():
-        kind = kinds.get(point.group)
-        if kind is not None:
-            if point.dist not in identities:
-                identities[point.dist] = (point.dist.name, point.dist.version)
-            found[kind.plural].append(Entry(kind, point.name, point.value, *identities[point.dist]))
-    return {plural: tuple(entries) for plural, entries in found.items()}
+
+@lru_cache(maxsize=8)
+def _by_kind(points: Tuple[installed.Point, ...]) -> Dict[str, Tuple[Entry, ...]]:
+    return {kind.plural: tuple(Entry(kind, *point[1:]) for point in points if point.group == kind.group) for kind in kinds()}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Callable, Dict, Iterator, List, Optional
 
 from mindpoint.registry import static
-from mindpoint.registry.entries import Entry, KINDS, Kind, declared, normalize
+from mindpoint.registry.entries import Entry, declared
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
+from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.signature import Signature, location, signature_of
 
 
 @dataclass(frozen=True)
 class Description:
-    """All that is known of a part."""
+    """All that is known of a part; ``doc`` is the first paragraph of its docstring, in one line."""
 
     entry: Entry
     signature: Signature
@@ -39,7 +41,7 @@ class Registry:
 
     def entries(self) -> List[Entry]:
         """All parts by name, without importing any. A registered part hides declared ones of the same name."""
-        found = [e for e in declared()[self.kind.plural] if normalize(e.name) not in self._registered]
+        found = [e for e in declared().get(self.kind.plural, ()) if normalize(e.name) not in self._registered]
         return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
 
     def names(self) -> List[str]:
@@ -70,35 +72,33 @@ class Registry:
         return matches[0]
 
     def get(self, name: str, where: Optional[str] = None) -> object:
-        """The class or function of a name, imported now. Raises what ``find`` raises, and PluginImportError."""
-        entry = self.find(name, where)
-        obj = entry.load(where)
-        if entry.distribution:
-            entry.check(obj, where)
-        return obj
+        """Return the class or function of a name, imported now. Raises what ``find`` and :meth:`Entry.load` raise."""
+        return self.find(name, where).load(where)
 
     def describe(self, name: str, where: Optional[str] = None) -> Description:
         """What can be told of a part. Imports it only if its source does not tell."""
         entry = self.find(name, where)
         definition = entry.definition()
         if definition is not None:
-            file, line, doc = definition.source.path, definition.node.lineno, static.doc_line(definition)
+            file, line, doc = definition.source.path, definition.node.lineno, static.doc(definition)
         else:
             obj = entry.load(where)
-            (file, line), doc = location(obj), (getattr(obj, "__doc__", None) or "").strip().partition("\n")[0]
-        return Description(entry, signature_of(entry), file, line, doc)
+            (file, line), doc = location(obj), inspect.cleandoc(getattr(obj, "__doc__", None) or "")
+        return Description(entry, signature_of(entry), file, line, " ".join(doc.partition("\n\n")[0].split()))
 
     def register(self, name: str, obj: Optional[object] = None, override: bool = False) -> Callable:
         """Add a part for this process, in a notebook or a test; without ``obj``, as a decorator. Returns the part.
 
-        Raises PluginConflict if the name is taken and ``override`` is False.
+        A class that is defined again (same module and name, as when a notebook's cell runs twice) replaces the one before.
+
+        Raises PluginConflict if the name is taken by another part and ``override`` is False.
         """
         if obj is None:
             return lambda decorated: self.register(name, decorated, override)
-        taken = [e for e in self.entries() if normalize(e.name) == normalize(name)]
+        value = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', '?')}"
+        taken = [e for e in self.entries() if normalize(e.name) == normalize(name) and (e.registered is None or e.value != value)]
         if taken and not override:
             raise PluginConflict(f"there is already a {taken[0]}; override=True replaces it in this process")
-        value = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', '?')}"
         self._registered[normalize(name)] = Entry(self.kind, name, value, registered=obj)
         return obj
 
@@ -131,7 +131,7 @@ class Registry:
         return f"{self.kind.singular} '{name}' is declared by {owners}; write {' or '.join(dict.fromkeys(ways))}"
 
     def _unknown(self, name: str, candidates: List[Entry], where: Optional[str]) -> Exception:
-        for other in KINDS:
+        for other in kinds():
             found = [e for e in registry(other.plural).entries() if normalize(e.name) == normalize(name)]
             if found and other is not self.kind:
                 return WrongKind(f"'{found[0].name}' is a {other.singular}, not a {self.kind.singular}", where)
@@ -155,14 +155,14 @@ def nearest(name: str, known: List[str]) -> List[str]:
     return [spelled[k] for k in difflib.get_close_matches(normalize(name), spelled, n=3, cutoff=0.6)]
 
 
-@lru_cache(maxsize=None)
-def _registry(plural: str) -> Registry:
-    return Registry(next(kind for kind in KINDS if kind.plural == plural))
+_registry = lru_cache(maxsize=None)(Registry)  # one a kind, which keeps what is registered in this process
+
+any_class = _registry(ANY_CLASS)
 
 
 def registry(kind: str) -> Registry:
-    """The registry of a kind, by plural (``backbones``), singular (``backbone``) or entry-point group (``mindpoint.backbones``)."""
-    for known in KINDS:
-        if kind in (known.plural, known.singular, known.group):
-            return _registry(known.plural)
-    raise ValueError(f"no kind of part is called {kind!r}; there are {', '.join(k.plural for k in KINDS)}")
+    """Return the registry of a kind, by plural (``backbones``), singular (``backbone``) or entry-point group (``mindpoint.backbones``)."""
+    found = kind_called(kind)
+    if found is None:
+        raise ValueError(f"no kind of part is called {kind!r}; there are {', '.join(k.plural for k in kinds())}")
+    return _registry(found)

@@ -23,9 +23,6 @@ class _Unknown:
 UNKNOWN = _Unknown()
 """The default of a parameter that has none, or one that is no literal."""
 
-# Bases whose constructor takes nothing from a configuration. MindSpore's Cell has `auto_prefix` and `flags`, which are its own business.
-_PLAIN_BASES = ("object", "ABC", "Generic", "Protocol", "Cell")
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -138,7 +135,7 @@ def _bases(definition: static.Definition) -> List[static.Definition]:
     found = []
     for base in definition.node.bases:
         base = base.value if isinstance(base, ast.Subscript) else base
-        if _named(base, *_PLAIN_BASES):
+        if _named(base, *static.PLAIN_BASES):
             continue
         target = static.resolve(definition.source, static.dotted(base) or "?")
         if target is None or not isinstance(target.node, ast.ClassDef):

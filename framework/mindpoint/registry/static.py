@@ -15,6 +15,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 _MAX_HOPS = 20  # imports and aliases followed for one name; a limit because modules may import each other
 
+PLAIN_BASES = ("object", "ABC", "Generic", "Protocol", "Cell")
+"""Bases that are not looked into. They give a constructor nothing that a configuration could set: MindSpore's Cell has ``auto_prefix`` and
+``flags``, which are its own business."""
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -198,8 +202,23 @@ def _nested(source: Source, node: ast.stmt, name: str) -> Optional[Definition]:
     return Definition(source, node)
 
 
-def doc_line(definition: Definition) -> str:
-    """First line of a definition's docstring, or an empty string."""
+def derives(definition: Definition, base: Definition) -> Optional[bool]:
+    """Return whether a class derives from another one; None if the sources do not tell."""
+    source, node = definition
+    if node is base.node:
+        return True
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None if node.decorator_list else False
+    if not isinstance(node, ast.ClassDef):
+        return None
+    names = [dotted(expression.value if isinstance(expression, ast.Subscript) else expression) for expression in node.bases]
+    found = [resolve(source, name) if name else None for name in names if (name or "").rpartition(".")[2] not in PLAIN_BASES]
+    answers = [derives(one, base) if one is not None and one.node is not node else None for one in found]
+    return True if True in answers else None if None in answers else False
+
+
+def doc(definition: Definition) -> str:
+    """Return a definition's docstring, or an empty string."""
     if not isinstance(definition.node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return ""
-    return (ast.get_docstring(definition.node) or "").partition("\n")[0]
+    return ast.get_docstring(definition.node) or ""

@@ -1,0 +1,50 @@
+"""What a running program gives to the constructors of parts. The schema, the building of parts and the documentation read this table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Tuple
+
+from mindpoint.registry import registry
+
+
+class Injected(NamedTuple):
+    """A value that a constructor gets by naming a parameter like it.
+
+    Attributes:
+        name: of the parameter.
+        type: as a plugin's author would annotate it.
+        meaning: in one line.
+        kinds: plurals of the kinds that get it; empty: all.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    kinds: Tuple[str, ...] = ()
+
+
+TABLE = (
+    Injected("classes", "List[str]", "names of the classes; the position is the label"),
+    Injected("input_spec", "InputSpec", "the section `input`: size and normalisation of the network's input"),
+    Injected("vocabulary", "Dict[str, object]", "the sections of plugins that the configuration has, by name"),
+    Injected("in_features", "Tuple[FeatureSpec, ...]", "channels and stride of each map that comes in", ("necks", "heads")),
+    Injected("maps", "Sequence[str]", "names of the maps that the heads give", ("losses",)),
+    Injected("targets", "Sequence[str]", "names of the targets that the target encoder gives", ("losses",)),
+    Injected("params", "List[dict]", "groups of parameters, as MindSpore's optimizers take them", ("optimizers",)),
+    Injected("epochs", "int", "length of the training", ("schedules",)),
+    Injected("steps_per_epoch", "int", "steps in an epoch", ("schedules",)),
+    Injected("run_dir", "Path", "folder of the run", ("hooks",)),
+)
+
+
+def given(kind: str) -> Tuple[str, ...]:
+    """Return the names that the parts of a kind can ask for: those of the table, and the sections that plugins declare."""
+    return (*(item.name for item in TABLE if not item.kinds or kind in item.kinds), *registry("sections").names())
+
+
+def markdown_table() -> str:
+    """Return the table for the documentation, without the sections of plugins."""
+    rows = [("parameter", "type", "what it is", "given to"), ("---",) * 4]
+    for item in TABLE:
+        rows.append((f"`{item.name}`", f"`{item.type}`", item.meaning, ", ".join(item.kinds) or "all parts"))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,93 @@
+"""Kinds of parts: those of the core, and those that installed distributions declare."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Optional, Tuple
+
+from mindpoint.registry import installed
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of part.
+
+    Attributes:
+        plural: name of the registry; the entry-point group is ``mindpoint.<plural>``.
+        singular: what messages call one.
+        base: ``module:class`` that every part of the kind derives from, imported when a part is loaded; None if any callable will do.
+    """
+
+    plural: str
+    singular: str
+    base: Optional[str] = None
+
+    @property
+    def group(self) -> str:
+        return installed.PREFIX + self.plural
+
+
+KINDS: Tuple[Kind, ...] = (
+    Kind("backbones", "backbone", "mindpoint.contracts.parts:Backbone"),
+    Kind("necks", "neck", "mindpoint.contracts.parts:Neck"),
+    Kind("heads", "head", "mindpoint.contracts.parts:Head"),
+    Kind("losses", "loss", "mindpoint.contracts.parts:Loss"),
+    Kind("datasets", "dataset", "mindpoint.contracts.data:Dataset"),
+    Kind("transforms", "transform", "mindpoint.contracts.data:Transform"),
+    Kind("targets", "target encoder", "mindpoint.contracts.data:TargetEncoder"),
+    Kind("inputs", "input encoder", "mindpoint.contracts.data:InputEncoder"),
+    Kind("decoders", "decoder", "mindpoint.contracts.decoder:Decoder"),
+    Kind("metrics", "metric", "mindpoint.contracts.metric:Metric"),
+    Kind("visualizers", "visualizer", "mindpoint.contracts.visualizer:Visualizer"),
+    Kind("hooks", "hook", "mindpoint.contracts.hook:Hook"),
+    Kind("optimizers", "optimizer"),
+    Kind("schedules", "schedule", "mindpoint.optim.schedules:Schedule"),
+    Kind("exporters", "exporter", "mindpoint.contracts.exporter:Exporter"),
+    Kind("engines", "engine", "mindpoint.contracts.engine:Engine"),
+    Kind("writers", "prediction writer", "mindpoint.contracts.writer:PredictionWriter"),
+    Kind("importers", "importer", "mindpoint.contracts.importer:Importer"),
+    Kind("weight_rules", "weight rules", "mindpoint.contracts.weights:WeightRules"),
+    Kind("commands", "command"),
+    Kind("data_actions", "data action"),
+    Kind("checks", "check"),
+    Kind("sections", "section"),
+    Kind("kinds", "kind"),
+)
+"""The kinds of the core. :func:`kinds` has those of plugins, too."""
+
+ANY_CLASS = Kind("classes", "class")
+"""What a nested block names whose argument is not called like a kind. It has no entry points: only ``module:Class`` names one."""
+
+
+def kinds() -> Tuple[Kind, ...]:
+    """Return all kinds: the core's, then those of the entry-point group ``mindpoint.kinds`` (plural = ``module:Base``).
+
+    Nothing is imported. The singular comes from the name of the base class: ``BoxTracker`` gives "box tracker". A declared kind that has
+    the plural of another one is left out; ``plugins doctor`` reports it.
+    """
+    return _with_declared(installed.points())
+
+
+@lru_cache(maxsize=8)
+def _with_declared(points: Tuple[installed.Point, ...]) -> Tuple[Kind, ...]:
+    known = {kind.plural: kind for kind in KINDS}
+    for point in sorted(point for point in points if point.group == "mindpoint.kinds"):
+        known.setdefault(point.name, Kind(point.name, _words(point.value.rpartition(":")[2].rpartition(".")[2]), point.value))
+    return tuple(known.values())
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.strip()).lower()
+
+
+def kind_called(name: str) -> Optional[Kind]:
+    """Return the kind of that plural, singular or group, as in ``backbones``, ``target_encoder``, ``mindpoint.hooks``; None without one."""
+    wanted = normalize(name)
+    return next((kind for kind in kinds() if wanted in map(normalize, (kind.plural, kind.singular, kind.group))), None)
+
+
+def normalize(name: str) -> str:
+    """Return what lookups compare: case, ``-``, ``_``, ``.`` and blanks do not count."""
+    return re.sub(r"[-_.\s]", "", name).lower()
