@@ -185,12 +185,13 @@ class Loose:
 '''
 
 
-def test_show_a_class_of_the_current_folder(tmp_path):
+def test_show_a_class_of_a_module(tmp_path):
     (tmp_path / "my_parts.py").write_text(PARTS)
-    program = Path(sys.executable).parent / "mindpoint"  # the folder is not on the path of a program
 
-    def show(name):
-        return subprocess.run([program, "plugins", "show", name], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    def show(name, **variables):
+        program = Path(sys.executable).parent / "mindpoint"
+        command, environment = [program, "plugins", "show", name], {**os.environ, "PYTHONPATH": str(tmp_path), **variables}
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=environment)
 
     assert show("my_parts:Bell").stdout == (
         "hook Bell\n  Ring at the end of every epoch.\n  defined as    my_parts:Bell\n"
@@ -201,6 +202,7 @@ def test_show_a_class_of_the_current_folder(tmp_path):
     for name, text in wrong.items():
         done = show(name)
         assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
+    assert "nor a module" in show("my_parts:Bell", PYTHONPATH="").stderr  # the folder that one happens to be in may be a stranger's
 
 
 def test_plugins_treats_a_declared_kind_as_its_own(tmp_path):

@@ -25,7 +25,7 @@ def test_no_modules_import_each_other(graph):
 
 def test_the_checks_see_climbs_and_circles(graph):
     bad = {**graph, "mindpoint.storage.files": {"mindpoint.train.trainer", "mindpoint_coco.folder", "mindpoint"}}
-    assert layers.climbs(bad) == [
+    assert [found for found in layers.climbs(bad) if "storage.files" in found] == [
         "mindpoint.storage.files imports mindpoint",
         "mindpoint.storage.files imports mindpoint.train.trainer",
         "mindpoint.storage.files imports mindpoint_coco.folder",
@@ -40,7 +40,8 @@ def test_the_drawing_shows_the_packages_as_they_are(graph):
 
 
 def test_the_page_names_every_package_in_order():
-    assert re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M) == list(layers.ORDER)
+    table = PAGE.read_text(encoding="utf-8").partition("## The plugins")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(layers.ORDER)
 
 
 def test_every_walk_passes_at_most_twelve_files_that_exist():

@@ -31,8 +31,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         argv: the command and its arguments; those of the process if not given.
     """
     errors_of_mindspore_only()
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.append(os.getcwd())  # `type: my_parts:Net` means a file of the current folder, as with `python -m mindpoint`
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
