@@ -31,6 +31,7 @@ from mindpoint.hooks.pictures import Pictures
 from mindpoint.hooks.profile import costs
 from mindpoint.hooks.step_log import step_values
 from mindpoint.runtime import device, environment
+from mindpoint.storage.images import write_image
 from mindpoint.runtime.progress import duration
 from mindpoint.visual.charts import Panel, write_chart
 
@@ -189,6 +190,20 @@ def test_pictures_are_drawn_by_the_visualizer_and_of_images_of_any_type(tmp_path
         np.testing.assert_allclose(truth, [200, 101, 0], atol=20)  # JPEG
         np.testing.assert_allclose(predicted, [200, 1, 0], atol=20)
         np.testing.assert_allclose(heat, [64, 64, 64], atol=20)
+
+
+PAINTED = "+test.visualizer={type: 'toy:Painter', shade: 250}"
+
+
+def test_a_visualizer_of_a_plugin_draws_predictions_and_reports(runs, tmp_path):
+    source, out = tmp_path / "a.png", tmp_path / "out"
+    write_image(source, build_dataset(load_config(str(HERE / "toy.yaml")), "val")[0].image)
+    wanted = ["--format", "pictures", "--threshold", "0", "--set", PAINTED]
+    assert main(["predict", str(runs / "a"), str(source), "--out", str(out), *wanted]) == 0
+    (picture,) = (path for path in out.iterdir() if path.suffix in (".jpg", ".png"))
+    np.testing.assert_allclose(cv2.imread(str(picture))[8, 8], [250, 1, 1], atol=4)
+    assert main(["eval", str(runs / "a"), "--out", str(tmp_path / "eval"), "--report", str(tmp_path / "page"), "--set", PAINTED]) == 0
+    assert (tmp_path / "page" / "index.html").read_text().count('"predictions, drawn":"data:image') == 10
 
 
 def test_a_step_s_record_is_losses_and_what_is_known_as_none():

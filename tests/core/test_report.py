@@ -11,7 +11,8 @@ import pytest
 import report_samples as samples
 from toy import Painter
 
-from mindpoint.contracts.analysis import Kind
+from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Kind
+from mindpoint.contracts.fields import Points
 from mindpoint.contracts.instances import Detections
 from mindpoint.report.gallery import Layers
 from mindpoint.visual.charts import Panel, svg_chart
@@ -50,7 +51,17 @@ def test_points_come_from_the_declared_field(tmp_path):
     shown = content(samples.pointed(tmp_path))
     assert shown["points"] == [{"name": "tips", "names": ["bow", "stern"], "lines": [[0, 1]], "colors": ["#0000ff", "#ff0000"]}]
     (found,) = shown["images"][1]["found"]
-    assert found["points"] == {"tips": [15, 25, 1, 65, 55, 1]} and found["parts"] == ["", "missed"]
+    assert found["points"] == {"tips": [15, 25, 2, 65, 55, 2]} and found["parts"] == ["", "missed"]
+
+
+def test_annotated_points_may_be_hidden(tmp_path):
+    """The third number of an annotated point is a flag only where the data set says so."""
+    record = {"image_id": 9, "category_id": 3, "bbox": [0, 0, 9, 9], "tips": [1, 2, 1, 3, 4, 2]}
+    for seen, expected in ((2, [1, 2, 1, 3, 4, 2]), (None, [1, 2, 2, 3, 4, 2])):
+        dataset = samples.Pictures(["boat"], [Points("tips", 2, 3, seen=seen)])
+        analysis = Analysis(images={9: ImageFindings(1.0, [Finding(record)], [Finding({**record, "score": 1})])})
+        image = content(samples.write(tmp_path, dataset, analysis))["images"][0]
+        assert image["truth"][0]["points"]["tips"] == expected and image["found"][0]["points"]["tips"] == [1, 2, 2, 3, 4, 2]
 
 
 def test_without_an_analysis_likely_results_are_shown(tmp_path):

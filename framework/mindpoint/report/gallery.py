@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import cv2
 import numpy as np
@@ -77,6 +77,7 @@ def gallery(
     """
     items = []
     names = {record["id"]: record["name"] for record in dataset.categories()}
+    flagged = {field.name for field in dataset.fields if isinstance(field, Points) and field.seen is not None}
     for index in track(positions, len(positions)):
         sample = dataset[index]
         findings = analysis.images.get(sample.image_id, ImageFindings(0.0, [], []))
@@ -92,14 +93,15 @@ def gallery(
                 "src": _small(sample.image),
                 "heat": _heatmaps(layers.detector, sample.image) if layers.detector else {},
                 "drawn": _drawn(layers, sample, analysis.threshold),
-                "truth": [_object(finding, fields, names) for finding in findings.truth],
-                "found": [_object(finding, fields, names) for finding in findings.found],
+                "truth": [_object(finding, fields, names, flagged) for finding in findings.truth],
+                "found": [_object(finding, fields, names, set()) for finding in findings.found],
             }
         )
     return items
 
 
-def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str]) -> dict:
+def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], flagged: Set[str]) -> dict:
+    """Return one object. Points of a field in ``flagged`` tell by their third number what is hidden (1) and not there (0)."""
     record = finding.record
     values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind, "parts": list(finding.parts)}
     if "bbox" in record:
@@ -107,11 +109,19 @@ def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str])
     if "score" in record:
         values["score"] = round(float(record["score"]), 3)
     known = [field for field in fields if field.of is None and record.get(field.name) is not None]
-    values["points"] = {field.name: _rounded(record[field.name]) for field in known if isinstance(field, Points)}
+    values["points"] = {field.name: _points(record[field.name], field.name in flagged) for field in known if isinstance(field, Points)}
     single = {field: record[field.name] for field in known if not field.shape}
     values["angles"] = [round(float(value), 3) for field, value in single.items() if isinstance(field, Angles)]
     values["values"] = {field.name: float(f"{value:.4g}") for field, value in single.items()}
     return values
+
+
+def _points(flat: Sequence[float], flagged: bool) -> List[float]:
+    """Return x, y and a number of each point: 0 not there, 1 hidden, 2 visible."""
+    points = np.array(flat, np.float64).reshape(-1, 3)
+    if not flagged:
+        points[:, 2] = 2 * (points[:, 2] > 0)
+    return _rounded(points.reshape(-1))
 
 
 def _rounded(values: Iterable[float]) -> List[float]:

@@ -74,7 +74,7 @@
     for (let point = 0; point < flat.length / 3; point++) {
       const [cx, cy, visibility] = at(point), kind = parts[point] || "";
       if (!(visibility > 0)) continue;
-      const hidden = visibility === 1 && object.score === undefined ? " hidden" : "";
+      const hidden = visibility === 1 ? " hidden" : "";
       const look = { class: "point" + hidden, fill: field.colors[point], "stroke-width": 1.2 * unit };
       const dot = shape("circle", { ...look, cx, cy, r: 3 * unit }, group);
       shape("title", {}, dot).textContent = field.names[point] + (kind ? ": " + kind : "");
