@@ -97,7 +97,8 @@ class TestOtherFields:
     def test_single_numbers_stand_in_the_label(self):
         fields = (Field("depth"), Field("track", (), "int64"), Angles("turn"), Field("size", (3,)), Field("a_very_long_name_of_a_field"))
         values = {"depth": [12.345], "track": [7], "turn": [1.0], "size": [[1, 2, 3]], "a_very_long_name_of_a_field": [0.5]}
-        one = boxes([(0, 0, 9, 9)], [0.5], fields=fields, values={field.name: np.array(values[field.name], field.dtype) for field in fields})
+        arrays = {field.name: np.array(values[field.name], field.dtype) for field in fields}
+        one = boxes([(0, 0, 9, 9)], [0.5], fields=fields, values=arrays)
         assert ObjectVisualizer(["car"]).text(one, 0, "0.50") == "car 0.50 depth 12.3 track 7"
         assert ObjectVisualizer(["car"], values=False).text(one, 0, "0.50") == "car 0.50"
         assert ObjectVisualizer(["car"], names=False).text(one, 0, "") == "depth 12.3 track 7"
@@ -140,7 +141,8 @@ class TestLabels:
         assert columns.max() - columns.min() >= across and rows.max() - rows.min() >= 8
 
     def test_boxes_outside_of_the_picture_have_no_label(self, black):
-        draw_labels(black, [Label(np.array(box, float), "abc", (1, 255, 1)) for box in ((-9, 0, -1, 9), (0, 101, 9, 120), (np.nan, 0, 9, 9))])
+        outside = ((-9, 0, -1, 9), (0, 101, 9, 120), (np.nan, 0, 9, 9))
+        draw_labels(black, [Label(np.array(box, float), "abc", (1, 255, 1)) for box in outside])
         assert not black.any()
 
     def test_they_give_way_to_better_ones(self, black):

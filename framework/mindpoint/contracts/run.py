@@ -77,8 +77,8 @@ class Run(Protocol):
         """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""
 
     def heatmaps(self, images: Sequence[np.ndarray]) -> "List[Tuple[Dict[str, np.ndarray], View]]":
-        """Return for each BGR image what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image that
-        they cover."""
+        """Return for each BGR image what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image
+        that they cover."""
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
         """Write a checkpoint to ``run_dir / name``; an older file goes to ``run_dir / previous``, if that is given."""

@@ -46,7 +46,7 @@ class Layers:
 
 
 def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> Analysis:
-    """Return the analysis, and if it says nothing of single images, all annotated objects and the likely results as findings without errors."""
+    """Return the analysis. If it says nothing of single images, all annotated objects and the likely results are findings without errors."""
     if analysis.images:
         return analysis
     annotated, found = defaultdict(list), defaultdict(list)

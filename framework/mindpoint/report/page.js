@@ -151,8 +151,9 @@
   const enlarge = (place) => {
     open = place;
     const image = chosen[place];
+    const error = content.judged ? `, error ${image.error.toFixed(3)}` : "";
     const side = element("div", {}, element("h2", {}, image.name),
-      element("p", {}, `${place + 1} of ${chosen.length}, ${image.width} x ${image.height} pixels` + (content.judged ? `, error ${image.error.toFixed(3)}` : "")),
+      element("p", {}, `${place + 1} of ${chosen.length}, ${image.width} x ${image.height} pixels${error}`),
       element("h3", {}, "Annotated"), list(image.truth), element("h3", {}, "Found"), list(image.found));
     byId("large-body").replaceChildren(picture(image, 800), side);
     byId("large").className = byId("gallery").className;

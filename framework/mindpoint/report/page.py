@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence
 
 from mindpoint._version import __version__
 from mindpoint.contracts.analysis import Analysis, Cell, Chart, Kind, Table
@@ -92,9 +92,10 @@ def _shown(content: Content) -> str:
 
 def _json(content: Content) -> str:
     points = [field for field in content.fields if isinstance(field, Points)]
+    kinds = _colored(content.analysis.kinds)
     values = {
         "judged": content.judged,
-        "kinds": {name: {"definition": kind.definition, "color": color} for name, (kind, color) in _colored(content.analysis.kinds).items()},
+        "kinds": {name: {"definition": kind.definition, "color": kind.color} for name, kind in kinds.items()},
         "points": [
             {"name": field.name, "names": field.names, "lines": field.lines, "colors": list(map(_css, field.colors))} for field in points
         ],
@@ -103,11 +104,11 @@ def _json(content: Content) -> str:
     return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script element
 
 
-def _colored(kinds: Dict[str, Kind]) -> Dict[str, Tuple[Kind, str]]:
-    """Return each kind with its colour; those without one get colours that no other kind has, as long as there are any."""
+def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
+    """Return the kinds, those without a colour with one that no other kind has, as long as there are any."""
     free = [color for color in _COLORS if color not in {kind.color for kind in kinds.values()}] or list(_COLORS)
     choices = itertools.cycle(free)
-    return {name: (kind, kind.color or next(choices)) for name, kind in kinds.items()}
+    return {name: Kind(kind.definition, kind.color or next(choices)) for name, kind in kinds.items()}
 
 
 def _css(color: Color) -> str:

@@ -21,8 +21,8 @@ class ObjectVisualizer(Visualizer):
     """Draws boxes, class names and scores, points with the lines between them, directions and masks; further fields of one number, such
     as a depth or a track id, stand behind the score.
 
-    A point is a disc where a flag that describes it is true (or an annotated point is visible), otherwise a ring. Objects have the colour of
-    their class; if there is only one class, colours tell the objects apart.
+    A point is a disc where a flag that describes it is true (or an annotated point is visible), otherwise a ring. Objects have the colour
+    of their class; if there is only one class, colours tell the objects apart.
 
     Args:
         boxes: draw boxes, with their labels.
