@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import report_samples as samples
+from report_samples import TIPS
 from toy import Painter
 
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Kind
-from mindpoint.contracts.fields import Points
+from mindpoint.contracts.fields import Angles, Field, Points
 from mindpoint.contracts.instances import Detections
 from mindpoint.report.gallery import Layers
 from mindpoint.visual.charts import Panel, svg_chart
@@ -68,8 +69,22 @@ def test_without_an_analysis_likely_results_are_shown(tmp_path):
     shown = content(samples.turned(tmp_path))
     assert not shown["judged"] and [image["id"] for image in shown["images"]] == [9, 4, 7]
     (found,) = shown["images"][1]["found"]
-    assert (found["score"], found["angles"], found["values"]) == (0.7, [1.0], {"rotation": 1.0, "depth": 12.35})
+    assert (found["score"], found["angles"], found["values"]) == (0.7, [1.0], {"rotation": "1", "depth": "12.35"})
     assert [len(image["truth"]) for image in shown["images"]] == [2, 2, 2] and shown["images"][0]["truth"][1]["angles"] == [-2.0]
+
+
+def test_what_is_not_finite_is_left_out(tmp_path):
+    """A browser's JSON has no NaN, and one would empty the whole page."""
+    nan, fields = float("nan"), [TIPS, Angles("rotation"), Field("depth"), Field("plate", (), "U8")]
+    record = {"image_id": 9, "bbox": [0, nan, 9, 9], "score": nan, "tips": [nan, 2, 1, 3, 4, 1], "rotation": nan, "depth": nan, "plate": "AB 1"}
+    dataset = samples.Pictures(["boat"])
+    analysis = Analysis(images={9: ImageFindings(nan, [], [Finding(record)]), 7: ImageFindings(0.1, [], [])})
+    dataset.fields = fields
+    whole = samples.gallery(analysis, dataset, fields, samples.worst_first(analysis, dataset, 2), lambda items, total: items)
+    assert [image["id"] for image in whole] == [7, 9] and json.dumps(whole, allow_nan=False)
+    (found,) = whole[1]["found"]
+    assert "box" not in found and "score" not in found and found["angles"] == []
+    assert found["points"] == {"tips": [0, 0, 0, 3, 4, 2]} and found["values"] == {"rotation": "nan", "depth": "nan", "plate": "AB 1"}
 
 
 def test_images_of_both_types_look_alike(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Layers:
 
 
 def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> Analysis:
-    """Return the analysis. If it says nothing of single images, all annotated objects and the likely results are findings without errors."""
+    """Return the analysis; if it says nothing of single images, with all annotated objects and the likely results as right ones."""
     if analysis.images:
         return analysis
     annotated, found = defaultdict(list), defaultdict(list)
@@ -62,8 +63,11 @@ def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> An
 def worst_first(analysis: Analysis, dataset: Dataset, limit: int) -> List[int]:
     """Return positions in the data set of at most ``limit`` images, the largest error first; without findings in the data set's order."""
     ids = dataset.ids()
-    order = sorted(range(len(ids)), key=lambda index: -analysis.images[ids[index]].error if ids[index] in analysis.images else 0.0)
-    return order[:limit]
+    return sorted(range(len(ids)), key=lambda index: -_error(analysis.images.get(ids[index])))[:limit]
+
+
+def _error(findings: Optional[ImageFindings]) -> float:
+    return findings.error if findings is not None and math.isfinite(findings.error) else 0.0
 
 
 def gallery(
@@ -88,7 +92,7 @@ def gallery(
                 "name": Path(sample.name).name,
                 "width": width,
                 "height": height,
-                "error": round(findings.error, 4),
+                "error": round(_error(findings), 4),
                 "counts": findings.counts(),
                 "src": _small(sample.image),
                 "heat": _heatmaps(layers.detector, sample.image) if layers.detector else {},
@@ -101,24 +105,27 @@ def gallery(
 
 
 def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], flagged: Set[str]) -> dict:
-    """Return one object. Points of a field in ``flagged`` tell by their third number what is hidden (1) and not there (0)."""
+    """Return one object, without what is not finite. Points of a field in ``flagged`` tell by their third number what is hidden (1) and not
+    there (0)."""
     record = finding.record
     values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind, "parts": list(finding.parts)}
-    if "bbox" in record:
+    if "bbox" in record and np.isfinite(record["bbox"]).all():
         values["box"] = _rounded(record["bbox"])
-    if "score" in record:
+    if "score" in record and math.isfinite(record["score"]):
         values["score"] = round(float(record["score"]), 3)
     known = [field for field in fields if field.of is None and record.get(field.name) is not None]
     values["points"] = {field.name: _points(record[field.name], field.name in flagged) for field in known if isinstance(field, Points)}
     single = {field: record[field.name] for field in known if not field.shape}
-    values["angles"] = [round(float(value), 3) for field, value in single.items() if isinstance(field, Angles)]
-    values["values"] = {field.name: float(f"{value:.4g}") for field, value in single.items()}
+    angles = [float(value) for field, value in single.items() if isinstance(field, Angles)]
+    values["angles"] = [round(angle, 3) for angle in angles if math.isfinite(angle)]
+    values["values"] = {field.name: f"{value:.4g}" if isinstance(value, float) else str(value) for field, value in single.items()}
     return values
 
 
 def _points(flat: Sequence[float], flagged: bool) -> List[float]:
     """Return x, y and a number of each point: 0 not there, 1 hidden, 2 visible."""
     points = np.array(flat, np.float64).reshape(-1, 3)
+    points[~np.isfinite(points).all(axis=1)] = 0
     if not flagged:
         points[:, 2] = 2 * (points[:, 2] > 0)
     return _rounded(points.reshape(-1))

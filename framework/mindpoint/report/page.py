@@ -101,7 +101,7 @@ def _json(content: Content) -> str:
         ],
         "images": content.images,
     }
-    return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script element
+    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # no text may end the script element
 
 
 def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
