@@ -91,5 +91,6 @@ def test_a_visualizer_s_picture_replaces_what_the_page_draws(opened):
 def test_every_control_has_a_name(opened):
     page = opened(samples.pointed)
     script = """return [...document.querySelectorAll('input, select, button, svg, dialog')].filter((node) =>
-        !(node.labels && node.labels.length) && !node.getAttribute('aria-label') && !node.textContent.trim()).map((node) => node.outerHTML)"""
+        !(node.labels && node.labels.length) && !node.getAttribute('aria-label') && !node.textContent.trim()
+        ).map((node) => node.outerHTML)"""
     assert page.execute_script(script) == []

@@ -127,7 +127,7 @@ def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
         if not label.text or not _visible(label.box, width, height):
             continue
         (across, above), below = cv2.getTextSize(label.text, _FONT, size, stroke)
-        places = _places(label.box, across + 2 * stroke + 1, above + below + 2 * stroke, width, height)
+        places = _places(label.box, across + 2 * stroke + 1, above + below + 2 * stroke + 1, width, height)
         free = [place for place in places if not _meets(place, taken).any()]
         place = (free or places)[0]
         taken = np.concatenate([taken, place[None]])
@@ -136,7 +136,7 @@ def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
     for place, label in reversed(placed):
         left, top, right, bottom = place.tolist()
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), label.color, -1)
-        cv2.putText(canvas, label.text, (left + stroke, bottom - below), _FONT, size, _ink(label.color), stroke, cv2.LINE_AA)
+        cv2.putText(canvas, label.text, (left + stroke, bottom - below - 1), _FONT, size, _ink(label.color), stroke, cv2.LINE_AA)
 
 
 def _visible(box: np.ndarray, width: int, height: int) -> bool:
