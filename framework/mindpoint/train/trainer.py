@@ -63,7 +63,6 @@ class Trainer:
         detector, val_data, metric: for evaluation; ``val_data`` is None if ``data.val`` is not configured.
         epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
         closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
-        main_statistic: of the metric; None without one.
         visualizer: draws objects for the hooks.
         epochs, steps_per_epoch, total_steps: length of the training.
         images, batch_size: number of images to train on, and in a step.
@@ -98,7 +97,6 @@ class Trainer:
         self.config, self.run_dir, self.hooks = config, run_dir, hooks
         self.network_step, self.loader, self.schedule = network_step, loader, schedule
         self.detector, self.metric, self.val_data = detector, metric, val_data
-        self.main_statistic = metric.main if metric else None
         self.visualizer = build_visualizer(config)
         self.images, self.batch_size = len(loader.samples), loader.batch_size
         settings = config.section("train")
@@ -234,6 +232,11 @@ class Trainer:
                 break
             yield item
         self._heed_signals()
+
+    @property
+    def main_statistic(self) -> Optional[str]:
+        """The metric's main statistic; None where nothing is evaluated."""
+        return self.metric.main if self.metric else None
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
