@@ -1,6 +1,7 @@
 """Folders with expected values and real images, which live beside the repository and are not part of it."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -39,3 +40,23 @@ def coco_mini() -> Path:
 def media() -> Path:
     """A short video."""
     return _folder("media")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser without a window. CI must have one; elsewhere tests are skipped without."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (browser and driver):
+        message = "no Chromium with chromedriver here"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    flags = "headless=new no-sandbox disable-gpu disable-background-networking disable-dev-shm-usage window-size=1300,1000"
+    for flag in flags.split():
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()

@@ -8,23 +8,30 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from toy import Painter
 
 from mindpoint.cli.main import main
+from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.config import load_config
 from mindpoint.model import checkpoint
 from mindpoint.train import overfit, resume
 from mindpoint.train.build import build_samples, build_trainer
 from mindpoint.data.build import build_dataset
-from mindpoint.visual.history import History, panels
+from mindpoint.visual.history import NO_LOSSES, History, panels
 from mindpoint.data.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
+from mindpoint.hooks.pictures import Pictures
 from mindpoint.hooks.profile import costs
+from mindpoint.hooks.step_log import step_values
 from mindpoint.runtime import device, environment
+from mindpoint.storage.images import write_image
 from mindpoint.runtime.progress import duration
 from mindpoint.visual.charts import Panel, write_chart
 
@@ -163,6 +170,50 @@ def test_pictures_show_truth_prediction_and_heatmap_of_each_image(runs):
         assert abs(y - row - 1.5) <= 3 and abs(x - column - 1.5) <= 3
 
 
+def test_pictures_are_drawn_by_the_visualizer_and_of_images_of_any_type(tmp_path):
+    """Two images of 8 pixels, bytes and floating point: blue is the visualizer's, green tells truth from prediction, red what is drawn."""
+    grey = [np.full((8, 8, 3), 128, np.uint8), np.full((8, 8, 3), 128 / 255, np.float32)]
+    box, label = np.array([[1, 1, 4, 4]], np.float32), np.zeros(1, np.int64)
+    run = SimpleNamespace(
+        val_data=[Sample(number, "", image, Objects(box, label)) for number, image in zip((7, 3), grey)],
+        detections={number: Detections(box, np.full(1, 0.5, np.float32), label) for number in (3, 7)},
+        visualizer=Painter(["a"], 200),
+        heatmaps=lambda images: [({"heat": np.zeros((2, 2), np.float32)}, View((4.0, 4.0), 8.0)) for _ in images],
+        run_dir=tmp_path,
+        epoch=4,
+    )
+    Pictures(threshold=0.6).after_eval(run)
+    sheet = cv2.imread(str(tmp_path / "pictures" / "epoch-0004.jpg")).astype(int)
+    assert sheet.shape == (3 * 36 - 4, 2 * 12 - 4, 3)
+    for left in (0, 12):
+        truth, predicted, heat = (sheet[top + 24 : top + 32, left : left + 8].mean(axis=(0, 1)) for top in (0, 36, 72))
+        np.testing.assert_allclose(truth, [200, 101, 0], atol=20)  # JPEG
+        np.testing.assert_allclose(predicted, [200, 1, 0], atol=20)
+        np.testing.assert_allclose(heat, [64, 64, 64], atol=20)
+
+
+PAINTED = "+test.visualizer={type: 'toy:Painter', shade: 250}"
+
+
+def test_a_visualizer_of_a_plugin_draws_predictions_and_reports(runs, tmp_path):
+    source, out = tmp_path / "a.png", tmp_path / "out"
+    write_image(source, build_dataset(load_config(str(HERE / "toy.yaml")), "val")[0].image)
+    wanted = ["--format", "pictures", "--threshold", "0", "--set", PAINTED]
+    assert main(["predict", str(runs / "a"), str(source), "--out", str(out), *wanted]) == 0
+    (picture,) = (path for path in out.iterdir() if path.suffix in (".jpg", ".png"))
+    np.testing.assert_allclose(cv2.imread(str(picture))[8, 8], [250, 1, 1], atol=4)
+    assert main(["eval", str(runs / "a"), "--out", str(tmp_path / "eval"), "--report", str(tmp_path / "page"), "--set", PAINTED]) == 0
+    assert (tmp_path / "page" / "index.html").read_text().count('"predictions, drawn":"data:image') == 10
+
+
+def test_a_step_s_record_is_losses_and_what_is_known_as_none():
+    times = {"data_seconds": 1.0, "step_seconds": 2.0}
+    run = SimpleNamespace(epoch=2, learning_rate=0.1, losses={"loss": 3.0, "part": 1.0}, **times, skipped_steps=0)
+    values = step_values(run)
+    assert {name: value for name, value in values.items() if name not in NO_LOSSES} == run.losses
+    assert {"step", *values} - set(run.losses) == set(NO_LOSSES)
+
+
 class TestHistory:
     LINES = [
         {"step": 1, "epoch": 1, "learning_rate": 0.1, "loss": 4.0, "part": 2.0, "data_seconds": 0, "step_seconds": 1, "skipped_steps": 0},
@@ -180,6 +231,17 @@ class TestHistory:
         assert history.losses["loss"][1][0] == 4.0 and math.isnan(history.losses["loss"][1][1])
         assert (history.step, history.epoch) == (2, 1) and history.statistics["a/AR"] == ([2], [0.6])
         assert [panel.title for panel in panels({"": history})] == ["loss", "part", "learning rate", "a/AP", "b/AP"]
+
+    @pytest.mark.parametrize("name, shown", [("b/AP", ["b/AP", "a/AP"]), ("a/AR", ["a/AR", "b/AP"]), (None, ["a/AP", "b/AP"])])
+    def test_the_main_statistic_comes_first(self, tmp_path, capsys, name, shown):
+        run = tmp_path / "run"
+        run.mkdir()
+        self.write(run, [*self.LINES[:2], {**self.LINES[2], "main": name}])
+        assert [panel.title for panel in panels({"": History.read(run)})][3:] == shown
+        (run / "config.yaml").write_text("seed: 1\n")
+        assert main(["runs", "list", str(tmp_path)]) == 0
+        best = {"b/AP": "b/AP n/a", "a/AR": "a/AR 0.6000", None: "a/AP 0.5000"}[name]
+        assert capsys.readouterr().out.splitlines()[-1].endswith(best)
 
     def test_long_curves_are_means(self, tmp_path):
         self.write(tmp_path, [{"step": step, "epoch": 1, "learning_rate": 1.0, "loss": float(step)} for step in range(1, 801)])

@@ -18,6 +18,7 @@ from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.hook import Hook, POINTS
 from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.parts import Backbone, Head, Loss
+from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.errors import DataError
 from mindpoint.runtime import distributed
 
@@ -143,6 +144,19 @@ class Accuracy(Metric):
 
     def table(self, statistics):
         return f"accuracy {statistics['accuracy']:.3f}"
+
+
+class Painter(Visualizer):
+    """Paints the image: blue is ``shade``, green the number of detections, red that of drawn ones."""
+
+    def __init__(self, classes, shade: int = 200):
+        self.shade = shade
+
+    def draw(self, image, found, threshold=0.0):
+        return np.full_like(image, (self.shade, len(found), (found.scores >= threshold).sum()), dtype=np.uint8)
+
+    def draw_objects(self, image, objects):
+        return np.full_like(image, (self.shade, 100 + len(objects), 0), dtype=np.uint8)
 
 
 class Recorder(Hook):

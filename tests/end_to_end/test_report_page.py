@@ -1,44 +1,15 @@
-"""The report in a real browser. CI must have one; elsewhere the tests are skipped without."""
+"""The report of a model of people in a real browser. CI must have one; elsewhere the tests are skipped without."""
 
-import os
 import re
-import shutil
 
 import pytest
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-
-@pytest.fixture(scope="module")
-def browser(evaluated):
-    if not (BROWSER and DRIVER):
-        message = "no Chromium with chromedriver here"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-background-networking",
-        "disable-dev-shm-usage",
-        "window-size=1300,1000",
-    ):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.get(evaluated.report.as_uri())
-    yield driver
-    driver.quit()
-
 
 @pytest.fixture
-def page(browser):
-    browser.refresh()
-    yield browser
-    assert browser.get_log("browser") == []
+def page(chromium, evaluated):
+    chromium.get(evaluated.report.as_uri())
+    yield chromium
+    assert chromium.get_log("browser") == []
 
 
 def choose(page, name, value):
@@ -64,7 +35,7 @@ def visible(page, selector):
 @pytest.mark.slow
 def test_it_opens_with_everything_and_no_network(page, evaluated):
     assert "tiny.ckpt" in page.title and page.execute_script("return document.querySelectorAll('.tile').length") == 6
-    assert page.execute_script("return document.querySelectorAll('.chart svg polyline').length") > 10
+    assert page.execute_script("return document.querySelectorAll('.chart svg path[clip-path]').length") > 10
     rows = page.execute_script("return [...document.querySelectorAll('.bars tbody th')].map((cell) => cell.textContent)")
     assert {"miss", "swap", "inversion", "jitter", "score", "background", "nose", "left_ankle"} <= set(rows)
     assert "30 images with the largest errors of 47" in page.find_element("tag name", "body").text
@@ -117,7 +88,7 @@ def test_switches(page):
     shown = lambda selector: page.execute_script(  # noqa: E731  a hidden group hides what is in it
         "return [...document.querySelectorAll(arguments[0])].filter((n) => n.getClientRects().length).length", selector
     )
-    selectors = {"truth": ".truth .joint", "found": ".found .joint", "boxes": ".box", "skeletons": ".bone", "marks": ".mark"}
+    selectors = {"truth": ".truth .point", "found": ".found .point", "boxes": ".box", "lines": ".line", "marks": ".mark"}
     for control, selector in selectors.items():
         before = shown(selector)
         assert before > 0
@@ -129,10 +100,10 @@ def test_switches(page):
 
 @pytest.mark.slow
 def test_heatmaps(page):
-    assert visible(page, ".heat") == 0
+    assert visible(page, ".layer") == 0
     for name in ("centres", "joints"):
-        choose(page, "heat", name)
-        assert visible(page, f".heat[data-heat={name}]") == visible(page, ".heat") == 24
+        choose(page, "layer", name)
+        assert visible(page, f".layer[data-layer={name}]") == visible(page, ".layer") == 24
 
 
 @pytest.mark.slow

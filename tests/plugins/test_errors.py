@@ -5,6 +5,7 @@ Sizes are chosen so that a joint off by d pixels has the similarity exp(-d^2 / 2
 """
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -145,6 +146,14 @@ def test_analysis_of_nothing_and_of_one_image():
     image = analysis.images[1]
     assert analysis.threshold == 0.9 and len(image.found) == 1  # the background detection is below the best F1's threshold
     assert image.error == pytest.approx(1 - 2 * 1 / 3) and image.counts() == {"missed": 1}
+
+
+def test_every_kind_of_a_finding_is_defined_with_a_colour_of_its_own():
+    analysis = CocoMetric(JOINTS, ["a"]).analyse(truth(PERSON, PERSON + FAR), found((0.9, PERSON + FAR), (0.9, WRONG)), [1])
+    assert [finding.parts for finding in analysis.images[1].found] == [["", "", "", ""], ["jitter", "inversion", "swap", "miss"]]
+    colors = [kind.color for kind in analysis.kinds.values()]
+    assert len(set(colors)) == len(colors) == 7 and all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)
+    assert set(analysis.images[1].counts()) <= set(analysis.kinds) and all(kind.definition for kind in analysis.kinds.values())
 
 
 def test_joints_alone():

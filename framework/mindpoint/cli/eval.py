@@ -148,13 +148,18 @@ def _report(
     args: argparse.Namespace, evaluation: "Evaluation", model: "Optional[Model]", config: "Config", dataset: "Dataset", metric: "Metric"
 ) -> None:
     from mindpoint.storage.files import make_folder
-    from mindpoint.report.gallery import gallery, worst_first
+    from mindpoint.report.gallery import Layers, gallery, with_objects, worst_first
     from mindpoint.report.page import Content, write_page
     from mindpoint.runtime.progress import track
+    from mindpoint.visual.build import build_visualizer
 
     folder = make_folder(args.report)
     truth = dataset.ground_truth()
-    analysis = metric.analyse(truth, evaluation.results, dataset.ids())
+    analysed = metric.analyse(truth, evaluation.results, dataset.ids())
+    analysis = with_objects(analysed, truth, evaluation.results)
+    fields = model.detector.decoder.fields if model else dataset.fields
+    visualizer = build_visualizer(config) if config.has("test.visualizer") else None
+    layers = Layers(model.detector if model else None, visualizer, evaluation.detections)
     chosen = worst_first(analysis, dataset, args.report_images)
     test = config.section("test")
     how = {"resolution": test.resolution, "flip": "yes" if test.flip else "no", "scales": ", ".join(map(str, test.scales))}
@@ -165,10 +170,9 @@ def _report(
         statistics=evaluation.statistics,
         notes=evaluation.notes,
         analysis=analysis,
-        keypoints=config.keypoints,
-        images=gallery(
-            analysis, dataset, model.detector if model else None, chosen, lambda items, total: track(items, total, "drawing the report")
-        ),
+        fields=fields,
+        images=gallery(analysis, dataset, fields, chosen, lambda items, total: track(items, total, "drawing the report"), layers),
         evaluated=len(dataset),
+        judged=bool(analysed.images),
     )
     print(f"report: {write_page(content, folder)}")

@@ -46,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _progress(path: Path) -> List[str]:
-    """Epochs, steps, last loss and the best value of the first statistic, as far as a log tells them."""
+    """Epochs, steps, last loss and the best value of the main statistic, as far as a log tells them."""
     from mindpoint.visual.history import History
     from mindpoint.errors import DataError
 
@@ -55,8 +55,8 @@ def _progress(path: Path) -> List[str]:
     except DataError:
         return ["", "", "", "no log"]
     loss = history.losses.get("loss")
-    first = next(iter(history.statistics.items()), None)
-    best = f"{first[0]} {_number(_best(first[1][1]))}" if first else ""
+    _, values = history.statistics.get(history.main, ([], []))
+    best = f"{history.main} {_number(_best(values))}" if history.main else ""
     return [str(history.epoch), str(history.step), f"{loss[1][-1]:.4g}" if loss else "", best]
 
 

@@ -44,20 +44,33 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of error.
+
+    Attributes:
+        definition: what it means, in words.
+        color: ``#rrggbb``; empty: one is chosen.
+    """
+
+    definition: str
+    color: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """What became of one annotated or one found object.
 
     Attributes:
-        record: the annotation or result record in COCO's format.
+        record: the annotation or result record in COCO's format, with a key for each field.
         text: a few words, such as ``similarity 0.83``.
         kind: the error that the object as a whole is, a key of ``Analysis.kinds``; empty: none.
-        joints: the same for each joint.
+        parts: the same for each part, such as a point of the object's first field of points, empty where it is right; () if none is known.
     """
 
     record: dict
     text: str = ""
     kind: str = ""
-    joints: Sequence[str] = ()
+    parts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,8 @@ class ImageFindings:
     found: List[Finding]
 
     def counts(self) -> Dict[str, int]:
-        """How often each kind of error occurs, joints and objects together."""
-        kinds = [kind for finding in (*self.truth, *self.found) for kind in (finding.kind, *finding.joints) if kind]
+        """Return how often each kind of error occurs, parts and objects together."""
+        kinds = [kind for finding in (*self.truth, *self.found) for kind in (finding.kind, *finding.parts) if kind]
         return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
@@ -84,13 +97,13 @@ class ImageFindings:
 class Analysis:
     """Attributes:
     tables, charts: in the order of reading.
-    kinds: kinds of error by name, with their definition.
+    kinds: kinds of error by name.
     images: findings by image id.
     threshold: score from which a result counts in ``images``.
     """
 
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
-    kinds: Dict[str, str] = field(default_factory=dict)
+    kinds: Dict[str, Kind] = field(default_factory=dict)
     images: Dict[int, ImageFindings] = field(default_factory=dict)
     threshold: float = 0.0

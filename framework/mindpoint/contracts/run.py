@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
+    from mindpoint.contracts.image import View
     from mindpoint.contracts.instances import Detections
+    from mindpoint.contracts.visualizer import Visualizer
 
 
 class Run(Protocol):
@@ -21,6 +23,8 @@ class Run(Protocol):
         epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
         closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
         epochs, steps_per_epoch, total_steps: length of the training.
+        images: number of images to train on.
+        batch_size: images of a step, of all processes together.
         step: steps done.
         learning_rate: of the last step; the greatest, where parts of the network have different ones.
         batch: arrays of the current step by column; the next step's are written over them.
@@ -33,6 +37,7 @@ class Run(Protocol):
         metrics: statistics of the last evaluation by name; NaN where undefined.
         main_statistic: the one to go by where a hook names none, see :attr:`Metric.main`; None without evaluation.
         detections: of the last evaluation by image id.
+        visualizer: draws objects, as ``test.visualizer`` says.
         stop_reason: set it to end the training after the current step.
         error: what ended the training, if it was an exception.
         is_writer: whether this process may write and print: the first of all.
@@ -45,6 +50,8 @@ class Run(Protocol):
     epochs: int
     steps_per_epoch: int
     total_steps: int
+    images: int
+    batch_size: int
     step: int
     learning_rate: float
     batch: Dict[str, np.ndarray]
@@ -57,6 +64,7 @@ class Run(Protocol):
     metrics: Dict[str, float]
     main_statistic: Optional[str]
     detections: "Dict[int, Detections]"
+    visualizer: "Visualizer"
     stop_reason: Optional[str]
     error: Optional[BaseException]
     is_writer: bool
@@ -67,6 +75,10 @@ class Run(Protocol):
 
     def evaluate(self) -> object:
         """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""
+
+    def heatmaps(self, images: Sequence[np.ndarray]) -> "List[Tuple[Dict[str, np.ndarray], View]]":
+        """Return for each BGR image what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image
+        that they cover."""
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
         """Write a checkpoint to ``run_dir / name``; an older file goes to ``run_dir / previous``, if that is given."""

@@ -10,6 +10,7 @@ from typing import Dict, List, NamedTuple
 from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.run import Run
 from mindpoint.visual.history import mean_of_finite
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import clock, duration, on_terminal
@@ -37,54 +38,54 @@ class Console(Hook):
         self.bar = None
         self.pending: List[_Step] = []  # since the last line
 
-    def before_train(self, trainer) -> None:
+    def before_train(self, run: Run) -> None:
         self._say(
-            f"run folder {trainer.run_dir}\n{len(trainer.loader.samples)} images, {trainer.epochs} epoch{'s' * (trainer.epochs != 1)} of "
-            f"{trainer.steps_per_epoch} steps, {trainer.loader.batch_size} images a step"
+            f"run folder {run.run_dir}\n{run.images} images, {run.epochs} epoch{'s' * (run.epochs != 1)} of "
+            f"{run.steps_per_epoch} steps, {run.batch_size} images a step"
         )
 
-    def before_epoch(self, trainer) -> None:
+    def before_epoch(self, run: Run) -> None:
         if on_terminal():
             self.bar = tqdm(
-                total=trainer.steps_per_epoch, desc=f"epoch {trainer.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr
+                total=run.steps_per_epoch, desc=f"epoch {run.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr
             )
-            self.bar.update(trainer.step - trainer.epoch * trainer.steps_per_epoch)  # not 0 after a resume
+            self.bar.update(run.step - run.epoch * run.steps_per_epoch)  # not 0 after a resume
 
-    def after_step(self, trainer) -> None:
-        self.pending.append(_Step(trainer.losses, trainer.data_seconds, trainer.step_seconds))
+    def after_step(self, run: Run) -> None:
+        self.pending.append(_Step(run.losses, run.data_seconds, run.step_seconds))
         if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {trainer.losses['loss']:.4g}", refresh=False)
+            self.bar.set_postfix_str(f"loss {run.losses['loss']:.4g}", refresh=False)
             self.bar.update()
-        if trainer.step % self.every == 0 or trainer.ended:
-            self._say(self._line(trainer))
+        if run.step % self.every == 0 or run.ended:
+            self._say(self._line(run))
             self.pending = []
 
-    def after_epoch(self, trainer) -> None:
+    def after_epoch(self, run: Run) -> None:
         self._close_bar()
-        if trainer.skipped_steps:
-            self._say(f"steps left out so far because of gradients that are not finite: {trainer.skipped_steps}")
+        if run.skipped_steps:
+            self._say(f"steps left out so far because of gradients that are not finite: {run.skipped_steps}")
 
-    def before_eval(self, trainer) -> None:
+    def before_eval(self, run: Run) -> None:
         self.eval_started = time.perf_counter()
 
-    def after_eval(self, trainer) -> None:
-        self._say(f"{len(trainer.detections)} images evaluated in {clock(time.perf_counter() - self.eval_started)}")
+    def after_eval(self, run: Run) -> None:
+        self._say(f"{len(run.detections)} images evaluated in {clock(time.perf_counter() - self.eval_started)}")
 
-    def after_train(self, trainer) -> None:
+    def after_train(self, run: Run) -> None:
         self._close_bar()
-        if trainer.stop_reason:
-            self._say(f"stopped: {trainer.stop_reason}")
+        if run.stop_reason:
+            self._say(f"stopped: {run.stop_reason}")
 
-    def _line(self, trainer) -> str:
-        losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in trainer.losses}
+    def _line(self, run: Run) -> str:
+        losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in run.losses}
         data = statistics.median(step.data_seconds for step in self.pending)
         computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would spoil a mean
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         return (
-            f"epoch {trainer.epoch + 1}/{trainer.epochs}  step {trainer.step}/{trainer.total_steps}  {terms}  "
-            f"lr {trainer.learning_rate:.3g}  data {duration(data)}  step {duration(computing)}  "
-            f"{trainer.loader.batch_size / (data + computing):.1f} images/s  "
-            f"{clock((trainer.total_steps - trainer.step) * (data + computing))} left"
+            f"epoch {run.epoch + 1}/{run.epochs}  step {run.step}/{run.total_steps}  {terms}  "
+            f"lr {run.learning_rate:.3g}  data {duration(data)}  step {duration(computing)}  "
+            f"{run.batch_size / (data + computing):.1f} images/s  "
+            f"{clock((run.total_steps - run.step) * (data + computing))} left"
         )
 
     def _close_bar(self) -> None:

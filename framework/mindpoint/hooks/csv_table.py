@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Dict
 
 from mindpoint.errors import OutputError
+from mindpoint.contracts.run import Run
 from mindpoint.hooks.step_log import StepLog, append, drop_later
 
 
@@ -23,10 +24,10 @@ class Csv(StepLog):
     def __init__(self, every: int = 1):
         super().__init__(every)
 
-    def before_train(self, trainer) -> None:
-        self.steps, self.statistics = trainer.run_dir / "steps.csv", trainer.run_dir / "statistics.csv"
-        drop_later(self.steps, trainer, _step_of, lambda line: False)
-        drop_later(self.statistics, trainer, _step_of, lambda line: True)
+    def before_train(self, run: Run) -> None:
+        self.steps, self.statistics = run.run_dir / "steps.csv", run.run_dir / "statistics.csv"
+        drop_later(self.steps, run, _step_of, lambda line: False)
+        drop_later(self.statistics, run, _step_of, lambda line: True)
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         _add(self.steps, {"step": step, **values})

@@ -6,14 +6,16 @@ import json
 import math
 from typing import Dict
 
+from mindpoint.contracts.run import Run
 from mindpoint.hooks.step_log import StepLog, append, drop_later
+from mindpoint.visual.history import FILE
 
 
 class JsonLines(StepLog):
     """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
-    "skipped_steps"}`` after a step and ``{"step", "epoch", "metrics": {...}}`` after an evaluation. What goes wrong with the data stands
-    there too, ``{"step", "epoch", "incident", ...}``, see :attr:`mindpoint.train.trainer.Trainer.incidents`. Epochs
-    count from 1; values that are not finite are null.
+    "skipped_steps"}`` after a step and ``{"step", "epoch", "main", "metrics": {...}}`` after an evaluation, where ``main`` names the main
+    statistic. What goes wrong with the data stands there too, ``{"step", "epoch", "incident", ...}``, see
+    :attr:`mindpoint.contracts.run.Run.incidents`. Epochs count from 1; values that are not finite are null.
 
     Args:
         every: steps between two lines; incidents are written always.
@@ -22,20 +24,20 @@ class JsonLines(StepLog):
     def __init__(self, every: int = 1):
         super().__init__(every)
 
-    def before_train(self, trainer) -> None:
-        self.path = trainer.run_dir / "log.jsonl"
-        drop_later(self.path, trainer, lambda line: json.loads(line)["step"], lambda line: "metrics" in json.loads(line))
+    def before_train(self, run: Run) -> None:
+        self.path, self.main = run.run_dir / FILE, run.main_statistic
+        drop_later(self.path, run, lambda line: json.loads(line)["step"], lambda line: "metrics" in json.loads(line))
 
-    def after_step(self, trainer) -> None:
-        super().after_step(trainer)
-        for incident in trainer.incidents:
-            self._write({"step": trainer.step, "epoch": trainer.epoch + 1, **incident})
+    def after_step(self, run: Run) -> None:
+        super().after_step(run)
+        for incident in run.incidents:
+            self._write({"step": run.step, "epoch": run.epoch + 1, **incident})
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         self._write({"step": step, **_finite(values)})
 
     def write_statistics(self, step: int, epoch: int, statistics: Dict[str, float]) -> None:
-        self._write({"step": step, "epoch": epoch, "metrics": _finite(statistics)})
+        self._write({"step": step, "epoch": epoch, "main": self.main, "metrics": _finite(statistics)})
 
     def _write(self, record: dict) -> None:
         append(self.path, json.dumps(record) + "\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.run import Run
 from mindpoint.storage.files import make_folder
 from mindpoint.errors import ConfigError
 
@@ -30,26 +31,26 @@ class Profile(Hook):
         self.start, self.stop = start, stop
         self.profiler = None
 
-    def before_train(self, trainer) -> None:
-        if self.start > trainer.total_steps:
-            raise ConfigError(f"Profile: starts at step {self.start}, but the training has {trainer.total_steps} steps")
+    def before_train(self, run: Run) -> None:
+        if self.start > run.total_steps:
+            raise ConfigError(f"Profile: starts at step {self.start}, but the training has {run.total_steps} steps")
 
-    def before_step(self, trainer) -> None:
-        if self.profiler is None and self.start <= trainer.step + 1 <= self.stop:
+    def before_step(self, run: Run) -> None:
+        if self.profiler is None and self.start <= run.step + 1 <= self.stop:
             from mindspore import profiler
 
-            self.folder = make_folder(trainer.run_dir / "profile")
+            self.folder = make_folder(run.run_dir / "profile")
             write = profiler.tensorboard_trace_handler(str(self.folder))
             self.profiler = profiler.profile(start_profile=False, on_trace_ready=write)
             self.profiler.start()
 
-    def after_step(self, trainer) -> None:
+    def after_step(self, run: Run) -> None:
         if self.profiler is not None:
             self.profiler.step()
-            if trainer.step == self.stop:
+            if run.step == self.stop:
                 self._finish()
 
-    def after_train(self, trainer) -> None:
+    def after_train(self, run: Run) -> None:
         if self.profiler is not None:  # the training ended within the window
             self._finish()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Callable, Dict
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.run import Run
 from mindpoint.storage.files import atomic_write
 from mindpoint.errors import ConfigError, OutputError
 
@@ -13,7 +14,7 @@ from mindpoint.errors import ConfigError, OutputError
 class StepLog(Hook):
     """Writes the values of every so many steps and the statistics of every evaluation.
 
-    What stands in the run folder from steps after ``trainer.step`` when a training starts is taken out: a resumed training does these
+    What stands in the run folder from steps after ``run.step`` when a training starts is taken out: a resumed training does these
     steps again.
 
     Args:
@@ -25,12 +26,12 @@ class StepLog(Hook):
             raise ConfigError("every must be at least 1")
         self.every = every
 
-    def after_step(self, trainer) -> None:
-        if trainer.step % self.every == 0:
-            self.write_step(trainer.step, step_values(trainer))
+    def after_step(self, run: Run) -> None:
+        if run.step % self.every == 0:
+            self.write_step(run.step, step_values(run))
 
-    def after_eval(self, trainer) -> None:
-        self.write_statistics(trainer.step, trainer.epoch, trainer.metrics)
+    def after_eval(self, run: Run) -> None:
+        self.write_statistics(run.step, run.epoch, run.metrics)
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
         """Write :func:`step_values`."""
@@ -41,15 +42,15 @@ class StepLog(Hook):
         raise NotImplementedError
 
 
-def step_values(trainer) -> Dict[str, float]:
-    """``epoch`` (from 1), ``learning_rate``, ``loss``, every term, ``data_seconds``, ``step_seconds``, ``skipped_steps`` of the last step."""
+def step_values(run: Run) -> Dict[str, float]:
+    """Return the losses of the last step, and around them the values of :data:`mindpoint.visual.history.NO_LOSSES`; epochs from 1."""
     return {
-        "epoch": trainer.epoch + 1,
-        "learning_rate": trainer.learning_rate,
-        **trainer.losses,
-        "data_seconds": round(trainer.data_seconds, 4),
-        "step_seconds": round(trainer.step_seconds, 4),
-        "skipped_steps": trainer.skipped_steps,
+        "epoch": run.epoch + 1,
+        "learning_rate": run.learning_rate,
+        **run.losses,
+        "data_seconds": round(run.data_seconds, 4),
+        "step_seconds": round(run.step_seconds, 4),
+        "skipped_steps": run.skipped_steps,
     }
 
 
@@ -66,7 +67,7 @@ def append(path: Path, text: str) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def drop_later(path: Path, trainer, step_of: Callable[[str], int], is_statistics: Callable[[str], bool]) -> None:
+def drop_later(path: Path, run: Run, step_of: Callable[[str], int], is_statistics: Callable[[str], bool]) -> None:
     """Take out of a file of lines what a resumed training writes again, and a last line that was not written to its end.
 
     Args:
@@ -75,11 +76,11 @@ def drop_later(path: Path, trainer, step_of: Callable[[str], int], is_statistics
     """
     if not path.is_file():
         return
-    evaluated = trainer.closed_epochs * trainer.steps_per_epoch
+    evaluated = run.closed_epochs * run.steps_per_epoch
 
     def stays(line: str) -> bool:
         try:
-            return line.endswith("\n") and step_of(line) <= (evaluated if is_statistics(line) else trainer.step)
+            return line.endswith("\n") and step_of(line) <= (evaluated if is_statistics(line) else run.step)
         except ValueError:
             return False
 

@@ -9,15 +9,17 @@ from typing import Dict
 
 from mindpoint.storage.files import make_folder
 from mindpoint.errors import ConfigError, OutputError
+from mindpoint.contracts.run import Run
 from mindpoint.hooks.step_log import StepLog
+from mindpoint.visual.history import NO_LOSSES
 
 
 class TensorBoard(StepLog):
     """Event files in the folder ``tensorboard`` of the run; ``tensorboard --logdir runs`` shows them. Needs the package ``tensorboard``.
 
-    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. What
-    the hook Pictures draws is shown too, if it stands before this one. A resumed training
-    goes on at its step: TensorBoard hides what was recorded of later ones.
+    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. What the hook
+    Pictures draws is shown too, if it stands before this one. A resumed training goes on at its step: TensorBoard hides what was recorded
+    of later ones.
 
     Args:
         every: steps between two records.
@@ -33,38 +35,37 @@ class TensorBoard(StepLog):
         self.pictures = pictures
         self.file = None
 
-    def before_train(self, trainer) -> None:
+    def before_train(self, run: Run) -> None:
         from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         # The package's own EventFileWriter writes in a thread, which a full disk ends with a traceback.
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        self.path = make_folder(trainer.run_dir / "tensorboard") / name
+        self.path = make_folder(run.run_dir / "tensorboard") / name
         try:
             self.file = open(self.path, "xb", buffering=0)  # what a full disk has refused is not tried again when it is closed
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
         self.records = RecordWriter(self.file)
         self._write(0, file_version="brain.Event:2")
-        if trainer.step:
-            self._write(trainer.step + 1, session_log=SessionLog(status=SessionLog.START))
+        if run.step:
+            self._write(run.step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write_step(self, step: int, values: Dict[str, float]) -> None:
-        training = ("epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
-        named = {f"training/{n}" if n in training else f"loss/{'total' if n == 'loss' else n}": v for n, v in values.items()}
+        named = {f"training/{n}" if n in NO_LOSSES else f"loss/{'total' if n == 'loss' else n}": v for n, v in values.items()}
         self._write_values(step, named)
 
     def write_statistics(self, step: int, epoch: int, statistics: Dict[str, float]) -> None:
         self._write_values(step, statistics)
 
-    def after_eval(self, trainer) -> None:
-        super().after_eval(trainer)
+    def after_eval(self, run: Run) -> None:
+        super().after_eval(run)
         if self.pictures:
-            path = trainer.run_dir / "pictures" / f"epoch-{trainer.epoch:04d}.jpg"
+            path = run.run_dir / "pictures" / f"epoch-{run.epoch:04d}.jpg"
             if path.is_file():
-                self._write_picture(trainer.step, path.read_bytes())
+                self._write_picture(run.step, path.read_bytes())
 
-    def after_train(self, trainer) -> None:
+    def after_train(self, run: Run) -> None:
         if self.file is not None:
             self.file.close()
 

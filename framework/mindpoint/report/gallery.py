@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import base64
+import math
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import cv2
 import numpy as np
 
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings
 from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.fields import Angles, Field, Points
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.inference.detector import Detector
+from mindpoint.visual.draw import as_uint8
+from mindpoint.visual.html import image_uri
 
 SIDE = 560  # pixels of the longer side at most
+LIKELY = 0.3  # score from which a result is shown if the metric does not say it
 _HEAT_SIDE = 140
 _QUALITY = 78
 _HEAT_COLOR = (0, 60, 255)  # blue, green, red
@@ -22,21 +31,57 @@ _FAINTEST = 0.1  # what an untrained network gives everywhere
 Track = Callable[[Iterable, int], Iterable]
 
 
+@dataclass(frozen=True)
+class Layers:
+    """What can be shown over or instead of the images of a gallery.
+
+    Attributes:
+        detector: makes the heatmaps; None: there are none.
+        visualizer: draws annotated and found objects; None: only the page itself does.
+        detections: by image id, for the visualizer.
+    """
+
+    detector: Optional[Detector] = None
+    visualizer: Optional[Visualizer] = None
+    detections: Optional[Mapping[int, Detections]] = None
+
+
+def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> Analysis:
+    """Return the analysis; if it says nothing of single images, with all annotated objects and the likely results as right ones."""
+    if analysis.images:
+        return analysis
+    annotated, found = defaultdict(list), defaultdict(list)
+    for record in truth.get("annotations", []):
+        annotated[record["image_id"]].append(Finding(record))
+    for record in sorted(results, key=lambda record: -record.get("score", 1.0)):
+        if record.get("score", 1.0) >= LIKELY:
+            found[record["image_id"]].append(Finding(record))
+    images = {image_id: ImageFindings(0.0, annotated[image_id], found[image_id]) for image_id in {*annotated, *found}}
+    return replace(analysis, images=images, threshold=LIKELY)
+
+
 def worst_first(analysis: Analysis, dataset: Dataset, limit: int) -> List[int]:
-    """Positions in the data set of at most ``limit`` images, the largest error first; without findings in the data set's order."""
+    """Return positions in the data set of at most ``limit`` images, the largest error first; without findings in the data set's order."""
     ids = dataset.ids()
-    order = sorted(range(len(ids)), key=lambda index: -analysis.images[ids[index]].error if ids[index] in analysis.images else 0.0)
-    return order[:limit]
+    return sorted(range(len(ids)), key=lambda index: -_error(analysis.images.get(ids[index])))[:limit]
 
 
-def gallery(analysis: Analysis, dataset: Dataset, detector: Optional[Detector], positions: List[int], track: Track) -> List[dict]:
-    """One dictionary an image, coordinates in its pixels.
+def _error(findings: Optional[ImageFindings]) -> float:
+    return findings.error if findings is not None and math.isfinite(findings.error) else 0.0
+
+
+def gallery(
+    analysis: Analysis, dataset: Dataset, fields: Sequence[Field], positions: Sequence[int], track: Track, layers: Layers = Layers()
+) -> List[dict]:
+    """Return one dictionary an image, coordinates in its pixels.
 
     Args:
-        detector: makes the heatmaps; ``None``: there are none.
+        fields: what of the objects' records is shown.
         positions: of the images in the data set.
     """
     items = []
+    names = {record["id"]: record["name"] for record in dataset.categories()}
+    flagged = {field.name for field in dataset.fields if isinstance(field, Points) and field.seen is not None}
     for index in track(positions, len(positions)):
         sample = dataset[index]
         findings = analysis.images.get(sample.image_id, ImageFindings(0.0, [], []))
@@ -47,41 +92,73 @@ def gallery(analysis: Analysis, dataset: Dataset, detector: Optional[Detector], 
                 "name": Path(sample.name).name,
                 "width": width,
                 "height": height,
-                "error": round(findings.error, 4),
+                "error": round(_error(findings), 4),
                 "counts": findings.counts(),
-                "src": _jpeg(sample.image),
-                "heat": _heatmaps(detector, sample.image) if detector else {},
-                "truth": [_object(finding) for finding in findings.truth],
-                "found": [_object(finding) for finding in findings.found],
+                "src": _small(sample.image),
+                "heat": _heatmaps(layers.detector, sample.image) if layers.detector else {},
+                "drawn": _drawn(layers, sample, analysis.threshold),
+                "truth": [_object(finding, fields, names, flagged) for finding in findings.truth],
+                "found": [_object(finding, fields, names, set()) for finding in findings.found],
             }
         )
     return items
 
 
-def _object(finding: Finding) -> dict:
+def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], flagged: Set[str]) -> dict:
+    """Return one object, without what is not finite. Points of a field in ``flagged`` tell by their third number what is hidden (1) and not
+    there (0)."""
     record = finding.record
-    points = [round(float(value), 1) for value in record.get("keypoints", [])]
-    values = {"text": finding.text, "kind": finding.kind, "joints": list(finding.joints), "points": points}
-    if "bbox" in record:
-        values["box"] = [round(float(value), 1) for value in record["bbox"]]
-    if "score" in record:
+    values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind, "parts": list(finding.parts)}
+    if "bbox" in record and np.isfinite(record["bbox"]).all():
+        values["box"] = _rounded(record["bbox"])
+    if "score" in record and math.isfinite(record["score"]):
         values["score"] = round(float(record["score"]), 3)
+    known = [field for field in fields if field.of is None and record.get(field.name) is not None]
+    values["points"] = {field.name: _points(record[field.name], field.name in flagged) for field in known if isinstance(field, Points)}
+    single = {field: record[field.name] for field in known if not field.shape}
+    angles = [float(value) for field, value in single.items() if isinstance(field, Angles)]
+    values["angles"] = [round(angle, 3) for angle in angles if math.isfinite(angle)]
+    values["values"] = {field.name: f"{value:.4g}" if isinstance(value, float) else str(value) for field, value in single.items()}
     return values
 
 
+def _points(flat: Sequence[float], flagged: bool) -> List[float]:
+    """Return x, y and a number of each point: 0 not there, 1 hidden, 2 visible."""
+    points = np.array(flat, np.float64).reshape(-1, 3)
+    points[~np.isfinite(points).all(axis=1)] = 0
+    if not flagged:
+        points[:, 2] = 2 * (points[:, 2] > 0)
+    return _rounded(points.reshape(-1))
+
+
+def _rounded(values: Iterable[float]) -> List[float]:
+    return [round(float(value), 1) for value in values]
+
+
 def _size(image: np.ndarray, side: int) -> Tuple[int, int]:
-    """``(width, height)`` that fits into a square of ``side``; never larger than the image."""
+    """Return ``(width, height)`` that fits into a square of ``side``; never larger than the image."""
     factor = min(1.0, side / max(image.shape[:2]))
     return max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
 
 
-def _jpeg(image: np.ndarray) -> str:
-    small = cv2.resize(image, _size(image, SIDE), interpolation=cv2.INTER_AREA)
-    return _data_uri("jpeg", cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+def _small(image: np.ndarray) -> str:
+    small = cv2.resize(as_uint8(image), _size(image, SIDE), interpolation=cv2.INTER_AREA)
+    return image_uri(small, quality=_QUALITY)
+
+
+def _drawn(layers: Layers, sample: Sample, threshold: float) -> Dict[str, str]:
+    """Return what the visualizer makes of an image, by name."""
+    if layers.visualizer is None:
+        return {}
+    pictures = {"truth, drawn": _small(layers.visualizer.draw_objects(sample.image, sample.objects))}
+    found = (layers.detections or {}).get(sample.image_id)
+    if found is not None:
+        pictures["predictions, drawn"] = _small(layers.visualizer.draw(sample.image, found, threshold))
+    return pictures
 
 
 def _heatmaps(detector: Detector, image: np.ndarray) -> Dict[str, str]:
-    """Transparent pictures that cover the whole image, by name."""
+    """Return transparent pictures that cover the whole image, by name."""
     heatmaps, view = detector.heatmaps(image)
     width, height = _size(image, _HEAT_SIDE)
     pictures = {}
@@ -93,9 +170,5 @@ def _heatmaps(detector: Detector, image: np.ndarray) -> Dict[str, str]:
         strength = np.clip((shown - _FAINTEST) / (1 - _FAINTEST), 0, 1)
         color = np.empty((height, width, 4), np.uint8)
         color[:], color[..., 3] = (*_HEAT_COLOR, 0), 220 * np.sqrt(strength)
-        pictures[name] = _data_uri("png", cv2.imencode(".png", color)[1])
+        pictures[name] = image_uri(color, ".png")
     return pictures
-
-
-def _data_uri(kind: str, data: np.ndarray) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode('ascii')}"

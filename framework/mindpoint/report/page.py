@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -11,13 +12,15 @@ from string import Template
 from typing import Dict, List, Sequence
 
 from mindpoint._version import __version__
-from mindpoint.contracts.analysis import Analysis, Cell, Table
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.analysis import Analysis, Cell, Chart, Kind, Table
+from mindpoint.contracts.fields import Color, Field, Points
 from mindpoint.storage.files import write_text
-from mindpoint.report.charts import svg_chart
+from mindpoint.visual.charts import Panel, svg_chart
+from mindpoint.visual.html import document
 
 _HERE = Path(__file__).parent
-_TILES = 3  # statistics of a kind at the top of the page
+_TILES = 3  # statistics of a group at the top of the page
+_COLORS = ("#dc2626", "#9333ea", "#2563eb", "#eab308", "#0891b2", "#475569", "#db2777", "#65a30d")  # of kinds of error without one
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,13 @@ class Content:
         title: what was evaluated.
         data: what it was evaluated on, in words.
         settings: how, by name.
-        statistics: by name such as ``keypoints/AP``; NaN where undefined.
+        statistics: by name such as ``bbox/AP``; NaN where undefined.
         notes: what may be wrong.
         analysis: tables, charts and kinds of error.
-        keypoints: the joints.
+        fields: what the objects have beyond box, label and score.
         images: see :func:`mindpoint.report.gallery.gallery`.
         evaluated: number of all evaluated images.
+        judged: whether the metric says how good each image is.
     """
 
     title: str
@@ -42,9 +46,10 @@ class Content:
     statistics: Dict[str, float]
     notes: Sequence[str]
     analysis: Analysis
-    keypoints: Keypoints
+    fields: Sequence[Field]
     images: List[dict]
     evaluated: int
+    judged: bool = True
 
 
 def write_page(content: Content, folder: Path) -> Path:
@@ -54,43 +59,67 @@ def write_page(content: Content, folder: Path) -> Path:
 
 
 def page(content: Content) -> str:
-    """The page as text."""
-    kinds = list(dict.fromkeys(name.split("/")[0] for name in content.statistics))
-    template = Template((_HERE / "page.html").read_text(encoding="utf-8"))
-    settings = " · ".join(f"{escape(name)} {escape(value)}" for name, value in content.settings.items())
-    return template.substitute(
+    """Return the page as text."""
+    groups = list(dict.fromkeys(name.split("/")[0] for name in content.statistics))
+    charts = "".join(map(_chart, content.analysis.charts))
+    tables = "".join(map(_table, content.analysis.tables))
+    links = {"statistics": "Statistics", "curves": "Curves" * bool(charts), "errors": "Errors" * bool(tables), "images": "Images"}
+    body = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(content.title),
         data=escape(content.data),
-        settings=settings,
+        settings=" · ".join(f"{escape(name)} {escape(value)}" for name, value in content.settings.items()),
         version=escape(__version__),
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
-        tiles="".join(_tile(name, value) for kind in kinds for name, value in list(_of(kind, content.statistics).items())[:_TILES]),
+        tiles="".join(_tile(name, value) for group in groups for name, value in list(_of(group, content.statistics).items())[:_TILES]),
         notes="".join(f"<li>{escape(note)}</li>" for note in content.notes),
-        statistics="".join(_statistics(kind, content.statistics) for kind in kinds),
-        charts="".join(map(svg_chart, content.analysis.charts)),
-        tables="".join(map(_table, content.analysis.tables)),
+        links="".join(f'<a href="#{place}">{name}</a>' for place, name in links.items() if name),
+        statistics="".join(_statistics(group, content.statistics) for group in groups),
+        curves=f'<section id="curves"><h2>Curves</h2><div class="charts">{charts}</div></section>' if charts else "",
+        tables=f'<div id="errors">{tables}</div>' if tables else "",
         shown=_shown(content),
         content=_json(content),
     )
+    return document(content.title, (_HERE / "page.css").read_text(encoding="utf-8"), body)
 
 
 def _shown(content: Content) -> str:
     count = len(content.images)
-    some = f"the {count} images with the largest errors of {content.evaluated}" if count < content.evaluated else f"all {count} images"
+    which = "with the largest errors of" if content.judged else "of"
+    some = f"the {count} images {which} {content.evaluated}" if count < content.evaluated else f"all {count} images"
     counted = f"; detections with a score of {content.analysis.threshold:.3f} or more" if content.analysis.images else ""
     return escape(f"Shown: {some}{counted}.")
 
 
 def _json(content: Content) -> str:
-    joints = content.keypoints
+    points = [field for field in content.fields if isinstance(field, Points)]
+    kinds = _colored(content.analysis.kinds)
     values = {
-        "kinds": content.analysis.kinds,
-        "joints": list(joints.names),
-        "skeleton": [list(pair) for pair in joints.skeleton],
+        "judged": content.judged,
+        "kinds": {name: {"definition": kind.definition, "color": kind.color} for name, kind in kinds.items()},
+        "points": [
+            {"name": field.name, "names": field.names, "lines": field.lines, "colors": list(map(_css, field.colors))} for field in points
+        ],
         "images": content.images,
     }
-    return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script element
+    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # no text may end the script element
+
+
+def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
+    """Return the kinds, those without a colour with one that no other kind has, as long as there are any."""
+    free = [color for color in _COLORS if color not in {kind.color for kind in kinds.values()}] or list(_COLORS)
+    choices = itertools.cycle(free)
+    return {name: Kind(kind.definition, kind.color or next(choices)) for name, kind in kinds.items()}
+
+
+def _css(color: Color) -> str:
+    blue, green, red = color
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _chart(chart: Chart) -> str:
+    lines = {line.name: (line.x, line.y) for line in chart.lines}
+    drawn = svg_chart(Panel(chart.title, lines, chart.x_label, y_label=chart.y_label, shares=True))
+    return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{drawn}<p class="note">{escape(chart.note)}</p></figure>'
 
 
 def _number(value: float) -> str:
@@ -98,20 +127,20 @@ def _number(value: float) -> str:
 
 
 def _tile(name: str, value: float) -> str:
-    kind, _, short = name.rpartition("/")
-    return f'<div class="tile"><b>{_number(value)}</b><span>{escape(short)}</span><small>{escape(kind)}</small></div>'
+    group, _, short = name.rpartition("/")
+    return f'<div class="tile"><b>{_number(value)}</b><span>{escape(short)}</span><small>{escape(group)}</small></div>'
 
 
-def _of(kind: str, statistics: Dict[str, float]) -> Dict[str, float]:
-    return {name: value for name, value in statistics.items() if name.split("/")[0] == kind}
+def _of(group: str, statistics: Dict[str, float]) -> Dict[str, float]:
+    return {name: value for name, value in statistics.items() if name.split("/")[0] == group}
 
 
-def _statistics(kind: str, statistics: Dict[str, float]) -> str:
-    chosen = _of(kind, statistics)
+def _statistics(group: str, statistics: Dict[str, float]) -> str:
+    chosen = _of(group, statistics)
     names = "".join(f'<th scope="col">{escape(name.split("/")[-1])}</th>' for name in chosen)
     values = "".join(f"<td>{_number(value)}</td>" for value in chosen.values())
     return (
-        f'<table class="numbers"><caption>{escape(kind)}</caption><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
+        f'<table class="numbers"><caption>{escape(group)}</caption><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
     )
 
 

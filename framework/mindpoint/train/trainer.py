@@ -13,6 +13,7 @@ import numpy as np
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.hook import Hook, acts_at
 from mindpoint.model import checkpoint
@@ -27,6 +28,7 @@ from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
 from mindpoint.train.surroundings import machine, random_state
+from mindpoint.visual.build import build_visualizer
 
 log = logging.getLogger("mindpoint")
 
@@ -61,7 +63,9 @@ class Trainer:
         detector, val_data, metric: for evaluation; ``val_data`` is None if ``data.val`` is not configured.
         epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
         closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
+        visualizer: draws objects for the hooks.
         epochs, steps_per_epoch, total_steps: length of the training.
+        images, batch_size: number of images to train on, and in a step.
         step: steps done.
         learning_rate: of the last step; the greatest, where parts of the network have different ones.
         batch: arrays of the current step by column; the next step's are written over them.
@@ -93,6 +97,8 @@ class Trainer:
         self.config, self.run_dir, self.hooks = config, run_dir, hooks
         self.network_step, self.loader, self.schedule = network_step, loader, schedule
         self.detector, self.metric, self.val_data = detector, metric, val_data
+        self.visualizer = build_visualizer(config)
+        self.images, self.batch_size = len(loader.samples), loader.batch_size
         settings = config.section("train")
         self.epochs, self.steps_per_epoch = settings.epochs, loader.steps_per_epoch
         self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
@@ -227,6 +233,11 @@ class Trainer:
             yield item
         self._heed_signals()
 
+    @property
+    def main_statistic(self) -> Optional[str]:
+        """The metric's main statistic; None where nothing is evaluated."""
+        return self.metric.main if self.metric else None
+
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
         if self.metric is None:
@@ -247,6 +258,12 @@ class Trainer:
         self.metrics, self.detections = result.statistics, result.detections
         self._call("after_eval")
         return result
+
+    def heatmaps(self, images: Sequence[np.ndarray]) -> List[Tuple[Dict[str, np.ndarray], View]]:
+        """Return what the decoder shows of the maps of each image, with averaged weights if ``train.ema`` asks for them; see
+        :meth:`mindpoint.inference.detector.Detector.heatmaps`."""
+        with self.network_step.averaged_weights():
+            return [self.detector.heatmaps(image) for image in images]
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
         """Write a checkpoint of everything to ``run_dir / name``; what was there goes to ``run_dir / previous``, if that is given."""

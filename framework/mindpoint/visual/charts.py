@@ -1,9 +1,12 @@
-"""Line and bar charts as files. Needs no display; matplotlib is imported when the first one is drawn."""
+"""Line and bar charts as files or within web pages. Needs no display; matplotlib is imported when the first one is drawn."""
 
 from __future__ import annotations
 
+import io
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import List, Mapping, Sequence, Tuple, Union
 
@@ -22,6 +25,8 @@ class Panel:
         x_label: below the horizontal axis.
         bars: bars and not lines.
         log: the vertical axis is logarithmic, if the values differ by more than a factor of ten.
+        y_label: beside the vertical axis.
+        shares: both axes go from 0 to 1.
     """
 
     title: str
@@ -29,6 +34,8 @@ class Panel:
     x_label: str = ""
     bars: bool = False
     log: bool = False
+    y_label: str = ""
+    shares: bool = False
 
 
 def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 3, title: str = "") -> None:
@@ -51,22 +58,60 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
         figure.savefig(temporary)
 
 
-def _draw(axes, panel: Panel) -> None:
+def svg_chart(panel: Panel) -> str:
+    """Return the panel as an ``<svg>`` element for a web page: without its title, its legend below, texts in the page's font.
+
+    It has no ids but those that it refers to itself, and panels that differ have different ones.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure, text = Figure(figsize=(5, 3.4 + 0.2 * -(-len(panel.series) // 2)), layout="constrained"), io.StringIO()
+    axes = figure.add_subplot()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": repr(panel)}):
+        _draw(axes, replace(panel, title=""), legend=False)
+        if any(panel.series):
+            figure.legend(loc="outside lower left", ncols=2, fontsize=9, frameon=False)
+        figure.savefig(text, format="svg", transparent=True)
+    return _slim(text.getvalue(), panel.title)
+
+
+def _slim(svg: str, title: str) -> str:
+    """Return what a page needs of matplotlib's SVG: a third of its size."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)  # a style would be the whole page's
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+
+    def slim_tag(found: "re.Match[str]") -> str:
+        tag = re.sub(r' id="([^"]*)"', lambda said: said.group() if said.group(1) in used else "", found.group())
+        tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag).replace("xlink:href", "href")
+        return re.sub(r"\s+", " ", re.sub(r"(\d\.\d)\d+", r"\1", tag))
+
+    svg = re.sub(r"<[^>]*>", slim_tag, svg)
+    svg = re.sub(r"<svg [^>]*(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 stroke-linejoin="round" role="img" aria-label="{escape(title)}">', svg)
+    return re.sub(r">\s+<", "><", svg).replace("<defs></defs>", "").strip()
+
+
+def _draw(axes, panel: Panel, legend: bool = True) -> None:
     axes.set_title(panel.title, fontsize=11, wrap=True)
     axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    if panel.shares:
+        axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.grid(True, axis="y" if panel.bars else "both", color="0.9")
     axes.set_axisbelow(True)
     if panel.log and _spans_decades(panel):
         axes.set_yscale("log")
-    if not panel.bars and all(float(place).is_integer() for x, _ in panel.series.values() for place in x):
+    if not panel.bars and not panel.shares and all(float(place).is_integer() for x, _ in panel.series.values() for place in x):
         axes.xaxis.get_major_locator().set_params(integer=True)  # steps have no halves
     for number, (label, (x, y)) in enumerate(panel.series.items()):
         if panel.bars:
             _bars(axes, x, y, label, number, len(panel.series))
         else:
-            marked = None if len(x) < 20 else _alone(y)
-            axes.plot(x, y, label=label, linewidth=1.3, marker="o", markersize=3, markevery=marked)
-    if any(panel.series):
+            marked = None if len(x) < 20 and not panel.shares else _alone(y)
+            marker = "o" if marked is None or marked else None
+            axes.plot(x, y, label=label, linewidth=1.3, marker=marker, markersize=3, markevery=marked)
+    if legend and any(panel.series):
         axes.legend(fontsize=8)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -13,8 +14,10 @@ from mindpoint.contracts.image import View
 
 GREY: Color = (160, 160, 160)
 SHIFT = 3  # OpenCV draws in eighths of a pixel
-_FAR = 1 << 14  # pixels; OpenCV's fixed-point coordinates overflow far beyond
+_FAR = 1 << 16  # pixels; OpenCV's fixed-point coordinates overflow far beyond
 CAPTION = 24  # pixels: height of a line of text above a picture
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST = 0.36  # of the font, that can be read
 
 
 def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
@@ -57,47 +60,106 @@ def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int =
 def captioned(image: np.ndarray, text: str) -> np.ndarray:
     """The image below a line of text, which shrinks to its width; 24 pixels higher."""
     band = np.zeros((CAPTION, image.shape[1], 3), np.uint8)
-    size = min(0.5, 0.5 * image.shape[1] / (cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 8))
-    cv2.putText(band, text, (4, CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+    size = min(0.5, 0.5 * image.shape[1] / (cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 8))
+    cv2.putText(band, text, (4, CAPTION - 8), _FONT, size, (255, 255, 255), 1, cv2.LINE_AA)
     return np.concatenate([band, image])
 
 
+def as_uint8(image: np.ndarray) -> np.ndarray:
+    """Return a BGR image as uint8 in 0..255: as it is, or from floating point in 0..1 (what is not finite becomes black)."""
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(np.clip(np.nan_to_num(image, posinf=0.0, neginf=0.0), 0, 1) * 255).astype(np.uint8)
+
+
 def canvas_of(image: np.ndarray) -> np.ndarray:
-    """Return a copy of an image to draw on, BGR uint8; floating point is taken for 0..1."""
-    if image.dtype != np.uint8:
-        return np.ascontiguousarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
-    return np.array(image, order="C")
+    """Return a copy of an image to draw on, BGR uint8; see :func:`as_uint8`."""
+    return np.array(as_uint8(image), order="C")
 
 
-def thickness_of(canvas: np.ndarray) -> int:
-    """Return the line width in pixels that looks alike in small and large pictures."""
-    return max(1, round(max(canvas.shape[:2]) / 400))
+def thickness_of(canvas: np.ndarray, box: Optional[np.ndarray] = None) -> int:
+    """Return the line width in pixels that looks alike in small and large pictures; thinner for an object whose ``box`` is small."""
+    widest = max(1, round(max(canvas.shape[:2]) / 400))
+    if box is None or not np.isfinite(box).all():
+        return widest
+    return int(np.clip(np.abs(box[2:] - box[:2]).max() / 50, 1, widest))
 
 
 def distinct_color(number: int) -> Color:
     """Return the colour of a number; those of neighbouring numbers are far apart: hues advance by the golden ratio."""
-    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.6, 1.0)
-    return int(255 * blue), int(255 * green), int(255 * red)
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.85, 1.0 if number % 2 else 0.9)
+    return round(255 * blue), round(255 * green), round(255 * red)
 
 
 def fixed(point: np.ndarray) -> Tuple[int, int]:
-    """Return a point ``(2,)`` as OpenCV takes it: whole numbers, in eighths of a pixel."""
+    """Return a finite point ``(2,)`` as OpenCV takes it: whole numbers, in eighths of a pixel."""
     x, y = np.rint(np.clip(point, -_FAR, _FAR) * (1 << SHIFT)).astype(int).tolist()
     return x, y
 
 
-def draw_box(canvas: np.ndarray, box: np.ndarray, color: Color, text: str = "") -> None:
-    """Draw a box ``(4,)``, in place, with a text above its upper left corner; nothing if it is not finite."""
+def draw_box(canvas: np.ndarray, box: np.ndarray, color: Color) -> None:
+    """Draw a box ``(4,)``, in place; nothing if it is not finite."""
+    if np.isfinite(box).all():
+        cv2.rectangle(canvas, fixed(box[:2]), fixed(box[2:]), color, thickness_of(canvas, box), cv2.LINE_AA, SHIFT)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text that belongs to a box ``(4,)`` and has its colour as background."""
+
+    box: np.ndarray
+    text: str
+    color: Color
+
+
+def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
+    """Draw labels, the most important first, in place and inside the picture.
+
+    Each stands above its box, or where it hides no label before it: below the box or inside of it. Where there is no such place, it is
+    drawn above the box and partly hidden. Labels of boxes that are not finite, or lie outside of the picture, are left out.
+    """
+    height, width = canvas.shape[:2]
+    size = max(_SMALLEST, max(height, width) / 1400)
+    stroke = max(1, round(size * 1.2))
+    taken = np.zeros((0, 4), int)
+    placed: List[Tuple[np.ndarray, Label]] = []
+    for label in labels:
+        if not label.text or not _visible(label.box, width, height):
+            continue
+        (across, above), below = cv2.getTextSize(label.text, _FONT, size, stroke)
+        places = _places(label.box, across + 2 * stroke + 1, above + below + 2 * stroke + 1, width, height)
+        free = [place for place in places if not _meets(place, taken).any()]
+        place = (free or places)[0]
+        taken = np.concatenate([taken, place[None]])
+        placed.append((place, label))
+    _, below = cv2.getTextSize("g", _FONT, size, stroke)
+    for place, label in reversed(placed):
+        left, top, right, bottom = place.tolist()
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), label.color, -1)
+        cv2.putText(canvas, label.text, (left + stroke, bottom - below - 1), _FONT, size, _ink(label.color), stroke, cv2.LINE_AA)
+
+
+def _visible(box: np.ndarray, width: int, height: int) -> bool:
     if not np.isfinite(box).all():
-        return
-    thickness = thickness_of(canvas)
-    cv2.rectangle(canvas, fixed(box[:2]), fixed(box[2:]), color, thickness, cv2.LINE_AA, SHIFT)
-    if not text:
-        return
-    size = max(0.3, max(canvas.shape[:2]) / 1400)
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    # inside the picture, even where the box is not
-    left = int(np.clip(box[0], 0, max(0, canvas.shape[1] - width - 2)))
-    bottom = int(np.clip(box[1], height + 3, canvas.shape[0]))
-    cv2.rectangle(canvas, (left, bottom - height - 3), (left + width + 1, bottom), color, -1)
-    cv2.putText(canvas, text, (left + 1, bottom - 2), cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
+        return False
+    left, right, top, bottom = *sorted((box[0], box[2])), *sorted((box[1], box[3]))
+    return right >= 0 and bottom >= 0 and left < width and top < height
+
+
+def _places(box: np.ndarray, across: int, down: int, width: int, height: int) -> List[np.ndarray]:
+    """Rectangles for a text of this size in pixels: above the box, inside at the top, below, inside at the bottom, right of it."""
+    left, right = np.clip(sorted((box[0], box[2])), 0, width).astype(int)
+    top, bottom = np.clip(sorted((box[1], box[3])), 0, height).astype(int)
+    corners = [(left, top - down), (left, top), (left, bottom), (left, bottom - down), (right - across, top - down), (right, top)]
+    inside = [(max(0, min(x, width - across)), max(0, min(y, height - down))) for x, y in corners]
+    return [np.array([x, y, x + across, y + down]) for x, y in inside]
+
+
+def _meets(place: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    return (place[:2] < taken[:, 2:]).all(axis=1) & (taken[:, :2] < place[2:]).all(axis=1)
+
+
+def _ink(color: Color) -> Color:
+    """Return black or white, whichever is easier to read on a colour."""
+    blue, green, red = color
+    return (0, 0, 0) if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else (255, 255, 255)

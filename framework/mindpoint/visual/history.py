@@ -6,14 +6,15 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mindpoint.errors import DataError
 from mindpoint.visual.charts import Panel
 
 FILE = "log.jsonl"
 _POINTS = 400  # of a drawn curve; more hide each other
-_NO_LOSS = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
+NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
+"""What a record of a step holds besides losses."""
 
 Curve = Tuple[List[int], List[float]]
 
@@ -27,12 +28,14 @@ class History:
         learning_rate: one curve.
         statistics: of the evaluations.
         epoch: of the last record, counted from 1.
+        main: name of the main statistic; None if there was no evaluation.
     """
 
     losses: Dict[str, Curve]
     learning_rate: Curve
     statistics: Dict[str, Curve]
     epoch: int
+    main: Optional[str] = None
 
     @property
     def step(self) -> int:
@@ -52,7 +55,7 @@ class History:
         losses: Dict[str, Curve] = {}
         statistics: Dict[str, Curve] = {}
         rate: Curve = ([], [])
-        epoch = 0
+        epoch, main = 0, None
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
         for number, line in enumerate(lines[:-1], start=1):
             try:
@@ -60,13 +63,14 @@ class History:
                 step, epoch = int(record["step"]), int(record["epoch"])
                 if "metrics" in record:
                     _add(statistics, step, record["metrics"])
+                    main = record.get("main") or next(iter(statistics), None)
                 elif "incident" not in record:
-                    _add(losses, step, {name: value for name, value in record.items() if name not in _NO_LOSS})
+                    _add(losses, step, {name: value for name, value in record.items() if name not in NO_LOSSES})
                     rate[0].append(step)
                     rate[1].append(float(record["learning_rate"]))
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(f"{path}:{number}: is no record of a training step or an evaluation; mend or remove the line") from error
-        return History(losses, rate, statistics, epoch)
+        return History(losses, rate, statistics, epoch, main)
 
 
 def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> None:
@@ -77,13 +81,17 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
 
 
 def panels(histories: Mapping[str, History]) -> List[Panel]:
-    """The total loss, every term, the learning rate and the first statistic of each group (``keypoints/...``), with a line a run."""
+    """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line a run.
+
+    What stands before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
+    """
     found = []
     for name in dict.fromkeys(name for history in histories.values() for name in history.losses):
         found.append(_panel(name, {label: history.losses.get(name) for label, history in histories.items()}, losses=True))
     found.append(_panel("learning rate", {label: history.learning_rate for label, history in histories.items()}))
     firsts: Dict[str, str] = {}
-    for name in (name for history in histories.values() for name in history.statistics):
+    mains = [history.main for history in histories.values() if history.main]
+    for name in (*mains, *(name for history in histories.values() for name in history.statistics)):
         firsts.setdefault(name.partition("/")[0], name)
     for name in firsts.values():
         found.append(_panel(name, {label: history.statistics.get(name) for label, history in histories.items()}))

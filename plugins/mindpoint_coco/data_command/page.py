@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from dataclasses import dataclass
+from html import escape
 from typing import Dict, Sequence
 
-import cv2
 import numpy as np
+
+from mindpoint.visual.html import document, image_uri
 
 _STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 1.5em; color: #222; background: #fafafa }
@@ -38,15 +38,12 @@ class Shown:
 def page(samples: Sequence[Shown], title: str) -> str:
     """The page as text."""
     sections = "\n".join(map(_section, samples))
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n'
-        f"<body><h1>{html.escape(title)}</h1>\n{sections}\n</body></html>\n"
-    )
+    return document(title, _STYLE, f"<h1>{escape(title)}</h1>\n{sections}")
 
 
 def _section(sample: Shown) -> str:
     joints = f"<details><summary>each joint's heatmap</summary>{_figures(sample.joints)}</details>" if sample.joints else ""
-    name, facts = html.escape(sample.name), html.escape(sample.facts)
+    name, facts = escape(sample.name), escape(sample.facts)
     return f'<section id="{name}"><h2>{name}</h2><p>{facts}</p>{_figures(sample.pictures)}{joints}</section>'
 
 
@@ -55,6 +52,5 @@ def _figures(pictures: Dict[str, np.ndarray]) -> str:
 
 
 def _figure(caption: str, picture: np.ndarray) -> str:
-    data = base64.b64encode(cv2.imencode(".jpg", picture)[1].tobytes()).decode()
-    caption = html.escape(caption)
-    return f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    caption = escape(caption)
+    return f'<figure><img alt="{caption}" src="{image_uri(picture)}"><figcaption>{caption}</figcaption></figure>'

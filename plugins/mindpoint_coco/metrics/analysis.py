@@ -174,10 +174,10 @@ def _found_findings(one: Diagnosed, count: int) -> List[Finding]:
     for row, record in enumerate(one.group.results[:count]):
         own = one.taken[row]
         if own < 0:
-            findings.append(Finding(record, "matches nobody", "background"))
+            findings.append(Finding(record, "matches no annotated object", "background"))
         elif one.group.ignored[own]:
             findings.append(Finding(record, "on an object that does not count"))
         else:
-            joints = [JOINT_KINDS[kind - 1] if kind > 0 else "" for kind in one.kinds[row]]
-            findings.append(Finding(record, f"similarity {one.group.similarity[row, own]:.2f}", "", joints))
+            parts = [JOINT_KINDS[kind - 1] if kind > 0 else "" for kind in one.kinds[row]]
+            findings.append(Finding(record, f"similarity {one.group.similarity[row, own]:.2f}", "", parts))
     return findings

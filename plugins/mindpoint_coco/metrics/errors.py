@@ -17,6 +17,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import Group, joint_similarity, match
 
@@ -24,13 +25,13 @@ LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, a
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {
-    "miss": f"a joint that is near no joint of its name or its mirrored one (similarity below {JITTER})",
-    "swap": "a joint placed on that of another person",
-    "inversion": "a joint placed on the same person's mirrored one, such as left on right",
-    "jitter": f"a joint near its place, not on it (similarity {JITTER} to {GOOD})",
-    "score": "a person for whom a less similar detection has the higher score",
-    "background": f"a detection that no annotated person matches (similarity {LOCALIZED})",
-    "missed": "an annotated person that no detection matches",
+    "miss": Kind(f"a joint that is near no joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
+    "swap": Kind("a joint placed on that of another object", "#9333ea"),
+    "inversion": Kind("a joint placed on the same object's mirrored one, such as left on right", "#2563eb"),
+    "jitter": Kind(f"a joint near its place, not on it (similarity {JITTER} to {GOOD})", "#eab308"),
+    "score": Kind("an object for which a less similar detection has the higher score", "#0891b2"),
+    "background": Kind(f"a detection that no annotated object matches (similarity {LOCALIZED})", "#475569"),
+    "missed": Kind("an annotated object that no detection matches", "#db2777"),
 }
 
 
