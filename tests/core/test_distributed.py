@@ -170,7 +170,7 @@ import sys
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
-from mindpoint.launch import worker
+from mindpoint.launch import process
 from mindpoint.runtime import collectives, device, distributed
 from test_distributed import arrays
 
@@ -184,7 +184,7 @@ def work():
         np.savez(f"{sys.argv[1]}/{distributed.rank()}.npz", *(value.asnumpy() for value in (*found, *parameters)))
     return 0
 
-worker.run(work)
+process.run(work)
 """
 
 

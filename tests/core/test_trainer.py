@@ -165,7 +165,7 @@ def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
 
 
 def test_contradictions_between_parts_are_named(toy, tmp_path):
-    with pytest.raises(ConfigError, match="stride is 8, but the network's output has stride 4"):
+    with pytest.raises(ConfigError, match="data.train.targets: SpotTargets encodes 'spot' at stride 8, but model.heads.spot gives it at stride 4"):
         trainer_of(toy, tmp_path, "data.train.targets={type: 'toy:SpotTargets', stride: 8}")
     with pytest.raises(ConfigError, match="SpotLoss needs the maps spot, which no head gives; the heads give blob"):
         trainer_of(toy, tmp_path, "model.heads.spot={type: 'toy:SpotHead', name: blob}")

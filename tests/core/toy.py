@@ -41,7 +41,7 @@ class SpotHead(Head):
         super().__init__()
         self.conv = nn.Conv2d(in_features[0].channels, 1, 1, has_bias=True, weight_init="normal")
         self.name = name
-        self.out_maps, self.stride = {name: 1}, in_features[0].stride
+        self.out_maps = {name: FeatureSpec(1, in_features[0].stride)}
 
     def construct(self, features):
         return {self.name: self.conv(features[0])}

@@ -47,7 +47,7 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     if encoder is None:
         raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
     most = config.split(split).max_unreadable
-    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
+    return TrainingSamples(dataset, transforms, encoder, config.input_spec, config.seed, most, f"data.{split}")
 
 
 def build_metric(config: Config) -> Metric:
