@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from mindspore import nn
 
 from mindpoint.config import Config
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.guard import declared, mistake
 from mindpoint.contracts.parts import Backbone, Head, Neck
 from mindpoint.errors import ConfigError
 
@@ -109,6 +111,7 @@ def build_network(config: Config) -> Network:
         ConfigError: the input's size is not a multiple of the network's divisor.
     """
     backbone = config.build("model.backbone")
+    _require_features("model.backbone", backbone)
     last, *earlier = [_build_stack(config, backbone) for _ in range(backbone.stacks)]
     network = Network(backbone, *last, earlier)
     size = config.input_spec.size
@@ -119,5 +122,17 @@ def build_network(config: Config) -> Network:
 
 def _build_stack(config: Config, backbone: Backbone) -> Tuple[Optional[Neck], Dict[str, Head]]:
     neck = config.build("model.neck", in_features=backbone.out_features)
-    features = backbone.out_features if neck is None else neck.out_features
-    return neck, config.build_all("model.heads", in_features=features)
+    if neck is not None:
+        _require_features("model.neck", neck)
+    heads = config.build_all("model.heads", in_features=(neck or backbone).out_features)
+    for name, head in heads.items():
+        maps = declared(f"model.heads.{name}", head, "out_maps", "the channels and stride of each map by name, FeatureSpecs")
+        if not isinstance(maps, Mapping) or not all(isinstance(spec, FeatureSpec) for spec in maps.values()):
+            raise mistake(f"model.heads.{name}", head, f"sets out_maps to {maps!r}; it must be FeatureSpecs by the names of the maps")
+    return neck, heads
+
+
+def _require_features(block: str, part: nn.Cell) -> None:
+    features = declared(block, part, "out_features", "the channels and stride of each map, FeatureSpecs, finest first")
+    if not isinstance(features, (list, tuple)) or not features or not all(isinstance(spec, FeatureSpec) for spec in features):
+        raise mistake(block, part, f"sets out_features to {features!r}; it must be a tuple of FeatureSpecs")

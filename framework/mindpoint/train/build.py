@@ -22,6 +22,7 @@ from mindpoint.data.samples import TrainingSamples
 from mindpoint.model.network import Network, build_network, refuse_repeated
 from mindpoint.model.precision import loss_scale, cast_to
 from mindpoint.train.step import TrainStep
+from mindpoint.train.trial import try_parts
 from mindpoint.train.trainer import Trainer
 from mindpoint.model.weights import load_initial
 from mindpoint.errors import ConfigError
@@ -42,6 +43,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     samples = build_samples(config)
     _check_inputs(network, samples)
     losses = build_losses(config, network, samples)
+    try_parts(network, losses, samples)
     split = config.split("train")
     loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
