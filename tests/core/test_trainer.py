@@ -18,7 +18,7 @@ from mindpoint.visual.history import History
 from mindpoint.data.loader import Loader, epoch_order
 from mindpoint.inference.open import open_model
 from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
+from mindpoint.errors import ConfigError, DataError, OutputError, PartError, WeightsError
 from mindpoint.runtime import device
 
 RECORDER = "+hooks.recorder={type: 'toy:Recorder'}"
@@ -87,7 +87,7 @@ def test_a_hook_that_fails_at_the_end_hides_neither_the_error_nor_the_other_hook
 
 
 def test_after_train_is_called_when_a_hook_fails(toy, tmp_path):
-    with pytest.raises(RuntimeError, match="as asked"):
+    with pytest.raises(PartError, match=r"hooks.recorder: Recorder \(toy.py:\d+\) failed: RuntimeError: as asked"):
         trainer_of(toy, tmp_path, "+hooks.recorder={type: 'toy:Recorder', fail_at: after_step}").train()
     assert (tmp_path / "points.txt").read_text().split()[-2:] == ["on_exception", "after_train"]
 
