@@ -1,5 +1,6 @@
 """Transforms that draw other samples, and data parts that break their contracts."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from mindpoint.config import load_config
 from mindpoint.contracts.data import PoolTransform, TargetEncoder, Transform
-from mindpoint.data.build import build_samples
+from mindpoint.data.build import FirstImages, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import PartError
 from toy import Spots, SpotTargets
@@ -89,6 +90,33 @@ def samples_of(*changes):
 def batches(samples, workers, processes, epoch=0, step=0):
     every = Loader(samples, 8, workers, True, processes).epochs(2, epoch, step)
     return [(batch["image_id"].tolist(), batch["image"].copy()) for part in every for batch in part]
+
+
+class Shuffled(Spots):
+    """Ids are not indices, and the ground truth is in another order."""
+
+    name = "shuffled2017"
+    order = [7, 3, 9, 0, 5, 1, 8, 2, 6, 4]
+
+    def __getitem__(self, index):
+        if self.count < 0:
+            raise AssertionError("an image was read")
+        return dataclasses.replace(super().__getitem__(index), image_id=self.order[index] + 100)
+
+    def ids(self):
+        return [number + 100 for number in self.order]
+
+    def ground_truth(self):
+        numbers = range(100, 110)
+        return {"images": [{"id": number} for number in numbers], "annotations": [{"image_id": number} for number in numbers]}
+
+
+def test_the_first_images_are_those_of_the_first_indices():
+    first = FirstImages(Shuffled(10), 3)
+    assert first.ids() == [107, 103, 109] == [first[index].image_id for index in range(3)] and first.name == "shuffled2017"
+    first.dataset.count = -1
+    for records, key in ((first.ground_truth()["images"], "id"), (first.ground_truth()["annotations"], "image_id")):
+        assert sorted(record[key] for record in records) == [103, 107, 109]
 
 
 @pytest.mark.parametrize("workers, processes", [(3, False), (1, True), (3, True)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import List
+
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.metric import Metric
@@ -23,10 +25,16 @@ class FirstImages(Dataset):
         return self.dataset[range(self.count)[index]]
 
     def ground_truth(self) -> dict:
-        """See :class:`Dataset`. Reads the images, since only samples tell which ids are the first."""
-        truth, ids = self.dataset.ground_truth(), {self[index].image_id for index in range(self.count)}
+        truth, ids = self.dataset.ground_truth(), set(self.ids())
         images = [record for record in truth["images"] if record["id"] in ids]
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
+
+    def ids(self) -> List[int]:
+        return self.dataset.ids()[: self.count]
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
 
     def __str__(self) -> str:
         return f"{self.dataset}, the first {self.count} of them"

@@ -11,6 +11,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.amp import DynamicLossScaler, StaticLossScaler
 
 from mindpoint.contracts.parts import Loss
+from mindpoint.errors import ConfigError
 from mindpoint.model.checkpoint import AVERAGE
 from mindpoint.model.network import Network, cell_dict
 from mindpoint.native.finite import AllFinite
@@ -286,8 +287,14 @@ def _moving_statistics(network: Network) -> List[Parameter]:
 
 
 def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
-    """The optimizer's learning rates, each once, and their ratios to the greatest."""
+    """The optimizer's learning rates, each once, and their ratios to the greatest.
+
+    Raises:
+        ConfigError: the greatest is not positive.
+    """
     rates = optimizer.learning_rate
     different = list({id(rate): rate for rate in (rates if optimizer.is_group_lr else [rates])}.values())
     values = [float(rate.asnumpy()) for rate in different]
+    if max(values) <= 0:
+        raise ConfigError(f"optimizer.lr: the learning rate is {max(values):g}; it must be positive")
     return ParameterTuple(different), tuple(value / max(values) for value in values)
