@@ -26,8 +26,6 @@ from mindpoint.train.trial import try_parts
 from mindpoint.train.trainer import Trainer
 from mindpoint.model.weights import load_initial
 from mindpoint.errors import ConfigError
-from mindpoint.launch import heartbeat
-from mindpoint.launch.heartbeat_hook import Heartbeat
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
 from mindpoint.runtime import distributed
@@ -55,8 +53,6 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     cast_to(network, settings.precision)
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
-    if heartbeat.watched():
-        hooks = {"heartbeat": Heartbeat(), **hooks}
     has_val = config.has("data.val")
     trainer = Trainer(
         config,

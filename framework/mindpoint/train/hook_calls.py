@@ -9,6 +9,7 @@ from mindpoint.contracts.guard import part_call
 from mindpoint.contracts.hook import WRITER_POINTS, Hook, acts_at
 from mindpoint.contracts.run import Run
 from mindpoint.errors import PartError
+from mindpoint.runtime import activity
 
 log = logging.getLogger("mindpoint")
 
@@ -70,5 +71,6 @@ class HookCalls:
         return hook.all_ranks and point not in WRITER_POINTS
 
     def _call(self, name: str, hook: Hook, point: str) -> None:
+        activity.announce(f"hook {name}, {point}")
         with part_call(f"hooks.{name}", hook):
             getattr(hook, point)(self.run)

@@ -26,7 +26,7 @@ from mindpoint.train.skipped import SkippedSteps
 from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError, Interrupted
 from mindpoint.optim.schedules import Schedule
-from mindpoint.runtime import distributed
+from mindpoint.runtime import activity, distributed
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
@@ -163,7 +163,7 @@ class Trainer:
     def _run_epoch(self, batches) -> None:
         self.network_step.set_train()
         self._hook_calls.call("before_epoch")
-        started = time.perf_counter()
+        started = self._waiting()
         for self.batch in () if self.ended else batches:
             self.data_seconds = time.perf_counter() - started
             self._exchange_unreadable()
@@ -174,11 +174,16 @@ class Trainer:
             self._heed_signals()
             if self.ended:
                 break
-            started = time.perf_counter()
+            started = self._waiting()
         self.epoch += 1
         self._hook_calls.call("after_epoch")
         self.closed_epochs = self.epoch
         self._heed_signals()
+
+    def _waiting(self) -> float:
+        """Tell whoever watches that the next batch is waited for; return since when."""
+        activity.announce(f"waiting for the batch of step {self.step + 1}")
+        return time.perf_counter()
 
     def _exchange_unreadable(self) -> None:
         """All processes know of the images that each of them does without: the first one writes the log, and all count them."""
@@ -187,6 +192,7 @@ class Trainer:
         self.loader.leave_out(found)
 
     def _run_step(self) -> None:
+        activity.announce(f"step {self.step + 1}")
         started = time.perf_counter()
         self.learning_rate = self.base_lr * self.schedule(self.step)
         self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
