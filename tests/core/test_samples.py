@@ -8,6 +8,8 @@ import pytest
 
 from mindpoint.config import load_config
 from mindpoint.contracts.data import PoolTransform, TargetEncoder, Transform
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.instances import Objects
 from mindpoint.data.build import FirstImages, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import PartError
@@ -61,7 +63,8 @@ class Untidy(Spots):
         elif self.wrong == "objects":
             sample.objects = None
         else:
-            setattr(sample.objects, self.wrong, getattr(sample.objects, self.wrong).astype(np.float64))
+            values = {"depth": np.zeros(1, np.float32)}
+            sample.objects = Objects(sample.objects.boxes, sample.objects.labels, fields=(Field("depth"),), values=values)
         return sample
 
 
@@ -113,6 +116,7 @@ class Shuffled(Spots):
 
 def test_the_first_images_are_those_of_the_first_indices():
     first = FirstImages(Shuffled(10), 3)
+    assert first.fields == first.dataset.fields and len(first.objects(2)) == 1
     assert first.ids() == [107, 103, 109] == [first[index].image_id for index in range(3)] and first.name == "shuffled2017"
     first.dataset.count = -1
     for records, key in ((first.ground_truth()["images"], "id"), (first.ground_truth()["annotations"], "image_id")):
@@ -158,9 +162,8 @@ def test_a_pool_gives_samples_after_the_transforms_before_and_what_was_unreadabl
         ("nothing", "dataset: Untidy (test_samples.py:{Untidy}) gives NoneType at an index"),
         ("raises", "dataset: Untidy (test_samples.py:{index}) failed: IndexError: index 7 is out of bounds"),
         ("image", "gives an image of (16, 16, 3) float64 for spot-0; it must be (H, W, 3) uint8 or float32"),
-        ("objects", "gives no objects for spot-0; an image without any has Objects of length 0"),
-        ("boxes", "gives objects.boxes of (1, 4) float64 for spot-0; it must be (1, 4) float32"),
-        ("labels", "gives objects.labels of (1,) float64 for spot-0; it must be (1,) int64"),
+        ("objects", "gives NoneType as the objects of spot-0; it must give Objects, of length 0 if there are none"),
+        ("fields", "declares the fields (none), the objects of spot-0 have depth"),
     ],
 )
 def test_a_part_that_breaks_its_contract_is_named_with_block_and_line(change, message):

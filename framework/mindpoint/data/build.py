@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Tuple
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError
 
@@ -17,6 +18,7 @@ class FirstImages(Dataset):
 
     def __init__(self, dataset: Dataset, count: int):
         self.dataset, self.count = dataset, min(count, len(dataset))
+        self.fields, self.classes = dataset.fields, dataset.classes
 
     def __len__(self) -> int:
         return self.count
@@ -31,6 +33,21 @@ class FirstImages(Dataset):
 
     def ids(self) -> List[int]:
         return self.dataset.ids()[: self.count]
+
+    def objects(self, index: int) -> Objects:
+        return self.dataset.objects(range(self.count)[index])
+
+    def image_size(self, index: int) -> Tuple[int, int]:
+        return self.dataset.image_size(range(self.count)[index])
+
+    def file_name(self, index: int) -> str:
+        return self.dataset.file_name(range(self.count)[index])
+
+    def category_ids(self) -> List[int]:
+        return self.dataset.category_ids()
+
+    def categories(self) -> List[dict]:
+        return self.dataset.categories()
 
     @property
     def name(self) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from mindpoint.contracts.data import Dataset, TargetEncoder
 from mindpoint.contracts.guard import mistake
 from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint.errors import ConfigError
 
-_ROWS = {"boxes": ("float32", (4,)), "labels": ("int64", ()), "areas": ("float32", ()), "crowd": ("bool", ())}
 _TARGET_TYPES = ("float32", "int32")
 
 
@@ -22,13 +22,11 @@ def check_sample(block: str, dataset: Dataset, sample: object) -> None:
     image = sample.image
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype.name not in ("uint8", "float32"):
         raise mistake(block, dataset, f"gives an image of {_form(image)} for {sample.name}; it must be (H, W, 3) uint8 or float32")
-    if sample.objects is None:
-        raise mistake(block, dataset, f"gives no objects for {sample.name}; an image without any has Objects of length 0")
-    count = len(sample.objects)
-    for name, (dtype, rest) in _ROWS.items():
-        values = getattr(sample.objects, name, None)
-        if not isinstance(values, np.ndarray) or values.dtype.name != dtype or values.shape != (count, *rest):
-            raise mistake(block, dataset, f"gives objects.{name} of {_form(values)} for {sample.name}; it must be {(count, *rest)} {dtype}")
+    if not isinstance(sample.objects, Objects):
+        raise mistake(block, dataset, f"gives {_form(sample.objects)} as the objects of {sample.name}; it must give Objects, of length 0 if there are none")
+    given, declared = [field.name for field in sample.objects.fields], [field.name for field in dataset.fields]
+    if given != declared:
+        raise mistake(block, dataset, f"declares the fields {_listed(declared)}, the objects of {sample.name} have {_listed(given)}")
 
 
 def check_inputs(block: str, sample: Sample) -> None:
@@ -48,6 +46,10 @@ def check_targets(block: str, encoder: TargetEncoder, targets: object, taken: Se
             raise mistake(block, encoder, f"gives a target '{name}', which is the name of an input; choose another one")
         if not isinstance(values, np.ndarray) or values.dtype.name not in _TARGET_TYPES:
             raise mistake(block, encoder, f"gives '{name}' as {_form(values)}; targets are float32 or int32 arrays")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "(none)"
 
 
 def _form(value: object) -> str:
