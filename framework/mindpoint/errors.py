@@ -40,6 +40,10 @@ class OutputError(MindpointError):
     """A folder or file that cannot be written: no permission, no space, already in use."""
 
 
+class PartError(MindpointError):
+    """A part of a plugin that fails, or does something else than it declares."""
+
+
 class TrainingError(MindpointError):
     """A training that cannot go on: too many gradients in a row that are not finite."""
 

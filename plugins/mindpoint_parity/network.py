@@ -10,6 +10,7 @@ import numpy as np
 
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
+from mindpoint.native.accelerate import accelerate
 from mindpoint.errors import WeightsError
 from mindpoint.runtime import device
 from mindpoint_centernet.backbones.dla import DLA34
@@ -35,6 +36,7 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
     neck = DLAUp(backbone.out_features)
     heads = MultiPoseHeads(neck.out_features, keypoints, classes, head_conv=len(state["hm.0.bias"]))
     network = Network(backbone, neck, {"pose": heads})
+    accelerate(network)
     report = load_official(network, state)
     if not report.complete or report.unexpected:
         raise WeightsError(f"these weights are not those of the official dla_34 for multi-person pose: {report}")

@@ -157,6 +157,24 @@ def test_incidents_of_all_processes_stand_in_the_log(tmp_path):
 
 
 @pytest.mark.slow
+def test_checkpoints_do_not_wait_for_hooks_of_all_processes(tmp_path):
+    """A hook of all processes acts at ``on_checkpoint``, asks for checkpoints itself and has a state of its own in each."""
+    hook = "+hooks.everywhere={type: 'toy:Everywhere'}"
+    changes = ("train.epochs=2", "+hooks.checkpoint.every_steps=2", "hooks.evaluation.every=1", hook)
+    code, out, err = train(tmp_path, *changes)
+    assert code == 0, out + err
+    run = tmp_path / "run"
+    assert checkpoint.load(run / "own.ckpt").info["step"] == 10
+    assert checkpoint.load(run / "last.ckpt").info["state"]["hooks"]["everywhere"] == {"rank": 0}
+    assert [json.loads((run / f"everywhere-{rank}").read_text()) for rank in range(2)] == [
+        {"checkpoints": True, "before": None}, {"checkpoints": False, "before": None}
+    ]
+    code, out, err = train(tmp_path, *changes, "train.epochs=3", resume=True)
+    assert code == 0, out + err
+    assert [json.loads((run / f"everywhere-{rank}").read_text())["before"] for rank in range(2)] == [0, 0]
+
+
+@pytest.mark.slow
 def test_the_doctor_lets_processes_add_up_arrays():
     checks = check_distributed(2)
     assert [check.problem for check in checks if check.problem] == []
@@ -170,7 +188,7 @@ import sys
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
-from mindpoint.launch import worker
+from mindpoint.launch import process
 from mindpoint.runtime import collectives, device, distributed
 from test_distributed import arrays
 
@@ -184,7 +202,7 @@ def work():
         np.savez(f"{sys.argv[1]}/{distributed.rank()}.npz", *(value.asnumpy() for value in (*found, *parameters)))
     return 0
 
-worker.run(work)
+process.run(work)
 """
 
 

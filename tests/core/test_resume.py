@@ -309,14 +309,46 @@ def test_a_full_disk_is_said_before_the_training_and_leaves_no_lock(tmp_path, mo
 
 def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for age, name in enumerate(("toy", "toy-3", "toy-2", "toy-other")):
-        Path("runs", name).mkdir(parents=True)
-        if name != "toy-3":
-            Path("runs", name, "last.ckpt").touch()
-            os.utime(Path("runs", name, "last.ckpt"), (1000 + age, 1000 + age))
-    assert latest_folder("toy") == Path("runs/toy-2")
-    with pytest.raises(WeightsError, match="runs/nothing: there is no run with a checkpoint"):
-        latest_folder("nothing")
+    config = load_config(str(HERE / "toy.yaml"))
+    runs = {"toy": "toy", "toy-3": None, "toy-2": "toy", "toy-4": "toy-4", "toy-other": "toy"}  # folder, name in its checkpoint
+    for age, (folder, name) in enumerate(runs.items()):
+        Path("runs", folder).mkdir(parents=True)
+        if name is not None:
+            checkpoint.save(Path("runs", folder, "last.ckpt"), {"x": np.zeros(1, np.float32)}, {"name": name})
+            os.utime(Path("runs", folder, "last.ckpt"), (1000 + age, 1000 + age))
+    assert latest_folder("toy", config) == Path("runs/toy-2") and latest_folder("toy-4", config) == Path("runs/toy-4")
+    for name in ("nothing", "toy-3"):
+        with pytest.raises(WeightsError, match=f"runs/{name}: there is no run with a checkpoint"):
+            latest_folder(name, config)
+
+
+def test_the_latest_folder_of_checkpoints_without_a_name(tmp_path, monkeypatch):
+    """As earlier versions wrote them: a numbered folder counts if its configuration is the same."""
+    monkeypatch.chdir(tmp_path)
+    config = load_config(str(HERE / "toy.yaml"))
+    for age, (folder, change) in enumerate({"toy": "seed=7", "toy-2": "seed=5", "toy-3": "seed=8"}.items()):
+        Path("runs", folder).mkdir(parents=True)
+        Path("runs", folder, "config.yaml").write_text(load_config(str(HERE / "toy.yaml"), [change]).to_yaml())
+        checkpoint.save(Path("runs", folder, "last.ckpt"), {"x": np.zeros(1, np.float32)}, {})
+        os.utime(Path("runs", folder, "last.ckpt"), (1000 + age, 1000 + age))
+    assert latest_folder("toy", config) == Path("runs/toy-2")
+    shutil.rmtree("runs/toy-2")
+    assert latest_folder("toy", config) == Path("runs/toy")
+
+
+def test_a_run_of_another_configuration_with_a_number_is_not_resumed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    short = ["--set", "train.epochs=1", "--set", "hooks.evaluation=null"]
+    for name in ("exp", "exp-2"):
+        shutil.copy(HERE / "toy.yaml", f"{name}.yaml")
+        assert main(["train", f"{name}.yaml", *short]) == 0
+    capsys.readouterr()
+    assert main(["train", "exp.yaml", "--resume", "--set", "train.epochs=2", *short[2:]]) == 0
+    assert "resumed from runs/exp/last.ckpt" in capsys.readouterr().out
+    os.utime("runs/exp/last.ckpt", (1000, 1000))
+    assert main(["train", "runs/exp-2", "--resume", "--set", "train.epochs=2"]) == 0
+    assert checkpoint.load(Path("runs/exp-2/last.ckpt")).info["name"] == "exp-2"
+    assert "resumed from runs/exp-2/last.ckpt" in capsys.readouterr().out
 
 
 def _blocks_signals(task):

@@ -33,7 +33,7 @@ class Body(Backbone):
 class Same(Head):
     def __init__(self):
         super().__init__()
-        self.out_maps, self.stride = {"map": 3}, 1
+        self.out_maps = {"map": FeatureSpec(3, 1)}
 
     def construct(self, features):
         return {"map": features[0]}

@@ -18,10 +18,14 @@ from mindpoint.visual.history import History
 from mindpoint.data.loader import Loader, epoch_order
 from mindpoint.inference.open import open_model
 from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.errors import ConfigError, DataError, OutputError, WeightsError
+from mindpoint.errors import ConfigError, DataError, OutputError, PartError, WeightsError
 from mindpoint.runtime import device
+from mindpoint.contracts.hook import Hook
+from mindpoint.train import trainer as trainer_module
+from toy import Accuracy
 
 RECORDER = "+hooks.recorder={type: 'toy:Recorder'}"
+BROKEN_3 = [(3, "spot-3.png: image 3 is broken; mend it")]
 BROKEN = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=0")
 
 
@@ -66,11 +70,100 @@ def test_hook_points_and_their_order(toy, tmp_path):
     trainer_of(toy, tmp_path, RECORDER, "train.max_steps=6", "hooks.evaluation.every=1").train()
     points = (tmp_path / "points.txt").read_text().split()
     step = ["before_step", "after_step"]
-    evaluated = ["after_epoch", "before_eval", "on_checkpoint", "after_eval"]
     assert points[0] == "before_train" and points[-1] == "after_train"
     assert points[1:13] == ["before_epoch", *step * 5, "on_checkpoint"]
-    assert sorted(points[13:17]) == sorted(evaluated)
+    assert points[13:17] == ["before_eval", "on_checkpoint", "after_eval", "after_epoch"], "the evaluation is within after_epoch"
     assert points[17:21] == ["before_epoch", "on_checkpoint", *step]
+
+
+class Defers(Hook):
+    """Writes down what happens to it, and what it defers at two points of which one lies within the other."""
+
+    def __init__(self):
+        self.seen = []
+
+    def _defer(self, run, point):
+        self.seen.append(point)
+        run.defer(lambda: self.seen.append(f"deferred at {point}"))
+
+    def after_epoch(self, run):
+        self._defer(run, "after_epoch")
+
+    def after_eval(self, run):
+        self._defer(run, "after_eval")
+
+
+class Last(Hook):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def after_epoch(self, run):
+        self.seen.append("last hook at after_epoch")
+
+
+def test_what_a_hook_defers_waits_for_all_hooks_of_its_own_point(toy, tmp_path):
+    trainer = trainer_of(toy, tmp_path, "train.epochs=1", "hooks.checkpoint=null")
+    defers, rest = Defers(), dict(trainer.hooks)
+    trainer.hooks.clear()
+    trainer.hooks.update({"defers": defers, **rest, "last": Last(defers.seen)})
+    trainer.train()
+    assert defers.seen == [
+        "after_epoch", "after_eval", "deferred at after_eval", "last hook at after_epoch", "deferred at after_epoch"
+    ]
+
+
+class TestMainStatistic:
+    def test_the_metric_says_what_to_go_by(self, toy, tmp_path):
+        changes = ("hooks.checkpoint={_replace_: true, type: 'mindpoint.hooks.checkpoint:Checkpoint'}", "+hooks.evaluation.until=1.0")
+        changes += ("+hooks.stop={type: 'mindpoint.hooks.early_stopping:EarlyStopping'}", "test.metric={type: 'test_trainer:TwoStatistics'}")
+        trainer = trainer_of(toy, tmp_path, *changes)
+        assert trainer.main_statistic == "right"
+        trainer.train()
+        assert trainer.hooks["checkpoint"].best == trainer.hooks["stop"].statistic == "right"
+        assert trainer.stop_reason == "right 1.000 has reached 1" and checkpoint.load(tmp_path / "best.ckpt").info["metrics"]["right"] == 1
+
+    def test_names_are_those_that_it_declares(self, toy, tmp_path):
+        changes = ("test.metric={type: 'test_trainer:TwoStatistics'}", "hooks.checkpoint.best=accuracy")
+        with pytest.raises(ConfigError, match="hooks.checkpoint.best: there is no statistic 'accuracy'; there are wrong, right"):
+            trainer_of(toy, tmp_path, *changes).train()
+
+    def test_without_evaluation_there_is_nothing_to_go_by(self, toy, tmp_path):
+        changes = ("data.val=null", "hooks.evaluation=null", "train.max_steps=2")
+        trainer = trainer_of(toy, tmp_path, *changes, "hooks.checkpoint={_replace_: true, type: 'mindpoint.hooks.checkpoint:Checkpoint'}")
+        trainer.train()
+        assert trainer.main_statistic is None and trainer.step == 2
+
+
+class TwoStatistics(Accuracy):
+    """Declares its names; ``evaluate`` must not be asked for them."""
+
+    main, statistics = "right", ("wrong", "right")
+
+    def evaluate(self, ground_truth, results, image_ids):
+        assert image_ids, "asked to evaluate nothing"
+        right = super().evaluate(ground_truth, results, image_ids)["accuracy"]
+        return {"wrong": 1 - right, "right": right}
+
+    def table(self, statistics):
+        return f"right {statistics['right']:.3f}"
+
+
+def test_a_learning_rate_of_zero_is_one_message(toy, tmp_path):
+    with pytest.raises(ConfigError, match="optimizer.lr: the learning rate is 0; it must be positive"):
+        trainer_of(toy, tmp_path, "optimizer.lr=0")
+
+
+def test_unreadable_images_of_all_processes_count_together(toy, tmp_path, monkeypatch):
+    """Each of two processes meets as many new ones in a step as are allowed in all."""
+    changes = ("data.train.dataset={type: 'toy:Spots', count: 8, broken: 3}", "data.train.max_unreadable=1", "data.train.batch_size=8")
+    trainer = trainer_of(toy, tmp_path, *changes, "hooks.evaluation=null", "hooks.checkpoint=null")
+    collect = trainer_module.distributed.collect
+    monkeypatch.setattr(
+        trainer_module.distributed, "collect", lambda values: values + [(6, "spot-6.png: broken")] if values == [*BROKEN_3] else collect(values)
+    )
+    with pytest.raises(DataError, match="2 images could not be read, data.train.max_unreadable allows 1:\nspot-3.png.*\nspot-6.png"):
+        trainer.train()
+    assert trainer.step == 0
 
 
 def test_the_last_checkpoint_is_of_the_last_step(toy, tmp_path):
@@ -87,7 +180,7 @@ def test_a_hook_that_fails_at_the_end_hides_neither_the_error_nor_the_other_hook
 
 
 def test_after_train_is_called_when_a_hook_fails(toy, tmp_path):
-    with pytest.raises(RuntimeError, match="as asked"):
+    with pytest.raises(PartError, match=r"hooks.recorder: Recorder \(toy.py:\d+\) failed: RuntimeError: as asked"):
         trainer_of(toy, tmp_path, "+hooks.recorder={type: 'toy:Recorder', fail_at: after_step}").train()
     assert (tmp_path / "points.txt").read_text().split()[-2:] == ["on_exception", "after_train"]
 
@@ -165,7 +258,7 @@ def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
 
 
 def test_contradictions_between_parts_are_named(toy, tmp_path):
-    with pytest.raises(ConfigError, match="stride is 8, but the network's output has stride 4"):
+    with pytest.raises(ConfigError, match="data.train.targets: SpotTargets encodes 'spot' at stride 8, but model.heads.spot gives it at stride 4"):
         trainer_of(toy, tmp_path, "data.train.targets={type: 'toy:SpotTargets', stride: 8}")
     with pytest.raises(ConfigError, match="SpotLoss needs the maps spot, which no head gives; the heads give blob"):
         trainer_of(toy, tmp_path, "model.heads.spot={type: 'toy:SpotHead', name: blob}")
@@ -225,6 +318,8 @@ def run(tmp_path_factory):
 def test_old_epoch_checkpoints_go_by_number(tmp_path):
     for number in (9999, 10000, 5):
         (tmp_path / f"epoch-{number:04d}.ckpt").touch()
+    for name in ("epoch-best", "epoch-", "epoch-²", "epoch-5b"):
+        (tmp_path / f"{name}.ckpt").touch()
     assert [path.stem for path in epoch_checkpoints(tmp_path)] == ["epoch-0005", "epoch-9999", "epoch-10000"]
 
 

@@ -1,6 +1,7 @@
 """A whole small model for the core's tests, named by class path: it finds the one bright 4x4 cell of a 16x16 image."""
 
 import hashlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -41,7 +42,7 @@ class SpotHead(Head):
         super().__init__()
         self.conv = nn.Conv2d(in_features[0].channels, 1, 1, has_bias=True, weight_init="normal")
         self.name = name
-        self.out_maps, self.stride = {name: 1}, in_features[0].stride
+        self.out_maps = {name: FeatureSpec(1, in_features[0].stride)}
 
     def construct(self, features):
         return {self.name: self.conv(features[0])}
@@ -196,3 +197,28 @@ class Digest(Hook):
         parameters = sorted(trainer.network_step.parameters_dict().items())
         whole = b"".join(value.asnumpy().tobytes() for _, value in parameters)
         (trainer.run_dir / f"digest-{distributed.rank()}").write_text(hashlib.sha256(whole).hexdigest())
+
+
+class Everywhere(Hook):
+    """Writes ``everywhere-RANK``: whether it has seen checkpoints, and the rank that saved its state; saves ``own.ckpt`` after every epoch."""
+
+    all_ranks = True
+
+    def __init__(self):
+        self.checkpoints, self.before = False, None
+
+    def on_checkpoint(self, trainer):
+        self.checkpoints = True
+
+    def after_epoch(self, trainer):
+        trainer.save("own.ckpt")
+
+    def after_train(self, trainer):
+        content = {"checkpoints": self.checkpoints, "before": self.before}
+        (trainer.run_dir / f"everywhere-{distributed.rank()}").write_text(json.dumps(content))
+
+    def state_dict(self):
+        return {"rank": distributed.rank()}
+
+    def load_state_dict(self, state):
+        self.before = state["rank"]

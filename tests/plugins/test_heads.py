@@ -34,8 +34,8 @@ def joints(count):
 
 def test_maps_of_classes_and_joints():
     heads = MultiPoseHeads(FEATURES, joints(5), ["person", "dog", "cat"])
-    assert heads.out_maps == dict(hm=3, wh=2, hps=10, reg=2, hm_hp=5, hp_offset=2)
-    assert heads.stride == 4
+    channels = dict(hm=3, wh=2, hps=10, reg=2, hm_hp=5, hp_offset=2)
+    assert heads.out_maps == {name: (count, 4) for name, count in channels.items()}
 
 
 def test_initial_state_is_the_official_one():
@@ -102,7 +102,7 @@ def train(network, count, size=64):
     step = TrainStep(network, {"pose": loss}, Adam(network.trainable_params(), 1e-3), loss.needs_targets)
     image = np.random.default_rng(1).normal(size=(1, 3, size, size)).astype(np.float32)
     before = {p.name: p.asnumpy().copy() for p in network.trainable_params()}
-    arrays = targets(count, size // network.stride)
+    arrays = targets(count, size // network.maps["hm"].stride)
     values = []
     for _ in range(5):
         found, updated = step.run({"image": image, **arrays}, 1e-3)

@@ -26,7 +26,7 @@ VARIANTS = {
 
 WORKER = """
 import json
-from mindpoint.launch import worker
+from mindpoint.launch import process
 from mindpoint.runtime import device
 
 def work():
@@ -35,7 +35,7 @@ def work():
     print(json.dumps(trained("official", accumulate=2)), flush=True)
     return 0
 
-worker.run(work)
+process.run(work)
 """
 
 
@@ -54,7 +54,7 @@ class Maps(Head):
     def __init__(self):
         super().__init__()
         rng = np.random.default_rng(1)
-        self.out_maps, self.stride, self.names = MAPS, 1, tuple(MAPS)
+        self.out_maps, self.names = {name: FeatureSpec(count, 1) for name, count in MAPS.items()}, tuple(MAPS)
         weights = {name: ms.Tensor(rng.normal(size=(channels, 3, 1, 1)).astype(np.float32)) for name, channels in MAPS.items()}
         self.convs = nn.CellList([nn.Conv2d(3, MAPS[name], 1, weight_init=weight) for name, weight in weights.items()])
 

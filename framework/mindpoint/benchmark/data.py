@@ -46,9 +46,9 @@ def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
             rng = np.random.default_rng((samples.seed, epoch, index))
             with clock("read and decode"):
                 sample = samples.dataset[index]
-            for transform in samples.transforms:
-                with clock(type(transform).__name__):
-                    sample = transform(sample, rng)
+            for name in samples.transforms:
+                with clock(type(samples.transforms[name]).__name__):
+                    sample = samples.transform(name, sample, rng, samples.pool(epoch, name))
             with clock("targets"):
                 samples.encoder(sample)
             with clock("normalise"):

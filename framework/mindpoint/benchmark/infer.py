@@ -20,6 +20,7 @@ from mindpoint.data.build import build_dataset
 from mindpoint.storage.images import read_image, write_image
 from mindpoint.inference.mindspore_model import network_detector
 from mindpoint.model.network import build_network
+from mindpoint.native.accelerate import accelerate
 from mindpoint.data.preprocess import inference_view
 from mindpoint.runtime import device
 
@@ -47,6 +48,7 @@ def infer(settings: Settings) -> Report:
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
     device.setup(config.section("runtime").device, config.seed)
     network, test = build_network(config), config.section("test")
+    accelerate(network)
     clock, detector = Clock(cpu=Clock(time.process_time)), network_detector(config, network)
     detector.forward = clock.around("network", detector.forward)
     detector.decoder = _TimedDecoder(detector.decoder, clock)

@@ -14,6 +14,7 @@ from mindpoint.benchmark.counts import Call, calls, network_facts
 from mindpoint.benchmark.report import Report, Row, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.model.network import build_network
+from mindpoint.native.accelerate import accelerate
 from mindpoint.runtime import device
 
 
@@ -34,6 +35,7 @@ def operators(settings: Settings) -> Report:
     config = settings.load()
     device.setup(config.section("runtime").device, config.seed)
     network = build_network(config)
+    accelerate(network)
     batch = settings.batch or 1
     network.set_train(False)
     groups: Dict[str, List[Call]] = {}

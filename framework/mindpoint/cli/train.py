@@ -83,7 +83,7 @@ def _start(args: argparse.Namespace, config, name: str, signals):
 
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
-        trainer.signals = signals
+        trainer.signals, trainer.name = signals, name
         try:
             _train(trainer, config)
         except MindpointError:
@@ -102,12 +102,13 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
     named = Path(args.resume) if args.resume else None
     place = Path(args.out) if args.out else named.parent if named else Path(config.name)
     if not args.out and not named and not place.is_dir():
-        place = latest_folder(name)
+        place = latest_folder(name, config)
     elsewhere = named is not None and not (place.is_dir() and place.samefile(named.parent))
     with for_all_ranks(new_folder(args.out, name) if elsewhere else old_folder(place)) as run_dir:
         path, stored = resume.open_checkpoint(run_dir, named)
         trainer = build_trainer(config, run_dir, resumed=True)
         resume.restore(trainer, stored, path)
+        trainer.name = stored.info.get("name", name) if Path(config.name).is_dir() else name
         if trainer.finished:
             reason = trainer.stop_reason or f"all {trainer.total_steps} steps are done; train.epochs or train.max_steps can be raised"
             print(f"{path}: this run is finished: {reason}")

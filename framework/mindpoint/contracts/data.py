@@ -125,6 +125,32 @@ class Transform(ABC):
         """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
 
 
+class SamplePool(ABC):
+    """The training samples that a transform may draw from.
+
+    Attributes:
+        epoch: 0-based number of the epoch that the sample is for.
+    """
+
+    epoch: int
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of training images."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """Return a random sample after the transforms before this one, a function of ``rng``. Raises DataError as reading an image does."""
+
+
+class PoolTransform(Transform):
+    """A transform that asks for other samples, such as mosaic, or for the epoch."""
+
+    @abstractmethod
+    def __call__(self, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
+        """The changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
+
+
 class InputEncoder(ABC):
     """Makes what a network takes besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
 

@@ -20,6 +20,9 @@ POINTS = (
     "after_train",
 )
 
+WRITER_POINTS = ("on_checkpoint",)
+"""Points at which hooks are called in the first process alone: the one that writes."""
+
 
 class Hook:
     """Called by the trainer at ten points; see :class:`mindpoint.train.trainer.Trainer` for when.
@@ -33,7 +36,8 @@ class Hook:
     Attributes:
         all_ranks: of a training in several processes: call the hook in each of them, with the same losses, statistics and detections, and
             not in the first alone. A hook that calls ``run.evaluate`` must be; one that writes or prints must not, or ask
-            ``run.is_writer``.
+            ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; ``load_state_dict`` gives what that
+            one saved to all.
     """
 
     all_ranks = False
@@ -73,7 +77,7 @@ class Hook:
         """``run.metrics`` holds the statistics, ``run.detections`` what was found by image id."""
 
     def on_checkpoint(self, run: "Run") -> None:
-        """A checkpoint is about to be written."""
+        """A checkpoint is about to be written. Called in the first process alone, which writes it."""
 
     def on_exception(self, run: "Run") -> None:
         """``run.error`` ended the training."""

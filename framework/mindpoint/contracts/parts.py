@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from types import MappingProxyType
+from typing import Dict, Mapping, Optional, Tuple
 
 from mindspore import nn
 
@@ -13,9 +14,21 @@ from mindpoint.contracts.features import FeatureSpec
 
 
 class Backbone(nn.Cell):
-    """``construct(image (B, 3, H, W)) -> tuple of maps``, described by ``out_features`` in the same order, finest first."""
+    """``construct(image (B, 3, H, W), *inputs) -> tuple of maps``, described by ``out_features`` in the same order, finest first.
+
+    Attributes:
+        out_features: the maps of one stack.
+        divisor: heights and widths of the image must be multiples of it; None: the largest stride of ``out_features``.
+        stacks: how often ``out_features`` repeat in the tuple, first stack first, as in an hourglass network. Neck and heads are built for
+            each stack; the losses are averaged over the stacks, and only the last one counts outside of training.
+        inputs: channels of further inputs ``(B, C, H, W)`` by name, in the order in which ``construct`` takes them; training samples
+            carry them in ``Sample.inputs``.
+    """
 
     out_features: Tuple[FeatureSpec, ...]
+    divisor: Optional[int] = None
+    stacks: int = 1
+    inputs: Mapping[str, int] = MappingProxyType({})
 
 
 class Neck(nn.Cell):
@@ -30,12 +43,10 @@ class Head(nn.Cell):
     The constructor names ``in_features``; it may name ``keypoints`` and ``classes``.
 
     Attributes:
-        out_maps: the channels of each map by name. Names of all heads of a network differ.
-        stride: input pixels per pixel of these maps.
+        out_maps: channels and stride of each map by name. Names of all heads of a network differ; strides may.
     """
 
-    out_maps: Dict[str, int]
-    stride: int
+    out_maps: Dict[str, FeatureSpec]
 
 
 class Loss(nn.Cell):

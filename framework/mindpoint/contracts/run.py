@@ -81,7 +81,8 @@ class Run(Protocol):
         that they cover."""
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
-        """Write a checkpoint to ``run_dir / name``; an older file goes to ``run_dir / previous``, if that is given."""
+        """Write a checkpoint to ``run_dir / name``; an older file goes to ``run_dir / previous``, if that is given. Only the first process
+        writes; others may call it, too."""
 
     def defer(self, action: Callable[[], None]) -> None:
         """Do something when all hooks have been called at the running point."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import List, Tuple
+
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError
 
@@ -15,6 +18,7 @@ class FirstImages(Dataset):
 
     def __init__(self, dataset: Dataset, count: int):
         self.dataset, self.count = dataset, min(count, len(dataset))
+        self.fields, self.classes = dataset.fields, dataset.classes
 
     def __len__(self) -> int:
         return self.count
@@ -23,10 +27,31 @@ class FirstImages(Dataset):
         return self.dataset[range(self.count)[index]]
 
     def ground_truth(self) -> dict:
-        """See :class:`Dataset`. Reads the images, since only samples tell which ids are the first."""
-        truth, ids = self.dataset.ground_truth(), {self[index].image_id for index in range(self.count)}
+        truth, ids = self.dataset.ground_truth(), set(self.ids())
         images = [record for record in truth["images"] if record["id"] in ids]
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
+
+    def ids(self) -> List[int]:
+        return self.dataset.ids()[: self.count]
+
+    def objects(self, index: int) -> Objects:
+        return self.dataset.objects(range(self.count)[index])
+
+    def image_size(self, index: int) -> Tuple[int, int]:
+        return self.dataset.image_size(range(self.count)[index])
+
+    def file_name(self, index: int) -> str:
+        return self.dataset.file_name(range(self.count)[index])
+
+    def category_ids(self) -> List[int]:
+        return self.dataset.category_ids()
+
+    def categories(self) -> List[dict]:
+        return self.dataset.categories()
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
 
     def __str__(self) -> str:
         return f"{self.dataset}, the first {self.count} of them"
@@ -47,7 +72,7 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     if encoder is None:
         raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
     most = config.split(split).max_unreadable
-    return TrainingSamples(dataset, list(transforms.values()), encoder, config.input_spec, config.seed, most)
+    return TrainingSamples(dataset, transforms, encoder, config.input_spec, config.seed, most, f"data.{split}")
 
 
 def build_metric(config: Config) -> Metric:

@@ -15,6 +15,7 @@ from mindpoint.runtime import cpu
 
 log = logging.getLogger("mindpoint")
 
+
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
     """The indices of all samples in the order of an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(length) if shuffle else np.arange(length)
@@ -33,7 +34,7 @@ class Loader:
     Attributes:
         batch_size: images a step, over all processes.
         left_out: what was wrong with images that the last batch does without for the first time, by index.
-        unreadable: the same of all batches so far.
+        unreadable: what :meth:`leave_out` was told of all batches so far.
     """
 
     def __init__(
@@ -73,15 +74,20 @@ class Loader:
 
     def _checked(self, batches: Iterator[Tuple[Arrays, List[Unreadable]]]) -> Iterator[Arrays]:
         for batch, told in batches:
-            self.left_out = {}
-            for index, message in itertools.chain(*told):
-                if index not in self.unreadable:
-                    self._leave_out(index, message)
+            self.left_out = {index: message for index, message in itertools.chain(*told) if index not in self.unreadable}
+            if len(self.unreadable) + len(self.left_out) > self.samples.max_unreadable:
+                self.leave_out(self.left_out)
             yield batch
 
-    def _leave_out(self, index: int, message: str) -> None:
-        self.left_out[index] = self.unreadable[index] = message
-        most, count = self.samples.max_unreadable, len(self.unreadable)
-        if count > most:
-            raise too_many(list(self.unreadable.values()), most)
-        log.warning("image left out, the next one stands in for it (%d of at most %d): %s", count, most, message)
+    def leave_out(self, found: Dict[int, str]) -> None:
+        """Count images, of all processes, that the last batch does without for the first time.
+
+        Raises:
+            DataError: they are more than allowed.
+        """
+        most = self.samples.max_unreadable
+        for index, message in found.items():
+            self.unreadable[index] = message
+            if len(self.unreadable) > most:
+                raise too_many(list(self.unreadable.values()), most)
+            log.warning("image left out, the next one replaces it (%d of at most %d): %s", len(self.unreadable), most, message)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import List, Mapping, Tuple
 
 import numpy as np
 
-from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
+from mindpoint.contracts.data import Dataset, PoolTransform, SamplePool, TargetEncoder, Transform
+from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.image import InputSpec, Sample
 from mindpoint.data.preprocess import letterbox
+from mindpoint.data.sample_check import check_inputs, check_sample, check_targets
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
@@ -22,70 +24,107 @@ class TrainingSamples:
     An image that cannot be read is replaced by the next one that can, so that batches stay full.
 
     Args:
+        transforms: by the name of their block.
         max_unreadable: after so many of them in a row the error of the next one is raised.
+        block: place of the parts in the configuration.
 
     Attributes:
         example: the first sample, see :meth:`sample`; all have its names, shapes and types.
+        inputs: the names of the further inputs.
         targets: the names of the targets.
+
+    Raises:
+        PartError: data set, transforms or target encoder break their contracts with the first sample.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        transforms: Sequence[Transform],
+        transforms: Mapping[str, Transform],
         encoder: TargetEncoder,
         input_spec: InputSpec,
         seed: int,
         max_unreadable: int = 0,
+        block: str = "data.train",
     ):
         if not len(dataset):
-            raise DataError("data.train.dataset: it has no image to train on")
-        self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, transforms, encoder, input_spec, seed
-        self.max_unreadable = max_unreadable
+            raise DataError(f"{block}.dataset: it has no image to train on")
+        self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, dict(transforms), encoder, input_spec, seed
+        self.max_unreadable, self.block = max_unreadable, block
+        first, _ = self._read(0)
+        check_sample(f"{block}.dataset", dataset, first)
+        sample, targets, _ = self.prepare(0)
+        check_targets(f"{block}.targets", encoder, targets, ("image", "image_id", *sample.inputs))
+        self.inputs, self.targets = list(sample.inputs), list(targets)
         self.example = self.sample(0)
-        self.targets = list(self.example)[2:]
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def sample(self, position: int) -> Arrays:
-        """``image`` ``(3, H, W)`` float32, ``image_id`` int64, then the targets."""
+        """``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
         sample, targets, _ = self.prepare(position)
         image = self.input_spec.normalize(sample.image, sample.color_matrix)
-        return {"image": image, "image_id": np.asarray(sample.image_id, np.int64), **targets}
+        return {"image": image, "image_id": np.asarray(sample.image_id, np.int64), **sample.inputs, **targets}
 
     def write(self, position: int, arrays: Arrays) -> Unreadable:
         """:meth:`sample` into arrays that are there; tells which images had to be left out for it."""
         sample, targets, unreadable = self.prepare(position)
-        self._same_shape(sample, "image", (3, *sample.image.shape[:2]))
-        for name in self.targets:
-            self._same_shape(sample, name, targets[name].shape)
-            arrays[name][...] = targets[name]
+        self._same(sample, "image", (3, *sample.image.shape[:2]))
+        for names, values in ((self.inputs, sample.inputs), (self.targets, targets)):
+            if list(values) != names:
+                raise ConfigError(f"{self.block}: {sample.name} has {list(values)}, the first image {names}; all must have the same")
+            for name in names:
+                self._same(sample, name, values[name].shape)
+                arrays[name][...] = values[name]
         arrays["image_id"][...] = sample.image_id
         self.input_spec.normalize(sample.image, sample.color_matrix, arrays["image"])
         return unreadable
 
-    def _same_shape(self, sample: Sample, name: str, shape: Tuple[int, ...]) -> None:
+    def _same(self, sample: Sample, name: str, shape: Tuple[int, ...]) -> None:
         usual = self.example[name].shape
         if shape != usual:
-            raise ConfigError(f"data.train: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
+            raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """The transformed sample before normalising, its targets, and which images had to be left out for it."""
         epoch, index = divmod(int(position), len(self.dataset))
-        rng = np.random.default_rng((self.seed, epoch, index))
-        sample, unreadable = self._read(index)
-        for transform in self.transforms:
-            sample = transform(sample, rng)
+        unreadable: Unreadable = []
+        sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has chosen a window
             sample = letterbox(sample, self.input_spec)
-        return sample, self.encoder(sample), unreadable
+        check_inputs(self.block, sample)
+        with part_call(f"{self.block}.targets", self.encoder):
+            targets = self.encoder(sample)
+        return sample, targets, unreadable
+
+    def transformed(self, index: int, rng: np.random.Generator, epoch: int, count: int, unreadable: Unreadable) -> Sample:
+        """Return the image at ``index`` after the first ``count`` transforms; images that were left out are added to ``unreadable``."""
+        sample, left_out = self._read(index)
+        unreadable += left_out
+        for number, name in enumerate(list(self.transforms)[:count]):
+            sample = self.transform(name, sample, rng, _Pool(self, epoch, number, unreadable))
+        return sample
+
+    def transform(self, name: str, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
+        """Return the sample after the transform of this name. Raises PartError if that fails or gives something else."""
+        block, transform = f"{self.block}.transforms.{name}", self.transforms[name]
+        with part_call(block, transform):
+            changed = transform(sample, rng, pool) if isinstance(transform, PoolTransform) else transform(sample, rng)
+        if not isinstance(changed, Sample):
+            raise mistake(block, transform, f"returned {type(changed).__name__}; it must return a Sample")
+        return changed
+
+    def pool(self, epoch: int, name: str) -> SamplePool:
+        """Return what the transform of this name draws from."""
+        return _Pool(self, epoch, list(self.transforms).index(name), [])
 
     def _read(self, index: int) -> Tuple[Sample, Unreadable]:
         unreadable: Unreadable = []
         while True:
             try:
-                return self.dataset[index], unreadable
+                with part_call(f"{self.block}.dataset", self.dataset):
+                    return self.dataset[index], unreadable
             except DataError as error:
                 unreadable.append((index, str(error)))
                 if len(unreadable) > self.max_unreadable:
@@ -93,6 +132,20 @@ class TrainingSamples:
                         raise too_many([message for _, message in unreadable], self.max_unreadable) from error
                     raise
                 index = (index + 1) % len(self.dataset)
+
+
+class _Pool(SamplePool):
+    """What the transform behind ``count`` others draws from."""
+
+    def __init__(self, samples: TrainingSamples, epoch: int, count: int, unreadable: Unreadable):
+        self.samples, self.epoch, self.count, self.unreadable = samples, epoch, count, unreadable
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        index, seed = int(rng.integers(len(self.samples))), int(rng.integers(2**63))
+        return self.samples.transformed(index, np.random.default_rng(seed), self.epoch, self.count, self.unreadable)
 
 
 def too_many(messages: List[str], most: int) -> DataError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import ctypes
 import functools
 import mmap
 import multiprocessing
@@ -18,13 +16,13 @@ import cv2
 import numpy as np
 
 from mindpoint.errors import DataError
+from mindpoint.runtime.parent import die_with
 
 Arrays = Dict[str, np.ndarray]
 Write = Callable[[int, Arrays], object]
 """Writes the sample at a position into arrays, and returns what there is to say about it."""
 
 AHEAD = 2  # batches that are filled while one is in use
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def filled(
@@ -96,10 +94,7 @@ def _become_worker(parent: int, write: Write, slots: Sequence[Arrays]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-    with contextlib.suppress(OSError, AttributeError):  # not Linux
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before it could be said
-        os._exit(1)
+    die_with(parent)
 
 
 def _write_in_process(slot: int, row: int, position: int) -> object:

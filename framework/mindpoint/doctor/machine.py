@@ -12,7 +12,6 @@ from mindpoint.doctor.check import Check
 from mindpoint.runtime import cpu, guard
 
 GIB = 2**30
-SMALL_SHM = GIB // 2  # bytes; worker processes hand whole batches over through it
 SMALL_MEMORY = 2 * GIB  # bytes; one image of 512x512 takes about 1.5
 _TOLD = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 _THREADS = "OMP_NUM_THREADS"
@@ -52,13 +51,9 @@ def _memory() -> Check:
 
 def _shm() -> Check:
     space = _free("/dev/shm")
-    if space is None:
+    if space is None:  # the semaphores of multiprocessing are files there; batches are not
         return Check("shared memory", "no /dev/shm", note="data.train.processes cannot be used; threads, the default, can")
-    small = (
-        f"data.train.processes would die with SIGBUS on {_size(space)}; keep to threads, the default, or give the container more "
-        "(docker run --shm-size=2g)"
-    )
-    return Check("shared memory", f"{_size(space)} free in /dev/shm", note=small if space < SMALL_SHM else None)
+    return Check("shared memory", f"{_size(space)} free in /dev/shm")
 
 
 def _guard() -> Check:

@@ -42,7 +42,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     config, changes = fitting(config, request.decode, request.dynamic_size)
     for change in changes:
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)
-    decoder = build_detector(config, forward_of(network), network.channels, network.divisor).decoder
+    decoder = build_detector(config, forward_of(network), {name: spec.channels for name, spec in network.maps.items()}, network.divisor).decoder
     facts = export_metadata(config, network, decoder.fields, request.decode, request.batch, request.dynamic_size)
     lines = []
     with atomic_write(request.path) as temporary:

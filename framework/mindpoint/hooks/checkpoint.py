@@ -19,11 +19,11 @@ class Checkpoint(Hook):
     Args:
         every: epochs between two writes of ``last.ckpt``.
         every_steps: steps between two writes of it within an epoch; 0: none.
-        best: the statistic to go by, e.g. ``keypoints/AP``; higher is better.
+        best: the statistic to go by; higher is better. Not given: the metric's main one.
         keep: of the checkpoints ``epoch-N.ckpt``, written after epochs, the newest so many stay. 0: write none.
     """
 
-    def __init__(self, every: int = 1, every_steps: int = 0, best: str = "keypoints/AP", keep: int = 0):
+    def __init__(self, every: int = 1, every_steps: int = 0, best: Optional[str] = None, keep: int = 0):
         if every < 1 or every_steps < 0 or keep < 0:
             raise ConfigError("every must be at least 1, every_steps and keep at least 0")
         self.every, self.every_steps, self.best, self.keep = every, every_steps, best, keep
@@ -37,7 +37,10 @@ class Checkpoint(Hook):
         self.best_value = state["best_value"]
 
     def before_train(self, trainer) -> None:
-        trainer.check_statistics("hooks.checkpoint.best", [self.best])
+        if self.best is None:
+            self.best = trainer.main_statistic
+        else:
+            trainer.check_statistics("hooks.checkpoint.best", [self.best])
         if (trainer.run_dir / "last.ckpt").exists():
             self.saved = _progress(trainer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Optional
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.errors import ConfigError
@@ -12,21 +13,24 @@ class EarlyStopping(Hook):
     """Ends the training when a statistic has not risen for several evaluations in a row.
 
     Args:
-        statistic: which; higher is better.
+        statistic: which; higher is better. Not given: the metric's main one.
         patience: evaluations without a better value that are waited for.
         min_delta: what a value must exceed the best one by to count as better.
     """
 
     all_ranks = True  # all must stop at the same step
 
-    def __init__(self, statistic: str = "keypoints/AP", patience: int = 5, min_delta: float = 0.0):
+    def __init__(self, statistic: Optional[str] = None, patience: int = 5, min_delta: float = 0.0):
         if patience < 1 or min_delta < 0:
             raise ConfigError("patience must be at least 1 and min_delta at least 0")
         self.statistic, self.patience, self.min_delta = statistic, patience, min_delta
         self.best, self.waited = -math.inf, 0
 
     def before_train(self, trainer) -> None:
-        trainer.check_statistics("hooks: EarlyStopping.statistic", [self.statistic])
+        if self.statistic is None:
+            self.statistic = trainer.main_statistic
+        else:
+            trainer.check_statistics("hooks: EarlyStopping.statistic", [self.statistic])
 
     def after_eval(self, trainer) -> None:
         value = trainer.metrics[self.statistic]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
+from typing import Dict, Optional, Union
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.inference.evaluation import save_evaluation
@@ -15,19 +15,21 @@ class Evaluation(Hook):
 
     Args:
         every: epochs between two evaluations.
-        until: end the training when each of these statistics is reached, e.g. ``{keypoints/AP: 0.9}``.
+        until: end the training when each of these statistics by name is reached; a number alone is for the metric's main one.
     """
 
     all_ranks = True
 
-    def __init__(self, every: int = 1, until: Optional[Dict[str, float]] = None):
+    def __init__(self, every: int = 1, until: Union[Dict[str, float], float, None] = None):
         if every < 1:
             raise ConfigError("every must be at least 1")
-        self.every, self.until = every, until or {}
+        self.every, self.until = every, {} if until is None else until
 
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
             raise ConfigError("hooks: there is an evaluation hook but no data.val to evaluate on; add it or set the hook to null")
+        if not isinstance(self.until, dict):
+            self.until = {trainer.main_statistic: self.until}
         trainer.check_statistics("hooks.evaluation.until", list(self.until))
 
     def after_epoch(self, trainer) -> None:

@@ -15,6 +15,7 @@ from mindpoint.inference.detector import Detector, Forward, build_detector, in_b
 from mindpoint.inference.detector import Model
 from mindpoint.model.network import Network, build_network
 from mindpoint.model.weights import load_exactly
+from mindpoint.native.accelerate import accelerate
 from mindpoint.errors import WeightsError
 from mindpoint.runtime import device
 
@@ -35,7 +36,7 @@ def forward_of(network: Network) -> Forward:
 def network_detector(config: Config, network: Network) -> Detector:
     """A detector around a MindSpore network."""
     forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # another number would be compiled anew
-    return build_detector(config, forward, network.channels, network.divisor)
+    return build_detector(config, forward, {name: spec.channels for name, spec in network.maps.items()}, network.divisor)
 
 
 def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Model:
@@ -59,5 +60,6 @@ def open_network(place: Path, config_path: Optional[str], overrides: Sequence[st
     device.setup(config.section("runtime").device, config.seed)
     with no_init_parameters():  # the file has them all
         network = build_network(config)
+    accelerate(network)
     load_exactly(network, stored.network_arrays, str(place))
     return config, network

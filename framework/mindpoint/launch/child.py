@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 from pathlib import Path
 from typing import Dict, Iterable, Optional, Sequence
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None)
+from mindpoint.runtime.parent import die_with
 
 
 class Child:
@@ -33,10 +31,8 @@ class Child:
         parent = os.getpid()
 
         def prepare() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            die_with(parent)
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has those that it starts in the background ignore it
-            if os.getppid() != parent:  # it died before the kernel was told
-                os._exit(1)
             if cores is not None:
                 os.sched_setaffinity(0, cores)
 

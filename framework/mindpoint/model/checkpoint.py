@@ -18,6 +18,7 @@ from mindpoint.storage.files import check_readable, atomic_write, sync
 from mindpoint.errors import OutputError, WeightsError
 
 AVERAGE = "average"  # prefix of the names of averaged weights
+NETWORK = ("backbone", "neck", "heads", "stacks")  # first words of the names of a network's parameters
 _KEY = "mindpoint"
 
 
@@ -27,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         arrays: parameters by name: of the network, and of the optimizer if it was written in training.
-        info: JSON values: ``config`` (resolved YAML text), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see
+        info: JSON values: ``config`` (resolved YAML text), ``name`` (of the configuration), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see
             :mod:`mindpoint.train.resume`); empty in a file that was not written here.
     """
 
@@ -39,7 +40,7 @@ class Checkpoint:
         """Those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
         averages = {name[len(AVERAGE) + 1 :]: value for name, value in self.arrays.items() if name.startswith(f"{AVERAGE}.")}
         named = {**self.arrays, **averages}
-        return {name: value for name, value in named.items() if name.split(".")[0] in ("backbone", "neck", "heads")}
+        return {name: value for name, value in named.items() if name.split(".")[0] in NETWORK}
 
 
 def save(

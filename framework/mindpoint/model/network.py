@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from mindspore import nn
 
 from mindpoint.config import Config
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.guard import declared, mistake
 from mindpoint.contracts.parts import Backbone, Head, Neck
 from mindpoint.errors import ConfigError
-from mindpoint.native.accelerate import accelerate
 
 
-class Network(nn.Cell):
-    """``construct(image (B, 3, H, W)) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
+class _Stack(nn.Cell):
+    """Has ``neck`` and ``heads``."""
 
-    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``. Cells of MindSpore for which there is a compiled kernel use it.
-
-    Attributes:
-        maps: the names of the maps, in their order.
-        channels: of each map by name.
-        stride: input pixels per pixel of every map.
-        divisor: the largest stride inside; heights and widths of the input must be multiples of it.
-    """
-
-    def __init__(self, backbone: Backbone, neck: Optional[Neck], heads: Dict[str, Head]):
-        super().__init__()
-        self.backbone = backbone
-        self.neck = neck
-        self.heads = cell_dict("model.heads", heads)
-        strides = {head.stride for head in heads.values()}
-        if len(strides) != 1:
-            raise ConfigError(f"model.heads: all heads of a network must have one stride, these have {sorted(strides)}")
-        refuse_repeated("model.heads: more than one head gives a map", [name for head in heads.values() for name in head.out_maps])
-        self.channels = {name: count for head in heads.values() for name, count in head.out_maps.items()}
-        self.maps = tuple(self.channels)
-        self.stride = strides.pop()
-        self.divisor = max(spec.stride for spec in backbone.out_features)
-        accelerate(self)
-
-    def construct(self, image):
-        features = self.backbone(image)
+    def head_maps(self, features):
+        """Return the raw maps of all heads as a tuple, from a tuple of the backbone's maps."""
         if self.neck is not None:
             features = self.neck(features)
         outputs = ()
@@ -49,6 +26,63 @@ class Network(nn.Cell):
             for name in head.out_maps:
                 outputs = outputs + (maps[name],)
         return outputs
+
+
+class EarlierStack(_Stack):
+    """Neck and heads of a stack before the last: ``construct(tuple of maps) -> tuple of raw maps``."""
+
+    def __init__(self, neck: Optional[Neck], heads: Dict[str, Head]):
+        super().__init__()
+        self.neck = neck
+        self.heads = cell_dict("model.heads", heads)
+
+    def construct(self, features):
+        return self.head_maps(features)
+
+
+class Network(_Stack):
+    """``construct(image (B, 3, H, W), *inputs) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
+
+    Of a backbone with several stacks, the maps of all stacks in training, those of the last stack last; otherwise those of the last alone.
+    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``; of earlier stacks, ``stacks.<i>.neck.*`` and
+    ``stacks.<i>.heads.<name>.*``.
+
+    Args:
+        earlier: neck and heads of all stacks but the last.
+
+    Attributes:
+        maps: channels and stride of each map by name, in their order.
+        inputs: channels of further inputs by name, in their order.
+        divisor: heights and widths of the input must be multiples of it.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        neck: Optional[Neck],
+        heads: Dict[str, Head],
+        earlier: Sequence[Tuple[Optional[Neck], Dict[str, Head]]] = (),
+    ):
+        super().__init__()
+        if len(earlier) != backbone.stacks - 1:
+            raise ValueError(f"{backbone.stacks} stacks need as many necks and heads, not {len(earlier) + 1}")
+        self.backbone = backbone
+        self.neck = neck
+        self.heads = cell_dict("model.heads", heads)
+        self.stacks = nn.CellList([EarlierStack(*cells) for cells in earlier])
+        refuse_repeated("model.heads: more than one head gives a map", [name for head in heads.values() for name in head.out_maps])
+        self.maps = {name: spec for head in heads.values() for name, spec in head.out_maps.items()}
+        self.inputs = dict(backbone.inputs)
+        self.divisor = backbone.divisor or max(spec.stride for spec in backbone.out_features)
+        self.feature_count = len(backbone.out_features)
+
+    def construct(self, image, *inputs):
+        features = self.backbone(image, *inputs)
+        outputs = ()
+        if self.training and self.backbone.stacks > 1:
+            for index, stack in enumerate(self.stacks):
+                outputs = outputs + stack(features[index * self.feature_count : (index + 1) * self.feature_count])
+        return outputs + self.head_maps(features[-self.feature_count :])
 
 
 def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
@@ -74,16 +108,31 @@ def build_network(config: Config) -> Network:
     """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised.
 
     Raises:
-        ConfigError: the input's size does not divide by the network's largest stride.
+        ConfigError: the input's size is not a multiple of the network's divisor.
     """
     backbone = config.build("model.backbone")
-    neck = config.build("model.neck", in_features=backbone.out_features)
-    features = backbone.out_features if neck is None else neck.out_features
-    heads = config.build_all("model.heads", in_features=features)
-    network = Network(backbone, neck, heads)
+    _require_features("model.backbone", backbone)
+    last, *earlier = [_build_stack(config, backbone) for _ in range(backbone.stacks)]
+    network = Network(backbone, *last, earlier)
     size = config.input_spec.size
     if any(side % network.divisor for side in size):
-        raise ConfigError(
-            f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the network's largest stride"
-        )
+        raise ConfigError(f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the backbone's divisor")
     return network
+
+
+def _build_stack(config: Config, backbone: Backbone) -> Tuple[Optional[Neck], Dict[str, Head]]:
+    neck = config.build("model.neck", in_features=backbone.out_features)
+    if neck is not None:
+        _require_features("model.neck", neck)
+    heads = config.build_all("model.heads", in_features=(neck or backbone).out_features)
+    for name, head in heads.items():
+        maps = declared(f"model.heads.{name}", head, "out_maps", "the channels and stride of each map by name, FeatureSpecs")
+        if not isinstance(maps, Mapping) or not all(isinstance(spec, FeatureSpec) for spec in maps.values()):
+            raise mistake(f"model.heads.{name}", head, f"sets out_maps to {maps!r}; it must be FeatureSpecs by the names of the maps")
+    return neck, heads
+
+
+def _require_features(block: str, part: nn.Cell) -> None:
+    features = declared(block, part, "out_features", "the channels and stride of each map, FeatureSpecs, finest first")
+    if not isinstance(features, (list, tuple)) or not features or not all(isinstance(spec, FeatureSpec) for spec in features):
+        raise mistake(block, part, f"sets out_features to {features!r}; it must be a tuple of FeatureSpecs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import List, Mapping, Tuple
 
@@ -93,7 +94,7 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
     """
     report = load_arrays(network, arrays)
     anew = report.missing + [name for name, _, _ in report.differs]
-    body = [name for name in anew if not name.startswith("heads.")]
+    body = [name for name in anew if not re.match(r"(stacks\.\d+\.)?heads\.", name)]
     if not report.matched:
         raise WeightsError(f"train.weights: {what}: none of its names fits this network: {report}")
     if match == "exact" and anew or match == "heads" and body:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import hashlib
 import os
 import platform
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Iterator, List
 
 from mindpoint.errors import MindpointError
+from mindpoint.runtime import cpu
+from mindpoint.storage.lock import waited_for
 
 FLAGS = (
     "-O3",
@@ -95,7 +96,7 @@ def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
     library = folder / f"{source.stem}-{_key(compiler, source)}.so"
     if not _intact(library):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(library.with_suffix(".lock")):
+        with waited_for(library.with_suffix(".lock")):
             if not _intact(library):  # another process may have made it meanwhile
                 _compile(compiler, source, library)
     try:
@@ -109,19 +110,11 @@ def _key(compiler: List[str], source: Path) -> str:
     headers = dict.fromkeys(header for folder in (source.parent, HEADERS) for header in sorted(folder.glob("*.h")))
     parts = [file.read_bytes() for file in [source, *headers]]
     parts += [word.encode() for word in [*FLAGS, *compiler]]
-    parts += [_run(compiler + ["--version"]).encode(), platform.machine().encode(), _cpu_features().encode()]
+    parts += [_run(compiler + ["--version"]).encode(), platform.machine().encode(), " ".join(sorted(cpu.features())).encode()]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:20]
-
-
-def _cpu_features() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def _intact(library: Path) -> bool:
@@ -130,14 +123,6 @@ def _intact(library: Path) -> bool:
     except FileNotFoundError:
         return False
     return content[-_DIGEST_BYTES:] == hashlib.sha256(content[:-_DIGEST_BYTES]).digest()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        with contextlib.suppress(OSError):  # some network file systems have no locks: then two processes may both compile
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _compile(compiler: List[str], source: Path, library: Path) -> None:

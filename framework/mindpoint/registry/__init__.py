@@ -8,6 +8,7 @@ signature_of(registry("backbones").find("MyBackbone"))
 from mindpoint.registry.annotation import Annotation, LISTS
 from mindpoint.registry.entries import Entry
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
+from mindpoint.registry.installed import distribution_of
 from mindpoint.registry.kinds import KINDS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.registries import Description, Registry, any_class, nearest, registry
 from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_of
@@ -29,6 +30,7 @@ __all__ = [
     "UnknownPlugin",
     "WrongKind",
     "any_class",
+    "distribution_of",
     "kind_called",
     "kinds",
     "nearest",

@@ -31,3 +31,15 @@ def points() -> Tuple[Point, ...]:
                 identities[point.dist] = (point.dist.name, point.dist.version)
             found.append(Point(point.group, point.name, point.value, *identities[point.dist]))
     return tuple(found)
+
+
+def distribution_of(module: str) -> str:
+    """Return name and version of the installed distribution that a module belongs to; empty if that cannot be told."""
+    import importlib_metadata
+
+    package = module.partition(".")[0]
+    for point in points():
+        if point.value.partition(":")[0].partition(".")[0] == package:
+            return f"{point.distribution} {point.version}"
+    names = importlib_metadata.packages_distributions().get(package, ())
+    return f"{names[0]} {importlib_metadata.version(names[0])}" if names else ""

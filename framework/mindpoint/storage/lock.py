@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""One process at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from mindpoint.errors import OutputError
 
 NAME = ".lock"
 log = logging.getLogger("mindpoint")
+
+
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Hold a lock file, made if need be, as soon as no other process does. On a file system without locks nobody waits."""
+    with open(path, "w") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from typing import Dict
 from mindspore import nn
 
 from mindpoint.config import Config
+from mindpoint.contracts.data import TargetEncoder
+from mindpoint.contracts.guard import declared
 from mindpoint.contracts.hook import Hook, POINTS, acts_at
 from mindpoint.contracts.parts import Loss
 from mindpoint.model import checkpoint
@@ -20,11 +22,11 @@ from mindpoint.data.samples import TrainingSamples
 from mindpoint.model.network import Network, build_network, refuse_repeated
 from mindpoint.model.precision import loss_scale, cast_to
 from mindpoint.train.step import TrainStep
+from mindpoint.train.trial import try_parts
 from mindpoint.train.trainer import Trainer
 from mindpoint.model.weights import load_initial
 from mindpoint.errors import ConfigError
-from mindpoint.launch import heartbeat
-from mindpoint.launch.heartbeat_hook import Heartbeat
+from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
 from mindpoint.runtime import distributed
 
@@ -35,8 +37,11 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     """Everything a training needs; initial weights are loaded if ``train.weights`` names them, unless it is to be ``resumed``."""
     config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
+    accelerate(network)
     samples = build_samples(config)
+    _check_inputs(network, samples)
     losses = build_losses(config, network, samples)
+    try_parts(network, losses, samples)
     split = config.split("train")
     loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
@@ -48,8 +53,6 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     cast_to(network, settings.precision)
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
-    if heartbeat.watched():
-        hooks = {"heartbeat": Heartbeat(), **hooks}
     has_val = config.has("data.val")
     trainer = Trainer(
         config,
@@ -91,11 +94,8 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
     Raises:
         ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.
     """
-    if set(samples.encoder.strides.values()) != {network.stride}:
-        raise ConfigError(
-            f"data.train.targets.stride is {min(samples.encoder.strides.values())}, but the network's output has stride {network.stride}; set it so"
-        )
-    losses = config.build_all("model.losses", maps=network.maps, targets=samples.targets)
+    _check_strides(network, samples.encoder)
+    losses = config.build_all("model.losses", maps=tuple(network.maps), targets=samples.targets)
     if not losses:
         raise ConfigError(f"{config.name}: model.losses is empty; there is nothing to train with")
     for name, loss in losses.items():
@@ -111,6 +111,29 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
                 )
     refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
     return losses
+
+
+def _check_strides(network: Network, encoder: TargetEncoder) -> None:
+    """Raise ConfigError if the targets of a map are encoded at another stride than its head gives it at."""
+    meaning = "input pixels per pixel of each map that targets are made for, by the map's name"
+    strides = declared("data.train.targets", encoder, "strides", meaning)
+    for block, head in network.heads.items():
+        for name, spec in head.out_maps.items():
+            stride = strides.get(name, spec.stride)
+            if stride != spec.stride:
+                raise ConfigError(
+                    f"data.train.targets: {type(encoder).__name__} encodes '{name}' at stride {stride}, but model.heads.{block} gives it at "
+                    f"stride {spec.stride}; make them equal"
+                )
+
+
+def _check_inputs(network: Network, samples: TrainingSamples) -> None:
+    """Raise ConfigError unless the samples carry the further inputs that the backbone declares."""
+    given = {name: samples.example[name].shape[0] for name in samples.inputs}
+    for name, channels in network.inputs.items():
+        if given.get(name) != channels:
+            has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
+            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it; {has}")
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 GOAL = 0.9
 STEPS = 600
 _EVALUATE_EVERY = 30  # steps
-_DEFAULT_STATISTIC = "keypoints/AP"
 
 
 def overrides(config: Config, images: int) -> List[str]:
     """Changes to a configuration that make it learn its first ``images`` training images by heart.
 
     The images are shown whole, without augmentation, and evaluated on as they are trained with. The training ends when the statistic that
-    the configuration's best checkpoint goes by (``keypoints/AP`` by default) has reached 0.9, or after 600 steps. Parts and
+    the configuration's best checkpoint goes by (by default the metric's main one) has reached 0.9, or after 600 steps. Parts and
     optimizer stay.
 
     Raises:
@@ -38,7 +37,7 @@ def overrides(config: Config, images: int) -> List[str]:
         "log": "{type: 'mindpoint.hooks.json_lines:JsonLines'}",
         "pictures": "{type: 'mindpoint.hooks.pictures:Pictures'}",
         "curves": "{type: 'mindpoint.hooks.curves:Curves'}",
-        "evaluation": f"{{type: 'mindpoint.hooks.evaluation:Evaluation', every: {every}, until: {{{_statistic(config)}: {GOAL}}}}}",
+        "evaluation": f"{{type: 'mindpoint.hooks.evaluation:Evaluation', every: {every}, until: {_goal(config)}}}",
     }
     return [
         f"data.train.max_images={images}",
@@ -57,10 +56,11 @@ def overrides(config: Config, images: int) -> List[str]:
     ]
 
 
-def _statistic(config: Config) -> str:
-    """What the hook that keeps the best checkpoint goes by."""
+def _goal(config: Config) -> str:
+    """The goal for what the hook that keeps the best checkpoint goes by; for the metric's main statistic if it names none."""
     blocks = config.data.get("hooks", {}).values()
-    return next((block["best"] for block in blocks if isinstance(block.get("best"), str)), _DEFAULT_STATISTIC)
+    named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)
+    return str(GOAL) if named is None else f"{{{named}: {GOAL}}}"
 
 
 def verdict(trainer: "Trainer") -> Tuple[bool, str]:
@@ -79,6 +79,6 @@ def verdict(trainer: "Trainer") -> Tuple[bool, str]:
     return False, (
         f"overfit: failed. {name} is {value:.3f} on {images} images after {trainer.step} steps; {goal:g} was wanted. If the loss in "
         f"{trainer.run_dir}/curves.png still falls, give it more steps: --set train.epochs={2 * trainer.epochs}. If not, look at "
-        f"{trainer.run_dir}/pictures: truth above, prediction below. Wrong truth: the annotations or the order of keypoints.names; people too "
-        "small: input.size; nothing found: the learning rate."
+        f"{trainer.run_dir}/pictures: truth above, prediction below. Wrong truth: the annotations; objects too small: input.size; nothing "
+        "found: the learning rate."
     )

@@ -62,7 +62,7 @@ def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None
     _place(trainer, state)
     trainer.metrics = dict(stored.info["metrics"])
     trainer.stop_reason = None if changed else state["stop_reason"]
-    trainer.skipped_steps, trainer.skipped_in_a_row = state["skipped_steps"], state["skipped_in_a_row"]
+    trainer.skipped.total, trainer.skipped.in_a_row = state["skipped_steps"], state["skipped_in_a_row"]
     trainer.loader.unreadable = {int(index): message for index, message in state["unreadable"].items()}
     for name, hook in trainer.hooks.items():
         if name in state["hooks"]:

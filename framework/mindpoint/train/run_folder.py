@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import ContextManager, Iterator, List, Optional
 
 from mindpoint.storage.files import make_folder, numbered_folder
-from mindpoint.errors import OutputError, WeightsError
+from mindpoint.config import Config, load_config
+from mindpoint.config.differences import differences
+from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.model import checkpoint
 from mindpoint.runtime import distributed
 from mindpoint.storage.lock import locked
 
@@ -64,19 +67,37 @@ def old_folder(path: Path) -> Iterator[Path]:
         yield path
 
 
-def latest_folder(name: str) -> Path:
-    """The run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint.
+def latest_folder(name: str, config: Config) -> Path:
+    """The run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
 
     Raises:
         WeightsError: there is none with a checkpoint.
     """
     folders = [path for path in Path(RUNS).glob(f"{name}*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
     checkpoints = [file for folder in folders for file in folder.glob("*.ckpt")]
-    if not checkpoints:
-        raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
-    return max(checkpoints, key=lambda file: file.stat().st_mtime).parent
+    by_age = sorted(checkpoints, key=lambda file: file.stat().st_mtime, reverse=True)
+    for folder in dict.fromkeys(file.parent for file in by_age):
+        if _belongs(folder, [file for file in by_age if file.parent == folder], name, config):
+            return folder
+    raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
+
+
+def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -> bool:
+    """Tell whether a run is one of the configuration ``name``: ``exp-2`` may be the second run of ``exp`` or the first of ``exp-2``."""
+    for path in checkpoints:
+        with contextlib.suppress(WeightsError):  # damaged: the one before it tells
+            stored = checkpoint.load(path).info.get("name")
+            if stored is not None:
+                return stored == name
+            break
+    if folder.name == name:
+        return True
+    with contextlib.suppress(MindpointError):  # written before checkpoints held the name
+        return not list(differences(load_config(str(folder)), config))
+    return False
 
 
 def epoch_checkpoints(folder: Path) -> List[Path]:
-    """The files ``epoch-N.ckpt`` in a run folder, by N."""
-    return sorted(folder.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.partition("-")[2]))
+    """The files ``epoch-N.ckpt`` in a run folder, by N; others are left alone."""
+    numbers = {path: re.fullmatch(r"epoch-([0-9]+)", path.stem) for path in folder.glob("epoch-*.ckpt")}
+    return sorted((path for path, number in numbers.items() if number), key=lambda path: int(numbers[path][1]))

@@ -11,6 +11,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.amp import DynamicLossScaler, StaticLossScaler
 
 from mindpoint.contracts.parts import Loss
+from mindpoint.errors import ConfigError
 from mindpoint.model.checkpoint import AVERAGE
 from mindpoint.model.network import Network, cell_dict
 from mindpoint.native.finite import AllFinite
@@ -22,6 +23,7 @@ _copy = ops.MultitypeFuncGraph("copy")
 _add = ops.MultitypeFuncGraph("add")
 _scale = ops.MultitypeFuncGraph("scale")
 _clear = ops.MultitypeFuncGraph("clear")
+_plus = ops.MultitypeFuncGraph("plus")
 _average = ops.MultitypeFuncGraph("average")
 
 
@@ -43,6 +45,11 @@ def _scale_one(factor, value):
 @_clear.register("Tensor")
 def _clear_one(target):
     return ops.assign(target, ops.zeros_like(target))
+
+
+@_plus.register("Tensor", "Tensor")
+def _plus_one(first, second):
+    return first + second
 
 
 @_average.register("Tensor", "Tensor", "Tensor")
@@ -105,7 +112,8 @@ class TrainStep(nn.Cell):
         loss_scale: Union[float, str, None] = None,
     ):
         super().__init__(auto_prefix=False)
-        self.target_names = tuple(target_names)
+        self.target_names, self.input_names, self.map_names = tuple(target_names), tuple(network.inputs), tuple(network.maps)
+        self.stacks, self.stack_weight = network.backbone.stacks, Tensor(1 / network.backbone.stacks, ms.float32)
         self.terms = tuple(term for loss in losses.values() for term in loss.terms)
         self.network = network
         self.losses = cell_dict("model.losses", losses)
@@ -143,14 +151,28 @@ class TrainStep(nn.Cell):
             self.scaler = StaticLossScaler(float(loss_scale))
 
     def forward(self, image, *values):
-        """``values``: the targets, and if there are several parts, what the losses divide by in all of them."""
-        targets = _named(self.target_names, values)
-        outputs = _named(self.network.maps, self.network(image))
-        for name in self.network.maps:  # losses are float32, whatever the network computes in
-            outputs[name] = outputs[name].astype(ms.float32)
+        """``values``: further inputs, the targets, and if there are several parts, what the losses divide by in all of them."""
+        targets = values[len(self.input_names) :]
+        maps = self.network(image, *values[: len(self.input_names)])
         numbers = ()
         if self.normalizers is not None:
-            numbers = self.normalizers(*values) if self.num_shards == 1 else values[len(self.target_names)]
+            numbers = self.normalizers(*targets) if self.num_shards == 1 else targets[len(self.target_names)]
+        named = _named(self.target_names, targets)
+        count = len(self.map_names)
+        sums = self.evaluate_losses(maps[:count], named, numbers)
+        for stack in range(1, self.stacks):
+            found = self.evaluate_losses(maps[stack * count : (stack + 1) * count], named, numbers)
+            sums = self.map(_plus, sums, found)
+        if self.stacks > 1:
+            sums = self.map(ops.partial(_scale, self.stack_weight), sums)
+        scaled = sums[0] if self.scaler is None else self.scaler.scale(sums[0])
+        return scaled, sums
+
+    def evaluate_losses(self, maps, targets, numbers):
+        """``(total, *terms)`` of the maps of one stack."""
+        outputs = _named(self.map_names, maps)
+        for name in self.map_names:  # losses are float32, whatever the network computes in
+            outputs[name] = outputs[name].astype(ms.float32)
         total = 0.0
         terms = ()
         start = 0
@@ -164,16 +186,15 @@ class TrainStep(nn.Cell):
             total = total + value
             for name in loss.terms:
                 terms = terms + (parts[name],)
-        scaled = total if self.scaler is None else self.scaler.scale(total)
-        return scaled, (total,) + terms
+        return (total,) + terms
 
     # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.
-    def construct(self, image, learning_rate, last, *targets):
+    def construct(self, image, learning_rate, last, *values):
         """One part of a batch; ``last`` (bool) tells that the update follows.
 
         Returns ``(total, *terms)`` and ``finite``: false if nothing was updated because a gradient was not finite.
         """
-        (_, values), gradients = self.value_and_grad(image, *targets)
+        (_, values), gradients = self.value_and_grad(image, *values)
         if self.accumulate == 1:
             return values, self.update(gradients, learning_rate)
         self.map(_add, self.accumulators, gradients)
@@ -216,15 +237,16 @@ class TrainStep(nn.Cell):
         Returns:
             ``loss`` (weighted total) and every term, means over the parts of the batch and all processes; and whether the update was done.
         """
-        inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.target_names)]
+        inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.input_names, *self.target_names)]
         parts = [tuple(map(Tensor, part)) for part in zip(*inputs)]
         numbers = ()
         if self.normalizers is not None and self.num_shards > 1:
-            numbers = (Tensor(distributed.sum_of(np.sum([self.normalizers(*targets).asnumpy() for _, *targets in parts], axis=0))),)
+            counted = [self.normalizers(*part[1 + len(self.input_names) :]).asnumpy() for part in parts]
+            numbers = (Tensor(distributed.sum_of(np.sum(counted, axis=0))),)
         rate = Tensor(np.float32(learning_rate))
         rows = []
-        for number, (image, *targets) in enumerate(parts):
-            values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *targets, *numbers)
+        for number, (image, *rest) in enumerate(parts):
+            values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *rest, *numbers)
             rows.append([float(value.asnumpy()) for value in values])
         return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
 
@@ -265,8 +287,14 @@ def _moving_statistics(network: Network) -> List[Parameter]:
 
 
 def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
-    """The optimizer's learning rates, each once, and their ratios to the greatest."""
+    """The optimizer's learning rates, each once, and their ratios to the greatest.
+
+    Raises:
+        ConfigError: the greatest is not positive.
+    """
     rates = optimizer.learning_rate
     different = list({id(rate): rate for rate in (rates if optimizer.is_group_lr else [rates])}.values())
     values = [float(rate.asnumpy()) for rate in different]
+    if max(values) <= 0:
+        raise ConfigError(f"optimizer.lr: the learning rate is {max(values):g}; it must be positive")
     return ParameterTuple(different), tuple(value / max(values) for value in values)

@@ -67,11 +67,11 @@ class MultiPoseHeads(Head):
         joints = len(keypoints)
         wanted = {"reg": reg, "hm_hp": hm_hp, "hp_offset": hp_offset}
         channels = {"hm": len(classes), "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}
-        self.out_maps = {name: count for name, count in channels.items() if wanted.get(name, True)}
+        finest = in_features[0]
+        self.out_maps = {name: FeatureSpec(count, finest.stride) for name, count in channels.items() if wanted.get(name, True)}
         self.names = tuple(self.out_maps)
-        self.stride = in_features[0].stride
-        for name, count in self.out_maps.items():
-            setattr(self, name, _branch(name, in_features[0].channels, head_conv, count))
+        for name, spec in self.out_maps.items():
+            setattr(self, name, _branch(name, finest.channels, head_conv, spec.channels))
 
     def construct(self, maps):
         outputs = {}

@@ -1,0 +1,56 @@
+"""What data sets, transforms and target encoders give, held against their contracts."""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.data import Dataset, TargetEncoder
+from mindpoint.contracts.guard import mistake
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+from mindpoint.errors import ConfigError
+
+_TARGET_TYPES = ("float32", "int32")
+
+
+def check_sample(block: str, dataset: Dataset, sample: object) -> None:
+    """Raise PartError unless a data set's sample is what the contract says."""
+    if not isinstance(sample, Sample):
+        raise mistake(block, dataset, f"gives {type(sample).__name__} at an index; it must give a Sample")
+    image = sample.image
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype.name not in ("uint8", "float32"):
+        raise mistake(block, dataset, f"gives an image of {_form(image)} for {sample.name}; it must be (H, W, 3) uint8 or float32")
+    if not isinstance(sample.objects, Objects):
+        raise mistake(block, dataset, f"gives {_form(sample.objects)} as the objects of {sample.name}; it must give Objects, of length 0 if there are none")
+    given, declared = [field.name for field in sample.objects.fields], [field.name for field in dataset.fields]
+    if given != declared:
+        raise mistake(block, dataset, f"declares the fields {_listed(declared)}, the objects of {sample.name} have {_listed(given)}")
+
+
+def check_inputs(block: str, sample: Sample) -> None:
+    """Raise ConfigError unless further inputs are of the raster's size."""
+    for name, values in sample.inputs.items():
+        if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.ndim != 3 or values.shape[1:] != sample.image.shape[:2]:
+            height, width = sample.image.shape[:2]
+            raise ConfigError(f"{block}: input '{name}' of {sample.name} is {_form(values)}; it must be (C, {height}, {width}) float32")
+
+
+def check_targets(block: str, encoder: TargetEncoder, targets: object, taken: Sequence[str]) -> None:
+    """Raise PartError unless targets are named arrays of the types that a network trains with; ``taken``: names of other columns."""
+    if not isinstance(targets, Mapping) or not targets:
+        raise mistake(block, encoder, f"returned {_form(targets)}; it must return arrays by name")
+    for name, values in targets.items():
+        if name in taken:
+            raise mistake(block, encoder, f"gives a target '{name}', which is the name of an input; choose another one")
+        if not isinstance(values, np.ndarray) or values.dtype.name not in _TARGET_TYPES:
+            raise mistake(block, encoder, f"gives '{name}' as {_form(values)}; targets are float32 or int32 arrays")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "(none)"
+
+
+def _form(value: object) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -1,0 +1,34 @@
+"""What all processes of a training must have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Optional, Tuple
+
+from mindpoint.config import Config
+from mindpoint.runtime import distributed
+from mindpoint.train.step import TrainStep
+
+
+def check_same_start(config: Config, images: int, step: TrainStep) -> None:
+    """Make sure that all processes do the same from the same beginning, or they would train different networks.
+
+    Raises:
+        TrainingError: configuration, number of images, weights or state of the optimizer differ.
+    """
+    parameters = step.parameters_dict()
+    digest = hashlib.sha256()
+    for name in sorted(parameters):
+        digest.update(name.encode() + parameters[name].asnumpy().tobytes())
+    distributed.check_same("configuration", config.to_yaml())
+    distributed.check_same("number of training images", images)
+    distributed.check_same("initial weights and state of the optimizer", digest.hexdigest())
+
+
+def agree_on_end(stop_reason: Optional[str], signal: Optional[int]) -> Tuple[Optional[str], Optional[int]]:
+    """Return the first reason to stop and the first signal that any process has, in rank order, in one exchange."""
+    found = distributed.collect([] if stop_reason is None and signal is None else [(stop_reason, signal)])
+    return (
+        next((reason for reason, _ in found if reason is not None), None),
+        next((received for _, received in found if received is not None), None),
+    )
