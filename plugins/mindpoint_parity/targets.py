@@ -29,7 +29,7 @@ def replay(case: dict, dataset: CocoKeypoints, keypoints: Keypoints) -> Dict[str
         view = window_view(width, (width / 2, height / 2), extent)
     else:
         view = window_view(width, change["c"], extent * change["s_factor"], change["rot"], change["flip"])
-    sample = apply_view(sample, view, INPUT, keypoints)
+    sample = apply_view(sample, view, INPUT)
     arrays = MultiPoseTargets(keypoints, dataset.classes, INPUT, dense=True)(sample)
     pixels = INPUT.normalize(sample.image)
     arrays["input_mean_std"] = np.array([pixels.mean(dtype=np.float64), pixels.std(dtype=np.float64)])

@@ -65,10 +65,10 @@ def sample_of(boxes, keypoints, view=WHOLE, labels=None, crowd=None):
     keypoints = np.array(keypoints, np.float32)
     objects = Objects(
         boxes=np.array(boxes, np.float32).reshape(count, 4),
-        keypoints=keypoints,
         labels=np.array(labels or [0] * count, np.int64),
-        areas=np.ones(count, np.float32),
         crowd=np.array(crowd or [False] * count, bool),
+        fields=[Keypoints([f"joint {number}" for number in range(keypoints.shape[1])]).annotated()],
+        values={"keypoints": keypoints},
     )
     return Sample(image_id=1, name="x", image=np.zeros((*SPEC.size, 3), np.uint8), objects=objects, view=view)
 
