@@ -20,11 +20,12 @@ WHOLE = View(crop_center=(48, 32), crop_size=96)  # one image pixel is one input
 TWO = Keypoints(names=["left_eye", "right_eye"])
 
 
-def test_official_numbers(golden, coco_mini):
-    rows = parity.check(golden, coco_mini)
+def test_official_numbers(reference):
+    rows = parity.check(reference)
     assert len({row.case.split("/")[0] for row in rows}) >= 22
     assert {row.case.split("/")[1] for row in rows} == ARRAYS | {"dense_hps", "dense_hps_mask", "input_mean_std"}
-    assert [row for row in rows if not row.passed] == []
+    limits = {"input_mean_std": 1e-4}
+    assert [row for row in rows if not row.error <= limits.get(row.case.split("/")[1], 1e-5)] == []
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def _convert_back(args: argparse.Namespace) -> int:
 
 
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
+    from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
-    from mindpoint_parity.command import as_table
     from mindpoint_centernet.weights.convert import read_official
     from mindpoint_centernet.weights.verify import verify
 
