@@ -15,7 +15,8 @@ from mindpoint.model.network import build_network
 from mindpoint.errors import WeightsError
 from mindpoint_parity.decode import columns
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.official import load_official
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.translate import load_official
 from mindpoint_parity.reference import Reference
 
 
@@ -31,7 +32,7 @@ def check(reference: Reference) -> List[Comparison]:
             config = load_config("dla34_dcn_coco", overrides(meta))
             if network is None:
                 network = build_network(config)
-                report = load_official(network, state)
+                report = load_official(network, state, DLARules())
                 if not report.complete:
                     raise WeightsError(f"the seeded weights do not fit the shipped configuration: {report}")
             image = read_image(coco / "val2017" / meta["file_name"])

@@ -16,7 +16,8 @@ from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.official import load_official
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.translate import load_official
 from mindpoint_parity.reference import Reference
 
 INPUT = (1, 3, 256, 256)
@@ -34,7 +35,7 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
     neck = DLAUp(backbone.out_features)
     heads = MultiPoseHeads(neck.out_features, keypoints, classes, head_conv=len(state["hm.0.bias"]))
     network = Network(backbone, neck, {"pose": heads})
-    report = load_official(network, state)
+    report = load_official(network, state, DLARules())
     if not report.complete or report.unexpected:
         raise WeightsError(f"these weights are not those of the official dla_34 for multi-person pose: {report}")
     return network

@@ -12,7 +12,7 @@ from mindspore import nn, ops
 from mindpoint.optim.optimizers import Adam
 from mindpoint.train.step import TrainStep
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
-from mindpoint_centernet.weights.official import to_official
+from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_parity.network import official_network
 from mindpoint_parity.seeded import golden_state
 
@@ -64,11 +64,11 @@ class Replay:
 
     def gradient_norms(self) -> Dict[str, float]:
         """Return the norm of each gradient of the last step, by official name."""
-        return {to_official(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
+        return {DLARules().official_name(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
 
     def weights(self) -> Dict[str, np.ndarray]:
         """Return all weights as they are now, by official name."""
-        return {to_official(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
+        return {DLARules().official_name(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
 
 
 def start_state(golden: Path) -> Dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ from mindpoint.export.write import export
 from mindpoint_parity.decode import columns
 from mindpoint_parity.end_to_end import missed, overrides
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.official import load_official
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.translate import load_official
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def official(golden, tmp_path_factory):
     path = tmp_path_factory.mktemp("official") / "dla34.ckpt"
     config = load_config("dla34_dcn_coco", ["input.size=[256, 256]"])
     network = build_network(config)
-    assert load_official(network, golden_state(golden)).complete
+    assert load_official(network, golden_state(golden), DLARules()).complete
     checkpoint.save(path, network, {"config": config.to_yaml()})
     return path
 

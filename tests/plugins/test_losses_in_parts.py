@@ -26,7 +26,7 @@ VARIANTS = {
 
 WORKER = """
 import json
-from mindpoint.launch import worker
+from mindpoint import worker
 from mindpoint.runtime import device
 
 def work():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Optional
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from mindpoint.errors import MindpointError
 from mindpoint.export.verify import synthetic_images
 from mindpoint.inference.detector import Model
 from mindpoint.storage.images import read_image
+from mindpoint_centernet.weights.translate import Found
 
 SIZE = 128  # pixels a side; every stride of the networks divides it
 TOLERANCE = 1e-4
@@ -25,19 +26,17 @@ def require_torch() -> None:
         raise MindpointError("--verify compares with PyTorch, which is not installed; pip install 'mindpoint[torch]'")
 
 
-def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) -> List[Comparison]:
+def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparison]:
     """Compare each map for each input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
 
     Args:
         model: ours.
-        state: the official weights.
+        official: the official weights.
         image: an image file; None: a drawn one.
     """
-    from mindpoint_centernet.weights.reference import run_reference  # imports PyTorch
-
     rows = []
     for name, array in _inputs(model.config.input_spec, image).items():
-        expected = run_reference(state, array)
+        expected = official.rules.reference_outputs(official.state, array)
         for head, values in model.detector.forward(array).items():
             scale = max(1.0, float(np.abs(expected[head]).max()))
             rows.append(Comparison(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
