@@ -59,7 +59,8 @@ def _read(path: Path, needed: Tolerances) -> Tolerances:
     wanted = [(area, quantity) for area, values in needed.items() for quantity in values]
     problems = [f"{area}: {quantity} is missing" for area, quantity in wanted if (area, quantity) not in given]
     problems += [f"{area}: {quantity} is unknown" for area, quantity in given if (area, quantity) not in wanted]
-    problems += [f"{area}: {quantity} is {value!r}, not a positive number" for (area, quantity), value in given.items() if not _positive(value)]
+    wrong = {key: value for key, value in given.items() if not _positive(value)}
+    problems += [f"{area}: {quantity} is {value!r}, not a positive number" for (area, quantity), value in wrong.items()]
     if problems:
         raise DataError(f"{path}: wrong tolerances: {'; '.join(problems)}")
     return content

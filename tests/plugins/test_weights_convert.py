@@ -20,6 +20,7 @@ from mindpoint_parity.seeded import golden_state, seeded_state
 from mindpoint_centernet.layers import conv
 from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.command import main
+from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
 from mindpoint_centernet.weights.translate import recognize, recognize_ours
@@ -40,7 +41,8 @@ def official(base, changes):
 
 def official_shapes(network):
     """Arrays of the right names and shapes, without numbers."""
-    return recognize_ours({name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()}, "x").state
+    arrays = {name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()}
+    return recognize_ours(arrays, "x").state
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,25 @@ def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
 
     mixed = {name: value[:, ::-1] if name.endswith("proj_1.conv.conv_offset_mask.weight") else value for name, value in slim.items()}
     assert not all(row.passed for row in verify(open_model(out), recognize(mixed, "x"), None))
+
+
+def test_verification_judges_what_the_official_network_gives(tmp_path, file, slim, monkeypatch, capsys):
+    """Without PyTorch: maps that are ours pass, one that is a thousandth off does not."""
+    from mindpoint_centernet.weights import verify
+
+    out = str(tmp_path / "x.ckpt")
+    convert.convert(file(slim), out)
+    model = open_model(out)
+    for factor, failing in ((1.0, set()), (1.001, {"wh"})):
+
+        def official(rules, state, images):
+            assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
+            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.forward(images).items()}
+
+        monkeypatch.setattr(DLARules, "reference_outputs", official)
+        rows = verify.verify(model, recognize(slim, "x"), None)
+        assert {row.area for row in rows} == {"random input", "real input"} and len(rows) == 12
+        assert {row.case for row in rows if not row.passed} == failing
 
 
 def test_other_joints_and_fewer_heads(tmp_path, file, slim):

@@ -96,7 +96,8 @@ class LittleNetRules(WeightRules):
         if "features.0.weight" not in shapes:
             return None
         width = shapes["features.0.weight"][0]
-        return RecognizedWeights("LittleNet", f"LittleNet, {width} wide", {"model": {"backbone": {"type": "LittleNet", "width": width}}}, False)
+        config = {"model": {"backbone": {"type": "LittleNet", "width": width}}}
+        return RecognizedWeights("LittleNet", f"LittleNet, {width} wide", config, False)
 
     def official_name(self, ours):
         return torch_name(ours).replace("backbone.", "features.")
@@ -109,7 +110,8 @@ def test_rules_of_another_distribution(state):
         recognize(mine, "x")
     with known.registered("LittleNet", LittleNetRules):
         rules, found, arrays = recognize(mine, "x")
-        assert (type(rules), str(found), list(arrays)) == (LittleNetRules, "LittleNet, 8 wide", ["features.0.weight", "features.1.num_batches_tracked"])
+        assert (type(rules), str(found)) == (LittleNetRules, "LittleNet, 8 wide")
+        assert list(arrays) == ["features.0.weight", "features.1.num_batches_tracked"]
         assert type(recognize(state, "x").rules) is DLARules
         assert rules.feeds_nothing("features.1.num_batches_tracked", arrays) and not rules.feeds_nothing("features.0.weight", arrays)
         ours = recognize_ours({"backbone.0.weight": np.zeros((8, 3, 3, 3)), "backbone.1.moving_mean": np.zeros(8)}, "y")
