@@ -37,6 +37,14 @@ def coco_mini() -> Path:
 
 
 @pytest.fixture(scope="session")
+def reference(golden, coco_mini):
+    """Both, as the comparison with the official implementation takes them, with the shipped tolerances."""
+    from mindpoint_parity.reference import Reference, load_tolerances
+
+    return Reference(golden, coco_mini, load_tolerances(golden))
+
+
+@pytest.fixture(scope="session")
 def media() -> Path:
     """A short video."""
     return _folder("media")

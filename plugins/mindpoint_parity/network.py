@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import List, Mapping
 
 import mindspore as ms
 import numpy as np
 
+from mindpoint.contracts.comparison import Comparison
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
 from mindpoint.native.accelerate import accelerate
@@ -16,16 +16,16 @@ from mindpoint.runtime import device
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.dla_up import DLAUp
-from mindpoint_parity.comparison import Comparison
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.official import load_official
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.translate import load_official
+from mindpoint_parity.reference import Reference
 
-TOLERANCE = 1e-3
 INPUT = (1, 3, 256, 256)
 
 
 def official_network(state: Mapping[str, np.ndarray]) -> Network:
-    """The official ``dla_34`` for multi-person pose with these weights (arrays by official name).
+    """Return the official ``dla_34`` for multi-person pose with these weights (arrays by official name).
 
     Raises:
         WeightsError: they are not those of such a network.
@@ -37,18 +37,19 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
     heads = MultiPoseHeads(neck.out_features, keypoints, classes, head_conv=len(state["hm.0.bias"]))
     network = Network(backbone, neck, {"pose": heads})
     accelerate(network)
-    report = load_official(network, state)
+    report = load_official(network, state, DLARules())
     if not report.complete or report.unexpected:
         raise WeightsError(f"these weights are not those of the official dla_34 for multi-person pose: {report}")
     return network
 
 
-def check(golden: Path) -> List[Comparison]:
-    """One row a map: the largest absolute difference."""
+def check(reference: Reference) -> List[Comparison]:
+    """Compare each map of ``network.npz``: the largest absolute difference."""
     device.setup("auto", seed=0)
-    expected = dict(np.load(golden / "network.npz"))
+    expected = dict(np.load(reference.golden / "network.npz"))
     generator = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist()))
     image = generator.standard_normal(INPUT).astype(np.float32)
-    network = official_network(golden_state(golden))
+    network = official_network(golden_state(reference.golden))
     outputs = dict(zip(network.maps, network.set_train(False)(ms.Tensor(image))))
-    return [Comparison("network", name, float(np.abs(outputs[name].asnumpy() - value).max()), TOLERANCE) for name, value in expected.items()]
+    errors = {name: float(np.abs(outputs[name].asnumpy() - value).max()) for name, value in expected.items()}
+    return [Comparison("network", name, error, reference.tolerances["network"]["maps"]) for name, error in errors.items()]

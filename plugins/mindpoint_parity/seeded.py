@@ -12,7 +12,7 @@ import numpy as np
 
 
 def seeded_state(specs: Iterable[Tuple[str, Sequence[int]]]) -> Dict[str, np.ndarray]:
-    """Arrays by official name, from names and shapes; the first rule that fits a name counts."""
+    """Return arrays by official name, from names and shapes; the first rule that fits a name counts."""
     return {name: _seeded(name, tuple(shape)) for name, shape in specs}
 
 
@@ -41,5 +41,5 @@ def _seeded(name: str, shape: Tuple[int, ...]) -> np.ndarray:
 
 
 def golden_state(golden: Path) -> Dict[str, np.ndarray]:
-    """The seeded state of the network that a golden folder's ``official_state_dict.json`` lists."""
+    """Return the seeded state of the network that a golden folder's ``official_state_dict.json`` lists."""
     return seeded_state(json.loads((golden / "official_state_dict.json").read_text())["params"])

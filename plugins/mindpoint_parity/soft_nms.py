@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import List
 
 import numpy as np
 
+from mindpoint.contracts.comparison import Comparison
 from mindpoint_centernet.decoders.soft_nms import soft_nms
-from mindpoint_parity.comparison import Comparison
-
-TOLERANCE = 1e-4
+from mindpoint_parity.reference import Reference
 
 
-def check(golden: Path) -> List[Comparison]:
-    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz`` in the folder ``golden``: sigma 0.5, threshold 0.001."""
-    with np.load(Path(golden) / "decode.npz") as file:
+def check(reference: Reference) -> List[Comparison]:
+    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz``: sigma 0.5, threshold 0.001."""
+    with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("softnms")}
     return [
-        Comparison("soft-NMS", name[: -len("/in")], _error(table, arrays[name[: -len("in")] + "out"]), TOLERANCE)
+        Comparison("soft-NMS", name[: -len("/in")], _error(table, arrays[name[: -len("in")] + "out"]), reference.tolerances["soft_nms"]["rows"])
         for name, table in sorted(arrays.items())
         if name.endswith("/in")
     ]

@@ -26,7 +26,7 @@ def run(code, *arguments, **environment):
         "from mindpoint.config import load_config",
         "import mindpoint.storage.files",
         "import mindpoint_centernet",
-        "from mindpoint_centernet.targets.gaussian import gaussian",
+        "from mindpoint_centernet.heatmaps import gaussian",
         "from mindpoint.cli.main import main",
     ],
 )

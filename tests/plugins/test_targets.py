@@ -11,7 +11,7 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_parity import targets as parity
-from mindpoint_centernet.targets.gaussian import gaussian, gaussian_radius, stamp
+from mindpoint_centernet.heatmaps import gaussian, gaussian_radius, peaks, stamp
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 
 ARRAYS = {"hm", "wh", "reg", "ind", "reg_mask", "hps", "hps_mask", "hm_hp", "hp_offset", "hp_ind", "hp_mask"}
@@ -20,11 +20,12 @@ WHOLE = View(crop_center=(48, 32), crop_size=96)  # one image pixel is one input
 TWO = Keypoints(names=["left_eye", "right_eye"])
 
 
-def test_official_numbers(golden, coco_mini):
-    rows = parity.check(golden, coco_mini)
+def test_official_numbers(reference):
+    rows = parity.check(reference)
     assert len({row.case.split("/")[0] for row in rows}) >= 22
     assert {row.case.split("/")[1] for row in rows} == ARRAYS | {"dense_hps", "dense_hps_mask", "input_mean_std"}
-    assert [row for row in rows if not row.passed] == []
+    limits = {"input_mean_std": 1e-4}
+    assert [row for row in rows if not row.error <= limits.get(row.case.split("/")[1], 1e-5)] == []
 
 
 @pytest.mark.parametrize(
@@ -65,10 +66,10 @@ def sample_of(boxes, keypoints, view=WHOLE, labels=None, crowd=None):
     keypoints = np.array(keypoints, np.float32)
     objects = Objects(
         boxes=np.array(boxes, np.float32).reshape(count, 4),
-        keypoints=keypoints,
         labels=np.array(labels or [0] * count, np.int64),
-        areas=np.ones(count, np.float32),
         crowd=np.array(crowd or [False] * count, bool),
+        fields=[Keypoints([f"joint {number}" for number in range(keypoints.shape[1])]).annotated()],
+        values={"keypoints": keypoints},
     )
     return Sample(image_id=1, name="x", image=np.zeros((*SPEC.size, 3), np.uint8), objects=objects, view=view)
 
@@ -223,7 +224,8 @@ def test_numpy_parts_import_no_mindspore():
     import subprocess
     import sys
 
-    code = "import sys, mindpoint_parity.targets, mindpoint_coco.transforms.color; sys.exit('mindspore' in sys.modules)"
+    modules = "mindpoint_parity.targets, mindpoint_centernet.targets.pictures, mindpoint_centernet.heatmaps, mindpoint_coco.transforms.color"
+    code = f"import sys, {modules}; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -252,3 +254,51 @@ def test_ideal_maps_say_nothing_where_the_truth_does_not():
     one = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1]))
     np.testing.assert_allclose(one["wh"][:, 3, 20], [10.5, 13.5])  # of the only object that is no crowd, wherever one looks
     assert np.isnan(one["hps"]).all() and (one["hm"] == 1).sum() == 1
+
+
+def near(picture, place, color, radius=4, tolerance=60):
+    """Whether a pixel of about that colour lies around the place."""
+    x, y = map(int, place)
+    part = picture[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].astype(int)
+    return (np.abs(part - color).max(axis=2) < tolerance).any()
+
+
+def test_pictures_show_the_targets():
+    """A picture of 480 rows has 7.5 pixels for each of the 64 rows of the input; everything is drawn from the targets."""
+    sample = sample_of([[10, 6, 50, 46], [60, 30, 90, 60]], [[[14, 10, 2], [40, 40, 0]], [[66, 34, 2], [80, 54, 1]]], labels=[0, 1])
+    encode = MultiPoseTargets(TWO, ["person", "ape"], SPEC, max_objects=3)
+    pictures = encode.pictures(sample, encode(sample))
+    assert list(pictures) == ["boxes and joints to regress", "centre heatmap", "joint heatmaps and offsets"]
+    assert {(picture.shape, picture.dtype) for picture in pictures.values()} == {((480, 720, 3), np.dtype(np.uint8))}
+    boxes, centers, joints = pictures.values()
+    assert near(boxes, (14 * 7.5, 10 * 7.5), TWO.colors[0]) and near(boxes, (80 * 7.5, 54 * 7.5), TWO.colors[1])
+    assert not near(boxes, (40 * 7.5, 40 * 7.5), TWO.colors[1]), "not labelled"
+    sides = [boxes[26 * 60 // 8, x] for x in (75, 375)]  # left and right of the first box, half way down
+    assert all(side.any() for side in sides) and (sides[0] == sides[1]).all()
+    assert near(centers, (32 * 7.5, 28 * 7.5), (80, 220, 80)) and not near(centers, (85 * 7.5, 8 * 7.5), (80, 220, 80))
+    assert near(joints, (14 * 7.5, 10 * 7.5), (255, 255, 255)) and not near(joints, (40 * 7.5, 40 * 7.5), (255, 255, 255))
+    moved = {**encode(sample), "hp_offset": np.full((6, 2), 2.5, np.float32)}
+    assert near(encode.pictures(sample, moved)["joint heatmaps and offsets"], ((12 + 10) * 7.5, (8 + 10) * 7.5), (255, 255, 255))
+
+
+def test_pictures_in_detail_and_of_ignored_areas():
+    sample = sample_of([[10, 6, 50, 46], [60, 30, 90, 60]], [[[14, 10, 2], [40, 40, 1]], [[0, 0, 0]] * 2])
+    encode = MultiPoseTargets(TWO, ["person"], SPEC, unlabelled="ignore")
+    pictures = encode.pictures(sample, encode(sample), details=True)
+    assert list(pictures)[3:] == ["ignored: grey", "left_eye", "right_eye"]
+    assert near(pictures["ignored: grey"], (75 * 7.5, 45 * 7.5), (160, 160, 160)) and not pictures["ignored: grey"][60:300, 60:300].any()
+    assert pictures["left_eye"].shape == (160, 240, 3)
+    assert near(pictures["left_eye"], (14 * 2.5, 10 * 2.5), (0, 255, 255)) and not near(pictures["left_eye"], (100, 100), (0, 255, 255))
+    nobody = sample_of([], np.zeros((0, 2, 3)))
+    assert len(encode.pictures(nobody, encode(nobody), details=True)) == 6
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_peaks_of_heatmaps(count):
+    """Neighbours of a peak and what is not above the threshold are left out; of equal scores the lower channel comes first."""
+    heat = np.zeros((2, 5, 4), np.float32)
+    heat[0, 0, 3] = heat[1, 0, 0] = 0.5
+    heat[1, 3, 2], heat[1, 2, 1], heat[0, 4, 0] = 0.75, 0.7, 0.25
+    found = peaks(heat, count, above=0.25)
+    rows = [(0.75, 1, 3, 2), (0.5, 0, 0, 3), (0.5, 1, 0, 0)]
+    assert list(zip(found.scores.tolist(), *(axis.tolist() for axis in found[1:]))) == rows[:count]

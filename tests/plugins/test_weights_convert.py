@@ -4,21 +4,26 @@ import json
 
 import numpy as np
 import pytest
+from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
+from mindpoint.contracts.parts import Head
 from mindpoint.model import checkpoint
 from mindpoint.inference.open import open_model
 from mindpoint.model.network import build_network
 from mindpoint.model.weights import load_arrays
 from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.registry import registry
 from mindpoint.runtime import device
 from mindpoint_parity.seeded import golden_state, seeded_state
+from mindpoint_centernet.layers import conv
 from mindpoint_centernet.weights import convert
-from mindpoint_centernet.weights.architecture import recognize
 from mindpoint_centernet.weights.command import main
-from mindpoint_centernet.weights.official import official_state
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
+from mindpoint_centernet.weights.translate import recognize, recognize_ours
 
 SLIM = {
     "input": {"size": [64, 64]},
@@ -29,14 +34,15 @@ SLIM = {
 def official(base, changes):
     """A seeded state of the network of a shipped configuration with changes."""
     device.setup("auto", 0)
-    text = json.dumps({"_base_": str(convert.shipped_folder() / base), **changes})
+    text = json.dumps({"_base_": str(shipped_folder() / base), **changes})
     with no_init_parameters():
         return seeded_state((name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test"))).items())
 
 
 def official_shapes(network):
     """Arrays of the right names and shapes, without numbers."""
-    return official_state({name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()})
+    arrays = {name: np.broadcast_to(np.float32(0), value.shape) for name, value in network.parameters_dict().items()}
+    return recognize_ours(arrays, "x").state
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +69,10 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     """The seeded file in each format -> checkpoint -> network of the configuration that it carries: the golden maps, and back again."""
     state = golden_state(golden)
     save(pytest.importorskip("torch"), tmp_path / "x.pth", state, kind == "zip")
-    found, count = convert.convert(str(tmp_path / "x.pth"), str(tmp_path / "x.ckpt"))
-    heads = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
-    assert (found.name, found.head_conv, found.heads, count) == ("dla_34", 256, heads, 345)
+    found, count, whole = convert.convert(str(tmp_path / "x.pth"), str(tmp_path / "x.ckpt"))
+    heads = "hm 1, wh 2, hps 34, hm_hp 17, hp_offset 2, reg 2"
+    assert (str(found), count, whole) == (f"dla_34, head_conv 256, heads {heads}", 345, True)
+    assert found.usage == "multi_pose --arch dla_34 --head_conv 256 --load_model {file}"
     arrays = checkpoint.load(tmp_path / "x.ckpt").arrays
     np.testing.assert_array_equal(arrays["backbone.level5.root.bn.moving_mean"], state["base.level5.root.bn.running_mean"])
     if kind != "legacy":
@@ -89,12 +96,13 @@ def test_resdcn_is_recognised_by_names_and_shapes(depth):
     with no_init_parameters():
         network = build_network(load_config("resnet18_dcn_coco", [f"model.backbone.depth={depth}"]))
     state = official_shapes(network)
-    found = recognize(state, "x")
-    assert (found.name, found.head_conv) == (f"resdcn_{depth}", 64)
-    assert found.neck == {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]}
-    assert Config.from_text(convert.configuration(found), "x").data["model"]["backbone"] == {"type": "ResNet", "depth": depth}
+    found = recognize(state, "x").weights
+    model = found.config["model"]
+    assert (found.name, model["heads"]["pose"]["head_conv"]) == (f"resdcn_{depth}", 64)
+    assert model["neck"] == {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]}
+    assert Config.from_text(json.dumps(found.config), "x").data["model"]["backbone"] == {"type": "ResNet", "depth": depth}
     bare = {name: value for name, value in state.items() if name.startswith(("conv1", "bn1", "layer"))}
-    assert str(recognize({**bare, "fc.weight": np.zeros(1)}, "x")) == f"ResNet-{depth} without heads"
+    assert str(recognize({**bare, "fc.weight": np.zeros(1)}, "x").weights) == f"ResNet-{depth} without heads"
 
 
 @pytest.mark.parametrize("neck", ["deformable", "plain"])
@@ -119,7 +127,26 @@ def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
     from mindpoint_centernet.weights.verify import verify
 
     mixed = {name: value[:, ::-1] if name.endswith("proj_1.conv.conv_offset_mask.weight") else value for name, value in slim.items()}
-    assert not all(row.passed for row in verify(open_model(out), mixed, None))
+    assert not all(row.passed for row in verify(open_model(out), recognize(mixed, "x"), None))
+
+
+def test_verification_judges_what_the_official_network_gives(tmp_path, file, slim, monkeypatch, capsys):
+    """Without PyTorch: maps that are ours pass, one that is a thousandth off does not."""
+    from mindpoint_centernet.weights import verify
+
+    out = str(tmp_path / "x.ckpt")
+    convert.convert(file(slim), out)
+    model = open_model(out)
+    for factor, failing in ((1.0, set()), (1.001, {"wh"})):
+
+        def official(rules, state, images):
+            assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
+            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.forward(images).items()}
+
+        monkeypatch.setattr(DLARules, "reference_outputs", official)
+        rows = verify.verify(model, recognize(slim, "x"), None)
+        assert {row.area for row in rows} == {"random input", "real input"} and len(rows) == 12
+        assert {row.case for row in rows if not row.passed} == failing
 
 
 def test_other_joints_and_fewer_heads(tmp_path, file, slim):
@@ -145,7 +172,7 @@ def test_weights_to_start_from(tmp_path, file, slim, kind):
         state["fc.weight"] = np.zeros((1000, 16, 1, 1), np.float32)
     out = str(tmp_path / "x.ckpt")
     assert main(["convert", file(state), out]) == 0
-    text = json.dumps({"_base_": str(convert.shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
+    text = json.dumps({"_base_": str(shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
     network = build_network(Config.from_text(text, "test"))
     report = load_arrays(network, checkpoint.load(out).network_arrays)
     owners = {name.split(".")[0] for name in report.matched}
@@ -156,8 +183,44 @@ def test_weights_to_start_from(tmp_path, file, slim, kind):
         assert owners == {"backbone", "neck", "heads"} and "heads.pose.wh.2.weight" in report.matched
     else:
         assert owners == {"backbone"} and not report.differs
-    with pytest.raises(WeightsError, match="initial weights for a training .* no joints in them to predict"):
+    with pytest.raises(WeightsError, match="initial weights for a training .* a part of a network, which predicts nothing"):
         open_model(out)
+
+
+class BoxHeads(Head):
+    """The heads of the official ``ctdet``: the maps of each class's centres, of sizes and of offsets."""
+
+    def __init__(self, in_features, classes):
+        super().__init__()
+        channels, self.stride = in_features[0]
+        self.out_maps = {"hm": len(classes), "wh": 2, "reg": 2}
+        for name, count in self.out_maps.items():
+            setattr(self, name, nn.SequentialCell([conv(channels, 8, 3, bias=True), nn.ReLU(), conv(8, count, 1, bias=True)]))
+
+    def construct(self, maps):
+        return {"hm": self.hm(maps[0]), "wh": self.wh(maps[0]), "reg": self.reg(maps[0])}
+
+
+def test_weights_of_another_task_are_whole_with_its_configuration(tmp_path, file, slim, capsys):
+    """They match it completely, so the checkpoint carries it; with one class more they do not, and are initial weights."""
+    state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hps", "hm_hp", "hp_offset")}
+    state["hm.2.weight"], state["hm.2.bias"] = np.ones((3, 8, 1, 1), np.float32), np.zeros(3, np.float32)
+    source = file(state)
+    for classes in (["circle", "square", "star"], ["circle", "square", "star", "cross"]):
+        name, out = tmp_path / f"{len(classes)}.yaml", str(tmp_path / f"{len(classes)}.ckpt")
+        model = {"_replace_": True, **SLIM["model"], "neck": {"type": "DLAUp"}, "heads": {"boxes": {"type": "BoxHeads"}}}
+        model["backbone"] = {"type": "DLA34", **SLIM["model"]["backbone"]}
+        base = str(shipped_folder() / "dla34_dcn_coco.yaml")
+        changes = {"_base_": base, "classes": classes, **SLIM, "model": model}
+        name.write_text(json.dumps(changes))
+        with registry("heads").registered("BoxHeads", BoxHeads):
+            assert main(["convert", source, out, "--config", str(name)]) == 0
+        said, stored = capsys.readouterr().out, checkpoint.load(out)
+        if len(classes) == 3:
+            assert "for mindpoint predict" in said and "BoxHeads" in stored.info["config"] and "purpose" not in stored.info
+            np.testing.assert_array_equal(stored.arrays["heads.boxes.hm.2.weight"], state["hm.2.weight"])
+        else:
+            assert "initial weights, for --set train.weights" in said and "purpose" in stored.info and "config" not in stored.info
 
 
 def test_what_cannot_be_converted(tmp_path, file, slim):
@@ -169,7 +232,7 @@ def test_what_cannot_be_converted(tmp_path, file, slim):
 
     refused({"pre.0.conv.weight": np.zeros(3, np.float32)}, "unknown architecture .*pre.0.conv.weight.* known are")
     refused({name: value for name, value in slim.items() if "ida_up.node_2" not in name}, "not the weights of a whole dla_34.*missing")
-    refused({**slim, "dep.0.weight": np.zeros(3, np.float32)}, "dep: no head")
+    refused({**slim, "dep.0.weight": np.zeros(3, np.float32)}, "dep: not a head")
     refused({**slim, "hm.7.weight": np.zeros(3, np.float32)}, "1 unexpected")
     refused({name.replace("conv.conv_offset", "offset"): value for name, value in slim.items()}, "neck is not the official")
     refused({name: value for name, value in slim.items() if name.startswith("base.level5")}, "nothing of base.level0")
@@ -188,10 +251,10 @@ def test_nothing_is_overwritten(tmp_path, file, slim):
 
 
 def test_a_network_that_the_official_code_does_not_have(tmp_path):
-    base = convert.shipped_folder() / "dla34_coco_modelzoo.yaml"
+    base = shipped_folder() / "dla34_coco_modelzoo.yaml"
     config = Config.from_text(json.dumps({"_base_": str(base), **SLIM}), "test")
     checkpoint.save(tmp_path / "x.ckpt", build_network(config), {"config": config.to_yaml()})
-    with pytest.raises(MindpointError, match="not the official|no head"):
+    with pytest.raises(MindpointError, match="not the official|not a head"):
         convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "x.pth"))
     assert not (tmp_path / "x.pth").exists()
 

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from mindpoint.contracts.weights import RecognizedWeights, WeightRules, torch_name
+from mindpoint.registry import registry
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.model.network import Network
 from mindpoint.errors import WeightsError
@@ -13,7 +15,9 @@ from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_parity.network import official_network
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.official import from_official, load_official, to_official
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.resnet import ResNetRules
+from mindpoint_centernet.weights.translate import load_official, our_arrays, recognize, recognize_ours
 
 
 @pytest.fixture(scope="module")
@@ -31,49 +35,91 @@ def test_seeded_state_is_the_described_one(golden, state):
         np.testing.assert_allclose(state[name].ravel()[: len(first)], first, rtol=1e-6, err_msg=name)
 
 
+DLA, RESNET = DLARules(), ResNetRules()
+
+
 @pytest.mark.parametrize(
-    "ours, official",
+    "rules, ours, official",
     [
-        ("backbone.base_layer.1.gamma", "base.base_layer.1.weight"),
-        ("backbone.level3.tree1.root.bn.moving_variance", "base.level3.tree1.root.bn.running_var"),
-        ("neck.dla_up.ida_2.node_3.conv.conv_offset_mask.bias", "dla_up.ida_2.node_3.conv.conv_offset_mask.bias"),
-        ("neck.ida_up.proj_1.actf.0.beta", "ida_up.proj_1.actf.0.bias"),
-        ("heads.pose.hm_hp.2.weight", "hm_hp.2.weight"),
-        ("heads.anything.hm.bias", "hm.bias"),
-        ("backbone.layer3.0.downsample.1.moving_mean", "layer3.0.downsample.1.running_mean"),
-        ("backbone.bn1.beta", "bn1.bias"),
-        ("neck.deconv_layers.0.conv_offset_mask.weight", "deconv_layers.0.conv_offset_mask.weight"),
+        (DLA, "backbone.base_layer.1.gamma", "base.base_layer.1.weight"),
+        (DLA, "backbone.level3.tree1.root.bn.moving_variance", "base.level3.tree1.root.bn.running_var"),
+        (DLA, "neck.dla_up.ida_2.node_3.conv.conv_offset_mask.bias", "dla_up.ida_2.node_3.conv.conv_offset_mask.bias"),
+        (DLA, "neck.ida_up.proj_1.actf.0.beta", "ida_up.proj_1.actf.0.bias"),
+        (DLA, "heads.pose.hm_hp.2.weight", "hm_hp.2.weight"),
+        (RESNET, "heads.anything.hm.bias", "hm.bias"),
+        (RESNET, "backbone.layer3.0.downsample.1.moving_mean", "layer3.0.downsample.1.running_mean"),
+        (RESNET, "backbone.bn1.beta", "bn1.bias"),
+        (RESNET, "neck.deconv_layers.0.conv_offset_mask.weight", "deconv_layers.0.conv_offset_mask.weight"),
     ],
 )
-def test_rules(ours, official):
-    assert to_official(ours) == official
+def test_rules(rules, ours, official):
+    assert rules.official_name(ours) == official
 
 
 def test_every_official_tensor_has_its_place(state, network):
     """All but the counters and the two projections that feed nothing, each once."""
-    names = {to_official(name) for name in network.parameters_dict()}
+    names = {DLA.official_name(name) for name in network.parameters_dict()}
     left = {name for name in set(state) - names if not name.endswith("num_batches_tracked")}
     assert names <= set(state)
     assert {name.split(".project.")[0] for name in left} == {"base.level3", "base.level4"}
+    assert left == {name for name in state if DLA.feeds_nothing(name, state) and not name.endswith("num_batches_tracked")}
 
 
-def test_round_trip(network):
-    names = list(network.parameters_dict())
-    there = [f"module.{to_official(name)}" for name in names]
-    assert list(from_official(there, network).values()) == names
+def test_round_trip(state, network):
+    """From a file of several devices to our names, each array once; and all that the official network has from ours."""
+    rules, found, official = recognize({f"module.{name}": value for name, value in state.items()}, "x")
+    assert (type(rules), found.whole) == (DLARules, True) and official.keys() == state.keys()
+    ours = our_arrays(network, official, rules)
+    assert ours.keys() == network.parameters_dict().keys()
+    back = recognize_ours(ours, "y")
+    assert type(back.rules) is DLARules and str(back.weights) == str(found)
+    assert {name: value.shape for name, value in back.state.items()} == {name: value.shape for name, value in state.items()}
 
 
 def test_report_tells_what_did_not_fit(state, network):
-    changed = {f"module.{name}": value for name, value in state.items() if name != "wh.2.bias"}
-    changed["module.hm.2.bias"] = np.zeros(80, np.float32)
-    changed["module.base.fc.weight"] = changed["module.nonsense"] = np.zeros(1, np.float32)
-    report = load_official(network, changed)
+    changed = {name: value for name, value in state.items() if name != "wh.2.bias"}
+    changed["hm.2.bias"] = np.zeros(80, np.float32)
+    changed["base.fc.weight"] = changed["nonsense"] = np.zeros(1, np.float32)
+    report = load_official(network, changed, DLA)
     assert report.missing == ["heads.pose.wh.2.bias"]
     assert report.unexpected == ["nonsense"]
     assert report.differs == [("heads.pose.hm.2.bias", (1,), (80,))]
     assert len(report.matched) == len(network.parameters_dict()) - 2
     gamma = network.parameters_dict()["backbone.level5.tree2.bn1.gamma"]
     np.testing.assert_array_equal(gamma.asnumpy(), state["base.level5.tree2.bn1.weight"])
+
+
+class LittleNetRules(WeightRules):
+    """What another distribution would declare for its backbone."""
+
+    def recognize(self, shapes):
+        if "features.0.weight" not in shapes:
+            return None
+        width = shapes["features.0.weight"][0]
+        config = {"model": {"backbone": {"type": "LittleNet", "width": width}}}
+        return RecognizedWeights("LittleNet", f"LittleNet, {width} wide", config, False)
+
+    def official_name(self, ours):
+        return torch_name(ours).replace("backbone.", "features.")
+
+
+def test_rules_of_another_distribution(state):
+    mine = {"module.features.0.weight": np.zeros((8, 3, 3, 3)), "features.1.num_batches_tracked": np.zeros(())}
+    known = registry("weight_rules")
+    with pytest.raises(WeightsError, match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, ResNet"):
+        recognize(mine, "x")
+    with known.registered("LittleNet", LittleNetRules):
+        rules, found, arrays = recognize(mine, "x")
+        assert (type(rules), str(found)) == (LittleNetRules, "LittleNet, 8 wide")
+        assert list(arrays) == ["features.0.weight", "features.1.num_batches_tracked"]
+        assert type(recognize(state, "x").rules) is DLARules
+        assert rules.feeds_nothing("features.1.num_batches_tracked", arrays) and not rules.feeds_nothing("features.0.weight", arrays)
+        ours = recognize_ours({"backbone.0.weight": np.zeros((8, 3, 3, 3)), "backbone.1.moving_mean": np.zeros(8)}, "y")
+        assert list(ours.state) == ["features.0.weight", "features.1.running_mean", "features.1.num_batches_tracked"]
+        with pytest.raises(WeightsError, match="LittleNetRules has no official network to compare with"):
+            rules.reference_outputs(arrays, np.zeros((1, 3, 32, 32)))
+        with known.registered("Twin", LittleNetRules), pytest.raises(WeightsError, match="several rules know these weights"):
+            recognize(mine, "x")
 
 
 def test_weights_of_another_network_are_refused(state):
@@ -85,7 +131,7 @@ def test_resdcn_names():
     backbone = ResNet(18)
     neck = Deconv(backbone.out_features, (256, 128, 64))
     network = Network(backbone, neck, {"pose": MultiPoseHeads(neck.out_features, Keypoints(["nose"]), ["person"], head_conv=64)})
-    shapes = {to_official(name): tuple(parameter.shape) for name, parameter in network.parameters_dict().items()}
+    shapes = {RESNET.official_name(name): tuple(parameter.shape) for name, parameter in network.parameters_dict().items()}
     # from the official resnet_dcn: conv1, layer2's first shortcut, the first deformable convolution, the last upsampling
     assert shapes["conv1.weight"] == (64, 3, 7, 7)
     assert shapes["layer2.0.downsample.0.weight"] == (128, 64, 1, 1)

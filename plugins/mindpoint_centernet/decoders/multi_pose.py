@@ -9,9 +9,8 @@ Each stage is a function of its own:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence
 
-import cv2
 import numpy as np
 
 from mindpoint.contracts.decoder import OnnxDecoder, check_maps
@@ -23,6 +22,7 @@ from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.decoders.oks_nms import oks_nms
 from mindpoint_centernet.decoders.soft_nms import soft_nms
+from mindpoint_centernet.heatmaps import peaks
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
@@ -196,7 +196,7 @@ def decode_maps(
     """
     joints = maps["hps"].shape[0] // 2
     fields = fields or Keypoints(list(map(str, range(joints)))).found()
-    scores, labels, rows, columns = _peaks(maps["hm"], top_k, above=0.0)
+    scores, labels, rows, columns = peaks(maps["hm"], top_k, above=0.0)
     pixels = np.stack([columns, rows], axis=1).astype(np.float32)
     half = maps["wh"][:, rows, columns].T / 2
     centers = pixels + _offsets(maps.get("reg"), rows, columns)
@@ -209,29 +209,10 @@ def decode_maps(
     if "hm_hp" not in maps:
         return detections
     for joint, heat in enumerate(maps["hm_hp"]):
-        peak_scores, _, rows, columns = _peaks(heat[None], top_k, above=joint_threshold)
+        peak_scores, _, rows, columns = peaks(heat[None], top_k, above=joint_threshold)
         points = np.stack([columns, rows], axis=1).astype(np.float32) + _offsets(maps.get("hp_offset"), rows, columns)
         _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
     return detections
-
-
-_WINDOW = np.ones((3, 3), np.uint8)
-
-
-def _peaks(heat: np.ndarray, count: int, above: float) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The best ``count`` of the pixels that no neighbour in their 3x3 window exceeds: scores, channels, rows, columns.
-
-    Args:
-        heat: ``(channels, H, W)`` float32.
-        count: how many at most.
-        above: the score must exceed it.
-    """
-    highest = np.stack([cv2.dilate(channel, _WINDOW) for channel in heat])
-    places = np.flatnonzero((heat == highest) & (heat > above))
-    scores = heat.reshape(-1)[places]
-    best = np.argsort(-scores, kind="stable")[:count]
-    channels, rows, columns = np.unravel_index(places[best], heat.shape)
-    return scores[best], channels, rows, columns
 
 
 def _offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from mindspore.common import dtype as mstype
 
 from mindpoint.contracts.parts import Loss
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.losses.terms import EPSILON, absolute, at_index, focal, mean_squares, peaks, smooth_absolute
+from mindpoint_centernet.functional import EPSILON, at_index, count_peaks, focal, l1, mean_squares, smooth_l1
 
 # term and further targets of each optional map
 _OPTIONAL = {
@@ -68,7 +68,7 @@ class MultiPoseLoss(Loss):
             "hp_offset_loss": off_weight,
         }
         self.joint_loss, self.dense = joint_loss, dense
-        self.distance = absolute if regression == "l1" else smooth_absolute
+        self.distance = l1 if regression == "l1" else smooth_l1
         self.coordinates = 2 if normalization == "official" and regression == "l1" else 1
         given = [name for name in _OPTIONAL if name in maps]
         self.terms = ("hm_loss", "wh_loss", "hp_loss") + tuple(_OPTIONAL[name][0] for name in given)
@@ -83,12 +83,12 @@ class MultiPoseLoss(Loss):
 
     def count_normalizers(self, targets):
         numbers = {
-            "centres": peaks(targets["hm"], self.weight("hm_weight", targets)),
+            "centres": count_peaks(targets["hm"], self.weight("hm_weight", targets)),
             "objects": targets["reg_mask"].astype(mstype.float32).sum(),
             "vectors": targets["dense_hps_mask" if self.dense else "hps_mask"].astype(mstype.float32).sum(),
         }
         if "joints" in self.normalizers:
-            numbers["joints"] = peaks(targets["hm_hp"], self.weight("hm_hp_weight", targets))
+            numbers["joints"] = count_peaks(targets["hm_hp"], self.weight("hm_hp_weight", targets))
         if "offsets" in self.normalizers:
             numbers["offsets"] = targets["hp_mask"].astype(mstype.float32).sum()
         return numbers
@@ -111,9 +111,9 @@ class MultiPoseLoss(Loss):
 
     def joint_vectors(self, hps, targets, count):
         if self.dense:
-            distance, mask = absolute(hps, targets["dense_hps"]), targets["dense_hps_mask"]
+            distance, mask = l1(hps, targets["dense_hps"]), targets["dense_hps_mask"]
         else:
-            distance, mask = absolute(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"]
+            distance, mask = l1(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"]
         return self.per_object((distance * mask.astype(mstype.float32)).sum(), count)
 
     def joint_heatmaps(self, hm_hp, target, weight, counts):

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, List, Literal, Optional, Tuple
+from typing import Dict, List, Literal, Mapping, Optional
 
 import numpy as np
 
 from mindpoint.contracts.data import TargetEncoder
-from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.image import InputSpec, Sample, transform_points
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.targets.gaussian import RADIUS_RULES, gaussian, gaussian32, gaussian_radius, sigma_of, stamp, window
+from mindpoint_centernet.heatmaps import RADIUS_RULES
+from mindpoint_centernet.targets.located import Located, locate, map_boxes
+from mindpoint_centernet.targets.maps import center_heatmap, dense_joints, ignoring, joint_heatmap, of_nearest
+from mindpoint_coco.keypoints import Keypoints
 
 # What the official implementation fills the centre heatmap with where boxes are unknown: neither a centre nor background.
 _UNKNOWN = 0.9999
-
-
-@dataclass
-class _Located:
-    """Up to ``max_objects`` objects on the output map; an object's row is its slot.
-
-    Attributes:
-        rows: slots of the objects that train anything.
-        boxes: ``(N, 4)`` float32, clipped to the map.
-        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
-        joints: ``(N, J, 2)`` float32; 0 unless seen. joint_pixels: likewise int64.
-        joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
-        labelled: ``(N,)`` bool, has a labelled joint.
-        labels: ``(N,)`` class indices.
-        radii: peak radius by slot, meaningful for ``rows``.
-    """
-
-    rows: np.ndarray
-    boxes: np.ndarray
-    centers: np.ndarray
-    pixels: np.ndarray
-    joints: np.ndarray
-    joint_pixels: np.ndarray
-    joint_seen: np.ndarray
-    labelled: np.ndarray
-    labels: np.ndarray
-    radii: List[int]
 
 
 class MultiPoseTargets(TargetEncoder):
@@ -68,7 +42,7 @@ class MultiPoseTargets(TargetEncoder):
     Args:
         stride: input pixels per map pixel.
         max_objects: M.
-        radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.targets.gaussian.gaussian_radius`.
+        radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
         unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: centres like any other, whose ``wh`` and ``reg`` do
             not count (what the official implementation comes to). ``ignore``: take no slot; inside their boxes the
@@ -108,25 +82,28 @@ class MultiPoseTargets(TargetEncoder):
             raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
         if any(side % stride for side in input_spec.size):
             raise ConfigError(f"input.size: {list(input_spec.size)} is no multiple of the targets' stride {stride}")
-        self.joints, self.classes, self.max_objects = len(keypoints), len(classes), max_objects
+        self.keypoints, self.classes = keypoints, list(classes)
+        self.stride, self.size = stride, (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)
-        self.height, self.width = (side // stride for side in input_spec.size)
-        self.radius, self.dense, self.joint_sigma = radius, dense, joint_sigma
-        self.ignores_unlabelled, self.rotates_boxes = unlabelled == "ignore", rotated_boxes == "rotate"
+        self.max_objects, self.radius, self.joint_sigma, self.dense = max_objects, radius, joint_sigma, dense
+        self.unlabelled, self.rotated_boxes = unlabelled, rotated_boxes
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        boxes_unknown = sample.view.rotation != 0 and not self.rotates_boxes
-        objects = sample.objects
-        labelled = (objects.keypoints[:, :, 2] > 0).any(1)
-        ignored = (objects.crowd | ~labelled) & self.ignores_unlabelled
-        chosen = np.flatnonzero(~ignored)[: self.max_objects]
-        located = self._locate(sample, chosen, labelled[chosen], boxes_unknown)
+        turns, objects = self.rotated_boxes == "rotate", sample.objects
+        boxes_known = sample.view.rotation == 0 or turns
+        ignored = np.zeros(len(objects), bool)
+        if self.unlabelled == "ignore":
+            ignored = objects.crowd | ~(objects.keypoints[:, :, 2] > 0).any(1)
+        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turns, boxes_known)
         targets = self._lists(located)
-        targets["hm_hp"] = self._joint_heatmap(located)
-        targets.update(self._centre_heatmap(located))
-        if self.ignores_unlabelled:
-            targets.update(self._weights(self._map_boxes(objects.boxes[ignored], sample.view, True), targets["hm"], targets["hm_hp"]))
-        if boxes_unknown:
+        targets["hm"] = center_heatmap(located, len(self.classes), self.size)
+        targets["hm_hp"] = joint_heatmap(located, self.size, self.joint_sigma)
+        if self.dense:
+            targets["dense_hps"], targets["dense_hps_mask"] = dense_joints(located, len(self.classes), self.size)
+        if self.unlabelled == "ignore":
+            boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, True)
+            targets.update({f"{name}_weight": ignoring(boxes, targets[name]) for name in ("hm", "hm_hp")})
+        if not boxes_known:
             targets["hm"].fill(_UNKNOWN)
             targets["reg_mask"].fill(0)
             targets["hps_mask"].fill(0)
@@ -139,58 +116,32 @@ class MultiPoseTargets(TargetEncoder):
         joint, so that they serve peaks which lie beside the true ones too.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
-        located = self._locate(sample, chosen, np.ones(len(chosen), bool), False)
-        rows, size = located.rows, (self.height, self.width)
-        corners = transform_points(sample.objects.boxes[chosen[rows]].reshape(-1, 2, 2), sample.view.affine(self.width, self.height))
+        located = locate(sample, chosen, self.size, self.radius)
+        rows, (height, width), count = located.rows, self.size, len(self.keypoints)
+        corners = transform_points(sample.objects.boxes[chosen[rows]].reshape(-1, 2, 2), sample.view.affine(width, height))
         joints = np.where(located.joint_seen[rows, :, None], located.joints[rows], np.nan)
-        values = [corners[:, 1] - corners[:, 0], corners.mean(axis=1) - located.pixels[rows], joints.reshape(-1, 2 * self.joints)]
-        wh, reg, places = np.split(_of_nearest(np.concatenate(values, axis=1), located.pixels[rows], size), (2, 4))
+        values = [corners[:, 1] - corners[:, 0], corners.mean(axis=1) - located.pixels[rows], joints.reshape(-1, 2 * count)]
+        wh, reg, places = np.split(of_nearest(np.concatenate(values, axis=1), located.pixels[rows], self.size), (2, 4))
         seen = np.nonzero(located.joint_seen)
         return {
-            "hm": self._centre_heatmap(located)["hm"],
-            "hm_hp": self._joint_heatmap(located),
+            "hm": center_heatmap(located, len(self.classes), self.size),
+            "hm_hp": joint_heatmap(located, self.size, self.joint_sigma),
             "wh": wh,
             "reg": reg,
-            "hps": places - np.tile(np.mgrid[: self.height, : self.width][::-1], (self.joints, 1, 1)).astype(np.float32),
-            "hp_offset": _of_nearest(located.joints[seen] - located.joint_pixels[seen], located.joint_pixels[seen], size),
+            "hps": places - np.tile(np.mgrid[:height, :width][::-1], (count, 1, 1)).astype(np.float32),
+            "hp_offset": of_nearest(located.joints[seen] - located.joint_pixels[seen], located.joint_pixels[seen], self.size),
         }
 
-    def _map_boxes(self, boxes: np.ndarray, view: View, rotated: bool) -> np.ndarray:
-        """Boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels. ``rotated``: the upright boxes around the turned."""
-        matrix = view.affine(self.width, self.height, rotated=rotated)
-        if rotated:
-            corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
-            corners = np.stack([corners.min(1), corners.max(1)], 1).astype(np.float32)
-        else:
-            corners = transform_points(boxes.reshape(-1, 2, 2), matrix).astype(np.float32)
-        return np.clip(corners, 0, np.array([self.width - 1, self.height - 1], np.float32)).reshape(-1, 4)
+    def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
+        """See :class:`TargetEncoder`. ``details`` adds the heatmap of each joint, under the joint's name."""
+        from mindpoint_centernet.targets.pictures import joint_pictures, target_pictures  # drawing is not needed to train
 
-    def _locate(self, sample: Sample, chosen: np.ndarray, labelled: np.ndarray, boxes_unknown: bool) -> _Located:
-        boxes = self._map_boxes(sample.objects.boxes[chosen], sample.view, self.rotates_boxes)
-        sizes = boxes[:, 2:] - boxes[:, :2]
-        # the official implementation keeps boxes outside a turned view, since their joints may still be inside
-        kept = (sizes > 0).all(1) | boxes_unknown
-        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-        points = sample.objects.keypoints[chosen]
-        joints = transform_points(points[..., :2], sample.view.affine(self.width, self.height)).astype(np.float32)
-        seen = (points[..., 2] > 0) & (joints >= 0).all(2) & (joints < (self.width, self.height)).all(2) & kept[:, None]
-        joints[~seen] = 0
-        return _Located(
-            rows=np.flatnonzero(kept),
-            boxes=boxes,
-            centers=centers,
-            pixels=centers.astype(np.int64),
-            joints=joints,
-            joint_pixels=joints.astype(np.int64),
-            joint_seen=seen,
-            labelled=labelled,
-            labels=sample.objects.labels[chosen],
-            radii=[gaussian_radius(height, width, self.radius) for width, height in np.ceil(np.maximum(sizes, 0)).tolist()],
-        )
+        shown = target_pictures(sample, targets, self.stride, self.keypoints, self.classes)
+        return {**shown, **joint_pictures(sample, targets, self.keypoints)} if details else shown
 
-    def _lists(self, located: _Located) -> Dict[str, np.ndarray]:
-        """The targets with one row an object or joint."""
-        slots, joints = self.max_objects, self.joints
+    def _lists(self, located: Located) -> Dict[str, np.ndarray]:
+        """Return the targets with one row an object or joint."""
+        slots, joints, width = self.max_objects, len(self.keypoints), self.size[1]
         targets = {
             "wh": np.zeros((slots, 2), np.float32),
             "reg": np.zeros((slots, 2), np.float32),
@@ -205,78 +156,14 @@ class MultiPoseTargets(TargetEncoder):
         rows, boxes, pixels = located.rows, located.boxes, located.pixels
         targets["wh"][rows] = (boxes[:, 2:] - boxes[:, :2])[rows]
         targets["reg"][rows] = (located.centers - pixels)[rows]
-        targets["ind"][rows] = (pixels[:, 1] * self.width + pixels[:, 0])[rows]
+        targets["ind"][rows] = (pixels[:, 1] * width + pixels[:, 0])[rows]
         targets["reg_mask"][rows] = located.labelled[rows]
         seen = np.nonzero(located.joint_seen)
         at = located.joint_pixels[seen]
         targets["hps"][seen] = located.joints[seen] - pixels[seen[0]]
         targets["hps_mask"][seen] = 1
         targets["hp_offset"][seen] = located.joints[seen] - at
-        targets["hp_ind"][seen] = at[:, 1] * self.width + at[:, 0]
+        targets["hp_ind"][seen] = at[:, 1] * width + at[:, 0]
         targets["hp_mask"][seen] = 1
         shapes = {"hps": (slots, 2 * joints), "hps_mask": (slots, 2 * joints), "hp_offset": (-1, 2), "hp_ind": (-1,), "hp_mask": (-1,)}
         return {name: array.reshape(shapes.get(name, array.shape)) for name, array in targets.items()}
-
-    def _joint_heatmap(self, located: _Located) -> np.ndarray:
-        heatmap = np.zeros((self.joints, self.height, self.width), np.float32)
-        if self.joint_sigma is None:
-            kernels = [gaussian32(radius, sigma_of(radius)) for radius in located.radii]
-        else:
-            kernels = [gaussian32(int(3 * self.joint_sigma), self.joint_sigma)] * len(located.radii)
-        rows, joints = np.nonzero(located.joint_seen)
-        pixels = located.joint_pixels[rows, joints].tolist()
-        for row, joint, (x, y) in zip(rows.tolist(), joints.tolist(), pixels):
-            stamp(heatmap[joint], x, y, kernels[row])
-        return heatmap
-
-    def _centre_heatmap(self, located: _Located) -> Dict[str, np.ndarray]:
-        """The centres' heatmap, and dense regression, which compares each peak with the heatmap of the objects before it."""
-        targets = {"hm": np.zeros((self.classes, self.height, self.width), np.float32)}
-        if self.dense:
-            dense = np.zeros((self.joints, 2, self.height, self.width), np.float32)
-            weight = np.zeros((self.joints, self.height, self.width), np.float32)
-        for row in located.rows.tolist():
-            heatmap, radius = targets["hm"][located.labels[row]], located.radii[row]
-            x, y = located.pixels[row].tolist()
-            if self.dense:
-                self._stamp_dense(dense, weight, heatmap, located, row)
-            stamp(heatmap, x, y, gaussian32(radius, sigma_of(radius)))
-        if self.dense:
-            targets["dense_hps"] = dense.reshape(2 * self.joints, self.height, self.width)
-            targets["dense_hps_mask"] = np.repeat(weight, 2, axis=0)
-        return targets
-
-    def _stamp_dense(self, dense: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, located: _Located, row: int) -> None:
-        """Write the displacements of one object's joints around its centre, in place, where its peak reaches ``heatmap``."""
-        seen, radius = located.joint_seen[row], located.radii[row]
-        x, y = located.pixels[row].tolist()
-        (rows, columns), in_kernel = window(x, y, radius, self.width, self.height)
-        peak = gaussian(radius, sigma_of(radius))[in_kernel]
-        wins = peak >= heatmap[rows, columns]
-        steps = np.mgrid[columns, rows].transpose(0, 2, 1) - located.pixels[row][:, None, None]
-        values = (located.joints[row, seen] - located.pixels[row]).astype(np.float32)[:, :, None, None] - steps
-        part = dense[:, :, rows, columns]
-        part[seen] = np.where(wins, values, part[seen])
-        part = weight[:, rows, columns]
-        part[seen] = np.maximum(part[seen], peak)
-
-    def _weights(self, ignored_boxes: np.ndarray, hm: np.ndarray, hm_hp: np.ndarray) -> Dict[str, np.ndarray]:
-        weight = np.ones((1, self.height, self.width), np.float32)
-        for left, top, right, bottom in ignored_boxes.tolist():
-            if left < right and top < bottom:
-                weight[0, int(top) : int(bottom) + 1, int(left) : int(right) + 1] = 0
-        return {
-            "hm_weight": np.maximum(weight, (hm > 0).any(0, keepdims=True)),
-            "hm_hp_weight": np.maximum(weight, (hm_hp > 0).any(0, keepdims=True)),
-        }
-
-
-def _of_nearest(values: np.ndarray, pixels: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Maps ``(C, *size)`` float32 that show at each pixel the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
-    x, y; NaN without any."""
-    if not len(pixels):
-        return np.full((values.shape[1], *size), np.nan, np.float32)
-    across = (pixels[:, 0, None] - np.arange(size[1])) ** 2
-    down = (pixels[:, 1, None] - np.arange(size[0])) ** 2
-    nearest = (down[:, :, None] + across[:, None, :]).argmin(axis=0)
-    return values.astype(np.float32)[nearest].transpose(2, 0, 1)

@@ -39,14 +39,14 @@ def main(argv: Sequence[str]) -> int:
 def _convert(args: argparse.Namespace) -> int:
     from mindpoint_centernet.weights import convert
 
-    found, count = convert.convert(args.file, args.out, args.config)
+    found, count, whole = convert.convert(args.file, args.out, args.config)
     use = f"for mindpoint predict {args.out} IMAGE"
-    if not found.has_pose:
-        use = f"initial weights, for --set train.weights={args.out}; without heads for poses there is nothing to predict or evaluate"
+    if not whole:
+        use = f"initial weights, for --set train.weights={args.out}; they are a part of a network, which predicts nothing"
     print(f"{args.file}: {found}\n{args.out}: {count} arrays, {use}")
-    if args.verify and not found.has_pose:
-        print("not compared with PyTorch: only whole pose networks are")
-    return _compare(args.out, args.file, args.image) if args.verify and found.has_pose else 0
+    if args.verify and not whole:
+        print("not compared with PyTorch: only whole networks are")
+    return _compare(args.out, args.file, args.image) if args.verify and whole else 0
 
 
 def _convert_back(args: argparse.Namespace) -> int:
@@ -54,19 +54,20 @@ def _convert_back(args: argparse.Namespace) -> int:
 
     found = convert_back(args.model, args.out, args.classifier)
     print(f"{args.out}: {found}")
-    if found.is_official:
-        print(f"in the official code: multi_pose --arch {found.name} --head_conv {found.head_conv} --load_model {args.out}")
+    if found.usage:
+        print(f"in the official code: {found.usage.format(file=args.out)}")
     else:
         print(f"its widths are not those of the official {found.name}: change them in the official code too")
     return _compare(args.model, args.out, args.image) if args.verify else 0
 
 
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
+    from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
-    from mindpoint_parity.command import as_table
     from mindpoint_centernet.weights.convert import read_official
+    from mindpoint_centernet.weights.translate import recognize
     from mindpoint_centernet.weights.verify import verify
 
-    rows = verify(open_model(ours), read_official(official), image)
+    rows = verify(open_model(ours), recognize(read_official(official), official), image)
     print(as_table(rows))
     return 0 if all(row.passed for row in rows) else 1

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, NamedTuple, Optional
 
 import numpy as np
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
-from mindpoint.config.files import shipped_folder
-from mindpoint.model import checkpoint
+from mindpoint.contracts.weights import RecognizedWeights
+from mindpoint.errors import OutputError, WeightsError
 from mindpoint.inference.open import find_model
+from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.model.weights import load_arrays
-from mindpoint.errors import OutputError, WeightsError
 from mindpoint.runtime import device
-from mindpoint_centernet.weights.architecture import Architecture, OPTIONAL_HEADS, recognize
-from mindpoint_centernet.weights.official import official_state, our_arrays, plain_names
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
+from mindpoint_centernet.weights.translate import our_arrays, recognize, recognize_ours
 
-_BASES = {"DLA34": "dla34_dcn_coco.yaml", "ResNet": "resnet18_dcn_coco.yaml"}
+
+class Converted(NamedTuple):
+    """What a conversion gave.
+
+    Attributes:
+        weights: what was recognised.
+        count: arrays written.
+        whole: the checkpoint is a whole model and carries its configuration; otherwise it holds initial weights.
+    """
+
+    weights: RecognizedWeights
+    count: int
+    whole: bool
 
 
 def read_official(path: str) -> Dict[str, np.ndarray]:
-    """The state dictionary of an official file, alone or under ``state_dict``, without ``module.``.
+    """Return the state dictionary of an official file, alone or under ``state_dict``, by the file's names.
 
     Raises:
         WeightsError: no readable file of PyTorch, or no state dictionary in it.
@@ -38,67 +49,43 @@ def read_official(path: str) -> Dict[str, np.ndarray]:
         arrays = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, np.ndarray)}
     if not arrays:
         raise WeightsError(f"{path}: holds no state dictionary (tensors by name), alone or under 'state_dict'")
-    return plain_names(arrays)
+    return arrays
 
 
-def configuration(found: Architecture) -> str:
-    """The shipped configuration of an architecture as YAML, with heads, classes and joints as found."""
-    model = {"backbone": found.backbone}
-    if found.neck:
-        model["neck"] = found.neck
-    changes: dict = {"_base_": str(shipped_folder() / _BASES[found.backbone["type"]]), "model": model}
-    if found.has_pose:
-        wanted = {name: name in found.heads for name in OPTIONAL_HEADS}
-        model["heads"] = {"pose": {"head_conv": found.head_conv, **wanted}}
-        shipped = load_config(changes["_base_"])
-        if found.heads["hm"] != len(shipped.classes):
-            changes["classes"] = [f"class_{number}" for number in range(found.heads["hm"])]
-        joints = found.heads["hps"] // 2
-        if joints != len(shipped.keypoints):
-            changes["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
-            changes["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
-    return json.dumps(changes)
-
-
-def convert(source: str, out: str, config_name: Optional[str] = None) -> Tuple[Architecture, int]:
+def convert(source: str, out: str, config_name: Optional[str] = None) -> Converted:
     """Write a checkpoint of official weights.
 
-    With the heads of multi-person pose it carries its configuration; other weights are for ``train.weights`` only, and so it says.
+    Weights that match the configuration's network completely are a whole model and carry the configuration; other weights are for
+    ``train.weights`` only, and say so.
 
     Args:
-        config_name: what it shall carry instead of the shipped configuration, e.g. for the names of joints.
-
-    Returns:
-        What was recognised, and how many arrays were written.
+        config_name: the configuration, instead of the one that the rules propose, e.g. for the names of joints or another task.
 
     Raises:
         WeightsError: the weights are not those of a whole network.
         OutputError: ``out`` exists, does not end in ``.ckpt``, or cannot be written.
     """
     refuse_existing(out, ".ckpt")
-    state = read_official(source)
-    found = recognize(state, source)
-    config = load_config(config_name) if config_name else Config.from_text(configuration(found), source)
+    rules, found, state = recognize(read_official(source), source)
+    config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source)
     device.setup(config.section("runtime").device, config.seed)
     with no_init_parameters():
         network = build_network(config)
-    arrays = our_arrays(network, state)
+    arrays = our_arrays(network, state, rules)
     report = load_arrays(network, arrays)
-    if found.has_pose:
-        if not report.complete or report.unexpected:
+    whole = report.complete and not report.unexpected
+    info: Dict[str, object] = {"config": config.to_yaml()}
+    if not whole:
+        missing = [name for name in report.missing if name.split(".")[0] in found.parts]
+        if found.whole or missing:
             raise WeightsError(f"{source}: not the weights of a whole {found.name}: {report}")
-        info: Dict[str, object] = {"config": config.to_yaml()}
-    else:
-        missing = [name for name in report.missing if name.split(".")[0] in ("backbone", "neck" if found.neck else "")]
-        if missing:
-            raise WeightsError(f"{source}: not the weights of a whole {found.name}: missing {', '.join(missing[:5])}")
         arrays = {name: value for name, value in arrays.items() if name in network.parameters_dict()}
-        info = {"purpose": f"initial weights for a training (train.weights), {found}; there are no joints in them to predict"}
+        info = {"purpose": f"initial weights for a training (train.weights), {found}; a part of a network, which predicts nothing"}
     checkpoint.save(out, {name: value.astype(np.float32) for name, value in arrays.items()}, info)
-    return found, len(arrays)
+    return Converted(found, len(arrays), whole)
 
 
-def convert_back(model: str, out: str, classifier: bool = False) -> Architecture:
+def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWeights:
     """Write the weights of a checkpoint or run folder as a file that the official implementation loads.
 
     Args:
@@ -106,16 +93,15 @@ def convert_back(model: str, out: str, classifier: bool = False) -> Architecture
             ImageNet weights.
 
     Raises:
-        WeightsError: it is no network of the official implementation.
+        WeightsError: it is not a network of the official implementation.
         OutputError: ``out`` exists, does not end in ``.pth``, or cannot be written.
     """
     refuse_existing(out, ".pth")
     place = find_model(model)
     stored = checkpoint.load(place)
-    state = official_state(stored.network_arrays)
-    found = recognize(state, str(place))
+    _, found, state = recognize_ours(stored.network_arrays, str(place))
     if classifier and found.name == "dla_34":
-        width = found.backbone["channels"][-1]
+        width = state["base.level5.root.conv.weight"].shape[0]
         state = {**state, "base.fc.weight": np.zeros((1000, width, 1, 1), np.float32), "base.fc.bias": np.zeros(1000, np.float32)}
     write_torch_file(out, state, epoch=int(stored.info.get("epoch", 0)))
     return found

@@ -1,4 +1,4 @@
-"""Names of the official implementation's weights (PyTorch state dictionaries) and ours: the same but for a few rules.
+"""What the official CenterNet's networks have in common: names of heads, and the configurations that they belong to.
 
     official                      here
     module.*                      *                     (saved from several devices)
@@ -14,79 +14,95 @@ Arrays have the same layout on both sides; the channels of a deformable convolut
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, Mapping
+from abc import abstractmethod
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
-from mindspore import nn
 
-from mindpoint.model.weights import LoadReport, load_arrays
+from mindpoint.config import load_config
+from mindpoint.config.files import shipped_folder
+from mindpoint.contracts.weights import RecognizedWeights, Shapes, WeightRules, torch_name
+from mindpoint.errors import WeightsError
 
-_BATCH_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-
-
-def to_official(name: str) -> str:
-    """The official name of one of our parameters."""
-    owner, _, last = name.rpartition(".")
-    name = f"{owner}.{_BATCH_NORM.get(last, last)}"
-    if re.match(r"backbone\.(conv1|bn1|layer\d)\.", name):
-        return name[len("backbone.") :]
-    name = re.sub(r"^backbone\.", "base.", name)
-    return re.sub(r"^(neck|heads\.[^.]+)\.", "", name)
+OPTIONAL_HEADS = ("reg", "hm_hp", "hp_offset")
+POSE_HEADS = ("hm", "wh", "hps", *OPTIONAL_HEADS)
 
 
-def from_official(names: Iterable[str], network: nn.Cell) -> Dict[str, str]:
-    """Our names of official ones, for this network: only it knows which ``weight`` is a batch normalisation's, and whose head a map is.
+class Body(NamedTuple):
+    """A network without its heads.
 
-    A name of nothing in the network stays as it is (without ``module.``).
+    Attributes:
+        name: as the official ``--arch``, e.g. ``dla_34``, ``resdcn_18``; without a neck ``DLA-34`` or ``ResNet-18``.
+        backbone, neck: blocks of our configuration; the neck is None in ImageNet weights.
+        official: it has the official widths.
     """
-    ours = {to_official(name): name for name in network.parameters_dict()}
-    bare = {name: re.sub(r"^module\.", "", name) for name in names}
-    return {name: ours.get(plain, plain) for name, plain in bare.items()}
+
+    name: str
+    backbone: dict
+    neck: Optional[dict]
+    official: bool
 
 
-def plain_names(state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """The state without ``module.``, and with the ``base.`` that DLA's ImageNet weights lack."""
-    bare = {re.sub(r"^module\.", "", name): value for name, value in state.items()}
-    before = "base." if "base_layer.0.weight" in bare else ""
-    return {before + name: value for name, value in bare.items()}
+class OfficialRules(WeightRules):
+    """Rules of one architecture of the official CenterNet, whatever its heads are."""
 
+    base = ""
+    """The shipped configuration of the architecture."""
+    body_names: Sequence[str] = ()
+    """First words of the official names that belong to backbone and neck."""
 
-def official_state(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Our arrays under official names, with all that the official network has besides and no output depends on.
+    @abstractmethod
+    def body(self, shapes: Shapes) -> Optional[Body]:
+        """Return backbone and neck of these arrays; None if they are of another architecture. Raises WeightsError."""
 
-    These are a counter for every batch normalisation, 0, and the projection of every tree whose first part is itself a tree; it gets the
-    values of that part's projection, which has the same shape.
-    """
-    state = {to_official(name): value for name, value in arrays.items()}
-    for name, value in list(state.items()):
-        if name.endswith(".running_mean"):
-            state[name[: -len("running_mean")] + "num_batches_tracked"] = np.zeros((), np.int64)
-    projections = [name for name in state if ".tree1.project." in name]
-    return {**state, **{name.replace(".tree1.project.", ".project."): state[name] for name in projections}}
+    def official_name(self, ours: str) -> str:
+        return re.sub(r"^(neck|heads\.[^.]+)\.", "", torch_name(ours))
 
+    def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
+        """See :class:`WeightRules`. Weights with the heads of multi-person pose are whole."""
+        body = self.body(shapes)
+        if body is None:
+            return None
+        heads = self._heads(shapes)
+        head_conv = max((shapes[f"{head}.0.weight"][0] for head in heads if f"{head}.0.weight" in shapes), default=0)
+        listed = ", ".join(f"{head} {count}" for head, count in heads.items())
+        pose = {"hm", "wh", "hps"} <= set(heads) <= set(POSE_HEADS)
+        return RecognizedWeights(
+            name=body.name,
+            description=f"{body.name}, head_conv {head_conv}, heads {listed}" if heads else f"{body.name} without heads",
+            config=self._config(body, heads, head_conv, pose),
+            whole=pose,
+            parts=("backbone", "neck") if body.neck else ("backbone",),
+            usage=f"multi_pose --arch {body.name} --head_conv {head_conv} --load_model {{file}}" if body.official else "",
+        )
 
-def _feeds_nothing(name: str, state: Mapping[str, np.ndarray]) -> bool:
-    """What no output depends on: counters, the classifier, and the projection of a tree whose first part is itself a tree."""
-    tree, project, _ = name.partition(".project.")
-    return (
-        name.endswith(".num_batches_tracked")
-        or re.match(r"(module\.)?(base\.)?fc\.", name) is not None
-        or bool(project)
-        and f"{tree}.tree1.root.conv.weight" in state
-    )
+    def reference_outputs(self, state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[str, np.ndarray]:
+        from mindpoint_centernet.weights.reference import run_reference  # imports PyTorch
 
+        return run_reference(state, images)
 
-def load_official(network: nn.Cell, state: Mapping[str, np.ndarray]) -> LoadReport:
-    """Copy official weights into the network. What does not fit is left alone and reported, under our names where there are any.
+    def _heads(self, shapes: Shapes) -> Dict[str, int]:
+        """Return the channels of each head's map."""
+        heads: List[str] = list(dict.fromkeys(name.split(".")[0] for name in shapes))
+        heads = [head for head in heads if head not in self.body_names]
+        lasts = {head: shapes.get(f"{head}.2.weight", shapes.get(f"{head}.weight")) for head in heads}
+        strange = [head for head, last in lasts.items() if last is None]
+        if strange:
+            raise WeightsError(f"{', '.join(strange)}: not a head as the official networks have them")
+        return {head: last[0] for head, last in lasts.items()}
 
-    Args:
-        network: a whole network, with ``backbone``, ``neck`` and ``heads``.
-        state: arrays by official name. Those that feed no output in the official network either are passed over.
-    """
-    return load_arrays(network, our_arrays(network, state))
-
-
-def our_arrays(network: nn.Cell, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Official weights under our names for this network, as far as there are any, without those that feed no output."""
-    useful = [name for name in state if not _feeds_nothing(name, state)]
-    return {ours: state[name] for name, ours in from_official(useful, network).items()}
+    def _config(self, body: Body, heads: Mapping[str, int], head_conv: int, pose: bool) -> dict:
+        """Return the shipped configuration of the architecture with heads, classes and joints as found."""
+        model: dict = {"backbone": body.backbone, **({"neck": body.neck} if body.neck else {})}
+        config: dict = {"_base_": str(shipped_folder() / self.base), "model": model}
+        if not pose:
+            return config
+        model["heads"] = {"pose": {"head_conv": head_conv, **{name: name in heads for name in OPTIONAL_HEADS}}}
+        shipped = load_config(config["_base_"])
+        if heads["hm"] != len(shipped.classes):
+            config["classes"] = [f"class_{number}" for number in range(heads["hm"])]
+        joints = heads["hps"] // 2
+        if joints != len(shipped.keypoints):
+            config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
+            config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
+        return config

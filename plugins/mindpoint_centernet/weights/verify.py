@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Optional
 
 import cv2
 import numpy as np
 
+from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.images import read_image
-from mindpoint.inference.detector import Model
 from mindpoint.errors import MindpointError
-from mindpoint_synthetic.people import SyntheticPeople
-from mindpoint_synthetic.figure import JOINTS
-from mindpoint_parity.comparison import Comparison
+from mindpoint.export.verify import synthetic_images
+from mindpoint.inference.detector import Model
+from mindpoint.storage.images import read_image
+from mindpoint_centernet.weights.translate import Found
 
 SIZE = 128  # pixels a side; every stride of the networks divides it
 TOLERANCE = 1e-4
@@ -27,19 +26,17 @@ def require_torch() -> None:
         raise MindpointError("--verify compares with PyTorch, which is not installed; pip install 'mindpoint[torch]'")
 
 
-def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) -> List[Comparison]:
-    """One row a map and input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
+def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparison]:
+    """Compare each map for each input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
 
     Args:
         model: ours.
-        state: the official weights.
+        official: the official weights.
         image: an image file; None: a drawn one.
     """
-    from mindpoint_centernet.weights.reference import run_reference  # imports PyTorch
-
     rows = []
     for name, array in _inputs(model.config.input_spec, image).items():
-        expected = run_reference(state, array)
+        expected = official.rules.reference_outputs(official.state, array)
         for head, values in model.detector.forward(array).items():
             scale = max(1.0, float(np.abs(expected[head]).max()))
             rows.append(Comparison(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
@@ -47,6 +44,6 @@ def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) 
 
 
 def _inputs(spec: InputSpec, image: Optional[str]) -> Dict[str, np.ndarray]:
-    pixels = read_image(image) if image else SyntheticPeople(1, 0, Keypoints(JOINTS), ["person"], (SIZE, SIZE))[0].image
+    pixels = read_image(image) if image else synthetic_images()[0]
     random = np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE)).astype(np.float32)
     return {"random": random, "real": spec.normalize(cv2.resize(pixels, (SIZE, SIZE)))[None]}

@@ -1,28 +1,34 @@
-"""Sums that the loss terms of CenterNet are made of, as functions of MindSpore tensors, and what they are divided by."""
+"""What the loss terms of CenterNet are made of, as functions of MindSpore tensors that ``construct`` may call.
+
+Heatmaps in numpy are in :mod:`mindpoint_centernet.heatmaps`. Both are for plugins to use: names and meaning stay.
+"""
 
 from __future__ import annotations
 
 from mindspore import Tensor, ops
 from mindspore.common import dtype as mstype
 
+__all__ = ["EPSILON", "at_index", "count_peaks", "focal", "l1", "mean_squares", "smooth_l1"]
+
 EPSILON = 1e-4
+"""Distance of probabilities from 0 and 1 in logarithms, and what is added to a number of objects that may be 0."""
 
 
 def at_index(maps: Tensor, index: Tensor) -> Tensor:
-    """Values of ``(B, C, H, W)`` at the flat positions ``y * W + x`` of ``index`` ``(B, N)``, integer: ``(B, N, C)``."""
+    """Return the values of ``(B, C, H, W)`` at the flat positions ``y * W + x`` of ``index`` ``(B, N)``, integer: ``(B, N, C)``."""
     batch, channels = maps.shape[:2]
     flat = ops.reshape(maps, (batch, channels, -1))
     where = ops.broadcast_to(ops.expand_dims(index, 1), (batch, channels, index.shape[1]))
     return ops.transpose(ops.gather_elements(flat, 2, where), (0, 2, 1))
 
 
-def peaks(target: Tensor, weight: Tensor) -> Tensor:
-    """The (weighted) number of ones in heatmaps ``(B, C, H, W)``; the weight is broadcast."""
+def count_peaks(target: Tensor, weight: Tensor) -> Tensor:
+    """Return the (weighted) number of ones in heatmaps ``(B, C, H, W)``; the weight is broadcast."""
     return (weight * (target == 1).astype(mstype.float32)).sum()
 
 
 def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of heatmaps (Zhou et al., 2019, https://arxiv.org/abs/1904.07850, equation 1).
+    """Return the penalty-reduced focal loss of heatmaps (Zhou et al., 2019, https://arxiv.org/abs/1904.07850, equation 1).
 
         - sum of  weight * ((1-p)^2 log p  where target is 1,  (1-target)^4 p^2 log(1-p)  elsewhere)
 
@@ -37,16 +43,16 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def mean_squares(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean over all elements of the squared difference times ``weight``, which is broadcast."""
+    """Return the mean over all elements of the squared difference times ``weight``, which is broadcast."""
     return (weight * (maps - target) ** 2).mean()
 
 
-def absolute(values: Tensor, target: Tensor) -> Tensor:
-    """|difference|, element by element."""
+def l1(values: Tensor, target: Tensor) -> Tensor:
+    """Return |difference|, element by element."""
     return ops.abs(values - target)
 
 
-def smooth_absolute(values: Tensor, target: Tensor) -> Tensor:
-    """Half the squared difference where it is below 1, |difference| - 0.5 elsewhere."""
+def smooth_l1(values: Tensor, target: Tensor) -> Tensor:
+    """Return, element by element, half the squared difference where it is below 1, |difference| - 0.5 elsewhere."""
     difference = ops.abs(values - target)
     return ops.select(difference < 1, 0.5 * difference**2, difference - 0.5)

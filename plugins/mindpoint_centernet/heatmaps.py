@@ -1,18 +1,26 @@
-"""Heatmap peaks: how wide (CenterNet ``utils/image.py``), and stamping them."""
+"""Heatmaps in numpy: how wide a peak is (CenterNet ``utils/image.py``), stamping peaks, finding them again.
+
+Importing this module does not import MindSpore; sums of loss terms are in :mod:`mindpoint_centernet.functional`. Both are for plugins
+to use: names and meaning stay.
+"""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
+import cv2
 import numpy as np
 
+__all__ = ["RADIUS_RULES", "Peaks", "gaussian", "gaussian32", "gaussian_radius", "peaks", "sigma_of", "stamp", "window"]
+
 RADIUS_RULES = ("official", "model_zoo", "corrected")
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def gaussian_radius(height: float, width: float, rule: str = "official", overlap: float = 0.7) -> int:
-    """Radius of the peak for a box, such that boxes with corners moved by it keep an IoU of about ``overlap``.
+    """Return the radius of the peak for a box, such that boxes with corners moved by it keep an IoU of about ``overlap``.
 
     Three quadratic equations (a corner moved inside, both moved outside, both inside) bound it; the smallest root counts.
 
@@ -42,7 +50,7 @@ def gaussian_radius(height: float, width: float, rule: str = "official", overlap
 
 @lru_cache(maxsize=1024)
 def gaussian(radius: int, sigma: float) -> np.ndarray:
-    """Peak of height 1, ``(2 radius + 1, 2 radius + 1)`` float64, read-only."""
+    """Return a peak of height 1, ``(2 radius + 1, 2 radius + 1)`` float64, read-only."""
     squares = np.arange(-radius, radius + 1, dtype=np.float64) ** 2
     kernel = np.exp(-(squares[:, None] + squares[None, :]) / (2 * sigma * sigma))
     kernel.flags.writeable = False
@@ -51,19 +59,19 @@ def gaussian(radius: int, sigma: float) -> np.ndarray:
 
 @lru_cache(maxsize=1024)
 def gaussian32(radius: int, sigma: float) -> np.ndarray:
-    """:func:`gaussian` in float32, so that stamping converts nothing."""
+    """Return :func:`gaussian` in float32, so that stamping converts nothing."""
     kernel = gaussian(radius, sigma).astype(np.float32)
     kernel.flags.writeable = False
     return kernel
 
 
 def sigma_of(radius: int) -> float:
-    """Standard deviation that belongs to a radius: a sixth of the diameter."""
+    """Return the standard deviation that belongs to a radius: a sixth of the diameter."""
     return (2 * radius + 1) / 6
 
 
 def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[slice, slice], Tuple[slice, slice]]:
-    """The part of a peak at pixel ``(x, y)`` that lies on a ``width`` x ``height`` map: where on the map, where in the kernel."""
+    """Return where the part of a peak at pixel ``(x, y)`` that lies on a ``width`` x ``height`` map is: on the map, and in the kernel."""
     left, right = min(x, radius), min(width - x, radius + 1)
     top, bottom = min(y, radius), min(height - y, radius + 1)
     on_map = (slice(y - top, y + bottom), slice(x - left, x + right))
@@ -72,7 +80,7 @@ def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[
 
 
 def stamp(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> None:
-    """Raise ``heatmap`` ``(H, W)`` in place to a peak at pixel ``(x, y)``, which lies on it."""
+    """Raise ``heatmap`` ``(H, W)``, in place, to a peak at pixel ``(x, y)``, which lies on it."""
     height, width = heatmap.shape
     radius = kernel.shape[0] // 2
     if radius <= x < width - radius and radius <= y < height - radius:
@@ -81,3 +89,33 @@ def stamp(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> None:
         on_map, in_kernel = window(x, y, radius, width, height)
         part, kernel = heatmap[on_map], kernel[in_kernel]
     np.maximum(part, kernel, part)
+
+
+class Peaks(NamedTuple):
+    """Peaks of heatmaps, best first.
+
+    Attributes:
+        scores: ``(N,)`` values of the heatmap.
+        channels, rows, columns: ``(N,)`` where they are.
+    """
+
+    scores: np.ndarray
+    channels: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+def peaks(heatmaps: np.ndarray, count: int, above: float = 0.0) -> Peaks:
+    """Return the best ``count`` of the pixels that no neighbour in their 3x3 window exceeds.
+
+    Of equal scores, the lower channel, then the upper row, then the left column comes first.
+
+    Args:
+        heatmaps: ``(C, H, W)`` float32.
+        above: the score must exceed it.
+    """
+    highest = np.stack([cv2.dilate(channel, _NEIGHBOURS) for channel in heatmaps])
+    places = np.flatnonzero((heatmaps == highest) & (heatmaps > above))
+    scores = heatmaps.reshape(-1)[places]
+    best = np.argsort(-scores, kind="stable")[:count]
+    return Peaks(scores[best], *np.unravel_index(places[best], heatmaps.shape))

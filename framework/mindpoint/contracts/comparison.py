@@ -1,0 +1,62 @@
+"""A number compared with its reference, and tables of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Sequence
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison with a reference.
+
+    Attributes:
+        area: what is compared, e.g. ``targets``.
+        case: which one of the area, e.g. ``case03/hm``.
+        error: largest deviation, in the unit of ``tolerance``; NaN where it could not be computed.
+        tolerance: largest error that passes.
+    """
+
+    area: str
+    case: str
+    error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; a NaN never is."""
+        return self.error <= self.tolerance
+
+
+def as_table(rows: Sequence[Comparison]) -> str:
+    """Return a table with a line for the comparisons of one area and tolerance, then those that failed."""
+    lines = [f"{'area':28} {'cases':>5}  {'largest error':>13}  {'tolerance':>9}  verdict"]
+    for area, tolerance in dict.fromkeys((row.area, row.tolerance) for row in rows):
+        group = [row for row in rows if (row.area, row.tolerance) == (area, tolerance)]
+        errors = [row.error for row in group]
+        largest = math.nan if any(math.isnan(error) for error in errors) else max(errors)
+        verdict = "pass" if all(row.passed for row in group) else "FAIL"
+        lines.append(f"{area:28} {len(group):5}  {largest:13.3g}  {tolerance:9.3g}  {verdict}")
+    failed = [row for row in rows if not row.passed]
+    lines += [f"  {row.area}: {row.case}: {row.error:.3g} > {row.tolerance:.3g}" for row in failed]
+    lines.append(f"{len(rows) - len(failed)} of {len(rows)} comparisons pass")
+    return "\n".join(lines)
+
+
+def as_json(rows: Sequence[Comparison]) -> str:
+    """Return all comparisons as JSON; an error that could not be computed is null."""
+    return json.dumps(
+        [
+            {
+                "area": row.area,
+                "case": row.case,
+                "error": None if math.isnan(row.error) else row.error,
+                "tolerance": row.tolerance,
+                "passed": row.passed,
+            }
+            for row in rows
+        ],
+        indent=1,
+    )

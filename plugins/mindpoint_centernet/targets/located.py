@@ -1,0 +1,92 @@
+"""Where the objects and joints of a sample lie on the output map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.image import Sample, View, transform_points
+from mindpoint_centernet.heatmaps import gaussian_radius
+
+Size = Tuple[int, int]
+"""Height and width of a map in its pixels."""
+
+
+@dataclass
+class Located:
+    """Up to ``max_objects`` objects on the output map; an object's row is its slot.
+
+    Attributes:
+        rows: slots of the objects that train anything.
+        boxes: ``(N, 4)`` float32, clipped to the map.
+        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
+        joints: ``(N, J, 2)`` float32; 0 unless seen. joint_pixels: likewise int64.
+        joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
+        labelled: ``(N,)`` bool, has a labelled joint.
+        labels: ``(N,)`` class indices.
+        radii: peak radius by slot, meaningful for ``rows``.
+    """
+
+    rows: np.ndarray
+    boxes: np.ndarray
+    centers: np.ndarray
+    pixels: np.ndarray
+    joints: np.ndarray
+    joint_pixels: np.ndarray
+    joint_seen: np.ndarray
+    labelled: np.ndarray
+    labels: np.ndarray
+    radii: List[int]
+
+
+def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.ndarray:
+    """Return boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels.
+
+    Args:
+        turned: the upright boxes around the turned ones; otherwise the view's rotation is left out, as the official implementation does.
+    """
+    height, width = size
+    matrix = view.affine(width, height, rotated=turned)
+    if turned:
+        corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
+        corners = np.stack([corners.min(1), corners.max(1)], 1).astype(np.float32)
+    else:
+        corners = transform_points(boxes.reshape(-1, 2, 2), matrix).astype(np.float32)
+    return np.clip(corners, 0, np.array([width - 1, height - 1], np.float32)).reshape(-1, 4)
+
+
+def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bool = False, boxes_known: bool = True) -> Located:
+    """Return where the objects in these rows lie on a map.
+
+    Args:
+        sample: its ``view`` is set; its objects have ``keypoints``.
+        rows: of the objects, which get the slots in this order.
+        radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
+        turned: see :func:`map_boxes`.
+        boxes_known: False keeps objects whose boxes are off the map too.
+    """
+    height, width = size
+    objects = sample.objects.select(rows)
+    boxes = map_boxes(objects.boxes, sample.view, size, turned)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    # the official implementation keeps boxes outside a turned view, since their joints may still be inside
+    kept = (sizes > 0).all(1) | (not boxes_known)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    joints = transform_points(objects.keypoints[..., :2], sample.view.affine(width, height)).astype(np.float32)
+    labelled = objects.keypoints[..., 2] > 0
+    seen = labelled & (joints >= 0).all(2) & (joints < (width, height)).all(2) & kept[:, None]
+    joints[~seen] = 0
+    return Located(
+        rows=np.flatnonzero(kept),
+        boxes=boxes,
+        centers=centers,
+        pixels=centers.astype(np.int64),
+        joints=joints,
+        joint_pixels=joints.astype(np.int64),
+        joint_seen=seen,
+        labelled=labelled.any(1),
+        labels=objects.labels,
+        radii=[gaussian_radius(height, width, radius) for width, height in np.ceil(np.maximum(sizes, 0)).tolist()],
+    )

@@ -1,0 +1,91 @@
+"""Training maps of located objects: heatmaps, dense regression, where heatmaps must not train, values of the nearest object."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+import numpy as np
+
+from mindpoint_centernet.heatmaps import gaussian, gaussian32, sigma_of, stamp, window
+from mindpoint_centernet.targets.located import Located, Size
+
+
+def center_heatmap(located: Located, classes: int, size: Size) -> np.ndarray:
+    """Return a map ``(classes, H, W)`` float32 with a peak at each object's centre, on its class's channel."""
+    heatmap = np.zeros((classes, *size), np.float32)
+    for row in located.rows.tolist():
+        _stamp_center(heatmap, located, row)
+    return heatmap
+
+
+def _stamp_center(heatmap: np.ndarray, located: Located, row: int) -> None:
+    radius = located.radii[row]
+    stamp(heatmap[located.labels[row]], *located.pixels[row].tolist(), gaussian32(radius, sigma_of(radius)))
+
+
+def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.ndarray:
+    """Return a map ``(J, H, W)`` float32 with a peak at each joint.
+
+    Args:
+        sigma: standard deviation in map pixels; None: as wide as the centre's peak.
+    """
+    heatmap = np.zeros((located.joint_seen.shape[1], *size), np.float32)
+    if sigma is None:
+        kernels = [gaussian32(radius, sigma_of(radius)) for radius in located.radii]
+    else:
+        kernels = [gaussian32(int(3 * sigma), sigma)] * len(located.radii)
+    rows, joints = np.nonzero(located.joint_seen)
+    pixels = located.joint_pixels[rows, joints].tolist()
+    for row, joint, (x, y) in zip(rows.tolist(), joints.tolist(), pixels):
+        stamp(heatmap[joint], x, y, kernels[row])
+    return heatmap
+
+
+def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray, np.ndarray]:
+    """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, where the joints are from each pixel.
+
+    Where peaks of one class overlap, the higher one wins, of equals the later object.
+    """
+    joints = located.joint_seen.shape[1]
+    values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
+    heatmap = np.zeros((classes, *size), np.float32)  # of the objects before the one at hand
+    for row in located.rows.tolist():
+        _stamp_dense(values, weight, heatmap[located.labels[row]], located, row)
+        _stamp_center(heatmap, located, row)
+    return values.reshape(2 * joints, *size), np.repeat(weight, 2, axis=0)
+
+
+def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, located: Located, row: int) -> None:
+    """Write the displacements of one object's joints around its centre, in place, where its peak reaches ``heatmap``."""
+    seen, radius = located.joint_seen[row], located.radii[row]
+    height, width = heatmap.shape
+    x, y = located.pixels[row].tolist()
+    (rows, columns), in_kernel = window(x, y, radius, width, height)
+    peak = gaussian(radius, sigma_of(radius))[in_kernel]
+    wins = peak >= heatmap[rows, columns]
+    steps = np.mgrid[columns, rows].transpose(0, 2, 1) - located.pixels[row][:, None, None]
+    vectors = (located.joints[row, seen] - located.pixels[row]).astype(np.float32)[:, :, None, None] - steps
+    part = values[:, :, rows, columns]
+    part[seen] = np.where(wins, vectors, part[seen])
+    part = weight[:, rows, columns]
+    part[seen] = np.maximum(part[seen], peak)
+
+
+def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Return the weight ``(1, H, W)`` float32 of a heatmap ``(C, H, W)``: 0 inside the boxes ``(N, 4)``, but not on peaks, else 1."""
+    weight = np.ones((1, *heatmap.shape[1:]), np.float32)
+    for left, top, right, bottom in boxes.tolist():
+        if left < right and top < bottom:
+            weight[0, int(top) : int(bottom) + 1, int(left) : int(right) + 1] = 0
+    return np.maximum(weight, (heatmap > 0).any(0, keepdims=True))
+
+
+def of_nearest(values: np.ndarray, pixels: np.ndarray, size: Size) -> np.ndarray:
+    """Return maps ``(C, H, W)`` float32 that show at each pixel the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
+    x, y; NaN without any."""
+    if not len(pixels):
+        return np.full((values.shape[1], *size), np.nan, np.float32)
+    across = (pixels[:, 0, None] - np.arange(size[1])) ** 2
+    down = (pixels[:, 1, None] - np.arange(size[0])) ** 2
+    nearest = (down[:, :, None] + across[:, None, :]).argmin(axis=0)
+    return values.astype(np.float32)[nearest].transpose(2, 0, 1)
