@@ -7,7 +7,7 @@ from typing import List
 
 import numpy as np
 
-from mindpoint_centernet.decoders.soft_nms import soft_nms
+from mindpoint_coco.nms import soft_nms
 from mindpoint_parity.comparison import Comparison
 
 TOLERANCE = 1e-4
