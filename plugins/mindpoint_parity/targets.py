@@ -10,7 +10,7 @@ import numpy as np
 
 from mindpoint.contracts.image import InputSpec, letterbox_size
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_parity.comparison import Comparison
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.transforms.view import apply_view, window_view
@@ -19,7 +19,7 @@ INPUT = InputSpec(size=(512, 512), mean=[0.40789654, 0.44719302, 0.47026115], st
 TOLERANCE, INPUT_TOLERANCE = 1e-5, 1e-4
 
 
-def replay(case: dict, dataset: CocoKeypoints, keypoints: Keypoints) -> Dict[str, np.ndarray]:
+def replay(case: dict, dataset: CocoDataset, keypoints: Keypoints) -> Dict[str, np.ndarray]:
     """All arrays that a case of ``targets.json`` describes, computed by this project."""
     sample = dataset[dataset.image_ids.tolist().index(case["image_id"])]
     height, width = sample.image.shape[:2]
@@ -42,7 +42,7 @@ def check(golden: Path, coco: Path) -> List[Comparison]:
     cases = json.loads((golden / "targets.json").read_text())
     category = json.loads(annotations.read_text())["categories"][0]
     keypoints = Keypoints(names=category["keypoints"])
-    dataset = CocoKeypoints(str(annotations), str(coco / "train2017"), keypoints, [category["name"]])
+    dataset = CocoDataset(str(annotations), str(coco / "train2017"), [category["name"]], keypoints)
     rows = []
     with np.load(golden / "targets.npz") as expected:
         for case in cases:

@@ -47,6 +47,6 @@ def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) 
 
 
 def _inputs(spec: InputSpec, image: Optional[str]) -> Dict[str, np.ndarray]:
-    pixels = read_image(image) if image else SyntheticPeople(1, 0, Keypoints(JOINTS), ["person"], (SIZE, SIZE))[0].image
+    pixels = read_image(image) if image else SyntheticPeople(1, 0, ["person"], Keypoints(JOINTS), (SIZE, SIZE))[0].image
     random = np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE)).astype(np.float32)
     return {"random": random, "real": spec.normalize(cv2.resize(pixels, (SIZE, SIZE)))[None]}
