@@ -21,7 +21,7 @@ def check(golden: Path, coco: Path) -> List[Comparison]:
     truth = json.loads((Path(coco) / "annotations" / expected["annotations"]).read_text())
     results = json.loads((Path(golden) / "detections.json").read_text())
     config = load_config("dla34_dcn_coco", [])
-    metric = CocoMetric(config.keypoints, config.classes, types=list(expected["stats"]))
+    metric = CocoMetric(config.classes, config.keypoints, types=list(expected["stats"]))
     stats = metric.evaluate(truth, results, [image["id"] for image in truth["images"]])
     rows = []
     for kind, values in expected["stats"].items():
