@@ -15,6 +15,8 @@ from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint_synthetic.proportions import Proportions, sample_proportions
+
 # COCO's joints and, as pairs of names, COCO's lines between them.
 JOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
@@ -35,24 +37,6 @@ SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
 
 
 @dataclass(frozen=True)
-class Proportions:
-    """Lengths and half-widths (radii) in units of standing height."""
-
-    head: np.ndarray  # semi-axes of the head's ellipsoid
-    neck: float
-    spine: float
-    shoulder: float
-    hip: float
-    upper_arm: float
-    forearm: float
-    hand: float
-    thigh: float
-    shin: float
-    foot: float
-    build: float  # factor on all thicknesses
-
-
-@dataclass(frozen=True)
 class Frame:
     """A point of the body with three unit axes: columns to the person's left, down and to the front."""
 
@@ -60,7 +44,7 @@ class Frame:
     axes: np.ndarray
 
     def point(self, offset: np.ndarray) -> np.ndarray:
-        """Points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
+        """Return points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
         return self.origin + np.asarray(offset) @ self.axes.T
 
 
@@ -90,7 +74,7 @@ def sample_figure(
     arms: Sequence[str] = tuple(ARMS),
 ) -> Figure:
     """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
-    size = _proportions(rng)
+    size = sample_proportions(rng)
     action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
@@ -107,33 +91,14 @@ def sample_figure(
     )
 
 
-def _proportions(rng: np.random.Generator) -> Proportions:
-    build = rng.uniform(0.9, 1.3)
-    tall = rng.uniform(0.068, 0.084)  # larger than life: a face must be seen at a few pixels
-    return Proportions(
-        head=np.array([tall * rng.uniform(0.74, 0.84), tall, tall * rng.uniform(0.82, 0.9)]),
-        neck=rng.uniform(0.03, 0.05),
-        spine=rng.uniform(0.265, 0.315),
-        shoulder=rng.uniform(0.09, 0.118) * (0.75 + 0.25 * build),
-        hip=rng.uniform(0.05, 0.066) * (0.7 + 0.3 * build),
-        upper_arm=rng.uniform(0.148, 0.178),
-        forearm=rng.uniform(0.13, 0.155),
-        hand=rng.uniform(0.05, 0.065),
-        thigh=rng.uniform(0.22, 0.255),
-        shin=rng.uniform(0.215, 0.245),
-        foot=rng.uniform(0.085, 0.11),
-        build=build,
-    )
-
-
 def _direction(side: float, swing: float, spread: float) -> np.ndarray:
-    """Where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
+    """Return where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
     swing, spread = math.radians(swing), math.radians(spread)
     return np.array([side * math.sin(spread), math.cos(swing) * math.cos(spread), math.sin(swing) * math.cos(spread)])
 
 
 def _axes(up: np.ndarray, turn: float) -> np.ndarray:
-    """Axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
+    """Return the axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
     x, y, z = up / math.sqrt(up @ up)
     turn = math.radians(turn)
     down = np.array([-x, -y, -z])
@@ -145,13 +110,13 @@ def _axes(up: np.ndarray, turn: float) -> np.ndarray:
 
 
 def _choice(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
-    """One of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
+    """Return one of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
     limits = list(itertools.accumulate(shares.values()))
     return list(shares)[min(bisect.bisect(limits, rng.random() * limits[-1]), len(shares) - 1)]
 
 
 def _among(names: Sequence[str], shares: Mapping[str, float]) -> Mapping[str, float]:
-    """The shares of these names; equal ones if none of them has any."""
+    """Return the shares of these names; equal ones if none of them has any."""
     chosen = {name: shares.get(name, 0.0) for name in names}
     return chosen if sum(chosen.values()) > 0 else dict.fromkeys(names, 1.0)
 
@@ -220,7 +185,7 @@ def _arms(
 
 
 def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> Tuple[Tuple[float, float], Tuple[float, float]]:
-    """(swing, spread) in degrees of upper arm and forearm."""
+    """Return (swing, spread) in degrees of upper arm and forearm."""
     special = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
     kind = _choice(rng, _among(arms, dict(zip(ARMS, special[action])) if action in special else ARMS))
     a, b, c = rng.random(3)
@@ -240,7 +205,7 @@ def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> T
 
 
 def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np.ndarray:
-    """Rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
+    """Return the rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
     special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
                "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
     shares = special.get(action, FACINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class SyntheticPeople(Dataset):
     Args:
         count: number of images.
         seed: another seed gives other images.
-        keypoints: the joints to annotate, by COCO's names, any subset in any order.
         classes: category names; ``person`` must be one.
+        keypoints: the joints to annotate, by COCO's names, any subset in any order; boxes only if not given.
         size: height and width of the images in pixels.
         people: least and most people an image; fewer where there is no room.
         actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
@@ -55,8 +55,8 @@ class SyntheticPeople(Dataset):
         self,
         count: int,
         seed: int,
-        keypoints: Keypoints,
         classes: Sequence[str],
+        keypoints: Optional[Keypoints] = None,
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
@@ -64,7 +64,7 @@ class SyntheticPeople(Dataset):
         facing: Sequence[str] = tuple(FACINGS),
         arms: Sequence[str] = tuple(ARMS),
     ) -> None:
-        unknown = [name for name in keypoints.names if name not in JOINTS]
+        unknown = [name for name in keypoints.names if name not in JOINTS] if keypoints is not None else []
         if unknown:
             raise ConfigError(
                 f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
@@ -81,8 +81,7 @@ class SyntheticPeople(Dataset):
         self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
         self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
         self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
-        self._columns = [JOINTS.index(name) for name in keypoints.names]
-        self.fields = (keypoints.annotated(),)
+        self.fields = (keypoints.annotated(),) if keypoints is not None else ()
         self._ground_truth: Optional[dict] = None
 
     def __len__(self) -> int:
@@ -97,48 +96,38 @@ class SyntheticPeople(Dataset):
             person.drawing.paint(image)
         return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
 
+    def ids(self) -> List[int]:
+        """See :class:`Dataset`; from 1."""
+        return list(range(1, self.count + 1))
+
+    def objects(self, index: int) -> Objects:
+        """See :class:`Dataset`; without painting the image."""
+        return self._scene(index)[2]
+
+    def image_size(self, index: int) -> Tuple[int, int]:
+        """See :class:`Dataset`."""
+        return self.size
+
+    def file_name(self, index: int) -> str:
+        """See :class:`Dataset`."""
+        return f"{index + 1:012d}.png"
+
+    def categories(self) -> List[dict]:
+        """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
+        joints: Dict[str, list] = {}
+        if self.keypoints is not None:
+            skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
+            joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
+        return [{**record, "supercategory": record["name"], **joints} for record in super().categories()]
+
     def ground_truth(self) -> dict:
-        """All annotations as a COCO dictionary; without ``segmentation``. Categories are numbered from 1 in the order of ``classes``."""
+        """See :class:`Dataset`; kept once it is made."""
         if self._ground_truth is None:
-            annotations: List[dict] = []
-            for index in range(self.count):
-                annotations += self._records(index, len(annotations))
-            self._ground_truth = {
-                "images": [
-                    {"id": index + 1, "file_name": f"{index + 1:012d}.png", "height": self.size[0], "width": self.size[1]}
-                    for index in range(self.count)
-                ],
-                "annotations": annotations,
-                "categories": [self._category(label, name) for label, name in enumerate(self.classes)],
-            }
+            self._ground_truth = super().ground_truth()
         return self._ground_truth
 
-    def _category(self, label: int, name: str) -> dict:
-        skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
-        return {"id": label + 1, "name": name, "supercategory": name, "keypoints": list(self.keypoints.names), "skeleton": skeleton}
-
-    def _records(self, index: int, before: int) -> List[dict]:
-        """COCO annotations of one image; ``before`` is the number of annotations of earlier images."""
-        objects = self._scene(index)[2]
-        records = []
-        for box, joints, area in zip(objects.boxes, objects.keypoints, objects.areas):
-            left, top, right, bottom = box.tolist()
-            records.append(
-                {
-                    "id": before + len(records) + 1,
-                    "image_id": index + 1,
-                    "category_id": self.classes.index(_CATEGORY) + 1,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": float(area),
-                    "iscrowd": 0,
-                    "num_keypoints": int((joints[:, 2] > 0).sum()),
-                    "keypoints": [number for x, y, v in joints.tolist() for number in (round(x, 2), round(y, 2), int(v))],
-                }
-            )
-        return records
-
     def _scene(self, index: int) -> Tuple[np.random.Generator, List[_Person], Objects]:
-        """The people of an image, farthest first, what is annotated of them, and the generator for all else."""
+        """Return the people of an image, farthest first, what is annotated of them, and the generator for all else."""
         if not 0 <= index < self.count:
             raise IndexError(f"image {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index))
@@ -177,7 +166,7 @@ class SyntheticPeople(Dataset):
         return people[::-1]
 
     def _origin(self, rng: np.random.Generator, extent: np.ndarray, cut_off: bool) -> np.ndarray:
-        """Where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
+        """Return where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
         span = extent[2:] - extent[:2]
         least = -extent[:2] - 0.06 * span
         most = np.array(self.size[::-1]) - extent[2:] + (0.35 if cut_off else 0.03) * span
@@ -195,7 +184,9 @@ class SyntheticPeople(Dataset):
             joints[number, :, 2] = visibility[number]
         joints[joints[:, :, 2] == 0] = 0
         label = np.full(len(people), self.classes.index(_CATEGORY), np.int64)
-        values = {"keypoints": joints[:, self._columns]}
+        values = {}
+        if self.keypoints is not None:
+            values["keypoints"] = joints[:, [JOINTS.index(name) for name in self.keypoints.names]]
         return Objects(boxes, label, np.array(areas, np.float32), fields=self.fields, values=values)
 
 
@@ -205,13 +196,13 @@ def _check(name: str, good: bool, value: object, wanted: str) -> None:
 
 
 def _extent(figure: Figure) -> np.ndarray:
-    """Left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
+    """Return left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
     points = np.stack([*figure.points.values(), figure.head.origin])[:, :2]
     return np.concatenate([points.min(axis=0) - _MARGIN * np.array([0.4, 0.8]), points.max(axis=0) + _MARGIN * np.array([0.4, 0.2])])
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Shared area of two boxes as a share of the smaller one."""
+    """Return the shared area of two boxes as a share of the smaller one."""
     shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
     return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))
 

@@ -20,13 +20,18 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.fields import Angles, Field, Rasters
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.data.build import build_dataset, build_metric, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import DataError, OutputError
 from mindpoint_coco.datasets import mindrecord_writer
-from mindpoint_coco.datasets.coco import CocoKeypoints
-from mindpoint_coco.datasets.mindrecord import MANIFEST, MindRecordKeypoints, file_hash
+from mindpoint_coco.datasets.coco import CocoDataset
+from mindpoint_coco.datasets.mindrecord import MindRecordDataset
+from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.mindrecord_writer import convert
 from mindpoint_synthetic.people import SyntheticPeople
@@ -43,7 +48,7 @@ def source(tmp_path_factory):
     """A COCO-style set: images of several sizes, the third without objects, crowds, two classes, fractions, ids beyond 32 bits."""
     folder = tmp_path_factory.mktemp("source")
     (folder / "images" / "inner").mkdir(parents=True)
-    people = SyntheticPeople(COUNT, 3, KEYPOINTS, CLASSES, [96, 128], [1, 3])
+    people = SyntheticPeople(COUNT, 3, CLASSES, KEYPOINTS, [96, 128], [1, 3])
     content = people.ground_truth()
     content["annotations"] = [record for record in content["annotations"] if record["image_id"] != 3]
     for number, record in enumerate(content["annotations"]):
@@ -64,18 +69,18 @@ def source(tmp_path_factory):
 
 
 def from_files(source, **arguments):
-    return CocoKeypoints(str(source / "people.json"), str(source / "images"), KEYPOINTS, arguments.pop("classes", CLASSES), **arguments)
+    return CocoDataset(str(source / "people.json"), str(source / "images"), arguments.pop("classes", CLASSES), KEYPOINTS, **arguments)
 
 
 def from_records(folder, **arguments):
-    return MindRecordKeypoints(str(folder), KEYPOINTS, arguments.pop("classes", CLASSES), **arguments)
+    return MindRecordDataset(str(folder), arguments.pop("classes", CLASSES), KEYPOINTS, **arguments)
 
 
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
     """The set converted; not to be changed."""
     folder = tmp_path_factory.mktemp("converted") / "train"
-    convert(from_files(source), KEYPOINTS, folder, 3, False)
+    convert(from_files(source), folder, 3, False)
     return folder
 
 
@@ -111,7 +116,7 @@ def test_samples_are_those_of_the_files(source, whole, choice):
 
 
 def test_images_are_converted_at_their_size_whatever_training_makes_of_them(source, tmp_path):
-    convert(from_files(source, reduce_to=32), KEYPOINTS, tmp_path / "out", 2, False)
+    convert(from_files(source, reduce_to=32), tmp_path / "out", 2, False)
     for reduce_to in (None, 32):
         files, records = from_files(source, reduce_to=reduce_to), from_records(tmp_path / "out", reduce_to=reduce_to)
         for index in (0, 5):
@@ -175,8 +180,8 @@ def configs(source, whole, tmp_path):
         f"  val: {{dataset: {{annotations: '{source}/people.json', images: '{source}/images'}}}}",
     ]
     (tmp_path / "files.yaml").write_text("\n".join(lines))
-    lines[6] = f"    dataset: {{type: MindRecordKeypoints, path: '{whole}'}}"
-    lines[8] = f"  val: {{dataset: {{type: MindRecordKeypoints, path: '{whole}'}}}}"
+    lines[6] = f"    dataset: {{type: MindRecordDataset, path: '{whole}'}}"
+    lines[8] = f"  val: {{dataset: {{type: MindRecordDataset, path: '{whole}'}}}}"
     (tmp_path / "records.yaml").write_text("\n".join(lines))
     return tmp_path / "files.yaml", tmp_path / "records.yaml"
 
@@ -288,19 +293,19 @@ def _manifest(change):
     "break_it, message",
     [
         (shutil.rmtree, "there is no such folder; 'path' must be one that 'mindpoint data convert' wrote"),
-        (_foreign, f"has no {MANIFEST}, so it is no data set that 'mindpoint data convert' finished"),
+        (_foreign, f"has no {MANIFEST}, so 'mindpoint data convert' did not finish it"),
         (_cut, r"images.mindrecord1: has \d+ bytes where \d+ were written"),
         (lambda folder: (folder / "images.mindrecord2").unlink(), "images.mindrecord2: is missing"),
         (lambda folder: (folder / "images.mindrecord2.db").unlink(), "images.mindrecord2.db: is missing"),
         (lambda folder: (_cut(folder), (folder / "images.mindrecord2").unlink()), r"1: has .*\n.*mindrecord2: is missing"),
         (lambda folder: flip(folder / "images.mindrecord0.db", 9000), "images.mindrecord0.db: is damaged: its SHA-256 is not that"),
-        (_resized, "images.mindrecord0: is no MindRecord file, or its beginning is damaged"),
+        (_resized, "images.mindrecord0: is not a MindRecord file, or its beginning is damaged"),
         (lambda folder: (folder / MANIFEST).write_text('{"format": '), f"{MANIFEST}: cannot be read"),
-        (_manifest(lambda content: content.update(format="x")), "is no manifest of a data set that"),
-        (_manifest(lambda content: content.update(schema=2)), "has schema 2, this version reads 1"),
+        (_manifest(lambda content: content.update(format="x")), "is not the manifest of a data set that"),
+        (_manifest(lambda content: content.update(schema=3)), "has schema 3, this version reads 1, 2"),
         (_manifest(lambda content: content.pop("files")), "lacks files"),
         (_manifest(lambda content: content.update(images=12)), "counts 12 images, the index files 11"),
-        (_manifest(lambda content: content.update(keypoints=NAMES[::-1])), "was converted with the keypoints right_wrist"),
+        (_manifest(lambda content: content["columns"][-2].update(names=NAMES[::-1])), "was converted with the keypoints right_wrist"),
         (_manifest(lambda content: content["categories"].pop()), "was converted without the classes ape"),
     ],
     ids=lambda value: value.strip("()?.*")[:30] if isinstance(value, str) else "",
@@ -322,17 +327,17 @@ def test_only_converted_data_is_replaced(source, whole, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
         with pytest.raises(OutputError, match="no manifest.json.*; choose another --out, or remove it"):
-            convert(from_files(source), KEYPOINTS, tmp_path / "mine", 1, overwrite)
+            convert(from_files(source), tmp_path / "mine", 1, overwrite)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     copied = Path(shutil.copytree(whole, tmp_path / "train"))
     with pytest.raises(OutputError, match="--overwrite replaces it"):
-        convert(from_files(source), KEYPOINTS, copied, 1, False)
+        convert(from_files(source), copied, 1, False)
     with pytest.raises(DataError, match="Save yourself"):
         broken = from_files(source)
         broken.file_bytes = lambda index: (_ for _ in ()).throw(DataError("Save yourself")) if index else b"x"
-        convert(broken, KEYPOINTS, copied, 1, True)
+        convert(broken, copied, 1, True)
     assert len(from_records(copied)) == COUNT, "what was there stays until the new data is complete"
-    convert(from_files(source, image_ids=[7_000_000_002]), KEYPOINTS, copied, 5, True)
+    convert(from_files(source, image_ids=[7_000_000_002]), copied, 5, True)
     assert len(from_records(copied)) == 1 and sorted(path.name for path in tmp_path.iterdir()) == ["mine", "train"]
 
 
@@ -352,13 +357,112 @@ def test_what_cannot_be_converted_leaves_nothing(source, tmp_path, monkeypatch, 
     data = from_files(source)
     change(data, monkeypatch)
     with pytest.raises(DataError, match=message):
-        convert(data, KEYPOINTS, tmp_path / "out", 2, False)
+        convert(data, tmp_path / "out", 2, False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_files_are_converted(tmp_path):
-    with pytest.raises(DataError, match="only data sets of the type CocoKeypoints can be converted; 'mindpoint synthesize' writes"):
-        convert(SyntheticPeople(2, 3, KEYPOINTS, CLASSES), KEYPOINTS, tmp_path / "out", 2, False)
+    with pytest.raises(DataError, match="SyntheticPeople: 2 images: its images do not come from files"):
+        convert(SyntheticPeople(2, 3, CLASSES, KEYPOINTS), tmp_path / "out", 2, False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_the_first_schema_are_read(source, copied):
+    """They have the columns of today and a manifest with the joints in place of the columns."""
+
+    def first(content):
+        for key in ("columns", "name"):
+            del content[key]
+        source = {"annotations": "somewhere/person_keypoints_old.json", "images": "somewhere"}
+        content.update(format="mindpoint keypoints", schema=1, keypoints=NAMES, source=source)
+
+    _manifest(first)(copied)
+    records, files = from_records(copied), from_files(source)
+    assert records.name == "old"
+    for index in range(COUNT):
+        assert_same(records[index], files[index])
+    _manifest(lambda content: content.update(keypoints=NAMES[::-1]))(copied)
+    with pytest.raises(DataError, match="was converted with the keypoints right_wrist, left_wrist, nose, but the configuration has nose"):
+        from_records(copied)
+
+
+class Turned(Dataset):
+    """A data set of somebody else's: no annotation file, boxes with a direction and a track number, ids in no order."""
+
+    fields = (Angles("turn"), Field("track", (2,), "int64"), Field("occluded", (), "bool"), Field("size", (1, 2), "float64"))
+    classes = ["cup", "pan"]
+    name = "turned"
+
+    def __init__(self):
+        self.files = [cv2.imencode(".png", np.full((20 + n, 30, 3), 40 * n, np.uint8))[1].tobytes() for n in range(4)]
+
+    def __len__(self):
+        return 4
+
+    def ids(self):
+        return [44, 7, 19, 3]
+
+    def file_bytes(self, index):
+        return self.files[index]
+
+    def category_ids(self):
+        return [9, 2]
+
+    def __getitem__(self, index):
+        image = cv2.imdecode(np.frombuffer(self.files[index], np.uint8), cv2.IMREAD_COLOR)
+        count = index % 3  # the first and the last image are empty
+        boxes = np.array([[1 + n, 2, 10, 12.3] for n in range(count)], np.float32).reshape(-1, 4)
+        values = {
+            "turn": np.array([0.1 + n - index for n in range(count)], np.float32),
+            "track": np.array([[n, -(2**40)] for n in range(count)], np.int64).reshape(-1, 2),
+            "occluded": np.arange(count) == 1,
+            "size": np.array([[[n / 3, 1e300]] for n in range(count)], np.float64).reshape(-1, 1, 2),
+        }
+        return Sample(self.ids()[index], "x", image, Objects(boxes, np.arange(count) % 2, fields=self.fields, values=values))
+
+
+def test_any_data_set_with_files_and_fields(tmp_path):
+    theirs = Turned()
+    convert(theirs, tmp_path / "out", 2, False)
+    declared = {"turn": "Angles", "track": Turned.fields[1], "occluded": Turned.fields[2], "size": Turned.fields[3]}
+    records = MindRecordDataset(str(tmp_path / "out"), ["cup", "pan"], fields=declared)
+    assert records.ids() == theirs.ids() and records.name == "turned" and records.category_ids() == [9, 2]
+    for index in range(4):
+        ours, original = records[index], theirs[index]
+        np.testing.assert_array_equal(ours.image, original.image)
+        for name, values in original.objects.values.items():
+            assert ours.objects.values[name].dtype == values.dtype
+            np.testing.assert_array_equal(ours.objects.values[name], values, err_msg=name)
+        assert records.file_bytes(index) == theirs.files[index] and records.image_size(index) == (20 + index, 30)
+    said = {record["id"]: record for record in theirs.ground_truth()["annotations"]}
+    for record in records.ground_truth()["annotations"]:
+        assert record == said[record["id"]]
+    again = tmp_path / "again"
+    convert(records, again, 1, False)  # converted data is data with files too
+    some = MindRecordDataset(str(again), ["pan"], fields={"turn": "Angles"})
+    assert some.objects(2).turn.tolist() == theirs[2].objects.turn[1:].tolist() and list(some.objects(2).values)[-1] == "turn"
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"depth": "Field"}, "was converted without 'depth'"),
+        ({"track": "Field"}, "was converted with 'track' as int64 of shape .2., but the configuration declares float64 of shape .."),
+    ],
+)
+def test_other_fields_than_converted(tmp_path, fields, message):
+    convert(Turned(), tmp_path / "out", 1, False)
+    with pytest.raises(DataError, match=message):
+        MindRecordDataset(str(tmp_path / "out"), ["cup"], fields=fields)
+
+
+def test_fields_that_cannot_be_stored(tmp_path):
+    open_size, taken = Turned(), Turned()
+    open_size.fields, taken.fields = (Rasters("mask", (None, None)),), (Field("position"),)
+    with pytest.raises(DataError, match="field 'mask' cannot be stored in MindRecord files: its shape .* leaves a size open"):
+        convert(open_size, tmp_path / "out", 1, False)
+    with pytest.raises(DataError, match="field 'position' cannot be stored in MindRecord files: its name is taken"):
+        convert(taken, tmp_path / "out", 1, False)
 
 
 def test_command_and_tool(configs, tmp_path, capsys):
@@ -366,7 +470,7 @@ def test_command_and_tool(configs, tmp_path, capsys):
     out = tmp_path / "out"
     tool = subprocess.run([sys.executable, str(TOOL), files, "--out", str(out), "--shards", "2"], capture_output=True, text=True)
     assert tool.returncode == 0, tool.stderr
-    assert f"dataset: {{type: MindRecordKeypoints, path: {out}/val}}" in tool.stdout and "11 images with" in tool.stdout
+    assert f"dataset: {{type: MindRecordDataset, path: {out}/val}}" in tool.stdout and "11 images with" in tool.stdout
     assert len(list((out / "train").glob("*.db"))) == 2
     assert main(["data", "convert", files, "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
@@ -382,26 +486,26 @@ def test_command_and_tool(configs, tmp_path, capsys):
     before = file_hash(str(out / "val" / "images.mindrecord0"))
     assert main(["data", "convert", files, "--out", str(out), "--overwrite", "--split", "val"]) == 0
     assert len(from_records(out / "val")) == COUNT and file_hash(str(out / "val" / "images.mindrecord0")) != before
-    assert main(["data", "convert", records, "--out", str(tmp_path / "again")]) == 2
-    assert "only data sets of the type CocoKeypoints" in capsys.readouterr().err
+    assert main(["data", "convert", records, "--out", str(tmp_path / "again"), "--split", "train"]) == 0
+    assert_same(from_records(tmp_path / "again" / "train")[2], from_records(out / "train")[2])
 
 
 KILLED = """
 import sys, time
 from mindpoint_coco.datasets import mindrecord_writer as writer
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 writer._CHUNK = 0  # each image is written at once, so that files are there while others are still to come
-read = CocoKeypoints.file_bytes
-CocoKeypoints.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]
+read = CocoDataset.file_bytes
+CocoDataset.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]
 from mindpoint.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def test_killed_and_interrupted(configs, tmp_path):
-    """A conversion slowed down and killed leaves a hidden folder that the next one names; Ctrl-C leaves nothing."""
+    """A conversion slowed down and killed leaves a hidden folder that the next one removes; Ctrl-C leaves nothing."""
     out = tmp_path / "out"
-    for sent in (signal.SIGKILL, signal.SIGINT):
+    for sent, left in ((signal.SIGINT, 0), (signal.SIGKILL, 1)):
         command = [sys.executable, "-c", KILLED, "data", "convert", str(configs[0]), "--out", str(out), "--split", "val"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
@@ -410,12 +514,11 @@ def test_killed_and_interrupted(configs, tmp_path):
         process.send_signal(sent)
         assert process.wait(60) == (-9 if sent == signal.SIGKILL else 130)
         assert not (out / "val").exists()
-        assert len(list(out.glob(".val.*.tmp"))) == 1  # that of the killed one only
-    left = next(out.glob(".val.*.tmp"))
+        assert len(list(out.glob(".val.*.tmp"))) == left
     with pytest.raises(DataError, match=f"has no {MANIFEST}"):
-        from_records(left)
+        from_records(next(out.glob(".val.*.tmp")))
     done = subprocess.run([sys.executable, str(TOOL), str(configs[0]), "--out", str(out), "--split", "val"], capture_output=True, text=True)
-    assert done.returncode == 0 and f"{left.name} is of a conversion that was killed" in done.stdout
+    assert done.returncode == 0 and [path.name for path in out.iterdir()] == ["val"]
     assert len(from_records(out / "val")) == COUNT
 
 
@@ -427,7 +530,7 @@ def test_full_disk(source, tmp_path):
         pytest.skip("only root may mount a disk")
     try:
         with pytest.raises(OutputError, match=r"MindSpore cannot write it \(\d MB are free there\)"):
-            convert(from_files(source), KEYPOINTS, disk / "out", 2, False)
+            convert(from_files(source), disk / "out", 2, False)
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)

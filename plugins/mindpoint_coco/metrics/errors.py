@@ -19,18 +19,19 @@ import numpy as np
 
 from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
-from mindpoint_coco.metrics.matching import Group, joint_similarity, match
+from mindpoint_coco.metrics.matching import PoseGroup, match
+from mindpoint_coco.similarity import joint_similarity, oks
 
 LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, and a joint, is near, and a joint is right
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {
-    "miss": Kind(f"a joint that is near no joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
+    "miss": Kind(f"a joint that is not near any joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
     "swap": Kind("a joint placed on that of another object", "#9333ea"),
     "inversion": Kind("a joint placed on the same object's mirrored one, such as left on right", "#2563eb"),
     "jitter": Kind(f"a joint near its place, not on it (similarity {JITTER} to {GOOD})", "#eab308"),
     "score": Kind("an object for which a less similar detection has the higher score", "#0891b2"),
-    "background": Kind(f"a detection that no annotated object matches (similarity {LOCALIZED})", "#475569"),
+    "background": Kind(f"a detection that does not match any annotated object (similarity {LOCALIZED})", "#475569"),
     "missed": Kind("an annotated object that no detection matches", "#db2777"),
 }
 
@@ -41,28 +42,28 @@ class Diagnosed:
 
     Attributes:
         group: the objects.
-        taken: ``(N,)`` annotated object of each found one, -1 for none.
+        taken: ``(N,)`` annotated object of each found one, or -1.
         kinds: ``(N, J)`` UNCOMPARED, RIGHT, or 1 plus the position in JOINT_KINDS.
         near: ``(N, J)`` keypoint similarity with the joint that the kind speaks of.
     """
 
-    group: Group
+    group: PoseGroup
     taken: np.ndarray
     kinds: np.ndarray
     near: np.ndarray
 
     @property
     def compared(self) -> np.ndarray:
-        """``(N,)`` bool: found objects that match one which is not ignored."""
+        """Return ``(N,)`` bool: found objects that match one which is not ignored."""
         return (self.taken >= 0) & ~np.append(self.group.ignored, True)[self.taken]
 
     @property
     def missed(self) -> np.ndarray:
-        """``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
+        """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
         return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
 
     def misordered(self) -> np.ndarray:
-        """``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
+        """Return ``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
         highest score."""
         wrong = np.zeros(len(self.group.truth), bool)
         if not len(self.group.truth):
@@ -74,7 +75,7 @@ class Diagnosed:
         return wrong
 
 
-def diagnose(group: Group, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagnosed:
+def diagnose(group: PoseGroup, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagnosed:
     """Find the errors of a group. ``flip_index``: position of each joint's mirrored partner."""
     taken = match(group, LOCALIZED)
     kinds = np.full(group.points.shape[:2], UNCOMPARED)
@@ -86,7 +87,7 @@ def diagnose(group: Group, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagno
     return Diagnosed(group, taken, kinds, near)
 
 
-def _joint_kinds(group: Group, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     others = np.delete(np.arange(len(group.truth)), own)
     # of equal similarities the first counts: own before own mirrored before others
     rows = np.concatenate([[own], [own], others, others])
@@ -104,8 +105,8 @@ def _joint_kinds(group: Group, row: int, own: int, sigmas: np.ndarray, flip_inde
 
 
 def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) -> List[dict]:
-    """The group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a miss to
-    0.5, inversions and swaps to the similarity that they had with the wrong joint."""
+    """Return the group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a
+    miss to 0.5, inversions and swaps to the similarity that they had with the wrong joint."""
     group, results = diagnosed.group, [dict(record) for record in diagnosed.group.results]
     wrong = np.isin(diagnosed.kinds, [1 + JOINT_KINDS.index(kind) for kind in kinds if kind in JOINT_KINDS])
     aim = np.where(diagnosed.kinds == 1 + JOINT_KINDS.index("jitter"), GOOD, np.maximum(diagnosed.near, JITTER))
@@ -125,19 +126,17 @@ def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) ->
     return results
 
 
-def _best_similarity(group: Group, sigmas: np.ndarray) -> np.ndarray:
-    """``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
+def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
+    """Return ``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
     chosen = np.flatnonzero(~group.ignored)
     if not len(chosen):
         return np.zeros(len(group.points))
     truth = group.truth_points[chosen]
-    labelled = truth[..., 2] > 0
-    each = joint_similarity(group.points[:, None], truth[None, ..., :2], group.areas[chosen][None], sigmas)
-    return (np.where(labelled, each, 0).sum(axis=2) / labelled.sum(axis=1)).max(axis=1)
+    return oks(group.points[:, None], truth[None, ..., :2], group.areas[chosen][None], sigmas, truth[..., 2] > 0).max(axis=1)
 
 
 def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
-    """How often each of KINDS occurs: joints for the first four, objects for the others."""
+    """Return how often each of KINDS occurs: joints for the first four, objects for the others."""
     kinds = np.concatenate([one.kinds.ravel() for one in diagnosed] or [np.zeros(0)])
     found = {kind: int((kinds == 1 + place).sum()) for place, kind in enumerate(JOINT_KINDS)}
     found["score"] = sum(int(one.misordered().sum()) for one in diagnosed)
@@ -147,7 +146,7 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
 
 
 def impact(diagnosed: Sequence[Diagnosed], task: Task) -> List[Tuple[str, Curves, Curves]]:
-    """For each of KINDS the curves with this error alone put right, and with this and all before it."""
+    """Return for each of KINDS the curves with this error alone put right, and with this and all before it."""
     rows, before = [], []
     for kind in KINDS:
         before.append(kind)
