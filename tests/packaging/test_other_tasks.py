@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
-TRAINED = {"acme_boxes": 0.3, "acme_arrows": 0.3}  # bbox/AP that ten epochs must reach; both reach more than 0.5
+TRAINED = {"acme_boxes": 0.4, "acme_arrows": 0.4}  # bbox/AP that the training must reach; both come to about 0.6
 
 
 class Trained:
@@ -112,7 +112,7 @@ def test_the_truth_in_place_of_the_heads_is_nearly_perfect(detector):
 
 
 def test_predictions_in_all_formats_agree(detector):
-    detector.run("predict", "run", "images", "--out", "found", "--threshold", "0.3")
+    detector.run("predict", "run", "images", "--out", "found", "--threshold", "0.1")
     folder = detector.folder / "found"
     images = json.loads((folder / "predictions.json").read_text())
     objects = [found for image in images for found in image["objects"]]
@@ -156,7 +156,7 @@ def test_a_direction_survives_flip_and_scales(arrows):
         truth[record["image_id"]].append((record["bbox"], record["rotation"]))
     for number, settings in enumerate(([], ["test.flip=true"], ["test.flip=true", "test.scales=[0.9,1.0,1.1]"])):
         options = [word for setting in settings for word in ("--set", setting)]
-        arrows.run("predict", "run", "images", "--out", f"turn-{number}", "--format", "json", "--threshold", "0.5", *options)
+        arrows.run("predict", "run", "images", "--out", f"turn-{number}", "--format", "json", "--threshold", "0.1", *options)
         errors = []
         for image in json.loads((arrows.folder / f"turn-{number}" / "predictions.json").read_text()):
             for found in image["objects"]:
