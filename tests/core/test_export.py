@@ -16,11 +16,21 @@ from mindpoint.model import checkpoint
 from mindpoint.inference.mindspore_model import forward_of, open_network
 from mindpoint.inference.open import open_model
 from mindpoint.model.network import build_network
-from mindpoint.inference.onnx_model import OnnxFile
+from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.errors import WeightsError
 from mindpoint.export.onnx_dynamic import free_sizes
 
 RNG = np.random.default_rng(0)
+
+
+def run_onnx(path, image):
+    """Outputs by name of an ONNX file."""
+    return OnnxEngine().open(path).forward({"image": image})
+
+
+def maps_of(path, image):
+    """Raw maps by name of any model, for any number of images."""
+    return open_model(str(path)).detector.detect.forward({"image": image})
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +44,7 @@ def make(toy, tmp_path_factory):
         for name, parameter in network.parameters_dict().items():
             value = RNG.normal(0.3, 0.2, parameter.shape)
             parameter.set_data(type(parameter.data)(np.abs(value).astype(np.float32) if "variance" in name else value.astype(np.float32)))
-        checkpoint.save(folder / "toy.ckpt", network, {"config": config.to_yaml()})
+        checkpoint.save(folder / "toy.ckpt", network, {"config": config.to_yaml(), "categories": [{"id": 90, "name": "spot"}]})
         return folder / "toy.ckpt"
 
     return made
@@ -62,10 +72,10 @@ def refused(capsys, *arguments):
 
 
 def test_any_batch_and_size_give_the_network_s_maps(cells, exported):
-    config, network = open_network(cells, None, [])
+    network = open_network(cells, None, []).network
     for shape in ((1, 3, 16, 16), (5, 3, 16, 16), (2, 3, 32, 12)):
         image = RNG.normal(size=shape).astype(np.float32)
-        np.testing.assert_allclose(OnnxFile(exported)(image)["spot"], forward_of(network)(image)["spot"], atol=1e-5)
+        np.testing.assert_allclose(run_onnx(exported, image)["spot"], forward_of(network)({"image": image})["spot"], atol=1e-5)
 
 
 def test_the_file_is_standard_and_says_what_it_is(exported):
@@ -78,7 +88,8 @@ def test_the_file_is_standard_and_says_what_it_is(exported):
     }
     assert names == {"image": ["batch", 3, "height", "width"], "spot": ["batch", 1, "map_height", "map_width"]}
     said = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(said["mindpoint.keypoints"])["names"] == ["center"]
+    assert json.loads(said["mindpoint.fields"]) == [{"name": "center", "shape": [1, 2], "type": "float32", "names": ["0"]}]
+    assert json.loads(said["mindpoint.category_ids"]) == [90] and json.loads(said["mindpoint.inputs"]) == {}
     preprocessing = json.loads(said["mindpoint.preprocessing"])
     assert (preprocessing["color"], preprocessing["mean"], preprocessing["std"], preprocessing["size"]) == (
         "bgr",
@@ -86,7 +97,7 @@ def test_the_file_is_standard_and_says_what_it_is(exported):
         [0.3] * 3,
         [16, 16],
     )
-    assert json.loads(said["mindpoint.maps"]) == {"spot": 1} and "toy:SpotDecoder" in said["mindpoint.config"]
+    assert json.loads(said["mindpoint.maps"]) == {"spot": {"channels": 1, "stride": 4}} and "toy:SpotDecoder" in said["mindpoint.config"]
 
 
 def test_detector_of_the_file_is_that_of_the_checkpoint(cells, exported):
@@ -103,10 +114,9 @@ def test_fixed_batch_takes_any_number_of_images(cells, capsys):
     assert main(["export", str(cells), "--out", str(path), "--batch", "3"]) == 0
     assert "verified: " in capsys.readouterr().out
     with pytest.raises(Exception, match="Got: 2 Expected: 3"):
-        OnnxFile(path)(np.zeros((2, 3, 16, 16), np.float32))
-    model = open_model(str(path), None, ["test.batch_size=5"])
+        run_onnx(path, np.zeros((2, 3, 16, 16), np.float32))
     image = RNG.normal(size=(5, 3, 16, 16)).astype(np.float32)
-    np.testing.assert_allclose(model.detector.forward(image)["spot"], open_model(str(cells)).detector.forward(image)["spot"], atol=1e-5)
+    np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
     for changes in (["input.size=[32, 32]"], ["test.resolution=keep"]):
         with pytest.raises(WeightsError, match="takes images of 16x16 pixels only"):
             open_model(str(path), None, changes)
@@ -202,19 +212,17 @@ def test_files_that_are_no_model(exported, tmp_path, capsys):
         "short.onnx": "damaged, or no ONNX file that ONNX Runtime can run",
         "noise.onnx": "damaged, or no ONNX file",
         "empty.onnx": "damaged, or no ONNX file",
-        "noise.mindir": "damaged, or no MINDIR file",
+        "noise.mindir": "damaged, or not a MINDIR file",
         "other.onnx": "was not written by 'mindpoint export'",
         "none.onnx": "no such file",
     }.items():
         assert message in refused(capsys, "eval", tmp_path / name)
 
 
-def test_a_model_for_other_joints(exported, toy, tmp_path, capsys):
-    text = toy.read_text().replace("names: [center]", "names: [center, corner]")
-    (tmp_path / "two.yaml").write_text(text)
-    message = refused(capsys, "eval", exported, "--config", tmp_path / "two.yaml")
-    assert "the model's keypoints are center; those of the configuration are center, corner" in message
-    assert "the model's classes are spot" in refused(capsys, "eval", exported, "--set", "classes=[stain]")
+def test_a_model_for_other_classes(exported, capsys):
+    assert "the model's classes are spot; those of the configuration are stain" in refused(
+        capsys, "eval", exported, "--set", "classes=[stain]"
+    )
 
 
 @pytest.mark.slow
@@ -223,8 +231,7 @@ def test_mindir_in_a_new_process(cells, capsys):
     assert main(["export", str(cells), "--format", "mindir", "--out", str(path), "--dynamic", "batch"]) == 0
     assert "verified: " in capsys.readouterr().out
     image = RNG.normal(size=(4, 3, 16, 16)).astype(np.float32)
-    ours = open_model(str(path), None, ["test.batch_size=4"]).detector.forward(image)
-    np.testing.assert_allclose(ours["spot"], open_model(str(cells)).detector.forward(image)["spot"], atol=1e-5)
+    np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
     shutil.copy(path, path.with_name("short.mindir"))
     os.truncate(path.with_name("short.mindir"), path.stat().st_size // 2)
     assert "damaged" in refused(capsys, "eval", path.with_name("short.mindir"))

@@ -74,9 +74,12 @@ class Dataset(ABC):
         return {"images": images, "annotations": annotations, "categories": categories}
 
     @classmethod
-    def in_layout(cls, folder: str, split: str) -> Dict[str, object]:
+    def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
         """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout in which such data
         is published.
+
+        Args:
+            vocabulary: the optional sections of the configuration that are written, by name.
 
         Raises:
             ConfigError: this kind of data set has no such layout. DataError: the folder does not have it.

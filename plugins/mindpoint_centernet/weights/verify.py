@@ -40,7 +40,7 @@ def verify(model: Model, state: Mapping[str, np.ndarray], image: Optional[str]) 
     rows = []
     for name, array in _inputs(model.config.input_spec, image).items():
         expected = run_reference(state, array)
-        for head, values in model.detector.forward(array).items():
+        for head, values in model.detector.detect.forward({"image": array}).items():
             scale = max(1.0, float(np.abs(expected[head]).max()))
             rows.append(Comparison(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
     return rows
