@@ -18,7 +18,11 @@ from mindpoint.inference.open import open_model
 from mindpoint.model.network import build_network
 from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.errors import WeightsError
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+from mindpoint.export.exporters import OnnxExporter
 from mindpoint.export.onnx_dynamic import free_sizes
+from mindpoint.registry import registry
 
 RNG = np.random.default_rng(0)
 
@@ -35,11 +39,11 @@ def maps_of(path, image):
 
 @pytest.fixture(scope="module")
 def make(toy, tmp_path_factory):
-    """``make(backbone)``: a checkpoint of the toy model with that backbone, random weights and statistics."""
+    """``make(backbone)``: a checkpoint of the toy model with that backbone, random weights and statistics. ``changes``: see ``--set``."""
 
-    def made(backbone="toy:Cells", **arguments):
+    def made(backbone="toy:Cells", changes=(), **arguments):
         folder = tmp_path_factory.mktemp("model")
-        config = load_config(str(toy), [f"model.backbone={json.dumps({'type': backbone, **arguments})}"])
+        config = load_config(str(toy), [f"model.backbone={json.dumps({'type': backbone, **arguments})}", *changes])
         network = build_network(config)
         for name, parameter in network.parameters_dict().items():
             value = RNG.normal(0.3, 0.2, parameter.shape)
@@ -48,6 +52,20 @@ def make(toy, tmp_path_factory):
         return folder / "toy.ckpt"
 
     return made
+
+
+LEVELS = [
+    'model.heads={"_replace_": true, "levels": {"type": "export_toys:LevelHead"}}',
+    "model.decoder.type=export_toys:LevelDecoder",
+    '+model.inputs={"type": "export_toys:Previous"}',
+    "+test.batch_size=2",
+]
+
+
+@pytest.fixture(scope="module")
+def levels(make):
+    """A model with maps at strides 4 and 8, a second input, and fields of objects that people do not have."""
+    return make("export_toys:Levels", LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +241,107 @@ def test_a_model_for_other_classes(exported, capsys):
     assert "the model's classes are spot; those of the configuration are stain" in refused(
         capsys, "eval", exported, "--set", "classes=[stain]"
     )
+
+
+def samples(times=(0.5, 0.0, 2.0)):
+    sizes = ((16, 16), (20, 30), (20, 30))
+    return [
+        Sample(7 - row, "x", RNG.integers(0, 255, (*size, 3), dtype=np.uint8), Objects.none(), meta={"time": time})
+        for row, (size, time) in enumerate(zip(sizes, times))
+    ]
+
+
+@pytest.mark.parametrize("options", [[], ["--decode"]], ids=["maps", "detections"])
+def test_maps_at_several_strides_and_a_second_input(levels, options, capsys):
+    path = levels.with_name(f"levels{''.join(options)}.onnx")
+    assert main(["export", str(levels), "--out", str(path), "--dynamic", "batch", "size", *options]) == 0
+    assert "at 2 sizes" in capsys.readouterr().out
+    model = onnx.load(str(path))
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes["previous"] == ["batch", 2, "height", "width"] and shapes["image"] == ["batch", 3, "height", "width"]
+    if not options:
+        assert shapes["near"] == ["batch", 1, "map4_height", "map4_width"] and shapes["far"] == ["batch", 3, "map8_height", "map8_width"]
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(said["mindpoint.maps"]) == {"far": {"channels": 3, "stride": 8}, "near": {"channels": 1, "stride": 4}}
+    assert json.loads(said["mindpoint.inputs"]) == {"previous": 2}
+    images, changes = samples(), ["test.resolution=keep", "test.scales=[1.0]"]
+    ours, theirs = (open_model(str(file), None, changes).detector(images) for file in (path, levels))
+    assert [len(found) for found in ours] == [2, 2, 2]
+    for one, other in zip(ours, theirs):
+        for name in ("boxes", "scores", "labels", "depth", "turn"):
+            np.testing.assert_allclose(one.values[name], other.values[name], atol=1e-4)
+    still = open_model(str(path), None, changes).detector(samples((0, 0, 0)))
+    assert not np.allclose(still[2].scores, ours[2].scores)  # the second input counts
+
+
+def test_the_message_names_the_field_that_differs(make, capsys):
+    for wrong in ("turn", "boxes"):
+        path = make("export_toys:Levels", [*LEVELS, f"+model.decoder.wrong={wrong}"])
+        message = refused(capsys, "export", path, "--decode")
+        assert "finds other things than the network: 100.0%" in message and f"most often in '{wrong}'" in message
+
+
+def test_further_inputs_must_be_those_of_the_network(levels, capsys):
+    for change, message in (
+        ("model.inputs=null", "the network takes the further inputs previous; add model.inputs"),
+        ("+model.inputs.name=before", "makes before (2 channels); the network takes previous (2 channels)"),
+        ("+model.inputs.count=3", "makes previous (3 channels); the network takes previous (2 channels)"),
+    ):
+        assert message in refused(capsys, "eval", levels, "--set", change)
+
+
+def test_a_file_that_decodes_has_no_heads_to_replace(levels, capsys):
+    path = levels.with_name("inside.onnx")
+    assert main(["export", str(levels), "--out", str(path), "--decode", "--no-verify"]) == 0
+    assert "the file decodes inside and gives no maps" in refused(capsys, "eval", path, "--oracle", "all")
+    message = refused(capsys, "eval", path, "--set", "model.decoder.type=toy:SpotDecoder")
+    assert "gives boxes with depth [], turn []; the configured decoder declares center [1, 2]" in message
+
+
+def test_a_node_that_is_bound_to_a_size_is_one_message(make, capsys):
+    path = make("export_toys:Stuck")
+    message = refused(capsys, "export", path, "--dynamic", "size")
+    assert message.count("\n") == 1 and "export without --dynamic size" in message
+    assert main(["export", str(path)]) == 0
+
+
+class MineExporter(OnnxExporter):
+    suffix = ".mine"
+    options = frozenset(("batch",))
+
+
+class MineEngine(OnnxEngine):
+    suffixes = (".mine",)
+
+
+def test_a_format_of_a_plugin(cells, capsys):
+    """Written with ``--format``, opened by its ending, refused where it cannot do something; unknown without the plugin."""
+    path = cells.with_suffix(".mine")
+    assert "unknown exporter 'mine'" in refused(capsys, "export", cells, "--format", "mine")
+    with registry("exporters").registered("mine", MineExporter), registry("engines").registered("mine", MineEngine):
+        assert main(["export", str(cells), "--format", "mine"]) == 0
+        assert "verified: " in capsys.readouterr().out
+        image = RNG.normal(size=(2, 3, 16, 16)).astype(np.float32)
+        np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
+        assert "is an exported model already" in refused(capsys, "export", path)
+        message = refused(capsys, "export", cells, "--format", "mine", "--decode", "--out", cells.with_name("b.mine"))
+        assert "--decode is for --format onnx: the format mine cannot do that" in message
+    assert "not a checkpoint by its name" in refused(capsys, "eval", path)
+
+
+def test_an_exported_file_needs_the_decoder_only(exported, tmp_path, capsys):
+    """Somebody else's network, loss, data and hooks are not installed where the file runs."""
+    model = onnx.load(str(exported))
+    for entry in model.metadata_props:
+        if entry.key == "mindpoint.config":
+            for name in ("Cells", "SpotHead", "SpotLoss", "Spots", "SpotTargets", "Whole", "Accuracy"):
+                entry.value = entry.value.replace(f"toy:{name}", f"absent_package:{name}")
+            entry.value = entry.value.replace("mindpoint.hooks.console", "absent_package").replace("mindpoint.optim", "absent_package")
+    onnx.save(model, str(tmp_path / "theirs.onnx"))
+    assert len(open_model(str(tmp_path / "theirs.onnx")).detector([np.zeros((16, 16, 3), np.uint8)])[0]) == 1
+    assert "absent_package" in refused(capsys, "eval", tmp_path / "theirs.onnx")
 
 
 @pytest.mark.slow
