@@ -10,7 +10,6 @@ import numpy as np
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
 from mindpoint.errors import WeightsError
 from mindpoint.inference.metadata import ExportMetadata
-from mindpoint.runtime import device
 
 
 class MindirEngine(Engine):
@@ -24,6 +23,8 @@ class MindirEngine(Engine):
         from google.protobuf.message import DecodeError
         from mindspore import nn
         from mindspore.train.mind_ir_pb2 import ModelProto
+
+        from mindpoint.runtime import device
 
         content = ModelProto()
         try:
