@@ -68,8 +68,8 @@ class Truth(TargetEncoder):
 
 def forward(inputs):
     """The mean of the image's channels at stride 4, and of the plane if there is one."""
-    heat = inputs["image"].mean(axis=1, keepdims=True)[..., ::4, ::4] + inputs.get("plane", np.zeros((1, 1, 4, 4)))[..., ::4, ::4][..., :4, :4]
-    return {"heat": heat.astype(np.float32)}
+    heat = inputs["image"].mean(axis=1, keepdims=True) + inputs.get("plane", 0.0)
+    return {"heat": heat[..., ::4, ::4].astype(np.float32)}
 
 
 @pytest.fixture

@@ -257,9 +257,8 @@ def test_maps_at_several_strides_and_a_second_input(levels, options, capsys):
     assert main(["export", str(levels), "--out", str(path), "--dynamic", "batch", "size", *options]) == 0
     assert "at 2 sizes" in capsys.readouterr().out
     model = onnx.load(str(path))
-    shapes = {
-        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in (*model.graph.input, *model.graph.output)
-    }
+    values = (*model.graph.input, *model.graph.output)
+    shapes = {value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in values}
     assert shapes["previous"] == ["batch", 2, "height", "width"] and shapes["image"] == ["batch", 3, "height", "width"]
     if not options:
         assert shapes["near"] == ["batch", 1, "map4_height", "map4_width"] and shapes["far"] == ["batch", 3, "map8_height", "map8_width"]

@@ -57,8 +57,8 @@ class Exporter(ABC):
 
     Attributes:
         suffix: ending of the files, with the dot.
-        options: what it can do beyond a fixed batch and size, of ``decode``, ``portable``, ``batch`` (any number of images) and ``size`` (any
-            height and width).
+        options: what it can do beyond a fixed batch and size, of ``decode``, ``portable``, ``batch`` (any number of images) and ``size``
+            (any height and width).
         holds_metadata: the file itself holds the metadata; otherwise they are written beside it, as JSON.
     """
 

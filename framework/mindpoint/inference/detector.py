@@ -70,7 +70,8 @@ class Detector:
         """Return the detections of each image, in its pixels.
 
         Args:
-            images: BGR uint8 ``(H, W, 3)``; or samples, whose ``meta`` reaches the decoder and whose ``objects`` are the truth for an oracle.
+            images: BGR uint8 ``(H, W, 3)``; or samples, whose ``meta`` reaches the decoder and whose ``objects`` are the truth for an
+                oracle.
         """
         samples = list(map(sample_of, images))
         parts: List[List[Detections]] = [[] for _ in samples]
@@ -98,7 +99,8 @@ class Detector:
         return batches
 
     def heatmaps(self, image: Union[np.ndarray, Sample]) -> Tuple[Dict[str, np.ndarray], View]:
-        """Return what the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they cover."""
+        """Return what the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they
+        cover."""
         inputs, shown = self._prepare(sample_of(image), 1.0)
         maps = self.detect.heatmaps({name: array[None] for name, array in inputs.items()})
         return {name: values[0] for name, values in maps.items()}, shown.view

@@ -75,7 +75,8 @@ class ExportMetadata:
         if "format" not in texts:
             raise WeightsError(f"{place}: was not written by 'mindpoint export': it says nothing about its input and its output")
         if texts.pop("format") != str(FORMAT):
-            raise WeightsError(f"{place}: was written by mindpoint {texts.get('version')}, in a form that this version does not know; export it again")
+            writer = f"mindpoint {texts.get('version')}"
+            raise WeightsError(f"{place}: was written by {writer}, in a form that this version does not know; export it again")
         texts.pop("version", None)
         try:
             return ExportMetadata(**{name: text if name == "config" else json.loads(text) for name, text in texts.items()})

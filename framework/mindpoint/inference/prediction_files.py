@@ -18,7 +18,8 @@ _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 class PredictionFiles:
     """Writes predictions, one after the other, into a folder.
 
-    ``with files.opened(folder, vocabulary): files.add(prediction)``; all files that were begun are finished at the end, also after an error.
+    ``with files.opened(folder, vocabulary): files.add(prediction)``; all files that were begun are finished at the end, also after an
+    error.
 
     Args:
         formats: names of the registry ``writers``.

@@ -153,7 +153,8 @@ def _one_image(image: Item) -> Union[np.ndarray, Source]:
     if isinstance(image, np.ndarray):
         return image
     if not isinstance(image, (str, Path)):
-        raise DataError(f"an image is an array or the path of a file, not {type(image).__name__}; predict_all takes a list, stream the rest")
+        name = type(image).__name__
+        raise DataError(f"an image is an array or the path of a file, not {name}; predict_all takes a list, stream the rest")
     found = find_sources([str(image)])
     if found != [Source(str(image), "image")]:
         raise DataError(f"{image}: is not one image; predictor.stream(...) takes videos, folders, patterns and cameras")

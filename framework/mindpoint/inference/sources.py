@@ -45,7 +45,8 @@ class Frame:
 
 
 def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional[TextIO] = None) -> List[Source]:
-    """Return what the inputs of a command line mean: files, folders, patterns such as ``a/*.jpg``, camera numbers, addresses (``rtsp://...``).
+    """Return what the inputs of a command line mean: files, folders, patterns such as ``a/*.jpg``, camera numbers, addresses
+    (``rtsp://...``).
 
     Folders and patterns give images and videos, sorted. Each file is there once.
 

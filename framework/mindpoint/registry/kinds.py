@@ -18,8 +18,8 @@ class Kind:
         plural: name of the registry; the entry-point group is ``mindpoint.<plural>``.
         singular: what messages call one.
         base: ``module:class`` that every part of the kind derives from, imported when a part is loaded; None if any callable will do.
-        built_in: parts of the core by name, ``module:class``. The commands' own formats must be there in a source tree that is not installed
-            too, so this table declares them and no entry point does.
+        built_in: parts of the core by name, ``module:class``. The commands' own formats must be there without any installed metadata, so
+            this table declares them and no entry point does.
     """
 
     plural: str
