@@ -60,7 +60,7 @@ def make_files(folder: Path, config_name: str, size: int) -> None:
 def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
     """Seconds and CPU seconds an image of each run, in this process."""
     run = forward(file)
-    batch = np.random.default_rng(1).standard_normal((images, 3, size, size)).astype(np.float32)
+    batch = {"image": np.random.default_rng(1).standard_normal((images, 3, size, size)).astype(np.float32)}
     run(batch)
     measured = []
     for _ in range(runs):
@@ -71,14 +71,14 @@ def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
 
 
 def forward(file: Path) -> Callable:
-    """The file's network as a function of a batch."""
+    """Return the file's network as a function of inputs by name."""
     if file.suffix == ".onnx":
-        from mindpoint.inference.onnx_model import OnnxFile
+        from mindpoint.inference.onnx_engine import OnnxEngine
 
-        return OnnxFile(file)
+        return OnnxEngine().open(file).forward
     from mindpoint.inference.mindspore_model import forward_of, open_network
 
-    return forward_of(open_network(file, None, [])[1])
+    return forward_of(open_network(file, None, []).network)
 
 
 def summary(runs: List[List[float]]) -> Dict[str, float]:

@@ -16,28 +16,56 @@ from mindpoint.model import checkpoint
 from mindpoint.inference.mindspore_model import forward_of, open_network
 from mindpoint.inference.open import open_model
 from mindpoint.model.network import build_network
-from mindpoint.inference.onnx_model import OnnxFile
+from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.errors import WeightsError
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+from mindpoint.export.exporters import OnnxExporter
 from mindpoint.export.onnx_dynamic import free_sizes
+from mindpoint.registry import registry
 
 RNG = np.random.default_rng(0)
 
 
+def run_onnx(path, image):
+    """Outputs by name of an ONNX file."""
+    return OnnxEngine().open(path).forward({"image": image})
+
+
+def maps_of(path, image):
+    """Raw maps by name of any model, for any number of images."""
+    return open_model(str(path)).detector.detect.forward({"image": image})
+
+
 @pytest.fixture(scope="module")
 def make(toy, tmp_path_factory):
-    """``make(backbone)``: a checkpoint of the toy model with that backbone, random weights and statistics."""
+    """``make(backbone)``: a checkpoint of the toy model with that backbone, random weights and statistics. ``changes``: see ``--set``."""
 
-    def made(backbone="toy:Cells", **arguments):
+    def made(backbone="toy:Cells", changes=(), **arguments):
         folder = tmp_path_factory.mktemp("model")
-        config = load_config(str(toy), [f"model.backbone={json.dumps({'type': backbone, **arguments})}"])
+        config = load_config(str(toy), [f"model.backbone={json.dumps({'type': backbone, **arguments})}", *changes])
         network = build_network(config)
         for name, parameter in network.parameters_dict().items():
             value = RNG.normal(0.3, 0.2, parameter.shape)
             parameter.set_data(type(parameter.data)(np.abs(value).astype(np.float32) if "variance" in name else value.astype(np.float32)))
-        checkpoint.save(folder / "toy.ckpt", network, {"config": config.to_yaml()})
+        checkpoint.save(folder / "toy.ckpt", network, {"config": config.to_yaml(), "categories": [{"id": 90, "name": "spot"}]})
         return folder / "toy.ckpt"
 
     return made
+
+
+LEVELS = [
+    'model.heads={"_replace_": true, "levels": {"type": "export_toys:LevelHead"}}',
+    "model.decoder.type=export_toys:LevelDecoder",
+    '+model.inputs={"type": "export_toys:Previous"}',
+    "+test.batch_size=2",
+]
+
+
+@pytest.fixture(scope="module")
+def levels(make):
+    """A model with maps at strides 4 and 8, a second input, and fields of objects that people do not have."""
+    return make("export_toys:Levels", LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +90,10 @@ def refused(capsys, *arguments):
 
 
 def test_any_batch_and_size_give_the_network_s_maps(cells, exported):
-    config, network = open_network(cells, None, [])
+    network = open_network(cells, None, []).network
     for shape in ((1, 3, 16, 16), (5, 3, 16, 16), (2, 3, 32, 12)):
         image = RNG.normal(size=shape).astype(np.float32)
-        np.testing.assert_allclose(OnnxFile(exported)(image)["spot"], forward_of(network)(image)["spot"], atol=1e-5)
+        np.testing.assert_allclose(run_onnx(exported, image)["spot"], forward_of(network)({"image": image})["spot"], atol=1e-5)
 
 
 def test_the_file_is_standard_and_says_what_it_is(exported):
@@ -78,7 +106,8 @@ def test_the_file_is_standard_and_says_what_it_is(exported):
     }
     assert names == {"image": ["batch", 3, "height", "width"], "spot": ["batch", 1, "map_height", "map_width"]}
     said = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(said["mindpoint.keypoints"])["names"] == ["center"]
+    assert json.loads(said["mindpoint.fields"]) == [{"name": "center", "shape": [1, 2], "type": "float32", "names": ["0"]}]
+    assert json.loads(said["mindpoint.category_ids"]) == [90] and json.loads(said["mindpoint.inputs"]) == {}
     preprocessing = json.loads(said["mindpoint.preprocessing"])
     assert (preprocessing["color"], preprocessing["mean"], preprocessing["std"], preprocessing["size"]) == (
         "bgr",
@@ -86,7 +115,7 @@ def test_the_file_is_standard_and_says_what_it_is(exported):
         [0.3] * 3,
         [16, 16],
     )
-    assert json.loads(said["mindpoint.maps"]) == {"spot": 1} and "toy:SpotDecoder" in said["mindpoint.config"]
+    assert json.loads(said["mindpoint.maps"]) == {"spot": {"channels": 1, "stride": 4}} and "toy:SpotDecoder" in said["mindpoint.config"]
 
 
 def test_detector_of_the_file_is_that_of_the_checkpoint(cells, exported):
@@ -103,10 +132,9 @@ def test_fixed_batch_takes_any_number_of_images(cells, capsys):
     assert main(["export", str(cells), "--out", str(path), "--batch", "3"]) == 0
     assert "verified: " in capsys.readouterr().out
     with pytest.raises(Exception, match="Got: 2 Expected: 3"):
-        OnnxFile(path)(np.zeros((2, 3, 16, 16), np.float32))
-    model = open_model(str(path), None, ["test.batch_size=5"])
+        run_onnx(path, np.zeros((2, 3, 16, 16), np.float32))
     image = RNG.normal(size=(5, 3, 16, 16)).astype(np.float32)
-    np.testing.assert_allclose(model.detector.forward(image)["spot"], open_model(str(cells)).detector.forward(image)["spot"], atol=1e-5)
+    np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
     for changes in (["input.size=[32, 32]"], ["test.resolution=keep"]):
         with pytest.raises(WeightsError, match="takes images of 16x16 pixels only"):
             open_model(str(path), None, changes)
@@ -202,19 +230,119 @@ def test_files_that_are_no_model(exported, tmp_path, capsys):
         "short.onnx": "damaged, or no ONNX file that ONNX Runtime can run",
         "noise.onnx": "damaged, or no ONNX file",
         "empty.onnx": "damaged, or no ONNX file",
-        "noise.mindir": "damaged, or no MINDIR file",
+        "noise.mindir": "damaged, or not a MINDIR file",
         "other.onnx": "was not written by 'mindpoint export'",
         "none.onnx": "no such file",
     }.items():
         assert message in refused(capsys, "eval", tmp_path / name)
 
 
-def test_a_model_for_other_joints(exported, toy, tmp_path, capsys):
-    text = toy.read_text().replace("names: [center]", "names: [center, corner]")
-    (tmp_path / "two.yaml").write_text(text)
-    message = refused(capsys, "eval", exported, "--config", tmp_path / "two.yaml")
-    assert "the model's keypoints are center; those of the configuration are center, corner" in message
-    assert "the model's classes are spot" in refused(capsys, "eval", exported, "--set", "classes=[stain]")
+def test_a_model_for_other_classes(exported, capsys):
+    assert "the model's classes are spot; those of the configuration are stain" in refused(
+        capsys, "eval", exported, "--set", "classes=[stain]"
+    )
+
+
+def samples(times=(0.5, 0.0, 2.0)):
+    sizes = ((16, 16), (20, 30), (20, 30))
+    return [
+        Sample(7 - row, "x", RNG.integers(0, 255, (*size, 3), dtype=np.uint8), Objects.none(), meta={"time": time})
+        for row, (size, time) in enumerate(zip(sizes, times))
+    ]
+
+
+@pytest.mark.parametrize("options", [[], ["--decode"]], ids=["maps", "detections"])
+def test_maps_at_several_strides_and_a_second_input(levels, options, capsys):
+    path = levels.with_name(f"levels{''.join(options)}.onnx")
+    assert main(["export", str(levels), "--out", str(path), "--dynamic", "batch", "size", *options]) == 0
+    assert "at 2 sizes" in capsys.readouterr().out
+    model = onnx.load(str(path))
+    values = (*model.graph.input, *model.graph.output)
+    shapes = {value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in values}
+    assert shapes["previous"] == ["batch", 2, "height", "width"] and shapes["image"] == ["batch", 3, "height", "width"]
+    if not options:
+        assert shapes["near"] == ["batch", 1, "map4_height", "map4_width"] and shapes["far"] == ["batch", 3, "map8_height", "map8_width"]
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(said["mindpoint.maps"]) == {"far": {"channels": 3, "stride": 8}, "near": {"channels": 1, "stride": 4}}
+    assert json.loads(said["mindpoint.inputs"]) == {"previous": 2}
+    images, changes = samples(), ["test.resolution=keep", "test.scales=[1.0]"]
+    ours, theirs = (open_model(str(file), None, changes).detector(images) for file in (path, levels))
+    assert [len(found) for found in ours] == [2, 2, 2]
+    for one, other in zip(ours, theirs):
+        for name in ("boxes", "scores", "labels", "depth", "turn"):
+            np.testing.assert_allclose(one.values[name], other.values[name], atol=1e-4)
+    still = open_model(str(path), None, changes).detector(samples((0, 0, 0)))
+    assert not np.allclose(still[2].scores, ours[2].scores)  # the second input counts
+
+
+def test_the_message_names_the_field_that_differs(make, capsys):
+    for wrong in ("turn", "boxes"):
+        path = make("export_toys:Levels", [*LEVELS, f"+model.decoder.wrong={wrong}"])
+        message = refused(capsys, "export", path, "--decode")
+        assert "finds other things than the network: 100.0%" in message and f"most often in '{wrong}'" in message
+
+
+def test_further_inputs_must_be_those_of_the_network(levels, capsys):
+    for change, message in (
+        ("model.inputs=null", "the network takes the further inputs previous; add model.inputs"),
+        ("+model.inputs.name=before", "makes before (2 channels); the network takes previous (2 channels)"),
+        ("+model.inputs.count=3", "makes previous (3 channels); the network takes previous (2 channels)"),
+    ):
+        assert message in refused(capsys, "eval", levels, "--set", change)
+
+
+def test_a_file_that_decodes_has_no_heads_to_replace(levels, capsys):
+    path = levels.with_name("inside.onnx")
+    assert main(["export", str(levels), "--out", str(path), "--decode", "--no-verify"]) == 0
+    assert "the file decodes inside and gives no maps" in refused(capsys, "eval", path, "--oracle", "all")
+    message = refused(capsys, "eval", path, "--set", "model.decoder.type=toy:SpotDecoder")
+    assert "gives boxes with depth [], turn []; the configured decoder declares center [1, 2]" in message
+
+
+def test_a_node_that_is_bound_to_a_size_is_one_message(make, capsys):
+    path = make("export_toys:Stuck")
+    message = refused(capsys, "export", path, "--dynamic", "size")
+    assert message.count("\n") == 1 and "export without --dynamic size" in message
+    assert main(["export", str(path)]) == 0
+
+
+class MineExporter(OnnxExporter):
+    suffix = ".mine"
+    options = frozenset(("batch",))
+
+
+class MineEngine(OnnxEngine):
+    suffixes = (".mine",)
+
+
+def test_a_format_of_a_plugin(cells, capsys):
+    """Written with ``--format``, opened by its ending, refused where it cannot do something; unknown without the plugin."""
+    path = cells.with_suffix(".mine")
+    assert "unknown exporter 'mine'" in refused(capsys, "export", cells, "--format", "mine")
+    with registry("exporters").registered("mine", MineExporter), registry("engines").registered("mine", MineEngine):
+        assert main(["export", str(cells), "--format", "mine"]) == 0
+        assert "verified: " in capsys.readouterr().out
+        image = RNG.normal(size=(2, 3, 16, 16)).astype(np.float32)
+        np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
+        assert "is an exported model already" in refused(capsys, "export", path)
+        message = refused(capsys, "export", cells, "--format", "mine", "--decode", "--out", cells.with_name("b.mine"))
+        assert "--decode is for --format onnx: the format mine cannot do that" in message
+    assert "not a checkpoint by its name" in refused(capsys, "eval", path)
+
+
+def test_an_exported_file_needs_the_decoder_only(exported, tmp_path, capsys):
+    """Somebody else's network, loss, data and hooks are not installed where the file runs."""
+    model = onnx.load(str(exported))
+    for entry in model.metadata_props:
+        if entry.key == "mindpoint.config":
+            for name in ("Cells", "SpotHead", "SpotLoss", "Spots", "SpotTargets", "Whole", "Accuracy"):
+                entry.value = entry.value.replace(f"toy:{name}", f"absent_package:{name}")
+            entry.value = entry.value.replace("mindpoint.hooks.console", "absent_package").replace("mindpoint.optim", "absent_package")
+    onnx.save(model, str(tmp_path / "theirs.onnx"))
+    assert len(open_model(str(tmp_path / "theirs.onnx")).detector([np.zeros((16, 16, 3), np.uint8)])[0]) == 1
+    assert main(["eval", str(tmp_path / "theirs.onnx")]) == 2  # for lack of what eval builds, and nothing else
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert [line.split(" ")[1] for line in lines] == ["data.val.dataset.type:", "test.metric.type:"]
 
 
 @pytest.mark.slow
@@ -223,8 +351,7 @@ def test_mindir_in_a_new_process(cells, capsys):
     assert main(["export", str(cells), "--format", "mindir", "--out", str(path), "--dynamic", "batch"]) == 0
     assert "verified: " in capsys.readouterr().out
     image = RNG.normal(size=(4, 3, 16, 16)).astype(np.float32)
-    ours = open_model(str(path), None, ["test.batch_size=4"]).detector.forward(image)
-    np.testing.assert_allclose(ours["spot"], open_model(str(cells)).detector.forward(image)["spot"], atol=1e-5)
+    np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
     shutil.copy(path, path.with_name("short.mindir"))
     os.truncate(path.with_name("short.mindir"), path.stat().st_size // 2)
     assert "damaged" in refused(capsys, "eval", path.with_name("short.mindir"))

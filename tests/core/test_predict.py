@@ -17,9 +17,13 @@ from pycocotools.coco import COCO
 import mindpoint
 from mindpoint.cli.main import main
 from mindpoint.inference import sources
-from mindpoint.inference.prediction_files import _Video, picture_names
-from mindpoint.inference.sources import Source, find_sources, to_image
+from mindpoint.contracts.prediction import Source
+from mindpoint.contracts.writer import PredictionWriter
+from mindpoint.inference.sources import find_sources, to_image
+from mindpoint.inference.writers import Video, picture_names
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.model import checkpoint
+from mindpoint.registry import registry
 from mindpoint.runtime.progress import track
 from toy import Spots
 
@@ -53,8 +57,8 @@ def frames(path):
         found.append(image)
 
 
-def joint(record):
-    point = record["objects"][0]["keypoints"][0]
+def center(record):
+    point = record["objects"][0]["center"][0]
     return point["x"], point["y"]
 
 
@@ -99,7 +103,7 @@ def test_every_kind_of_image(predict, tmp_path):
     records = json.loads(Path("found/predictions.json").read_text())
     assert [record["image"] for record in records] == ["1.png", "2.png", "3.png", "4.png", "5.tiff", "6.jpg"]
     for record in records:
-        assert joint(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
+        assert center(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
         drawn = cv2.imread(f"found/{Path(record['image']).stem}.jpg").astype(int)
         assert np.abs(drawn - image).max() > 50
 
@@ -120,10 +124,10 @@ def test_the_formats_say_the_same_and_open_in_common_readers(predict):
         annotation = coco.loadAnns(coco.getAnnIds(imgIds=record["id"]))[0]
         left, top, right, bottom = found["box"]
         assert annotation["bbox"] == pytest.approx([left, top, right - left, bottom - top])
-        assert annotation["keypoints"] == pytest.approx([*joint(record), 1])
+        assert annotation["center"] == pytest.approx([*center(record), 1])
         assert (row["id"], row["class"], row["object"], row["frame"]) == (str(record["id"]), "spot", "0", "")
         assert [float(row[name]) for name in ("left", "top", "right", "bottom", "score")] == pytest.approx([*found["box"], found["score"]])
-        assert (float(row["center_x"]), float(row["center_y"]), row["center_from_heatmap"]) == (*joint(record), "1")
+        assert (float(row["0_x"]), float(row["0_y"])) == center(record)
 
 
 def test_video(predict):
@@ -139,7 +143,7 @@ def test_video(predict):
     ]
     assert [record["time"] for record in records[:3]] == pytest.approx([0, 1 / 7, 2 / 7], abs=1e-6)
     for record in records:
-        assert joint(record) == pytest.approx(picture(record["frame"])[1], abs=2)
+        assert center(record) == pytest.approx(picture(record["frame"])[1], abs=2)
     for name, count, rate in (("a", 6, 7.0), ("b", 3, 12.5)):
         drawn, found_rate = frames(f"found/{name}.mp4")
         assert len(drawn) == count and found_rate == pytest.approx(rate)
@@ -151,7 +155,7 @@ def test_video(predict):
 
 def test_a_video_of_odd_sides_gets_even_ones(tmp_path):
     """MPEG-4 knows no others; nothing is cut off. A later frame of another size is fitted into the first one's."""
-    writer = _Video(tmp_path / "a.mp4", 5)
+    writer = Video(tmp_path / "a.mp4", 5)
     writer.add(np.full((65, 63, 3), 200, np.uint8))
     writer.add(np.full((130, 126, 3), 200, np.uint8))
     writer.close()
@@ -169,7 +173,7 @@ def test_broken_videos_are_reported_and_skipped(predict):
     assert code == 2
     lines = err.splitlines()
     assert len(lines) == 4 and all(line.startswith("mindpoint: skipped: ") for line in lines)
-    assert "text.mp4: damaged, or no video" in lines[0] and "cut.avi: damaged: only " in lines[1] and "of 40 frames" in lines[1]
+    assert "text.mp4: damaged, or not a video" in lines[0] and "cut.avi: damaged: only " in lines[1] and "of 40 frames" in lines[1]
     assert "none.avi: " in lines[3]
     records = json.loads(Path("found/predictions.json").read_text())
     assert sum(record["image"] == "whole.avi" for record in records) == 40
@@ -235,7 +239,7 @@ def test_lists_patterns_and_folders(predict, monkeypatch):
 
 def test_nothing_is_overwritten(predict):
     cv2.imwrite("1.png", picture(5)[0])
-    assert "json, coco, csv in runs/predict\n" in predict("1.png")[1] and "in runs/predict-2\n" in predict("1.png")[1]
+    assert "coco, csv, json, pictures in runs/predict\n" in predict("1.png")[1] and "in runs/predict-2\n" in predict("1.png")[1]
     Path("mine").mkdir()
     Path("mine/predictions.csv").write_text("mine")
     Path("mine/other.txt").write_text("mine")
@@ -247,11 +251,102 @@ def test_nothing_is_overwritten(predict):
     assert Path("mine/other.txt").read_text() == "mine" and len(os.listdir("mine")) == 5
 
 
+@pytest.mark.parametrize("names", [("1", "01"), ("\u2460", "7"), ("\u00b2", "7"), ("\u0663", "7"), ("7", "x")])
+def test_image_ids_are_numbers_only_if_all_names_are_different_decimals(predict, names):
+    """Two files with one number, a circled digit, a superscript, an Arabic digit: the position counts."""
+    for name in names:
+        cv2.imwrite(f"{name}.png", picture(5)[0])
+    assert predict(*(f"{name}.png" for name in names), "--out", "found", "--format", "json,coco")[0] == 0
+    assert [record["id"] for record in json.loads(Path("found/predictions.json").read_text())] == [1, 2]
+    assert [record["image_id"] for record in json.loads(Path("found/coco_results.json").read_text())] == [1, 2]
+
+
+def test_coco_results_have_the_category_ids_of_the_training_data(predict, run):
+    """The toy's data set numbers its class 90; a checkpoint without that number counts from 1."""
+    cv2.imwrite("1.png", picture(5)[0])
+    assert predict("1.png", "--out", "found", "--format", "coco")[0] == 0
+    assert [record["category_id"] for record in json.loads(Path("found/coco_results.json").read_text())] == [90]
+    stored = checkpoint.load(Path(run) / "best.ckpt")
+    assert stored.info.pop("categories") == [{"id": 90, "name": "spot"}]
+    checkpoint.save("old.ckpt", stored.network_arrays, stored.info)
+    assert main(["predict", "old.ckpt", "1.png", "--out", "old", "--format", "coco"]) == 0
+    assert [record["category_id"] for record in json.loads(Path("old/coco_results.json").read_text())] == [1]
+
+
+def test_results_are_those_of_the_metric(predict, monkeypatch):
+    cv2.imwrite("1.png", picture(5)[0])
+    monkeypatch.setattr("toy.Accuracy.results", lambda self, found, truth: [{"mine": list(found), "ids": truth["categories"]}])
+    assert predict("1.png", "--out", "found", "--format", "coco")[0] == 0
+    assert json.loads(Path("found/coco_results.json").read_text()) == [{"mine": [1], "ids": [{"id": 90, "name": "spot"}]}]
+
+
+def test_only_what_predicts_must_be_installed(run, tmp_path, capsys, caplog):
+    """The model of somebody whose loss, data, metric, schedule and hooks are not here."""
+    stored = checkpoint.load(Path(run) / "best.ckpt")
+    text = stored.info["config"]
+    for name in ("SpotLoss", "Spots", "SpotTargets", "Whole", "Accuracy"):
+        text = text.replace(f"toy:{name}", f"absent_package.parts:{name}")
+    for module in ("mindpoint.hooks.console", "mindpoint.optim.schedules"):
+        text = text.replace(module, "absent_package.parts")
+    assert text.count("absent_package") >= 7
+    checkpoint.save(tmp_path / "theirs.ckpt", stored.network_arrays, {**stored.info, "config": text})
+    cv2.imwrite(str(tmp_path / "1.png"), picture(5)[0])
+    arguments = [str(tmp_path / "theirs.ckpt"), str(tmp_path / "1.png"), "--out", str(tmp_path / "found")]
+    assert main(["predict", *arguments]) == 0
+    assert "result records have COCO's form" in caplog.text
+    assert len(json.loads((tmp_path / "found" / "coco_results.json").read_text())) == 1
+    assert main(["eval", str(tmp_path / "theirs.ckpt")]) == 2
+    assert "absent_package" in capsys.readouterr().err
+
+
+class Lines(PredictionWriter):
+    """A format as a plugin adds it: a line an image."""
+
+    def file_names(self):
+        return ["lines.txt"]
+
+    def begin(self, folder, vocabulary):
+        self.path, self.text = folder / "lines.txt", f"{vocabulary.classes} {[field.name for field in vocabulary.fields]}\n"
+
+    def add(self, prediction, image_id):
+        self.text += f"{image_id}: {len(prediction)}\n"
+
+    def close(self):
+        self.path.write_text(self.text)
+
+
+def test_a_format_of_a_plugin(predict):
+    cv2.imwrite("7.png", picture(5)[0])
+    with registry("writers").registered("lines", Lines):
+        assert predict("7.png", "--out", "found", "--format", "lines,csv")[0] == 0
+        assert Path("found/lines.txt").read_text() == "['spot'] ['center']\n7: 1\n"
+        code, _, err = predict("7.png", "--out", "found", "--format", "lines")
+        assert code == 2 and "lines.txt: exists" in err
+        assert "is not one of coco, csv, json, lines, pictures" in predict("7.png", "--format", "xml")[2]
+
+
+def test_opencv_is_quiet_whoever_imported_it_first(run, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "cut.mp4").write_bytes(video(tmp_path / "a.mp4", 20).read_bytes()[:3000])
+    code = f"import cv2, sys; from mindpoint.cli.main import main; sys.exit(main(['predict', {run!r}, 'text.mp4', 'cut.mp4']))"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**env, "PYTHONPATH": str(HERE)}, cwd=tmp_path)
+    assert done.returncode == 2 and [line[:20] for line in done.stderr.splitlines()] == ["mindpoint: skipped: "] * 2, done.stderr
+
+
+def test_each_video_is_opened_once(predict, monkeypatch):
+    video(Path("a.mp4"), 3)
+    opened = []
+    real = sources._open
+    monkeypatch.setattr(sources, "_open", lambda place: opened.append(place) or real(place))
+    assert predict("a.mp4", "--out", "found", "--format", "json")[0] == 0 and opened == ["a.mp4"]
+
+
 def test_mistakes(predict):
     cv2.imwrite("1.png", picture(5)[0])
     for arguments, message in (
-        (["*.bmp"], "*.bmp: no image and no video fits this pattern"),
-        (["1.png", "--format", "json,xml"], "'xml' is none of pictures, json, coco, csv"),
+        (["*.bmp"], "*.bmp: pattern matches no image or video"),
+        (["1.png", "--format", "json,xml"], "'xml' is not one of coco, csv, json, pictures"),
         (["1.png", "--threshold", "3"], "threshold: 3.0 is not in 0..1"),
         (["1.png", "--batch", "0"], "batch_size"),
     ):
@@ -280,29 +375,44 @@ print(main(["predict", {run!r}, "a.mp4", "--out", "video", "--format", "pictures
     assert os.listdir(tmp_path / "json") == os.listdir(tmp_path / "video") == []
 
 
-def test_predictor_takes_arrays_paths_and_iterators(predictor, tmp_path):
+def test_predictor_takes_arrays_and_paths(predictor, tmp_path):
     images, places = zip(*(picture(index) for index in range(5)))
     cv2.imwrite(str(tmp_path / "0.png"), images[0])
-    one, same = predictor(images[0]), predictor(tmp_path / "0.png")
+    one, same = predictor(images[0]), predictor.predict(tmp_path / "0.png")
     assert len(one) == 1 and (one.source, same.source) == (None, str(tmp_path / "0.png"))
-    np.testing.assert_array_equal(one.detections.keypoints, same.detections.keypoints)
-    for prediction, place in zip(predictor(list(images)), places):
-        assert prediction.detections.keypoints[0, 0] == pytest.approx(place, abs=1)
-    mixed = predictor([images[1], str(tmp_path / "0.png")])
+    np.testing.assert_array_equal(one.detections.center, same.detections.center)
+    found = predictor.predict_all(list(images))
+    assert len(found) == 5
+    for prediction, place in zip(found, places):
+        assert prediction.detections.center[0, 0] == pytest.approx(place, abs=1)
+    mixed = predictor.predict_all([images[1], str(tmp_path / "0.png")])
     assert [prediction.source for prediction in mixed] == [None, str(tmp_path / "0.png")]
 
 
-def test_folders_and_videos_give_iterators(predictor, tmp_path):
+def test_what_is_not_one_image_is_for_stream(predictor, tmp_path):
+    """A method has one type of result, whatever the argument is and whatever a path leads to."""
     (tmp_path / "a").mkdir()
     cv2.imwrite(str(tmp_path / "a" / "0.png"), picture(0)[0])
-    assert [prediction.source for prediction in predictor(tmp_path / "a")] == [str(tmp_path / "a" / "0.png")]
-    found = predictor(str(video(tmp_path / "b.mp4", 3)))
-    assert [(prediction.frame, prediction.rate) for prediction in found] == [(0, 7.0), (1, 7.0), (2, 7.0)]
+    clip = video(tmp_path / "b.mp4", 3)
+    for path in (clip, tmp_path / "a", f"{tmp_path}/a/*.png", "0"):
+        for call in (predictor, predictor.predict, lambda path: predictor.predict_all([path])):
+            with pytest.raises(DataError, match=r"is not one image; predictor.stream\(...\) takes videos"):
+                call(path)
+    with pytest.raises(DataError, match="not list; predict_all takes a list"):
+        predictor([picture(0)[0]])
+
+
+def test_folders_and_videos_stream(predictor, tmp_path):
+    (tmp_path / "a").mkdir()
+    cv2.imwrite(str(tmp_path / "a" / "0.png"), picture(0)[0])
+    assert [prediction.source for prediction in predictor.stream(tmp_path / "a")] == [str(tmp_path / "a" / "0.png")]
+    found = predictor.stream(str(video(tmp_path / "b.mp4", 3)))
+    assert [(found.frame, found.rate, found.frames) for found in found] == [(0, 7.0, 3), (1, 7.0, 3), (2, 7.0, 3)]
     (tmp_path / "a" / "1.png").write_text("no image")
     told = []
     assert len(list(predictor.stream([tmp_path / "a", picture(1)[0]], skipped=told.append))) == 2 and len(told) == 1
-    with pytest.raises(DataError, match="1.png: is no image"):
-        list(predictor(tmp_path / "a"))
+    with pytest.raises(DataError, match="1.png: "):
+        list(predictor.stream(tmp_path / "a"))
     with pytest.raises(DataError, match="no such file"):
         predictor("nothing.jpg")
 
@@ -316,44 +426,56 @@ def test_generators_stream(predictor):
             taken.append(len(taken))
             yield picture(taken[-1])[0]
 
-    stream = predictor(endless())
+    stream = predictor.stream(endless())
     for index in range(5):
-        assert next(stream).detections.keypoints[0, 0] == pytest.approx(picture(index)[1], abs=1)
+        assert next(stream).detections.center[0, 0] == pytest.approx(picture(index)[1], abs=1)
         assert len(taken) <= index // 2 * 2 + 2
+
+
+def test_the_decoder_hears_of_frames(predictor, tmp_path, monkeypatch):
+    """Number, time and video of each frame in ``View.meta``; of a picture nothing."""
+    metas = []
+    decode = predictor.model.detector.detect.decoder
+    monkeypatch.setattr(
+        predictor.model.detector.detect,
+        "decoder",
+        lambda maps, views, mirrored: metas.extend(view.meta for view in views) or decode(maps, views, mirrored),
+    )
+    clip = str(video(tmp_path / "b.mp4", 3))
+    list(predictor.stream([clip, picture(4)[0]]))
+    assert metas == [*({"frame": index, "time": index / 7, "source": clip} for index in range(3)), {}]
 
 
 def test_a_batch_gives_what_single_images_give(run, predictor):
     images = [picture(index)[0] for index in range(3)]
     single = mindpoint.Predictor(run, batch_size=1)
-    for first, second in zip(predictor(images), (single(image) for image in images)):
-        np.testing.assert_allclose(first.detections.keypoints, second.detections.keypoints)
+    for first, second in zip(predictor.predict_all(images), (single(image) for image in images)):
+        np.testing.assert_allclose(first.detections.center, second.detections.center)
         np.testing.assert_allclose(first.detections.scores, second.detections.scores, atol=1e-5)
 
 
 def test_predictions_convert_and_draw(predictor, tmp_path):
     prediction = predictor(picture(2)[0])
     arrays = prediction.to_numpy()
-    assert {name: array.shape for name, array in arrays.items()} == {
-        "boxes": (1, 4), "scores": (1,), "labels": (1,), "keypoints": (1, 1, 3), "from_heatmap": (1, 1)
-    }  # fmt: skip
+    assert {name: array.shape for name, array in arrays.items()} == {"boxes": (1, 4), "scores": (1,), "labels": (1,), "center": (1, 1, 2)}
     record = prediction.to_records()[0]
     assert (record["class"], record["score"], record["box"]) == ("spot", float(arrays["scores"][0]), arrays["boxes"][0].tolist())
-    assert [record["keypoints"][0][key] for key in ("x", "y", "score")] == arrays["keypoints"][0, 0].tolist()
+    assert [record["center"][0][key] for key in ("x", "y")] == arrays["center"][0, 0].tolist()
     prediction.save(tmp_path / "drawn.png")
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "drawn.png")), prediction.draw())
-    assert (prediction.draw() != prediction.image).any() and (prediction.draw(boxes=False) != prediction.draw()).any()
+    assert (prediction.draw() != prediction.image).any()
 
 
 def test_sizes(run, predictor):
     """From one pixel to 20,000; what is too large for the network or for OpenCV is refused."""
-    assert len(predictor(np.full((1, 1, 3), 7, np.uint8))) <= 1
+    predictor(np.full((1, 1, 3), 7, np.uint8))
     wide = np.zeros((40, 20000, 3), np.uint8)
     wide[10:30, 15000:] = 255
     assert predictor(wide).image.shape == wide.shape
     with pytest.raises(DataError, match="1x40000 is too large; no side may have more than 32766"):
         predictor(np.zeros((40000, 1), np.uint8))
     kept = mindpoint.Predictor(run, overrides=["test.resolution=keep"])
-    assert len(kept(np.full((1, 1, 3), 7, np.uint8))) <= 1
+    kept(np.full((1, 1, 3), 7, np.uint8))
     with pytest.raises(DataError, match="20000x1000 is too large for the network .* test.resolution=fixed"):
         kept(np.zeros((1000, 20000), np.uint8))
 

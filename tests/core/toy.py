@@ -13,6 +13,7 @@ from mindspore import nn
 from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
 from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.records import to_coco
 from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.contracts.fields import Points
 from mindpoint.contracts.features import FeatureSpec
@@ -59,7 +60,11 @@ class SpotLoss(Loss):
 class Spots(Dataset):
     """Image ``index`` has its bright cell where a generator seeded with the index says."""
 
-    def __init__(self, count: int, broken: Optional[int] = None, nan: Optional[int] = None):
+    def category_ids(self):
+        return [90]
+
+    def __init__(self, count: int, broken: Optional[int] = None, nan: Optional[int] = None, classes=("spot",)):
+        self.classes = classes
         self.count, self.broken, self.nan = count, broken, nan
 
     def __len__(self):
@@ -85,6 +90,7 @@ class Spots(Dataset):
         return {
             "images": [{"id": i} for i in range(self.count)],
             "annotations": [{"image_id": i, "cell": self._cell(i)} for i in range(self.count)],
+            "categories": self.categories(),
         }
 
 
@@ -135,8 +141,9 @@ class SpotDecoder(Decoder):
 class Accuracy(Metric):
     statistics, main = ("accuracy",), "accuracy"
 
-    def results(self, detections, ground_truth):
-        return [{"image_id": i, "bbox": d.boxes[0].tolist(), "score": float(d.scores[0])} for i, d in detections.items()]
+    def results(self, detections, ground_truth=None):
+        ids = [record["id"] for record in (ground_truth or {}).get("categories", [{"id": 1}])]
+        return [record for i, found in detections.items() for record in to_coco(found, i, ids)]
 
     def evaluate(self, ground_truth, results, image_ids):
         cells = {a["image_id"]: a["cell"] for a in ground_truth["annotations"]}

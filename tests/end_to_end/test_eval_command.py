@@ -10,6 +10,7 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.contracts.features import FeatureSpec
 from mindpoint.data.build import build_dataset
 from mindpoint.inference.detector import build_detector
 from mindpoint.inference.mindspore_model import network_detector
@@ -28,15 +29,15 @@ def test_a_coco_folder_and_its_results_again(evaluated, coco_mini, tmp_path):
     first = statistics(evaluated.out)
     assert "person_keypoints_val2017.json: 47 of 47 images" in evaluated.printed and len(first) == 22
     assert 0.5 < first["bbox/AP50"] and f"{first['keypoints/AP']:.3f}" in evaluated.printed
-    assert main(["eval", "--results", str(evaluated.out / "results.json"), "--coco", str(coco_mini), "--out", str(tmp_path)]) == 0
+    results = ["--results", str(evaluated.out / "results.json"), "--config", "dla34_dcn_coco"]
+    assert main(["eval", *results, "--coco", str(coco_mini), "--out", str(tmp_path)]) == 0
     assert statistics(tmp_path) == first and not (tmp_path / "results.json").exists()
 
 
 def test_golden_results_without_a_model(golden, coco_mini, tmp_path):
     results = str(golden / "detections.json")
-    assert (
-        main(["eval", "--results", results, "--coco", str(coco_mini), "--out", str(tmp_path / "o"), "--report", str(tmp_path / "r")]) == 0
-    )
+    arguments = ["--results", results, "--config", "dla34_dcn_coco", "--coco", str(coco_mini)]
+    assert main(["eval", *arguments, "--out", str(tmp_path / "o"), "--report", str(tmp_path / "r")]) == 0
     expected = json.loads((golden / "evaluation.json").read_text())["stats"]
     found = list(statistics(tmp_path / "o").values())
     np.testing.assert_allclose(found, [*expected["keypoints"], *expected["bbox"]], atol=1e-6)
@@ -89,10 +90,11 @@ def test_truth_in_place_of_all_heads(tiny_model):
     [
         ([], "give either a MODEL, or a result file"),
         (["MODEL", "--results", "x.json"], "give either a MODEL, or a result file"),
-        (["--results", "x.json", "--mode", "test"], "--mode needs a MODEL"),
+        (["--results", "x.json"], "--results x.json: which configuration do the results belong to? Add --config CONFIG"),
+        (["--results", "x.json", "--config", "quickstart", "--mode", "test"], "--mode needs a MODEL"),
         (["MODEL", "--mode", "test", "--report", "r"], "--mode test has no annotations"),
         (["MODEL", "--report-images", "-1"], "--report-images: -1 is negative"),
-        (["MODEL", "--coco", "nowhere"], "--coco nowhere: there is no such folder"),
+        (["MODEL", "--coco", "nowhere"], "nowhere: there is no such folder"),
         (["MODEL", "--coco", ".", "--split", "dev"], "COCO has no split 'dev'; it has train, val, test"),
         (["MODEL", "--oracle", "hm,head"], "no truth to put in place of 'head'; there is for hm, wh, hps, reg, hm_hp, hp_offset"),
     ],
@@ -126,18 +128,19 @@ def test_a_batch_gives_what_single_images_give_bit_for_bit(changes):
     """With a network of numpy that is exact in any batch, images of several shapes, the last batch not full."""
     config, batched = load_config(CONFIG, changes), load_config(CONFIG, [*changes, "test.batch_size=4"])
     channels = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
+    maps = {name: FeatureSpec(count, 4) for name, count in channels.items()}
     mixers = {name: np.random.default_rng(count).standard_normal((count, 3), np.float32) for name, count in channels.items()}
 
-    def forward(batch):
-        small = batch[:, :, ::4, ::4]
+    def forward(inputs):
+        small = inputs["image"][:, :, ::4, ::4]
         return {name: (mixer[None, :, :, None, None] * small[:, None]).sum(axis=2) for name, mixer in mixers.items()}
 
     rng = np.random.default_rng(0)
     images = [
         rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in [(64, 64), (50, 90), (64, 64), (60, 64), (50, 90), (64, 60), (33, 64)]
     ]
-    singles = one_by_one(build_detector(config, forward, channels, 32), images)
-    assert_equal(singles, build_detector(batched, forward, channels, 32)(images))
+    singles = one_by_one(build_detector(config, forward, maps, 32), images)
+    assert_equal(singles, build_detector(batched, forward, maps, 32)(images))
 
 
 @pytest.mark.slow

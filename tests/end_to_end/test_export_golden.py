@@ -10,7 +10,7 @@ from mindpoint.model import checkpoint
 from mindpoint.storage.images import read_image
 from mindpoint.inference.open import open_model
 from mindpoint.model.network import build_network
-from mindpoint.inference.onnx_model import OnnxFile
+from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.export.request import Request
 from mindpoint.export.write import export
 from mindpoint_parity.decode import columns
@@ -39,7 +39,7 @@ def test_heads_and_detections_of_the_reference(official, golden, coco_mini):
     assert "verified: " in said
     expected = dict(np.load(golden / "network.npz"))
     image = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist())).standard_normal((1, 3, 256, 256)).astype(np.float32)
-    found = OnnxFile(path)(image)
+    found = OnnxEngine().open(path).forward({"image": image})
     assert sorted(found) == sorted(expected)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=1e-3, rtol=0, err_msg=name)

@@ -156,7 +156,8 @@ def test_perfect_maps_give_the_objects_back(joints, dense):
     points = view.to_image(points, 96, 96).astype(np.float32)
     labelled = np.concatenate([points, np.full((4, joints, 1), 2, np.float32)], axis=2)
     labels = np.array([0, 1, 1, 0])
-    objects = Objects(boxes, labelled, labels, sides.prod(axis=1).astype(np.float32), np.zeros(4, bool))
+    fields = (keypoints(joints).annotated(),)
+    objects = Objects(boxes, labels, sides.prod(axis=1).astype(np.float32), fields=fields, values={"keypoints": labelled})
     encoder = MultiPoseTargets(keypoints(joints), ["a", "b"], spec, dense=dense)
     targets = encoder(Sample(1, "drawn", np.zeros((384, 384, 3), np.uint8), objects, view))
     found = MultiPoseDecoder(keypoints(joints), ["a", "b"], top_k=20)(_perfect_maps(targets, joints, dense), [view])[0]

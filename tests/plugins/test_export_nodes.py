@@ -1,7 +1,5 @@
 """The nodes that stand for deformable convolution and decoding in an ONNX file, run by ONNX Runtime."""
 
-from dataclasses import fields
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -9,11 +7,11 @@ import pytest
 from deform_conv_oracle import deform_conv
 from onnx import TensorProto, helper
 
-from mindpoint.contracts.instances import Detections
-from mindpoint.contracts.image import View
+from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.instances import Detections, Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.native.exporting import Export
-from mindpoint.inference.decoded import DecodedOutputs, with_size
+from mindpoint.inference.detect import FileDetection
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
@@ -22,7 +20,6 @@ from mindpoint_parity import decode as parity
 
 TYPES = {"labels": TensorProto.INT64, "from_heatmap": TensorProto.BOOL}
 RANKS = {"y": 4, "boxes": 3, "scores": 2, "labels": 2, "keypoints": 4, "keypoint_scores": 3, "from_heatmap": 3}
-FIELDS = [field.name for field in fields(Detections)]
 
 
 def run(inputs, add_nodes):
@@ -86,7 +83,11 @@ def decoded(maps, joints, activated=(), **limits):
     """What the nodes find in maps with a batch axis, one Detections an image, in pixels of the maps."""
     options = {"top_k": 100, "joint_threshold": 0.1, "distance_factor": 0.3, "box_margin": 0.0, **limits}
     found = run(maps, lambda graph: decode_nodes(graph, {name: name for name in maps}, joints, activated, **options))
-    rows = [Detections(**{name: found[name][row] for name in FIELDS}) for row in range(len(maps["hm"]))]
+    fields = Keypoints(list(map(str, range(joints)))).found()
+    rows = [
+        Detections(*(found[own.name][row] for own in Detections.own), fields, {field.name: found[field.name][row] for field in fields})
+        for row in range(len(maps["hm"]))
+    ]
     return [row.select(row.scores > 0) for row in rows]
 
 
@@ -130,12 +131,13 @@ def test_a_batch_of_raw_maps_as_the_decoder_has_it(without, settings):
     maps = {name: array for name, array in random_maps(np.random.default_rng(8)).items() if name not in without}
     maps["hm"][1, 0, 5:8, 5:8] = 2.5  # equal scores: all of a plateau are peaks
     decoder = MultiPoseDecoder(Keypoints(["nose", "left", "right"]), ["one", "two"], **settings)
-    found = run(maps, lambda graph: decoder.onnx_nodes(graph, {name: name for name in maps}))
+    found = run(maps, lambda graph: decoder.onnx_nodes(graph, {name: name for name in maps}, dict.fromkeys(maps, 4)))
     view = View((300.0, 200.0), 640.0)
-    scaled = with_size({**found, "boxes": found["boxes"] * 4, "keypoints": found["keypoints"] * 4}, np.zeros((2, 3, 96, 160)))
-    for ours, theirs in zip(DecodedOutputs(decoder)(scaled, [view, view]), decoder(maps, [view, view])):
+    shown = [Sample(0, "", np.zeros((96, 160, 3), np.uint8), Objects.none(), view=view)] * 2
+    decoded_inside = FileDetection(lambda inputs: found, decoder.fields)({"image": np.zeros((2, 3, 96, 160))}, shown)
+    for ours, theirs in zip(decoded_inside, decoder(maps, [view, view])):
         assert len(ours) == len(theirs) > 50
-        for name in FIELDS:
+        for name in theirs.values:
             np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=2e-3, rtol=1e-5, err_msg=name)
 
 

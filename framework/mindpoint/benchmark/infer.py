@@ -7,18 +7,18 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import List, Sequence
+from typing import List
 
 from mindpoint.benchmark.counts import network_facts
 from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.records import to_records
 from mindpoint.contracts.instances import Detections
 from mindpoint.data.build import build_dataset
 from mindpoint.storage.images import read_image, write_image
 from mindpoint.inference.mindspore_model import network_detector
+from mindpoint.inference.sources import to_image
 from mindpoint.model.network import build_network
 from mindpoint.native.accelerate import accelerate
 from mindpoint.data.preprocess import inference_view
@@ -27,22 +27,9 @@ from mindpoint.runtime import device
 IMAGES = 16
 
 
-class _TimedDecoder(Decoder):
-    """A decoder whose times are taken."""
-
-    def __init__(self, decoder: Decoder, clock: Clock):
-        self._decode, self._merge = clock.around("decode", decoder), clock.around("post-process", decoder.merge)
-
-    def __call__(self, maps, views, mirrored=None) -> List[Detections]:
-        return self._decode(maps, views, mirrored)
-
-    def merge(self, parts: Sequence[Detections]) -> Detections:
-        return self._merge(parts)
-
-
 def infer(settings: Settings) -> Report:
-    """From image files to result records, with random weights: their maps have more peaks than a trained network's, so the decoder has the
-    most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image, ``post-process`` merges
+    """Measure from image files to result records, with random weights: their maps have more peaks than a trained network's, so the
+    decoder has the most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image, ``post-process`` merges
     scales and makes records.
     """
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
@@ -50,8 +37,9 @@ def infer(settings: Settings) -> Report:
     network, test = build_network(config), config.section("test")
     accelerate(network)
     clock, detector = Clock(cpu=Clock(time.process_time)), network_detector(config, network)
-    detector.forward = clock.around("network", detector.forward)
-    detector.decoder = _TimedDecoder(detector.decoder, clock)
+    detect, decoder = detector.detect, detector.decoder
+    detect.forward, detect.decoder = clock.around("network", detect.forward), clock.around("decode", decoder)
+    decoder.merge = clock.around("post-process", decoder.merge)
     found: List[Detections] = []
     with tempfile.TemporaryDirectory() as folder:
         paths = _files(build_dataset(config, "val"), Path(folder))
@@ -82,8 +70,8 @@ def infer(settings: Settings) -> Report:
 
 
 def _files(dataset: Dataset, folder: Path) -> List[Path]:
-    """Some images of a data set, of the size that is commonest among them, as JPEG files: a network is compiled for each size."""
-    images = [dataset[index].image for index in range(min(IMAGES, len(dataset)))]
+    """Write some images of a data set, of the size that is commonest among them, as JPEG files: a network is compiled for each size."""
+    images = [to_image(dataset[index].image) for index in range(min(IMAGES, len(dataset)))]
     usual = Counter(image.shape for image in images).most_common(1)[0][0]
     paths = []
     for image in images:

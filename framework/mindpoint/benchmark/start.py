@@ -66,6 +66,7 @@ def _measure(checkpoint_path: str, image_path: str) -> Dict[str, float]:
     with clock("import the framework"):
         from mindpoint.benchmark.report import peak_memory_mib
         from mindpoint.inference import mindspore_model as inference
+        from mindpoint.inference.open import open_model
         from mindpoint.model import checkpoint
         from mindpoint.storage.images import read_image
     checkpoint.load = clock.around("read the checkpoint", checkpoint.load)
@@ -76,7 +77,7 @@ def _measure(checkpoint_path: str, image_path: str) -> Dict[str, float]:
     ):
         setattr(inference, name, clock.around(part, getattr(inference, name)))
     with clock("configuration, device"):
-        detector = inference.open_checkpoint(Path(checkpoint_path), None, []).detector
+        detector = open_model(checkpoint_path).detector
     with clock("compile and first prediction"):
         detector([read_image(image_path)])
     clock.close()

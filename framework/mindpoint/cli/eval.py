@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 HELP = "evaluate a model or a result file: statistics, results, report"
 
-RESULTS_CONFIG = "dla34_dcn_coco"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -32,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", help="which data to evaluate on: data.SPLIT (default: as --mode)")
     parser.add_argument(
-        "--coco", metavar="DIR", help="evaluate on a folder in COCO's layout (annotations/, val2017/, ...), not on data.SPLIT"
+        "--coco", metavar="DIR", help="evaluate on a folder in the layout in which the data is published, not on the one of data.SPLIT"
     )
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help=f"evaluate this result file, without a model (keypoints and metric: --config, or {RESULTS_CONFIG})",
+        help="evaluate this result file, without a model; --config says classes, data and metric",
     )
     parser.add_argument(
         "--oracle",
@@ -56,16 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint_coco.folder import coco_overrides
     from mindpoint.data.build import build_dataset, build_metric
-    from mindpoint.storage.files import make_folder, numbered_folder, write_text
     from mindpoint.runtime import distributed, logs
+    from mindpoint.storage.files import make_folder, numbered_folder, write_text
 
     _check(args)
     logs.setup()
     args.split = args.split or args.mode
-    overrides = [*(coco_overrides(args.coco, args.split) if args.coco else []), *args.set]
-    model, config = _open(args, overrides)
+    model, config = _open(args)
     distributed.init()  # for models that MindSpore does not run
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
@@ -93,6 +89,8 @@ def _check(args: argparse.Namespace) -> None:
 
     if (args.model is None) == (args.results is None):
         raise ConfigError("give either a MODEL, or a result file with --results")
+    if args.results and args.config is None:
+        raise ConfigError(f"--results {args.results}: which configuration do the results belong to? Add --config CONFIG")
     for name in ("oracle", "mode"):
         if args.results and getattr(args, name) not in (None, "val"):
             raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
@@ -102,17 +100,18 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(f"--report-images: {args.report_images} is negative")
 
 
-def _open(args: argparse.Namespace, overrides: list) -> "Tuple[Optional[Model], Config]":
+def _open(args: argparse.Namespace) -> "Tuple[Optional[Model], Config]":
     from mindpoint.config import load_config
+    from mindpoint.data.layout import with_layout
     from mindpoint.inference.open import open_model
-    from mindpoint.inference.oracle import Oracle
 
+    parts = ["test.metric", *([] if args.coco else [f"data.{args.split}.dataset"])]
     if args.results:
-        return None, load_config(args.config or RESULTS_CONFIG, overrides)
-    model = open_model(args.model, args.config, overrides)
-    if args.oracle:
-        model.detector.oracle = Oracle(model.config, model.detector.decoder, args.oracle, model.detector.maps)
-    return model, model.config
+        model, config = None, load_config(args.config, args.set, parts)
+    else:
+        model = open_model(args.model, args.config, args.set, parts, args.oracle)
+        config = model.config
+    return model, with_layout(config, args.coco, args.split) if args.coco else config
 
 
 def _evaluate(args: argparse.Namespace, model: "Optional[Model]", dataset: "Dataset", metric: "Metric") -> "Evaluation":

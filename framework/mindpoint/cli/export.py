@@ -9,7 +9,9 @@ HELP = "write a trained model as ONNX, MINDIR or AIR, compared with the original
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    parser.add_argument("--format", choices=("onnx", "mindir", "air"), default="onnx", help="default: onnx; air needs an Ascend")
+    parser.add_argument(
+        "--format", metavar="NAME", default="onnx", help="onnx, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)"
+    )
     parser.add_argument(
         "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
     )

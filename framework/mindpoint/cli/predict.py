@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
-HELP = "find objects and keypoints in images, videos and cameras; draw and save them"
+if TYPE_CHECKING:
+    from mindpoint.contracts.prediction import Prediction, Source
+    from mindpoint.contracts.writer import Vocabulary
+    from mindpoint.inference.predictor import Predictor
+
+HELP = "find objects in images, videos and cameras; draw and save them"
 INTERRUPTED = 130
 
 
@@ -17,32 +23,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "images, videos, folders of them, patterns ('a/*.jpg'), camera numbers, addresses (rtsp://...), - for a list from standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=what)
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: runs/predict, numbered if taken)")
-    parser.add_argument("--format", metavar="LIST", help="what to write, of pictures,json,coco,csv (default: all of them)")
+    parser.add_argument(
+        "--format", metavar="LIST", help="what to write, of pictures,json,coco,csv and what plugins add (default: all of them)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
     parser.add_argument("--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object to report (default: 0.3)")
     parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
     parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
-    parser.add_argument("--recursive", action="store_true", help="folders with the folders in them")
+    parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.storage.files import make_folder, numbered_folder
-    from mindpoint.inference.prediction_files import PredictionFiles, refuse_existing
-    from mindpoint.inference.sources import count_frames, find_sources
+    from mindpoint.inference.prediction_files import PredictionFiles
     from mindpoint.inference.predictor import Predictor
+    from mindpoint.inference.sources import find_sources
     from mindpoint.runtime import logs
     from mindpoint.runtime.progress import track
+    from mindpoint.storage.files import make_folder, numbered_folder
 
     logs.setup()
     formats = _formats(args.format)
     sources = find_sources(args.inputs, args.recursive, sys.stdin)
+    files = PredictionFiles(formats, sources)
     if args.out is not None:
         _refuse_folder_of_inputs(args.out, sources)
         if not args.overwrite:
-            refuse_existing(Path(args.out), formats, sources)
+            files.refuse_existing(Path(args.out))
     predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set)
+    vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
 
@@ -50,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
         skipped.append(error)
         print(f"mindpoint: skipped: {error}", file=sys.stderr)
 
-    started, interrupted = time.monotonic(), False
-    with PredictionFiles(folder, formats, sources, predictor.model.detector.decoder.fields, predictor.classes) as files:
+    started, interrupted, total = time.monotonic(), False, _Total(sources)
+    with files.opened(folder, vocabulary):
         try:
-            found = predictor.stream(sources, frames=args.frames, skipped=skip)
-            for prediction in track(found, count_frames(sources, args.frames), "predicting"):
+            found = total.counting(predictor.stream(sources, frames=args.frames, skipped=skip))
+            for prediction in track(found, total, "predicting"):
                 files.add(prediction)
         except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
             interrupted = True
@@ -66,18 +76,51 @@ def run(args: argparse.Namespace) -> int:
     return 2 if skipped else 0
 
 
-def _formats(text: Optional[str]) -> List[str]:
-    from mindpoint.inference.prediction_files import FORMATS
+class _Total:
+    """The number of images that are expected, as soon as every video among them was begun; None before."""
+
+    def __init__(self, sources: Sequence[Source]):
+        self._counts: Dict[str, Optional[int]] = {source.name: 1 if source.kind == "image" else None for source in sources}
+
+    def counting(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Yield the predictions and take note of what they say of their videos."""
+        for prediction in predictions:
+            if prediction.frame == 0:
+                self._counts[prediction.source] = prediction.frames
+            yield prediction
+
+    def __call__(self) -> Optional[int]:
+        counts = list(self._counts.values())
+        return None if None in counts else sum(counts)
+
+
+def _vocabulary(predictor: Predictor) -> Vocabulary:
+    """Return what the writers are told of the model. Result records have COCO's form if its metric is not installed here."""
+    from mindpoint.contracts.writer import Vocabulary
     from mindpoint.errors import ConfigError
 
-    names = list(FORMATS) if text is None else [name.strip() for name in text.split(",")]
-    unknown = [name for name in names if name not in FORMATS]
+    model = predictor.model
+    try:
+        metric = model.config.build("test.metric")
+    except ConfigError as error:
+        logging.getLogger("mindpoint").warning("result records have COCO's form: %s", error)
+        metric = None
+    return Vocabulary(predictor.classes, model.category_ids, predictor.fields, metric)
+
+
+def _formats(text: Optional[str]) -> List[str]:
+    from mindpoint.errors import ConfigError
+    from mindpoint.registry import registry
+
+    known = registry("writers").names()
+    names = known if text is None else [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"--format: '{unknown[0]}' is none of {', '.join(FORMATS)}")
+        raise ConfigError(f"--format: '{unknown[0]}' is not one of {', '.join(known)}")
     return list(dict.fromkeys(names))
 
 
-def _refuse_folder_of_inputs(out: str, sources: list) -> None:
+def _refuse_folder_of_inputs(out: str, sources: Sequence[Source]) -> None:
     from mindpoint.errors import OutputError
 
     holders = {Path(source.name).resolve().parent for source in sources if source.kind != "camera"}

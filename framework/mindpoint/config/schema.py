@@ -210,6 +210,7 @@ ROOT = Section(
                     "neck": Slot("necks"),
                     "heads": Named(Slot("heads"), required=True),
                     "losses": Named(Slot("losses")),
+                    "inputs": Slot("inputs"),
                     "decoder": Slot("decoders"),
                 },
                 required=True,

@@ -57,14 +57,23 @@ def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
     return replace(sample, image=raster, view=replace(view, meta=sample.meta))
 
 
+def raster(
+    image: np.ndarray, input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
+) -> Tuple[np.ndarray, View]:
+    """Return what the network sees of a BGR image ``(H, W, 3)``, ``(height, width, 3)`` of its type, and its view. Arguments as of
+    :func:`inference_view`."""
+    view, (height, width) = inference_view(image.shape[:2], input_size, resolution, scale, divisor)
+    scaled_height, scaled_width = _scaled(image.shape[:2], scale)
+    scaled = cv2.resize(image, (scaled_width, scaled_height))
+    return cv2.warpAffine(scaled, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR), view
+
+
 def prepare(
     image: np.ndarray, input_spec: InputSpec, resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
-    """Network input ``(3, height, width)`` float32 of a BGR image ``(H, W, 3)`` uint8, and its view. Arguments as of :func:`inference_view`."""
-    view, (height, width) = inference_view(image.shape[:2], input_spec.size, resolution, scale, divisor)
-    scaled_height, scaled_width = _scaled(image.shape[:2], scale)
-    scaled = cv2.resize(image, (scaled_width, scaled_height))
-    return input_spec.normalize(cv2.warpAffine(scaled, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)), view
+    """Return the network's input ``(3, height, width)`` float32 of a BGR image ``(H, W, 3)``, and its view. See :func:`raster`."""
+    pixels, view = raster(image, input_spec.size, resolution, scale, divisor)
+    return input_spec.normalize(pixels), view
 
 
 def _scaled(image_size: Tuple[int, int], scale: float) -> Tuple[int, int]:

@@ -5,37 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 import mindspore as ms
-import numpy as np
 
-from mindpoint.model.network import Network
+from mindpoint.contracts.exporter import Exportable
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
 from mindpoint.native.exporting import Export, export_in_progress
-from mindpoint.inference.metadata import ExportMetadata
 
 
-def write_mindir(path: Path, network: Network, facts: ExportMetadata) -> None:
-    """Write the network as MINDIR with the facts as the file's ``user_info``.
+def write_mindir(path: Path, model: Exportable) -> None:
+    """Write the network as MINDIR with the metadata as the file's ``user_info``.
 
     Raises:
         MindpointError: MindSpore cannot export it.
     """
 
-    def add_facts(model) -> None:
-        for key, text in facts.to_metadata().items():
-            model.user_info[key] = text
+    def add_metadata(content) -> None:
+        for key, text in model.metadata.items():
+            content.user_info[key] = text
 
-    _export(path, network, facts, "MINDIR", custom_func=add_facts)
+    _export(path, model, "MINDIR", custom_func=add_metadata)
 
 
-def write_air(path: Path, network: Network, facts: ExportMetadata) -> None:
-    """Write the network as AIR, which has no place for the facts.
+def write_air(path: Path, model: Exportable) -> None:
+    """Write the network as AIR, which has no place for metadata.
 
     Raises:
-        MindpointError: this machine has no Ascend.
+        MindpointError: MindSpore cannot export it.
     """
-    check_ascend()
-    _export(path, network, facts, "AIR")
+    _export(path, model, "AIR")
 
 
 def check_ascend() -> None:
@@ -48,14 +45,14 @@ def check_ascend() -> None:
         )
 
 
-def _export(path: Path, network: Network, facts: ExportMetadata, file_format: str, **options: object) -> None:
-    network.set_train(False)
-    if facts.batch is None:
-        image = ms.Tensor(shape=(None, 3, *facts.size), dtype=ms.float32)
+def _export(path: Path, model: Exportable, file_format: str, **options: object) -> None:
+    model.network.set_train(False)
+    if model.batch is None:
+        inputs = [ms.Tensor(shape=(None, count, *model.size), dtype=ms.float32) for count in model.channels.values()]
     else:
-        image = ms.Tensor(np.zeros((facts.batch, 3, *facts.size), np.float32))
+        inputs = [ms.Tensor(array) for array in model.zeros(model.batch, *model.size).values()]
     with export_in_progress(Export(file_format.lower())):
         try:
-            ms.export(FreshGraph(network), image, file_name=str(path), file_format=file_format, **options)
+            ms.export(FreshGraph(model.network), *inputs, file_name=str(path), file_format=file_format, **options)
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network as {file_format}: {str(error).splitlines()[0]}") from error

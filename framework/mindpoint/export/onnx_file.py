@@ -1,52 +1,55 @@
-"""The whole ONNX file: network, decoding if it is wanted, facts."""
+"""The whole ONNX file: network, decoding if it is wanted, metadata."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
 import onnx
 from onnx import helper
 
 from mindpoint._version import __version__
-from mindpoint.contracts.decoder import Decoder, OnnxDecoder
+from mindpoint.contracts.decoder import OnnxDecoder
+from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.instances import Detections
-from mindpoint.model.network import Network
-from mindpoint.errors import MindpointError
-from mindpoint.inference.metadata import ExportMetadata
 from mindpoint.contracts.onnx_graph import OnnxGraph
+from mindpoint.errors import MindpointError
 from mindpoint.export.onnx_network import network_model
 
 
-def write_onnx(path: Path, network: Network, decoder: Decoder, facts: ExportMetadata, portable: bool) -> None:
+def write_onnx(path: Path, model: Exportable) -> None:
     """Write the file.
 
     Raises:
         MindpointError: the network or the decoder has no form in ONNX.
     """
-    dynamic = [name for name, free in (("batch", facts.batch is None), ("size", facts.dynamic_size)) if free]
-    model = network_model(network, (facts.batch or 1, *facts.size), dynamic, portable)
-    if facts.decoded:
-        _decode_inside(model.graph, decoder, facts)
-    model.graph.name = "mindpoint"
-    model.producer_name, model.producer_version = "mindpoint", __version__
-    helper.set_model_props(model, facts.to_metadata())
+    if model.decoder is not None and not isinstance(model.decoder, OnnxDecoder):
+        raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
+    content = network_model(model)
+    if model.decoder is not None:
+        _decode_inside(content.graph, model)
+    content.graph.name = "mindpoint"
+    content.producer_name, content.producer_version = "mindpoint", __version__
+    helper.set_model_props(content, dict(model.metadata))
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(content, full_check=True)
     except Exception as error:  # the checker's errors have no common base
         lines = str(error).splitlines()
-        raise MindpointError(f"MindSpore's exporter gave an ONNX graph with errors: {' '.join(lines[:2])}") from error
-    onnx.save(model, str(path))
+        raise MindpointError(f"the exported ONNX graph has errors: {' '.join(lines[:2])}") from error
+    onnx.save(content, str(path))
 
 
-def _decode_inside(graph: onnx.GraphProto, decoder: Decoder, facts: ExportMetadata) -> None:
+def _decode_inside(graph: onnx.GraphProto, model: Exportable) -> None:
     """Put the detections in the place of the maps."""
-    if not isinstance(decoder, OnnxDecoder):
-        raise MindpointError(f"{type(decoder).__name__} cannot be put into an exported file; export the network alone, without --decode")
     nodes = OnnxGraph(prefix="decoder")
-    found = decoder.onnx_nodes(nodes, {name: name for name in facts.maps}, {name: facts.stride for name in facts.maps})
+    strides = {name: spec.stride for name, spec in model.maps.items()}
+    found = model.decoder.onnx_nodes(nodes, {name: name for name in model.maps}, strides)
     del graph.output[:]
-    for field in (*Detections.own, *decoder.fields):
+    for field in (*Detections.own, *model.decoder.fields):
+        if field.name not in found:
+            raise MindpointError(f"{type(model.decoder).__name__}.onnx_nodes gives no '{field.name}', which the decoder declares")
         nodes.nodes.append(helper.make_node("Identity", [found[field.name]], [field.name]))
-        shape = [facts.batch or "batch", "detections", *(field.name if size is None else size for size in field.shape)]
+        sizes = [f"{field.name}_{axis}" if size is None else size for axis, size in enumerate(field.shape)]
+        shape = [model.batch or "batch", "detections", *sizes]
         graph.output.append(helper.make_tensor_value_info(field.name, helper.np_dtype_to_tensor_dtype(field.dtype), shape))
     graph.node.extend(nodes.nodes)
     graph.initializer.extend(nodes.initializers)

@@ -4,71 +4,70 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Tuple
 
 import mindspore as ms
-import numpy as np
 import onnx
 from onnx import helper, version_converter
 
-from mindpoint.model.network import Network
+from mindpoint.contracts.exporter import Exportable
+from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
-from mindpoint.native.exporting import Build, Export, export_in_progress
 from mindpoint.export.onnx_dynamic import free_sizes
-from mindpoint.contracts.onnx_graph import OnnxGraph
+from mindpoint.native.exporting import Build, Export, export_in_progress
 
 OPSET = 19  # the first that has DeformConv
 IR_VERSION = 9  # the one that came with it; older runtimes refuse newer ones
-INPUT = "image"
 
 Shape = Tuple[int, int, int]
 
 
-def network_model(network: Network, shape: Shape, dynamic: Sequence[str], portable: bool) -> onnx.ModelProto:
-    """The network with the input ``image`` ``(B, 3, H, W)`` and one output a map, named after it.
-
-    Args:
-        network: it is left in testing mode.
-        shape: ``(B, H, W)`` of the input.
-        dynamic: ``batch``, ``size`` or both: what a caller of the file may choose.
-        portable: no operators that not every runtime has.
+def network_model(model: Exportable) -> onnx.ModelProto:
+    """Return the network with its inputs by name, ``image`` ``(B, 3, H, W)`` first, and one output a map, named after it.
 
     Raises:
         MindpointError: MindSpore's exporter does not know one of the network's operators, or one is bound to its input's size.
     """
-    network.set_train(False)
+    model.network.set_train(False)
+    shape = (model.batch or 1, *model.size)
+    graph, builders = _exported(model, shape)
+    if model.batch is None or model.dynamic_size:
+        other, _ = _exported(model, _other(model, shape))
+        free_sizes(graph.graph, other.graph)
+    _rename(graph.graph, {value.name: name for value, name in zip(graph.graph.input, model.channels)})
+    _rename(graph.graph, {value.name: name for value, name in zip(graph.graph.output, model.maps)})
+    graph = version_converter.convert_version(graph, OPSET)
+    graph.ir_version = IR_VERSION
+    _replace_standins(graph.graph, builders)
+    _name_dimensions(graph.graph, model)
+    return graph
+
+
+def _other(model: Exportable, shape: Shape) -> Shape:
+    """Return another shape that the file is to take."""
     batch, height, width = shape
-    model, builders = _exported(network, (batch, 3, height, width), portable)
-    if dynamic:
-        step = network.divisor if "size" in dynamic else 0
-        other, _ = _exported(network, (batch + ("batch" in dynamic), 3, height + step, width + 2 * step), portable)
-        free_sizes(model.graph, other.graph)
-    _rename(model.graph, {model.graph.input[0].name: INPUT})
-    _rename(model.graph, {output.name: name for output, name in zip(model.graph.output, network.maps)})
-    model = version_converter.convert_version(model, OPSET)
-    model.ir_version = IR_VERSION
-    _replace_standins(model.graph, builders)
-    _name_dimensions(model.graph, dynamic)
-    return model
+    step = model.divisor if model.dynamic_size else 0
+    return batch + (model.batch is None), height + step, width + 2 * step
 
 
-def _exported(network: Network, shape: Sequence[int], portable: bool) -> Tuple[onnx.ModelProto, Mapping[str, Build]]:
-    """What MindSpore's exporter gives for this shape (opset 11, stand-ins in it), and what replaces the stand-ins."""
-    with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("onnx", portable)) as export:
+def _exported(model: Exportable, shape: Shape) -> Tuple[onnx.ModelProto, Mapping[str, Build]]:
+    """Return what MindSpore's exporter gives for this shape (opset 11, stand-ins in it), and what replaces the stand-ins."""
+    inputs = [ms.Tensor(array) for array in model.zeros(*shape).values()]
+    with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("onnx", model.portable)) as export:
         path = Path(folder) / "network.onnx"
         try:
-            ms.export(FreshGraph(network), ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="ONNX")
+            ms.export(FreshGraph(model.network), *inputs, file_name=str(path), file_format="ONNX")
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network to ONNX: {str(error).splitlines()[0]}") from error
-        model = onnx.load(str(path))
-    for node in model.graph.node:
+        graph = onnx.load(str(path))
+    for node in graph.graph.node:
         if node.op_type == "ConvTranspose":
             _mend_output_shape(node)
         elif node.op_type in export.builders:
             node.domain = "mindpoint"  # the converter passes over what is in a domain that it does not know
-    model.opset_import.append(helper.make_opsetid("mindpoint", 1))
-    return model, export.builders
+    graph.opset_import.append(helper.make_opsetid("mindpoint", 1))
+    return graph, export.builders
 
 
 def _mend_output_shape(node: onnx.NodeProto) -> None:
@@ -113,13 +112,16 @@ def _replace_standins(graph: onnx.GraphProto, builders: Mapping[str, Build]) -> 
     graph.node.extend(nodes)
 
 
-def _name_dimensions(graph: onnx.GraphProto, dynamic: Sequence[str]) -> None:
-    """Names in place of the numbers of what a caller may choose; the maps' sizes follow from the input's."""
+def _name_dimensions(graph: onnx.GraphProto, model: Exportable) -> None:
+    """Write names in place of the numbers of what a caller may choose; the maps' sizes follow from the input's."""
     del graph.value_info[:]  # they speak of the shape that was exported
-    names = {0: "batch"} if "batch" in dynamic else {}
-    if "size" in dynamic:
+    names = {0: "batch"} if model.batch is None else {}
+    if model.dynamic_size:
         names.update({2: "height", 3: "width"})
+    strides = {spec.stride for spec in model.maps.values()}
     for value in (*graph.input, *graph.output):
         for axis, name in names.items():
-            of_map = "map_" if axis and value.name != INPUT else ""
-            value.type.tensor_type.shape.dim[axis].dim_param = of_map + name
+            prefix = ""
+            if axis and value.name in model.maps:
+                prefix = "map_" if len(strides) == 1 else f"map{model.maps[value.name].stride}_"
+            value.type.tensor_type.shape.dim[axis].dim_param = prefix + name

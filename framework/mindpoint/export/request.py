@@ -10,11 +10,18 @@ from typing import List, Optional, Sequence
 
 import numpy as np
 
-from mindpoint.inference.sources import find_sources, frames_of
+from mindpoint.contracts.exporter import Exporter
 from mindpoint.errors import MindpointError, OutputError, WeightsError
-from mindpoint.native.exporting import Format
+from mindpoint.inference.sources import find_sources, frames_of
+from mindpoint.registry import registry
 
 MOST_IMAGES = 8
+CHECKPOINT = ".ckpt"
+
+
+def exporter_of(name: str) -> Exporter:
+    """Return the exporter of a format. Raises UnknownPlugin if there is no such format."""
+    return registry("exporters").get(name, "--format")()
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Request:
 
     Attributes:
         place: the checkpoint.
-        format: of the file.
+        format: of the file, a name of the registry ``exporters``.
         out: the file; None: beside the checkpoint.
         decode: detections come out and not maps.
         batch: images at once; None: any number.
@@ -33,13 +40,13 @@ class Request:
         images: what to compare on, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
-        MindpointError: the format cannot do that.
+        MindpointError: there is no such format, or it cannot do that.
         WeightsError: the model is in an exported file already.
         OutputError: the file exists.
     """
 
     place: Path
-    format: Format
+    format: str
     out: Optional[str] = None
     decode: bool = False
     batch: Optional[int] = 1
@@ -49,30 +56,38 @@ class Request:
     images: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.place.suffix in (".onnx", ".mindir", ".air"):
+        names = registry("exporters").names()
+        suffixes = [exporter_of(name).suffix for name in names]
+        if self.place.suffix != CHECKPOINT and self.place.suffix in suffixes:
             raise WeightsError(f"{self.place}: is an exported model already; export the checkpoint that it came from")
         if self.batch is not None and self.batch < 1:
             raise MindpointError(f"--batch {self.batch}: a file takes at least one image at once")
-        if self.format != "onnx":
-            for asked, option, reason in (
-                (self.decode, "--decode", "the decoder has a form in ONNX only"),
-                (self.portable, "--portable", "the other formats have MindSpore's own operators"),
-                (self.dynamic_size, "--dynamic size", "the other formats are written for one height and width"),
-            ):
-                if asked:
-                    raise MindpointError(f"{option} is for --format onnx: {reason}")
-        if self.path.suffix != f".{self.format}":
-            raise OutputError(f"{self.path}: the name of this file must end in .{self.format}, or it will not be found by its format")
+        for asked, name, option in (
+            (self.decode, "decode", "--decode"),
+            (self.portable, "portable", "--portable"),
+            (self.batch is None, "batch", "--dynamic batch"),
+            (self.dynamic_size, "size", "--dynamic size"),
+        ):
+            if asked and name not in self.exporter.options:
+                able = [other for other in names if name in exporter_of(other).options]
+                raise MindpointError(f"{option} is for --format {' or '.join(able)}: the format {self.format} cannot do that")
+        if self.path.suffix != self.exporter.suffix:
+            raise OutputError(f"{self.path}: the name of this file must end in {self.exporter.suffix}, by which its format is found")
         if os.path.lexists(self.path):
             raise OutputError(f"{self.path}: exists; remove it or choose another name with --out")
 
     @property
+    def exporter(self) -> Exporter:
+        """What writes the file."""
+        return exporter_of(self.format)
+
+    @property
     def path(self) -> Path:
-        """The file to be written."""
-        return Path(self.out) if self.out is not None else self.place.with_suffix(f".{self.format}")
+        """Return the file to be written."""
+        return Path(self.out) if self.out is not None else self.place.with_suffix(self.exporter.suffix)
 
     def read_images(self) -> List[np.ndarray]:
-        """The images to compare on, the first eight if there are more; empty if none are named.
+        """Return the images to compare on, the first eight if there are more; empty if none are named.
 
         Raises:
             DataError: one does not exist or cannot be read, a folder has none.

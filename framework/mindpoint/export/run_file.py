@@ -1,6 +1,7 @@
 """Running a MINDIR file in a process of its own, which has nothing of the network that it was made from.
 
-Run as ``python -m mindpoint.export.run_file FILE FOLDER``: reads ``inputs.npz`` there and writes ``outputs-<n>.npz``, one for each input.
+Run as ``python -m mindpoint.export.run_file FILE FOLDER`` it reads ``inputs-<n>.npz`` there, inputs by name in their order, and writes
+``outputs-<n>.npz`` for each.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
+from mindpoint.contracts.engine import Inputs
 from mindpoint.errors import MindpointError
 
 
-def run_in_new_process(place: Path, inputs: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
-    """Outputs by name for each input.
+def run_in_new_process(place: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
+    """Return outputs by name for each of the inputs.
 
     Raises:
         MindpointError: the process failed.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.savez(folder / "inputs.npz", *inputs)
+        for index, batch in enumerate(inputs):
+            np.savez(folder / f"inputs-{index}.npz", **batch)
         done = subprocess.run([sys.executable, "-m", __name__, str(place), name], capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -33,13 +36,13 @@ def run_in_new_process(place: Path, inputs: Sequence[np.ndarray]) -> List[Dict[s
 
 
 def _main() -> None:
-    from mindpoint.inference.mindir_model import MindirFile
+    from mindpoint.inference.mindir_engine import MindirEngine
 
     place, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    run = MindirFile(place)
-    with np.load(folder / "inputs.npz") as inputs:
-        for index, name in enumerate(inputs.files):
-            np.savez(folder / f"outputs-{index}.npz", **run(inputs[name]))
+    forward = MindirEngine().open(place).forward
+    for path in folder.glob("inputs-*.npz"):
+        with np.load(path) as batch:
+            np.savez(path.with_name(path.name.replace("inputs", "outputs")), **forward({name: batch[name] for name in batch.files}))
 
 
 if __name__ == "__main__":

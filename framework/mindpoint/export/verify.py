@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.engine import IMAGE, Inputs
+from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import BOXES, Detections
-from mindpoint.contracts.image import InputSpec, View
-from mindpoint.inference.detector import Forward
-from mindpoint.data.preprocess import prepare
 from mindpoint.errors import MindpointError
-from mindpoint.inference.decoded import DecodedOutputs, with_size
+from mindpoint.inference.detect import FileDetection
+from mindpoint.inference.detector import Detector, prepare_sample, sample_of
 from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
 PIXELS, SCORE = 0.05, 1e-3  # of a detection; pixels of the input
 UNMATCHED = 0.02  # share of the detections that rounding may change, such as the last of a hundred
 
-RunAll = Callable[[Sequence[np.ndarray]], List[Dict[str, np.ndarray]]]
+RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Comparison:
         maps: largest difference of each map, relative to its largest value if that is above 1; empty if the file decodes.
         detections: of the network in all of them.
         unmatched: share of the detections of both sides without a partner on the other.
+        differing: how often each attribute differs, over the detections of the network without a partner and what is nearest to them.
     """
 
     images: int
@@ -41,6 +42,7 @@ class Comparison:
     maps: Dict[str, float]
     detections: int
     unmatched: float
+    differing: Dict[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise MindpointError if the file is not the network."""
@@ -48,9 +50,10 @@ class Comparison:
         if wrong:
             raise MindpointError(f"the exported file differs from the network: {', '.join(wrong)} ({HEADS:g} is allowed)")
         if self.unmatched > UNMATCHED:
+            most = max(self.differing, key=self.differing.get, default=None)
             raise MindpointError(
                 f"the exported file finds other things than the network: {self.unmatched:.1%} of the detections differ "
-                f"({UNMATCHED:.0%} is allowed)"
+                f"({UNMATCHED:.0%} is allowed)" + (f", most often in '{most}'" if most else "")
             )
 
     def __str__(self) -> str:
@@ -60,45 +63,56 @@ class Comparison:
         return f"{worst}{same} on {self.images} images{at}"
 
 
-def compare(run_all: RunAll, network: Forward, decoder: Decoder, spec: InputSpec, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Comparison:
+def compare(run_all: RunAll, reference: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Optional[Comparison]:
     """Run file and network on images of any size and compare maps and detections.
 
     Args:
         run_all: the file: outputs by name for each of several inputs that it takes.
-        network: raw maps of a batch of one.
+        reference: the network's detector.
         images: BGR uint8 ``(H, W, 3)``, at least one.
+
+    Returns:
+        The comparison; None if such files cannot be run here.
     """
-    batches = list(_batches(spec, facts, images))
-    found = run_all([batch for batch, _ in batches])
+    decoder, network = reference.decoder, reference.detect.forward
+    batches = list(_batches(reference, facts, images))
+    outputs = run_all([inputs for inputs, _ in batches])
+    if outputs is None:
+        return None
     differences = dict.fromkeys([] if facts.decoded else facts.maps, 0.0)
     count = unmatched = rows = 0
-    for (batch, views), outputs in zip(batches, found):
-        parts = [network(batch[row : row + 1]) for row in range(len(batch))]
+    differing: Counter = Counter()
+    for (inputs, samples), found in zip(batches, outputs):
+        parts = [network({name: array[row : row + 1] for name, array in inputs.items()}) for row in range(len(samples))]
         expected = {name: np.concatenate([part[name] for part in parts]) for name in facts.maps}
         for name in differences:
-            differences[name] = float(np.maximum(differences[name], _difference(outputs[name], expected[name])))  # keeps a NaN
-        ours_found = DecodedOutputs(decoder)(with_size(outputs, batch), views) if facts.decoded else decoder(outputs, views)
-        for ours, theirs, view in zip(ours_found, decoder(expected, views), views):
-            pixels = PIXELS * max(1.0, view.crop_size / batch.shape[3])
+            differences[name] = float(np.maximum(differences[name], _difference(found[name], expected[name])))  # keeps a NaN
+        views = [sample.view for sample in samples]
+        decoded = FileDetection(lambda _: found, decoder.fields)(inputs, samples) if facts.decoded else decoder(found, views)
+        for ours, theirs, view in zip(decoded, decoder(expected, views), views):
+            pixels = PIXELS * max(1.0, view.crop_size / inputs[IMAGE].shape[3])
+            matched, wrong = match(ours, theirs, pixels)
+            differing.update(wrong)
             count += len(theirs)
             rows += len(ours) + len(theirs)
-            unmatched += len(ours) + len(theirs) - 2 * matches(ours, theirs, pixels)
-    sizes = {batch.shape[2:] for batch, _ in batches}
-    return Comparison(len(images), len(sizes), differences, count, unmatched / max(rows, 1))
+            unmatched += len(ours) + len(theirs) - 2 * matched
+    sizes = {inputs[IMAGE].shape[2:] for inputs, _ in batches}
+    return Comparison(len(images), len(sizes), differences, count, unmatched / max(rows, 1), dict(differing))
 
 
-def _batches(spec: InputSpec, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Iterator[Tuple[np.ndarray, List[View]]]:
-    """The images as inputs of every size that is to be tried, with their views."""
+def _batches(reference: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Iterator[Tuple[Inputs, List[Sample]]]:
+    """Yield the images as inputs of every size that is to be tried, with the samples that they show."""
     sizes = [facts.size]
     if facts.dynamic_size:
         sizes.append((facts.size[0] + facts.divisor, facts.size[1] + 2 * facts.divisor))
     for size in sizes:
-        prepared = [prepare(image, replace(spec, size=size)) for image in images]
+        spec = replace(reference.input_spec, size=size)
+        prepared = [prepare_sample(sample_of(image), spec, reference.encoder) for image in images]
         step = facts.batch or len(images)
         prepared += [prepared[-1]] * (-len(prepared) % step)
         for start in range(0, len(prepared), step):
-            arrays, views = zip(*prepared[start : start + step])
-            yield np.stack(arrays), list(views)
+            part = prepared[start : start + step]
+            yield {name: np.stack([inputs[name] for inputs, _ in part]) for name in part[0][0]}, [sample for _, sample in part]
 
 
 def _difference(ours: np.ndarray, expected: np.ndarray) -> float:
@@ -107,23 +121,35 @@ def _difference(ours: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(ours - expected).max() / max(1.0, np.abs(expected).max()))
 
 
-def matches(ours: Detections, theirs: Detections, pixels: float) -> int:
-    """How many detections of one side have a partner of their own on the other: class, score, box and all fields but flags."""
+def match(ours: Detections, theirs: Detections, pixels: float) -> Tuple[int, Counter]:
+    """Find for each detection of one side a partner of its own on the other: same class, and score, box and all fields equal.
+
+    Args:
+        pixels: tolerance of what is in pixels.
+
+    Returns:
+        The number of pairs; and for the rest of ``theirs`` how often each attribute differs from the most similar one of ``ours``.
+    """
     free = np.ones(len(ours), bool)
     count = 0
+    differing: Counter = Counter()
     for row in range(len(theirs)):
-        near = free & (ours.labels == theirs.labels[row]) & (np.abs(ours.scores - theirs.scores[row]) <= SCORE)
-        for field in (BOXES, *theirs.fields):
-            near &= ~field.differs(ours.values[field.name], theirs.values[field.name][row], pixels)
-        partners = np.flatnonzero(near)
-        if len(partners):
-            free[partners[0]] = False
+        differs = {"score": ~(np.abs(ours.scores - theirs.scores[row]) <= SCORE)}
+        for attribute in (BOXES, *theirs.fields):
+            differs[attribute.name] = attribute.differs(ours.values[attribute.name], theirs.values[attribute.name][row], pixels)
+        total = np.sum(list(differs.values()), axis=0)
+        candidates = np.flatnonzero(free & (ours.labels == theirs.labels[row]))
+        nearest = candidates[np.argsort(total[candidates], kind="stable")][:1]
+        if len(nearest) and total[nearest[0]] == 0:
+            free[nearest[0]] = False
             count += 1
-    return count
+        else:
+            differing.update(name for name, rows in differs.items() if len(nearest) and rows[nearest[0]])
+    return count, differing
 
 
 def synthetic_images() -> List[np.ndarray]:
-    """Two pictures of smooth colours and edges, the same every time."""
+    """Return two pictures of smooth colours and edges, the same every time."""
     rng = np.random.default_rng(0)
     pictures = []
     for height, width in ((480, 640), (600, 400)):

@@ -6,21 +6,20 @@ import json
 import logging
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Optional, Sequence
 
+import numpy as np
+
 from mindpoint.contracts.decoder import Decoder
-from mindpoint.inference.detector import build_detector
-from mindpoint.storage.files import make_folder, atomic_write, write_text
-from mindpoint.inference.mindspore_model import forward_of, open_network
-from mindpoint.model.network import Network
-from mindpoint.inference.onnx_model import OnnxFile
+from mindpoint.contracts.exporter import Exportable, input_channels
 from mindpoint.errors import MindpointError
-from mindpoint.export import mindspore_file
-from mindpoint.inference.metadata import ExportMetadata, export_metadata, fitting
 from mindpoint.export.request import Request
-from mindpoint.export.run_file import run_in_new_process
-from mindpoint.export.verify import RunAll, compare, synthetic_images
+from mindpoint.export.verify import compare, synthetic_images
+from mindpoint.inference.detector import Detector
+from mindpoint.inference.metadata import ExportMetadata, declarations, fitting, preprocessing_of
+from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network
+from mindpoint.inference.open import DETECTOR
+from mindpoint.storage.files import atomic_write, make_folder, write_text
 
 log = logging.getLogger("mindpoint")
 
@@ -35,56 +34,79 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
         MindpointError: it cannot be written, or gives other results than the network; then there is no file.
     """
     images = request.read_images()
+    exporter = request.exporter
+    exporter.check()
     make_folder(request.path.parent)
-    config, network = open_network(request.place, config_path, overrides)
-    if request.format == "air":
-        mindspore_file.check_ascend()
-    config, changes = fitting(config, request.decode, request.dynamic_size)
+    trained = open_network(request.place, config_path, overrides, DETECTOR)
+    config, changes = fitting(trained.config, request.decode, request.dynamic_size, (*NETWORK, *DETECTOR))
     for change in changes:
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)
-    decoder = build_detector(config, forward_of(network), {name: spec.channels for name, spec in network.maps.items()}, network.divisor).decoder
-    facts = export_metadata(config, network, decoder.fields, request.decode, request.batch, request.dynamic_size)
+    detector = network_detector(config, trained.network)
+    facts = _facts(request, Trained(config, trained.network, trained.category_ids), detector.decoder)
+    model = _exportable(request, trained, detector.decoder, facts)
     lines = []
     with atomic_write(request.path) as temporary:
-        _write(temporary, request, network, decoder, facts)
-        if request.format == "air":
-            lines.append("AIR files cannot be run here: it was not compared with the network")
-        elif request.verify:
-            comparison = compare(_runner(temporary), forward_of(network), decoder, config.input_spec, facts, images or synthetic_images())
-            comparison.check()
-            lines.append(f"verified: {comparison}")
+        _write(temporary, request, model)
+        if request.verify:
+            lines.append(_verified(temporary, request, detector, facts, images or synthetic_images()))
         size = temporary.stat().st_size / 1e6
     return "\n".join([f"{request.path}: {size:.1f} MB, {_described(facts)}", *lines])
 
 
-def _write(path: Path, request: Request, network: Network, decoder: Decoder, facts: ExportMetadata) -> None:
+def _facts(request: Request, trained: Trained, decoder: Decoder) -> ExportMetadata:
+    network = trained.network
+    return ExportMetadata(
+        config=trained.config.to_yaml(),
+        classes=trained.config.classes,
+        category_ids=trained.category_ids,
+        fields=declarations(decoder.fields),
+        preprocessing=preprocessing_of(trained.config),
+        maps={name: spec._asdict() for name, spec in network.maps.items()},
+        inputs=dict(network.inputs),
+        divisor=network.divisor,
+        decoded=request.decode,
+        batch=request.batch,
+        dynamic_size=request.dynamic_size,
+    )
+
+
+def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: ExportMetadata) -> Exportable:
+    return Exportable(
+        network=trained.network,
+        maps=trained.network.maps,
+        channels=input_channels(facts.inputs),
+        divisor=facts.divisor,
+        size=facts.size,
+        batch=facts.batch,
+        dynamic_size=facts.dynamic_size,
+        portable=request.portable,
+        decoder=decoder if facts.decoded else None,
+        metadata=facts.to_metadata(),
+    )
+
+
+def _write(path: Path, request: Request, model: Exportable) -> None:
     try:
-        if request.format == "onnx":
-            _onnx_file().write_onnx(path, network, decoder, facts, request.portable)
-        elif request.format == "mindir":
-            mindspore_file.write_mindir(path, network, facts)
-        else:
-            mindspore_file.write_air(path, network, facts)
-            write_text(request.path.with_suffix(".json"), json.dumps(facts.to_metadata(), indent=1) + "\n")
+        request.exporter.write(path, model)
         path.chmod(0o644)
     except MemoryError as error:
         raise MindpointError(f"{request.path}: not enough memory to export the network") from error
+    if not request.exporter.holds_metadata:
+        write_text(request.path.with_suffix(".json"), json.dumps(dict(model.metadata), indent=1) + "\n")
 
 
-def _onnx_file() -> ModuleType:
+def _verified(path: Path, request: Request, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> str:
+    """Compare the file with the network and say how near it is. Raises MindpointError if it is another one."""
     try:
-        from mindpoint.export import onnx_file
-    except ModuleNotFoundError as error:
-        raise MindpointError("exporting to ONNX needs the package onnx; install it with: pip install 'mindpoint[export]'") from error
-    return onnx_file
-
-
-def _runner(path: Path) -> RunAll:
-    """What executes the file: ONNX Runtime here, MindSpore in a process that has nothing of this network."""
-    if path.suffix == ".mindir":
-        return partial(run_in_new_process, path)
-    file = OnnxFile(path)
-    return lambda inputs: [file(batch) for batch in inputs]
+        comparison = compare(partial(request.exporter.run, path), detector, facts, images)
+    except MindpointError as error:
+        free = [name for name, is_free in (("batch", facts.batch is None), ("size", facts.dynamic_size)) if is_free]
+        advice = f"; a part may have written its shape into the file: export without --dynamic {' '.join(free)}" if free else ""
+        raise MindpointError(f"the exported file does not work: {error}{advice}") from error
+    if comparison is None:
+        return f"{request.exporter.suffix} files cannot be run here: it was not compared with the network"
+    comparison.check()
+    return f"verified: {comparison}"
 
 
 def _described(facts: ExportMetadata) -> str:

@@ -1,57 +1,96 @@
-"""Detection around a network that is only a function of arrays: MindSpore's, or any other runtime's."""
+"""Detection in images of any size, whatever runs the network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from mindpoint.config import Config
-from mindpoint.contracts.decoder import Decoder, check_maps
+from mindpoint.contracts.data import InputEncoder
+from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.engine import IMAGE, Forward
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.contracts.instances import Detections, Objects
-from mindpoint.contracts.image import InputSpec, View
+from mindpoint.data.preprocess import Resolution, raster
+from mindpoint.errors import ConfigError
+from mindpoint.inference.detect import FileDetection, NetworkDetection, refuse_oracle
 from mindpoint.inference.oracle import Oracle
-from mindpoint.data.preprocess import prepare
 
-Forward = Callable[[np.ndarray], Dict[str, np.ndarray]]
+Prepared = Tuple[Dict[str, np.ndarray], Sample]
+"""Inputs of one image by name, and the sample that they show: its image is the raster, its view is set."""
+
+
+def prepare_sample(
+    sample: Sample,
+    spec: InputSpec,
+    encoder: Optional[InputEncoder],
+    resolution: Resolution = "fixed",
+    scale: float = 1.0,
+    divisor: int = 32,
+) -> Prepared:
+    """Return what the network takes of a sample. The last three arguments are those of
+    :func:`mindpoint.data.preprocess.inference_view`."""
+    pixels, view = raster(sample.image, spec.size, resolution, scale, divisor)
+    shown = replace(sample, image=pixels, view=replace(view, meta=sample.meta))
+    return {IMAGE: spec.normalize(pixels), **(encoder(shown) if encoder is not None else {})}, shown
+
+
+def sample_of(image: Union[np.ndarray, Sample]) -> Sample:
+    """Return an image as a sample of which nothing else is known; a sample as it is."""
+    return image if isinstance(image, Sample) else Sample(0, "", image, Objects.none())
 
 
 class Detector:
-    """Detection in images of any size as the ``test`` section says: resolution, mirrored copy, several scales.
+    """Detection in images of any size as the ``test`` section says: resolution, several scales, joining.
 
     Args:
-        forward: the network, for at most ``test.batch_size`` images at once.
-        divisor: what height and width of its input must be multiples of.
-        maps: names of the maps that it gives; none if what it gives is decoded already.
-
-    Attributes:
-        oracle: puts the truth in place of heads; None: the network's own output counts.
+        detect: makes the detections of at most ``test.batch_size`` images at once.
+        decoder: joins the detections of several scales.
+        divisor: what height and width of the input must be multiples of.
+        encoder: makes the network's further inputs; None: it takes the image alone.
     """
 
-    def __init__(self, config: Config, forward: Forward, decoder: Decoder, divisor: int, maps: Sequence[str] = ()):
+    def __init__(
+        self,
+        config: Config,
+        detect: Union[NetworkDetection, FileDetection],
+        decoder: Decoder,
+        divisor: int,
+        encoder: Optional[InputEncoder] = None,
+    ):
         self.settings = config.section("test")
         self.input_spec: InputSpec = config.input_spec
-        self.forward, self.decoder, self.divisor, self.maps = forward, decoder, divisor, tuple(maps)
-        self.oracle: Optional[Oracle] = None
+        self.detect, self.decoder, self.divisor, self.encoder = detect, decoder, divisor, encoder
 
-    def __call__(self, images: Sequence[np.ndarray], objects: Optional[Sequence[Objects]] = None) -> List[Detections]:
-        """Detections of each BGR uint8 image ``(H, W, 3)``, in its pixels. ``objects``: what is annotated in each, for ``oracle``."""
-        parts: List[List[Detections]] = [[] for _ in images]
+    def __call__(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[Detections]:
+        """Return the detections of each image, in its pixels.
+
+        Args:
+            images: BGR uint8 ``(H, W, 3)``; or samples, whose ``meta`` reaches the decoder and whose ``objects`` are the truth for an
+                oracle.
+        """
+        samples = list(map(sample_of, images))
+        parts: List[List[Detections]] = [[] for _ in samples]
         for scale in self.settings.scales:
-            prepared = [prepare(image, self.input_spec, self.settings.resolution, scale, self.divisor) for image in images]
-            for rows in self._batches([array.shape for array, _ in prepared]):
-                truth = [objects[row] for row in rows] if self.oracle else []
-                found = self._run(np.stack([prepared[row][0] for row in rows]), [prepared[row][1] for row in rows], truth)
+            prepared = [self._prepare(sample, scale) for sample in samples]
+            for rows in self._batches([sample.image.shape for _, sample in prepared]):
+                inputs = {name: np.stack([prepared[row][0][name] for row in rows]) for name in prepared[rows[0]][0]}
+                found = self.detect(inputs, [prepared[row][1] for row in rows])
                 for row, detections in zip(rows, found):
                     parts[row].append(detections)
         if len(self.settings.scales) == 1 and not self.settings.nms:
             return [part for (part,) in parts]
         return [self.decoder.merge(part) for part in parts]
 
+    def _prepare(self, sample: Sample, scale: float) -> Prepared:
+        return prepare_sample(sample, self.input_spec, self.encoder, self.settings.resolution, scale, self.divisor)
+
     def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:
-        """Rows of equal shape, at most a batch together."""
+        """Return rows of equal shape, at most a batch together."""
         batches = []
         for shape in dict.fromkeys(shapes):
             rows = [row for row, other in enumerate(shapes) if other == shape]
@@ -59,18 +98,12 @@ class Detector:
             batches += [rows[start : start + size] for start in range(0, len(rows), size)]
         return batches
 
-    def heatmaps(self, image: np.ndarray) -> Tuple[Dict[str, np.ndarray], View]:
-        """What the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they cover."""
-        array, view = prepare(image, self.input_spec, self.settings.resolution, 1.0, self.divisor)
-        return {name: value[0] for name, value in self.decoder.heatmaps(self.forward(array[None])).items()}, view
-
-    def _run(self, batch: np.ndarray, views: list, objects: Sequence[Objects]) -> List[Detections]:
-        maps = self.forward(batch)
-        mirrored = self.forward(np.ascontiguousarray(batch[:, :, :, ::-1])) if self.settings.flip else None
-        if self.oracle:
-            maps = self.oracle.replace(maps, objects, views, batch.shape[2:], mirrored=False)
-            mirrored = self.oracle.replace(mirrored, objects, views, batch.shape[2:], mirrored=True) if self.settings.flip else None
-        return self.decoder(maps, views, mirrored)
+    def heatmaps(self, image: Union[np.ndarray, Sample]) -> Tuple[Dict[str, np.ndarray], View]:
+        """Return what the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they
+        cover."""
+        inputs, shown = self._prepare(sample_of(image), 1.0)
+        maps = self.detect.heatmaps({name: array[None] for name, array in inputs.items()})
+        return {name: values[0] for name, values in maps.items()}, shown.view
 
 
 @dataclass(frozen=True)
@@ -81,33 +114,56 @@ class Model:
         place: the file that it comes from.
         config: its configuration, changes from the command line included.
         detector: images in, detections out.
+        category_ids: the number that the data set of its training gives to each class, by label.
     """
 
     place: Path
     config: Config
     detector: Detector
+    category_ids: Sequence[int]
 
 
-def in_batches_of(size: int, run: Forward) -> Forward:
-    """A function of any number of images from one of exactly ``size``: the last one of a smaller batch is repeated."""
+def build_detector(
+    config: Config,
+    forward: Forward,
+    maps: Mapping[str, FeatureSpec],
+    divisor: int,
+    inputs: Mapping[str, int] = {},
+    decoded: bool = False,
+    oracle: Optional[str] = None,
+) -> Detector:
+    """Build what is configured around a network.
 
-    def forward(batch: np.ndarray) -> Dict[str, np.ndarray]:
-        parts = []
-        for start in range(0, len(batch), size):
-            images = batch[start : start + size]
-            parts.append(run(np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])))
-        return {name: np.concatenate([part[name] for part in parts])[: len(batch)] for name in parts[0]}
-
-    return forward
-
-
-def build_detector(config: Config, forward: Forward, maps: Mapping[str, int], divisor: int) -> Detector:
-    """The configured decoder around ``forward``, which gives ``maps`` (channels by name).
+    Args:
+        forward: gives ``maps``, or detections if it ``decoded`` them itself.
+        maps: channels and stride of each map by name.
+        divisor: what height and width of the input must be multiples of.
+        inputs: channels of the further inputs by name.
+        oracle: names of the heads that the truth replaces, with commas between them, or ``all``.
 
     Raises:
-        ConfigError: there is no decoder, or one that cannot read these maps.
+        ConfigError: there is no decoder, or one that cannot read these maps; the further inputs are not those that ``model.inputs`` makes;
+            there is no truth for a head.
     """
     config.require("model.decoder")
     decoder = config.build("model.decoder")
-    check_maps(decoder, maps)
-    return Detector(config, forward, decoder, divisor, list(maps))
+    encoder = _input_encoder(config, inputs)
+    if decoded:
+        refuse_oracle(oracle)
+        return Detector(config, FileDetection(forward, decoder.fields), decoder, divisor, encoder)
+    truth = None if oracle is None else Oracle(config, decoder, oracle, list(maps))
+    detect = NetworkDetection(forward, decoder, maps, config.section("test").flip, truth)
+    return Detector(config, detect, decoder, divisor, encoder)
+
+
+def _input_encoder(config: Config, inputs: Mapping[str, int]) -> Optional[InputEncoder]:
+    """Build ``model.inputs``, which must make exactly the further inputs of the network."""
+    if not inputs:
+        return None
+    encoder = config.build("model.inputs")
+    if encoder is None:
+        raise ConfigError(f"{config.name}: the network takes the further inputs {', '.join(inputs)}; add model.inputs, which makes them")
+    if dict(encoder.channels) != dict(inputs):
+        ours, theirs = ({f"{name} ({count} channels)" for name, count in of.items()} for of in (encoder.channels, inputs))
+        raise ConfigError(f"model.inputs: makes {', '.join(sorted(ours))}; the network takes {', '.join(sorted(theirs))}")
+    return encoder

@@ -25,7 +25,7 @@ class Evaluation:
 
     Attributes:
         data: what was evaluated on, in words.
-        statistics: by name, e.g. ``keypoints/AP``; NaN where undefined.
+        statistics: by name, e.g. ``bbox/AP``; NaN where undefined.
         detections: by image id; empty if the results came from a file.
         results: the same as COCO result records.
         notes: sentences on what may be wrong.
@@ -54,7 +54,7 @@ def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, 
     for index in track(own, len(own)):
         waiting.append((index, dataset[index]))
         if len(waiting) == detector.settings.batch_size or index == own[-1]:
-            every = detector([sample.image for _, sample in waiting], [sample.objects for _, sample in waiting])
+            every = detector([sample for _, sample in waiting])
             found += [(index, sample.image_id, detections) for (index, sample), detections in zip(waiting, every)]
             waiting = []
     gathered = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])

@@ -1,36 +1,35 @@
-"""What an exported file says about itself, for whoever runs it. Importing this module does not import MindSpore."""
+"""What an exported file says about itself. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mindpoint._version import __version__
-from mindpoint.config import Config
+from mindpoint.config import Config, load_config
+from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import WeightsError
 
-if TYPE_CHECKING:
-    from mindpoint.model.network import Network
-
 KEY = "mindpoint"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """ExportMetadata about an exported model; each field is a key of the file's metadata, in JSON but for ``config``, with ``mindpoint.`` in front.
+    """Facts about an exported model; each is a key of the file's metadata, in JSON but for ``config``, with ``mindpoint.`` in front.
 
     Attributes:
         config: the whole configuration, YAML.
         classes: names by label.
+        category_ids: the data set's number of each class, by label.
         fields: what detections have beyond boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points.
         preprocessing: how a picture becomes the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
             ``layout``, ``size`` (height, width), ``resize``.
-        maps: channels of each raw map by name.
-        stride: input pixels per pixel of the maps.
+        maps: ``channels`` and ``stride`` of each raw map by name.
+        inputs: channels of each further input by name.
         divisor: what heights and widths must be multiples of.
         decoded: the outputs are detections, in pixels of the input, and not the maps.
         batch: images that a run takes; None: any number.
@@ -39,14 +38,20 @@ class ExportMetadata:
 
     config: str
     classes: List[str]
+    category_ids: List[int]
     fields: List[Dict[str, object]]
     preprocessing: Dict[str, object]
-    maps: Dict[str, int]
-    stride: int
+    maps: Dict[str, Dict[str, int]]
+    inputs: Dict[str, int]
     divisor: int
     decoded: bool
     batch: Optional[int]
     dynamic_size: bool
+
+    @property
+    def specs(self) -> Dict[str, FeatureSpec]:
+        """Channels and stride of each raw map by name, in their order."""
+        return {name: FeatureSpec(**spec) for name, spec in self.maps.items()}
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -70,25 +75,36 @@ class ExportMetadata:
         if "format" not in texts:
             raise WeightsError(f"{place}: was not written by 'mindpoint export': it says nothing about its input and its output")
         if texts.pop("format") != str(FORMAT):
-            raise WeightsError(f"{place}: was written by mindpoint {texts.get('version')}, in a form that this version does not know")
+            writer = f"mindpoint {texts.get('version')}"
+            raise WeightsError(f"{place}: was written by {writer}, in a form that this version does not know; export it again")
         texts.pop("version", None)
         try:
             return ExportMetadata(**{name: text if name == "config" else json.loads(text) for name, text in texts.items()})
         except (TypeError, ValueError) as error:
             raise WeightsError(f"{place}: its metadata are incomplete or changed; export it again") from error
 
-    def configuration(self, place: Path, override: Optional[Config], overrides: List[str]) -> Config:
-        """The configuration that the file carries, with changes, or ``override``, which must have the same classes.
+    def configuration(self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str]) -> Config:
+        """Return the configuration that the file carries, or the one of ``config_path``, with changes.
+
+        Args:
+            parts: dotted paths of the slots that will be built; the others need not be installed.
 
         Raises:
             ConfigError: the changed configuration is wrong.
             WeightsError: it is one of another model, or asks for an input that the file does not take.
         """
-        config = override or Config.from_text(self.config, str(place), overrides)
+        if config_path is None:
+            config = Config.from_text(self.config, str(place), overrides, parts)
+        else:
+            config = load_config(config_path, overrides, parts)
         if config.classes != list(self.classes):
             raise WeightsError(
                 f"{place}: the model's classes are {', '.join(self.classes)}; those of the configuration are {', '.join(config.classes)}"
             )
+        self._check_input(place, config)
+        return config
+
+    def _check_input(self, place: Path, config: Config) -> None:
         settings = config.section("test")
         if not self.dynamic_size and (settings.resolution != "fixed" or tuple(config.input_spec.size) != self.size):
             raise WeightsError(
@@ -99,31 +115,35 @@ class ExportMetadata:
             raise WeightsError(f"{place}: input.size: height and width must be multiples of {self.divisor}, not {config.input_spec.size}")
         if self.decoded and settings.flip:
             raise WeightsError(f"{place}: decodes inside, so test.flip cannot be used; export the network alone, without --decode")
-        return config
+
+    def check_fields(self, place: Path, fields: Sequence[Field]) -> None:
+        """Raise WeightsError if a file that decodes gives other fields than the configured decoder declares."""
+        declared = declarations(fields)
+        if self.decoded and declared != self.fields:
+            ours, theirs = (", ".join(map(_said, of)) or "nothing" for of in (self.fields, declared))
+            raise WeightsError(f"{place}: gives boxes with {ours}; the configured decoder declares {theirs}; use the model's own settings")
 
 
-def export_metadata(config: Config, network: "Network", fields: Sequence[Field], decoded: bool, batch: Optional[int], dynamic_size: bool) -> ExportMetadata:
-    """The facts of a model about to be exported; ``config`` is one that the file can keep to (see :func:`fitting`)."""
+def preprocessing_of(config: Config) -> Dict[str, object]:
+    """Return :attr:`ExportMetadata.preprocessing` for a configuration."""
     spec = config.input_spec
-    return ExportMetadata(
-        config=config.to_yaml(),
-        classes=config.classes,
-        fields=[_declaration(field) for field in fields],
-        preprocessing={
-            "size": list(spec.size),
-            "color": spec.channel_order,
-            "mean": list(spec.mean),
-            "std": list(spec.std),
-            "layout": "NCHW float32: (value / 255 - mean) / std",
-            "resize": "bilinear, aspect ratio kept, centred, border 0 before normalisation",
-        },
-        maps={name: spec.channels for name, spec in network.maps.items()},
-        stride=next(iter(network.maps.values())).stride,
-        divisor=network.divisor,
-        decoded=decoded,
-        batch=batch,
-        dynamic_size=dynamic_size,
-    )
+    return {
+        "size": list(spec.size),
+        "color": spec.channel_order,
+        "mean": list(spec.mean),
+        "std": list(spec.std),
+        "layout": "NCHW float32: (value / 255 - mean) / std",
+        "resize": "bilinear, aspect ratio kept, centred, border 0 before normalisation",
+    }
+
+
+def declarations(fields: Sequence[Field]) -> List[Dict[str, object]]:
+    """Return :attr:`ExportMetadata.fields` for the fields of a decoder."""
+    return [_declaration(field) for field in fields]
+
+
+def _said(declaration: Dict[str, object]) -> str:
+    return f"{declaration['name']} {declaration['shape']}"
 
 
 def _declaration(field: Field) -> Dict[str, object]:
@@ -131,12 +151,12 @@ def _declaration(field: Field) -> Dict[str, object]:
     return {"name": field.name, "shape": list(field.shape), "type": str(field.dtype), **names}
 
 
-def fitting(config: Config, decoded: bool, dynamic_size: bool) -> Tuple[Config, List[str]]:
-    """The configuration without what the file cannot do, and the changes."""
+def fitting(config: Config, decoded: bool, dynamic_size: bool, parts: Sequence[str]) -> Tuple[Config, List[str]]:
+    """Return the configuration without what the file cannot do, and the changes."""
     settings = config.section("test")
     changes = []
     if decoded and settings.flip:
         changes.append("test.flip=false")
     if not dynamic_size and settings.resolution != "fixed":
         changes.append("test.resolution=fixed")
-    return Config.from_text(config.to_yaml(), config.name, changes), changes
+    return Config.from_text(config.to_yaml(), config.name, changes, parts), changes

@@ -2,57 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import mindspore as ms
 import numpy as np
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
+from mindpoint.contracts.engine import IMAGE, Forward, Inputs
+from mindpoint.errors import WeightsError
+from mindpoint.inference.detect import in_batches_of
+from mindpoint.inference.detector import Detector, Model, build_detector
 from mindpoint.model import checkpoint
-from mindpoint.inference.detector import Detector, Forward, build_detector, in_batches_of
-from mindpoint.inference.detector import Model
 from mindpoint.model.network import Network, build_network
 from mindpoint.model.weights import load_exactly
 from mindpoint.native.accelerate import accelerate
-from mindpoint.errors import WeightsError
 from mindpoint.runtime import device
+
+NETWORK = ("model.backbone", "model.neck", "model.heads")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint file holds.
+
+    Attributes:
+        category_ids: see :class:`Model`.
+    """
+
+    config: Config
+    network: Network
+    category_ids: List[int]
 
 
 def forward_of(network: Network) -> Forward:
-    """A network as a function of arrays: normalised images ``(B, 3, H, W)`` to raw maps. It runs as in testing (running statistics)."""
+    """Return a network as a function of arrays. It runs as in testing (running statistics)."""
+    names = (IMAGE, *network.inputs)
 
-    def forward(batch: np.ndarray) -> Dict[str, np.ndarray]:
+    def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
         training = network.training
         network.set_train(False)
-        maps = network(ms.Tensor(batch))
+        maps = network(*(ms.Tensor(inputs[name]) for name in names))
         network.set_train(training)
         return {name: value.asnumpy().astype(np.float32) for name, value in zip(network.maps, maps)}  # a copy
 
     return forward
 
 
-def network_detector(config: Config, network: Network) -> Detector:
-    """A detector around a MindSpore network."""
-    forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # another number would be compiled anew
-    return build_detector(config, forward, {name: spec.channels for name, spec in network.maps.items()}, network.divisor)
+def network_detector(config: Config, network: Network, oracle: Optional[str] = None) -> Detector:
+    """Build the configured detector around a MindSpore network; ``oracle`` as of :func:`build_detector`."""
+    forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # another number would be compiled again
+    return build_detector(config, forward, network.maps, network.divisor, network.inputs, oracle=oracle)
 
 
-def open_checkpoint(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Model:
-    """The model of a checkpoint file; see :func:`mindpoint.inference.open.open_model`."""
-    config, network = open_network(place, config_path, overrides)
-    return Model(place, config, network_detector(config, network))
+def open_checkpoint(
+    place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], oracle: Optional[str]
+) -> Model:
+    """Open the model of a checkpoint file; see :func:`mindpoint.inference.open.open_model`."""
+    trained = open_network(place, config_path, overrides, parts)
+    detector = network_detector(trained.config, trained.network, oracle)
+    return Model(place, trained.config, detector, trained.category_ids)
 
 
-def open_network(place: Path, config_path: Optional[str], overrides: Sequence[str]) -> Tuple[Config, Network]:
-    """Configuration and network of a checkpoint file, weights loaded; arguments and errors as of
+def open_network(place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str] = ()) -> Trained:
+    """Build the network of a checkpoint file and load its weights; arguments and errors as of
     :func:`mindpoint.inference.open.open_model`."""
     stored = checkpoint.load(place)
+    needed = [*NETWORK, *parts]
     if config_path is not None:
-        config = load_config(config_path, overrides)
+        config = load_config(config_path, overrides, needed)
     elif "config" in stored.info:
-        config = Config.from_text(stored.info["config"], str(place), overrides)
+        config = Config.from_text(stored.info["config"], str(place), overrides, needed)
     elif "purpose" in stored.info:
         raise WeightsError(f"{place}: holds {stored.info['purpose']}")
     else:
@@ -62,4 +84,12 @@ def open_network(place: Path, config_path: Optional[str], overrides: Sequence[st
         network = build_network(config)
     accelerate(network)
     load_exactly(network, stored.network_arrays, str(place))
-    return config, network
+    return Trained(config, network, _category_ids(stored.info, config.classes))
+
+
+def _category_ids(info: Mapping[str, object], classes: Sequence[str]) -> List[int]:
+    """Return the data set's number of each class by label: as the checkpoint says by name, otherwise 1, 2, 3, ..."""
+    known = {record["name"]: record["id"] for record in info.get("categories", ())}
+    if all(name in known for name in classes):
+        return [known[name] for name in classes]
+    return list(range(1, len(classes) + 1))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
-from mindpoint.inference.detector import Model
+from mindpoint.contracts.engine import Engine
 from mindpoint.errors import WeightsError
+from mindpoint.inference.detector import Model
+from mindpoint.registry import registry
+
+DETECTOR = ("model.decoder", "model.inputs")
+"""Slots that every detector is built from; the rest of ``model`` only where the network itself is."""
 
 
 def find_model(path: str) -> Path:
-    """The model's file itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
+    """Return the model's file itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
 
     Raises:
         WeightsError: there is none.
@@ -24,21 +29,44 @@ def find_model(path: str) -> Path:
     raise WeightsError(f"{place}: no best.ckpt and no last.ckpt in this folder; name a run folder or a checkpoint file")
 
 
-def open_model(path: str, config_path: Optional[str] = None, overrides: Sequence[str] = ()) -> Model:
-    """The model of a file or run folder. ``config_path`` replaces the configuration that the file carries.
+def engines() -> List[Engine]:
+    """Return an engine of each kind of exported file that can be opened."""
+    return [registry("engines").get(name)() for name in registry("engines").names()]
+
+
+def engine_of(place: Path) -> Optional[Engine]:
+    """Return the engine that opens files with this ending; None if it is not the ending of exported files."""
+    return next((engine for engine in engines() if place.suffix.lower() in engine.suffixes), None)
+
+
+def open_model(
+    path: str,
+    config_path: Optional[str] = None,
+    overrides: Sequence[str] = (),
+    parts: Sequence[str] = (),
+    oracle: Optional[str] = None,
+) -> Model:
+    """Open the model of a file or run folder.
+
+    Only what detects must be installed: the decoder, and for a checkpoint the network's parts; not the loss, the hooks or the data.
+
+    Args:
+        config_path: replaces the configuration that the file carries.
+        overrides: changes of the configuration, as after ``--set``.
+        parts: dotted paths of further slots that the caller builds; they are checked at once.
+        oracle: names of heads that the truth replaces, with commas between them, or ``all``.
 
     Raises:
         WeightsError: not readable, belongs to another configuration, or carries none and none is given.
+        ConfigError: the configuration lacks something; there is no truth for a head of ``oracle``.
     """
     place = find_model(path)
-    if place.suffix == ".onnx":
-        from mindpoint.inference.onnx_model import open_onnx
+    engine = engine_of(place)
+    needed = [*DETECTOR, *parts, *(["data.train.targets"] if oracle else [])]
+    if engine is not None:
+        from mindpoint.inference.exported import open_exported
 
-        return open_onnx(place, config_path, overrides)
-    if place.suffix == ".mindir":
-        from mindpoint.inference.mindir_model import open_mindir  # imports MindSpore
-
-        return open_mindir(place, config_path, overrides)
+        return open_exported(place, engine, config_path, overrides, needed, oracle)
     from mindpoint.inference.mindspore_model import open_checkpoint  # imports MindSpore
 
-    return open_checkpoint(place, config_path, overrides)
+    return open_checkpoint(place, config_path, overrides, needed, oracle)

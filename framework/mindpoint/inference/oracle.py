@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.decoder import Decoder
-from mindpoint.contracts.image import Sample, View
-from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.image import Sample
 from mindpoint.contracts.motion import Motion
 from mindpoint.errors import ConfigError
 
@@ -40,26 +39,26 @@ class Oracle:
         strange = [name for name in self._heads if name not in known]
         if strange or not known:
             which = ", ".join(map(repr, strange)) or "any head"
-            raise ConfigError(f"--oracle: there is no truth to put in place of {which}; there is for {', '.join(known) or 'none'}")
+            raise ConfigError(f"--oracle: there is no truth to put in place of {which}; there is for {', '.join(known) or 'no head'}")
 
     def replace(
-        self, maps: Dict[str, np.ndarray], objects: Sequence[Objects], views: Sequence[View], size: Tuple[int, int], mirrored: bool
+        self, maps: Mapping[str, np.ndarray], samples: Sequence[Sample], size: Tuple[int, int], mirrored: bool
     ) -> Dict[str, np.ndarray]:
-        """The raw maps ``(B, C, H, W)`` with the chosen heads' replaced.
+        """Return the raw maps ``(B, C, H, W)`` with the chosen heads' replaced.
 
         Args:
-            objects, views: one a batch row.
+            samples: one a batch row, ``view`` set, ``objects`` in pixels of the original image.
             size: ``(height, width)`` of the network's input.
             mirrored: the maps are those of the mirrored images.
         """
-        rows = [self._ideal(row, view, size) for row, view in zip(objects, views)]
+        rows = [self._perfect(sample, size) for sample in samples]
         truth = self._decoder.to_logits({name: np.stack([row[name] for row in rows]) for name in self._heads})
         truth = self._decoder.mirror(truth) if mirrored else truth
         return {name: np.where(np.isnan(truth[name]), values, truth[name]) if name in truth else values for name, values in maps.items()}
 
-    def _ideal(self, objects: Objects, view: View, size: Tuple[int, int]) -> Dict[str, np.ndarray]:
+    def _perfect(self, sample: Sample, size: Tuple[int, int]) -> Dict[str, np.ndarray]:
         if size not in self._encoders:
             spec = replace(self._config.input_spec, size=size)
             self._encoders[size] = self._config.build("data.train.targets", input_spec=spec)
-        scaled = objects.transform(Motion.scaling(view.scale))
-        return self._encoders[size].perfect_outputs(Sample(0, "", np.zeros((*size, 3), np.uint8), scaled, view))
+        scaled = sample.objects.transform(Motion.scaling(sample.view.scale))
+        return self._encoders[size].perfect_outputs(replace(sample, objects=scaled))

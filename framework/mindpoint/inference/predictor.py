@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from mindpoint.contracts.instances import Detections
-from mindpoint.contracts.records import to_records
-from mindpoint.contracts.visualizer import Visualizer
-from mindpoint.inference.open import open_model
-from mindpoint.visual.build import build_visualizer
-from mindpoint.inference.sources import Frame, Source, find_sources, frames_of, to_image
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.errors import ConfigError, DataError
-from mindpoint.storage.images import write_image
+from mindpoint.inference.open import open_model
+from mindpoint.inference.sources import Frame, find_sources, frames_of, to_image
+from mindpoint.visual.build import build_visualizer
 
 Item = Union[str, Path, np.ndarray]
 LARGEST = 1 << 24  # pixels of an image that is shown to the network at its own resolution: the network's memory grows with them
+PARTS = ("test.visualizer",)
 LONGEST = 32766  # pixels a side; OpenCV's warping cannot take more
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was found in one image.
-
-    Attributes:
-        image: the image itself, BGR uint8 ``(H, W, 3)``.
-        detections: boxes, scores, labels and fields in pixels of the image, best first.
-        classes: class names, by label.
-        visualizer: draws them.
-        source: path, camera number or address; None for an array.
-        frame: number of the frame in a video, from 0; else None.
-        time: seconds of the frame from the video's start; else None.
-        rate: frames a second of the video; else None.
-    """
-
-    image: np.ndarray = field(repr=False)
-    detections: Detections = field(repr=False)
-    classes: Sequence[str] = field(repr=False)
-    visualizer: Visualizer = field(repr=False)
-    source: Optional[str] = None
-    frame: Optional[int] = None
-    time: Optional[float] = None
-    rate: Optional[float] = None
-
-    def __len__(self) -> int:
-        return len(self.detections)
-
-    def draw(self) -> np.ndarray:
-        """Return a copy of the image, BGR uint8, with all that was found in it."""
-        return self.visualizer.draw(self.image, self.detections)
-
-    def save(self, path: Union[str, Path]) -> None:
-        """Draw into an image file, whose ending says its format. Raises OutputError if it cannot be written."""
-        write_image(Path(path), self.draw())
-
-    def to_records(self) -> List[dict]:
-        """Return plain values, one dictionary an object: see :func:`mindpoint.contracts.records.to_records`."""
-        return to_records(self.detections, self.classes)
-
-    def to_numpy(self) -> Dict[str, np.ndarray]:
-        """Return arrays of N objects: ``boxes (N, 4)`` left, top, right, bottom; ``scores (N,)``; ``labels (N,)``; then each field by name,
-        ``(N, ...)``."""
-        return dict(self.detections.values)
 
 
 class Predictor:
@@ -73,6 +28,7 @@ class Predictor:
 
     >>> predictor = Predictor("runs/people")                      # a run folder, a checkpoint, an exported file
     >>> prediction = predictor("image.jpg")                       # or an array: BGR, (H, W, 3)
+    >>> predictions = predictor.predict_all(["a.jpg", "b.jpg"])   # a list of images gives a list
     >>> for prediction in predictor.stream("video.mp4"): ...      # a frame at a time, whatever the length
 
     Args:
@@ -81,6 +37,11 @@ class Predictor:
         batch_size: images at once; None: as ``test.batch_size`` says.
         config: use this configuration, not the one that the model carries.
         overrides: changes to the configuration, as after ``--set``.
+
+    Attributes:
+        model: the opened model.
+        classes: class names, by label.
+        fields: what detections have beyond boxes, scores and labels.
 
     Raises:
         WeightsError, ConfigError: the model cannot be opened.
@@ -97,26 +58,28 @@ class Predictor:
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold: {threshold} is not in 0..1")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
-        self.model = open_model(str(model), config, [*overrides, *sizes])
+        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS)
         self.threshold = threshold
         self.classes = self.model.config.classes
+        self.fields: Tuple[Field, ...] = self.model.detector.decoder.fields
         self.visualizer = build_visualizer(self.model.config)
         self.settings = self.model.config.section("test")
 
-    def __call__(self, images: Union[Item, Iterable[Item]]) -> Union[Prediction, List[Prediction], Iterator[Prediction]]:
-        """An image, as an array or the path of a file, gives a prediction; a list or tuple gives a list; anything else (videos, folders,
-        patterns, cameras, other iterables) an iterator, as :meth:`stream` does.
+    def __call__(self, image: Item) -> Prediction:
+        """Return :meth:`predict` of an image."""
+        return self.predict(image)
+
+    def predict(self, image: Item) -> Prediction:
+        """Return what is found in one image, an array or the path of a file.
 
         Raises:
-            DataError: an image that cannot be read or used.
+            DataError: the image cannot be read or used; the path is that of a video, a folder or a camera.
         """
-        if isinstance(images, np.ndarray):
-            return next(self.stream(images))
-        if isinstance(images, (str, Path)):
-            found = find_sources([str(images)])
-            one_image = found == [Source(str(images), "image")]
-            return next(self.stream(found)) if one_image else self.stream(found)
-        return list(self.stream(images)) if isinstance(images, (list, tuple)) else self.stream(images)
+        return next(self.stream(_one_image(image)))
+
+    def predict_all(self, images: Iterable[Item]) -> List[Prediction]:
+        """Return what is found in each of several images. Raises DataError as :meth:`predict`."""
+        return list(self.stream(map(_one_image, images)))
 
     def stream(
         self,
@@ -125,14 +88,15 @@ class Predictor:
         frames: Optional[int] = None,
         skipped: Optional[Callable[[DataError], None]] = None,
     ) -> Iterator[Prediction]:
-        """Predictions one by one; no more than a batch of images is held at a time.
+        """Yield predictions one by one; no more than a batch of images is held at a time.
 
         Args:
             inputs: arrays, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, cameras; one, or any
                 iterable, which may be endless.
-            recursive: folders with the folders in them.
-            frames: end a video or camera after so many.
-            skipped: is told of an image or video that cannot be read, and the rest goes on; without it the error is raised.
+            recursive: search the folders in folders too.
+            frames: most frames of a video or camera.
+            skipped: is called with the error of an image or video that cannot be read, and the rest goes on; without it the error is
+                raised.
         """
         single = isinstance(inputs, (str, Path, np.ndarray, Source))
         return self._predict(self._frames([inputs] if single else inputs, recursive, frames, skipped))
@@ -150,7 +114,7 @@ class Predictor:
 
     def _check_size(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
-        name = frame.source.name if frame.source else "array"
+        name = _name(frame)
         if max(height, width) > LONGEST:
             raise DataError(
                 f"{name}: an image of {width}x{height} is too large; no side may have more than {LONGEST} pixels: make it smaller"
@@ -167,10 +131,34 @@ class Predictor:
             batch = list(itertools.islice(frames, self.settings.batch_size))
             if not batch:
                 return
-            for frame, found in zip(batch, self.model.detector([frame.image for frame in batch])):
+            samples = [Sample(0, _name(frame), frame.image, Objects.none(), meta=_meta(frame)) for frame in batch]
+            for frame, found in zip(batch, self.model.detector(samples)):
                 found = found.select(found.scores >= self.threshold)
                 name = frame.source.name if frame.source else None
-                yield Prediction(frame.image, found, self.classes, self.visualizer, name, frame.index, frame.time, frame.rate)
+                place = (name, frame.index, frame.time, frame.rate, frame.count)
+                yield Prediction(frame.image, found, self.classes, self.visualizer, *place)
+
+
+def _name(frame: Frame) -> str:
+    return frame.source.name if frame.source else "array"
+
+
+def _meta(frame: Frame) -> dict:
+    """Return what the decoder is told of a frame of a video or camera."""
+    return {} if frame.index is None else {"frame": frame.index, "time": frame.time, "source": frame.source.name}
+
+
+def _one_image(image: Item) -> Union[np.ndarray, Source]:
+    """Return an array or the file of an image; raise DataError for anything that may be several images."""
+    if isinstance(image, np.ndarray):
+        return image
+    if not isinstance(image, (str, Path)):
+        name = type(image).__name__
+        raise DataError(f"an image is an array or the path of a file, not {name}; predict_all takes a list, stream the rest")
+    found = find_sources([str(image)])
+    if found != [Source(str(image), "image")]:
+        raise DataError(f"{image}: is not one image; predictor.stream(...) takes videos, folders, patterns and cameras")
+    return found[0]
 
 
 def _sources(items: Iterable[object], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:

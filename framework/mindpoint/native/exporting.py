@@ -1,4 +1,4 @@
-"""What a cell can ask while it is compiled for an export, so that it can take another form there.
+"""Tell a cell that it is compiled for an export, so that it can take another form there.
 
 A cell whose operator the target format has no name for, or a better one, asks :func:`exporting` while its ``construct`` is compiled (in a
 ``constexpr`` function) and takes a stand-in from :meth:`Export.operator`. In the exported ONNX graph the stand-in is then replaced by
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Literal, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
-Format = Literal["onnx", "mindir", "air"]
 Build = Callable[["OnnxGraph", Sequence[str]], str]
 Shape = Sequence[int]
 
@@ -24,12 +23,12 @@ class Export:
     """An export in progress.
 
     Attributes:
-        format: ``onnx``, ``mindir`` or ``air``.
+        format: ``onnx``, ``mindir``, ``air``, or what a plugin's exporter calls its own.
         portable: of ``onnx``: operators that not every runtime has, such as ``DeformConv``, are to be avoided.
         builders: for each stand-in's operator name the function that replaces it.
     """
 
-    format: Format
+    format: str
     portable: bool = False
     builders: Dict[str, Build] = field(default_factory=dict)
 

@@ -18,16 +18,23 @@ class Kind:
         plural: name of the registry; the entry-point group is ``mindpoint.<plural>``.
         singular: what messages call one.
         base: ``module:class`` that every part of the kind derives from, imported when a part is loaded; None if any callable will do.
+        built_in: parts of the core by name, ``module:class``. The commands' own formats must be there without any installed metadata, so
+            this table declares them and no entry point does.
     """
 
     plural: str
     singular: str
     base: Optional[str] = None
+    built_in: Tuple[Tuple[str, str], ...] = ()
 
     @property
     def group(self) -> str:
         return installed.PREFIX + self.plural
 
+
+_ENGINES = (("onnx", "mindpoint.inference.onnx_engine:OnnxEngine"), ("mindir", "mindpoint.inference.mindir_engine:MindirEngine"))
+_EXPORTERS = tuple((name.lower(), f"mindpoint.export.exporters:{name}Exporter") for name in ("Onnx", "Mindir", "Air"))
+_WRITERS = tuple((name.lower(), f"mindpoint.inference.writers:{name}Writer") for name in ("Pictures", "Json", "Coco", "Csv"))
 
 KINDS: Tuple[Kind, ...] = (
     Kind("backbones", "backbone", "mindpoint.contracts.parts:Backbone"),
@@ -44,9 +51,9 @@ KINDS: Tuple[Kind, ...] = (
     Kind("hooks", "hook", "mindpoint.contracts.hook:Hook"),
     Kind("optimizers", "optimizer"),
     Kind("schedules", "schedule", "mindpoint.optim.schedules:Schedule"),
-    Kind("exporters", "exporter", "mindpoint.contracts.exporter:Exporter"),
-    Kind("engines", "engine", "mindpoint.contracts.engine:Engine"),
-    Kind("writers", "prediction writer", "mindpoint.contracts.writer:PredictionWriter"),
+    Kind("exporters", "exporter", "mindpoint.contracts.exporter:Exporter", _EXPORTERS),
+    Kind("engines", "engine", "mindpoint.contracts.engine:Engine", _ENGINES),
+    Kind("writers", "prediction writer", "mindpoint.contracts.writer:PredictionWriter", _WRITERS),
     Kind("importers", "importer", "mindpoint.contracts.importer:Importer"),
     Kind("weight_rules", "weight rules", "mindpoint.contracts.weights:WeightRules"),
     Kind("commands", "command"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Callable, Dict, Iterator, List, Optional
 
+from mindpoint._version import __version__
 from mindpoint.registry import static
 from mindpoint.registry.entries import Entry, declared
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
@@ -41,7 +42,8 @@ class Registry:
 
     def entries(self) -> List[Entry]:
         """All parts by name, without importing any. A registered part hides declared ones of the same name."""
-        found = [e for e in declared().get(self.kind.plural, ()) if normalize(e.name) not in self._registered]
+        built_in = [Entry(self.kind, name, value, "mindpoint", __version__) for name, value in self.kind.built_in]
+        found = [e for e in (*built_in, *declared().get(self.kind.plural, ())) if normalize(e.name) not in self._registered]
         return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
 
     def names(self) -> List[str]:

@@ -95,7 +95,7 @@ def gallery(
                 "error": round(_error(findings), 4),
                 "counts": findings.counts(),
                 "src": _small(sample.image),
-                "heat": _heatmaps(layers.detector, sample.image) if layers.detector else {},
+                "heat": _heatmaps(layers.detector, sample) if layers.detector else {},
                 "drawn": _drawn(layers, sample, analysis.threshold),
                 "truth": [_object(finding, fields, names, flagged) for finding in findings.truth],
                 "found": [_object(finding, fields, names, set()) for finding in findings.found],
@@ -157,9 +157,9 @@ def _drawn(layers: Layers, sample: Sample, threshold: float) -> Dict[str, str]:
     return pictures
 
 
-def _heatmaps(detector: Detector, image: np.ndarray) -> Dict[str, str]:
+def _heatmaps(detector: Detector, sample: Sample) -> Dict[str, str]:
     """Return transparent pictures that cover the whole image, by name."""
-    heatmaps, view = detector.heatmaps(image)
+    image, (heatmaps, view) = sample.image, detector.heatmaps(sample)
     width, height = _size(image, _HEAT_SIDE)
     pictures = {}
     for name, heat in heatmaps.items():

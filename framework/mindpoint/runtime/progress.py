@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Iterable, Optional
+from typing import Callable, Iterable, Optional, Union
 
 from tqdm import tqdm
 
@@ -18,13 +18,15 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def track(items: Iterable, total: Optional[int], what: str) -> Iterable:
-    """The items, with a bar on a terminal and a line every half minute elsewhere; both show rate and, if ``total`` is known, remaining
-    time."""
-    items = _announced(items, what)
-    if on_terminal():
-        return tqdm(items, total=total, desc=what, leave=False, dynamic_ncols=True, file=sys.stderr)
-    return _lines(items, total, what)
+Total = Union[int, None, Callable[[], Optional[int]]]
+"""A number of items, None if it is not known, or a function that tells it while the items come."""
+
+
+def track(items: Iterable, total: Total, what: str) -> Iterable:
+    """Return the items, with a bar on a terminal and a line every half minute elsewhere; both show rate and, if ``total`` is known,
+    remaining time."""
+    known = total if callable(total) else lambda: total
+    return (_bar if on_terminal() else _lines)(_announced(items, what), known, what)
 
 
 def _announced(items: Iterable, what: str) -> Iterable:
@@ -34,13 +36,20 @@ def _announced(items: Iterable, what: str) -> Iterable:
     activity.announce(f"after {what}")
 
 
-def _lines(items: Iterable, total: Optional[int], what: str) -> Iterable:
+def _bar(items: Iterable, total: Callable[[], Optional[int]], what: str) -> Iterable:
+    with tqdm(items, total=total(), desc=what, leave=False, dynamic_ncols=True, file=sys.stderr) as bar:
+        for item in bar:
+            bar.total = total()
+            yield item
+
+
+def _lines(items: Iterable, total: Callable[[], Optional[int]], what: str) -> Iterable:
     started = said = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
         if done and now - said >= SECONDS:  # nothing is known of the rate before the first is done
-            rate = done / (now - started)
-            rest = f" of {total}, {rate:.1f} a second, {clock((total - done) / rate)} left" if total else f", {rate:.1f} a second"
+            rate, known = done / (now - started), total()
+            rest = f" of {known}, {rate:.1f} a second, {clock((known - done) / rate)} left" if known else f", {rate:.1f} a second"
             print(f"{what}: {done}{rest}", file=sys.stderr, flush=True)
             said = now
         yield item

@@ -277,6 +277,7 @@ class Trainer:
         self._hook_calls.call("on_checkpoint")
         info = {
             "config": self.config.to_yaml(),
+            "categories": self.loader.samples.dataset.categories(),
             "name": self.name,
             "epoch": self.step // self.steps_per_epoch,
             "step": self.step,

@@ -37,7 +37,7 @@ def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparis
     rows = []
     for name, array in _inputs(model.config.input_spec, image).items():
         expected = official.rules.reference_outputs(official.state, array)
-        for head, values in model.detector.forward(array).items():
+        for head, values in model.detector.detect.forward({"image": array}).items():
             scale = max(1.0, float(np.abs(expected[head]).max()))
             rows.append(Comparison(f"{name} input", head, float(np.abs(values - expected[head]).max()) / scale, TOLERANCE))
     return rows

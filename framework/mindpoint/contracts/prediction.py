@@ -1,0 +1,82 @@
+"""What was found in one image, and where the image comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
+
+import numpy as np
+
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.records import to_records
+from mindpoint.contracts.visualizer import Visualizer
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, camera or stream.
+
+    Attributes:
+        name: path, camera number or address, as given.
+        kind: ``image``, ``video`` (it ends) or ``camera`` (it need not).
+    """
+
+    name: str
+    kind: str
+
+    @property
+    def stem(self) -> str:
+        """What files made from it are called."""
+        if self.kind != "camera":
+            return Path(self.name).stem
+        return f"camera-{self.name}" if self.name.isdigit() else Path(self.name.split("?")[0]).stem or "stream"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was found in one image.
+
+    Attributes:
+        image: the image itself, BGR uint8 ``(H, W, 3)``.
+        detections: boxes, scores, labels and fields in pixels of the image, best first.
+        classes: class names, by label.
+        visualizer: draws them.
+        source: path, camera number or address; None for an array.
+        frame: number of the frame in a video, from 0; else None.
+        time: seconds of the frame from the video's start; else None.
+        rate: frames a second of the video; else None.
+        frames: number of frames of the video, as far as its file says; else None.
+    """
+
+    image: np.ndarray = field(repr=False)
+    detections: Detections = field(repr=False)
+    classes: Sequence[str] = field(repr=False)
+    visualizer: Visualizer = field(repr=False)
+    source: Optional[str] = None
+    frame: Optional[int] = None
+    time: Optional[float] = None
+    rate: Optional[float] = None
+    frames: Optional[int] = None
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+    def draw(self) -> np.ndarray:
+        """Return a copy of the image, BGR uint8, with all that was found in it."""
+        return self.visualizer.draw(self.image, self.detections)
+
+    def save(self, path: Union[str, Path]) -> None:
+        """Draw into an image file, whose ending says its format. Raises OutputError if it cannot be written."""
+        from mindpoint.storage.images import write_image  # imports OpenCV
+
+        write_image(Path(path), self.draw())
+
+    def to_records(self) -> List[dict]:
+        """Return plain values, one dictionary an object: see :func:`mindpoint.contracts.records.to_records`."""
+        return to_records(self.detections, self.classes)
+
+    def to_numpy(self) -> Dict[str, np.ndarray]:
+        """Return arrays of N objects: ``boxes (N, 4)`` left, top, right, bottom; ``scores (N,)``; ``labels (N,)``; then each field by name,
+        ``(N, ...)``."""
+        return dict(self.detections.values)

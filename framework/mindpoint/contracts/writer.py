@@ -1,0 +1,66 @@
+"""What writes predictions into files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import List, Mapping, Optional, Sequence, Tuple
+from pathlib import Path
+
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.metric import Metric
+from mindpoint.contracts.prediction import Prediction, Source
+from mindpoint.contracts.records import to_coco
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model says about the objects that it finds.
+
+    Attributes:
+        classes: names by label.
+        category_ids: the data set's number of each class, by label.
+        fields: what detections have beyond boxes, scores and labels.
+        metric: the configured one, which knows the form of result records; None: COCO's form.
+    """
+
+    classes: Sequence[str]
+    category_ids: Sequence[int]
+    fields: Tuple[Field, ...] = ()
+    metric: Optional[Metric] = None
+
+    def results(self, found: Mapping[int, Detections]) -> List[dict]:
+        """Return result records of detections by image id, as the metric gives them, with the data set's category ids."""
+        if self.metric is None:
+            return [record for image_id, detections in found.items() for record in to_coco(detections, image_id, self.category_ids)]
+        categories = [{"id": number, "name": name} for number, name in zip(self.category_ids, self.classes)]
+        truth = {"images": [{"id": image_id} for image_id in found], "annotations": [], "categories": categories}
+        return self.metric.results(found, truth)
+
+
+class PredictionWriter(ABC):
+    """Writes predictions in one format.
+
+    Args:
+        sources: where the predictions come from, in their order.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+
+    @abstractmethod
+    def file_names(self) -> List[str]:
+        """Return the names of the files that will be written."""
+
+    @abstractmethod
+    def begin(self, folder: Path, vocabulary: Vocabulary) -> None:
+        """Prepare to write into a folder. Files should appear when they are complete. Raises OutputError if that is not possible."""
+
+    @abstractmethod
+    def add(self, prediction: Prediction, image_id: int) -> None:
+        """Write one prediction; the frames of a video come one after the other. OSError and OutputError say that it cannot be written."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish all files; also called after an error. Raises as :meth:`add`."""

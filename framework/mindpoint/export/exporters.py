@@ -1,0 +1,81 @@
+"""The formats that ``mindpoint export`` knows by itself. Importing this module imports neither MindSpore nor onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.engine import Inputs
+from mindpoint.contracts.exporter import Exportable, Exporter
+from mindpoint.errors import MindpointError
+
+
+class OnnxExporter(Exporter):
+    """ONNX, opset 19; it is run in ONNX Runtime."""
+
+    suffix = ".onnx"
+    options = frozenset(("decode", "portable", "batch", "size"))
+
+    def check(self) -> None:
+        """See :class:`Exporter`."""
+        try:
+            import onnx  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise MindpointError("exporting to ONNX needs the package onnx; install it with: pip install 'mindpoint[export]'") from error
+
+    def write(self, path: Path, model: Exportable) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.export.onnx_file import write_onnx
+
+        write_onnx(path, model)
+
+    def run(self, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
+        """See :class:`Exporter`."""
+        from mindpoint.inference.onnx_engine import OnnxEngine
+
+        forward = OnnxEngine().open(path).forward
+        try:
+            return [forward(batch) for batch in inputs]
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            raise MindpointError(f"ONNX Runtime cannot run the file: {' '.join(str(error).split())}") from error
+
+
+class MindirExporter(Exporter):
+    """MindSpore's own format; it is run in a new process, which has nothing of the network that it was made from."""
+
+    suffix = ".mindir"
+    options = frozenset(("batch",))
+
+    def write(self, path: Path, model: Exportable) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.export.mindspore_file import write_mindir
+
+        write_mindir(path, model)
+
+    def run(self, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
+        """See :class:`Exporter`."""
+        from mindpoint.export.run_file import run_in_new_process
+
+        return run_in_new_process(path, inputs)
+
+
+class AirExporter(Exporter):
+    """MindSpore's format for Ascend, which can be neither written nor run anywhere else."""
+
+    suffix = ".air"
+    options = frozenset(("batch",))
+    holds_metadata = False
+
+    def check(self) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.export.mindspore_file import check_ascend
+
+        check_ascend()
+
+    def write(self, path: Path, model: Exportable) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.export.mindspore_file import write_air
+
+        write_air(path, model)

@@ -1,0 +1,100 @@
+"""From prepared inputs to detections: a network with its decoder, or a file that decodes itself."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.decoder import Decoder, check_maps
+from mindpoint.contracts.engine import IMAGE, Forward, Inputs
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.fields import Field
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Detections
+from mindpoint.errors import ConfigError
+from mindpoint.inference.oracle import Oracle
+
+Detect = Callable[[Inputs, Sequence[Sample]], List[Detections]]
+"""Inputs of a batch and the samples that they show, ``view`` set, to the detections of each, in pixels of the original image."""
+
+
+class NetworkDetection:
+    """Runs a network and decodes its maps.
+
+    Args:
+        maps: channels and stride of each map that ``forward`` gives.
+        flip: average with the outputs for the mirrored images; further inputs are mirrored too.
+        oracle: puts the truth in place of heads; None: the network's own output counts.
+
+    Raises:
+        ConfigError: the decoder cannot read these maps.
+    """
+
+    def __init__(self, forward: Forward, decoder: Decoder, maps: Mapping[str, FeatureSpec], flip: bool, oracle: Optional[Oracle] = None):
+        check_maps(decoder, {name: spec.channels for name, spec in maps.items()})
+        self.forward, self.decoder, self.flip, self.oracle = forward, decoder, flip, oracle
+
+    def __call__(self, inputs: Inputs, samples: Sequence[Sample]) -> List[Detections]:
+        """See :data:`Detect`."""
+        maps = self._maps(inputs, samples, mirrored=False)
+        mirrored = self._maps(_mirrored(inputs), samples, mirrored=True) if self.flip else None
+        return self.decoder(maps, [sample.view for sample in samples], mirrored)
+
+    def _maps(self, inputs: Inputs, samples: Sequence[Sample], mirrored: bool) -> Dict[str, np.ndarray]:
+        maps = self.forward(inputs)
+        return maps if self.oracle is None else self.oracle.replace(maps, samples, inputs[IMAGE].shape[2:], mirrored)
+
+    def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
+        """Return what the decoder shows of the raw maps: ``(B, H, W)`` in 0..1 by name."""
+        return self.decoder.heatmaps(self.forward(inputs))
+
+
+class FileDetection:
+    """Runs a file whose outputs are detections with a batch axis in front, coordinates in pixels of the input.
+
+    Args:
+        fields: what detections have beyond boxes, scores and labels; an output is called like each.
+    """
+
+    def __init__(self, forward: Forward, fields: Tuple[Field, ...]):
+        self.forward, self.fields = forward, tuple(fields)
+
+    def __call__(self, inputs: Inputs, samples: Sequence[Sample]) -> List[Detections]:
+        """See :data:`Detect`. Rows with score 0 are not detections."""
+        outputs = self.forward(inputs)
+        height, width = inputs[IMAGE].shape[2:]
+        found = []
+        for row, sample in enumerate(samples):
+            values = {field.name: outputs[field.name][row] for field in self.fields}
+            detections = Detections(*(outputs[own.name][row] for own in Detections.own), self.fields, values)
+            found.append(detections.select(detections.scores > 0).transform(sample.view.motion_to_image(width, height)))
+        return found
+
+    def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
+        """Return nothing: such a file keeps its maps to itself."""
+        return {}
+
+
+def _mirrored(inputs: Inputs) -> Inputs:
+    return {name: np.ascontiguousarray(array[..., ::-1]) for name, array in inputs.items()}
+
+
+def in_batches_of(size: int, run: Forward) -> Forward:
+    """Return a function of any number of images from one of exactly ``size``: the last image of a smaller batch is repeated."""
+
+    def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
+        count = len(inputs[IMAGE])
+        parts = []
+        for start in range(0, count, size):
+            rows = np.minimum(np.arange(start, start + size), count - 1)
+            parts.append(run({name: array[rows] for name, array in inputs.items()}))
+        return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+
+    return forward
+
+
+def refuse_oracle(oracle: Optional[str]) -> None:
+    """Raise ConfigError if heads are to be replaced in a file that has no heads any more."""
+    if oracle is not None:
+        raise ConfigError("--oracle: the file decodes inside and gives no maps to replace; use the checkpoint or export without --decode")

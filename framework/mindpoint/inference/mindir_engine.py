@@ -1,0 +1,49 @@
+"""MINDIR files, run by MindSpore, which is imported when a file is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+import numpy as np
+
+from mindpoint.contracts.engine import Engine, Inputs, ModelFile
+from mindpoint.errors import WeightsError
+from mindpoint.inference.metadata import ExportMetadata
+
+
+class MindirEngine(Engine):
+    """MindSpore's own format."""
+
+    suffixes = (".mindir",)
+
+    def open(self, path: Path) -> ModelFile:
+        """See :class:`Engine`."""
+        import mindspore as ms
+        from google.protobuf.message import DecodeError
+        from mindspore import nn
+        from mindspore.train.mind_ir_pb2 import ModelProto
+
+        from mindpoint.runtime import device
+
+        content = ModelProto()
+        try:
+            content.ParseFromString(Path(path).read_bytes())
+        except DecodeError as error:
+            raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
+        facts = ExportMetadata.from_metadata(content.user_info, path)  # names the outputs, which the file does not
+        device.setup("auto", seed=0)
+        try:
+            network = nn.GraphCell(ms.load(str(path)))
+        except (RuntimeError, ValueError) as error:
+            raise WeightsError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+
+        def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
+            outputs = network(*(ms.Tensor(array) for array in inputs.values()))
+            return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
+
+        return ModelFile(dict(content.user_info), forward)
+
+
+def _tuple(outputs: object) -> tuple:
+    return outputs if isinstance(outputs, (tuple, list)) else (outputs,)

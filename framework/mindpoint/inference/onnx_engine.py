@@ -1,0 +1,48 @@
+"""ONNX files, run by ONNX Runtime on the CPU. Importing this module does not import MindSpore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+import numpy as np
+
+from mindpoint.contracts.engine import Engine, Inputs, ModelFile
+from mindpoint.errors import MindpointError, WeightsError
+
+
+class OnnxEngine(Engine):
+    """ONNX Runtime."""
+
+    suffixes = (".onnx",)
+
+    def open(self, path: Path) -> ModelFile:
+        """See :class:`Engine`."""
+        session = _session(path)
+        outputs = [output.name for output in session.get_outputs()]
+
+        def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
+            return dict(zip(outputs, session.run(outputs, dict(inputs))))
+
+        return ModelFile(session.get_modelmeta().custom_metadata_map, forward)
+
+
+def _session(place: Path):
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MindpointError(f"{place}: running it needs ONNX Runtime; install it with: pip install 'mindpoint[onnx]'") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an error is raised anyway
+    # threads that spin while they wait take time from whatever else runs, reading and drawing images for one, and win none
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common base
+        reason = str(error).splitlines()[0]
+        if "NOT_IMPLEMENTED" in reason:
+            raise WeightsError(
+                f"{place}: has an operator that ONNX Runtime {onnxruntime.__version__} lacks; install a newer one, or export with "
+                f"--portable: {reason}"
+            ) from error
+        raise WeightsError(f"{place}: damaged, or no ONNX file that ONNX Runtime can run: {reason}") from error
