@@ -120,6 +120,12 @@ def test_parts_give_losses_and_update_of_the_whole_batch(variant, empty):
     assert_same(trained(variant, 4, empty), trained(variant, 1, empty))
 
 
+def _printed(log):
+    """What a worker printed, among lines in which MindSpore may warn of slow connections."""
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith(("[{", "[["))]
+    return json.loads(line)
+
+
 @pytest.mark.slow
 def test_two_processes_with_two_parts_each(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", __file__.rpartition("/")[0])
@@ -128,4 +134,4 @@ def test_two_processes_with_two_parts_each(tmp_path, monkeypatch):
     device.setup("CPU", 0)
     expected = trained("official")
     for rank in range(2):
-        assert_same(json.loads((tmp_path / f"rank-{rank}.log").read_text()), expected)
+        assert_same(_printed(tmp_path / f"rank-{rank}.log"), expected)
