@@ -30,7 +30,7 @@ def check(reference: Reference) -> List[Comparison]:
     """Compare every case of ``decode.npz``."""
     with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    flip_index = load_config("dla34_dcn_coco", []).keypoints.flip_index
+    flip_index = load_config("dla34_dcn_coco", []).vocabulary["keypoints"].flip_index
     cases = sorted({name.split("/")[0] for name in arrays if name.startswith("case")})
     rows = []
     for case in cases:

@@ -88,7 +88,7 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     model = open_model(str(tmp_path / "x.ckpt"))
     for name, value in model.detector.forward(image).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-3)
-    assert len(model.config.keypoints) == 17 and model.config.section("test").resolution == "keep"
+    assert len(model.config.vocabulary["keypoints"]) == 17 and model.config.section("test").resolution == "keep"
 
 
 @pytest.mark.parametrize("depth", [18, 50, 101])
@@ -155,7 +155,7 @@ def test_other_joints_and_fewer_heads(tmp_path, file, slim):
     state["hps.2.weight"], state["hps.2.bias"] = slim["hps.2.weight"][:10], slim["hps.2.bias"][:10]
     convert.convert(file(state), str(tmp_path / "x.ckpt"))
     model = open_model(str(tmp_path / "x.ckpt"))
-    assert model.config.keypoints.names == tuple(f"joint_{number}" for number in range(5))
+    assert model.config.vocabulary["keypoints"].names == tuple(f"joint_{number}" for number in range(5))
     assert not model.config.section("test").flip
     found = model.detector([np.full((40, 60, 3), 99, np.uint8)])[0]
     assert found.keypoints.shape[1:] == (5, 2) and not found.from_heatmap.any()

@@ -89,10 +89,6 @@ class Config:
         """The sections of plugins that are written, by name, each as its dataclass."""
         return {name: self.section(name) for name in registry("sections").names() if self.has(name)}
 
-    @property
-    def keypoints(self) -> object:
-        return self.section("keypoints")
-
     @cached_property
     def input_spec(self) -> InputSpec:
         return self.section("input")

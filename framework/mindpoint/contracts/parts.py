@@ -40,7 +40,7 @@ class Neck(nn.Cell):
 class Head(nn.Cell):
     """``construct(tuple of maps) -> {name: raw map (B, C, H, W)}``.
 
-    The constructor names ``in_features``; it may name ``keypoints`` and ``classes``.
+    The constructor names ``in_features``; it may name ``classes``.
 
     Attributes:
         out_maps: channels and stride of each map by name. Names of all heads of a network differ; strides may.
@@ -54,7 +54,7 @@ class Loss(nn.Cell):
 
     Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen
     inside; inputs are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
-    give finite values. The constructor may name ``keypoints``, ``classes`` and ``maps`` and ``targets``, the names of all
+    give finite values. The constructor may name ``classes``, ``maps`` and ``targets``, the names of all
     maps that the heads give and of all targets that the encoder gives.
 
     A batch may go through in parts, those of several processes and of ``train.accumulate``, whose values and gradients are averaged. For a
