@@ -122,8 +122,8 @@ def _check_strides(network: Network, encoder: TargetEncoder) -> None:
             stride = strides.get(name, spec.stride)
             if stride != spec.stride:
                 raise ConfigError(
-                    f"data.train.targets: {type(encoder).__name__} encodes '{name}' at stride {stride}, but model.heads.{block} gives it at "
-                    f"stride {spec.stride}; make them equal"
+                    f"data.train.targets: {type(encoder).__name__} encodes '{name}' at stride {stride}, but model.heads.{block} gives it "
+                    f"at stride {spec.stride}; make them equal"
                 )
 
 
