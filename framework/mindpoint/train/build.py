@@ -133,7 +133,7 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
     for name, channels in network.inputs.items():
         if given.get(name) != channels:
             has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
-            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it; {has}")
+            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it or model.inputs make it; {has}")
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:
