@@ -8,6 +8,7 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from mindpoint.config import load_config
+from mindpoint.contracts.data import InputEncoder
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.parts import Backbone, Head, Loss, Neck
@@ -141,7 +142,17 @@ class WithDepth(Spots):
         sample = super().__getitem__(index)
         plane = sample.image[: self.height, :, 0].astype(np.float32) / 255
         depth = plane * np.arange(1, self.channels + 1, dtype=np.float32)[:, None, None]
-        return Sample(sample.image_id, sample.name, sample.image * 0, sample.objects, inputs={"depth": depth} if self.channels else {})
+        inputs = {"depth": depth} if self.channels else {}
+        return Sample(sample.image_id, sample.name, sample.image * 0, sample.objects, meta={"doubled": 2 * depth}, inputs=inputs)
+
+
+class Doubled(InputEncoder):
+    """Makes ``depth`` from what is known of the image, in the place of what the sample carries."""
+
+    channels = {"depth": 2}
+
+    def __call__(self, sample):
+        return {"depth": sample.meta["doubled"]}
 
 
 def trainer_with_depth(tmp_path, dataset, *overrides):
@@ -152,18 +163,18 @@ def trainer_with_depth(tmp_path, dataset, *overrides):
 
 
 def test_a_network_learns_from_further_inputs(tmp_path):
-    trainer = trainer_with_depth(tmp_path, "count: 40", "+train.accumulate=2", "data.train.batch_size=8")
+    trainer = trainer_with_depth(tmp_path, "count: 40", "+model.inputs={type: 'test_network:Doubled'}", "+train.accumulate=2", "data.train.batch_size=8")
     losses = []
     for batch in itertools.chain.from_iterable(trainer.loader.epochs(1)):
-        assert batch["depth"].shape == (8, 2, 16, 16) and batch["depth"].max() == 2
+        assert batch["depth"].shape == (8, 2, 16, 16) and batch["depth"].max() == 4
         losses.append(trainer.network_step.set_train().run(batch, 0.02)[0]["loss"])
     assert losses[-1] < losses[0]
 
 
 def test_inputs_are_held_against_what_the_backbone_declares(tmp_path):
-    with pytest.raises(ConfigError, match="takes a further input 'depth' with 2 channels; Sample.inputs must carry it; it has 3"):
+    with pytest.raises(ConfigError, match="takes a further input 'depth' with 2 channels; Sample.inputs must carry it or model.inputs make it; it has 3"):
         trainer_with_depth(tmp_path, "count: 40, channels: 3")
-    with pytest.raises(ConfigError, match="Sample.inputs must carry it; inputs of the samples: none"):
+    with pytest.raises(ConfigError, match="model.inputs make it; inputs of the samples: none"):
         trainer_with_depth(tmp_path, "count: 40, channels: 0")
     with pytest.raises(ConfigError, match=r"input 'depth' of spot-0 is \(2, 8, 16\) float32; it must be \(C, 16, 16\) float32"):
         trainer_with_depth(tmp_path, "count: 40, height: 8")

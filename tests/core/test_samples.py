@@ -78,6 +78,8 @@ class NoTargets(TargetEncoder):
         return None
 
 
+BAD = "+data.train.transforms.bad={{type: 'test_samples:Fails', how: {}}}"
+TARGETS = "data.train.targets={{type: 'test_samples:{}'}}"
 MIX = (
     "+data.train.max_unreadable=2",
     "data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}",
@@ -155,20 +157,20 @@ def test_a_pool_gives_samples_after_the_transforms_before_and_what_was_unreadabl
 @pytest.mark.parametrize(
     "change, message",
     [
-        ("+data.train.transforms.bad={type: 'test_samples:Fails', how: raises}", "transforms.bad: Fails (test_samples.py:{raise}) failed: ValueError: boom"),
-        ("+data.train.transforms.bad={type: 'test_samples:Fails', how: none}", "transforms.bad: Fails (test_samples.py:{Fails}) returned NoneType; it must"),
-        ("data.train.targets={type: 'test_samples:WideTargets'}", "targets: WideTargets (test_samples.py:{WideTargets}) gives 'spot' as (1, 4, 4) float64"),
-        ("data.train.targets={type: 'test_samples:NoTargets'}", "targets: NoTargets (test_samples.py:{NoTargets}) returned NoneType; it must return"),
+        (BAD.format("raises"), "transforms.bad: Fails (test_samples.py:{raise}) failed: ValueError: boom"),
+        (BAD.format("none"), "transforms.bad: Fails (test_samples.py:{Fails}) returned NoneType; it must"),
+        (TARGETS.format("WideTargets"), "targets: WideTargets (test_samples.py:{WideTargets}) gives 'spot' as (1, 4, 4) float64"),
+        (TARGETS.format("NoTargets"), "targets: NoTargets (test_samples.py:{NoTargets}) returned NoneType; it must return"),
         ("nothing", "dataset: Untidy (test_samples.py:{Untidy}) gives NoneType at an index"),
         ("raises", "dataset: Untidy (test_samples.py:{index}) failed: IndexError: index 7 is out of bounds"),
         ("image", "gives an image of (16, 16, 3) float64 for spot-0; it must be (H, W, 3) uint8 or float32"),
-        ("objects", "gives NoneType as the objects of spot-0; it must give Objects, of length 0 if there are none"),
+        ("objects", "gives NoneType as the objects of spot-0; without any, give Objects.none()"),
         ("fields", "declares the fields (none), the objects of spot-0 have depth"),
     ],
 )
 def test_a_part_that_breaks_its_contract_is_named_with_block_and_line(change, message):
     lines = Path(__file__).read_text().splitlines()
-    numbers = {name: lines.index(next(line for line in lines if line.startswith(f"class {name}("))) + 1 for name in ("Fails", "WideTargets", "NoTargets", "Untidy")}
+    numbers = {line[6:].partition("(")[0]: number for number, line in enumerate(lines, 1) if line.startswith("class ")}
     numbers["raise"] = lines.index('            raise ValueError("boom\\nsecond line")') + 1
     numbers["index"] = lines.index("            return sample.image[0, 0, 7]") + 1
     if "=" not in change:

@@ -207,7 +207,7 @@ class Digest(Hook):
 
 
 class Everywhere(Hook):
-    """Writes ``everywhere-RANK``: whether it has seen checkpoints, and the rank that saved its state; saves ``own.ckpt`` after every epoch."""
+    """Writes ``everywhere-RANK``: whether it saw checkpoints, and the rank that saved its state. Saves ``own.ckpt`` after every epoch."""
 
     all_ranks = True
 

@@ -36,8 +36,8 @@ class Hook:
     Attributes:
         all_ranks: of a training in several processes: call the hook in each of them, with the same losses, statistics and detections, and
             not in the first alone. A hook that calls ``run.evaluate`` must be; one that writes or prints must not, or ask
-            ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; ``load_state_dict`` gives what that
-            one saved to all.
+            ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; all get back what that one
+            has saved.
     """
 
     all_ranks = False

@@ -58,9 +58,9 @@ class Loss(nn.Cell):
     maps that the heads give and of all targets that the encoder gives.
 
     A batch may go through in parts, those of several processes and of ``train.accumulate``, whose values and gradients are averaged. For a
-    mean over images that makes no difference. A loss that divides a sum by a number of objects lists that number in ``normalizers``, computes it in
-    :meth:`count_normalizers`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole batch. It divides by
-    ``counts[name] / num_shards``; the average is then what the whole batch gives at once.
+    mean over images that makes no difference. A loss that divides a sum by a number of objects lists that number in ``normalizers``,
+    computes it in :meth:`count_normalizers`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole
+    batch. It divides by ``counts[name] / num_shards``; the average is then what the whole batch gives at once.
 
     Attributes:
         terms: names of the terms.

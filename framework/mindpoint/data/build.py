@@ -72,7 +72,8 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     if encoder is None:
         raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
     most = config.split(split).max_unreadable
-    return TrainingSamples(dataset, transforms, encoder, config.input_spec, config.seed, most, f"data.{split}")
+    inputs = config.build("model.inputs")
+    return TrainingSamples(dataset, transforms, encoder, config.input_spec, config.seed, most, f"data.{split}", inputs)
 
 
 def build_metric(config: Config) -> Metric:

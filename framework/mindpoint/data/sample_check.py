@@ -23,7 +23,7 @@ def check_sample(block: str, dataset: Dataset, sample: object) -> None:
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype.name not in ("uint8", "float32"):
         raise mistake(block, dataset, f"gives an image of {_form(image)} for {sample.name}; it must be (H, W, 3) uint8 or float32")
     if not isinstance(sample.objects, Objects):
-        raise mistake(block, dataset, f"gives {_form(sample.objects)} as the objects of {sample.name}; it must give Objects, of length 0 if there are none")
+        raise mistake(block, dataset, f"gives {_form(sample.objects)} as the objects of {sample.name}; without any, give Objects.none()")
     given, declared = [field.name for field in sample.objects.fields], [field.name for field in dataset.fields]
     if given != declared:
         raise mistake(block, dataset, f"declares the fields {_listed(declared)}, the objects of {sample.name} have {_listed(given)}")
@@ -32,8 +32,9 @@ def check_sample(block: str, dataset: Dataset, sample: object) -> None:
 def check_inputs(block: str, sample: Sample) -> None:
     """Raise ConfigError unless further inputs are of the raster's size."""
     for name, values in sample.inputs.items():
-        if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.ndim != 3 or values.shape[1:] != sample.image.shape[:2]:
-            height, width = sample.image.shape[:2]
+        height, width = sample.image.shape[:2]
+        fits = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == 3 and values.shape[1:] == (height, width)
+        if not fits:
             raise ConfigError(f"{block}: input '{name}' of {sample.name} is {_form(values)}; it must be (C, {height}, {width}) float32")
 
 

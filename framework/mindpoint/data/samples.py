@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Tuple
+from dataclasses import replace
+from typing import List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from mindpoint.contracts.data import Dataset, PoolTransform, SamplePool, TargetEncoder, Transform
+from mindpoint.contracts.data import Dataset, InputEncoder, PoolTransform, SamplePool, TargetEncoder, Transform
 from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.image import InputSpec, Sample
 from mindpoint.data.preprocess import letterbox
@@ -27,6 +28,7 @@ class TrainingSamples:
         transforms: by the name of their block.
         max_unreadable: after so many of them in a row the error of the next one is raised.
         block: place of the parts in the configuration.
+        input_encoder: makes further inputs, as in testing; the others are those that the samples carry.
 
     Attributes:
         example: the first sample, see :meth:`sample`; all have its names, shapes and types.
@@ -46,11 +48,12 @@ class TrainingSamples:
         seed: int,
         max_unreadable: int = 0,
         block: str = "data.train",
+        input_encoder: Optional[InputEncoder] = None,
     ):
         if not len(dataset):
             raise DataError(f"{block}.dataset: it has no image to train on")
         self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, dict(transforms), encoder, input_spec, seed
-        self.max_unreadable, self.block = max_unreadable, block
+        self.max_unreadable, self.block, self.input_encoder = max_unreadable, block, input_encoder
         first, _ = self._read(0)
         check_sample(f"{block}.dataset", dataset, first)
         sample, targets, _ = self.prepare(0)
@@ -93,6 +96,9 @@ class TrainingSamples:
         sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has chosen a window
             sample = letterbox(sample, self.input_spec)
+        if self.input_encoder is not None:
+            with part_call("model.inputs", self.input_encoder):
+                sample = replace(sample, inputs={**sample.inputs, **self.input_encoder(sample)})
         check_inputs(self.block, sample)
         with part_call(f"{self.block}.targets", self.encoder):
             targets = self.encoder(sample)

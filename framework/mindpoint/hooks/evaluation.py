@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Union
+from typing import Dict, Union
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.inference.evaluation import save_evaluation

@@ -122,8 +122,8 @@ def _check_strides(network: Network, encoder: TargetEncoder) -> None:
             stride = strides.get(name, spec.stride)
             if stride != spec.stride:
                 raise ConfigError(
-                    f"data.train.targets: {type(encoder).__name__} encodes '{name}' at stride {stride}, but model.heads.{block} gives it at "
-                    f"stride {spec.stride}; make them equal"
+                    f"data.train.targets: {type(encoder).__name__} encodes '{name}' at stride {stride}, but model.heads.{block} gives it "
+                    f"at stride {spec.stride}; make them equal"
                 )
 
 
@@ -133,7 +133,7 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
     for name, channels in network.inputs.items():
         if given.get(name) != channels:
             has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
-            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it; {has}")
+            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it or model.inputs make it; {has}")
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:

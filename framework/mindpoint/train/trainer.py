@@ -11,7 +11,7 @@ import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.guard import part_call
+from mindpoint.contracts.guard import declared
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
@@ -227,24 +227,13 @@ class Trainer:
     @property
     def main_statistic(self) -> Optional[str]:
         """The metric's main statistic; None where nothing is evaluated."""
-        if self.metric is None:
-            return None
-        return getattr(self.metric, "main", None) or self._statistics()[0]
-
-    def _statistics(self) -> List[str]:
-        """Return the names of all statistics that the metric gives."""
-        named = getattr(self.metric, "statistics", None)
-        if named is not None:
-            return list(named)
-        truth = self.val_data.ground_truth()
-        with part_call("test.metric", self.metric):
-            return list(self.metric.evaluate({**truth, "images": [], "annotations": []}, [], []))
+        return self.metric and declared("test.metric", self.metric, "main", "the name of the statistic to go by")
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
         if self.metric is None or not names:
             return
-        known = self._statistics()
+        known = declared("test.metric", self.metric, "statistics", "the names of all statistics, in their order")
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ConfigError(f"{where}: there is no statistic '{unknown[0]}'; there are {', '.join(known)}")

@@ -139,7 +139,9 @@ def _check_names(block: str, part: nn.Cell, what: str, where: str, declared: Seq
     missing = [name for name in declared if name not in given]
     if missing:
         raise mistake(
-            block, part, f"declares the {what} {', '.join(declared)} in {where}, construct gives {', '.join(given) or 'none'}: add {missing[0]}"
+            block,
+            part,
+            f"declares the {what} {', '.join(declared)} in {where}, construct gives {', '.join(given) or 'none'}: add {missing[0]}",
         )
 
 
