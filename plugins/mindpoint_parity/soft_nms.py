@@ -7,7 +7,7 @@ from typing import List
 import numpy as np
 
 from mindpoint.contracts.comparison import Comparison
-from mindpoint_centernet.decoders.soft_nms import soft_nms
+from mindpoint_coco.nms import soft_nms
 from mindpoint_parity.reference import Reference
 
 

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 from crowds import crowded
+from joints import detected
 
 from mindpoint.contracts.metric import Metric
-from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics.coco import CocoMetric
@@ -50,7 +50,7 @@ def found(count, lefts=(10.0,), shift=0.0, scores=None, labels=None):
     points = np.array([figure(count, left) + [shift, 0] for left in lefts], np.float32).reshape(-1, count, 2)
     scores = np.linspace(0.9, 0.5, rows) if scores is None else np.array(scores)
     labels = np.zeros(rows, int) if labels is None else np.array(labels)
-    return Detections(boxes, scores.astype(np.float32), labels, points, np.ones((rows, count), np.float32), np.ones((rows, count), bool))
+    return detected(boxes, scores.astype(np.float32), labels, points)
 
 
 def evaluated(metric, ground_truth, detections, images=(4, 5)):

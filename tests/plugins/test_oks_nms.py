@@ -7,7 +7,7 @@ from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
-from mindpoint_centernet.decoders.oks_nms import oks_nms
+from mindpoint_coco.nms import oks_nms
 
 SIGMA = 0.05
 BOX = [0.0, 0.0, 100.0, 100.0]

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from joints import detected
 
-from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
 from mindpoint_coco.metrics.coco import CocoMetric
@@ -90,7 +90,7 @@ def test_for_the_server(metric):
     boxes = np.array([[0, 0, 5 + row, 5] for row in rows], np.float32)
     points = np.full((3, 2, 2), 1.23456, np.float32)
     scores = np.array([0.123456789, 0.9, 0.8], np.float32)
-    detections = Detections(boxes, scores, np.zeros(3, int), points, np.ones((3, 2), np.float32), np.ones((3, 2), bool))
+    detections = detected(boxes, scores, np.zeros(3, int), points)
     name, records = metric.submission(metric.results({4: detections}, TRUTH), "test-dev2017")
     assert name == "person_keypoints_test-dev2017_mindpoint_results.json"
     assert [record["score"] for record in records] == [0.9, 0.8] and records[0]["keypoints"] == [1.23, 1.23, 1.0, 1.23, 1.23, 1.0]

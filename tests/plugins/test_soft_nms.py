@@ -4,7 +4,7 @@ import pytest
 from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
-from mindpoint_centernet.decoders.soft_nms import soft_nms
+from mindpoint_coco.nms import soft_nms
 from mindpoint_parity import soft_nms as parity
 
 # 10 pixels wide and high where a pixel counts whole; the second is moved by 5: overlap 50 of 150 pixels; the third is far away

@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from joints import annotated
 
 from mindpoint.contracts.image import InputSpec, Sample, letterbox_size, transform_points
-from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_coco.transforms.color import ColorAugment, color_map
-from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, mirror_objects, window_view
+from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, window_view
 
 KEYPOINTS = Keypoints(names=["nose", "left_hand", "right_hand"])
 SQUARE = InputSpec(size=(512, 512), mean=[0, 0, 0], std=[1, 1, 1])
@@ -17,29 +17,24 @@ SQUARE = InputSpec(size=(512, 512), mean=[0, 0, 0], std=[1, 1, 1])
 
 def a_sample(height=48, width=64):
     rng = np.random.default_rng(4)
-    objects = Objects(
-        boxes=np.array([[10, 5, 30, 40]], np.float32),
-        keypoints=np.array([[[12, 8, 2], [14, 20, 1], [28, 22, 0]]], np.float32),
-        labels=np.zeros(1, np.int64),
-        areas=np.array([700], np.float32),
-        crowd=np.zeros(1, bool),
-    )
+    joints = [[[12, 8, 2], [14, 20, 1], [28, 22, 0]]]
+    objects = annotated([[10, 5, 30, 40]], joints, KEYPOINTS, areas=np.array([700], np.float32))
     return Sample(image_id=1, name="x", image=rng.integers(0, 256, (height, width, 3), np.uint8), objects=objects)
 
 
 def test_mirrored_objects_by_hand():
-    mirrored = mirror_objects(a_sample().objects, 64, KEYPOINTS)
+    mirrored = a_sample().objects.mirror(64)
     np.testing.assert_array_equal(mirrored.boxes, [[33, 5, 53, 40]])
     np.testing.assert_array_equal(mirrored.keypoints, [[[51, 8, 2], [35, 22, 0], [49, 20, 1]]])
 
 
 def test_mirroring_twice_changes_nothing():
     spec = InputSpec(size=(64, 64), mean=[0, 0, 0], std=[1, 1, 1])
-    start = apply_view(a_sample(64, 64), window_view(64, (32, 32), 64), spec, KEYPOINTS)
+    start = apply_view(a_sample(64, 64), window_view(64, (32, 32), 64), spec)
     whole_pixels = window_view(64, (31, 32), 64, mirror=True)  # centre 32 after mirroring: raster = mirrored image
-    once = apply_view(start, whole_pixels, spec, KEYPOINTS)
+    once = apply_view(start, whole_pixels, spec)
     np.testing.assert_array_equal(once.image, start.image[:, ::-1])
-    twice = apply_view(once, whole_pixels, spec, KEYPOINTS)
+    twice = apply_view(once, whole_pixels, spec)
     np.testing.assert_array_equal(twice.image, start.image)
     np.testing.assert_array_equal(twice.objects.boxes, start.objects.boxes)
     np.testing.assert_array_equal(twice.objects.keypoints, start.objects.keypoints)
@@ -54,7 +49,7 @@ def test_pixels_and_points_move_together(mirror, rotation):
     sample.image[:] = 0
     sample.objects.keypoints[0, :, :2] = [[120, 90], [170, 110], [150, 130]]
     cv2.circle(sample.image, (170, 110), 4, (255, 255, 255), -1)
-    seen = apply_view(sample, window_view(300, (150, 105), 200, rotation, mirror), spec, KEYPOINTS)
+    seen = apply_view(sample, window_view(300, (150, 105), 200, rotation, mirror), spec)
     at = transform_points(seen.objects.keypoints[0, :, :2], seen.view.affine(160, 96))[2 if mirror else 1]
     weights = seen.image[..., 0].astype(float)
     rows, columns = np.mgrid[:96, :160]
@@ -67,7 +62,7 @@ def test_whole_view_holds_the_image():
     for size in ((256, 512), (512, 256)):
         spec = InputSpec(size=size, mean=[0, 0, 0], std=[1, 1, 1])
         for width, height in ((640, 427), (427, 640)):
-            view = RandomView(KEYPOINTS, spec, mode="none").draw(width, height, np.random.default_rng(0))
+            view = RandomView(spec, mode="none").draw(width, height, np.random.default_rng(0))
             corners = transform_points(np.array([[0, 0], [width, height]], float), view.affine(size[1], size[0]))
             assert (corners > -1e-6).all() and (corners <= np.array([size[1], size[0]]) + 1e-6).all()
             assert np.isclose(corners[1] - corners[0], (size[1], size[0])).any()
@@ -79,7 +74,7 @@ def test_crop_border(size, border):
 
 
 def draws(count=4000, width=640, height=200, **arguments):
-    view, rng = RandomView(KEYPOINTS, SQUARE, **arguments), np.random.default_rng(11)
+    view, rng = RandomView(SQUARE, **arguments), np.random.default_rng(11)
     return [view.draw(width, height, rng) for _ in range(count)]
 
 
@@ -119,7 +114,7 @@ def test_none_is_never_random():
 
 
 def test_same_generator_same_sample():
-    view, color = RandomView(KEYPOINTS, SQUARE), ColorAugment()
+    view, color = RandomView(SQUARE), ColorAugment()
     pictures = []
     for _ in range(2):
         rng = np.random.default_rng([3, 1, 4])
@@ -133,7 +128,7 @@ def test_same_generator_same_sample():
 )
 def test_wrong_view_arguments(arguments):
     with pytest.raises(ConfigError, match=f"RandomView.{next(iter(arguments))}"):
-        RandomView(KEYPOINTS, SQUARE, **arguments)
+        RandomView(SQUARE, **arguments)
 
 
 def step_by_step(image, steps, noise):

@@ -20,8 +20,7 @@ from mindpoint.contracts.image import View
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
-from mindpoint_centernet.decoders.oks_nms import oks_nms
-from mindpoint_centernet.decoders.soft_nms import soft_nms
+from mindpoint_coco.nms import oks_nms, soft_nms
 from mindpoint_centernet.heatmaps import peaks
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.errors import Diagnosed, JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Curves, Task
-from mindpoint_coco.metrics.matching import Group, groups, joint_similarity, match
+from mindpoint_coco.metrics.matching import Group, groups, match
+from mindpoint_coco.similarity import joint_similarity
 
 _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation".'
 _AT = 0.5  # similarity from which a detection is right where one number must do

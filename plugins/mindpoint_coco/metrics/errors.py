@@ -19,7 +19,8 @@ import numpy as np
 
 from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
-from mindpoint_coco.metrics.matching import Group, joint_similarity, match
+from mindpoint_coco.metrics.matching import Group, match
+from mindpoint_coco.similarity import joint_similarity, oks
 
 LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, and a joint, is near, and a joint is right
 UNCOMPARED, RIGHT = -1, 0
@@ -131,9 +132,7 @@ def _best_similarity(group: Group, sigmas: np.ndarray) -> np.ndarray:
     if not len(chosen):
         return np.zeros(len(group.points))
     truth = group.truth_points[chosen]
-    labelled = truth[..., 2] > 0
-    each = joint_similarity(group.points[:, None], truth[None, ..., :2], group.areas[chosen][None], sigmas)
-    return (np.where(labelled, each, 0).sum(axis=2) / labelled.sum(axis=1)).max(axis=1)
+    return oks(group.points[:, None], truth[None, ..., :2], group.areas[chosen][None], sigmas, truth[..., 2] > 0).max(axis=1)
 
 
 def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:

@@ -8,6 +8,8 @@ from typing import List, Sequence
 
 import numpy as np
 
+from mindpoint_coco.similarity import oks
+
 
 @dataclass(frozen=True)
 class Group:
@@ -70,28 +72,13 @@ def _group(image_id: int, truth: List[dict], results: List[dict], sigmas: np.nda
     )
 
 
-def joint_similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """``exp(-d**2 / (2 area (2 sigma)**2))`` of each joint, COCO's keypoint similarity, 0..1.
-
-    Args:
-        points: ``(..., J, 2)``. truth: ``(..., J, 2)`` that broadcasts with it.
-        areas: ``(...)`` in square pixels.
-        sigmas: ``(J,)``.
-    """
-    distances = ((points - truth) ** 2).sum(axis=-1)
-    return np.exp(-distances / (2 * (np.asarray(areas)[..., None] + np.spacing(1)) * (2 * sigmas) ** 2))
-
-
 def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """Mean over the labelled joints; of an object without one, how far the joints lie outside of its box made twice as large."""
     labelled = truth[..., 2] > 0
-    each = joint_similarity(points[:, None], truth[None, ..., :2], areas[None], sigmas)
-    count = labelled.sum(axis=1)
-    mean = np.where(labelled, each, 0).sum(axis=2) / np.maximum(count, 1)
+    similar = oks(points[:, None], truth[None, ..., :2], areas[None], sigmas, labelled)
     low, high = boxes[:, :2] - boxes[:, 2:], boxes[:, :2] + 2 * boxes[:, 2:]
     nearest = np.clip(points[:, None], low[None, :, None], high[None, :, None])
-    outside = joint_similarity(points[:, None], nearest, areas[None], sigmas).mean(axis=2)
-    return np.where(count > 0, mean, outside)
+    return np.where(labelled.any(axis=1), similar, oks(points[:, None], nearest, areas[None], sigmas))
 
 
 def match(group: Group, threshold: float) -> np.ndarray:
