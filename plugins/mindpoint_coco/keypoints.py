@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -11,6 +11,16 @@ from mindpoint.contracts.fields import Field, Points, spread_hues
 from mindpoint.errors import ConfigError
 
 Joint = Union[int, str]
+
+
+class AnnotatedJoints(Points):
+    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``."""
+
+    def to_coco(self, value: np.ndarray) -> Dict[str, object]:
+        """Return the joints, numbers as short as float32 allows, and the count."""
+        numbers = value.reshape(-1).astype("U32").astype(np.float64).tolist()
+        flat = [int(number) if number.is_integer() else number for number in numbers]
+        return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
 
 
 @dataclass(frozen=True)
@@ -61,20 +71,19 @@ class Keypoints:
 
     def annotated(self) -> Points:
         """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint."""
-        return self._points(entries=3, seen=2)
+        return AnnotatedJoints("keypoints", len(self), entries=3, seen=2, **self._looks())
 
     def found(self) -> Tuple[Field, ...]:
         """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint was taken
         from a joint heatmap and not from the object's regression."""
         return (
-            self._points(entries=2),
+            Points("keypoints", len(self), **self._looks()),
             Field("keypoint_scores", (len(self),), of="keypoints", key="score"),
             Field("from_heatmap", (len(self),), "bool", of="keypoints"),
         )
 
-    def _points(self, **options: int) -> Points:
-        looks = {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors}
-        return Points("keypoints", len(self), **looks, **options)
+    def _looks(self) -> Dict[str, object]:
+        return {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors}
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):

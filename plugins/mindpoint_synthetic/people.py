@@ -97,45 +97,33 @@ class SyntheticPeople(Dataset):
             person.drawing.paint(image)
         return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
 
-    def ground_truth(self) -> dict:
-        """All annotations as a COCO dictionary; without ``segmentation``. Categories are numbered from 1 in the order of ``classes``."""
-        if self._ground_truth is None:
-            annotations: List[dict] = []
-            for index in range(self.count):
-                annotations += self._records(index, len(annotations))
-            self._ground_truth = {
-                "images": [
-                    {"id": index + 1, "file_name": f"{index + 1:012d}.png", "height": self.size[0], "width": self.size[1]}
-                    for index in range(self.count)
-                ],
-                "annotations": annotations,
-                "categories": [self._category(label, name) for label, name in enumerate(self.classes)],
-            }
-        return self._ground_truth
+    def ids(self) -> List[int]:
+        """See :class:`Dataset`; from 1."""
+        return list(range(1, self.count + 1))
 
-    def _category(self, label: int, name: str) -> dict:
+    def objects(self, index: int) -> Objects:
+        """See :class:`Dataset`; without painting the image."""
+        return self._scene(index)[2]
+
+    def image_size(self, index: int) -> Tuple[int, int]:
+        """See :class:`Dataset`."""
+        return self.size
+
+    def file_name(self, index: int) -> str:
+        """See :class:`Dataset`."""
+        return f"{index + 1:012d}.png"
+
+    def categories(self) -> List[dict]:
+        """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
         skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
-        return {"id": label + 1, "name": name, "supercategory": name, "keypoints": list(self.keypoints.names), "skeleton": skeleton}
+        joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
+        return [{**record, "supercategory": record["name"], **joints} for record in super().categories()]
 
-    def _records(self, index: int, before: int) -> List[dict]:
-        """COCO annotations of one image; ``before`` is the number of annotations of earlier images."""
-        objects = self._scene(index)[2]
-        records = []
-        for box, joints, area in zip(objects.boxes, objects.keypoints, objects.areas):
-            left, top, right, bottom = box.tolist()
-            records.append(
-                {
-                    "id": before + len(records) + 1,
-                    "image_id": index + 1,
-                    "category_id": self.classes.index(_CATEGORY) + 1,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": float(area),
-                    "iscrowd": 0,
-                    "num_keypoints": int((joints[:, 2] > 0).sum()),
-                    "keypoints": [number for x, y, v in joints.tolist() for number in (round(x, 2), round(y, 2), int(v))],
-                }
-            )
-        return records
+    def ground_truth(self) -> dict:
+        """See :class:`Dataset`; kept once it is made."""
+        if self._ground_truth is None:
+            self._ground_truth = super().ground_truth()
+        return self._ground_truth
 
     def _scene(self, index: int) -> Tuple[np.random.Generator, List[_Person], Objects]:
         """The people of an image, farthest first, what is annotated of them, and the generator for all else."""

@@ -1,4 +1,4 @@
-"""CocoKeypoints: what it reads, and what it says about files it cannot use."""
+"""CocoDataset: what it reads, and what it says about files it cannot use."""
 
 import copy
 import json
@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint.errors import DataError
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint.config import load_config
+from mindpoint.contracts.fields import Angles, Field
+from mindpoint.errors import ConfigError, DataError
+from mindpoint.registry import registry
+from mindpoint_coco.datasets import coco_file
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint.storage.images import read_image
 
 KEYPOINTS = Keypoints(names=["left_eye", "right_eye"])
@@ -54,7 +58,7 @@ def make(tmp_path):
             change(content)
         path = tmp_path / "people.json"
         path.write_text(json.dumps(content) if text is None else text)
-        return CocoKeypoints(str(path), str(tmp_path / "images"), KEYPOINTS, list(classes), **arguments)
+        return CocoDataset(str(path), str(tmp_path / "images"), list(classes), **{"keypoints": KEYPOINTS, **arguments})
 
     build.folder = tmp_path / "images"
     return build
@@ -101,6 +105,110 @@ def test_ground_truth_has_its_defaults(make):
     assert third["num_keypoints"] == 2
 
 
+def test_joints_that_are_absent_are_not_labelled(make):
+    def bare(content):
+        del content["annotations"][0]["keypoints"]
+        content["annotations"][2]["keypoints"] = []
+
+    dataset = make(bare)
+    assert not dataset.objects(1).keypoints.any() and dataset.objects(1).keypoints.shape == (2, 2, 3)
+    truth = {record["id"]: record for record in dataset.ground_truth()["annotations"]}
+    assert truth[1]["keypoints"] == [0] * 6 == truth[3]["keypoints"] and truth[1]["num_keypoints"] == 0
+
+
+def test_boxes_only(make):
+    """Without a keypoints section nobody looks at joints, and nothing is added to the records."""
+    dataset = make(lambda content: [record.pop("keypoints") for record in content["annotations"]], keypoints=None)
+    assert dataset.fields == () and list(dataset.objects(1).values) == ["boxes", "labels", "areas", "crowd"]
+    np.testing.assert_array_equal(dataset[1].objects.boxes, [[1, 2, 4.5, 6], [5, 5, 11, 11]])
+    first = dataset.ground_truth()["annotations"][0]
+    assert sorted(first) == ["area", "bbox", "category_id", "id", "image_id", "iscrowd"] and first["area"] == 14
+    assert dataset.category_ids() == [4, 2] and make(classes=["ape", "person"]).category_ids() == [2, 4]
+    assert [record["name"] for record in dataset.categories()] == ["person", "ape"]
+    assert dataset.ids() == [7, 3, 5] and dataset.image_size(1) == (12, 16) and dataset.file_name(2) == "c.png"
+
+
+TURNED = {"rotation": "Angles", "track": {"type": "mindpoint.contracts.fields:Field", "dtype": "int64", "shape": [2]}}
+
+
+def _turned(content):
+    content["annotations"][0].update(rotation=0.5, track=[3, 4])
+    content["annotations"][2].update(rotation=-1)
+
+
+def test_declared_fields(make):
+    dataset = make(_turned, fields=TURNED)
+    assert [field.name for field in dataset.fields] == ["keypoints", "rotation", "track"]
+    objects = dataset.objects(1)
+    assert objects.rotation.tolist() == [0.5, -1] and objects.track.tolist() == [[3, 4], [0, 0]]
+    np.testing.assert_allclose(objects.mirror(16).rotation, [np.pi - 0.5, 1 - np.pi], atol=1e-6)  # pi + 1 is 1 - pi
+    assert len(dataset.objects(2).rotation) == 0 and dataset.objects(2).track.shape == (0, 2)
+    truth = {record["id"]: record for record in dataset.ground_truth()["annotations"]}
+    assert truth[1]["rotation"] == 0.5 and truth[3]["track"] == [0, 0]
+    alone = make(_turned, fields={"rotation": Angles("rotation")}, keypoints=None)
+    assert alone.objects(1).rotation.tolist() == [0.5, -1]
+
+
+@pytest.mark.parametrize("value", ["north", [1, 2], float("nan")])
+def test_wrong_values_of_fields_name_file_annotation_and_field(make, value):
+    with pytest.raises(DataError, match="people.json: annotation 3: 'rotation' is .*, not finite numbers"):
+        make(lambda content: content["annotations"][2].update(rotation=value), fields={"rotation": "Angles"})
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"area": "Field"}, "fields.area: this name belongs to another part"),
+        ({"keypoints": "Field"}, "fields.keypoints: this name belongs to another part"),
+        ({"rotation": "Angle"}, "fields.rotation: 'Angle' is not a kind of field; there are Field, Lengths, Angles"),
+        ({"rotation": 3}, "fields.rotation: 3 does not describe a field"),
+        ({"rotation": Angles("turn")}, "fields.rotation: the field calls itself 'turn'"),
+        ({"mask": Field("mask", (None, None))}, "fields.mask: the shape .* leaves a size open"),
+    ],
+)
+def test_fields_that_cannot_be(make, fields, message):
+    with pytest.raises(ConfigError, match=message):
+        make(fields=fields)
+
+
+def test_fields_in_a_configuration(make, tmp_path):
+    make(_turned)
+    config = tmp_path / "mine.yaml"
+    block = "{type: mindpoint.contracts.fields:Field, name: track, shape: [2], dtype: int64}"
+    config.write_text(
+        "input: {size: [64, 64], mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3]}\nclasses: [person, ape]\n"
+        "keypoints: {names: [left_eye, right_eye]}\nmodel: {backbone: {type: ResNet, depth: 18}, heads: {pose: {type: MultiPoseHeads}}}\ndata:\n  train:\n    dataset:\n"
+        f"      type: CocoDataset\n      annotations: {tmp_path}/people.json\n      images: {tmp_path}/images\n"
+        f"      fields: {{rotation: Angles, track: {block}}}\n"
+    )
+    dataset = load_config(str(config)).build("data.train.dataset")
+    assert dataset.objects(1).track.tolist() == [[3, 4], [0, 0]] and dataset.objects(1).rotation.tolist() == [0.5, -1]
+
+
+def test_both_names_are_the_same_class():
+    for now, before in (("CocoDataset", "CocoKeypoints"), ("MindRecordDataset", "MindRecordKeypoints")):
+        assert registry("datasets").get(now) is registry("datasets").get(before)
+
+
+def test_the_file_is_checked_once(make, monkeypatch):
+    dataset = make()
+    monkeypatch.setattr(coco_file, "_check_records", lambda *arguments: pytest.fail("checked again"))
+    assert len(dataset.ground_truth()["annotations"]) == 3
+
+
+def test_layout_of_coco(tmp_path):
+    joints, folder = {"keypoints": KEYPOINTS}, str(tmp_path)
+    block = CocoDataset.in_layout(folder, "val", joints)
+    assert block == {"annotations": f"{folder}/annotations/person_keypoints_val2017.json", "images": f"{folder}/val2017"}
+    assert CocoDataset.in_layout(folder, "val", {})["annotations"] == f"{folder}/annotations/instances_val2017.json"
+    test = CocoDataset.in_layout(folder, "test", {})
+    assert test["annotations"].endswith("image_info_test-dev2017.json") and test["unlabelled"] and test["images"].endswith("test2017")
+    with pytest.raises(DataError, match="COCO has no split 'minival'; it has train, val, test"):
+        CocoDataset.in_layout(folder, "minival", {})
+    with pytest.raises(DataError, match="nowhere: there is no such folder"):
+        CocoDataset.in_layout(f"{folder}/nowhere", "val", {})
+
+
 def test_samples_are_independent_and_reading_is_thread_safe(make):
     dataset = pickle.loads(pickle.dumps(make()))
     dataset[1].objects.boxes[:] = 0
@@ -120,28 +228,27 @@ def _drop(kind, index, key):
 
 BAD_RECORDS = {
     "lacks list": (lambda content: content.pop("annotations"), ["no list 'annotations'"]),
-    "image lacks height": (_drop("images", 1, "height"), ["image 3 lacks 'height'"]),
+    "image lacks height": (_drop("images", 1, "height"), ["image 3: lacks 'height'"]),
     "image size": (_set("images", 1, "width", "16"), ["image 3", "'width' is '16'", "positive whole number"]),
-    "image without id": (_drop("images", 1, "id"), ["image number 1 of the list lacks 'id'"]),
-    "annotation lacks image": (_drop("annotations", 2, "image_id"), ["annotation 3 lacks 'image_id'"]),
-    "annotation lacks box": (_drop("annotations", 2, "bbox"), ["annotation 3 lacks 'bbox'"]),
-    "annotation lacks keypoints": (_drop("annotations", 2, "keypoints"), ["annotation 3 lacks 'keypoints'"]),
+    "image without id": (_drop("images", 1, "id"), ["image number 1 of the list: lacks 'id'"]),
+    "annotation lacks image": (_drop("annotations", 2, "image_id"), ["annotation 3: lacks 'image_id'"]),
+    "annotation lacks box": (_drop("annotations", 2, "bbox"), ["annotation 3: lacks 'bbox'"]),
     "keypoint length": (
         _set("annotations", 2, "keypoints", [1.0] * 51),
-        ["annotation 3", "'keypoints' must hold 6 numbers", "2 joints", "got 51"],
+        ["annotation 3", "'keypoints' is not a list of 6 finite numbers", "2 points"],
     ),
-    "keypoint text": (_set("annotations", 2, "keypoints", [1, 2, "x", 1, 2, 2]), ["annotation 3", "'keypoints'", "no finite number"]),
+    "keypoint text": (_set("annotations", 2, "keypoints", [1, 2, "x", 1, 2, 2]), ["annotation 3", "'keypoints'", "finite numbers"]),
     "box length": (_set("annotations", 2, "bbox", [1, 2, 3]), ["annotation 3", "'bbox' must hold 4 numbers", "got 3"]),
     "box no list": (_set("annotations", 2, "bbox", None), ["annotation 3", "'bbox' must hold 4 numbers", "got None"]),
-    "box infinite": (_set("annotations", 2, "bbox", [1, 2, float("nan"), 3]), ["annotation 3", "'bbox'", "no finite number"]),
+    "box infinite": (_set("annotations", 2, "bbox", [1, 2, float("nan"), 3]), ["annotation 3", "'bbox'", "not a finite number"]),
     "area": (_set("annotations", 2, "area", "big"), ["annotation 3", "'area' is 'big'"]),
     "crowd": (_set("annotations", 2, "iscrowd", 2), ["annotation 3", "'iscrowd' is 2"]),
-    "image twice": (_set("images", 2, "id", 7), ["image id 7 stands more than once"]),
-    "annotation twice": (_set("annotations", 2, "id", 1), ["annotation id 1 stands more than once"]),
+    "image twice": (_set("images", 2, "id", 7), ["image id 7 is used more than once"]),
+    "annotation twice": (_set("annotations", 2, "id", 1), ["annotation id 1 is used more than once"]),
     "category twice": (_set("categories", 2, "name", "ape"), ["2 categories are named 'ape'"]),
     "lost image": (_set("annotations", 2, "image_id", 99), ["1 of 4 annotations", "image_id that no image record has: 99", "annotation 3"]),
     "lost category": (_set("annotations", 2, "category_id", 99), ["category_id that no category record has: 99"]),
-    "no object": (lambda content: content["images"].insert(0, 5), ["image number 0 of the list is no object"]),
+    "no object": (lambda content: content["images"].insert(0, 5), ["image number 0 of the list is not an object"]),
 }
 
 
@@ -157,8 +264,8 @@ def test_bad_records_are_named(make, name):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ('{"images": [],\n "annotations": [}', "people.json:2:18: is no JSON"),
-        ("", "people.json:1:1: is no JSON"),
+        ('{"images": [],\n "annotations": [}', "people.json:2:18: is not JSON"),
+        ("", "people.json:1:1: is not JSON"),
         ("[]", "is a result file"),
     ],
 )
@@ -169,12 +276,12 @@ def test_no_json(make, text, expected):
 
 def test_missing_file_folder_and_class(make, tmp_path):
     with pytest.raises(DataError, match="nowhere.json: there is no such annotation file"):
-        CocoKeypoints(str(tmp_path / "nowhere.json"), str(tmp_path), KEYPOINTS, ["person"])
+        CocoDataset(str(tmp_path / "nowhere.json"), str(tmp_path), ["person"], KEYPOINTS)
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
-        CocoKeypoints(str(tmp_path), str(tmp_path), KEYPOINTS, ["person"])
+        CocoDataset(str(tmp_path), str(tmp_path), ["person"], KEYPOINTS)
     make()
     with pytest.raises(DataError, match="no such folder of images"):
-        CocoKeypoints(str(tmp_path / "people.json"), str(tmp_path / "nowhere"), KEYPOINTS, ["person"])
+        CocoDataset(str(tmp_path / "people.json"), str(tmp_path / "nowhere"), ["person"], KEYPOINTS)
     with pytest.raises(DataError, match="no category is named hand; there are person, ape, chair"):
         make(classes=["person", "hand"])
 
@@ -228,7 +335,7 @@ def test_all_coco_images_read(coco_mini):
         annotations = coco_mini / "annotations" / f"person_keypoints_{split}.json"
         content = json.loads(annotations.read_text())
         keypoints = Keypoints(names=content["categories"][0]["keypoints"])
-        dataset = CocoKeypoints(str(annotations), str(coco_mini / split), keypoints, ["person"])
+        dataset = CocoDataset(str(annotations), str(coco_mini / split), ["person"], keypoints)
         assert len(dataset) == len(content["images"])
         assert sum(len(dataset[index].objects) for index in range(len(dataset))) == len(content["annotations"])
         truth = dataset.ground_truth()

@@ -9,7 +9,7 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.coco_check import check_content, mended
 from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
 from mindpoint_synthetic.people import SyntheticPeople
@@ -206,7 +206,7 @@ def test_from_the_command_line(files, capsys):
     mended_file = str(files / "good" / "people.json")
     assert main(["data", "check", mended_file, "--images", images]) == 0
     assert "no problems" in capsys.readouterr().out
-    data = CocoKeypoints(mended_file, images, Keypoints(NAMES), ["person"])
+    data = CocoDataset(mended_file, images, ["person"], Keypoints(NAMES))
     assert data.objects(0).keypoints[0].tolist() == [[5, 6, 2], [0, 0, 0], [0, 0, 0]]
     assert main(["data", "check", annotations, "--images", images, "--fix", str(files / "good")]) == 2
     assert "is not an empty folder" in capsys.readouterr().err

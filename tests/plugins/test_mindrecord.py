@@ -25,8 +25,9 @@ from mindpoint.data.build import build_dataset, build_metric, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import DataError, OutputError
 from mindpoint_coco.datasets import mindrecord_writer
-from mindpoint_coco.datasets.coco import CocoKeypoints
-from mindpoint_coco.datasets.mindrecord import MANIFEST, MindRecordKeypoints, file_hash
+from mindpoint_coco.datasets.coco import CocoDataset
+from mindpoint_coco.datasets.mindrecord import MindRecordDataset
+from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.mindrecord_writer import convert
 from mindpoint_synthetic.people import SyntheticPeople
@@ -64,18 +65,18 @@ def source(tmp_path_factory):
 
 
 def from_files(source, **arguments):
-    return CocoKeypoints(str(source / "people.json"), str(source / "images"), KEYPOINTS, arguments.pop("classes", CLASSES), **arguments)
+    return CocoDataset(str(source / "people.json"), str(source / "images"), arguments.pop("classes", CLASSES), KEYPOINTS, **arguments)
 
 
 def from_records(folder, **arguments):
-    return MindRecordKeypoints(str(folder), KEYPOINTS, arguments.pop("classes", CLASSES), **arguments)
+    return MindRecordDataset(str(folder), arguments.pop("classes", CLASSES), KEYPOINTS, **arguments)
 
 
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
     """The set converted; not to be changed."""
     folder = tmp_path_factory.mktemp("converted") / "train"
-    convert(from_files(source), KEYPOINTS, folder, 3, False)
+    convert(from_files(source), folder, 3, False)
     return folder
 
 
@@ -111,7 +112,7 @@ def test_samples_are_those_of_the_files(source, whole, choice):
 
 
 def test_images_are_converted_at_their_size_whatever_training_makes_of_them(source, tmp_path):
-    convert(from_files(source, reduce_to=32), KEYPOINTS, tmp_path / "out", 2, False)
+    convert(from_files(source, reduce_to=32), tmp_path / "out", 2, False)
     for reduce_to in (None, 32):
         files, records = from_files(source, reduce_to=reduce_to), from_records(tmp_path / "out", reduce_to=reduce_to)
         for index in (0, 5):
@@ -175,8 +176,8 @@ def configs(source, whole, tmp_path):
         f"  val: {{dataset: {{annotations: '{source}/people.json', images: '{source}/images'}}}}",
     ]
     (tmp_path / "files.yaml").write_text("\n".join(lines))
-    lines[6] = f"    dataset: {{type: MindRecordKeypoints, path: '{whole}'}}"
-    lines[8] = f"  val: {{dataset: {{type: MindRecordKeypoints, path: '{whole}'}}}}"
+    lines[6] = f"    dataset: {{type: MindRecordDataset, path: '{whole}'}}"
+    lines[8] = f"  val: {{dataset: {{type: MindRecordDataset, path: '{whole}'}}}}"
     (tmp_path / "records.yaml").write_text("\n".join(lines))
     return tmp_path / "files.yaml", tmp_path / "records.yaml"
 
@@ -288,7 +289,7 @@ def _manifest(change):
     "break_it, message",
     [
         (shutil.rmtree, "there is no such folder; 'path' must be one that 'mindpoint data convert' wrote"),
-        (_foreign, f"has no {MANIFEST}, so it is no data set that 'mindpoint data convert' finished"),
+        (_foreign, f"has no {MANIFEST}, so 'mindpoint data convert' did not finish it"),
         (_cut, r"images.mindrecord1: has \d+ bytes where \d+ were written"),
         (lambda folder: (folder / "images.mindrecord2").unlink(), "images.mindrecord2: is missing"),
         (lambda folder: (folder / "images.mindrecord2.db").unlink(), "images.mindrecord2.db: is missing"),
@@ -296,11 +297,11 @@ def _manifest(change):
         (lambda folder: flip(folder / "images.mindrecord0.db", 9000), "images.mindrecord0.db: is damaged: its SHA-256 is not that"),
         (_resized, "images.mindrecord0: is no MindRecord file, or its beginning is damaged"),
         (lambda folder: (folder / MANIFEST).write_text('{"format": '), f"{MANIFEST}: cannot be read"),
-        (_manifest(lambda content: content.update(format="x")), "is no manifest of a data set that"),
-        (_manifest(lambda content: content.update(schema=2)), "has schema 2, this version reads 1"),
+        (_manifest(lambda content: content.update(format="x")), "is not the manifest of a data set that"),
+        (_manifest(lambda content: content.update(schema=3)), "has schema 3, this version reads 1, 2"),
         (_manifest(lambda content: content.pop("files")), "lacks files"),
         (_manifest(lambda content: content.update(images=12)), "counts 12 images, the index files 11"),
-        (_manifest(lambda content: content.update(keypoints=NAMES[::-1])), "was converted with the keypoints right_wrist"),
+        (_manifest(lambda content: content["columns"][-2].update(names=NAMES[::-1])), "was converted with the keypoints right_wrist"),
         (_manifest(lambda content: content["categories"].pop()), "was converted without the classes ape"),
     ],
     ids=lambda value: value.strip("()?.*")[:30] if isinstance(value, str) else "",
@@ -322,17 +323,17 @@ def test_only_converted_data_is_replaced(source, whole, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
         with pytest.raises(OutputError, match="no manifest.json.*; choose another --out, or remove it"):
-            convert(from_files(source), KEYPOINTS, tmp_path / "mine", 1, overwrite)
+            convert(from_files(source), tmp_path / "mine", 1, overwrite)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     copied = Path(shutil.copytree(whole, tmp_path / "train"))
     with pytest.raises(OutputError, match="--overwrite replaces it"):
-        convert(from_files(source), KEYPOINTS, copied, 1, False)
+        convert(from_files(source), copied, 1, False)
     with pytest.raises(DataError, match="Save yourself"):
         broken = from_files(source)
         broken.file_bytes = lambda index: (_ for _ in ()).throw(DataError("Save yourself")) if index else b"x"
-        convert(broken, KEYPOINTS, copied, 1, True)
+        convert(broken, copied, 1, True)
     assert len(from_records(copied)) == COUNT, "what was there stays until the new data is complete"
-    convert(from_files(source, image_ids=[7_000_000_002]), KEYPOINTS, copied, 5, True)
+    convert(from_files(source, image_ids=[7_000_000_002]), copied, 5, True)
     assert len(from_records(copied)) == 1 and sorted(path.name for path in tmp_path.iterdir()) == ["mine", "train"]
 
 
@@ -352,13 +353,13 @@ def test_what_cannot_be_converted_leaves_nothing(source, tmp_path, monkeypatch, 
     data = from_files(source)
     change(data, monkeypatch)
     with pytest.raises(DataError, match=message):
-        convert(data, KEYPOINTS, tmp_path / "out", 2, False)
+        convert(data, tmp_path / "out", 2, False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_files_are_converted(tmp_path):
-    with pytest.raises(DataError, match="only data sets of the type CocoKeypoints can be converted; 'mindpoint synthesize' writes"):
-        convert(SyntheticPeople(2, 3, KEYPOINTS, CLASSES), KEYPOINTS, tmp_path / "out", 2, False)
+    with pytest.raises(DataError, match="only data sets of the type CocoDataset can be converted; 'mindpoint synthesize' writes"):
+        convert(SyntheticPeople(2, 3, KEYPOINTS, CLASSES), tmp_path / "out", 2, False)
 
 
 def test_command_and_tool(configs, tmp_path, capsys):
@@ -366,7 +367,7 @@ def test_command_and_tool(configs, tmp_path, capsys):
     out = tmp_path / "out"
     tool = subprocess.run([sys.executable, str(TOOL), files, "--out", str(out), "--shards", "2"], capture_output=True, text=True)
     assert tool.returncode == 0, tool.stderr
-    assert f"dataset: {{type: MindRecordKeypoints, path: {out}/val}}" in tool.stdout and "11 images with" in tool.stdout
+    assert f"dataset: {{type: MindRecordDataset, path: {out}/val}}" in tool.stdout and "11 images with" in tool.stdout
     assert len(list((out / "train").glob("*.db"))) == 2
     assert main(["data", "convert", files, "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
@@ -383,16 +384,16 @@ def test_command_and_tool(configs, tmp_path, capsys):
     assert main(["data", "convert", files, "--out", str(out), "--overwrite", "--split", "val"]) == 0
     assert len(from_records(out / "val")) == COUNT and file_hash(str(out / "val" / "images.mindrecord0")) != before
     assert main(["data", "convert", records, "--out", str(tmp_path / "again")]) == 2
-    assert "only data sets of the type CocoKeypoints" in capsys.readouterr().err
+    assert "only data sets of the type CocoDataset" in capsys.readouterr().err
 
 
 KILLED = """
 import sys, time
 from mindpoint_coco.datasets import mindrecord_writer as writer
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 writer._CHUNK = 0  # each image is written at once, so that files are there while others are still to come
-read = CocoKeypoints.file_bytes
-CocoKeypoints.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]
+read = CocoDataset.file_bytes
+CocoDataset.file_bytes = lambda data, index: (time.sleep(0.2), read(data, index))[1]
 from mindpoint.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -427,7 +428,7 @@ def test_full_disk(source, tmp_path):
         pytest.skip("only root may mount a disk")
     try:
         with pytest.raises(OutputError, match=r"MindSpore cannot write it \(\d MB are free there\)"):
-            convert(from_files(source), KEYPOINTS, disk / "out", 2, False)
+            convert(from_files(source), disk / "out", 2, False)
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -9,7 +9,7 @@ import pytest
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.storage.images import decode_image, read_bytes, reduction_of
 from mindpoint.errors import ConfigError, DataError
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 
 JOINT = (533.0, 201.0)
 
@@ -35,7 +35,7 @@ def photograph(tmp_path, ending=".jpg", size=(601, 803), **arguments):
         "categories": [{"id": 1, "name": "thing"}],
     }
     (tmp_path / "a.json").write_text(json.dumps(content))
-    return CocoKeypoints(str(tmp_path / "a.json"), str(tmp_path), Keypoints(names=["middle"]), ["thing"], **arguments)
+    return CocoDataset(str(tmp_path / "a.json"), str(tmp_path), ["thing"], Keypoints(names=["middle"]), **arguments)
 
 
 @pytest.mark.parametrize(

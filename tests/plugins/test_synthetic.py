@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from mindpoint.cli.main import main
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_synthetic.people import SyntheticPeople
 from mindpoint_synthetic.drawing import LABELS_EACH, draw
 from mindpoint_synthetic.figure import JOINTS, SKELETON, sample_figure
@@ -252,7 +252,7 @@ def test_written_to_disk_and_read_again(tmp_path, capsys):
     loaded = COCO(path)
     assert loaded.dataset["annotations"] == data.ground_truth()["annotations"]
     assert loaded.loadCats(1)[0]["keypoints"] == list(JOINTS) and [16, 14] in loaded.loadCats(1)[0]["skeleton"]
-    read = CocoKeypoints(str(path), str(out / "images"), ALL, ["person"])
+    read = CocoDataset(str(path), str(out / "images"), ["person"], ALL)
     assert len(read) == 6
     for index in range(6):
         old, new = data[index], read[index]

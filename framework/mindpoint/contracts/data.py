@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -11,7 +12,24 @@ from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.records import add_fields
-from mindpoint.errors import ConfigError
+from mindpoint.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """An annotation file in COCO's form with its images.
+
+    Attributes:
+        path: of the JSON file.
+        images: folder that the file names are relative to.
+        labelled: its annotations count.
+        fields: what annotations have beyond COCO's own keys.
+    """
+
+    path: str
+    images: str
+    labelled: bool = True
+    fields: Tuple[Field, ...] = ()
 
 
 class Dataset(ABC):
@@ -73,10 +91,40 @@ class Dataset(ABC):
             annotations += annotation_records(self.objects(index), image_id, [record["id"] for record in categories], len(annotations))
         return {"images": images, "annotations": annotations, "categories": categories}
 
+    def file_bytes(self, index: int) -> bytes:
+        """Return the content of the image file at ``index``, for tools that copy images without decoding them.
+
+        Raises:
+            DataError: the images do not come from files; or this one cannot be read, with file and id.
+        """
+        raise DataError(f"{self}: its images do not come from files")
+
+    def file_size(self, index: int) -> int:
+        """Return about how many bytes :meth:`file_bytes` gives; override it where that is possible without reading them."""
+        return len(self.file_bytes(index))
+
+    def original(self) -> "Dataset":
+        """Return this data set with images and annotations as they are stored, whatever it makes of them for training."""
+        return self
+
     @classmethod
-    def in_layout(cls, folder: str, split: str) -> Dict[str, object]:
+    def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:
+        """Return the file in COCO's form that a block of this type reads, so that tools can look for all that is wrong with it; None if
+        there is no such file, and the data set is looked at as it is.
+
+        Args:
+            block: the arguments as they are written in a configuration, nested blocks not built.
+            vocabulary: the optional sections of the configuration that are written, by name.
+        """
+        return None
+
+    @classmethod
+    def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
         """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout in which such data
         is published.
+
+        Args:
+            vocabulary: the optional sections of the configuration that are written, by name.
 
         Raises:
             ConfigError: this kind of data set has no such layout. DataError: the folder does not have it.

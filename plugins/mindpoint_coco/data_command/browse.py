@@ -61,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
 def _of_file(args: argparse.Namespace) -> Iterator[Shown]:
     """Annotations alone have no augmentation and no targets."""
     from mindpoint_coco.data_command.source import sources
-    from mindpoint_coco.datasets.coco import CocoKeypoints
+    from mindpoint_coco.datasets.coco import CocoDataset
 
     (source,) = sources(args, images=True)
-    dataset = CocoKeypoints(args.data, args.images, source.keypoints, source.classes)
+    dataset = CocoDataset(args.data, args.images, source.keypoints, source.classes)
     return _samples(args, source.name, dataset, source.keypoints, None)
 
 

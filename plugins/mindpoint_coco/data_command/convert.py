@@ -9,7 +9,7 @@ from mindpoint_coco.data_command.command import SPLITS, add_config, chosen_split
 
 HELP = "write data as MindRecord files"
 DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
-Train and evaluate from them with the dataset block {type: MindRecordKeypoints, path: DIR/SPLIT}."""
+Train and evaluate from them with the dataset block {type: MindRecordDataset, path: DIR/SPLIT}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,22 +47,22 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
     files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]
     megabytes = sum(entry["size"] for entry in manifest["files"].values()) / 1e6
     print(f"{out}: {manifest['images']} images with {manifest['objects']} objects in {len(files)} files, {megabytes:.0f} MB, read back")
-    print(f"dataset: {{type: MindRecordKeypoints, path: {out}}}")
+    print(f"dataset: {{type: MindRecordDataset, path: {out}}}")
     return 0
 
 
 def _verify(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint.errors import ConfigError, DataError
     from mindpoint.runtime.progress import track
-    from mindpoint_coco.datasets.mindrecord import MindRecordKeypoints
+    from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 
     config.split(split)
     if args.out is None:
         dataset = config.build(f"data.{split}.dataset")
     else:
-        dataset = MindRecordKeypoints(str(args.out / split), config.keypoints, config.classes)
-    if not isinstance(dataset, MindRecordKeypoints):
-        raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordKeypoints; say with --out which folder to verify")
+        dataset = MindRecordDataset(str(args.out / split), config.keypoints, config.classes)
+    if not isinstance(dataset, MindRecordDataset):
+        raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordDataset; say with --out which folder to verify")
     total = len(dataset.manifest["files"]) + len(dataset)
     damage = [problem for problem in track(dataset.damage(), total, f"verifying {split}") if problem]
     if damage:

@@ -16,9 +16,9 @@ from mindpoint.storage.images import read_image
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 from mindpoint_coco.data_command.command import chosen_splits
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.coco_file import few, load_json
-from mindpoint_coco.datasets.mindrecord import MindRecordKeypoints
+from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,14 @@ def _of_file(args: argparse.Namespace) -> Source:
 def _of_split(config: Config, split: str) -> Source:
     config.split(split)
     block = config.data["data"][split]["dataset"]
-    if registry("datasets").get(block["type"]) is CocoKeypoints:
+    if registry("datasets").get(block["type"]) is CocoDataset:
         content = load_json(block["annotations"])
         if block.get("unlabelled"):
             content["annotations"] = []
         where = block["annotations"], block["images"]
         return _coco(split, *where, content, config.classes, config.keypoints, _says_sigmas(config))
     dataset = config.build(f"data.{split}.dataset")
-    if isinstance(dataset, MindRecordKeypoints):
+    if isinstance(dataset, MindRecordDataset):
         dataset.reduce_to = None  # images are looked at as they are
     content = dataset.ground_truth()
     origin = str(dataset).partition(":")[0]

@@ -1,24 +1,26 @@
-"""People with keypoints from a COCO annotation file and a folder of images."""
+"""Images with objects from a COCO annotation file and a folder of images."""
 
 from __future__ import annotations
 
+import copy
 import os
-from typing import List, Optional
+from typing import Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.data import AnnotationFile, Dataset
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.images import read_bytes
 from mindpoint.errors import DataError
-from mindpoint_coco.datasets.coco_file import class_labels, read_annotations, short_name
+from mindpoint.storage.images import read_bytes
+from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, class_labels, completed, short_name
+from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
+from mindpoint_coco.keypoints import Keypoints
 
 
-class CocoKeypoints(Dataset):
-    """Any data set in COCO's keypoint format.
+class CocoDataset(Dataset):
+    """Any data set in COCO's form: boxes, with joints if the configuration has a ``keypoints`` section, with further fields if declared.
 
     Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out.
     What samples need is held in arrays (about 240 bytes an object with 17 joints); nothing else of the file stays in memory.
@@ -27,6 +29,9 @@ class CocoKeypoints(Dataset):
         annotations: path of the JSON file.
         images: folder that the records' ``file_name`` is relative to.
         classes: category names; an object's label is the index of its category's name.
+        keypoints: the joints; an annotation without any has no labelled joint.
+        fields: what annotations have besides, by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
+            as ``{size: {type: "mindpoint.contracts.fields:Field", name: size, shape: [3]}}``. Zeros where an annotation lacks it.
         with_objects: keep only images with at least one annotation (the official training set).
         unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; there is nothing to train on.
         image_ids: keep only these images, in this order.
@@ -37,14 +42,16 @@ class CocoKeypoints(Dataset):
     Raises:
         DataError: an unusable file, see :func:`~mindpoint_coco.datasets.coco_file.read_annotations`; no such folder; ids of
             ``image_ids`` that are not there or repeat; no image left.
+        ConfigError: see :func:`~mindpoint_coco.datasets.declared.declared_fields`.
     """
 
     def __init__(
         self,
         annotations: str,
         images: str,
-        keypoints: Keypoints,
         classes: List[str],
+        keypoints: Optional[Keypoints] = None,
+        fields: Optional[Dict[str, object]] = None,
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
         unlabelled: bool = False,
@@ -52,18 +59,21 @@ class CocoKeypoints(Dataset):
     ) -> None:
         self.reduce_to = reduce_to
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
-        self.joints, self.classes, self.unlabelled = len(keypoints), list(classes), unlabelled
-        self.fields = (keypoints.annotated(),)
-        content = self._read()
+        self.classes, self.unlabelled = list(classes), unlabelled
+        self.fields = declared_fields(keypoints, fields)
+        content = annotation_file(self.annotations, unlabelled)
+        values = check(content, self.annotations, self.classes, self.fields)
+        content = completed(content, self.classes, self.fields)
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
+        self._categories = sorted(content["categories"], key=lambda record: self.classes.index(record["name"]))
         records = {record["id"]: record for record in content["images"]}
         populated = (lambda: {record["image_id"] for record in content["annotations"]}) if with_objects else None
         kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
         self.image_ids, self._listed = np.array(kept, np.int64), len(records)
         self._names = [records[image_id]["file_name"] for image_id in kept]
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
-        self._pack(content)
+        self._pack(content, values)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -72,9 +82,26 @@ class CocoKeypoints(Dataset):
         """See :class:`Dataset`."""
         return self.image_ids.tolist()
 
+    def image_size(self, index: int) -> Tuple[int, int]:
+        """See :class:`Dataset`; as the annotation file says."""
+        height, width = self._sizes[index].tolist()
+        return height, width
+
+    def file_name(self, index: int) -> str:
+        """See :class:`Dataset`."""
+        return self._names[index]
+
+    def category_ids(self) -> List[int]:
+        """See :class:`Dataset`; those of the file."""
+        return [record["id"] for record in self._categories]
+
+    def categories(self) -> List[dict]:
+        """See :class:`Dataset`; those of the file."""
+        return copy.deepcopy(self._categories)
+
     @property
     def name(self) -> str:
-        """The annotation file's name, see :func:`short_name`: ``val2017``, ``test-dev2017``."""
+        """Return the annotation file's name, see :func:`short_name`: ``val2017``, ``test-dev2017``."""
         return short_name(self.annotations)
 
     def __str__(self) -> str:
@@ -85,11 +112,11 @@ class CocoKeypoints(Dataset):
         return recorded_sample(data, image_id, self.path(index), self._record(index), size, self.objects(index), self.reduce_to)
 
     def path(self, index: int) -> str:
-        """The image file at ``index``."""
+        """Return the path of the image file at ``index``."""
         return os.path.join(self.images, self._names[index])
 
     def file_bytes(self, index: int) -> bytes:
-        """The content of the image file at ``index``. Raises DataError that names file and id."""
+        """See :class:`Dataset`."""
         try:
             return read_bytes(self.path(index))
         except DataError as error:
@@ -99,7 +126,7 @@ class CocoKeypoints(Dataset):
         return f"image id {self.image_ids[index]} of {self.annotations}"
 
     def objects(self, index: int) -> Objects:
-        """The annotated objects of the image at ``index``, without reading the image."""
+        """See :class:`Dataset`; without reading the image."""
         index = range(len(self))[index]
         part = slice(self._first[index], self._first[index + 1])
         return Objects(
@@ -108,35 +135,65 @@ class CocoKeypoints(Dataset):
             areas=self._areas[part].copy(),
             crowd=self._crowd[part].copy(),
             fields=self.fields,
-            values={"keypoints": self._keypoints[part].copy()},
+            values={name: values[part].copy() for name, values in self._values.items()},
         )
 
     def ground_truth(self) -> dict:
-        """The annotation file, read again, with only this data set's images and classes and with absent fields filled in."""
+        """Return the annotation file, read again, with only this data set's images and classes and with absent keys filled in."""
         refuse_reduced(self.reduce_to)
-        content = self._read()
+        content = completed(annotation_file(self.annotations, self.unlabelled), self.classes, self.fields)
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]
         content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]
         return content
 
-    def _read(self) -> dict:
-        return read_annotations(self.annotations, self.classes, self.joints, self.unlabelled)
+    def original(self) -> "CocoDataset":
+        """See :class:`Dataset`."""
+        other = copy.copy(self)
+        other.reduce_to = None
+        return other
 
-    def _pack(self, content: dict) -> None:
-        """The objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
+    def file_size(self, index: int) -> int:
+        """See :class:`Dataset`."""
+        path = self.path(index)
+        return os.path.getsize(path) if os.path.isfile(path) else 0
+
+    @classmethod
+    def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional[AnnotationFile]:
+        """See :class:`Dataset`."""
+        fields = declared_fields(vocabulary.get("keypoints"), block.get("fields"))
+        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields)
+
+    @classmethod
+    def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
+        """See :class:`Dataset`. COCO 2017's own layout: ``annotations`` beside ``train2017``, ``val2017`` and ``test2017``. With a
+        ``keypoints`` section the files are ``person_keypoints_*``, otherwise ``instances_*``; test is test-dev, which has no
+        annotations."""
+        if not os.path.isdir(folder):
+            raise DataError(f"{folder}: there is no such folder")
+        if split not in ("train", "val", "test"):
+            raise DataError(f"{folder}: COCO has no split '{split}'; it has train, val, test")
+        kind = "person_keypoints" if "keypoints" in vocabulary else "instances"
+        name = "image_info_test-dev2017" if split == "test" else f"{kind}_{split}2017"
+        block = {"annotations": os.path.join(folder, "annotations", f"{name}.json"), "images": os.path.join(folder, f"{split}2017")}
+        extra = {"train": {"with_objects": True}, "val": {}, "test": {"unlabelled": True}}[split]
+        return {**block, **extra}
+
+    def _pack(self, content: dict, values: Values) -> None:
+        """Hold the objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
         labels = class_labels(content, self.classes)
-        records = [record for record in content["annotations"] if record["image_id"] in place]
-        records.sort(key=lambda record: place[record["image_id"]])
-        count = len(records)
+        annotations = content["annotations"]
+        rows = [row for row, record in enumerate(annotations) if record["image_id"] in place]
+        rows.sort(key=lambda row: place[annotations[row]["image_id"]])
+        records = [annotations[row] for row in rows]
         self._first = np.searchsorted([place[record["image_id"]] for record in records], np.arange(len(self) + 1))
-        boxes = np.array([record["bbox"] for record in records], np.float64).reshape(count, 4)
+        boxes = np.array([record["bbox"] for record in records], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         self._boxes = boxes.astype(np.float32)
-        self._keypoints = np.empty((count, self.joints, 3), np.float32)
-        for row, record in enumerate(records):
-            self._keypoints[row].flat = record["keypoints"]
         self._labels = np.array([labels[record["category_id"]] for record in records], np.int64)
         self._areas = np.array([record["area"] for record in records], np.float32)
         self._crowd = np.array([record["iscrowd"] for record in records], bool)
+        self._values = {}
+        for field in self.fields:
+            self._values[field.name] = np.array([values[field.name][row] for row in rows], field.dtype).reshape(-1, *field.shape)

@@ -65,7 +65,7 @@ class Shard:
         return Shard, (self.path, self._columns)
 
     def read(self, row: int) -> Dict[str, bytes]:
-        """The contents of the record's blob columns by name.
+        """Return the contents of the record's blob columns by name.
 
         Raises:
             ValueError: they are not where the index says.
@@ -81,6 +81,11 @@ class Shard:
         if position != len(data) or len(data) != end - begin:
             raise ValueError("its columns are not where they should be")
         return contents
+
+    def size(self, row: int) -> int:
+        """Return how many bytes the record's blob columns take."""
+        _, begin, end = self._places[row].tolist()
+        return end - begin
 
     def _header(self) -> dict:
         try:

@@ -1,14 +1,14 @@
-"""Writing a COCO-style data set as MindRecord files that :class:`MindRecordKeypoints` and MindSpore's MindDataset read."""
+"""Writing a data set as MindRecord files that :class:`MindRecordDataset` and MindSpore's MindDataset read."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 import mindspore
 import numpy as np
@@ -16,23 +16,22 @@ from mindspore.mindrecord import FileWriter
 
 from mindpoint._version import __version__
 from mindpoint.contracts.data import Dataset
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.files import atomic_folder
+from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError, OutputError
 from mindpoint.runtime.progress import track
-from mindpoint_coco.datasets.coco import CocoKeypoints
-from mindpoint_coco.datasets.mindrecord import (
-    FORMAT,
+from mindpoint.storage.files import atomic_folder
+from mindpoint_coco.datasets.mindrecord import MindRecordDataset
+from mindpoint_coco.datasets.mindrecord_columns import (
+    FORMATS,
     INDEXED,
     MANIFEST,
-    REAL,
     SCHEMA,
-    WHOLE,
-    MindRecordKeypoints,
+    Column,
     checksum,
+    columns_of,
+    exact,
     file_hash,
     read_manifest,
-    shapes,
 )
 
 _NAME = "images.mindrecord"
@@ -41,10 +40,11 @@ _SMALLEST_PAGE, _LARGEST_PAGE = 4 << 20, 256 << 20  # bytes; the second is MindS
 _PAGE_ENTRY = 512  # bytes that a page takes in the header, with room to spare
 
 
-def convert(dataset: Dataset, keypoints: Keypoints, out: Path, shards: int, overwrite: bool) -> dict:
+def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool) -> dict:
     """Write ``dataset`` into the folder ``out`` and read every record back. The folder appears when it is complete.
 
     Args:
+        dataset: any whose images come from files: it gives :meth:`Dataset.file_bytes`.
         shards: number of files, no more than there are images.
         overwrite: replace ``out`` if it holds a converted data set.
 
@@ -52,12 +52,12 @@ def convert(dataset: Dataset, keypoints: Keypoints, out: Path, shards: int, over
         The manifest.
 
     Raises:
-        DataError: a data set that is not read from image files, an image file that is missing, or something that cannot be stored.
+        DataError: images that do not come from files, a file that is missing, or something that cannot be stored.
         OutputError: ``out`` is in use, or there is no space.
     """
-    if not isinstance(dataset, CocoKeypoints):
-        hint = "; 'mindpoint synthesize' writes drawn people to files" if not isinstance(dataset, MindRecordKeypoints) else ""
-        raise DataError(f"{dataset}: only data sets of the type CocoKeypoints can be converted{hint}")
+    dataset = dataset.original()
+    columns = columns_of(dataset.fields)
+    dataset.file_bytes(0)  # before anything is written
     if out.is_dir() and any(out.iterdir()):
         try:
             read_manifest(str(out))
@@ -65,33 +65,35 @@ def convert(dataset: Dataset, keypoints: Keypoints, out: Path, shards: int, over
             raise OutputError(f"{out}: holds something that is not replaced ({error}); choose another --out, or remove it") from error
         if not overwrite:
             raise OutputError(f"{out}: holds converted data already; --verify looks whether it is sound, --overwrite replaces it")
-    dataset = copy.copy(dataset)
-    dataset.reduce_to = None  # images are copied as they are
     truth = dataset.ground_truth()
     with atomic_folder(out, overwrite) as folder:
         with _mindspore_errors(out):
-            _write(dataset, truth, len(keypoints), folder, min(shards, len(dataset)))
-        manifest = _manifest(dataset, truth, keypoints, folder)
-        _read_back(folder, keypoints, dataset.classes)
+            _write(dataset, truth, columns, folder, min(shards, len(dataset)))
+        manifest = _manifest(dataset, truth, columns, folder)
+        _read_back(folder, manifest)
     return manifest
 
 
-def _write(dataset: CocoKeypoints, truth: dict, joints: int, folder: Path, shards: int) -> None:
-    sizes = [_row_size(dataset, index, joints) for index in range(len(dataset))]
+def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: Path, shards: int) -> None:
+    objects: Dict[int, List[dict]] = {image_id: [] for image_id in dataset.ids()}
+    for record in truth["annotations"]:
+        objects[record["image_id"]].append(record)
+    row = sum(8 * int(np.prod(column.shape)) for column in columns)
+    sizes = [dataset.file_size(index) + row * len(found) for index, found in enumerate(objects.values())]
     largest = int(np.argmax(sizes))
     page = max(_SMALLEST_PAGE, _power_of_two(2 * sizes[largest]))
     if page > _LARGEST_PAGE:
-        raise DataError(f"{dataset.path(largest)}: is too large for a MindRecord page, which holds {_LARGEST_PAGE // 2} bytes")
+        name = dataset.file_name(largest)
+        raise DataError(f"{dataset}: {name} is too large for a MindRecord page, which holds {_LARGEST_PAGE // 2} bytes")
     writer = FileWriter(str(folder / _NAME), shards)
     writer.set_page_size(page)
     writer.set_header_size(max(1 << 20, _power_of_two(_PAGE_ENTRY * (sum(sizes) // page + shards + 2))))
     schema = {name: {"type": kind} for name, kind in INDEXED.items()}
-    kinds = {**{name: np.dtype(dtype).name for name, dtype in WHOLE.items()}, **{name: "float64" for name in REAL}}
-    schema.update((name, {"type": kinds[name], "shape": shape}) for name, shape in shapes(joints).items())
-    writer.add_schema({**schema, "image": {"type": "bytes"}}, f"{FORMAT}, schema {SCHEMA}")
+    schema.update((column.name, {"type": column.dtype, "shape": [-1, *column.shape]}) for column in columns)
+    writer.add_schema({**schema, "image": {"type": "bytes"}}, f"{FORMATS[SCHEMA]}, schema {SCHEMA}")
     writer.add_index(list(INDEXED))
     chunk, held = [], 0
-    for record in track(_records(dataset, truth, joints), len(dataset), "converting"):
+    for record in track(_records(dataset, truth, objects, columns), len(dataset), "converting"):
         chunk.append(record)
         held += len(record["image"])
         if held > _CHUNK:
@@ -102,14 +104,12 @@ def _write(dataset: CocoKeypoints, truth: dict, joints: int, folder: Path, shard
     writer.commit()
 
 
-def _records(dataset: CocoKeypoints, truth: dict, joints: int) -> Iterator[dict]:
+def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], columns: Sequence[Column]) -> Iterator[dict]:
     images = {record["id"]: record for record in truth["images"]}
-    objects: Dict[int, List[dict]] = {image_id: [] for image_id in images}
-    for record in truth["annotations"]:
-        objects[record["image_id"]].append(record)
-    for index, image_id in enumerate(dataset.image_ids.tolist()):
+    fields = {field.name: exact(field) for field in dataset.fields}
+    for index, image_id in enumerate(dataset.ids()):
         record, image = images[image_id], dataset.file_bytes(index)
-        arrays = _arrays(objects[image_id], joints)
+        arrays = {column.name: _array(column, objects[image_id], fields) for column in columns}
         yield {
             "position": index,
             "image_id": image_id,
@@ -123,36 +123,19 @@ def _records(dataset: CocoKeypoints, truth: dict, joints: int) -> Iterator[dict]
         }
 
 
-def _arrays(objects: List[dict], joints: int) -> Dict[str, np.ndarray]:
-    sources = {
-        "annotation_ids": "id",
-        "category_ids": "category_id",
-        "crowd": "iscrowd",
-        "num_keypoints": "num_keypoints",
-        "areas": "area",
-        "boxes": "bbox",
-        "keypoints": "keypoints",
-    }
-    arrays = {}
-    for name, shape in shapes(joints).items():
-        rows = max(1, len(objects))
-        arrays[name] = np.zeros((rows, *shape[1:]), WHOLE.get(name, np.float64))
-        for row, record in enumerate(objects):
-            arrays[name][row] = np.reshape(record[sources[name]], shape[1:])
-    return arrays
-
-
-def _row_size(dataset: CocoKeypoints, index: int, joints: int) -> int:
-    """Bytes that a record takes, or a little less than that; pages hold whole records, so the largest sets their size."""
-    path = dataset.path(index)
-    return (os.path.getsize(path) if os.path.isfile(path) else 0) + len(dataset.objects(index)) * (24 * joints + 100)
+def _array(column: Column, objects: Sequence[dict], fields: Mapping[str, Field]) -> np.ndarray:
+    """Return a column of the objects of one image; one row of zeros if there are none."""
+    array = np.zeros((max(1, len(objects)), *column.shape), column.dtype)
+    for row, record in enumerate(objects):
+        array[row] = fields[column.name].from_coco(record) if column.name in fields else record[column.key]
+    return array
 
 
 def _power_of_two(least: int) -> int:
     return 1 << (least - 1).bit_length()
 
 
-def _manifest(dataset: CocoKeypoints, truth: dict, keypoints: Keypoints, folder: Path) -> dict:
+def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: Path) -> dict:
     """Write what tells that the files are complete."""
     files = {}
     for path in sorted(folder.iterdir()):
@@ -160,11 +143,12 @@ def _manifest(dataset: CocoKeypoints, truth: dict, keypoints: Keypoints, folder:
             os.fsync(file.fileno())
         files[path.name] = {"size": path.stat().st_size, "sha256": file_hash(str(path))}
     manifest = {
-        "format": FORMAT,
+        "format": FORMATS[SCHEMA],
         "schema": SCHEMA,
-        "source": {"annotations": dataset.annotations, "images": dataset.images},
+        "name": dataset.name,
+        "source": str(dataset),
         "written_by": {"mindpoint": __version__, "mindspore": mindspore.__version__},
-        "keypoints": list(keypoints.names),
+        "columns": [asdict(column) for column in columns],
         "categories": truth["categories"],
         "images": len(dataset),
         "objects": len(truth["annotations"]),
@@ -177,9 +161,10 @@ def _manifest(dataset: CocoKeypoints, truth: dict, keypoints: Keypoints, folder:
     return manifest
 
 
-def _read_back(folder: Path, keypoints: Keypoints, classes: List[str]) -> None:
-    """Another version of MindSpore may write another format: never leave files that cannot be read."""
-    dataset = MindRecordKeypoints(str(folder), keypoints, classes)
+def _read_back(folder: Path, manifest: dict) -> None:
+    """Read every record: another version of MindSpore may write another format, and files that cannot be read must not stay."""
+    names = [category["name"] for category in manifest["categories"]]
+    dataset = MindRecordDataset(str(folder), names)
     for index in track(range(len(dataset)), len(dataset), "reading back"):
         dataset.file_bytes(index)
 

@@ -8,7 +8,7 @@ from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.storage.images import decode_image, reduction_of
 from mindpoint.errors import ConfigError, DataError
-from mindpoint_coco.datasets.coco_file import few
+from mindpoint_coco.datasets.rules import few
 
 
 def chosen_images(

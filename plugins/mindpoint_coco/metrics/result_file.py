@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from typing import Any, Collection, List, Optional, Sequence
 
 from mindpoint.errors import DataError
+from mindpoint_coco.json_file import load_json
 
 _MOST = 5  # problems that are listed
 
 
 def read_results(path: str) -> List[dict]:
-    """The records of a result file, unchecked. Raises DataError: no such file, no JSON, no list."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such result file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}:{error.colno}: is no JSON: {error.msg}; was it written to the end?") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no JSON: byte {error.start} is no UTF-8 text") from error
+    """Return the records of a result file, unchecked. Raises DataError: no such file, not JSON, not a list."""
+    content = load_json(path, "result file", "; was it written to the end?")
     if isinstance(content, dict):
         raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
     if not isinstance(content, list):
-        raise DataError(f"{path}: is no list of results")
+        raise DataError(f"{path}: is not a list of results")
     return content
 
 

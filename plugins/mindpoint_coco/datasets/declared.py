@@ -1,0 +1,49 @@
+"""The declared fields of a data set in COCO's form."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional, Tuple
+
+from mindpoint.contracts import fields as kinds
+from mindpoint.contracts.fields import Field
+from mindpoint.errors import ConfigError
+from mindpoint.registry import registry
+from mindpoint_coco.keypoints import Keypoints
+
+_TAKEN = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypoints", "boxes", "labels", "scores", "areas", "crowd")
+
+
+def declared_fields(keypoints: Optional[Keypoints], fields: Optional[Mapping[str, object]]) -> Tuple[Field, ...]:
+    """Return the joints, if there are any, and then the further fields of annotated objects.
+
+    Args:
+        keypoints: the configuration's section.
+        fields: by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``, ``Field``); or
+            a block, with or without ``name``.
+
+    Raises:
+        ConfigError: a name that COCO or a core field has, or a value that does not describe a field.
+    """
+    found = (keypoints.annotated(),) if keypoints is not None else ()
+    return (*found, *(_field(name, said, [field.name for field in found]) for name, said in (fields or {}).items()))
+
+
+def _field(name: str, said: object, others: list) -> Field:
+    where = f"fields.{name}"
+    if name in _TAKEN or name in others:
+        raise ConfigError(f"{where}: this name belongs to another part of an annotation; choose another")
+    if isinstance(said, Mapping):
+        arguments = {"name": name, **said}
+        said = registry("datasets").get(str(arguments.pop("type", "mindpoint.contracts.fields:Field")))(**arguments)
+    elif isinstance(said, str):
+        kind = getattr(kinds, said, None)
+        if not (isinstance(kind, type) and issubclass(kind, Field) and kind is not kinds.Points):
+            raise ConfigError(f"{where}: '{said}' is not a kind of field; there are Field, Lengths, Angles, Boxes, Rasters")
+        said = kind(name, (4,)) if kind is kinds.Boxes else kind(name)
+    if not isinstance(said, Field):
+        raise ConfigError(f"{where}: {said!r} does not describe a field; write the name of its kind, such as Angles, or a block")
+    if said.name != name:
+        raise ConfigError(f"{where}: the field calls itself '{said.name}'; both names must be the same")
+    if None in said.shape:
+        raise ConfigError(f"{where}: the shape {list(said.shape)} leaves a size open; annotations need a fixed shape")
+    return said

@@ -1,0 +1,187 @@
+"""What the MindRecord files of a converted data set hold: the columns of a record, and the manifest beside them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mindpoint.contracts.fields import Field, Points
+from mindpoint.errors import DataError
+from mindpoint_coco.datasets.mindrecord_file import unpack_whole
+from mindpoint_coco.datasets.rules import few
+
+FORMATS = {1: "mindpoint keypoints", 2: "mindpoint objects"}
+"""Name of the format by schema; all of them are read."""
+SCHEMA = 2
+"""The schema that is written."""
+MANIFEST = "manifest.json"
+ADVICE = "convert the data again with 'mindpoint data convert', or restore the file"
+INDEXED = {
+    "position": "int64",
+    "image_id": "int64",
+    "file_name": "string",
+    "height": "int32",
+    "width": "int32",
+    "objects": "int32",
+    "checksum": "int64",
+}
+"""Columns with one value a record; all are in the index files. ``position`` is the image's place in the data set, ``objects`` the number of
+its objects, ``checksum`` see :func:`checksum`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """An array of a record with a row an object, and one row of zeros in an image without any: MindSpore cannot read empty arrays.
+
+    Attributes:
+        name: of the column.
+        dtype: ``float64``, ``int64`` or ``int32``.
+        shape: of one object's value.
+        key: of COCO's annotation record; for a field its name.
+        names: of the points, for a field of points.
+    """
+
+    name: str
+    dtype: str
+    shape: Tuple[int, ...] = ()
+    key: str = ""
+    names: Tuple[str, ...] = ()
+
+    def unpack(self, data: bytes) -> np.ndarray:
+        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError where they do not fit."""
+        whole = self.dtype.startswith("int")
+        flat = unpack_whole(data, np.dtype(self.dtype)) if whole else np.frombuffer(data, self.dtype)
+        return flat.reshape(-1, *self.shape)
+
+
+OWN = (
+    Column("annotation_ids", "int64", (), "id"),
+    Column("category_ids", "int64", (), "category_id"),
+    Column("crowd", "int32", (), "iscrowd"),
+    Column("areas", "float64", (), "area"),
+    Column("boxes", "float64", (4,), "bbox"),  # left, top, width, height
+)
+COUNT = Column("num_keypoints", "int32", (), "num_keypoints")
+
+
+def exact(field: Field) -> Field:
+    """Return the field with float64 in place of shorter floating-point numbers: as exact as an annotation file."""
+    twin = copy.copy(field)
+    twin.dtype = np.dtype(np.float64) if field.dtype.kind == "f" else field.dtype
+    return twin
+
+
+def columns_of(fields: Sequence[Field]) -> List[Column]:
+    """Return the columns that objects with these fields need.
+
+    Raises:
+        DataError: a field of open size, or one whose name a column has already.
+    """
+    taken = {column.name for column in (*OWN, COUNT)} | {*INDEXED, "image"}
+    columns = list(OWN)
+    for field in fields:
+        if None in field.shape or field.name in taken:
+            reason = "its name is taken" if field.name in taken else f"its shape {list(field.shape)} leaves a size open"
+            raise DataError(f"field '{field.name}' cannot be stored in MindRecord files: {reason}")
+        names = field.names if isinstance(field, Points) else ()
+        dtype = "float64" if field.dtype.kind == "f" else "int64"
+        columns.append(Column(field.name, dtype, tuple(field.shape), field.name, tuple(names)))
+        if "num_keypoints" in field.to_coco(field.empty(1)[0]):
+            columns.append(COUNT)
+    return columns
+
+
+def stored_columns(manifest: dict) -> List[Column]:
+    """Return the columns of the files that a manifest describes."""
+    if manifest["schema"] == 1:
+        joints = manifest["keypoints"]
+        return [*OWN, COUNT, Column("keypoints", "float64", (len(joints), 3), "keypoints", tuple(joints))]
+    return [
+        Column(said["name"], said["dtype"], tuple(said["shape"]), said["key"], tuple(said["names"])) for said in manifest["columns"]
+    ]
+
+
+def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> None:
+    """Raise DataError unless every declared field is stored as it is declared now."""
+    by_name = {column.name: column for column in columns}
+    for wanted in columns_of(fields):
+        found = by_name.get(wanted.name)
+        if found is None:
+            raise DataError(f"{folder}: was converted without '{wanted.name}'; convert it again with this configuration")
+        if found.names != wanted.names:
+            there, here = few(found.names, 30), few(wanted.names, 30)
+            raise DataError(
+                f"{folder}: was converted with the {wanted.name} {there}, but the configuration has {here}; convert it again with this "
+                "configuration"
+            )
+        if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+            there, here = (f"{one.dtype} of shape {list(one.shape)}" for one in (found, wanted))
+            raise DataError(f"{folder}: was converted with '{wanted.name}' as {there}, but the configuration declares {here}; convert it again")
+
+
+def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:
+    """Return the CRC-32 of a record: of the image's bytes and then of the arrays in the order of their names."""
+    value = zlib.crc32(image)
+    for name in sorted(arrays):
+        value = zlib.crc32(np.ascontiguousarray(arrays[name]), value)
+    return value
+
+
+def file_hash(path: str) -> str:
+    """Return the SHA-256 of a file's content. Raises DataError if it cannot be read."""
+    digest = sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def file_problem(path: str, entry: Dict[str, Any]) -> Optional[str]:
+    """Return what is wrong with a file, as far as it can be told without reading all images."""
+    if not os.path.isfile(path):
+        return f"is missing, though {MANIFEST} lists it"
+    size = os.path.getsize(path)
+    if size != entry["size"]:
+        return f"has {size} bytes where {entry['size']} were written"
+    if path.endswith(".db") and file_hash(path) != entry["sha256"]:
+        return f"is damaged: its SHA-256 is not that of {MANIFEST}"
+    return None
+
+
+def read_manifest(folder: str) -> dict:
+    """Return the manifest of a converted data set.
+
+    Raises:
+        DataError: no such folder, no manifest in it, one that is damaged, or of another schema.
+    """
+    path = os.path.join(folder, MANIFEST)
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder}: there is no such folder; 'path' must be one that 'mindpoint data convert' wrote, such as DIR/train")
+    try:
+        with open(path, encoding="utf-8") as file:
+            manifest = json.load(file)
+    except FileNotFoundError:
+        inner = [name for name in sorted(os.listdir(folder)) if os.path.isfile(os.path.join(folder, name, MANIFEST))]
+        hint = f"did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else ADVICE
+        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; {ADVICE}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
+        raise DataError(f"{path}: is not the manifest of a data set that 'mindpoint data convert' wrote")
+    if manifest.get("schema") not in FORMATS:
+        raise DataError(f"{path}: has schema {manifest.get('schema')}, this version reads {few(list(FORMATS))}; convert the data again")
+    own = {"keypoints", "source"} if manifest["schema"] == 1 else {"columns", "name"}
+    absent = sorted(({"categories", "images", "files"} | own) - set(manifest))
+    if absent:
+        raise DataError(f"{path}: lacks {', '.join(absent)}; {ADVICE}")
+    return manifest

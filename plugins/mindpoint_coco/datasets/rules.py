@@ -1,0 +1,84 @@
+"""What a record in COCO's form must be. Each function returns what is wrong, in words that follow the record's name."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mindpoint.contracts.fields import Field
+
+LISTS = ("images", "annotations", "categories")
+Rules = Dict[str, Callable[[Any], str]]
+
+
+def is_id(value: Any) -> str:
+    """Return what an id must be unless ``value`` is one; otherwise an empty text."""
+    return "" if type(value) is int else "a whole number"
+
+
+def is_text(value: Any) -> str:
+    """Do the same for a name."""
+    return "" if isinstance(value, str) and value else "a text"
+
+
+def is_size(value: Any) -> str:
+    """Do the same for a width or height."""
+    return "" if type(value) is int and value > 0 else "a positive whole number"
+
+
+IMAGE: Rules = {"id": is_id, "file_name": is_text, "width": is_size, "height": is_size}
+CATEGORY: Rules = {"id": is_id, "name": is_text}
+ANNOTATION: Rules = {"id": is_id, "image_id": is_id, "category_id": is_id}
+
+
+def finite(values: List[Any]) -> bool:
+    """Tell whether all are numbers and neither infinite nor NaN."""
+    try:
+        return all(map(math.isfinite, values))
+    except (TypeError, OverflowError):
+        return False
+
+
+def is_list(value: Any, count: int) -> bool:
+    """Tell whether this is a list of ``count`` finite numbers."""
+    return isinstance(value, list) and len(value) == count and finite(value)
+
+
+def few(values: Sequence[Any], count: int = 5) -> str:
+    """Return the first values, for a message."""
+    return ", ".join(str(value) for value in values[:count]) + (", ..." if len(values) > count else "")
+
+
+def missing_list(content: dict) -> Optional[str]:
+    """Return which of the file's lists is missing, or None."""
+    absent = next((key for key in LISTS if not isinstance(content.get(key), list)), None)
+    return absent and f"there is no list '{absent}'; a COCO annotation file holds images, annotations and categories"
+
+
+def key_problems(record: dict, rules: Rules) -> Iterator[Tuple[str, str]]:
+    """Yield key and problem of each key that is missing or has a value of another kind."""
+    for key, expected in rules.items():
+        if key not in record:
+            yield key, f"lacks '{key}'"
+        elif expected(record[key]):
+            yield key, f"'{key}' is {record[key]!r}, not {expected(record[key])}"
+
+
+def box_problem(record: dict) -> Optional[str]:
+    """Return what is wrong with the numbers of ``bbox``."""
+    values = record.get("bbox")
+    if "bbox" not in record:
+        return "lacks 'bbox'"
+    if not isinstance(values, list) or len(values) != 4:
+        got = len(values) if isinstance(values, list) else repr(values)
+        return f"'bbox' must hold 4 numbers (left, top, width, height), got {got}"
+    return None if finite(values) else f"'bbox' holds a value that is not a finite number: {few(values)}"
+
+
+def field_problem(record: dict, field: Field) -> Optional[str]:
+    """Return what is wrong with a declared field; a field that is absent is not wrong."""
+    try:
+        field.from_coco(record)
+    except ValueError as error:
+        return str(error)
+    return None
