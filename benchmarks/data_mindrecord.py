@@ -37,12 +37,12 @@ def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
     from mindpoint.data.build import build_samples
     from mindpoint_coco.datasets.mindrecord_writer import convert
 
-    files = f"data.train.dataset={{_replace_: true, type: CocoKeypoints, annotations: {options.annotations}, images: {options.images}}}"
+    files = f"data.train.dataset={{_replace_: true, type: CocoDataset, annotations: {options.annotations}, images: {options.images}}}"
     from_files = build_samples(load_config(options.config, [files]))
-    keypoints, count, times = load_config(options.config).keypoints, len(from_files), {}
+    count, times = len(from_files), {}
     for number in range(options.rounds):
-        timed(times, "convert", lambda: convert(from_files.dataset, keypoints, folder / str(number), 8, False))
-    records = f"data.train.dataset={{_replace_: true, type: MindRecordKeypoints, path: {folder / '0'}}}"
+        timed(times, "convert", lambda: convert(from_files.dataset, folder / str(number), 8, False))
+    records = f"data.train.dataset={{_replace_: true, type: MindRecordDataset, path: {folder / '0'}}}"
     from_records = build_samples(load_config(options.config, [records]))
     shards = [str(path) for path in sorted((folder / "0").glob("*.mindrecord?"))]
     page = MindPage(shards, 1)

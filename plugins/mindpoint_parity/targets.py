@@ -10,7 +10,7 @@ import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec, letterbox_size
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.datasets.coco import CocoKeypoints
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.transforms.view import apply_view, window_view
 from mindpoint_parity.reference import Reference
@@ -18,7 +18,7 @@ from mindpoint_parity.reference import Reference
 INPUT = InputSpec(size=(512, 512), mean=[0.40789654, 0.44719302, 0.47026115], std=[0.28863828, 0.27408164, 0.27809835])
 
 
-def replay(case: dict, dataset: CocoKeypoints, keypoints: Keypoints) -> Dict[str, np.ndarray]:
+def replay(case: dict, dataset: CocoDataset, keypoints: Keypoints) -> Dict[str, np.ndarray]:
     """Return all arrays that a case of ``targets.json`` describes, computed by this project."""
     sample = dataset[dataset.image_ids.tolist().index(case["image_id"])]
     height, width = sample.image.shape[:2]
@@ -42,7 +42,7 @@ def check(reference: Reference) -> List[Comparison]:
     cases = json.loads((golden / "targets.json").read_text())
     category = json.loads(annotations.read_text())["categories"][0]
     keypoints = Keypoints(names=category["keypoints"])
-    dataset = CocoKeypoints(str(annotations), str(coco / "train2017"), keypoints, [category["name"]])
+    dataset = CocoDataset(str(annotations), str(coco / "train2017"), [category["name"]], keypoints)
     rows = []
     with np.load(golden / "targets.npz") as expected:
         for case in cases:

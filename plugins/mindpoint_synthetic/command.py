@@ -39,13 +39,13 @@ def main(argv: Sequence[str]) -> int:
     if args.quality is not None and not 1 <= args.quality <= 100:
         raise ConfigError(f"--quality: {args.quality} is not between 1 and 100")
     if Path(args.name).name != args.name:
-        raise ConfigError(f"--name: '{args.name}' is no part of a file name")
+        raise ConfigError(f"--name: '{args.name}' is not a part of a file name")
     keypoints, classes = Keypoints(JOINTS, SKELETON), ["person"]
     if args.config is not None:
         config = load_config(args.config)
-        keypoints, classes = config.keypoints, config.classes
+        keypoints, classes = config.vocabulary.get("keypoints"), config.classes
     look = {name: getattr(args, name) for name in (*kinds, "height") if getattr(args, name) is not None}
-    dataset = SyntheticPeople(args.count, args.seed, keypoints, classes, args.size, args.people, **look)
+    dataset = SyntheticPeople(args.count, args.seed, classes, keypoints, args.size, args.people, **look)
     with atomic_folder(args.out) as folder:
         _write(dataset, folder, args.name, args.quality)
     print(f"{args.out}: {len(dataset)} images, annotations/person_keypoints_{args.name}.json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class SyntheticPeople(Dataset):
     Args:
         count: number of images.
         seed: another seed gives other images.
-        keypoints: the joints to annotate, by COCO's names, any subset in any order.
         classes: category names; ``person`` must be one.
+        keypoints: the joints to annotate, by COCO's names, any subset in any order; boxes only if not given.
         size: height and width of the images in pixels.
         people: least and most people an image; fewer where there is no room.
         actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
@@ -55,8 +55,8 @@ class SyntheticPeople(Dataset):
         self,
         count: int,
         seed: int,
-        keypoints: Keypoints,
         classes: Sequence[str],
+        keypoints: Optional[Keypoints] = None,
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
@@ -64,7 +64,7 @@ class SyntheticPeople(Dataset):
         facing: Sequence[str] = tuple(FACINGS),
         arms: Sequence[str] = tuple(ARMS),
     ) -> None:
-        unknown = [name for name in keypoints.names if name not in JOINTS]
+        unknown = [name for name in keypoints.names if name not in JOINTS] if keypoints is not None else []
         if unknown:
             raise ConfigError(
                 f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
@@ -81,8 +81,7 @@ class SyntheticPeople(Dataset):
         self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
         self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
         self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
-        self._columns = [JOINTS.index(name) for name in keypoints.names]
-        self.fields = (keypoints.annotated(),)
+        self.fields = (keypoints.annotated(),) if keypoints is not None else ()
         self._ground_truth: Optional[dict] = None
 
     def __len__(self) -> int:
@@ -115,8 +114,10 @@ class SyntheticPeople(Dataset):
 
     def categories(self) -> List[dict]:
         """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
-        skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
-        joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
+        joints: Dict[str, list] = {}
+        if self.keypoints is not None:
+            skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
+            joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
         return [{**record, "supercategory": record["name"], **joints} for record in super().categories()]
 
     def ground_truth(self) -> dict:
@@ -183,7 +184,9 @@ class SyntheticPeople(Dataset):
             joints[number, :, 2] = visibility[number]
         joints[joints[:, :, 2] == 0] = 0
         label = np.full(len(people), self.classes.index(_CATEGORY), np.int64)
-        values = {"keypoints": joints[:, self._columns]}
+        values = {}
+        if self.keypoints is not None:
+            values["keypoints"] = joints[:, [JOINTS.index(name) for name in self.keypoints.names]]
         return Objects(boxes, label, np.array(areas, np.float32), fields=self.fields, values=values)
 
 

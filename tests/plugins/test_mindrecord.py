@@ -20,6 +20,10 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.fields import Angles, Field, Rasters
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.data.build import build_dataset, build_metric, build_samples
 from mindpoint.data.loader import Loader
@@ -44,7 +48,7 @@ def source(tmp_path_factory):
     """A COCO-style set: images of several sizes, the third without objects, crowds, two classes, fractions, ids beyond 32 bits."""
     folder = tmp_path_factory.mktemp("source")
     (folder / "images" / "inner").mkdir(parents=True)
-    people = SyntheticPeople(COUNT, 3, KEYPOINTS, CLASSES, [96, 128], [1, 3])
+    people = SyntheticPeople(COUNT, 3, CLASSES, KEYPOINTS, [96, 128], [1, 3])
     content = people.ground_truth()
     content["annotations"] = [record for record in content["annotations"] if record["image_id"] != 3]
     for number, record in enumerate(content["annotations"]):
@@ -358,8 +362,107 @@ def test_what_cannot_be_converted_leaves_nothing(source, tmp_path, monkeypatch, 
 
 
 def test_only_files_are_converted(tmp_path):
-    with pytest.raises(DataError, match="only data sets of the type CocoDataset can be converted; 'mindpoint synthesize' writes"):
-        convert(SyntheticPeople(2, 3, KEYPOINTS, CLASSES), tmp_path / "out", 2, False)
+    with pytest.raises(DataError, match="SyntheticPeople: 2 images: its images do not come from files"):
+        convert(SyntheticPeople(2, 3, CLASSES, KEYPOINTS), tmp_path / "out", 2, False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_the_first_schema_are_read(source, copied):
+    """They have the columns of today and a manifest with the joints in place of the columns."""
+
+    def first(content):
+        for key in ("columns", "name"):
+            del content[key]
+        source = {"annotations": "somewhere/person_keypoints_old.json", "images": "somewhere"}
+        content.update(format="mindpoint keypoints", schema=1, keypoints=NAMES, source=source)
+
+    _manifest(first)(copied)
+    records, files = from_records(copied), from_files(source)
+    assert records.name == "old"
+    for index in range(COUNT):
+        assert_same(records[index], files[index])
+    _manifest(lambda content: content.update(keypoints=NAMES[::-1]))(copied)
+    with pytest.raises(DataError, match="was converted with the keypoints right_wrist, left_wrist, nose, but the configuration has nose"):
+        from_records(copied)
+
+
+class Turned(Dataset):
+    """A data set of somebody else's: no annotation file, boxes with a direction and a track number, ids in no order."""
+
+    fields = (Angles("turn"), Field("track", (2,), "int64"), Field("occluded", (), "bool"), Field("size", (1, 2), "float64"))
+    classes = ["cup", "pan"]
+    name = "turned"
+
+    def __init__(self):
+        self.files = [cv2.imencode(".png", np.full((20 + n, 30, 3), 40 * n, np.uint8))[1].tobytes() for n in range(4)]
+
+    def __len__(self):
+        return 4
+
+    def ids(self):
+        return [44, 7, 19, 3]
+
+    def file_bytes(self, index):
+        return self.files[index]
+
+    def category_ids(self):
+        return [9, 2]
+
+    def __getitem__(self, index):
+        image = cv2.imdecode(np.frombuffer(self.files[index], np.uint8), cv2.IMREAD_COLOR)
+        count = index % 3  # the first and the last image are empty
+        boxes = np.array([[1 + n, 2, 10, 12.3] for n in range(count)], np.float32).reshape(-1, 4)
+        values = {
+            "turn": np.array([0.1 + n - index for n in range(count)], np.float32),
+            "track": np.array([[n, -(2**40)] for n in range(count)], np.int64).reshape(-1, 2),
+            "occluded": np.arange(count) == 1,
+            "size": np.array([[[n / 3, 1e300]] for n in range(count)], np.float64).reshape(-1, 1, 2),
+        }
+        return Sample(self.ids()[index], "x", image, Objects(boxes, np.arange(count) % 2, fields=self.fields, values=values))
+
+
+def test_any_data_set_with_files_and_fields(tmp_path):
+    theirs = Turned()
+    convert(theirs, tmp_path / "out", 2, False)
+    declared = {"turn": "Angles", "track": Turned.fields[1], "occluded": Turned.fields[2], "size": Turned.fields[3]}
+    records = MindRecordDataset(str(tmp_path / "out"), ["cup", "pan"], fields=declared)
+    assert records.ids() == theirs.ids() and records.name == "turned" and records.category_ids() == [9, 2]
+    for index in range(4):
+        ours, original = records[index], theirs[index]
+        np.testing.assert_array_equal(ours.image, original.image)
+        for name, values in original.objects.values.items():
+            assert ours.objects.values[name].dtype == values.dtype
+            np.testing.assert_array_equal(ours.objects.values[name], values, err_msg=name)
+        assert records.file_bytes(index) == theirs.files[index] and records.image_size(index) == (20 + index, 30)
+    said = {record["id"]: record for record in theirs.ground_truth()["annotations"]}
+    for record in records.ground_truth()["annotations"]:
+        assert record == said[record["id"]]
+    again = tmp_path / "again"
+    convert(records, again, 1, False)  # converted data is data with files too
+    some = MindRecordDataset(str(again), ["pan"], fields={"turn": "Angles"})
+    assert some.objects(2).turn.tolist() == theirs[2].objects.turn[1:].tolist() and list(some.objects(2).values)[-1] == "turn"
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"depth": "Field"}, "was converted without 'depth'"),
+        ({"track": "Field"}, "was converted with 'track' as int64 of shape .2., but the configuration declares float64 of shape .."),
+    ],
+)
+def test_other_fields_than_converted(tmp_path, fields, message):
+    convert(Turned(), tmp_path / "out", 1, False)
+    with pytest.raises(DataError, match=message):
+        MindRecordDataset(str(tmp_path / "out"), ["cup"], fields=fields)
+
+
+def test_fields_that_cannot_be_stored(tmp_path):
+    open_size, taken = Turned(), Turned()
+    open_size.fields, taken.fields = (Rasters("mask", (None, None)),), (Field("position"),)
+    with pytest.raises(DataError, match="field 'mask' cannot be stored in MindRecord files: its shape .* leaves a size open"):
+        convert(open_size, tmp_path / "out", 1, False)
+    with pytest.raises(DataError, match="field 'position' cannot be stored in MindRecord files: its name is taken"):
+        convert(taken, tmp_path / "out", 1, False)
 
 
 def test_command_and_tool(configs, tmp_path, capsys):
@@ -383,8 +486,8 @@ def test_command_and_tool(configs, tmp_path, capsys):
     before = file_hash(str(out / "val" / "images.mindrecord0"))
     assert main(["data", "convert", files, "--out", str(out), "--overwrite", "--split", "val"]) == 0
     assert len(from_records(out / "val")) == COUNT and file_hash(str(out / "val" / "images.mindrecord0")) != before
-    assert main(["data", "convert", records, "--out", str(tmp_path / "again")]) == 2
-    assert "only data sets of the type CocoDataset" in capsys.readouterr().err
+    assert main(["data", "convert", records, "--out", str(tmp_path / "again"), "--split", "train"]) == 0
+    assert_same(from_records(tmp_path / "again" / "train")[2], from_records(out / "train")[2])
 
 
 KILLED = """

@@ -27,14 +27,14 @@ import hashlib, json
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 from mindpoint_synthetic.figure import JOINTS
-data = SyntheticPeople(6, 3, Keypoints(JOINTS), ["person"], size=(96, 128))
+data = SyntheticPeople(6, 3, ["person"], Keypoints(JOINTS), size=(96, 128))
 pixels = b"".join(data[index].image.tobytes() for index in range(6))
 print(hashlib.sha256(pixels + json.dumps(data.ground_truth()["annotations"]).encode()).hexdigest())
 """
 
 
 def people(count=6, seed=3, keypoints=ALL, classes=("person",), **options):
-    return SyntheticPeople(count, seed, keypoints, classes, **options)
+    return SyntheticPeople(count, seed, classes, keypoints, **options)
 
 
 SMALL_FILES_ONLY = """
@@ -98,6 +98,14 @@ def test_sample_form():
     assert sample.objects.labels.dtype == np.int64 and not sample.objects.crowd.any()
     with pytest.raises(IndexError):
         people()[6]
+
+
+def test_boxes_only():
+    """The same pictures and boxes, without a word of joints."""
+    bare, full = people(2, keypoints=None), people(2)
+    np.testing.assert_array_equal(bare[1].image, full[1].image)
+    np.testing.assert_array_equal(bare[1].objects.boxes, full[1].objects.boxes)
+    assert bare.fields == () and "keypoints" not in str(bare.ground_truth())
 
 
 def test_joints_lie_on_the_painted_figure():

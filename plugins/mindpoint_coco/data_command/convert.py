@@ -43,7 +43,7 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
     dataset, out = config.build(f"data.{split}.dataset"), args.out / split
     for left in sorted(out.parent.glob(f".{split}.*.???")):
         print(f"{left} is of a conversion that was killed or is still running; remove it if none is")
-    manifest = convert(dataset, config.keypoints, out, args.shards, args.overwrite)
+    manifest = convert(dataset, out, args.shards, args.overwrite)
     files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]
     megabytes = sum(entry["size"] for entry in manifest["files"].values()) / 1e6
     print(f"{out}: {manifest['images']} images with {manifest['objects']} objects in {len(files)} files, {megabytes:.0f} MB, read back")
@@ -57,12 +57,12 @@ def _verify(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 
     config.split(split)
-    if args.out is None:
-        dataset = config.build(f"data.{split}.dataset")
+    if args.out is not None:
+        dataset = MindRecordDataset(str(args.out / split), [])
     else:
-        dataset = MindRecordDataset(str(args.out / split), config.keypoints, config.classes)
+        dataset = config.build(f"data.{split}.dataset")
     if not isinstance(dataset, MindRecordDataset):
-        raise ConfigError(f"{config.name}: data.{split}.dataset is no MindRecordDataset; say with --out which folder to verify")
+        raise ConfigError(f"{config.name}: data.{split}.dataset is not a MindRecordDataset; say with --out which folder to verify")
     total = len(dataset.manifest["files"]) + len(dataset)
     damage = [problem for problem in track(dataset.damage(), total, f"verifying {split}") if problem]
     if damage:
