@@ -1,6 +1,7 @@
 """mindpoint data browse: what is drawn lies where the annotations are."""
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -12,10 +13,14 @@ import pytest
 
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
 from mindpoint.data.build import build_samples
-from mindpoint_coco.data_command.sheet import annotated, learnt, regressed, single_joints
+from mindpoint.visual.objects import ObjectVisualizer
+from mindpoint_coco.data_command.sheet import annotated, learnt
 
-SMALL = ["input.size=[128, 128]", "data.train.dataset.count=6", "data.val.dataset.count=2"]
+TARGETS = "data.train.targets={_replace_: true, type: 'browse_toys:Shades'}"
+SMALL = ["input.size=[128, 128]", "data.train.dataset.count=6", "data.val.dataset.count=2", TARGETS]
 SET = [part for value in SMALL for part in ("--set", value)]
 
 
@@ -36,63 +41,51 @@ def near(picture, place, color, radius=6, tolerance=60):
     return (np.abs(part - color).max(axis=2) < tolerance).any()
 
 
-def test_targets_lead_back_to_the_annotations(samples):
-    """The whole image of 192 pixels on a raster of 128."""
-    for index in range(len(samples)):
-        seen, targets, _ = samples.prepare(index)
-        objects = regressed(targets, samples.encoder.stride, 17)
-        limit = 128 - samples.encoder.stride  # boxes are clipped to the last map pixel
-        np.testing.assert_allclose(objects.boxes, np.clip(seen.objects.boxes * 128 / 192, 0, limit), atol=0.01)
-        labelled = seen.objects.keypoints[..., 2] > 0
-        inside = labelled & (seen.objects.keypoints[..., :2] >= 0).all(2) & (seen.objects.keypoints[..., :2] < 192).all(2)
-        assert ((objects.keypoints[..., 2] > 0) == inside).all()
-        np.testing.assert_allclose(objects.keypoints[inside][:, :2], seen.objects.keypoints[inside][:, :2] * 128 / 192, atol=0.01)
-
-
 def test_sides_keep_their_colours_in_the_mirrored_copy(samples, config):
     sample = samples.dataset[0]
-    (_, plain), (_, mirrored) = annotated(sample, config.keypoints).items()
+    (caption, plain), (_, mirrored) = annotated(sample, ObjectVisualizer(config.classes)).items()
+    assert caption == "annotated: first of a pair orange, second blue"
+    names = sample.objects.fields[0].names
     scale = len(plain) / 192
     orange, blue = (0, 140, 255), (255, 120, 0)
     for person in sample.objects.keypoints:
         for name, mine, other in (("left_wrist", orange, blue), ("right_ankle", blue, orange)):
-            x, y, visibility = person[config.keypoints.names.index(name)]
+            x, y, visibility = person[names.index(name)]
             if visibility > 0 and 3 < x < 188 and 3 < y < 188:
                 assert near(plain, (x * scale, y * scale), mine, 3)
                 # what was a left wrist is a right one in the mirrored image
                 assert near(mirrored, ((191 - x) * scale, y * scale), other, 3)
 
 
-def test_heatmaps_shine_where_the_joints_are(samples, config):
+def test_pictures_are_those_of_the_encoder(samples):
     seen, targets, _ = samples.prepare(1)
-    pictures = learnt(seen, targets, samples.encoder.stride, config.keypoints)
-    assert list(pictures) == ["network input", "boxes and joints to regress", "centre heatmap", "joint heatmaps and offsets"]
-    assert {picture.shape for picture in pictures.values()} == {(480, 480, 3)}
-    joints = single_joints(seen, targets, config.keypoints)
-    assert list(joints) == list(config.keypoints.names)
-    for name, (x, y, visibility) in zip(joints, seen.objects.keypoints[0]):
-        x, y = x * 160 / 192, y * 160 / 192
-        if visibility > 0 and 0 <= x < 160 and 0 <= y < 160:
-            assert near(joints[name], (x, y), (40, 255, 255), 3, 50), name
-    box = seen.objects.boxes[0]
-    assert near(pictures["centre heatmap"], ((box[0] + box[2]) / 2 * 2.5, (box[1] + box[3]) / 2 * 2.5), (80, 220, 80), 12, 40)
+    pictures, details = learnt(seen, targets, samples.encoder, True)
+    assert list(pictures) == ["network input", "mean of the image"] and list(details) == ["red"]
+    assert {picture.shape for picture in pictures.values()} == {(480, 480, 3)} and details["red"].shape == (160, 160, 3)
+    assert (pictures["mean of the image"] == int(seen.image.mean())).all()
+    assert learnt(seen, targets, samples.encoder, False)[1] == {}
 
 
-def test_ignored_areas_are_shown(config):
-    samples = build_samples(load_config("quickstart", [*SMALL, "+data.train.targets.unlabelled=ignore"]))
-    seen, targets, _ = samples.prepare(0)
-    assert "ignored: grey" in learnt(seen, targets, 4, config.keypoints)
-    assert list(learnt(seen, {}, 4, config.keypoints)) == ["network input"], "targets of other encoders"
+def test_boxes_have_the_names_of_their_classes():
+    """No joints: the colours of the classes, and nothing is said of pairs."""
+    image = np.zeros((100, 200, 3), np.uint8)
+    objects = Objects(np.array([[20, 30, 90, 80]], np.float32), np.array([1]))
+    red, green = ((0, 0, 255), (0, 255, 0))
+    visualizer = ObjectVisualizer(["cat", "dog"], colors={"cat": green, "dog": red})
+    (caption, plain), (other, mirrored) = annotated(Sample(1, "x", image, objects), visualizer).items()
+    assert (caption, other) == ("annotated", "mirrored") and plain.shape == (480, 960, 3)
+    assert near(plain, (20 * 4.8, 70 * 4.8), red, 3) and near(mirrored, (179 * 4.8, 70 * 4.8), red, 3)
+    assert not near(mirrored, (20 * 4.8, 70 * 4.8), red, 3)
 
 
 def test_files(tmp_path, capsys):
     out = tmp_path / "out"
     assert (
-        main(["data", "browse", "quickstart", *SET, "--split", "train", "--count", "3", "--start", "4", "--joints", "--out", str(out)]) == 0
+        main(["data", "browse", "quickstart", *SET, "--split", "train", "--count", "3", "--start", "4", "--details", "--out", str(out)]) == 0
     )
     assert "2 images" in capsys.readouterr().out
     names = sorted(path.name for path in out.iterdir())
-    assert names == [f"train-00000{n}-{n + 1}{kind}.jpg" for n in (4, 5) for kind in ("-joints", "")]
+    assert names == [f"train-00000{n}-{n + 1}{kind}.jpg" for n in (4, 5) for kind in ("-details", "")]
     assert all(cv2.imread(str(path)) is not None for path in out.iterdir())
     assert main(["data", "browse", "quickstart", *SET, "--split", "val", "--out", str(tmp_path / "val")]) == 0
     assert len(list((tmp_path / "val").iterdir())) == 2
@@ -132,14 +125,14 @@ def test_page_holds_everything(tmp_path, capsys):
         "train",
         "--split",
         "val",
-        "--joints",
+        "--details",
         "--html",
         str(path),
     ]
     assert main(arguments) == 0
     text, parser = path.read_text(encoding="utf-8"), _Images()
     parser.feed(text)
-    assert parser.open == [] and len(parser.sources) == len(parser.captions) == 2 * (2 + 4 + 17) + 2 * 2
+    assert parser.open == [] and len(parser.sources) == len(parser.captions) == 2 * (2 + 2 + 1) + 2 * 2
     for source in parser.sources:
         data = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"), validate=True)
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
@@ -169,6 +162,19 @@ def test_annotation_files_and_ids(tmp_path, capsys):
     ):
         assert main([*browse, *arguments, "--out", str(tmp_path / "no")]) == 2
         assert message in capsys.readouterr().err and not (tmp_path / "no").exists()
+
+
+def test_an_instances_file(tmp_path):
+    """Boxes of several classes; no configuration."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((50, 60, 3), np.uint8))
+    annotation = {"id": 1, "image_id": 8, "category_id": 18, "bbox": [5, 5, 20, 20]}
+    categories = [{"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
+    images = [{"id": 8, "file_name": "a.png", "width": 60, "height": 50}]
+    (tmp_path / "instances.json").write_text(json.dumps({"images": images, "annotations": [annotation], "categories": categories}))
+    browse = ["data", "browse", str(tmp_path / "instances.json"), "--images", str(tmp_path), "--html", str(tmp_path / "page.html")]
+    assert main([*browse, "--id", "8"]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<figcaption>annotated</figcaption>" in page and "orange" not in page
 
 
 def test_help_imports_nothing_heavy():

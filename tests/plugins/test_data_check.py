@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from mindpoint.cli.main import main
+from mindpoint.contracts.fields import Angles
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint_coco.datasets.coco_check import check_content, mended
+from mindpoint_coco.datasets.coco_check import check_content
+from mindpoint_coco.datasets.coco_mend import mended
 from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
 from mindpoint_synthetic.people import SyntheticPeople
 
 NAMES = ["nose", "left_wrist", "right_wrist"]
+JOINTS = (Keypoints(NAMES).annotated(),)
 CONTENT = {
     "info": {"year": 2020},
     "images": [
@@ -47,7 +50,7 @@ def changed(change):
 
 
 def problems(content):
-    return check_content(content, ["person"], NAMES)
+    return check_content(content, ["person"], JOINTS)
 
 
 def put(kind, index, **values):
@@ -68,7 +71,7 @@ MENDED = [
     (put("annotations", 1, iscrowd="0"), "annotation 11 (image 2, b.png): 'iscrowd' is '0', neither 0 nor 1", {"iscrowd": 0}),
     (put("annotations", 1, iscrowd=3), "annotation 11 (image 2, b.png): 'iscrowd' is 3, neither 0 nor 1", {"iscrowd": 1}),
     (drop("annotations", 0, "area"), "annotation 10 (image 1, a.png): lacks 'area'", {"area": 0.5 * 10.5 * 12}),
-    (put("annotations", 0, area=0), "annotation 10 (image 1, a.png): 'area' is 0, no positive number", {"area": 63}),
+    (put("annotations", 0, area=0), "annotation 10 (image 1, a.png): 'area' is 0, not a positive number", {"area": 63}),
     (put("annotations", 0, area=500), "annotation 10 (image 1, a.png): 'area' is 500, more than the box of 10.5 x 12 holds", {"area": 63}),
     (drop("annotations", 0, "num_keypoints"), "annotation 10 (image 1, a.png): lacks 'num_keypoints', 2 joints", {"num_keypoints": 2}),
     (put("annotations", 0, num_keypoints=3), "annotation 10 (image 1, a.png): 'num_keypoints' is 3, 2 joints", {"num_keypoints": 2}),
@@ -86,7 +89,7 @@ MENDED = [
 
 REPORTED = [
     (put("annotations", 2, bbox=[1, 2, 3]), "annotation 12 (image 1, a.png): 'bbox' must hold 4 numbers (left, top, width, height), got 3"),
-    (put("annotations", 2, bbox=[1, 2, float("nan"), 3]), "annotation 12 (image 1, a.png): 'bbox' holds a value that is no finite number"),
+    (put("annotations", 2, bbox=[1, 2, float("nan"), 3]), "annotation 12 (image 1, a.png): 'bbox' holds a value that is not a finite number"),
     (
         put("annotations", 2, bbox=[1, 2, 0, 3]),
         "annotation 12 (image 1, a.png): the box 1, 2, 0, 3 (left, top, width, height) has no extent",
@@ -95,7 +98,7 @@ REPORTED = [
         put("annotations", 2, bbox=[41, 2, 5, 3], area=9),
         "annotation 12 (image 1, a.png): the box 41, 2, 5, 3 (left, top, width, height) lies",
     ),
-    (put("annotations", 2, keypoints=[1, 2, 2]), "annotation 12 (image 1, a.png): 'keypoints' must hold 9 numbers (x, y, visibility of 3"),
+    (put("annotations", 2, keypoints=[1, 2, 2]), "annotation 12 (image 1, a.png): 'keypoints' is not a list of 9 finite numbers (x, y, visibility of 3"),
     (
         put("annotations", 2, keypoints=[1, 2, 2, 0, 0, 0, 7, 8, 0.9]),
         "annotation 12 (image 1, a.png): visibilities must be 0 (not labelled), 1",
@@ -105,7 +108,7 @@ REPORTED = [
     (put("annotations", 2, category_id=3), "annotation 12 (image 1, a.png): no category record has the id 3; there are 1, 7"),
     (put("annotations", 2, category_id={}), "annotation 12 (image 1, a.png): 'category_id' is {}, not a whole number"),
     (put("annotations", 2, id=10), "annotation 10: 2 records have this id"),
-    (lambda content: content["annotations"].append("x"), "annotation number 5 of the list: is no object"),
+    (lambda content: content["annotations"].append("x"), "annotation number 5 of the list: is not an object"),
     (put("images", 1, id=1), "image 1: 2 records have this id"),
     (put("images", 1, file_name="a.png"), "image 2 (a.png): 2 image records have this file"),
     (drop("images", 1, "height"), "image 2 (b.png): lacks 'height'"),
@@ -121,7 +124,7 @@ REPORTED = [
 def test_nothing_is_wrong():
     assert problems(CONTENT) == []
     assert problems(changed(put("categories", 0, keypoints=["Nose", "left wrist", "RIGHT-WRIST"]))) == []
-    assert mended(CONTENT, ["person"], 3, 1) == CONTENT
+    assert mended(CONTENT, ["person"], JOINTS, 1) == CONTENT
 
 
 @pytest.mark.parametrize("change, said, values", MENDED, ids=[said[:60] for _, said, _ in MENDED])
@@ -130,7 +133,7 @@ def test_what_can_be_mended_is(change, said, values):
     (problem,) = problems(content)
     assert str(problem).startswith(said) and problem.mendable
     before = copy.deepcopy(content)
-    after = mended(content, ["person"], 3, 0.5)
+    after = mended(content, ["person"], JOINTS, 0.5)
     assert content == before and problems(after) == []
     record = next(record for record in after["annotations"] if said.startswith(f"annotation {record['id']} "))
     assert {key: record[key] for key in values} == values
@@ -143,7 +146,7 @@ def test_what_cannot_be_mended_is_reported(change, said):
     content = changed(change)
     found = problems(content)
     assert any(str(problem).startswith(said) and not problem.mendable for problem in found), list(map(str, found))
-    assert any(str(problem).startswith(said) for problem in problems(mended(content, ["person"], 3, 1)))
+    assert any(str(problem).startswith(said) for problem in problems(mended(content, ["person"], JOINTS, 1)))
 
 
 def test_annotations_that_repeat_another_go():
@@ -151,7 +154,7 @@ def test_annotations_that_repeat_another_go():
     content["annotations"][-1]["id"] = 70
     (problem,) = problems(content)
     assert str(problem) == "annotation 70 (image 2, b.png): has the box and joints of annotation 11" and problem.mendable
-    assert mended(content, ["person"], 3, 1) == CONTENT
+    assert mended(content, ["person"], JOINTS, 1) == CONTENT
 
 
 def people(count=60):
@@ -201,7 +204,7 @@ def test_from_the_command_line(files, capsys):
     assert main(["data", "check", annotations, "--images", images, "--fix", str(files / "good"), "--json", str(files / "p.json")]) == 0
     out = capsys.readouterr().out
     assert "2 images, 5 annotations, 1 problem" in out and "annotation 10 (image 1, a.png): 2 labelled joints" in out
-    assert "1 problem before, none left" in out
+    assert "1 problem before, nothing left" in out
     assert [problem["kind"] for problem in json.loads((files / "p.json").read_text())["people"]] == ["joint outside"]
     mended_file = str(files / "good" / "people.json")
     assert main(["data", "check", mended_file, "--images", images]) == 0
@@ -247,13 +250,96 @@ def test_a_configuration_is_checked_split_by_split(files, tmp_path, capsys):
     assert main(["data", "check", "quickstart", "--split", "train", *drawn]) == 0
 
 
+BOXES = {
+    "images": CONTENT["images"],
+    "annotations": [
+        {"id": 1 + n, "image_id": 2 - n % 2, "category_id": (7, 1)[n % 2], "bbox": [2, 3 + n, 5, 6], "area": 30, "iscrowd": 0} for n in range(4)
+    ],
+    "categories": [{"id": 1, "name": "person"}, {"id": 7, "name": "chair"}],
+}
+
+
+def test_joints_that_nobody_labelled_are_not_wrong():
+    def unlabelled(content):
+        for key in ("keypoints", "num_keypoints"):
+            del content["annotations"][0][key]
+        content["annotations"][1].update(keypoints=[], num_keypoints=0)
+
+    assert problems(changed(unlabelled)) == []
+    (problem,) = problems(changed(put("annotations", 1, keypoints=[])))
+    assert str(problem).endswith("'num_keypoints' is 2, 0 joints are labelled")
+    assert problems(mended(changed(put("annotations", 1, keypoints=[])), ["person"], JOINTS, 1)) == []
+
+
+def test_boxes_only():
+    assert check_content(BOXES, ["person", "chair"]) == []
+    content = copy.deepcopy(BOXES)
+    content["annotations"].append({**content["annotations"][1], "id": 50})
+    content["annotations"][0]["bbox"] = [-9, 5, 30, 10]
+    content["annotations"][0]["area"] = 40
+    found = check_content(content, ["person", "chair"])
+    assert [problem.kind for problem in found] == ["box over the edge", "twin"]
+    assert str(found[1]) == "annotation 50 (image 1, a.png): has the box of annotation 2"
+    after = mended(content, ["person", "chair"], (), 1)
+    assert check_content(after, ["person", "chair"]) == [] and after["annotations"][0]["bbox"] == [0, 5, 20, 10]
+    assert [problem.kind for problem in check_content(content, ["chair"])] == ["box over the edge"], "persons are not looked at"
+
+
+def test_declared_fields_are_checked():
+    content = copy.deepcopy(BOXES)
+    content["annotations"][2]["turn"] = "north"
+    (problem,) = check_content(content, ["person", "chair"], [Angles("turn")])
+    assert str(problem) == "annotation 3 (image 2, b.png): 'turn' is 'north', not finite numbers" and problem.kind == "wrong turn"
+
+
+def test_an_instances_file_and_a_data_set_of_somebody_else(files, tmp_path, capsys, monkeypatch):
+    """Classes are those of the file; a data set without files is looked at through its ground truth and samples."""
+    (files / "instances.json").write_text(json.dumps(BOXES))
+    assert main(["data", "check", str(files / "instances.json"), "--images", str(files / "images")]) == 0
+    assert capsys.readouterr().out == f"instances: {files}/instances.json: 2 images, 4 annotations, no problems\n"
+    (tmp_path / "their_data.py").write_text(THEIRS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    drop = "input: {size: [64, 64], mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3]}\nclasses: [cup]\n"
+    model = "model: {backbone: {type: ResNet, depth: 18}, heads: {pose: {type: MultiPoseHeads}}}\n"
+    (tmp_path / "mine.yaml").write_text(drop + model + "data: {train: {dataset: {type: 'their_data:Cups'}}}\n")
+    assert main(["data", "check", str(tmp_path / "mine.yaml")]) == 1
+    assert "annotation 2 (image 30, 30.png): the box 80, 1, 4, 4 (left, top, width, height) lies outside" in capsys.readouterr().out
+    assert main(["data", "stats", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "stats")]) == 0
+    numbers = json.loads((tmp_path / "stats" / "statistics.json").read_text())["train"]
+    assert numbers["objects"] == 1 and numbers["classes"]["cup"]["images"] == 1 and numbers["left_out"] == 1
+    assert main(["data", "browse", str(tmp_path / "mine.yaml"), "--id", "30", "--out", str(tmp_path / "browse")]) == 0
+    assert [path.name for path in (tmp_path / "browse").iterdir()] == ["train-000001-30.jpg"]
+    assert main(["data", "convert", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "records")]) == 2
+    assert "Cups: 2 images: its images do not come from files" in capsys.readouterr().err
+
+
+THEIRS = """
+import numpy as np
+from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Objects
+
+class Cups(Dataset):
+    classes = ["cup"]
+    def __len__(self): return 2
+    def ids(self): return [70, 30]
+    def __getitem__(self, index):
+        objects = Objects(np.array([[1 + 79 * index, 1, 5 + 79 * index, 5]], np.float32), np.zeros(1, np.int64))
+        return Sample(self.ids()[index], "cups", np.zeros((40, 60, 3), np.uint8), objects)
+"""
+
+
 @pytest.mark.parametrize(
     "text, arguments, message",
     [
-        ("{", [], r"people.json:1:2: is no JSON"),
-        ("[]", [], "the top level is no object"),
+        ("{", [], r"people.json:1:2: is not JSON"),
+        ("[]", [], "the top level is not an object"),
         ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
-        (json.dumps({**CONTENT, "categories": []}), [], "no category says by 'keypoints' which joints there are"),
+        (
+            json.dumps({**CONTENT, "categories": [*CONTENT["categories"], {"id": 8, "name": "ape", "keypoints": ["nose"]}]}),
+            [],
+            "the categories person, ape have different joints; name a configuration with --config",
+        ),
         (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not positive"),
         (json.dumps(CONTENT), ["--split", "val"], "--split and --set go with a configuration"),
         (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set go with a configuration"),

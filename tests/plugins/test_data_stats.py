@@ -11,7 +11,7 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.data_command.stats import panels
 from mindpoint_coco.datasets.statistics import statistics
 
-KEYPOINTS = Keypoints(["nose", "left_wrist", "right_wrist"])
+JOINTS = (Keypoints(["nose", "left_wrist", "right_wrist"]).annotated(),)
 
 
 def person(number, image, box, points, **more):
@@ -27,16 +27,16 @@ CONTENT = {
         person(4, 3, [0, 0, 20, 20], [0] * 9, iscrowd=1, area=2500),
         person(5, 3, [0, 0, 20], [0] * 9),
     ],
-    "categories": [{"id": 1, "name": "person", "keypoints": list(KEYPOINTS.names)}],
+    "categories": [{"id": 1, "name": "person", "keypoints": list(JOINTS[0].names)}],
 }
 
 
 def test_counted_by_hand():
-    summary = statistics(CONTENT, ["person"], KEYPOINTS).summary(KEYPOINTS)
+    summary = statistics(CONTENT, ["person"], JOINTS).summary()
     whole = {key: value for key, value in summary.items() if isinstance(value, int)}
-    assert whole == {"images": 3, "images_without_people": 1, "people": 3, "people_without_joints": 1, "crowds": 1, "left_out": 1}
+    assert whole == {"images": 3, "images_without_objects": 1, "objects": 3, "objects_without_joints": 1, "crowds": 1, "left_out": 1}
     assert summary["width"] == {"min": 100, "p5": 110, "median": 200, "p95": 290, "max": 300}
-    assert summary["people_an_image"]["max"] == 2 and summary["side"]["max"] == 50 and summary["side"]["median"] == 20
+    assert summary["objects_an_image"]["max"] == 2 and summary["side"]["max"] == 50 and summary["side"]["median"] == 20
     assert summary["share_of_image"] == {"min": 0.1, "p5": 0.13, "median": 0.4, "p95": 0.49, "max": 0.5}
     assert summary["areas"] == {"small": 2, "medium": 1, "large": 0}
     assert summary["joints_labelled"]["median"] == 2.5
@@ -44,26 +44,39 @@ def test_counted_by_hand():
     assert summary["joints"]["right_wrist"] == {"visible": 1, "hidden": 0, "not_labelled": 1}
 
 
+def test_boxes_of_two_classes_counted_by_hand():
+    bare = {**CONTENT, "annotations": [{key: value for key, value in record.items() if key != "keypoints"} for record in CONTENT["annotations"]]}
+    bare["categories"] = [{"id": 6, "name": "dog"}, {"id": 1, "name": "person"}]
+    bare["annotations"][2]["category_id"] = 6
+    numbers = statistics(bare, ["person", "dog"])
+    summary = numbers.summary()
+    assert {name: (each["objects"], each["images"]) for name, each in summary["classes"].items()} == {"person": (2, 1), "dog": (1, 1)}
+    assert summary["classes"]["dog"]["side"]["median"] == 50 and not any("joints" in key for key in summary)
+    drawn = {panel.title: panel.series for panel in panels({"a": numbers})}
+    names, heights = drawn["Objects by class, %"][""]
+    assert dict(zip(names, heights)) == pytest.approx({"person": 200 / 3, "dog": 100 / 3}) and not any("joint" in title for title in drawn)
+
+
 def test_what_is_drawn():
-    found = {"a": statistics(CONTENT, ["person"], KEYPOINTS), "b": statistics({**CONTENT, "annotations": []}, ["person"], KEYPOINTS)}
-    drawn = {panel.title: panel.series for panel in panels(found, KEYPOINTS)}
-    names, heights = drawn["Images by people, %"]["a"]
+    found = {"a": statistics(CONTENT, ["person"], JOINTS), "b": statistics({**CONTENT, "annotations": []}, ["person"], JOINTS)}
+    drawn = {panel.title: panel.series for panel in panels(found)}
+    names, heights = drawn["Images by objects, %"]["a"]
     assert dict(zip(names, heights)) == pytest.approx({"0": 100 / 3, "1": 100 / 3, "2+": 100 / 3})
-    assert drawn["Images by people, %"]["b"][1].tolist() == [100, 0, 0]
+    assert drawn["Images by objects, %"]["b"][1].tolist() == [100, 0, 0]
     assert dict(zip(*drawn["Images by longer side, %"]["a"]))["200-220"] == pytest.approx(100 / 3)
-    names, heights = drawn["People by side (root of the area), %"]["a"]
+    names, heights = drawn["Objects by side (root of the area), %"]["a"]
     assert {name: height for name, height in zip(names, heights) if height} == pytest.approx(
         {"8-16": 100 / 3, "16-32": 100 / 3, "32-64": 100 / 3}
     )
-    assert drawn["How often each joint is visible, % of people with joints"]["a"][1].tolist() == [100, 50, 50]
-    assert drawn["How often each joint is visible, % of people with joints"]["b"][1].tolist() == [0, 0, 0]
+    assert drawn["How often each joint is visible, % of objects with joints"]["a"][1].tolist() == [100, 50, 50]
+    assert drawn["How often each joint is visible, % of objects with joints"]["b"][1].tolist() == [0, 0, 0]
 
 
 def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "people.json").write_text(json.dumps(CONTENT))
     assert main(["data", "stats", "people.json"]) == 0
-    assert "people without joints" in capsys.readouterr().out
+    assert "objects without joints" in capsys.readouterr().out
     out = tmp_path / "data-stats-people"
     assert cv2.imread(str(out / "statistics.png")).shape[2] == 3
     assert json.loads((out / "statistics.json").read_text())["people"]["images"] == 3

@@ -11,13 +11,13 @@ from mindpoint_coco.data_command.command import add_data, chosen_splits
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
     from mindpoint.contracts.image import View
-    from mindpoint_coco.keypoints import Keypoints
+    from mindpoint.contracts.visualizer import Visualizer
     from mindpoint.data.samples import TrainingSamples
     from mindpoint_coco.data_command.page import Shown
 
-HELP = "draw samples as the network sees them, with targets and heatmaps"
+HELP = "draw samples as the network sees them, with targets"
 DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets, what
-the network sees after augmentation with the targets over it."""
+the network sees after augmentation and what its targets say."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="I", type=int, default=0, help="place of the first one in the data set (default: 0)")
     parser.add_argument("--id", metavar="ID", type=int, action="append", help="the image with this id; may be repeated")
     parser.add_argument("--epoch", metavar="E", type=int, default=0, help="augmented as in this epoch, counted from 0 (default: 0)")
-    parser.add_argument("--joints", action="store_true", help="also each joint's heatmap by itself")
+    parser.add_argument("--details", "--joints", action="store_true", help="also the targets' details, such as one heatmap a joint")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the pictures, new or empty (default: data-browse-NAME)")
     parser.add_argument("--html", metavar="FILE", type=Path, help="one web page that holds all pictures, instead of a folder")
 
@@ -52,50 +52,53 @@ def run(args: argparse.Namespace) -> int:
     with atomic_folder(out) as folder:
         for number, each in enumerate(shown, 1):
             write_image(folder / f"{each.name}.jpg", sheet(each.pictures, 3))
-            if each.joints:
-                write_image(folder / f"{each.name}-joints.jpg", sheet(each.joints, 6))
+            if each.details:
+                write_image(folder / f"{each.name}-details.jpg", sheet(each.details, 6))
     print(f"{out}: {number} images")
     return 0
 
 
 def _of_file(args: argparse.Namespace) -> Iterator[Shown]:
-    """Annotations alone have no augmentation and no targets."""
+    """Yield the samples of an annotation file: without augmentation and targets."""
+    from mindpoint.visual.objects import ObjectVisualizer
     from mindpoint_coco.data_command.source import sources
     from mindpoint_coco.datasets.coco import CocoDataset
 
     (source,) = sources(args, images=True)
-    dataset = CocoDataset(args.data, args.images, source.keypoints, source.classes)
-    return _samples(args, source.name, dataset, source.keypoints, None)
+    dataset = CocoDataset(args.data, args.images, source.classes, source.keypoints)
+    return _samples(args, source.name, dataset, ObjectVisualizer(source.classes), None)
 
 
 def _of_config(args: argparse.Namespace) -> Iterator[Shown]:
     from mindpoint.config import load_config
     from mindpoint.data.build import build_dataset, build_samples
+    from mindpoint.visual.build import build_visualizer
 
     config = load_config(args.data, args.set)
+    visualizer = build_visualizer(config)
     for split in chosen_splits(args, config):
         samples = build_samples(config, split) if config.has(f"data.{split}.targets") else None
         dataset = samples.dataset if samples else build_dataset(config, split)
-        yield from _samples(args, split, dataset, config.keypoints, samples)
+        yield from _samples(args, split, dataset, visualizer, samples)
 
 
 def _samples(
-    args: argparse.Namespace, split: str, dataset: Dataset, keypoints: Keypoints, samples: Optional[TrainingSamples]
+    args: argparse.Namespace, split: str, dataset: Dataset, visualizer: Visualizer, samples: Optional[TrainingSamples]
 ) -> Iterator[Shown]:
     from mindpoint.runtime.progress import track
     from mindpoint_coco.data_command.page import Shown
-    from mindpoint_coco.data_command.sheet import annotated, learnt, single_joints
+    from mindpoint_coco.data_command.sheet import annotated, learnt
 
     indices = _chosen(args, dataset)
     for index in track(indices, len(indices), f"drawing {split}"):
         sample = dataset[index]
-        pictures, joints, facts = annotated(sample, keypoints), {}, f"image id {sample.image_id}, {sample.name}"
+        pictures, details, facts = annotated(sample, visualizer), {}, f"image id {sample.image_id}, {sample.name}"
         if samples is not None:
             seen, targets, _ = samples.prepare(args.epoch * len(dataset) + index)
-            pictures.update(learnt(seen, targets, samples.encoder.stride, keypoints))
-            joints = single_joints(seen, targets, keypoints) if args.joints else {}
+            targets_drawn, details = learnt(seen, targets, samples.encoder, args.details)
+            pictures.update(targets_drawn)
             facts = f"{facts}; {_window(seen.view)}"
-        yield Shown(f"{split}-{index:06d}-{sample.image_id}", facts, pictures, joints)
+        yield Shown(f"{split}-{index:06d}-{sample.image_id}", facts, pictures, details)
 
 
 def _window(view: View) -> str:
@@ -105,15 +108,13 @@ def _window(view: View) -> str:
 
 def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:
     from mindpoint.errors import ConfigError
-    from mindpoint_coco.datasets.coco_file import few
+    from mindpoint_coco.datasets.rules import few
 
     if not args.id:
         if args.start >= len(dataset):
             raise ConfigError(f"--start: {args.start} is beyond the {len(dataset)} images of {dataset}")
         return list(range(args.start, min(args.start + args.count, len(dataset))))
-    if not hasattr(dataset, "image_ids"):
-        raise ConfigError(f"--id: {dataset} does not say which ids it has; choose with --start")
-    place = {image_id: index for index, image_id in enumerate(dataset.image_ids.tolist())}
+    place = {image_id: index for index, image_id in enumerate(dataset.ids())}
     lost = [image_id for image_id in args.id if image_id not in place]
     if lost:
         raise ConfigError(f"--id: {few(lost)} {'is' if len(lost) == 1 else 'are'} not in {dataset}; it has {few(list(place))}")

@@ -11,7 +11,7 @@ from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
     from mindpoint_coco.data_command.source import Source
-    from mindpoint_coco.datasets.coco_check import Problem
+    from mindpoint_coco.datasets.annotation_check import Problem
 
 HELP = "find what is wrong with annotations and images"
 DESCRIPTION = """Look at every record and every image file. Exit code 0: nothing is wrong; 1: something is, each thing is named; 2: the data
@@ -52,7 +52,7 @@ def _look(source: Source, args: argparse.Namespace) -> List[Problem]:
     from mindpoint_coco.datasets.coco_check import check_content
 
     try:
-        problems = check_content(source.content, source.classes, source.keypoints.names)
+        problems = check_content(source.content, source.classes, source.fields)
     except DataError as error:
         raise DataError(f"{source.origin}: {error}") from error
     return problems if args.no_images else [*problems, *image_problems(source)]
@@ -90,17 +90,18 @@ def _fix(found: dict[Source, List[Problem]], args: argparse.Namespace) -> int:
     import json
 
     from mindpoint.storage.files import atomic_folder
-    from mindpoint_coco.datasets.coco_check import check_content, mended
+    from mindpoint_coco.datasets.coco_check import check_content
+    from mindpoint_coco.datasets.coco_mend import mended
 
     left = []
     with atomic_folder(args.fix) as folder:
         for source, problems in found.items():
-            content = mended(source.content, source.classes, len(source.keypoints), args.area)
+            content = mended(source.content, source.classes, source.fields, args.area)
             (folder / f"{source.name}.json").write_text(json.dumps(content), encoding="utf-8")
-            records = check_content(content, source.classes, source.keypoints.names)
+            records = check_content(content, source.classes, source.fields)
             left.append(records + [problem for problem in problems if problem.kind == "file"])
     for source, problems in zip(found, left):
-        print(f"{args.fix / source.name}.json: {_counted(found[source])} before, {len(problems) or 'none'} left")
+        print(f"{args.fix / source.name}.json: {_counted(found[source])} before, {len(problems) or 'nothing'} left")
     return int(any(left))
 
 

@@ -9,8 +9,8 @@ from typing import Iterator, List, Optional
 from mindpoint.errors import DataError
 from mindpoint.runtime.progress import track
 from mindpoint_coco.data_command.source import Source
-from mindpoint_coco.datasets.coco_check import Problem
-from mindpoint_coco.datasets.coco_file import finite, is_size, is_text
+from mindpoint_coco.datasets.annotation_check import Problem
+from mindpoint_coco.datasets.rules import finite, is_size, is_text
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     never_labelled,
@@ -43,7 +43,9 @@ def _image_problem(source: Source, record: dict) -> Optional[Problem]:
 
 
 def remarks(source: Source) -> Iterator[str]:
-    """What is suspicious, and what the sigmas come to."""
+    """Yield what is suspicious about the joints, and what the sigmas come to; nothing without joints."""
+    if source.keypoints is None:
+        return
     annotations = source.content["annotations"]
     points = joint_array(annotations, len(source.keypoints))
     labelled = points[(points[:, :, 2] > 0).any(axis=1)]

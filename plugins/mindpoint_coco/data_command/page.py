@@ -26,25 +26,25 @@ class Shown:
         name: of the sample, part of file names.
         facts: which image it is and how it was changed.
         pictures: BGR uint8 by caption.
-        joints: likewise, a heatmap a joint; may be empty.
+        details: the same for what few need; may be empty.
     """
 
     name: str
     facts: str
     pictures: Dict[str, np.ndarray]
-    joints: Dict[str, np.ndarray]
+    details: Dict[str, np.ndarray]
 
 
 def page(samples: Sequence[Shown], title: str) -> str:
-    """The page as text."""
+    """Return the page as text."""
     sections = "\n".join(map(_section, samples))
     return document(title, _STYLE, f"<h1>{escape(title)}</h1>\n{sections}")
 
 
 def _section(sample: Shown) -> str:
-    joints = f"<details><summary>each joint's heatmap</summary>{_figures(sample.joints)}</details>" if sample.joints else ""
+    details = f"<details><summary>details</summary>{_figures(sample.details)}</details>" if sample.details else ""
     name, facts = escape(sample.name), escape(sample.facts)
-    return f'<section id="{name}"><h2>{name}</h2><p>{facts}</p>{_figures(sample.pictures)}{joints}</section>'
+    return f'<section id="{name}"><h2>{name}</h2><p>{facts}</p>{_figures(sample.pictures)}{details}</section>'
 
 
 def _figures(pictures: Dict[str, np.ndarray]) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 
 from mindpoint.config import Config, load_config
-from mindpoint.contracts.data import Dataset
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.images import read_image
+from mindpoint.contracts.data import AnnotationFile, Dataset
+from mindpoint.contracts.fields import Field
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
+from mindpoint.storage.images import read_image
 from mindpoint_coco.data_command.command import chosen_splits
-from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint_coco.datasets.coco_file import few, load_json
-from mindpoint_coco.datasets.mindrecord import MindRecordDataset
+from mindpoint_coco.datasets.coco_check import joints_of
+from mindpoint_coco.datasets.coco_file import annotation_file
+from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.keypoints import Keypoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,8 @@ class Source:
         origin: the annotation file, or what stands for it.
         content: COCO's dictionary, unchecked.
         classes: names of the categories that count.
-        keypoints: the joints.
+        fields: what annotations have beyond COCO's own keys.
+        keypoints: what the joints are; None if there are none.
         sigmas_given: somebody said the joints' sigmas.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
     """
@@ -39,13 +41,14 @@ class Source:
     origin: str
     content: dict
     classes: List[str]
-    keypoints: Keypoints
+    fields: Tuple[Field, ...]
+    keypoints: Optional[Keypoints]
     sigmas_given: bool
     image: Callable[[dict], np.ndarray]
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:
-    """What the arguments name, with ``images`` or without. Raises MindpointError if it is unusable as a whole."""
+    """Return what the arguments name, with ``images`` or without. Raises MindpointError if it is unusable as a whole."""
     if args.data.endswith(".json"):
         if images and not args.images:
             raise ConfigError(f"--images is missing: the folder of the images that {args.data} lists")
@@ -59,50 +62,46 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
 
 
 def _of_file(args: argparse.Namespace) -> Source:
-    content = load_json(args.data)
+    content = annotation_file(args.data)
     if args.config:
         config = load_config(args.config, args.set)
-        keypoints, classes, sigmas = config.keypoints, config.classes, _says_sigmas(config)
+        keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
     else:
         keypoints, classes, sigmas = *_said_by(content, args.data), False
     name = os.path.splitext(os.path.basename(args.data))[0]
-    return _coco(name, args.data, args.images, content, classes, keypoints, sigmas)
+    fields = (keypoints.annotated(),) if keypoints is not None else ()
+    return Source(name, args.data, content, classes, fields, keypoints, sigmas, _files(args.images, args.data))
 
 
 def _of_split(config: Config, split: str) -> Source:
     config.split(split)
-    block = config.data["data"][split]["dataset"]
-    if registry("datasets").get(block["type"]) is CocoDataset:
-        content = load_json(block["annotations"])
-        if block.get("unlabelled"):
-            content["annotations"] = []
-        where = block["annotations"], block["images"]
-        return _coco(split, *where, content, config.classes, config.keypoints, _says_sigmas(config))
-    dataset = config.build(f"data.{split}.dataset")
-    if isinstance(dataset, MindRecordDataset):
-        dataset.reduce_to = None  # images are looked at as they are
-    content = dataset.ground_truth()
-    origin = str(dataset).partition(":")[0]
-    return Source(split, origin, content, config.classes, config.keypoints, _says_sigmas(config), _reader(dataset, content))
+    block, keypoints = config.data["data"][split]["dataset"], config.vocabulary.get("keypoints")
+    file: Optional[AnnotationFile] = registry("datasets").get(block["type"]).annotation_file(block, config.vocabulary)
+    if file is not None:
+        content = annotation_file(file.path, not file.labelled)
+        image, origin, fields = _files(file.images, file.path), file.path, file.fields
+    else:
+        dataset = config.build(f"data.{split}.dataset").original()
+        content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
+        image = _reader(dataset)
+    keypoints = keypoints if joints_of(fields) is not None else None
+    return Source(split, origin, content, config.classes, fields, keypoints, _says_sigmas(config), image)
 
 
 def _says_sigmas(config: Config) -> bool:
-    return config.data["keypoints"].get("sigmas") is not None
+    return (config.data.get("keypoints") or {}).get("sigmas") is not None
 
 
-def _coco(name: str, path: str, images: Optional[str], content: dict, classes: List[str], keypoints: Keypoints, sigmas: bool) -> Source:
-    if images is not None and not os.path.isdir(images):
-        raise DataError(f"{images}: there is no such folder of images (for {path})")
-
-    def image(record: dict) -> np.ndarray:
-        return read_image(os.path.join(images, record["file_name"]))
-
-    return Source(name, path, content, classes, keypoints, sigmas, image)
+def _files(folder: Optional[str], path: str) -> Callable[[dict], np.ndarray]:
+    """Return what reads the images in a folder by their records."""
+    if folder is not None and not os.path.isdir(folder):
+        raise DataError(f"{folder}: there is no such folder of images (for {path})")
+    return lambda record: read_image(os.path.join(folder, record["file_name"]))
 
 
-def _reader(dataset: Dataset, content: dict) -> Callable[[dict], np.ndarray]:
-    """Images of any data set by their ids; the records stand in its order."""
-    place = {record["id"]: index for index, record in enumerate(content["images"])}
+def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
+    """Return what gives the images of any data set by their records."""
+    place = {image_id: index for index, image_id in enumerate(dataset.ids())}
 
     def image(record: dict) -> np.ndarray:
         pixels = dataset[place[record["id"]]].image
@@ -111,16 +110,15 @@ def _reader(dataset: Dataset, content: dict) -> Callable[[dict], np.ndarray]:
     return image
 
 
-def _said_by(content: dict, path: str) -> tuple:
-    """Keypoints and classes as the categories of the file say them."""
+def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
+    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints."""
     categories = content.get("categories")
-    found = (
-        [record for record in categories if isinstance(record, dict) and record.get("keypoints")] if isinstance(categories, list) else []
-    )
-    if not found or any(record["keypoints"] != found[0]["keypoints"] for record in found):
-        reason = (
-            "no category" if not found else f"the categories {few([record.get('name') for record in found])} have different joints; none"
-        )
-        raise DataError(f"{path}: {reason} says by 'keypoints' which joints there are; name a configuration that does with --config")
+    named = [record for record in categories if isinstance(record, dict)] if isinstance(categories, list) else []
+    found = [record for record in named if record.get("keypoints")]
+    if not found:
+        return None, [str(record.get("name")) for record in named]
+    if any(record["keypoints"] != found[0]["keypoints"] for record in found):
+        names = few([record.get("name") for record in found])
+        raise DataError(f"{path}: the categories {names} have different joints; name a configuration with --config")
     skeleton = [(first - 1, second - 1) for first, second in found[0].get("skeleton") or ()]
     return Keypoints(found[0]["keypoints"], skeleton), [record.get("name") for record in found]

@@ -11,13 +11,13 @@ from mindpoint_coco.data_command.command import add_data
 if TYPE_CHECKING:
     import numpy as np
 
-    from mindpoint_coco.keypoints import Keypoints
     from mindpoint.visual.charts import Panel
     from mindpoint_coco.datasets.statistics import Statistics
 
-HELP = "sizes, people an image and joints, as pictures and numbers"
-DESCRIPTION = """Count what the data holds: sizes of images and people, people an image, which joints are labelled. Writes
-statistics.png, the splits side by side, and statistics.json. Crowds are not counted as people; image files are not opened."""
+HELP = "sizes, objects an image and a class, joints: as pictures and numbers"
+DESCRIPTION = """Count what the data holds: sizes of images and objects, objects an image and a class, which joints are labelled. Writes
+statistics.png, the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
+_MOST_CLASSES = 20  # in the printed table and the picture; statistics.json has all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +34,16 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint_coco.data_command.source import sources
     from mindpoint_coco.datasets.statistics import statistics
 
-    looked_at = sources(args, images=False)
     found: Dict[str, Statistics] = {}
-    for source in looked_at:
+    for source in sources(args, images=False):
         try:
-            found[source.name] = statistics(source.content, source.classes, source.keypoints)
+            found[source.name] = statistics(source.content, source.classes, source.fields)
         except DataError as error:
             raise DataError(f"{source.origin}: {error}") from error
-    keypoints = looked_at[0].keypoints
-    summaries = {name: numbers.summary(keypoints) for name, numbers in found.items()}
+    summaries = {name: numbers.summary() for name, numbers in found.items()}
     out = args.out or Path(f"data-stats-{Path(args.data).stem}")
     with atomic_folder(out) as folder:
-        write_chart(folder / "statistics.png", panels(found, keypoints), title=", ".join(map(_title, found.items())))
+        write_chart(folder / "statistics.png", panels(found), title=", ".join(map(_title, found.items())))
         (folder / "statistics.json").write_text(json.dumps(summaries, indent=1) + "\n", encoding="utf-8")
     print(_table(summaries))
     print(f"statistics.png and statistics.json are in {out}")
@@ -53,43 +51,72 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _title(entry: tuple[str, Statistics]) -> str:
-    return f"{entry[0]}: {len(entry[1].widths)} images, {len(entry[1].sides)} people"
+    return f"{entry[0]}: {len(entry[1].widths)} images, {len(entry[1].sides)} objects"
 
 
 def _table(summaries: Dict[str, dict]) -> str:
-    """The most important numbers, a column a split."""
-    rows = [["", *summaries]]
-    for key in ("images", "images_without_people", "people", "people_without_joints", "crowds", "left_out"):
-        rows.append([key.replace("_", " "), *(str(summary[key]) for summary in summaries.values())])
-    for key in ("width", "height", "people_an_image", "side", "joints_labelled"):
-        five = [summary[key] for summary in summaries.values()]
-        values = [" / ".join(f"{each[part]:g}" for part in ("p5", "median", "p95")) if each else "-" for each in five]
-        rows.append([{"side": "side of a person (root of the area)"}.get(key, key.replace("_", " ")) + ", 5 % / median / 95 %", *values])
+    """Return the most important numbers, a column a split; joints only where there are some."""
+    rows, first = [["", *summaries]], next(iter(summaries.values()))
+    for key in ("images", "images_without_objects", "objects", "objects_without_joints", "crowds", "left_out"):
+        if key in first:
+            rows.append([key.replace("_", " "), *(str(summary[key]) for summary in summaries.values())])
+    for key in ("width", "height", "objects_an_image", "side", "joints_labelled"):
+        if key in first:
+            five = [summary[key] for summary in summaries.values()]
+            values = [" / ".join(f"{each[part]:g}" for part in ("p5", "median", "p95")) if each else "-" for each in five]
+            said = {"side": "side of an object (root of the area)"}.get(key, key.replace("_", " "))
+            rows.append([f"{said}, 5 % / median / 95 %", *values])
+    if len(first["classes"]) > 1:
+        for name in list(first["classes"])[:_MOST_CLASSES]:
+            here = (summary["classes"][name] for summary in summaries.values())
+            rows.append([f"{name}: objects / images", *(f"{each['objects']} / {each['images']}" for each in here)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
-def panels(found: Dict[str, Statistics], keypoints: Keypoints) -> List[Panel]:
-    """Histograms in percent, so that splits of different size can be compared."""
+def panels(found: Dict[str, Statistics]) -> List[Panel]:
+    """Return histograms in percent, so that splits of different size can be compared; of joints and classes where there are several."""
     import numpy as np
 
-    joints = [int(numbers.labelled.max(initial=0)) for numbers in found.values()]
-    crowded = min(20, max(int(numbers.people.max(initial=0)) for numbers in found.values()))
+    first = next(iter(found.values()))
+    crowded = min(20, max(int(numbers.per_image.max(initial=0)) for numbers in found.values()))
     longer = lambda numbers: np.maximum(numbers.widths, numbers.heights)  # noqa: E731
-    return [
+    drawn = [
         _histogram("Images by longer side", found, longer, _even(found, longer), "pixels"),
         _histogram("Images by width / height", found, lambda n: n.widths / n.heights, [0, 0.5, 0.7, 0.9, 1.1, 1.4, 2, np.inf], "ratio"),
-        _histogram("Images by people", found, lambda n: n.people, [*range(crowded + 1), np.inf], "people", whole=True),
-        _histogram("People by side (root of the area)", found, lambda n: n.sides, [0, *2.0 ** np.arange(3, 10.5), np.inf], "pixels"),
-        _histogram("People by share of the image's longer side", found, lambda n: n.shares, [*np.linspace(0, 0.9, 10), np.inf], "share"),
-        _histogram("People by labelled joints", found, lambda n: n.labelled, _counts(max(joints)), "joints", whole=True),
-        _joints("How often each joint is labelled", found, keypoints, lambda visibility: visibility > 0),
-        _joints("How often each joint is visible", found, keypoints, lambda visibility: visibility == 2),
+        _histogram("Images by objects", found, lambda n: n.per_image, [*range(crowded + 1), np.inf], "objects", whole=True),
+        _histogram("Objects by side (root of the area)", found, lambda n: n.sides, [0, *2.0 ** np.arange(3, 10.5), np.inf], "pixels"),
+        _histogram("Objects by share of the image's longer side", found, lambda n: n.shares, [*np.linspace(0, 0.9, 10), np.inf], "share"),
     ]
+    if len(first.classes) > 1:
+        drawn.append(_classes(found))
+    if first.joints:
+        most = max(int(numbers.labelled.max(initial=0)) for numbers in found.values())
+        drawn += [
+            _histogram("Objects by labelled joints", found, lambda n: n.labelled, _counts(most), "joints", whole=True),
+            _joints("How often each joint is labelled", found, lambda visibility: visibility > 0),
+            _joints("How often each joint is visible", found, lambda visibility: visibility == 2),
+        ]
+    return drawn
+
+
+def _classes(found: Dict[str, Statistics]) -> Panel:
+    """Return the share of each class, the most frequent of the first split first."""
+    import numpy as np
+
+    from mindpoint.visual.charts import Panel
+
+    counts = {split: np.bincount(numbers.labels, minlength=len(numbers.classes)) for split, numbers in found.items()}
+    classes = next(iter(found.values())).classes
+    shown = np.argsort(-next(iter(counts.values())), kind="stable")[:_MOST_CLASSES]
+    series = {}
+    for split, each in counts.items():
+        series[split if len(found) > 1 else ""] = [classes[label] for label in shown], 100 * each[shown] / max(1, each.sum())
+    return Panel("Objects by class, %", series, bars=True)
 
 
 def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarray]) -> List[float]:
-    """Round edges, no more than ten, around the values of all splits."""
+    """Return round edges, no more than ten, around the values of all splits."""
     import numpy as np
 
     every = np.concatenate([values(numbers) for numbers in found.values()])
@@ -99,7 +126,7 @@ def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarra
 
 
 def _counts(most: int) -> List[float]:
-    """Edges of bins for 0 to ``most``, no more than twenty."""
+    """Return the edges of bins for 0 to ``most``, no more than twenty."""
     step = -(-(most + 1) // 20)
     return [*range(0, most + 1, step), most + 1]
 
@@ -132,11 +159,11 @@ def _bin_name(low: float, high: float, whole: bool) -> str:
     return f"{low:.4g}-{high - 1 if whole else high:.4g}"
 
 
-def _joints(title: str, found: Dict[str, Statistics], keypoints: Keypoints, chosen: Callable[[np.ndarray], np.ndarray]) -> Panel:
+def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarray], np.ndarray]) -> Panel:
     from mindpoint.visual.charts import Panel
 
     series = {}
     for split, numbers in found.items():
-        people = numbers.visibility[numbers.labelled > 0]
-        series[split if len(found) > 1 else ""] = list(keypoints.names), 100 * chosen(people).sum(axis=0) / max(1, len(people))
-    return Panel(f"{title}, % of people with joints", series, bars=True)
+        those = numbers.visibility[numbers.labelled > 0]
+        series[split if len(found) > 1 else ""] = list(numbers.joints), 100 * chosen(those).sum(axis=0) / max(1, len(those))
+    return Panel(f"{title}, % of objects with joints", series, bars=True)

@@ -1,25 +1,30 @@
-"""Numbers on a keypoint data set: sizes of images and people, people an image, which joints are labelled."""
+"""Numbers on a data set: sizes of images and objects, objects an image and a class, which joints are labelled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.datasets.coco_check import check_content, mended
+from mindpoint.contracts.fields import Field
+from mindpoint_coco.datasets.coco_check import check_content, joints_of
+from mindpoint_coco.datasets.coco_mend import mended
 
 _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a COCO dictionary holds; N images, M objects that are no crowds.
+    """What a COCO dictionary holds; N images, M objects that are not crowds.
 
     Attributes:
+        classes: names by label.
+        joints: names of the joints; empty without any.
         widths, heights: ``(N,)`` pixels.
-        people: ``(N,)`` objects an image.
+        per_image: ``(N,)`` objects an image.
+        images: ``(M,)`` number of each object's image, 0 to N - 1.
+        labels: ``(M,)`` index into the classes.
         sides: ``(M,)`` square roots of the areas, pixels.
         shares: ``(M,)`` longer side of the box as a share of the image's longer side.
         visibility: ``(M, J)`` of the joints: 0 not labelled, 1 hidden, 2 visible.
@@ -27,9 +32,13 @@ class Statistics:
         left_out: problems that keep records from being counted.
     """
 
+    classes: Sequence[str]
+    joints: Sequence[str]
     widths: np.ndarray
     heights: np.ndarray
-    people: np.ndarray
+    per_image: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
     sides: np.ndarray
     shares: np.ndarray
     visibility: np.ndarray
@@ -41,19 +50,17 @@ class Statistics:
         """``(M,)`` labelled joints an object."""
         return (self.visibility > 0).sum(axis=1)
 
-    def summary(self, keypoints: Keypoints) -> dict:
-        """The same in a few numbers, for JSON."""
-        with_joints = self.visibility[self.labelled > 0]
+    def summary(self) -> dict:
+        """Return the same in a few numbers, for JSON."""
         return {
             "images": len(self.widths),
-            "images_without_people": int((self.people == 0).sum()),
-            "people": len(self.sides),
-            "people_without_joints": int((self.labelled == 0).sum()),
+            "images_without_objects": int((self.per_image == 0).sum()),
+            "objects": len(self.sides),
             "crowds": self.crowds,
             "left_out": self.left_out,
             "width": _five(self.widths),
             "height": _five(self.heights),
-            "people_an_image": _five(self.people),
+            "objects_an_image": _five(self.per_image),
             "side": _five(self.sides),
             "share_of_image": _five(self.shares),
             "areas": {
@@ -61,56 +68,82 @@ class Statistics:
                 "medium": int(((self.sides >= _MEDIUM) & (self.sides < _LARGE)).sum()),
                 "large": int((self.sides >= _LARGE).sum()),
             },
-            "joints_labelled": _five(self.labelled[self.labelled > 0]),
+            "classes": {name: self._of_class(label) for label, name in enumerate(self.classes)},
+            **(self._of_joints() if self.joints else {}),
+        }
+
+    def _of_class(self, label: int) -> dict:
+        mine = self.labels == label
+        return {"objects": int(mine.sum()), "images": len(np.unique(self.images[mine])), "side": _five(self.sides[mine])}
+
+    def _of_joints(self) -> dict:
+        labelled = self.labelled > 0
+        return {
+            "objects_without_joints": int((~labelled).sum()),
+            "joints_labelled": _five(self.labelled[labelled]),
             "joints": {
                 name: {"visible": int((column == 2).sum()), "hidden": int((column == 1).sum()), "not_labelled": int((column == 0).sum())}
-                for name, column in zip(keypoints.names, with_joints.T)
+                for name, column in zip(self.joints, self.visibility[labelled].T)
             },
         }
 
 
-def statistics(content: dict, classes: Sequence[str], keypoints: Keypoints) -> Statistics:
+def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = ()) -> Statistics:
     """Count what ``data check --fix`` would make of the records; those with a problem that cannot be mended are left out.
 
     Raises:
-        DataError: there are no lists of images, annotations and categories at all.
+        DataError: a list of images, annotations or categories is missing.
     """
-    problems = check_content(content, classes, keypoints.names)
+    problems = check_content(content, classes, fields)
     hopeless = {problem.where for problem in problems if not problem.mendable}
-    content = mended(content, classes, len(keypoints), 1.0)
+    content = mended(content, classes, fields, 1.0)
     images = {record["id"]: record for record in _sound(content["images"], "image", hopeless)}
-    wanted = {record["id"] for record in _sound(content["categories"], "category", set()) if record.get("name") in classes}
+    labels = {
+        record["id"]: list(classes).index(record["name"])
+        for record in _sound(content["categories"], "category", set())
+        if record.get("name") in classes
+    }
     records = [
         record
         for record in _sound(content["annotations"], "annotation", hopeless)
-        if record["category_id"] in wanted and record["image_id"] in images
+        if record["category_id"] in labels and record["image_id"] in images
     ]
     objects = [record for record in records if not record["iscrowd"]]
     boxes = np.array([record["bbox"] for record in objects], np.float64).reshape(-1, 4)
     longer = np.array([max(images[record["image_id"]][side] for side in ("width", "height")) for record in objects])
-    people: Dict[int, int] = dict.fromkeys(images, 0)
-    for record in objects:
-        people[record["image_id"]] += 1
+    number = {image_id: place for place, image_id in enumerate(images)}
+    where = np.array([number[record["image_id"]] for record in objects], np.int64)
+    joints = joints_of(fields)
     return Statistics(
+        classes=list(classes),
+        joints=joints.names if joints is not None else (),
         widths=np.array([record["width"] for record in images.values()]),
         heights=np.array([record["height"] for record in images.values()]),
-        people=np.array(list(people.values())),
+        per_image=np.bincount(where, minlength=len(images)),
+        images=where,
+        labels=np.array([labels[record["category_id"]] for record in objects], np.int64),
         sides=np.sqrt(np.array([record["area"] for record in objects], np.float64)),
         shares=boxes[:, 2:].max(axis=1, initial=0) / longer,
-        visibility=np.array([record["keypoints"][2::3] for record in objects]).reshape(-1, len(keypoints)),
+        visibility=_visibility(objects, joints),
         crowds=len(records) - len(objects),
         left_out=len(hopeless),
     )
 
 
+def _visibility(objects: Sequence[dict], joints: Optional[Field]) -> np.ndarray:
+    if joints is None:
+        return np.zeros((len(objects), 0))
+    return np.array([joints.from_coco(record)[:, 2] for record in objects]).reshape(len(objects), len(joints.names))
+
+
 def _sound(records: list, kind: str, hopeless: set) -> List[dict]:
-    """Records that no hopeless problem names; a problem begins with the kind and id of its record."""
+    """Return the records that no hopeless problem names; a problem begins with the kind and id of its record."""
     lost = {where.partition(" (")[0] for where in hopeless}
     return [record for record in records if isinstance(record, dict) and f"{kind} {record.get('id')}" not in lost]
 
 
 def _five(values: np.ndarray) -> Dict[str, float]:
-    """Least, 5th percentile, median, 95th percentile and most; nothing where there are no values."""
+    """Return least, 5th percentile, median, 95th percentile and most; an empty dictionary where there are no values."""
     if not len(values):
         return {}
     least, low, median, high, most = np.percentile(values, [0, 5, 50, 95, 100]).round(3).tolist()

@@ -1,0 +1,135 @@
+"""Everything that is wrong with one annotation record in COCO's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Optional, Sequence
+
+from mindpoint.contracts.fields import Field
+from mindpoint_coco.datasets import rules
+from mindpoint_coco.datasets.rules import few, finite, is_id, is_list, is_size
+from mindpoint_coco.keypoints import AnnotatedJoints
+
+SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: the same for alike problems.
+        where: the record, with its id and file.
+        text: what is wrong with it.
+        mendable: :func:`~mindpoint_coco.datasets.coco_mend.mended` mends it.
+    """
+
+    kind: str
+    where: str
+    text: str
+    mendable: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+def annotation_problems(
+    record: dict, position: int, images: Dict[int, dict], categories: Dict[int, dict], fields: Sequence[Field]
+) -> Iterator[Problem]:
+    """Yield what is wrong with a record.
+
+    Args:
+        position: in the list, for a record without an id.
+        images, categories: records by id.
+    """
+    image_id, category = record.get("image_id"), record.get("category_id")
+    image = owner_of(record, "image_id", images)
+    owner = f"image {image_id}" + (f", {image.get('file_name')}" if image else "")
+    where = f"annotation {record.get('id', f'number {position} of the list')} ({owner})"
+    for key, text in rules.key_problems(record, rules.ANNOTATION):
+        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text)
+    if not is_id(image_id) and image is None:
+        yield Problem("unknown image", where, f"no image record has the id {image_id}")
+    if not is_id(category) and category not in categories:
+        yield Problem("unknown category", where, f"no category record has the id {category}; there are {few(list(categories))}")
+    if type(record.get("iscrowd")) is not int or record["iscrowd"] not in (0, 1):
+        said = f"'iscrowd' is {record['iscrowd']!r}, neither 0 nor 1" if "iscrowd" in record else "lacks 'iscrowd'"
+        yield Problem("crowd flag", where, said, mendable=True)
+    yield from _box_problems(record, where, image or {})
+    for field in fields:
+        wrong = rules.field_problem(record, field)
+        if wrong:
+            yield Problem(f"wrong {field.name}", where, wrong)
+        elif isinstance(field, AnnotatedJoints):
+            yield from _joint_problems(record, where, image or {}, field)
+
+
+def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
+    """Return the image or category that an annotation names, if there is one."""
+    return None if is_id(record.get(key)) else owners.get(record[key])
+
+
+def _box_problems(record: dict, where: str, image: dict) -> Iterator[Problem]:
+    wrong = rules.box_problem(record)
+    if wrong:
+        yield Problem("wrong bbox", where, wrong)
+        return
+    left, top, width, height = box = record["bbox"]
+    said = f"the box {few([f'{value:g}' for value in box])} (left, top, width, height)"
+    if width <= 0 or height <= 0:
+        yield Problem("empty box", where, f"{said} has no extent")
+        return
+    if not is_size(image.get("width")) and not is_size(image.get("height")):
+        size = f"the image of {image['width']} x {image['height']}"
+        if left >= image["width"] or top >= image["height"] or left + width <= 0 or top + height <= 0:
+            yield Problem("box off the image", where, f"{said} lies outside {size}; are the numbers left, top, right, bottom, or relative?")
+        elif min(left, top) < -SLACK or left + width > image["width"] + SLACK or top + height > image["height"] + SLACK:
+            yield Problem("box over the edge", where, f"{said} reaches out of {size}", mendable=True)
+    wrong = area_problem(record)
+    if wrong:
+        yield Problem("area", where, wrong, mendable=True)
+
+
+def area_problem(record: dict) -> Optional[str]:
+    """Return what is wrong with the area of a record whose box is sound."""
+    width, height = record["bbox"][2:]
+    area = record.get("area")
+    if area is None:
+        return "lacks 'area'"
+    if not finite([area]) or area <= 0:
+        return f"'area' is {area!r}, not a positive number"
+    if area > 1.05 * (width + SLACK) * (height + SLACK):
+        return f"'area' is {area:g}, more than the box of {width:g} x {height:g} holds"
+    return None
+
+
+def _joint_problems(record: dict, where: str, image: dict, joints: AnnotatedJoints) -> Iterator[Problem]:
+    points = record.get(joints.name) or []
+    strange = sorted({value for value in points[2::3] if value not in (0, 1, 2)})
+    if strange:
+        yield Problem("visibility", where, f"visibilities must be 0 (not labelled), 1 (hidden) or 2 (visible), not {few(strange)}")
+    if not is_size(image.get("width")) and not is_size(image.get("height")):
+        lost = outside(points, image["width"], image["height"])
+        if lost:
+            first = few([f"{value:g}" for value in points[3 * lost[0] : 3 * lost[0] + 2]])
+            size = f"the image of {image['width']} x {image['height']}, such as ({first})"
+            text = f"{len(lost)} labelled joint{'s lie' if lost[1:] else ' lies'} outside {size}"
+            yield Problem("joint outside", where, text, mendable=True)
+    count = record.get("num_keypoints", None if points else 0)
+    if count != labelled(points) or type(count) is not int:
+        said = f"'num_keypoints' is {count!r}" if "num_keypoints" in record else "lacks 'num_keypoints'"
+        yield Problem("count", where, f"{said}, {labelled(points)} joints are labelled", mendable=True)
+
+
+def labelled(points: List[float]) -> int:
+    """Return how many joints are labelled, of a list of x, y, visibility."""
+    return sum(visibility > 0 for visibility in points[2::3])
+
+
+def outside(points: List[float], width: int, height: int) -> List[int]:
+    """Return the numbers of labelled joints that no pixel of the image holds, with the slack of boxes."""
+    rows = zip(points[0::3], points[1::3], points[2::3])
+    good = lambda x, y: -SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK  # noqa: E731
+    return [joint for joint, (x, y, visibility) in enumerate(rows) if visibility > 0 and not good(x, y)]
+
+
