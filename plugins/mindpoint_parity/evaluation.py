@@ -19,7 +19,7 @@ def check(reference: Reference) -> List[Comparison]:
     truth = json.loads((reference.coco / "annotations" / expected["annotations"]).read_text())
     results = json.loads((reference.golden / "detections.json").read_text())
     config = load_config("dla34_dcn_coco", [])
-    metric = CocoMetric(config.keypoints, config.classes, types=list(expected["stats"]))
+    metric = CocoMetric(config.classes, config.keypoints, types=list(expected["stats"]))
     stats = metric.evaluate(truth, results, [image["id"] for image in truth["images"]])
     tolerance, rows = reference.tolerances["evaluation"]["statistics"], []
     for kind, values in expected["stats"].items():

@@ -15,7 +15,7 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.metrics.errors import JOINT_KINDS, RIGHT, UNCOMPARED, corrected, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Task
-from mindpoint_coco.metrics.matching import groups, match
+from mindpoint_coco.metrics.matching import match, pose_groups
 
 JOINTS = Keypoints(["nose", "left_hand", "right_hand", "foot"], sigmas=[0.05] * 4)
 PERSON = np.array([[50.0, 20], [20, 60], [80, 60], [50, 95]])
@@ -50,7 +50,7 @@ def found(*people):
 
 def breakdown(ground_truth, results):
     task = Task(ground_truth, [1], [1], JOINTS.sigmas, 20)
-    diagnosed = [diagnose(group, JOINTS.sigmas, JOINTS.flip_index) for group in groups(ground_truth, results, [1], [1], JOINTS.sigmas, 20)]
+    diagnosed = [diagnose(group, JOINTS.sigmas, JOINTS.flip_index) for group in pose_groups(ground_truth, results, [1], [1], JOINTS.sigmas, 20)]
     return task, diagnosed
 
 
@@ -130,7 +130,7 @@ def test_matching_is_that_of_pycocotools(threshold):
         if one["aRng"] == reference.params.areaRng[0]:
             expected[one["image_id"], one["category_id"]] = one["dtMatches"][0].astype(int).tolist()
     ours = {}
-    for group in groups(ground_truth, results, range(1, 41), [1, 2], sigmas, 20):
+    for group in pose_groups(ground_truth, results, range(1, 41), [1, 2], sigmas, 20):
         taken = match(group, threshold)
         records = group.truth or group.results
         ours[group.image_id, records[0]["category_id"]] = [group.truth[place]["id"] if place >= 0 else 0 for place in taken]
@@ -138,7 +138,7 @@ def test_matching_is_that_of_pycocotools(threshold):
 
 
 def test_analysis_of_nothing_and_of_one_image():
-    metric = CocoMetric(JOINTS, ["a"])
+    metric = CocoMetric(["a"], JOINTS)
     for ground_truth, results in ((truth(), []), (truth(PERSON), []), (truth(), found((0.9, PERSON)))):
         analysis = metric.analyse(ground_truth, results, [1])
         assert len(analysis.tables) == 2 and analysis.images[1].error == (1.0 if ground_truth["annotations"] or results else 0.0)
@@ -159,7 +159,7 @@ def test_every_kind_of_a_finding_is_defined_with_a_colour_of_its_own():
 def test_joints_alone():
     """Half of the people's noses are right and no foot."""
     moved = np.array([[0.0, 0], [0, 0], [0, 0], [0, 60]])
-    metric = CocoMetric(JOINTS, ["a"])
+    metric = CocoMetric(["a"], JOINTS)
     results = found((0.9, PERSON + moved), (0.8, PERSON + FAR + moved + [[0, 50], [0, 0], [0, 0], [0, 0]]))
     table = metric.analyse(truth(PERSON, PERSON + FAR), results, [1]).tables[1]
     rows = {row[0]: dict(zip(table.columns, row)) for row in table.rows}

@@ -69,7 +69,7 @@ def test_similarity_follows_the_given_sigmas(count, sigma):
     """Every joint is off by d, so the similarity is exp(-d^2 / (2 area (2 sigma)^2)) by COCO's definition, here 0.72: five of the ten
     thresholds 0.50, 0.55, ... lie below it."""
     shift = np.sqrt(-np.log(0.72) * 2) * 2 * sigma * SIDE
-    metric = CocoMetric(keypoints(count, sigma), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(count, sigma))
     stats = evaluated(metric, truth(count), {4: found(count, shift=shift), 5: found(count, [])})
     assert stats["keypoints/AP"] == pytest.approx(0.5) and stats["keypoints/AR"] == pytest.approx(0.5)
     assert stats["keypoints/AP50"] == pytest.approx(1) and stats["keypoints/AP75"] == 0
@@ -79,20 +79,20 @@ def test_similarity_follows_the_given_sigmas(count, sigma):
     mixed = Keypoints(keypoints(count).names, sigmas=[sigma] * (count - 1) + [1000.0])  # the last joint always fits
     similarity = (0.72 * (count - 1) + 1) / count
     below = sum(similarity >= threshold for threshold in np.arange(0.5, 1, 0.05))
-    stats = evaluated(CocoMetric(mixed, ["thing"]), truth(count), {4: found(count, shift=shift)})
+    stats = evaluated(CocoMetric(["thing"], mixed), truth(count), {4: found(count, shift=shift)})
     assert stats["keypoints/AP"] == pytest.approx(below / 10)
 
 
 def test_names_in_order():
-    stats = evaluated(CocoMetric(keypoints(2), ["thing"]), truth(2), {})
+    stats = evaluated(CocoMetric(["thing"], keypoints(2)), truth(2), {})
     kinds = {kind: [name.split("/")[1] for name in stats if name.startswith(kind)] for kind in ("keypoints", "bbox")}
     assert kinds["keypoints"] == "AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl".split()
     assert kinds["bbox"] == "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
-    assert all(name.startswith("bbox/") for name in evaluated(CocoMetric(keypoints(2), ["thing"], types=["bbox"]), truth(2), {}))
+    assert all(name.startswith("bbox/") for name in evaluated(CocoMetric(["thing"], keypoints(2), types=["bbox"]), truth(2), {}))
 
 
 def test_nothing_found_is_zero_and_no_truth_is_undefined(capsys):
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     none = evaluated(metric, truth(3), {4: found(3, []), 5: found(3, [])})
     assert none["keypoints/AP"] == 0 and none["bbox/AR100"] == 0
     assert np.isnan(none["keypoints/APl"]) and none["keypoints/APm"] == 0  # the object is of medium size
@@ -104,7 +104,7 @@ def test_nothing_found_is_zero_and_no_truth_is_undefined(capsys):
 
 
 def test_results_of_unknown_images_and_categories_do_not_count():
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     results = metric.results({4: found(3), 99: found(3)}, truth(3))
     results.append({**results[0], "category_id": 55, "score": 1.0})
     assert metric.evaluate(truth(3), results, [4, 5])["keypoints/AP"] == pytest.approx(1)
@@ -113,24 +113,24 @@ def test_results_of_unknown_images_and_categories_do_not_count():
 def test_only_the_given_images_count():
     ground_truth = truth(3)
     ground_truth["annotations"].append({**ground_truth["annotations"][0], "id": 8, "image_id": 5})
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     assert evaluated(metric, ground_truth, {4: found(3)}, [4])["keypoints/AR"] == pytest.approx(1)
     assert evaluated(metric, ground_truth, {4: found(3)}, [4, 5])["keypoints/AR"] == pytest.approx(0.5)
 
 
 def test_annotation_with_id_zero_can_be_matched():
-    stats = evaluated(CocoMetric(keypoints(3), ["thing"]), truth(3, [10.0, 90.0]), {4: found(3, [10.0, 90.0])})
+    stats = evaluated(CocoMetric(["thing"], keypoints(3)), truth(3, [10.0, 90.0]), {4: found(3, [10.0, 90.0])})
     assert stats["keypoints/AP"] == pytest.approx(1) and stats["bbox/AR100"] == pytest.approx(1)
 
 
 def test_most_detections_that_count():
     detections = {4: found(3, [90.0, 10.0])}  # the better one fits nothing
-    assert evaluated(CocoMetric(keypoints(3), ["thing"], max_detections=1), truth(3), detections)["keypoints/AR"] == 0
-    assert evaluated(CocoMetric(keypoints(3), ["thing"], max_detections=2), truth(3), detections)["keypoints/AR"] == pytest.approx(1)
+    assert evaluated(CocoMetric(["thing"], keypoints(3), max_detections=1), truth(3), detections)["keypoints/AR"] == 0
+    assert evaluated(CocoMetric(["thing"], keypoints(3), max_detections=2), truth(3), detections)["keypoints/AR"] == pytest.approx(1)
 
 
 def test_optional_fields_may_be_absent():
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     complete, bare = truth(3), truth(3)
     for name in ("area", "iscrowd", "num_keypoints"):
         del bare["annotations"][0][name]
@@ -142,7 +142,7 @@ def test_optional_fields_may_be_absent():
 
 
 def test_arguments_stay_as_they_are():
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     ground_truth, detections = truth(3), {4: found(3)}
     boxes = detections[4].boxes.copy()
     results = metric.results(detections, ground_truth)
@@ -153,7 +153,7 @@ def test_arguments_stay_as_they_are():
 
 
 def test_records():
-    metric = CocoMetric(keypoints(2), ["thing", "other"])
+    metric = CocoMetric(["thing", "other"], keypoints(2))
     detections = {np.int64(4): found(2, [10.123], scores=[0.987654], labels=[1])}
     (record,) = json.loads(json.dumps(metric.results(detections, truth(2))))
     assert record["image_id"] == 4 and record["category_id"] == 3
@@ -161,22 +161,22 @@ def test_records():
     assert record["score"] == pytest.approx(0.987654, abs=1e-7)
     assert record["keypoints"] == pytest.approx([15.123, 25, 1, 55.123, 65, 1], abs=1e-4)
     assert metric.results(detections)[0]["category_id"] == 2
-    (rounded,) = CocoMetric(keypoints(2), ["thing", "other"], round_results=True).results(detections)
+    (rounded,) = CocoMetric(["thing", "other"], keypoints(2), round_results=True).results(detections)
     assert rounded["score"] == 0.99 and rounded["keypoints"] == [15.12, 25.0, 1.0, 55.12, 65.0, 1.0] and rounded["bbox"][0] == 10.12
 
 
 def test_mistakes_have_clear_messages():
-    metric = CocoMetric(keypoints(3), ["thing"])
+    metric = CocoMetric(["thing"], keypoints(3))
     with pytest.raises(DataError, match="no category 'thing'; it has 'other', 'person'"):
         metric.results({}, truth(3, name="person"))
     with pytest.raises(DataError, match="annotation 0 has 6 keypoint numbers; the 3 joints"):
         metric.evaluate(truth(2), [], [4])
     with pytest.raises(DataError, match="a result of image 4 has 6 keypoint numbers"):
-        metric.evaluate(truth(3), CocoMetric(keypoints(2), ["thing"]).results({4: found(2)}, truth(2)), [4])
+        metric.evaluate(truth(3), CocoMetric(["thing"], keypoints(2)).results({4: found(2)}, truth(2)), [4])
     with pytest.raises(ConfigError, match="'segm'"):
-        CocoMetric(keypoints(3), ["thing"], types=["segm"])
+        CocoMetric(["thing"], keypoints(3), types=["segm"])
     with pytest.raises(ConfigError, match="max_detections"):
-        CocoMetric(keypoints(3), ["thing"], max_detections=0)
+        CocoMetric(["thing"], keypoints(3), max_detections=0)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_mistakes_have_clear_messages():
     ],
 )
 def test_diagnosis(change, message):
-    metric, ground_truth = CocoMetric(keypoints(3), ["thing"]), truth(3)
+    metric, ground_truth = CocoMetric(["thing"], keypoints(3)), truth(3)
     results = metric.results({4: found(3)}, ground_truth)
     before = metric.diagnose(ground_truth, results, [4, 5])
     assert before == ["No annotated object is large, so AP and AR of that size are undefined."]
@@ -205,7 +205,7 @@ def test_diagnosis(change, message):
 
 
 def test_diagnosis_of_no_annotations_and_of_areas_that_are_no_pixels():
-    metric, results = CocoMetric(keypoints(3), ["thing"]), CocoMetric(keypoints(3), ["thing"]).results({4: found(3)}, truth(3))
+    metric, results = CocoMetric(["thing"], keypoints(3)), CocoMetric(["thing"], keypoints(3)).results({4: found(3)}, truth(3))
     assert metric.diagnose(truth(3, []), results, [4, 5]) == ["There is not a single annotation: everything is undefined."]
     ground_truth = truth(3)
     ground_truth["annotations"][0]["area"] = 0.25
@@ -216,14 +216,14 @@ def test_diagnosis_of_no_annotations_and_of_areas_that_are_no_pixels():
 @pytest.mark.parametrize("sigmas, message", [([0.05] * 3, "the default"), ([0.1, 2.0, 0.1], "unusual values: joint1 2 (235.5 pixels)")])
 def test_diagnosis_of_sigmas(sigmas, message):
     """On an object of 50 x 50 a joint with sigma 2 has a similarity of 0.5 at 2 * 2 * 50 * sqrt(2 ln 2) = 235.5 pixels."""
-    metric = CocoMetric(Keypoints(keypoints(3).names, sigmas=sigmas), ["thing"])
+    metric = CocoMetric(["thing"], Keypoints(keypoints(3).names, sigmas=sigmas))
     notes = metric.diagnose(truth(3), metric.results({4: found(3)}, truth(3)), [4, 5])
     assert any(message in note for note in notes)
 
 
 def test_table_is_legible():
     stats = {"keypoints/AP": 0.12345, "keypoints/APm": float("nan"), "bbox/AP": 1.0}
-    assert CocoMetric(keypoints(1), ["thing"]).table(stats).splitlines() == [
+    assert CocoMetric(["thing"], keypoints(1)).table(stats).splitlines() == [
         "keypoints      AP    APm",
         "            0.123    n/a",
         "bbox           AP",
@@ -248,7 +248,7 @@ def test_a_metric_needs_no_table_of_its_own():
 def test_numbers_are_those_of_pycocotools(classes, joints, ties, capsys):
     cocoeval, coco = pytest.importorskip("pycocotools.cocoeval"), pytest.importorskip("pycocotools.coco")
     ground_truth, results = crowded(5, classes, joints, ties)
-    metric = CocoMetric(keypoints(joints, 0.06), [str(number) for number in range(1, classes + 1)])
+    metric = CocoMetric([str(number) for number in range(1, classes + 1)], keypoints(joints, 0.06))
     stats = metric.evaluate(ground_truth, results, range(1, 41))
     for kind in ("keypoints", "bbox"):
         truth_index = coco.COCO()

@@ -17,7 +17,7 @@ TRUTH = {"images": [{"id": 4}], "annotations": [], "categories": [{"id": 1, "nam
 
 @pytest.fixture
 def metric():
-    return CocoMetric(Keypoints(["a", "b"]), ["a"], max_detections=2)
+    return CocoMetric(["a"], Keypoints(["a", "b"]), max_detections=2)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def metric():
         ({"image_id": 5}, "image_id 5 is not in the annotation file"),
         ({"category_id": 2}, "category_id 2 is not in the annotation file"),
         ({"keypoints": [1, 2, 1]}, r"keypoints must hold 6 numbers \(x, y, v of 2 joints\), got 3"),
-        ({"keypoints": [1, 2, 1, 3, float("inf"), 1]}, "keypoints holds a value that is no finite number"),
+        ({"keypoints": [1, 2, 1, 3, float("inf"), 1]}, "keypoints holds a value that is not a finite number"),
         ({"bbox": None}, r"bbox must hold 4 numbers \(left, top, width, height\), got None"),
     ],
 )
@@ -55,9 +55,9 @@ def test_other_records():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("[1, 2", r":1:\d+: is no JSON: .*written to the end"),
+        ("[1, 2", r":1:\d+: is not JSON: .*written to the end"),
         ('{"images": [], "annotations": []}', "is an object with images, annotations, not a list"),
-        ("3", "is no list of results"),
+        ("3", "is not a list of results"),
     ],
 )
 def test_files(tmp_path, text, message):
@@ -80,7 +80,8 @@ def test_results_without_boxes_have_keypoint_statistics_only(metric):
     person = {"id": 1, "image_id": 4, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 25, "iscrowd": 0, "num_keypoints": 2}
     ground_truth = {**TRUTH, "annotations": [{**person, "keypoints": [1, 2.5, 2, 3, 4, 2]}]}
     stats = metric.evaluate(ground_truth, [bare], [4])
-    assert stats["keypoints/AP"] == pytest.approx(1) and not any(name.startswith("bbox") for name in stats)
+    assert stats["keypoints/AP"] == pytest.approx(1) and list(stats) == metric.statistics
+    assert all(np.isnan(value) for name, value in stats.items() if name.startswith("bbox"))
     assert any("have no bbox" in note for note in metric.diagnose(ground_truth, [bare], [4]))
 
 

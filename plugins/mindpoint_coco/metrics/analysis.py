@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Line, Table
+from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Table
 from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.metrics.curves import by_score, line, over_recall
 from mindpoint_coco.metrics.errors import Diagnosed, JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Curves, Task
-from mindpoint_coco.metrics.matching import Group, groups, match
+from mindpoint_coco.metrics.matching import pose_groups
 from mindpoint_coco.similarity import joint_similarity
 
 _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation".'
-_AT = 0.5  # similarity from which a detection is right where one number must do
 
 
 def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], keypoints: Keypoints) -> Analysis:
@@ -26,52 +26,19 @@ def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], k
         results: result records of known images.
         curves: ``keypoints`` and perhaps ``bbox``, of these results.
     """
-    all_groups = list(groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections))
+    all_groups = list(pose_groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections))
     diagnosed = [diagnose(group, task.sigmas, keypoints.flip_index) for group in all_groups]
-    threshold, by_score = _by_score(all_groups)
+    threshold, quality = by_score("keypoints", all_groups)
     put_right = impact(diagnosed, task)
     counted = [record for group in all_groups for record in group.results]  # the others change nothing
-    charts = [_over_recall(kind, found) for kind, found in curves.items()]
+    charts = [over_recall(kind, found) for kind, found in curves.items()]
     return Analysis(
         tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), _joint_table(task, counted, diagnosed, keypoints)],
-        charts=[*charts, by_score, _impact_chart(put_right, curves["keypoints"])],
+        charts=[*charts, quality, _impact_chart(put_right, curves["keypoints"])],
         kinds=dict(KINDS),
         images=_images(task, diagnosed, threshold),
         threshold=threshold,
     )
-
-
-def _over_recall(kind: str, curves: Curves) -> Chart:
-    measure, word = ("object keypoint similarity", "OKS") if kind == "keypoints" else ("intersection over union", "IoU")
-    lines = [_line(f"{word} {at:.2f}: AP {curves.mean('precision', at=at):.3f}", curves, at) for at in (0.5, 0.75, 0.9)]
-    lines.append(_line(f"mean of 0.50 to 0.95: AP {curves.mean('precision'):.3f}", curves, None))
-    return Chart(f"Precision over recall, {kind}", "recall", "precision", lines, f"One curve a least {measure} that counts as found.")
-
-
-def _line(name: str, curves: Curves, at: Optional[float]) -> Line:
-    return Line(name.replace("nan", "n/a"), curves.recall_levels.tolist(), curves.over_recall(at).tolist())
-
-
-def _by_score(all_groups: Sequence[Group]) -> Tuple[float, Chart]:
-    """The score threshold with the best F1, and precision, recall and F1 over thresholds; 0 if nothing is right anywhere."""
-    scores, right = [], []
-    for group in all_groups:
-        taken = match(group, _AT)
-        counted = (taken < 0) | ~np.append(group.ignored, False)[taken]
-        scores += group.scores[counted].tolist()
-        right += (taken[counted] >= 0).tolist()
-    order = np.argsort([-score for score in scores], kind="stable")
-    sorted_scores, found = np.array(scores)[order], np.cumsum(np.array(right, bool)[order])
-    wanted = sum(int((~group.ignored).sum()) for group in all_groups)
-    precision = found / np.arange(1, len(found) + 1)
-    recall = found / max(wanted, 1)
-    f1 = 2 * found / (np.arange(1, len(found) + 1) + max(wanted, 1))
-    threshold = float(sorted_scores[f1.argmax()]) if len(f1) and f1.max() > 0 else 0.0
-    shown = np.unique(np.linspace(0, len(order) - 1, min(200, len(order))).astype(int)) if len(order) else np.zeros(0, int)
-    x = sorted_scores[shown].tolist()
-    lines = [Line(name, x, values[shown].tolist()) for name, values in (("precision", precision), ("recall", recall), ("F1", f1))]
-    best = f"F1 is best, {f1.max():.3f}, from a score of {threshold:.3f}." if threshold else "There is nothing right at any score."
-    return threshold, Chart("Quality over score threshold", "score", "share", lines, f"At an object keypoint similarity of {_AT}. {best}")
 
 
 def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, int], as_is: Curves) -> Table:
@@ -90,7 +57,7 @@ def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, 
 
 
 def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) -> Chart:
-    lines = [_line("as it is", as_is, 0.75)] + [_line(f"+ {kind}", so_far, 0.75) for kind, _, so_far in put_right]
+    lines = [line("as it is", as_is, 0.75)] + [line(f"+ {kind}", so_far, 0.75) for kind, _, so_far in put_right]
     return Chart("Precision over recall, errors put right one after the other", "recall", "precision", lines, "At OKS 0.75.")
 
 
@@ -106,7 +73,7 @@ def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagno
         alone = task.curves("keypoints", results, _only_joint(task.truth, joint)).mean("precision")
         rows.append([name, int(labelled[joint]), int(here.sum()), mean, alone, *share])
     note = (
-        f"compared: labelled joints of persons that a detection matches (object keypoint similarity {LOCALIZED}). similarity: mean "
+        f"compared: labelled joints of objects that a detection matches (object keypoint similarity {LOCALIZED}). similarity: mean "
         "keypoint similarity of these. AP: average precision if this were the only joint. The rest: shares of the compared joints. "
         + _PAPER
     )

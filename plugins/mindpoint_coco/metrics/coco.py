@@ -14,47 +14,56 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.metrics import diagnosis, result_file
 from mindpoint_coco.metrics.analysis import analyse
-from mindpoint_coco.metrics.evaluator import Task, statistics
-from mindpoint_coco.metrics.matching import groups
-
-_TYPES = ("keypoints", "bbox")
+from mindpoint_coco.metrics.box_analysis import analyse_boxes
+from mindpoint_coco.metrics.box_errors import MOST
+from mindpoint_coco.metrics.evaluator import NAMES, Task, statistics
+from mindpoint_coco.metrics.matching import box_groups, pose_groups
 
 
 class CocoMetric(Metric):
-    """COCO's ten keypoint and twelve box statistics, with the tolerances (sigmas) of the configured keypoints.
+    """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints.
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
     AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections an image. All in 0..1. Several classes
-    are averaged.
+    are averaged. The main statistic is AP of the first type.
 
     Args:
-        keypoints: the joints; provided by the run.
         classes: class names; provided by the run.
-        types: which statistics, of ``keypoints`` and ``bbox``.
+        keypoints: the joints; provided by the run if the configuration has some.
+        types: which statistics, of ``keypoints`` and ``bbox``, the main one first. Not given: all that there can be, keypoints first.
         max_detections: best detections of an image that count for the keypoint statistics.
         round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
+        per_class: also AP of each class, as ``bbox/AP/dog``.
     """
 
     def __init__(
         self,
-        keypoints: Keypoints,
         classes: Sequence[str],
-        types: Sequence[str] = _TYPES,
+        keypoints: Optional[Keypoints] = None,
+        types: Optional[Sequence[str]] = None,
         max_detections: int = 20,
         round_results: bool = False,
+        per_class: bool = False,
     ) -> None:
-        unknown = [name for name in types if name not in _TYPES]
+        there = [name for name in NAMES if name == "bbox" or keypoints is not None and len(keypoints)]
+        types = there if types is None else types
+        unknown = [name for name in types if name not in there]
         if unknown or not types:
-            raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; there are {', '.join(_TYPES)}")
+            hint = "; for keypoints the configuration needs a section 'keypoints'" if "keypoints" in unknown else ""
+            raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; there are {', '.join(there)}{hint}")
         if max_detections < 1:
             raise ConfigError(f"CocoMetric.max_detections is {max_detections}; it must be at least 1")
         self._keypoints, self._classes, self._types = keypoints, list(classes), list(types)
-        self._max_detections, self._round = max_detections, round_results
+        self._max_detections, self._round, self._per_class = max_detections, round_results, per_class
+        self._joints = len(keypoints) if "keypoints" in self._types else 0
+        of_classes = [f"AP/{name}" for name in classes] if per_class else []
+        self.statistics = [f"{kind}/{name}" for kind in self._types for name in (*NAMES[kind], *of_classes)]
+        self.main = f"{self._types[0]}/AP"
 
     def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
-        """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and ``keypoints``
-        (x, y, 1 a joint), in image pixels; every detection is written, the weakest too."""
+        """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and what the
+        detections' fields say, such as ``keypoints`` (x, y, 1 a joint), in image pixels; every detection is written, the weakest too."""
         category_ids = self._category_ids(ground_truth) if ground_truth is not None else list(range(1, len(self._classes) + 1))
         decimals = 2 if self._round else None
         return [record for image_id, found in detections.items() for record in to_coco(found, int(image_id), category_ids, decimals)]
@@ -70,15 +79,23 @@ class CocoMetric(Metric):
         """
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
-        return {name: value for kind in self._kinds(known) for name, value in statistics(kind, task.curves(kind, known)).items()}
+        values: Dict[str, float] = dict.fromkeys(self.statistics, float("nan"))
+        for kind in self._kinds(known):
+            curves = task.curves(kind, known)
+            values.update(statistics(kind, curves))
+            if self._per_class:
+                values.update((f"{kind}/AP/{name}", curves.mean("precision", category_id=key)) for key, name in zip(task.category_ids, self._classes))
+        return values
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """See :class:`Metric`. Two lines a type: names and values."""
+        """See :class:`Metric`. Two lines a type, names and values, and a line a class."""
         lines = []
         for kind in dict.fromkeys(name.split("/")[0] for name in stats):
-            row = {name.split("/")[1]: value for name, value in stats.items() if name.startswith(kind + "/")}
-            lines.append(f"{kind:<10}" + "".join(f"{name:>7}" for name in row))
-            lines.append(" " * 10 + "".join(f"{'n/a' if np.isnan(value) else format(value, '.3f'):>7}" for value in row.values()))
+            row = {name.split("/", 1)[1]: _said(value) for name, value in stats.items() if name.startswith(kind + "/")}
+            whole = {name: value for name, value in row.items() if "/" not in name}
+            lines.append(f"{kind:<10}" + "".join(f"{name:>7}" for name in whole))
+            lines.append(" " * 10 + "".join(f"{value:>7}" for value in whole.values()))
+            lines += [f"{'':<10}{value:>7}  {name.replace('/', ' ', 1)}" for name, value in row.items() if "/" in name]
         return "\n".join(lines)
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
@@ -89,71 +106,86 @@ class CocoMetric(Metric):
         notes = diagnosis.of_truth(annotations, len(ground_truth["annotations"]), len(wanted), self._classes, keypoints)
         notes += diagnosis.of_sigmas(self._keypoints, annotations) if keypoints else []
         found = diagnosis.of_results(results, image_ids, categories)
-        if keypoints and not found:
+        if not found:
             task = self._task(ground_truth, image_ids)
             known = self._known(task, results)
-            found = diagnosis.of_places(groups(task.truth, known, image_ids, categories, task.sigmas, self._max_detections))
+            if keypoints:
+                poses = pose_groups(task.truth, known, image_ids, categories, task.sigmas, self._max_detections)
+                found += diagnosis.of_places("keypoint similarity", poses)
+            if "bbox" in self._kinds(known):
+                found += diagnosis.of_places("box overlap", box_groups(task.truth, known, image_ids, categories, MOST))
         return notes + found
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """See :class:`Metric`. Curves, tables by error and joint (:mod:`mindpoint_coco.metrics.errors`); none without keypoints."""
-        if "keypoints" not in self._types:
-            return Analysis()
+        """See :class:`Metric`. With keypoints curves, tables by error and joint (:mod:`mindpoint_coco.metrics.errors`), otherwise by error
+        and class (:mod:`mindpoint_coco.metrics.box_errors`)."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
-        return analyse(task, known, {kind: task.curves(kind, known) for kind in self._kinds(known)}, self._keypoints)
+        curves = {kind: task.curves(kind, known) for kind in self._kinds(known)}
+        if "keypoints" in curves:
+            return analyse(task, known, curves, self._keypoints)
+        return analyse_boxes(task, known, curves["bbox"], self._classes) if curves else Analysis()
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
-        """See :class:`Metric`. Every record must have the configured joints, and ids that the ground truth has."""
+        """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground truth has."""
         records = result_file.read_results(path)
         images = [image["id"] for image in ground_truth["images"]]
-        result_file.check_results(records, path, len(self._keypoints), images, [c["id"] for c in ground_truth["categories"]])
+        result_file.check_results(records, path, self._joints, images, [c["id"] for c in ground_truth["categories"]])
         return records
 
     def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
-        """See :class:`Metric`. COCO's keypoint server: the best ``max_detections`` of an image, in hundredths of a pixel."""
-        name, records = result_file.submission_name(data), result_file.for_server(results, self._max_detections)
-        result_file.check_results(records, name, len(self._keypoints))
+        """See :class:`Metric`. COCO's keypoint server, or its detection server without keypoints: the best results of an image and class
+        (``max_detections``, or 100 boxes), in hundredths of a pixel."""
+        name = result_file.submission_name(data, bool(self._joints))
+        records = result_file.for_server(results, self._max_detections if self._joints else MOST)
+        result_file.check_results(records, name, self._joints)
         return name, records
 
     def _category_ids(self, ground_truth: dict) -> List[int]:
-        """Category id by label."""
+        """Return the category id by label."""
         by_name = {category["name"]: category["id"] for category in ground_truth["categories"]}
         missing = [name for name in self._classes if name not in by_name]
         if missing:
             raise DataError(
-                f"The ground truth has no category {', '.join(map(repr, missing))}; it has {', '.join(map(repr, by_name)) or 'none'}. "
+                f"The ground truth has no category {', '.join(map(repr, missing))}; it has {', '.join(map(repr, by_name)) or 'no categories'}. "
                 "Let 'classes' of the configuration name the categories of the annotation file."
             )
         return [by_name[name] for name in self._classes]
 
     def _task(self, ground_truth: dict, image_ids: Sequence[int]) -> Task:
-        """Around completed copies: the evaluation writes into the annotations, and takes an object with id 0 for unmatched."""
+        """Return the task around completed copies: the evaluation writes into the annotations, and takes an object with id 0 for unmatched."""
         annotations = []
         for number, original in enumerate(ground_truth["annotations"], start=1):
-            annotation = {"iscrowd": 0, "keypoints": [0] * 3 * len(self._keypoints), **original, "id": number}
+            annotation = {"iscrowd": 0, **original, "id": number}
             annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
-            annotation.setdefault("num_keypoints", diagnosis.labelled(annotation))
-            self._check_length(annotation, f"annotation {original.get('id', number)}")
+            if self._joints:
+                annotation["keypoints"] = original.get("keypoints") or [0] * 3 * self._joints
+                annotation.setdefault("num_keypoints", diagnosis.labelled(annotation))
+                self._check_length(annotation, f"annotation {original.get('id', number)}")
             annotations.append(annotation)
         truth = {"images": list(ground_truth["images"]), "annotations": annotations, "categories": list(ground_truth["categories"])}
-        return Task(truth, list(image_ids), self._category_ids(ground_truth), self._keypoints.sigmas, self._max_detections)
+        sigmas = self._keypoints.sigmas if self._joints else None
+        return Task(truth, list(image_ids), self._category_ids(ground_truth), sigmas, self._max_detections)
 
     def _known(self, task: Task, results: Sequence[dict]) -> List[dict]:
         images = {image["id"] for image in task.truth["images"]}
         known = [result for result in results if result["image_id"] in images]
-        if "keypoints" in self._types:
+        if self._joints:
             for result in known:
                 self._check_length(result, f"a result of image {result['image_id']}")
         return known
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
-        """The types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
+        """Return the types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
         return [kind for kind in self._types if kind != "bbox" or not results or "bbox" in results[0]]
 
     def _check_length(self, record: dict, name: str) -> None:
-        if len(record["keypoints"]) != 3 * len(self._keypoints):
+        if len(record["keypoints"]) != 3 * self._joints:
             raise DataError(
-                f"{name} has {len(record['keypoints'])} keypoint numbers; the {len(self._keypoints)} joints of the configuration need "
-                f"{3 * len(self._keypoints)} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
+                f"{name} has {len(record['keypoints'])} keypoint numbers; the {self._joints} joints of the configuration need "
+                f"{3 * self._joints} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
             )
+
+
+def _said(value: float) -> str:
+    return "n/a" if np.isnan(value) else format(value, ".3f")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
-from faster_coco_eval.core import mask
 
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.matching import Group
@@ -55,9 +54,8 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
             "areas must be in pixels, not in shares of the image."
         )
     elif counted:
-        empty = [
-            name for name, low, high in (("medium", 32**2, 96**2), ("large", 96**2, 1e10)) if not ((areas >= low) & (areas <= high)).any()
-        ]
+        sizes = (("small", 0, 32**2), ("medium", 32**2, 96**2), ("large", 96**2, 1e10))[int(keypoints) :]
+        empty = [name for name, low, high in sizes if not ((areas >= low) & (areas <= high)).any()]
         notes += [f"No annotated object is {name}, so AP and AR of that size are undefined." for name in empty]
     return notes
 
@@ -81,29 +79,31 @@ def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: 
     if len(images) < len(results):
         notes.append(f"{len(results) - len(images)} of {len(results)} results belong to no evaluated image and do not count.")
     if not any("bbox" in r for r in images):
-        notes.append("The results have no bbox: there are no box statistics, and sizes of detections come from their keypoints.")
+        notes.append("The results have no bbox: box statistics are undefined, and sizes of detections come from their keypoints.")
     best = max(r["score"] for r in images)
     if best < _WEAK:
         notes.append(f"No score is above {best:.2g}: the network finds nothing it is sure of. Train longer, or check the weights.")
     return notes
 
 
-def of_places(groups: Iterable[Group]) -> List[str]:
-    """Notes on where detections lie. Groups are looked at only until one of each kind is found."""
-    poses, boxes = [], []
+def of_places(what: str, groups: Iterable[Group]) -> List[str]:
+    """Return a note if no detection lies on an object. Groups are looked at only until one does.
+
+    Args:
+        what: what their similarity is called.
+    """
+    best = None
     for group in groups:
-        counted = ~group.ignored
-        poses.extend(group.similarity[:, counted].ravel())
-        if all("bbox" in result for result in group.results) and group.results and counted.any():
-            truth = [record["bbox"] for record, counts in zip(group.truth, counted) if counts]
-            boxes.extend(np.ravel(mask.iou([record["bbox"] for record in group.results], truth, [0] * len(truth))))
-        if max(poses, default=0) >= _FOUND and max(boxes, default=0) >= _FOUND:
-            return []
+        similar = group.similarity[:, ~group.ignored]
+        if similar.size:
+            best = max(best or 0.0, float(similar.max()))
+            if best >= _FOUND:
+                return []
+    if best is None:
+        return []
     return [
-        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {max(values):.2g}). Train "
-        "longer; or input size, color, mean, std or the order of keypoints are not those of the training."
-        for what, values in (("keypoint similarity", poses), ("box overlap", boxes))
-        if values and max(values) < _FOUND
+        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {best:.2g}). Train longer; "
+        "or input size, channel order, mean, std or the order of classes and keypoints are not those of the training."
     ]
 
 

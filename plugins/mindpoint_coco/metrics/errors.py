@@ -19,19 +19,19 @@ import numpy as np
 
 from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
-from mindpoint_coco.metrics.matching import Group, match
+from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks
 
 LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, and a joint, is near, and a joint is right
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {
-    "miss": Kind(f"a joint that is near no joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
+    "miss": Kind(f"a joint that is not near any joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
     "swap": Kind("a joint placed on that of another object", "#9333ea"),
     "inversion": Kind("a joint placed on the same object's mirrored one, such as left on right", "#2563eb"),
     "jitter": Kind(f"a joint near its place, not on it (similarity {JITTER} to {GOOD})", "#eab308"),
     "score": Kind("an object for which a less similar detection has the higher score", "#0891b2"),
-    "background": Kind(f"a detection that no annotated object matches (similarity {LOCALIZED})", "#475569"),
+    "background": Kind(f"a detection that does not match any annotated object (similarity {LOCALIZED})", "#475569"),
     "missed": Kind("an annotated object that no detection matches", "#db2777"),
 }
 
@@ -47,7 +47,7 @@ class Diagnosed:
         near: ``(N, J)`` keypoint similarity with the joint that the kind speaks of.
     """
 
-    group: Group
+    group: PoseGroup
     taken: np.ndarray
     kinds: np.ndarray
     near: np.ndarray
@@ -75,7 +75,7 @@ class Diagnosed:
         return wrong
 
 
-def diagnose(group: Group, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagnosed:
+def diagnose(group: PoseGroup, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagnosed:
     """Find the errors of a group. ``flip_index``: position of each joint's mirrored partner."""
     taken = match(group, LOCALIZED)
     kinds = np.full(group.points.shape[:2], UNCOMPARED)
@@ -87,7 +87,7 @@ def diagnose(group: Group, sigmas: np.ndarray, flip_index: np.ndarray) -> Diagno
     return Diagnosed(group, taken, kinds, near)
 
 
-def _joint_kinds(group: Group, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     others = np.delete(np.arange(len(group.truth)), own)
     # of equal similarities the first counts: own before own mirrored before others
     rows = np.concatenate([[own], [own], others, others])
@@ -126,7 +126,7 @@ def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) ->
     return results
 
 
-def _best_similarity(group: Group, sigmas: np.ndarray) -> np.ndarray:
+def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
     """``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
     chosen = np.flatnonzero(~group.ignored)
     if not len(chosen):

@@ -20,6 +20,7 @@ class Curves:
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
         detections: largest numbers of detections an image.
+        category_ids: of the classes.
     """
 
     precision: np.ndarray
@@ -28,11 +29,15 @@ class Curves:
     recall_levels: np.ndarray
     areas: Sequence[str]
     detections: Sequence[int]
+    category_ids: Sequence[int]
 
-    def mean(self, what: str, area: str = "all", at: Optional[float] = None, detections: int = -1) -> float:
-        """Mean of ``precision`` or ``recall`` where it is defined, NaN if it is nowhere: AP and AR.
+    def mean(
+        self, what: str, area: str = "all", at: Optional[float] = None, detections: int = -1, category_id: Optional[int] = None
+    ) -> float:
+        """Return the mean of ``precision`` or ``recall`` where it is defined, NaN if it is nowhere: AP and AR.
 
         Args:
+            category_id: one class alone; ``None``: all.
             area: one of ``areas``.
             at: one threshold alone; ``None``: all.
             detections: position in ``detections``.
@@ -40,6 +45,7 @@ class Curves:
         values = getattr(self, what)
         values = values if at is None else values[np.isclose(self.thresholds, at)]
         values = values[..., self.areas.index(area), detections]
+        values = values if category_id is None else values[..., self.category_ids.index(category_id)]
         defined = values[values > -1]
         return float(defined.mean()) if defined.size else float("nan")
 
@@ -59,14 +65,14 @@ class Task:
     Attributes:
         truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); they are marked.
         image_ids, category_ids: what counts.
-        sigmas: ``(J,)`` tolerances of the joints.
+        sigmas: ``(J,)`` tolerances of the joints; None without joints.
         max_detections: best detections of an image that count for keypoints.
     """
 
     truth: dict
     image_ids: Sequence[int]
     category_ids: Sequence[int]
-    sigmas: np.ndarray
+    sigmas: Optional[np.ndarray]
     max_detections: int
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
@@ -87,7 +93,7 @@ class Task:
         params = run.params
         return Curves(
             np.asarray(run.eval["precision"]), np.asarray(run.eval["recall"]), params.iouThrs, params.recThrs, params.areaRngLbl,
-            params.maxDets,
+            params.maxDets, [int(category_id) for category_id in params.catIds],
         )  # fmt: skip
 
 
@@ -98,8 +104,15 @@ def _index(content: dict) -> COCO:
     return index
 
 
+NAMES = {
+    "keypoints": ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl"),
+    "bbox": ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
+}
+"""COCO's statistics by type, in its order."""
+
+
 def statistics(kind: str, curves: Curves) -> Dict[str, float]:
-    """COCO's ten keypoint or twelve box statistics in its order, as ``keypoints/AP`` etc.; NaN where undefined."""
+    """Return COCO's ten keypoint or twelve box statistics in its order, as ``keypoints/AP`` etc.; NaN where undefined."""
     stats = {"AP": curves.mean("precision"), "AP50": curves.mean("precision", at=0.5), "AP75": curves.mean("precision", at=0.75)}
     sizes = [name for name in ("small", "medium", "large") if name in curves.areas]
     stats.update({f"AP{size[0]}": curves.mean("precision", size) for size in sizes})

@@ -1,12 +1,13 @@
-"""Which detection is meant for which annotated object: object keypoint similarity and COCO's matching, image by image."""
+"""Which detection is meant for which annotated object: similarities and COCO's matching, image by image."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
+from faster_coco_eval.core import mask
 
 from mindpoint_coco.similarity import oks
 
@@ -16,64 +17,107 @@ class Group:
     """The M annotated and N found objects of one class in one image, the found ones best first.
 
     Attributes:
-        image_id: the image.
+        image_id: the image. category_id: the class.
         truth: annotation records. results: result records.
-        truth_points: ``(M, J, 3)`` x, y, visibility. points: ``(N, J, 2)``. scores: ``(N,)``.
-        areas: ``(M,)`` in square pixels.
-        crowd: ``(M,)`` bool. ignored: ``(M,)`` bool: a crowd, or without a labelled joint.
-        similarity: ``(N, M)`` object keypoint similarity, 0..1.
+        scores: ``(N,)``.
+        crowd: ``(M,)`` bool.
+        ignored: ``(M,)`` bool: does not count, such as a crowd.
+        similarity: ``(N, M)``, 0..1: intersection over union of boxes, or object keypoint similarity.
     """
 
     image_id: int
+    category_id: int
     truth: List[dict]
     results: List[dict]
-    truth_points: np.ndarray
-    points: np.ndarray
     scores: np.ndarray
-    areas: np.ndarray
     crowd: np.ndarray
     ignored: np.ndarray
     similarity: np.ndarray
 
 
-def groups(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], sigmas: np.ndarray, most: int):
-    """The :class:`Group` of each image and class that has an object of either kind, image by image; the best ``most`` results count."""
-    annotated, found = defaultdict(list), defaultdict(list)
+@dataclass(frozen=True)
+class PoseGroup(Group):
+    """The same with joints; objects without a labelled joint are ignored.
+
+    Attributes:
+        truth_points: ``(M, J, 3)`` x, y, visibility. points: ``(N, J, 2)``.
+        areas: ``(M,)`` in square pixels.
+    """
+
+    truth_points: np.ndarray
+    points: np.ndarray
+    areas: np.ndarray
+
+
+def pose_groups(
+    truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], sigmas: np.ndarray, most: int
+) -> Iterator[PoseGroup]:
+    """Yield the group of each image and class that has an object of either kind, image by image.
+
+    Args:
+        sigmas: ``(J,)`` tolerances of the joints.
+        most: results of an image and class that count, the best.
+    """
+    for common in _common(truth, results, image_ids, category_ids, most):
+        yield _with_poses(common, sigmas)
+
+
+def box_groups(
+    truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int
+) -> Iterator[Group]:
+    """Yield the same for boxes. With a crowd the similarity is the shared area as a share of the found box, as in COCO's evaluation."""
+    for common in _common(truth, results, image_ids, category_ids, most):
+        overlap = overlaps(common["results"], common["truth"], common["crowd"])
+        yield Group(**common, ignored=common["crowd"], similarity=overlap)
+
+
+def overlaps(results: Sequence[dict], truth: Sequence[dict], crowd: np.ndarray) -> np.ndarray:
+    """Return the intersections over union ``(N, M)`` of the boxes of records."""
+    if not len(results) or not len(truth):
+        return np.zeros((len(results), len(truth)))
+    boxes = ([[float(value) for value in record["bbox"]] for record in records] for records in (results, truth))
+    return np.asarray(mask.iou(*boxes, crowd.astype(int).tolist()), np.float64).reshape(len(results), len(truth))
+
+
+def _common(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int) -> Iterator[dict]:
+    annotated: Dict[Tuple[int, int], List[dict]] = defaultdict(list)
+    found: Dict[Tuple[int, int], List[dict]] = defaultdict(list)
     for records, by_place in ((truth["annotations"], annotated), (results, found)):
         for record in records:
             by_place[record["image_id"], record["category_id"]].append(record)
     for image_id in image_ids:
         for category_id in category_ids:
-            here = annotated[image_id, category_id], found[image_id, category_id]
-            if any(here):
-                yield _group(image_id, *here, sigmas, most)
+            objects, best = annotated.get((image_id, category_id), []), found.get((image_id, category_id), [])
+            if objects or best:
+                best = [best[place] for place in np.argsort([-record["score"] for record in best], kind="stable")[:most]]
+                yield {
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "truth": objects,
+                    "results": best,
+                    "scores": np.array([record["score"] for record in best], np.float64),
+                    "crowd": np.array([bool(record["iscrowd"]) for record in objects], bool),
+                }
 
 
-def _group(image_id: int, truth: List[dict], results: List[dict], sigmas: np.ndarray, most: int) -> Group:
-    order = np.argsort([-record["score"] for record in results], kind="stable")[:most]
-    results = [results[place] for place in order]
-    joints = len(sigmas)
+def _with_poses(common: dict, sigmas: np.ndarray) -> PoseGroup:
+    truth, results, joints = common["truth"], common["results"], len(sigmas)
     truth_points = np.array([record["keypoints"] for record in truth], np.float64).reshape(len(truth), joints, 3)
     points = np.array([record["keypoints"] for record in results], np.float64).reshape(len(results), joints, 3)[..., :2]
     areas = np.array([record["area"] for record in truth], np.float64)
-    crowd = np.array([bool(record["iscrowd"]) for record in truth], bool)
     boxes = np.array([record["bbox"] for record in truth], np.float64).reshape(-1, 4)
-    return Group(
-        image_id=image_id,
-        truth=truth,
-        results=results,
+    return PoseGroup(
+        **common,
+        ignored=common["crowd"] | np.array([record["num_keypoints"] == 0 for record in truth], bool),
+        similarity=_similarity(points, truth_points, areas, boxes, sigmas),
         truth_points=truth_points,
         points=points,
-        scores=np.array([record["score"] for record in results], np.float64),
         areas=areas,
-        crowd=crowd,
-        ignored=crowd | np.array([record["num_keypoints"] == 0 for record in truth], bool),
-        similarity=_similarity(points, truth_points, areas, boxes, sigmas),
     )
 
 
 def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Mean over the labelled joints; of an object without one, how far the joints lie outside of its box made twice as large."""
+    """Return the mean over the labelled joints; of an object without one, how far the joints lie outside of its box made twice as large."""
     labelled = truth[..., 2] > 0
     similar = oks(points[:, None], truth[None, ..., :2], areas[None], sigmas, labelled)
     low, high = boxes[:, :2] - boxes[:, 2:], boxes[:, :2] + 2 * boxes[:, 2:]
@@ -82,7 +126,7 @@ def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes:
 
 
 def match(group: Group, threshold: float) -> np.ndarray:
-    """``(N,)`` the annotated object that each found one takes, -1 for none, as COCO's evaluation assigns them.
+    """Return ``(N,)`` the annotated object that each found one takes, or -1, as COCO's evaluation assigns them.
 
     The best-scored chooses first, the most similar object of at least ``threshold`` that is free; ignored objects only where no
     other is left; crowds are never used up.

@@ -1,4 +1,4 @@
-"""COCO's format for keypoint results: reading it, checking it, and what the evaluation server wants."""
+"""COCO's result format: reading it, checking it, and what the evaluation server wants."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def read_results(path: str) -> List[dict]:
 def check_results(
     records: Sequence[Any], name: str, joints: int, image_ids: Optional[Collection[int]] = None, category_ids: Collection[int] = ()
 ) -> None:
-    """Check result records against COCO's format: ``image_id``, ``category_id``, ``keypoints`` (x, y, v a joint), ``score``, and
-    perhaps ``bbox`` (left, top, width, height).
+    """Check result records against COCO's format: ``image_id``, ``category_id``, ``score`` and ``bbox`` (left, top, width, height); with
+    joints ``keypoints`` (x, y, v a joint), and then the box may be missing.
 
     Args:
         name: what opens the message.
-        joints: number of joints.
+        joints: number of joints; 0: nobody looks at them.
         image_ids, category_ids: what ids there are; ``None``: any.
 
     Raises:
@@ -56,7 +56,7 @@ def check_results(
 def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: Optional[set]) -> str:
     if not isinstance(record, dict):
         return f"is {record!r:.40}, not an object"
-    missing = [key for key in ("image_id", "category_id", "keypoints", "score") if key not in record]
+    missing = [key for key in ("image_id", "category_id", "keypoints" if joints else "bbox", "score") if key not in record]
     if missing:
         return f"lacks {', '.join(missing)}"
     for key, known in (("image_id", image_ids), ("category_id", category_ids)):
@@ -64,12 +64,13 @@ def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: O
             return f"{key} is {record[key]!r:.40}, not a whole number"
         if known is not None and record[key] not in known:
             return f"{key} {record[key]} is not in the annotation file"
-    for key, length, meaning in (("keypoints", 3 * joints, f"x, y, v of {joints} joints"), ("bbox", 4, "left, top, width, height")):
+    lists = [("bbox", 4, "left, top, width, height")] + [("keypoints", 3 * joints, f"x, y, v of {joints} joints")] * bool(joints)
+    for key, length, meaning in lists:
         values = record.get(key, [0] * length)
         if not isinstance(values, list) or len(values) != length:
             return f"{key} must hold {length} numbers ({meaning}), got {len(values) if isinstance(values, list) else repr(values)[:40]}"
         if not _finite(values):
-            return f"{key} holds a value that is no finite number"
+            return f"{key} holds a value that is not a finite number"
     if not _finite([record["score"]]):
         return f"score is {record['score']!r:.40}, not a finite number"
     return ""
@@ -79,13 +80,13 @@ def _finite(values: Sequence[Any]) -> bool:
     return all(type(value) in (int, float) and math.isfinite(value) for value in values)
 
 
-def submission_name(data: str) -> str:
-    """The file name that COCO's keypoint server wants for results on ``val2017``, ``test-dev2017`` or ``test2017``."""
-    return f"person_keypoints_{data}_mindpoint_results.json"
+def submission_name(data: str, keypoints: bool) -> str:
+    """Return the file name that COCO's server wants for results on ``val2017``, ``test-dev2017`` or ``test2017``."""
+    return f"{'person_keypoints' if keypoints else 'detections'}_{data}_mindpoint_results.json"
 
 
 def for_server(results: Sequence[dict], most: int) -> List[dict]:
-    """The best ``most`` results of each image and class, coordinates to a hundredth of a pixel, scores to a millionth: what counts
+    """Return the best ``most`` results of each image and class, coordinates to a hundredth of a pixel, scores to a millionth: what counts
     there, in a fifth of the size."""
     places = defaultdict(list)
     for record in results:

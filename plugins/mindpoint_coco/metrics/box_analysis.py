@@ -1,0 +1,147 @@
+"""Tables, curves and findings around COCO's box statistics."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Table
+from mindpoint_coco.metrics.box_errors import FOREGROUND, KINDS, MOST, RIGHT, UNCOUNTED, Judged, counts, impact, judge
+from mindpoint_coco.metrics.curves import by_score, over_recall
+from mindpoint_coco.metrics.evaluator import Curves, Task
+from mindpoint_coco.metrics.matching import box_groups
+
+_PAPER = 'Definitions: Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".'
+_MOST_CLASSES = 12  # of a confusion table
+
+
+def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: Sequence[str]) -> Analysis:
+    """Return everything that a report shows beside the statistics of boxes.
+
+    Args:
+        task: truth, images and classes that count.
+        results: result records of known images.
+        curves: of these results.
+        classes: names, in the order of the task's category ids.
+    """
+    groups = list(box_groups(task.truth, results, task.image_ids, task.category_ids, MOST))
+    judged = list(judge(groups))
+    threshold, quality = by_score("bbox", groups)
+    shown = [one.best(int((one.group.scores >= threshold).sum())) for one in judged]
+    names = dict(zip(task.category_ids, classes))
+    tables = [_impact_table(judged, task, curves), _class_table(shown, curves, names, threshold)]
+    if len(names) > 1:
+        tables.append(_confusion_table(shown, names, threshold))
+    return Analysis(
+        tables=tables,
+        charts=[over_recall("bbox", curves), quality],
+        kinds=dict(KINDS),
+        images=_images(task, shown, names),
+        threshold=threshold,
+    )
+
+
+def _impact_table(judged: Sequence[Judged], task: Task, as_is: Curves) -> Table:
+    def ap(curves: Curves) -> List[float]:
+        return [curves.mean("precision"), curves.mean("precision", at=0.5), curves.mean("precision", at=0.75)]
+
+    found = counts(judged)
+    rows = [["as it is", "", *ap(as_is)], *([kind, found[kind], *ap(curves)] for kind, curves in impact(judged, task).items())]
+    note = (
+        f"Average precision if this kind of error alone were put right. {_PAPER} Put right means: a detection gets the object's class or box; "
+        "it goes if the object has been found already, or if it is near none; missed objects go."
+    )
+    return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75"), rows, note)
+
+
+def _class_table(shown: Sequence[Judged], curves: Curves, names: Dict[int, str], threshold: float) -> Table:
+    by_class: Dict[int, List[Judged]] = defaultdict(list)
+    for one in shown:
+        by_class[one.group.category_id].append(one)
+    rows = []
+    for category_id, name in names.items():
+        mine = by_class[category_id]
+        found = counts(mine)
+        objects = sum(int((~one.group.ignored).sum()) for one in mine)
+        ap = [curves.mean("precision", at=at, category_id=category_id) for at in (None, 0.5)]
+        ap.append(curves.mean("recall", category_id=category_id))
+        rows.append([name, objects, *ap, *(found[kind] for kind in KINDS)])
+    note = f"AP, AP50 and AR100 of all detections; errors among those with a score of {threshold:.3f} or more. {_PAPER}"
+    return Table("Classes", ("class", "objects", "AP", "AP50", "AR100", *KINDS), rows, note)
+
+
+def _confusion_table(shown: Sequence[Judged], names: Dict[int, str], threshold: float) -> Table:
+    """Return what became of the objects of each class: rows annotated, columns found."""
+    cells, touched = Counter(), set()
+    for one in shown:
+        for record, kind, meant in zip(one.group.results, one.kinds, one.meant):
+            if kind in (RIGHT, "class"):
+                cells[meant["category_id"], record["category_id"]] += 1
+                touched.add(id(meant))
+            elif kind == "background":
+                cells["background", record["category_id"]] += 1
+    for one in shown:
+        lost = [record for record, gone in zip(one.group.truth, one.missed) if gone and id(record) not in touched]
+        cells[one.group.category_id, "missed"] += len(lost)
+    wrong = Counter({key: 0 for key in names})
+    for (there, found), count in cells.items():
+        if there != found and there in names and found in names:
+            wrong[there] += count
+            wrong[found] += count
+    chosen = [key for key in names if key in dict(wrong.most_common(_MOST_CLASSES))]
+    rows = [[names[key], *(cells[key, other] for other in chosen), cells[key, "missed"]] for key in chosen]
+    rows.append(["background", *(cells["background", other] for other in chosen), ""])
+    note = (
+        f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or more) "
+        "and their own (columns); an object may have several. missed: objects without any detection on them. background: detections that "
+        "are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
+    )
+    return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), "missed"), rows, note)
+
+
+def _images(task: Task, shown: Sequence[Judged], names: Dict[int, str]) -> Dict[int, ImageFindings]:
+    """Return the findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the IoU of matched pairs, over objects
+    and detections that count."""
+    by_image: Dict[int, List[Judged]] = defaultdict(list)
+    for one in shown:
+        by_image[one.group.image_id].append(one)
+    images = {}
+    for image_id in task.image_ids:
+        truth, found, similar, total = [], [], 0.0, 0
+        for one in by_image[image_id]:
+            right = np.array([kind == RIGHT for kind in one.kinds], bool)
+            similar += float(one.group.similarity[right, one.taken[right]].sum())
+            total += int((~one.group.ignored).sum()) + sum(kind != UNCOUNTED for kind in one.kinds)
+            truth += _truth_findings(one)
+            found += _found_findings(one, names)
+        found.sort(key=lambda finding: -finding.record["score"])
+        images[image_id] = ImageFindings(1 - 2 * similar / total if total else 0.0, truth, found)
+    return images
+
+
+def _truth_findings(one: Judged) -> List[Finding]:
+    findings, missed = [], one.missed
+    for place, record in enumerate(one.group.truth):
+        if one.group.ignored[place]:
+            findings.append(Finding(record, "crowd, not counted"))
+        elif missed[place]:
+            findings.append(Finding(record, "not found", "missed"))
+        else:
+            overlap = one.group.similarity[np.flatnonzero(one.taken == place)[0], place]
+            findings.append(Finding(record, f"found, IoU {overlap:.2f}"))
+    return findings
+
+
+def _found_findings(one: Judged, names: Dict[int, str]) -> List[Finding]:
+    findings = []
+    for row, (record, kind, meant) in enumerate(zip(one.group.results, one.kinds, one.meant)):
+        if kind == RIGHT:
+            findings.append(Finding(record, f"IoU {one.group.similarity[row, one.taken[row]]:.2f}"))
+        elif kind == UNCOUNTED:
+            findings.append(Finding(record, "on a crowd, not counted"))
+        else:
+            text = f"the object is annotated as {names[meant['category_id']]}" if kind in ("class", "both") else KINDS[kind].definition
+            findings.append(Finding(record, text, kind))
+    return findings
