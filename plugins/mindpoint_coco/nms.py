@@ -12,7 +12,8 @@ from mindpoint_coco.similarity import oks
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
     """Return the rows to keep, best first: a detection goes if its keypoints are too similar to those of a better one that stays.
 
-    Two people close together overlap as boxes and differ as poses. The similarity is COCO's object keypoint similarity with the mean of the two boxes' areas in place of the annotated area, all
+    Two people close together overlap as boxes and differ as poses. The similarity is COCO's object keypoint similarity with the mean of
+    the two boxes' areas in place of the annotated area, all
     joints counting (Papandreou et al. 2017, "Towards Accurate Multi-person Pose Estimation in the Wild").
 
     Args:

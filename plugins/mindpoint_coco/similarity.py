@@ -20,9 +20,7 @@ def joint_similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, s
     return np.exp(-distances / (2 * (np.asarray(areas)[..., None] + np.spacing(1)) * (2 * sigmas) ** 2))
 
 
-def oks(
-    points: np.ndarray, truth: np.ndarray, areas: np.ndarray, sigmas: np.ndarray, labelled: Optional[np.ndarray] = None
-) -> np.ndarray:
+def oks(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, sigmas: np.ndarray, labelled: Optional[np.ndarray] = None) -> np.ndarray:
     """Return the object keypoint similarity ``(...)``, the mean of the joints' similarities; arguments as of :func:`joint_similarity`.
 
     Args:

@@ -33,7 +33,7 @@ def truth(*objects):
 
 
 def found(*objects):
-    """Results ``(category_id, left, score)`` in image 9. Moved by d pixels the IoU is (40 - d) / (40 + d): 0.6 at 10, 1/3 at 20, 1/7 at 30."""
+    """Results ``(category_id, left, score)`` in image 9. Moved by d the IoU is (40 - d) / (40 + d): 0.6 at 10, 1/3 at 20, 1/7 at 30."""
     return [{"image_id": 9, "category_id": key, "bbox": [left, 10, 40, 40], "score": score} for key, left, score in objects]
 
 
@@ -171,7 +171,10 @@ def test_results_with_fields_and_files(tmp_path):
 @pytest.mark.parametrize(
     "results, message",
     [
-        (found((DOG, 30, 0.9)), "No detection's box overlap with an annotated object is 0.5 or more, the least that counts (the best is 0.14)"),
+        (
+            found((DOG, 30, 0.9)),
+            "No detection's box overlap with an annotated object is 0.5 or more, the least that counts (the best is 0.14)",
+        ),
         ([], "There is not a single detection"),
     ],
 )

@@ -177,7 +177,9 @@ def test_fields_in_a_configuration(make, tmp_path):
     block = "{type: mindpoint.contracts.fields:Field, name: track, shape: [2], dtype: int64}"
     config.write_text(
         "input: {size: [64, 64], mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3]}\nclasses: [person, ape]\n"
-        "keypoints: {names: [left_eye, right_eye]}\nmodel: {backbone: {type: ResNet, depth: 18}, heads: {pose: {type: MultiPoseHeads}}}\ndata:\n  train:\n    dataset:\n"
+        "keypoints: {names: [left_eye, right_eye]}\n"
+        "model: {backbone: {type: ResNet, depth: 18}, heads: {pose: {type: MultiPoseHeads}}}\n"
+        "data:\n  train:\n    dataset:\n"
         f"      type: CocoDataset\n      annotations: {tmp_path}/people.json\n      images: {tmp_path}/images\n"
         f"      fields: {{rotation: Angles, track: {block}}}\n"
     )

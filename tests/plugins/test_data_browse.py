@@ -81,7 +81,8 @@ def test_boxes_have_the_names_of_their_classes():
 def test_files(tmp_path, capsys):
     out = tmp_path / "out"
     assert (
-        main(["data", "browse", "quickstart", *SET, "--split", "train", "--count", "3", "--start", "4", "--details", "--out", str(out)]) == 0
+        main(["data", "browse", "quickstart", *SET, "--split", "train", "--count", "3", "--start", "4", "--details", "--out", str(out)])
+        == 0
     )
     assert "2 images" in capsys.readouterr().out
     names = sorted(path.name for path in out.iterdir())

@@ -89,7 +89,10 @@ MENDED = [
 
 REPORTED = [
     (put("annotations", 2, bbox=[1, 2, 3]), "annotation 12 (image 1, a.png): 'bbox' must hold 4 numbers (left, top, width, height), got 3"),
-    (put("annotations", 2, bbox=[1, 2, float("nan"), 3]), "annotation 12 (image 1, a.png): 'bbox' holds a value that is not a finite number"),
+    (
+        put("annotations", 2, bbox=[1, 2, float("nan"), 3]),
+        "annotation 12 (image 1, a.png): 'bbox' holds a value that is not a finite number",
+    ),
     (
         put("annotations", 2, bbox=[1, 2, 0, 3]),
         "annotation 12 (image 1, a.png): the box 1, 2, 0, 3 (left, top, width, height) has no extent",
@@ -98,7 +101,10 @@ REPORTED = [
         put("annotations", 2, bbox=[41, 2, 5, 3], area=9),
         "annotation 12 (image 1, a.png): the box 41, 2, 5, 3 (left, top, width, height) lies",
     ),
-    (put("annotations", 2, keypoints=[1, 2, 2]), "annotation 12 (image 1, a.png): 'keypoints' is not a list of 9 finite numbers (x, y, visibility of 3"),
+    (
+        put("annotations", 2, keypoints=[1, 2, 2]),
+        "annotation 12 (image 1, a.png): 'keypoints' is not a list of 9 finite numbers (x, y, visibility of 3",
+    ),
     (
         put("annotations", 2, keypoints=[1, 2, 2, 0, 0, 0, 7, 8, 0.9]),
         "annotation 12 (image 1, a.png): visibilities must be 0 (not labelled), 1",
@@ -253,7 +259,8 @@ def test_a_configuration_is_checked_split_by_split(files, tmp_path, capsys):
 BOXES = {
     "images": CONTENT["images"],
     "annotations": [
-        {"id": 1 + n, "image_id": 2 - n % 2, "category_id": (7, 1)[n % 2], "bbox": [2, 3 + n, 5, 6], "area": 30, "iscrowd": 0} for n in range(4)
+        {"id": 1 + n, "image_id": 2 - n % 2, "category_id": (7, 1)[n % 2], "bbox": [2, 3 + n, 5, 6], "area": 30, "iscrowd": 0}
+        for n in range(4)
     ],
     "categories": [{"id": 1, "name": "person"}, {"id": 7, "name": "chair"}],
 }

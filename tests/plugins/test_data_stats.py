@@ -45,7 +45,10 @@ def test_counted_by_hand():
 
 
 def test_boxes_of_two_classes_counted_by_hand():
-    bare = {**CONTENT, "annotations": [{key: value for key, value in record.items() if key != "keypoints"} for record in CONTENT["annotations"]]}
+    bare = {
+        **CONTENT,
+        "annotations": [{key: value for key, value in record.items() if key != "keypoints"} for record in CONTENT["annotations"]],
+    }
     bare["categories"] = [{"id": 6, "name": "dog"}, {"id": 1, "name": "person"}]
     bare["annotations"][2]["category_id"] = 6
     numbers = statistics(bare, ["person", "dog"])

@@ -50,7 +50,9 @@ def found(*people):
 
 def breakdown(ground_truth, results):
     task = Task(ground_truth, [1], [1], JOINTS.sigmas, 20)
-    diagnosed = [diagnose(group, JOINTS.sigmas, JOINTS.flip_index) for group in pose_groups(ground_truth, results, [1], [1], JOINTS.sigmas, 20)]
+    diagnosed = [
+        diagnose(group, JOINTS.sigmas, JOINTS.flip_index) for group in pose_groups(ground_truth, results, [1], [1], JOINTS.sigmas, 20)
+    ]
     return task, diagnosed
 
 

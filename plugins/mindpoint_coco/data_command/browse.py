@@ -103,7 +103,9 @@ def _samples(
 
 def _window(view: View) -> str:
     x, y = view.crop_center
-    return f"window of {view.crop_size:.0f} px around ({x:.0f}, {y:.0f}), turned by {view.rotation:.0f} degrees" + ", mirrored" * view.mirror
+    return (
+        f"window of {view.crop_size:.0f} px around ({x:.0f}, {y:.0f}), turned by {view.rotation:.0f} degrees" + ", mirrored" * view.mirror
+    )
 
 
 def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Optional, Sequence
 
 from mindpoint.contracts.fields import Field
 from mindpoint_coco.datasets import rules
-from mindpoint_coco.datasets.rules import few, finite, is_id, is_list, is_size
+from mindpoint_coco.datasets.rules import few, finite, is_id, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
 SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
@@ -131,5 +131,3 @@ def outside(points: List[float], width: int, height: int) -> List[int]:
     rows = zip(points[0::3], points[1::3], points[2::3])
     good = lambda x, y: -SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK  # noqa: E731
     return [joint for joint, (x, y, visibility) in enumerate(rows) if visibility > 0 and not good(x, y)]
-
-

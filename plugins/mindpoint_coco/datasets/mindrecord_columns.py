@@ -103,9 +103,7 @@ def stored_columns(manifest: dict) -> List[Column]:
     if manifest["schema"] == 1:
         joints = manifest["keypoints"]
         return [*OWN, COUNT, Column("keypoints", "float64", (len(joints), 3), "keypoints", tuple(joints))]
-    return [
-        Column(said["name"], said["dtype"], tuple(said["shape"]), said["key"], tuple(said["names"])) for said in manifest["columns"]
-    ]
+    return [Column(said["name"], said["dtype"], tuple(said["shape"]), said["key"], tuple(said["names"])) for said in manifest["columns"]]
 
 
 def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> None:
@@ -123,7 +121,9 @@ def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> Non
             )
         if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
             there, here = (f"{one.dtype} of shape {list(one.shape)}" for one in (found, wanted))
-            raise DataError(f"{folder}: was converted with '{wanted.name}' as {there}, but the configuration declares {here}; convert it again")
+            raise DataError(
+                f"{folder}: was converted with '{wanted.name}' as {there}, but the configuration declares {here}; convert it again"
+            )
 
 
 def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:

@@ -50,8 +50,8 @@ def _impact_table(judged: Sequence[Judged], task: Task, as_is: Curves) -> Table:
     found = counts(judged)
     rows = [["as it is", "", *ap(as_is)], *([kind, found[kind], *ap(curves)] for kind, curves in impact(judged, task).items())]
     note = (
-        f"Average precision if this kind of error alone were put right. {_PAPER} Put right means: a detection gets the object's class or box; "
-        "it goes if the object has been found already, or if it is near none; missed objects go."
+        f"Average precision if this kind of error alone were put right. {_PAPER} Put right means: a detection gets the object's class or "
+        "box; it goes if the object has been found already, or if it is near none; missed objects go."
     )
     return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75"), rows, note)
 
@@ -94,8 +94,8 @@ def _confusion_table(shown: Sequence[Judged], names: Dict[int, str], threshold: 
     rows = [[names[key], *(cells[key, other] for other in chosen), cells[key, "missed"]] for key in chosen]
     rows.append(["background", *(cells["background", other] for other in chosen), ""])
     note = (
-        f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or more) "
-        "and their own (columns); an object may have several. missed: objects without any detection on them. background: detections that "
+        f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or "
+        "more) and their own (columns); an object may have several. missed: objects without any detection on them. background: detections that "
         "are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
     )
     return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), "missed"), rows, note)

@@ -1,4 +1,5 @@
-"""Why average precision of boxes is lost: the errors of Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".
+"""Why average precision of boxes is lost: the errors of Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection
+Errors".
 
 Detections and annotated objects of a class are matched at an intersection over union (IoU) of 0.5 as in COCO's evaluation. A detection that
 does not match is judged by the object of its image that suits it best; see :data:`KINDS`.

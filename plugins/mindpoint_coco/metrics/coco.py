@@ -84,7 +84,9 @@ class CocoMetric(Metric):
             curves = task.curves(kind, known)
             values.update(statistics(kind, curves))
             if self._per_class:
-                values.update((f"{kind}/AP/{name}", curves.mean("precision", category_id=key)) for key, name in zip(task.category_ids, self._classes))
+                values.update(
+                    (f"{kind}/AP/{name}", curves.mean("precision", category_id=key)) for key, name in zip(task.category_ids, self._classes)
+                )
         return values
 
     def table(self, stats: Mapping[str, float]) -> str:
@@ -127,7 +129,8 @@ class CocoMetric(Metric):
         return analyse_boxes(task, known, curves["bbox"], self._classes) if curves else Analysis()
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
-        """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground truth has."""
+        """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground
+        truth has."""
         records = result_file.read_results(path)
         images = [image["id"] for image in ground_truth["images"]]
         result_file.check_results(records, path, self._joints, images, [c["id"] for c in ground_truth["categories"]])
@@ -147,13 +150,14 @@ class CocoMetric(Metric):
         missing = [name for name in self._classes if name not in by_name]
         if missing:
             raise DataError(
-                f"The ground truth has no category {', '.join(map(repr, missing))}; it has {', '.join(map(repr, by_name)) or 'no categories'}. "
+                f"The ground truth has no category {', '.join(map(repr, missing))}; "
+                f"it has {', '.join(map(repr, by_name)) or 'no categories'}. "
                 "Let 'classes' of the configuration name the categories of the annotation file."
             )
         return [by_name[name] for name in self._classes]
 
     def _task(self, ground_truth: dict, image_ids: Sequence[int]) -> Task:
-        """Return the task around completed copies: the evaluation writes into the annotations, and takes an object with id 0 for unmatched."""
+        """Return the task around completed copies: the evaluation writes into the annotations, and takes id 0 for unmatched."""
         annotations = []
         for number, original in enumerate(ground_truth["annotations"], start=1):
             annotation = {"iscrowd": 0, **original, "id": number}

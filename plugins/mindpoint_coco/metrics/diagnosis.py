@@ -102,8 +102,8 @@ def of_places(what: str, groups: Iterable[Group]) -> List[str]:
     if best is None:
         return []
     return [
-        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {best:.2g}). Train longer; "
-        "or input size, channel order, mean, std or the order of classes and keypoints are not those of the training."
+        f"No detection's {what} with an annotated object is {_FOUND} or more, the least that counts (the best is {best:.2g}). Train "
+        "longer; or input size, channel order, mean, std or the order of classes and keypoints are not those of the training."
     ]
 
 

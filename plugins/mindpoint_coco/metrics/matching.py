@@ -62,9 +62,7 @@ def pose_groups(
         yield _with_poses(common, sigmas)
 
 
-def box_groups(
-    truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int
-) -> Iterator[Group]:
+def box_groups(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int) -> Iterator[Group]:
     """Yield the same for boxes. With a crowd the similarity is the shared area as a share of the found box, as in COCO's evaluation."""
     for common in _common(truth, results, image_ids, category_ids, most):
         overlap = overlaps(common["results"], common["truth"], common["crowd"])
