@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--name: '{args.name}' is not a part of a file name")
     keypoints, classes = Keypoints(JOINTS, SKELETON), ["person"]
     if args.config is not None:
-        config = load_config(args.config)
+        config = load_config(args.config, parts=())
         keypoints, classes = config.vocabulary.get("keypoints"), config.classes
     look = {name: getattr(args, name) for name in (*kinds, "height") if getattr(args, name) is not None}
     dataset = SyntheticPeople(args.count, args.seed, classes, keypoints, args.size, args.people, **look)

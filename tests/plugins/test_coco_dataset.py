@@ -301,7 +301,7 @@ def test_unusable_images(make):
     dataset = make()
     file = make.folder / "a.png"
     whole = file.read_bytes()
-    bad = {"is empty": b"", "is truncated": whole[:-20], "no image that OpenCV can read": b"hello, this is text"}
+    bad = {"is empty": b"", "is truncated": whole[:-20], "not an image that OpenCV can read": b"hello, this is text"}
     for message, data in bad.items():
         file.write_bytes(data)
         with pytest.raises(DataError, match=f"a.png: .*{message}.*image id 3 of .*people.json"):

@@ -74,7 +74,7 @@ def _of_config(args: argparse.Namespace) -> Iterator[Shown]:
     from mindpoint.data.build import build_dataset, build_samples
     from mindpoint.visual.build import build_visualizer
 
-    config = load_config(args.data, args.set)
+    config = load_config(args.data, args.set, ("data", "test.visualizer"))
     visualizer = build_visualizer(config)
     for split in chosen_splits(args, config):
         samples = build_samples(config, split) if config.has(f"data.{split}.targets") else None

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
     from mindpoint.errors import ConfigError
 
-    config = load_config(args.config, args.set)
+    config = load_config(args.config, args.set, ("data",))
     splits = chosen_splits(args, config)
     if not 1 <= args.shards <= 1000:
         raise ConfigError(f"--shards: {args.shards} is not between 1 and 1000")
@@ -41,8 +41,6 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
         raise ConfigError("--out is missing: the folder where the converted data goes")
     config.split(split)
     dataset, out = config.build(f"data.{split}.dataset"), args.out / split
-    for left in sorted(out.parent.glob(f".{split}.*.???")):
-        print(f"{left} is of a conversion that was killed or is still running; remove it if none is")
     manifest = convert(dataset, out, args.shards, args.overwrite)
     files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]
     megabytes = sum(entry["size"] for entry in manifest["files"].values()) / 1e6

@@ -57,14 +57,14 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
         return [_of_file(args)]
     if args.images or args.config:
         raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
-    config = load_config(args.data, args.set)
+    config = load_config(args.data, args.set, ("data",))
     return [_of_split(config, split) for split in chosen_splits(args, config)]
 
 
 def _of_file(args: argparse.Namespace) -> Source:
     content = annotation_file(args.data)
     if args.config:
-        config = load_config(args.config, args.set)
+        config = load_config(args.config, args.set, ())
         keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
     else:
         keypoints, classes, sigmas = *_said_by(content, args.data), False

@@ -7,7 +7,7 @@ from typing import Mapping, Optional, Tuple
 from mindpoint.contracts import fields as kinds
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import ConfigError
-from mindpoint.registry import registry
+from mindpoint.registry import any_class
 from mindpoint_coco.keypoints import Keypoints
 
 _TAKEN = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypoints", "boxes", "labels", "scores", "areas", "crowd")
@@ -34,7 +34,7 @@ def _field(name: str, said: object, others: list) -> Field:
         raise ConfigError(f"{where}: this name belongs to another part of an annotation; choose another")
     if isinstance(said, Mapping):
         arguments = {"name": name, **said}
-        said = registry("datasets").get(str(arguments.pop("type", "mindpoint.contracts.fields:Field")))(**arguments)
+        said = any_class.get(str(arguments.pop("type", "mindpoint.contracts.fields:Field")))(**arguments)
     elif isinstance(said, str):
         kind = getattr(kinds, said, None)
         if not (isinstance(kind, type) and issubclass(kind, Field) and kind is not kinds.Points):
