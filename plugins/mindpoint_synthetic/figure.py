@@ -15,6 +15,8 @@ from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint_synthetic.proportions import Proportions, sample_proportions
+
 # COCO's joints and, as pairs of names, COCO's lines between them.
 JOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
@@ -32,24 +34,6 @@ ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, 
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
 SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
-
-
-@dataclass(frozen=True)
-class Proportions:
-    """Lengths and half-widths (radii) in units of standing height."""
-
-    head: np.ndarray  # semi-axes of the head's ellipsoid
-    neck: float
-    spine: float
-    shoulder: float
-    hip: float
-    upper_arm: float
-    forearm: float
-    hand: float
-    thigh: float
-    shin: float
-    foot: float
-    build: float  # factor on all thicknesses
 
 
 @dataclass(frozen=True)
@@ -90,7 +74,7 @@ def sample_figure(
     arms: Sequence[str] = tuple(ARMS),
 ) -> Figure:
     """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
-    size = _proportions(rng)
+    size = sample_proportions(rng)
     action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
@@ -104,25 +88,6 @@ def sample_figure(
         Frame(camera @ torso.origin, camera @ torso.axes),
         Frame(camera @ head.origin, camera @ head.axes),
         action == "sit",
-    )
-
-
-def _proportions(rng: np.random.Generator) -> Proportions:
-    build = rng.uniform(0.9, 1.3)
-    tall = rng.uniform(0.068, 0.084)  # larger than life: a face must be seen at a few pixels
-    return Proportions(
-        head=np.array([tall * rng.uniform(0.74, 0.84), tall, tall * rng.uniform(0.82, 0.9)]),
-        neck=rng.uniform(0.03, 0.05),
-        spine=rng.uniform(0.265, 0.315),
-        shoulder=rng.uniform(0.09, 0.118) * (0.75 + 0.25 * build),
-        hip=rng.uniform(0.05, 0.066) * (0.7 + 0.3 * build),
-        upper_arm=rng.uniform(0.148, 0.178),
-        forearm=rng.uniform(0.13, 0.155),
-        hand=rng.uniform(0.05, 0.065),
-        thigh=rng.uniform(0.22, 0.255),
-        shin=rng.uniform(0.215, 0.245),
-        foot=rng.uniform(0.085, 0.11),
-        build=build,
     )
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from joints import detected
 
-from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
@@ -18,8 +18,7 @@ def detections(points, scores, labels=None):
     count = len(scores)
     points = np.array(points, np.float32)
     labels = np.zeros(count, int) if labels is None else np.array(labels)
-    joint_scores = np.ones(points.shape[:2], np.float32)
-    return Detections(np.array([BOX] * count, np.float32), np.array(scores, np.float32), labels, points, joint_scores, joint_scores > 0)
+    return detected(np.array([BOX] * count, np.float32).reshape(-1, 4), np.array(scores, np.float32), labels, points)
 
 
 @pytest.mark.parametrize("threshold, kept", [(0.49, [1, 2]), (0.51, [1, 0, 2])])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from joints import detected
 
-from mindpoint.contracts.instances import Detections
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_coco.nms import soft_nms
@@ -17,7 +17,7 @@ def detections(boxes, scores, labels=None):
     joints = np.arange(count, dtype=np.float32).repeat(4).reshape(count, 2, 2)  # tells which row it was
     labels = np.zeros(count, int) if labels is None else np.array(labels)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Detections(boxes, np.array(scores, np.float32), labels, joints, np.ones((count, 2)), np.ones((count, 2), bool))
+    return detected(boxes, np.array(scores, np.float32), labels, joints)
 
 
 def decoder(**settings):
