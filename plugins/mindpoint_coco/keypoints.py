@@ -52,7 +52,7 @@ class Keypoints:
         put("names", tuple(str(name) for name in self.names))
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
-            raise ConfigError(f"keypoints.names: {', '.join(repeated)} stands more than once")
+            raise ConfigError(f"keypoints.names: {', '.join(repeated)} is named more than once")
         put("skeleton", tuple(self._pair(pair, "skeleton") for pair in self.skeleton))
         pairs = self._left_right_pairs() if self.flip_pairs is None else self.flip_pairs
         put("flip_pairs", tuple(self._pair(pair, "flip_pairs") for pair in pairs))
@@ -111,7 +111,7 @@ class Keypoints:
         for first, second in self.flip_pairs:
             if index[first] != first or index[second] != second:
                 raise ConfigError(
-                    f"keypoints.flip_pairs: ('{self.names[first]}', '{self.names[second]}') repeats a joint; each stands in one pair"
+                    f"keypoints.flip_pairs: ('{self.names[first]}', '{self.names[second]}') repeats a joint; each belongs to one pair"
                 )
             index[first], index[second] = second, first
         return index

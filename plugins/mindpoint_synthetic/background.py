@@ -30,7 +30,7 @@ class Stool(NamedTuple):
 
 
 def paint_background(rng: np.random.Generator, size: Size) -> np.ndarray:
-    """A BGR image ``(H, W, 3)`` uint8."""
+    """Return a BGR image ``(H, W, 3)`` uint8."""
     height, width = size
     image = _gradient(rng, size)
     if rng.random() < 0.5:
@@ -52,7 +52,7 @@ def paint_background(rng: np.random.Generator, size: Size) -> np.ndarray:
 
 
 def finish(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Uneven light, a little blur and sensor noise over the finished picture."""
+    """Add uneven light, a little blur and sensor noise to the finished picture."""
     height, width = image.shape[:2]
     light = rng.uniform(0.78, 1.12, (2, 3)).astype(np.float32) * np.float32(256)
     light = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint16)
@@ -65,7 +65,7 @@ def finish(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _color(rng: np.random.Generator) -> Color:
-    """Surroundings are duller than clothes."""
+    """Return a colour of the surroundings, which are duller than clothes."""
     return vivid(rng, (5, 110), (50, 235))
 
 
@@ -99,7 +99,7 @@ def _box(rng: np.random.Generator, image: np.ndarray, small: float, large: float
 
 
 def _panel(rng: np.random.Generator, image: np.ndarray) -> None:
-    """A window, door or picture: a rectangle, often with a frame and bars."""
+    """Draw a window, door or picture: a rectangle, often with a frame and bars."""
     left, top, right, bottom = _box(rng, image, 0.08, 0.5)
     color = _color(rng)
     cv2.rectangle(image, (left, top), (right, bottom), color, -1)
@@ -112,14 +112,14 @@ def _panel(rng: np.random.Generator, image: np.ndarray) -> None:
 
 
 def _blob(rng: np.random.Generator, image: np.ndarray) -> None:
-    """A bush, ball or lamp: an ellipse."""
+    """Draw a bush, ball or lamp: an ellipse."""
     left, top, right, bottom = _box(rng, image, 0.05, 0.35)
     center, axes = ((left + right) // 2, (top + bottom) // 2), ((right - left) // 2 + 1, (bottom - top) // 2 + 1)
     cv2.ellipse(image, center, axes, rng.uniform(0, 180), 0, 360, _color(rng), -1, cv2.LINE_AA)
 
 
 def _furniture(rng: np.random.Generator, image: np.ndarray) -> None:
-    """A table or chair: a board on legs, perhaps with a back."""
+    """Draw a table or chair: a board on legs, perhaps with a back."""
     height, width = image.shape[:2]
     wide, tall = width * rng.uniform(0.12, 0.35), height * rng.uniform(0.12, 0.35)
     left, top = rng.uniform(0, width - wide), rng.uniform(0.3 * height, height - 0.6 * tall)
@@ -134,7 +134,7 @@ def _furniture(rng: np.random.Generator, image: np.ndarray) -> None:
 
 
 def _stroke(rng: np.random.Generator, image: np.ndarray) -> None:
-    """A branch, pole or pipe."""
+    """Draw a branch, pole or pipe."""
     height, width = image.shape[:2]
     start = rng.uniform(0, 1, 2) * (width, height)
     end = start + rng.normal(0, 0.2, 2) * (width, height)

@@ -42,19 +42,19 @@ class Drawing:
     turned_away: np.ndarray
 
     def paint(self, image: np.ndarray) -> None:
-        """Onto a BGR image."""
+        """Paint onto a BGR image."""
         for shape in self.shapes:
             cv2.fillConvexPoly(image, shape.corners, shape.color, cv2.LINE_AA, SHIFT)
             if shape.edge is not None:
                 cv2.polylines(image, [shape.corners], True, shape.edge, 1, cv2.LINE_AA, SHIFT)
 
     def mark(self, labels: np.ndarray, number: int) -> None:
-        """Onto a map of labels, int16, as figure ``number``."""
+        """Draw onto a map of labels, int16, as figure ``number``."""
         for shape in self.shapes:
             cv2.fillConvexPoly(labels, shape.corners, LABELS_EACH * (number + 1) + shape.part, cv2.LINE_8, SHIFT)
 
     def visibility(self, labels: np.ndarray, number: int) -> np.ndarray:
-        """``(17,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
+        """Return ``(17,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
 
         2: seen. 1: hidden, but a joint next to it is seen, so that its place can be told. 0: outside of the image, on the far
         side of the head, or hidden together with all its neighbours.
@@ -70,7 +70,7 @@ class Drawing:
 
 
 def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, float]) -> Drawing:
-    """``figure`` with ``scale`` pixels to its standing height, the middle of its hips at pixel ``origin``."""
+    """Return ``figure`` with ``scale`` pixels to its standing height, the middle of its hips at pixel ``origin``."""
     pen = Pen(scale, origin)
     layers, joints, away, covered = head_layers(pen, figure, outfit)
     layers += _trunk(pen, figure, outfit)
@@ -87,7 +87,7 @@ def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, floa
 
 
 def _shown_by(figure: Figure, joint: str) -> List[bool]:
-    """For each part whether it shows ``joint``."""
+    """Tell for each part whether it shows ``joint``."""
     side, _, name = joint.rpartition("_")
     parts = [f"{side}_{limb}" for limb in _LIMBS[name]] if name in _LIMBS else ["head"]
     if name in ("shoulder", "hip"):
@@ -99,7 +99,7 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
 
 
 def _lit(color: Color, nearness: float) -> Color:
-    """Far limbs lie in shade, near ones in light."""
+    """Return the tone of a limb: far ones lie in shade, near ones in light."""
     return shade(color, 1.0 + min(max(1.4 * float(nearness), -0.32), 0.12))
 
 
@@ -130,7 +130,7 @@ def _leg(pen: Pen, figure: Figure, outfit: Outfit, side: str) -> List[Layer]:
 def _limb(
     pen: Pen, outfit: Outfit, start: np.ndarray, end: np.ndarray, thick: np.ndarray, part: str, cloth: Color, covered: float, width: float
 ) -> List[Shape]:
-    """One part of an arm or leg: skin, and cloth over the first ``covered`` of its length."""
+    """Return one part of an arm or leg: skin, and cloth over the first ``covered`` of its length."""
     nearness = (start[2] + end[2]) / 2
     covered = min(max(covered, 0.0), 1.0)
     shapes = []

@@ -44,7 +44,7 @@ class Frame:
     axes: np.ndarray
 
     def point(self, offset: np.ndarray) -> np.ndarray:
-        """Points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
+        """Return points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
         return self.origin + np.asarray(offset) @ self.axes.T
 
 
@@ -92,13 +92,13 @@ def sample_figure(
 
 
 def _direction(side: float, swing: float, spread: float) -> np.ndarray:
-    """Where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
+    """Return where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
     swing, spread = math.radians(swing), math.radians(spread)
     return np.array([side * math.sin(spread), math.cos(swing) * math.cos(spread), math.sin(swing) * math.cos(spread)])
 
 
 def _axes(up: np.ndarray, turn: float) -> np.ndarray:
-    """Axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
+    """Return the axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
     x, y, z = up / math.sqrt(up @ up)
     turn = math.radians(turn)
     down = np.array([-x, -y, -z])
@@ -110,13 +110,13 @@ def _axes(up: np.ndarray, turn: float) -> np.ndarray:
 
 
 def _choice(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
-    """One of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
+    """Return one of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
     limits = list(itertools.accumulate(shares.values()))
     return list(shares)[min(bisect.bisect(limits, rng.random() * limits[-1]), len(shares) - 1)]
 
 
 def _among(names: Sequence[str], shares: Mapping[str, float]) -> Mapping[str, float]:
-    """The shares of these names; equal ones if none of them has any."""
+    """Return the shares of these names; equal ones if none of them has any."""
     chosen = {name: shares.get(name, 0.0) for name in names}
     return chosen if sum(chosen.values()) > 0 else dict.fromkeys(names, 1.0)
 
@@ -185,7 +185,7 @@ def _arms(
 
 
 def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> Tuple[Tuple[float, float], Tuple[float, float]]:
-    """(swing, spread) in degrees of upper arm and forearm."""
+    """Return (swing, spread) in degrees of upper arm and forearm."""
     special = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
     kind = _choice(rng, _among(arms, dict(zip(ARMS, special[action])) if action in special else ARMS))
     a, b, c = rng.random(3)
@@ -205,7 +205,7 @@ def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> T
 
 
 def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np.ndarray:
-    """Rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
+    """Return the rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
     special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
                "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
     shares = special.get(action, FACINGS)

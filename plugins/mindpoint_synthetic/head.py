@@ -12,7 +12,7 @@ from mindpoint_synthetic.shapes import Layer, Pen, Shape
 
 
 def _direction(turn: float, up: float) -> np.ndarray:
-    """Unit vector in the head's frame, ``turn`` degrees to the left of the front and ``up`` degrees above it."""
+    """Return the unit vector in the head's frame, ``turn`` degrees to the left of the front and ``up`` degrees above it."""
     turn, up = np.radians(turn), np.radians(up)
     return np.array([np.sin(turn) * np.cos(up), -np.sin(up) + 0 * turn, np.cos(turn) * np.cos(up)]).T
 
@@ -30,7 +30,7 @@ _BRIM = _direction(np.array([-60, -22, 22, 60]), 24) * [[1.16], [1.6], [1.6], [1
 
 
 def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], Dict[str, np.ndarray], Set[str], Set[str]]:
-    """Head and neck.
+    """Return the shapes of head and neck.
 
     Returns:
         layers; the pixel ``(2,)`` of each joint of the face; the joints on the far side of the head; the joints under hair.
@@ -88,7 +88,7 @@ def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: 
 
 
 def _face(head: Frame, semi: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """``(24, 3)`` the rim of the bare part of the face; what lies behind the head's outline is moved onto the outline."""
+    """Return ``(24, 3)`` the rim of the bare part of the face; what lies behind the head's outline is moved onto the outline."""
     nearness = _RIM @ toward
     outline = _RIM - nearness[:, None] * toward
     outline /= np.linalg.norm(outline, axis=1, keepdims=True)

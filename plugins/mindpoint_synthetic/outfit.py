@@ -68,20 +68,20 @@ def _covered(rng: np.random.Generator, short: bool) -> float:
 
 
 def cloth(rng: np.random.Generator) -> Color:
-    """A colour for something woven: a plain tone or any hue."""
+    """Return a colour for something woven: a plain tone or any hue."""
     if rng.random() < 0.35:
         return _shift(rng, _PLAIN[rng.integers(len(_PLAIN))], 12)
     return vivid(rng, (60, 230), (50, 240))
 
 
 def vivid(rng: np.random.Generator, saturation: Tuple[int, int], value: Tuple[int, int]) -> Color:
-    """Any hue, with saturation and value within the given limits (0..255)."""
+    """Return any hue, with saturation and value within the given limits (0..255)."""
     red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation) / 255, rng.uniform(*value) / 255)
     return 255 * blue, 255 * green, 255 * red
 
 
 def shade(color: Color, factor: float) -> Color:
-    """Darker (below 1) or lighter."""
+    """Return the colour, darker (below 1) or lighter."""
     blue, green, red = color
     return min(255.0, blue * factor), min(255.0, green * factor), min(255.0, red * factor)
 

@@ -127,7 +127,7 @@ class SyntheticPeople(Dataset):
         return self._ground_truth
 
     def _scene(self, index: int) -> Tuple[np.random.Generator, List[_Person], Objects]:
-        """The people of an image, farthest first, what is annotated of them, and the generator for all else."""
+        """Return the people of an image, farthest first, what is annotated of them, and the generator for all else."""
         if not 0 <= index < self.count:
             raise IndexError(f"image {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index))
@@ -166,7 +166,7 @@ class SyntheticPeople(Dataset):
         return people[::-1]
 
     def _origin(self, rng: np.random.Generator, extent: np.ndarray, cut_off: bool) -> np.ndarray:
-        """Where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
+        """Return where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
         span = extent[2:] - extent[:2]
         least = -extent[:2] - 0.06 * span
         most = np.array(self.size[::-1]) - extent[2:] + (0.35 if cut_off else 0.03) * span
@@ -196,13 +196,13 @@ def _check(name: str, good: bool, value: object, wanted: str) -> None:
 
 
 def _extent(figure: Figure) -> np.ndarray:
-    """Left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
+    """Return left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
     points = np.stack([*figure.points.values(), figure.head.origin])[:, :2]
     return np.concatenate([points.min(axis=0) - _MARGIN * np.array([0.4, 0.8]), points.max(axis=0) + _MARGIN * np.array([0.4, 0.2])])
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Shared area of two boxes as a share of the smaller one."""
+    """Return the shared area of two boxes as a share of the smaller one."""
     shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
     return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))
 

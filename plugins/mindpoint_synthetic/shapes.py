@@ -49,7 +49,7 @@ class Pen:
         self._shift = complex(*origin)
 
     def flat(self, points: np.ndarray) -> np.ndarray:
-        """Points ``(..., 3)`` in space to pixels ``(..., 2)``."""
+        """Project points ``(..., 3)`` in space to pixels ``(..., 2)``."""
         return self.origin + self.scale * points[..., :2]
 
     def _complex(self, point: np.ndarray) -> complex:
@@ -57,16 +57,16 @@ class Pen:
         return self.scale * complex(x, y) + self._shift
 
     def hull(self, pixels: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """The convex hull of pixels ``(N, 2)``; an edge in a darker tone keeps parts of one colour apart."""
+        """Return the convex hull of pixels ``(N, 2)``; an edge in a darker tone keeps parts of one colour apart."""
         corners = cv2.convexHull((pixels * (1 << SHIFT) + 0.5).astype(np.int32))
         return Shape(corners, PARTS.index(part), color, shade(color, 0.66) if edge else None)
 
     def solid(self, points: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """The outline of a convex body with corners ``(N, 3)``."""
+        """Return the outline of a convex body with corners ``(N, 3)``."""
         return self.hull(self.flat(points), part, color, edge)
 
     def limb(self, start: np.ndarray, end: np.ndarray, radii: Tuple[float, float], part: str, color: Color, edge: bool = True) -> Shape:
-        """A rounded, tapered limb from ``start`` to ``end``."""
+        """Return a rounded, tapered limb from ``start`` to ``end``."""
         first, last = self._complex(start), self._complex(end)
         length = abs(last - first)
         along = (last - first) / length if length else 1.0
@@ -76,12 +76,12 @@ class Pen:
         return self.hull(outline.view(float).reshape(-1, 2), part, color, edge)
 
     def ellipsoid(self, center: np.ndarray, axes: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """The outline of the ellipsoid whose semi-axes are the columns of ``axes``: the image of a unit circle under the root of
+        """Return the outline of the ellipsoid whose semi-axes are the columns of ``axes``: the image of a unit circle under the root of
         the projected matrix ``axes axes^T``."""
         root = np.linalg.cholesky((axes @ axes.T)[:2, :2])
         return self.hull(self.flat(center) + self.scale * (CIRCLE @ root.T), part, color, edge)
 
 
 def ring(center: np.ndarray, axes: np.ndarray, wide: float, deep: float) -> np.ndarray:
-    """``(16, 3)`` points around a slice of the body: ``wide`` to the sides, ``deep`` to front and back."""
+    """Return ``(16, 3)`` points around a slice of the body: ``wide`` to the sides, ``deep`` to front and back."""
     return center + CIRCLE @ np.stack([axes[:, 0] * wide, axes[:, 2] * deep])

@@ -183,7 +183,7 @@ def test_other_suspicions():
     points, keypoints = people()
     points[:, 4] = 0
     assert list(never_labelled(points, keypoints)) == [
-        f"'right_shoulder' is labelled in none of {len(points)} people: nothing can be learnt of it"
+        f"'right_shoulder' is not labelled in any of {len(points)} people: nothing can be learnt of it"
     ]
     assert list(unpaired(Keypoints(["nose", "left_eye"]))) != [] and list(unpaired(keypoints)) == []
     areas = [100, 2500, 10_000]

@@ -27,13 +27,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """The arguments of an action that works on the data of a configuration."""
+    """Add the arguments of an action that works on the data of a configuration."""
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """The arguments of an action that works on a configuration or on an annotation file; see ``source.sources``."""
+    """Add the arguments of an action that works on a configuration or on an annotation file; see ``source.sources``."""
     parser.add_argument("data", metavar="DATA", help="a configuration, or a COCO annotation file (.json)")
     parser.add_argument("--images", metavar="DIR", help="with an annotation file: the folder that its file names are relative to")
     parser.add_argument("--config", metavar="CONFIG", help="with an annotation file: take keypoints and classes from this configuration")
@@ -42,7 +42,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_splits(args: argparse.Namespace, config: Config) -> List[str]:
-    """The splits that ``--split`` names, or those it stands for by default. Raises ConfigError if there is none."""
+    """Return the splits that ``--split`` names, or those it stands for by default. Raises ConfigError if there is none."""
     from mindpoint.errors import ConfigError
 
     there = list(config.data.get("data") or {})

@@ -44,7 +44,7 @@ def learnt(sample: Sample, targets: Dict[str, np.ndarray], encoder: TargetEncode
     Args:
         sample: as the transforms leave it.
         targets: what the encoder made of it.
-        details: ask for them; otherwise there are none.
+        details: ask for them; otherwise the second dictionary is empty.
     """
     pictures = {"network input": canvas_of(sample.pixels()), **encoder.pictures(sample, targets)}
     more = encoder.pictures(sample, targets, details=True) if details else {}

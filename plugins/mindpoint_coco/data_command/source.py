@@ -32,7 +32,7 @@ class Source:
         content: COCO's dictionary, unchecked.
         classes: names of the categories that count.
         fields: what annotations have beyond COCO's own keys.
-        keypoints: what the joints are; None if there are none.
+        keypoints: what the joints are; None without joints.
         sigmas_given: somebody said the joints' sigmas.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
     """

@@ -15,7 +15,7 @@ _FACING = 0.3  # the same for all pairs in people who seem to face the viewer
 
 
 def joint_array(annotations: Sequence[dict], joints: int) -> np.ndarray:
-    """The usable joints of annotations that are no crowds: ``(N, J, 3)`` float64, x, y, visibility."""
+    """Return the usable joints of annotations that are not crowds: ``(N, J, 3)`` float64, x, y, visibility."""
     rows = [
         record["keypoints"]
         for record in annotations
@@ -25,7 +25,7 @@ def joint_array(annotations: Sequence[dict], joints: int) -> np.ndarray:
 
 
 def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
-    """Pairs whose left and right seem to have changed places.
+    """Yield pairs whose left and right seem to have changed places.
 
     In a picture of a person the left joints lie mostly on one side and the right ones on the other. A pair that is mostly the other way
     round than the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
@@ -64,30 +64,30 @@ def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
 
 
 def _side(points: np.ndarray, left: int, right: int) -> np.ndarray:
-    """1 where the left joint lies farther right in the picture, -1 where farther left, 0 where that cannot be told."""
+    """Return 1 where the left joint lies farther right in the picture, -1 where farther left, 0 where that cannot be told."""
     labelled = (points[:, [left, right], 2] > 0).all(axis=1)
     return np.sign(points[:, left, 0] - points[:, right, 0]) * labelled
 
 
 def never_labelled(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
-    """Joints that no person has."""
+    """Yield joints that are not labelled in any person."""
     if len(points) >= _FEWEST:
         for joint in np.flatnonzero(~(points[:, :, 2] > 0).any(axis=0)):
-            yield f"'{keypoints.names[joint]}' is labelled in none of {len(points)} people: nothing can be learnt of it"
+            yield f"'{keypoints.names[joint]}' is not labelled in any of {len(points)} people: nothing can be learnt of it"
 
 
 def unpaired(keypoints: Keypoints) -> Iterator[str]:
-    """Joints that by their names have a side and by the configuration no partner on the other."""
+    """Yield joints that by their names have a side and by the configuration no partner on the other."""
     paired = {joint for pair in keypoints.flip_pairs for joint in pair}
     lone = [
         name for joint, name in enumerate(keypoints.names) if joint not in paired and ("left" in name.lower() or "right" in name.lower())
     ]
     if lone:
-        yield f"{few(lone, 30)} stand in none of keypoints.flip_pairs: mirrored images teach the wrong side"
+        yield f"{few(lone, 30)} are not in keypoints.flip_pairs: mirrored images teach the wrong side"
 
 
 def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
-    """What each joint's sigma comes to in pixels at the median person, in a sentence."""
+    """Return what each joint's sigma comes to in pixels at the median person, in a sentence."""
     side = float(np.sqrt(np.median(areas)))
     pixels = ", ".join(f"{name} {sigma * side:.1f}" for name, sigma in zip(keypoints.names, keypoints.sigmas))
     return (
@@ -97,7 +97,7 @@ def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
 
 
 def strange_sigmas(areas: Sequence[float], keypoints: Keypoints, given: bool) -> Iterator[str]:
-    """Sigmas that make every detection right or wrong."""
+    """Yield sigmas that make every detection right or wrong."""
     side = float(np.sqrt(np.median(areas)))
     if not given:
         yield "no sigmas are set: every joint has 0.05; joints that are hard to place, such as hips, want up to 0.1 (keypoints.sigmas)"

@@ -94,13 +94,13 @@ class Shard:
         except (OSError, ValueError):
             header = {}
         if not isinstance(header, dict) or not {"header_size", "page_size", "schema", "version"} <= set(header):
-            raise DataError(f"{self.path}: is no MindRecord file, or its beginning is damaged")
+            raise DataError(f"{self.path}: is not a MindRecord file, or its beginning is damaged")
         if header["version"] != VERSION:
             raise DataError(f"{self.path}: is of MindRecord version {header['version']}; this program reads version {VERSION}")
         return header
 
     def _index(self) -> List[tuple]:
-        """The columns of the index."""
+        """Return the columns of the index."""
         path = self.path + ".db"
         if not os.path.isfile(path):
             raise DataError(f"{path}: is missing; a MindRecord file cannot be read without its index")
@@ -109,19 +109,21 @@ class Shard:
             with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True)) as connection:
                 rows = connection.execute(f"SELECT {', '.join(names)} FROM INDEXES ORDER BY ROW_ID").fetchall()
         except sqlite3.Error as error:
-            raise DataError(f"{path}: is no index of a MindRecord file with the columns {', '.join(self._columns)}: {error}") from error
+            raise DataError(
+                f"{path}: is not the index of a MindRecord file with the columns {', '.join(self._columns)}: {error}"
+            ) from error
         return list(zip(*rows)) or [()] * len(names)
 
 
 def _quoted(path: str) -> str:
-    """The path as part of a URI."""
+    """Return the path as part of a URI."""
     from urllib.parse import quote
 
     return quote(os.path.abspath(path))
 
 
 def unpack_whole(data: bytes, dtype: type) -> np.ndarray:
-    """A column of whole numbers, one-dimensional, from the form in which MindRecord packs it.
+    """Return a column of whole numbers, one-dimensional, from the form in which MindRecord packs it.
 
     Their count comes first (4 bytes, most significant first), then two bits for each number, four to a byte from the most significant
     bits on, that tell whether it takes 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).

@@ -171,7 +171,7 @@ def _read_back(folder: Path, manifest: dict) -> None:
 
 @contextlib.contextmanager
 def _mindspore_errors(out: Path) -> Iterator[None]:
-    """MindSpore reports a full disk and the like as RuntimeError, in many lines."""
+    """Turn what MindSpore reports of a full disk and the like, a RuntimeError of many lines, into one message."""
     try:
         yield
     except RuntimeError as error:

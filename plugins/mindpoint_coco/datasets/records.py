@@ -18,7 +18,7 @@ def chosen_images(
     populated: Optional[Callable[[], Set[int]]],
     classes: Sequence[str],
 ) -> List[int]:
-    """The ids of the images to keep, in order.
+    """Return the ids of the images to keep, in order.
 
     Args:
         source: what messages call the data set.
@@ -48,14 +48,14 @@ def _known(source: str, image_ids: Sequence[int], listed: Sequence[int]) -> List
             f"{few(lost)}; it has {few(list(listed))}"
         )
     if len(set(image_ids)) < len(image_ids):
-        raise DataError(f"{source}: an id stands more than once in 'image_ids'")
+        raise DataError(f"{source}: 'image_ids' names an id more than once")
     return list(image_ids)
 
 
 def recorded_sample(
     data: bytes, image_id: int, name: str, record: str, size: Tuple[int, int], objects: Objects, reduce_to: Optional[int]
 ) -> Sample:
-    """The image in the bytes of a file, with its objects.
+    """Return the image in the bytes of a file, with its objects.
 
     Args:
         name: what messages call the file. record: what they call its record.

@@ -47,7 +47,7 @@ class Statistics:
 
     @property
     def labelled(self) -> np.ndarray:
-        """``(M,)`` labelled joints an object."""
+        """Return ``(M,)`` labelled joints an object."""
         return (self.visibility > 0).sum(axis=1)
 
     def summary(self) -> dict:

@@ -19,7 +19,7 @@ _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis
 
 
 def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], keypoints: Keypoints) -> Analysis:
-    """Everything that a report shows beside the statistics.
+    """Return everything that a report shows beside the statistics.
 
     Args:
         task: truth, images and classes that count.
@@ -82,7 +82,7 @@ def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagno
 
 
 def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Kinds and similarities with the own joint, ``(K, J)`` each, of all compared detections."""
+    """Return kinds and similarities with the own joint, ``(K, J)`` each, of all compared detections."""
     kinds, similar = [np.zeros((0, len(sigmas)), int)], [np.zeros((0, len(sigmas)))]
     for one in diagnosed:
         rows = np.flatnonzero(one.compared)
@@ -93,7 +93,7 @@ def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.nd
 
 
 def _only_joint(truth: dict, joint: int) -> dict:
-    """The truth as if only this joint had been labelled."""
+    """Return the truth as if only this joint had been labelled."""
     annotations = []
     for record in truth["annotations"]:
         points = [0] * len(record["keypoints"])
@@ -103,8 +103,8 @@ def _only_joint(truth: dict, joint: int) -> dict:
 
 
 def _images(task: Task, diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
-    """Findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs, over
-    objects that are not ignored and detections that reach the threshold."""
+    """Return the findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
+    over objects that are not ignored and detections that reach the threshold."""
     by_image = defaultdict(list)
     for one in diagnosed:
         by_image[one.group.image_id].append(one)

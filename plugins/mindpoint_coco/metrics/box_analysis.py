@@ -51,7 +51,7 @@ def _impact_table(judged: Sequence[Judged], task: Task, as_is: Curves) -> Table:
     rows = [["as it is", "", *ap(as_is)], *([kind, found[kind], *ap(curves)] for kind, curves in impact(judged, task).items())]
     note = (
         f"Average precision if this kind of error alone were put right. {_PAPER} Put right means: a detection gets the object's class or "
-        "box; it goes if the object has been found already, or if it is near none; missed objects go."
+        "box; it goes if the object has been found already, or if it is not near any; missed objects go."
     )
     return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75"), rows, note)
 

@@ -49,7 +49,7 @@ class Judged:
 
     @property
     def missed(self) -> np.ndarray:
-        """``(M,)`` bool: annotated objects that count and that nothing matches."""
+        """Return ``(M,)`` bool: annotated objects that count and that nothing matches."""
         return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
 
     def best(self, count: int) -> "Judged":

@@ -71,11 +71,11 @@ class CocoMetric(Metric):
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.
 
-        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is no crowd, one without
-        ``keypoints`` has none labelled.
+        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is not a crowd, one
+        without ``keypoints`` has no labelled joint.
 
         Raises:
-            DataError: a keypoint list whose length does not fit the configured joints, or a class that is none of the categories.
+            DataError: a keypoint list whose length does not fit the configured joints, or a class that is not among the categories.
         """
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)

@@ -16,12 +16,12 @@ _FOUND = 0.5  # the least similarity or overlap that COCO's statistics take for 
 
 
 def labelled(annotation: dict) -> int:
-    """Number of labelled joints of an annotation."""
+    """Return the number of labelled joints of an annotation."""
     return sum(v > 0 for v in annotation.get("keypoints", [])[2::3])
 
 
 def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Sequence[str], keypoints: bool) -> List[str]:
-    """Notes on the annotations that count, of ``listed`` in all.
+    """Return the notes on the annotations that count, of ``listed`` in all.
 
     Args:
         images: number of evaluated images.
@@ -38,7 +38,7 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
     counted = [a for a in annotations if not a.get("iscrowd") and (labelled(a) or not keypoints)]
     if keypoints and not counted:
         notes.append(
-            f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) and is no crowd: "
+            f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) without being a crowd: "
             "keypoint statistics are undefined."
         )
     unsized = sum("area" not in a for a in annotations)
@@ -61,7 +61,7 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
 
 
 def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int]) -> List[str]:
-    """Notes on results against the images and classes that count."""
+    """Return the notes on results against the images and classes that count."""
     if not results:
         return ["There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded."]
     images = [r for r in results if r["image_id"] in set(image_ids)]
@@ -108,7 +108,7 @@ def of_places(what: str, groups: Iterable[Group]) -> List[str]:
 
 
 def of_sigmas(keypoints: Keypoints, annotations: Sequence[dict]) -> List[str]:
-    """Notes on tolerances, said in pixels of a person of median size."""
+    """Return the notes on tolerances, said in pixels of a person of median size."""
     areas = [a.get("area", a["bbox"][2] * a["bbox"][3]) for a in annotations if labelled(a)]
     if not areas:
         return []
@@ -129,5 +129,5 @@ def of_sigmas(keypoints: Keypoints, annotations: Sequence[dict]) -> List[str]:
 
 
 def _pixels(sigma: float, root: float) -> float:
-    """Distance at which a joint's similarity is 0.5, on an object of this root of area."""
+    """Return the distance at which a joint's similarity is 0.5, on an object of this root of area."""
     return 2 * sigma * root * float(np.sqrt(2 * np.log(2)))

@@ -42,7 +42,7 @@ class Diagnosed:
 
     Attributes:
         group: the objects.
-        taken: ``(N,)`` annotated object of each found one, -1 for none.
+        taken: ``(N,)`` annotated object of each found one, or -1.
         kinds: ``(N, J)`` UNCOMPARED, RIGHT, or 1 plus the position in JOINT_KINDS.
         near: ``(N, J)`` keypoint similarity with the joint that the kind speaks of.
     """
@@ -54,16 +54,16 @@ class Diagnosed:
 
     @property
     def compared(self) -> np.ndarray:
-        """``(N,)`` bool: found objects that match one which is not ignored."""
+        """Return ``(N,)`` bool: found objects that match one which is not ignored."""
         return (self.taken >= 0) & ~np.append(self.group.ignored, True)[self.taken]
 
     @property
     def missed(self) -> np.ndarray:
-        """``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
+        """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
         return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
 
     def misordered(self) -> np.ndarray:
-        """``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
+        """Return ``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
         highest score."""
         wrong = np.zeros(len(self.group.truth), bool)
         if not len(self.group.truth):
@@ -105,8 +105,8 @@ def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_
 
 
 def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) -> List[dict]:
-    """The group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a miss to
-    0.5, inversions and swaps to the similarity that they had with the wrong joint."""
+    """Return the group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a
+    miss to 0.5, inversions and swaps to the similarity that they had with the wrong joint."""
     group, results = diagnosed.group, [dict(record) for record in diagnosed.group.results]
     wrong = np.isin(diagnosed.kinds, [1 + JOINT_KINDS.index(kind) for kind in kinds if kind in JOINT_KINDS])
     aim = np.where(diagnosed.kinds == 1 + JOINT_KINDS.index("jitter"), GOOD, np.maximum(diagnosed.near, JITTER))
@@ -127,7 +127,7 @@ def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) ->
 
 
 def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
-    """``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
+    """Return ``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
     chosen = np.flatnonzero(~group.ignored)
     if not len(chosen):
         return np.zeros(len(group.points))
@@ -136,7 +136,7 @@ def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
 
 
 def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
-    """How often each of KINDS occurs: joints for the first four, objects for the others."""
+    """Return how often each of KINDS occurs: joints for the first four, objects for the others."""
     kinds = np.concatenate([one.kinds.ravel() for one in diagnosed] or [np.zeros(0)])
     found = {kind: int((kinds == 1 + place).sum()) for place, kind in enumerate(JOINT_KINDS)}
     found["score"] = sum(int(one.misordered().sum()) for one in diagnosed)
@@ -146,7 +146,7 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
 
 
 def impact(diagnosed: Sequence[Diagnosed], task: Task) -> List[Tuple[str, Curves, Curves]]:
-    """For each of KINDS the curves with this error alone put right, and with this and all before it."""
+    """Return for each of KINDS the curves with this error alone put right, and with this and all before it."""
     rows, before = [], []
     for kind in KINDS:
         before.append(kind)

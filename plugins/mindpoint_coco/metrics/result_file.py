@@ -42,7 +42,7 @@ def check_results(
     for position, record in enumerate(records):
         problem = _problem(record, joints, *known)
         if not problem and ("bbox" in record) != boxes:
-            problem = f"has {'no ' * boxes}bbox, unlike the first; either all have one or none"
+            problem = f"has {'no ' * boxes}bbox, unlike the first; either all have one or no result has"
         if problem:
             count += 1
             if len(problems) < _MOST:

@@ -59,7 +59,7 @@ class ColorAugment(Transform):
             raise ConfigError("ColorAugment: eigenvalues must be three numbers and eigenvectors three rows of three")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with another ``color``; the pixels stay."""
+        """Return the sample with another ``color``; the pixels stay."""
         steps = [(name, 1 + rng.uniform(-v, v)) for name, v in self.variations.items()]
         rng.shuffle(steps)
         noise = self.eigenvectors @ (self.eigenvalues * rng.normal(0.0, self.lighting, 3))
@@ -70,7 +70,7 @@ class ColorAugment(Transform):
 
 
 def color_map(steps: Sequence[tuple], noise: np.ndarray, grey_mean: float) -> np.ndarray:
-    """Matrix ``(3, 4)`` float64 that takes a pixel's colour in 0..1 through all steps.
+    """Return the matrix ``(3, 4)`` float64 that takes a pixel's colour in 0..1 through all steps.
 
     Every step keeps the form ``image * own + grey * shared + constant``.
 

@@ -14,7 +14,7 @@ from mindpoint.errors import ConfigError
 
 
 def window_view(width: int, center: Tuple[float, float], extent: float, rotation: float = 0.0, mirror: bool = False) -> View:
-    """The view of a window given in the image as it is on disk.
+    """Return the view of a window given in the image as it is on disk.
 
     Args:
         width: of the image in pixels.
@@ -42,7 +42,7 @@ def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
 
 
 def crop_border(border: int, size: int) -> int:
-    """Distance that a crop centre keeps from the edges of an image side: ``border``, halved until less than half the side."""
+    """Return the distance that a crop centre keeps from the edges of an image side: ``border``, halved until less than half the side."""
     divisor = 1
     while size - border // divisor <= border // divisor:
         divisor *= 2
@@ -82,7 +82,7 @@ class RandomView(Transform):
         flip: float = 0.5,
     ) -> None:
         if mode not in ("crop", "shift", "none"):
-            raise ConfigError(f"RandomView.mode: '{mode}' is none of 'crop', 'shift', 'none'")
+            raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'none'")
         if not crop_scales or min(crop_scales) <= 0:
             raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} must be one or more positive numbers")
         if not 0 <= scale < 1:
@@ -92,7 +92,7 @@ class RandomView(Transform):
                 raise ConfigError(f"RandomView.{name}: {value} must not be negative")
         for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
             if not 0 <= value <= 1:
-                raise ConfigError(f"RandomView.{name}: {value} is no probability between 0 and 1")
+                raise ConfigError(f"RandomView.{name}: {value} is not a probability between 0 and 1")
         self.input_spec, self.mode = input_spec, mode
         self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
         self.shift, self.scale = shift, scale
@@ -103,7 +103,7 @@ class RandomView(Transform):
         return apply_view(sample, self.draw(width, height, rng), self.input_spec)
 
     def draw(self, width: int, height: int, rng: np.random.Generator) -> View:
-        """A random view of an image of that size in pixels."""
+        """Return a random view of an image of that size in pixels."""
         extent = letterbox_size(width, height, self.input_spec.size)
         x, y = width / 2, height / 2
         if self.mode == "none":
@@ -121,5 +121,5 @@ class RandomView(Transform):
 
 
 def _clipped_normal(rng: np.random.Generator, deviation: float, limit: float) -> float:
-    """A normal deviate, clipped at ``limit`` standard deviations."""
+    """Return a normal deviate, clipped at ``limit`` standard deviations."""
     return deviation * float(np.clip(rng.standard_normal(), -limit, limit))
