@@ -102,7 +102,7 @@ class _Images(HTMLParser):
     def handle_starttag(self, tag, attributes):
         if tag == "img":
             self.sources.append(dict(attributes)["src"])
-        elif tag != "meta":
+        elif tag not in ("meta", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

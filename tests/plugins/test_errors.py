@@ -151,7 +151,7 @@ def test_analysis_of_nothing_and_of_one_image():
 
 
 def test_every_kind_of_a_finding_is_defined_with_a_colour_of_its_own():
-    analysis = CocoMetric(JOINTS, ["a"]).analyse(truth(PERSON, PERSON + FAR), found((0.9, PERSON + FAR), (0.9, WRONG)), [1])
+    analysis = CocoMetric(["a"], JOINTS).analyse(truth(PERSON, PERSON + FAR), found((0.9, PERSON + FAR), (0.9, WRONG)), [1])
     assert [finding.parts for finding in analysis.images[1].found] == [["", "", "", ""], ["jitter", "inversion", "swap", "miss"]]
     colors = [kind.color for kind in analysis.kinds.values()]
     assert len(set(colors)) == len(colors) == 7 and all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)
