@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from crowds import crowded
 
+from mindpoint.config import load_config
 from mindpoint.contracts.fields import Angles
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError, DataError
@@ -78,6 +79,16 @@ def test_types_and_statistics_follow_what_is_configured():
         CocoMetric(CLASSES, types=["keypoints"])
     empty = boxes.evaluate({**truth(), "images": [], "annotations": []}, [], [])
     assert list(empty) == boxes.statistics and all(np.isnan(value) for value in empty.values())
+
+
+def test_a_configuration_decides_what_is_measured(tmp_path):
+    config = tmp_path / "boxes.yaml"
+    text = "input: {size: [64, 64], mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3]}\nclasses: [dog, cat]\nmodel: {backbone: {type: ResNet}}\n"
+    config.write_text(text + "test: {metric: {type: CocoMetric, per_class: true}}\n")
+    boxes = load_config(str(config), parts=("test.metric",)).build("test.metric")
+    assert boxes.main == "bbox/AP" and boxes.statistics[-2:] == ["bbox/AP/dog", "bbox/AP/cat"]
+    config.write_text(config.read_text() + "keypoints: {names: [nose]}\n")
+    assert load_config(str(config), parts=("test.metric",)).build("test.metric").main == "keypoints/AP"
 
 
 def test_each_class_by_hand():
