@@ -136,7 +136,7 @@ def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", fold
     from mindpoint.runtime import distributed
     from mindpoint.runtime.progress import track
 
-    detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting"))
+    detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting")).detections
     if distributed.is_writer():
         name, count = save_submission(detections, dataset, metric, folder)
         print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")

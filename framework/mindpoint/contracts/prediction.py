@@ -8,6 +8,7 @@ from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
+from mindpoint.contracts.guard import part_call
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.records import to_records
 from mindpoint.contracts.visualizer import Visualizer
@@ -64,7 +65,8 @@ class Prediction:
 
     def draw(self) -> np.ndarray:
         """Return a copy of the image, BGR uint8, with all that was found in it."""
-        return self.visualizer.draw(self.image, self.detections)
+        with part_call("test.visualizer", self.visualizer):
+            return self.visualizer.draw(self.image, self.detections)
 
     def save(self, path: Union[str, Path]) -> None:
         """Draw into an image file, whose ending says its format. Raises OutputError if it cannot be written."""

@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mindpoint.contracts.data import Dataset
-    from mindpoint.contracts.image import View
+    from mindpoint.contracts.image import Sample, View
     from mindpoint.contracts.instances import Detections
     from mindpoint.contracts.visualizer import Visualizer
 
@@ -76,8 +76,8 @@ class Run(Protocol):
     def evaluate(self) -> object:
         """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""
 
-    def heatmaps(self, images: Sequence[np.ndarray]) -> "List[Tuple[Dict[str, np.ndarray], View]]":
-        """Return for each BGR image what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image
+    def heatmaps(self, samples: "Sequence[Sample]") -> "List[Tuple[Dict[str, np.ndarray], View]]":
+        """Return for each sample what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image
         that they cover."""
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:

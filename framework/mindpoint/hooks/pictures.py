@@ -31,7 +31,8 @@ class Pictures(Hook):
         self.images, self.threshold, self.heatmaps = images, threshold, heatmaps
 
     def after_eval(self, run: Run) -> None:
-        samples = [run.val_data[index] for index in range(min(self.images, len(run.val_data)))]
+        readable = [index for index, image_id in enumerate(run.val_data.ids()) if image_id in run.detections]
+        samples = [run.val_data[index] for index in readable[: self.images]]
         truth = [captioned(run.visualizer.draw_objects(s.image, s.objects), "truth") for s in samples]
         drawn = [run.visualizer.draw(s.image, run.detections[s.image_id], self.threshold) for s in samples]
         found = [captioned(picture, "prediction") for picture in drawn]
@@ -41,5 +42,5 @@ class Pictures(Hook):
 
 def _heatmaps(run: Run, samples: List[Sample]) -> List[np.ndarray]:
     """Return those of one name for all samples, then those of the next."""
-    shown = run.heatmaps([sample.image for sample in samples])
+    shown = run.heatmaps(samples)
     return [captioned(draw_heatmap(s.image, maps[name], view), name) for name in shown[0][0] for s, (maps, view) in zip(samples, shown)]

@@ -10,6 +10,7 @@ from mindpoint.contracts.decoder import Decoder, check_maps
 from mindpoint.contracts.engine import IMAGE, Forward, Inputs
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.fields import Field
+from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
@@ -39,7 +40,19 @@ class NetworkDetection:
         """See :data:`Detect`."""
         maps = self._maps(inputs, samples, mirrored=False)
         mirrored = self._maps(_mirrored(inputs), samples, mirrored=True) if self.flip else None
-        return self.decoder(maps, [sample.view for sample in samples], mirrored)
+        with part_call("model.decoder", self.decoder):
+            found = self.decoder(maps, [sample.view for sample in samples], mirrored)
+        self._check(found, len(samples))
+        return found
+
+    def _check(self, found: object, count: int) -> None:
+        """Hold what the decoder gives against what it declares."""
+        if not isinstance(found, list) or len(found) != count or not all(isinstance(one, Detections) for one in found):
+            raise mistake("model.decoder", self.decoder, f"must return a list of Detections, one for each of {count} images")
+        wrong = [one for one in found if one.fields != tuple(self.decoder.fields)]
+        if wrong:
+            names = [", ".join(field.name for field in fields) or "none" for fields in (self.decoder.fields, wrong[0].fields)]
+            raise mistake("model.decoder", self.decoder, f"declares the fields {names[0]}; its detections have {names[1]}")
 
     def _maps(self, inputs: Inputs, samples: Sequence[Sample], mirrored: bool) -> Dict[str, np.ndarray]:
         maps = self.forward(inputs)
@@ -47,7 +60,9 @@ class NetworkDetection:
 
     def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
         """Return what the decoder shows of the raw maps: ``(B, H, W)`` in 0..1 by name."""
-        return self.decoder.heatmaps(self.forward(inputs))
+        maps = self.forward(inputs)
+        with part_call("model.decoder", self.decoder):
+            return self.decoder.heatmaps(maps)
 
 
 class FileDetection:

@@ -13,6 +13,7 @@ from mindpoint.contracts.data import InputEncoder
 from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.engine import IMAGE, Forward
 from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.guard import part_call
 from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.data.preprocess import Resolution, raster
@@ -84,7 +85,8 @@ class Detector:
                     parts[row].append(detections)
         if len(self.settings.scales) == 1 and not self.settings.nms:
             return [part for (part,) in parts]
-        return [self.decoder.merge(part) for part in parts]
+        with part_call("model.decoder", self.decoder):
+            return [self.decoder.merge(part) for part in parts]
 
     def _prepare(self, sample: Sample, scale: float) -> Prepared:
         return prepare_sample(sample, self.input_spec, self.encoder, self.settings.resolution, scale, self.divisor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
 import zipfile
 from dataclasses import dataclass
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.metric import Metric
-from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.image import Sample
+from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.metric import Metric
+from mindpoint.errors import DataError
 from mindpoint.inference.detector import Detector
-from mindpoint.storage.files import atomic_write, write_text
 from mindpoint.runtime import distributed
+from mindpoint.storage.files import atomic_write, write_text
+
+log = logging.getLogger("mindpoint")
+_SHOWN = 3  # messages of images that cannot be read
 
 
 @dataclass(frozen=True)
@@ -43,29 +49,60 @@ class Evaluation:
 Track = Callable[[Iterable, int], Iterable]
 
 
-def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Dict[int, Detections]:
-    """Detections of every image by id, in the order of the data set. ``track(iterable, total)`` shows the progress over images.
+@dataclass(frozen=True)
+class Found:
+    """What was found in a data set.
+
+    Attributes:
+        detections: by image id, in the order of the data set.
+        unreadable: what is wrong with each image that could not be read; nothing is found in these.
+    """
+
+    detections: Dict[int, Detections]
+    unreadable: List[str]
+
+
+def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Found:
+    """Detect in every image that can be read. ``track(iterable, total)`` shows the progress over images.
 
     Several processes share the images; each has the detections of all in the end.
+
+    Raises:
+        DataError: no image can be read.
     """
     own = range(distributed.rank(), len(dataset), distributed.size())
     found: List[Tuple[int, int, Detections]] = []  # index, image id, what is there
+    unreadable: List[Tuple[int, str]] = []
     waiting: List[Tuple[int, Sample]] = []
     for index in track(own, len(own)):
-        waiting.append((index, dataset[index]))
-        if len(waiting) == detector.settings.batch_size or index == own[-1]:
+        try:
+            with part_call("the data set", dataset):
+                waiting.append((index, dataset[index]))
+        except DataError as error:
+            log.warning("image left out of the evaluation: %s", error)
+            unreadable.append((index, str(error)))
+        if waiting and (len(waiting) == detector.settings.batch_size or index == own[-1]):
             every = detector([sample for _, sample in waiting])
             found += [(index, sample.image_id, detections) for (index, sample), detections in zip(waiting, every)]
             waiting = []
-    gathered = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])
-    return {image_id: detections for _, image_id, detections in gathered}
+    entries = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])
+    reasons = [reason for _, reason in sorted(itertools.chain(*distributed.gather(unreadable)))]
+    if reasons and not entries:
+        raise DataError(f"{dataset}: not a single image can be read; the first: {reasons[0]}")
+    return Found({image_id: detections for _, image_id, detections in entries}, reasons)
 
 
 def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
-    """Detect in every image of a data set and compare with its ground truth."""
-    detections = detect_all(detector, dataset, track)
+    """Detect in every image of a data set and compare with its ground truth; images that cannot be read do not count, which a note says."""
+    found = detect_all(detector, dataset, track)
     truth = dataset.ground_truth()
-    return _measured(str(dataset), metric, truth, metric.results(detections, truth), list(detections), detections)
+    with part_call("test.metric", metric):
+        results = metric.results(found.detections, truth)
+    notes = []
+    if found.unreadable:
+        count = len(found.unreadable)
+        notes = [f"{count} of {len(dataset)} images could not be read and do not count: {'; '.join(found.unreadable[:_SHOWN])}"]
+    return _measured(str(dataset), metric, truth, results, list(found.detections), found.detections, notes)
 
 
 def evaluate_results(results: Sequence[dict], dataset: Dataset, metric: Metric) -> Evaluation:
@@ -75,11 +112,22 @@ def evaluate_results(results: Sequence[dict], dataset: Dataset, metric: Metric) 
 
 
 def _measured(
-    data: str, metric: Metric, truth: dict, results: List[dict], image_ids: List[int], detections: Dict[int, Detections]
+    data: str,
+    metric: Metric,
+    truth: dict,
+    results: List[dict],
+    image_ids: List[int],
+    detections: Dict[int, Detections],
+    notes: Sequence[str] = (),
 ) -> Evaluation:
-    statistics = metric.evaluate(truth, results, image_ids)
-    notes = metric.diagnose(truth, results, image_ids)
-    return Evaluation(data, statistics, detections, results, notes, "\n".join([data, metric.table(statistics), *notes]))
+    with part_call("test.metric", metric):
+        statistics = metric.evaluate(truth, results, image_ids)
+        missing = [name for name in metric.statistics if name not in statistics]
+        notes = [*notes, *metric.diagnose(truth, results, image_ids)]
+        table = metric.table(statistics)
+    if missing:
+        raise mistake("test.metric", metric, f"declares the statistic '{missing[0]}', evaluate gives {', '.join(statistics) or 'nothing'}")
+    return Evaluation(data, statistics, detections, results, notes, "\n".join([data, table, *notes]))
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:

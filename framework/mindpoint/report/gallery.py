@@ -17,6 +17,7 @@ from mindpoint.contracts.fields import Angles, Field, Points
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.visualizer import Visualizer
+from mindpoint.errors import DataError
 from mindpoint.inference.detector import Detector
 from mindpoint.visual.draw import as_uint8
 from mindpoint.visual.html import image_uri
@@ -83,7 +84,10 @@ def gallery(
     names = {record["id"]: record["name"] for record in dataset.categories()}
     flagged = {field.name for field in dataset.fields if isinstance(field, Points) and field.seen is not None}
     for index in track(positions, len(positions)):
-        sample = dataset[index]
+        try:
+            sample = dataset[index]
+        except DataError:  # the evaluation has named it
+            continue
         findings = analysis.images.get(sample.image_id, ImageFindings(0.0, [], []))
         height, width = sample.image.shape[:2]
         items.append(

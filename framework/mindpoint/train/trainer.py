@@ -13,7 +13,7 @@ from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.guard import declared
 from mindpoint.contracts.hook import Hook
-from mindpoint.contracts.image import View
+from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
 from mindpoint.model import checkpoint
@@ -249,11 +249,11 @@ class Trainer:
         self._hook_calls.call("after_eval")
         return result
 
-    def heatmaps(self, images: Sequence[np.ndarray]) -> List[Tuple[Dict[str, np.ndarray], View]]:
-        """Return what the decoder shows of the maps of each image, with averaged weights if ``train.ema`` asks for them; see
+    def heatmaps(self, samples: Sequence[Sample]) -> List[Tuple[Dict[str, np.ndarray], View]]:
+        """Return what the decoder shows of the maps of each sample's image, with averaged weights if ``train.ema`` asks for them; see
         :meth:`mindpoint.inference.detector.Detector.heatmaps`."""
         with self.network_step.averaged_weights():
-            return [self.detector.heatmaps(image) for image in images]
+            return [self.detector.heatmaps(sample) for sample in samples]
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
         """Write a checkpoint of everything to ``run_dir / name``; what was there goes to ``run_dir / previous``, if that is given.
