@@ -51,6 +51,12 @@ def media() -> Path:
 
 
 @pytest.fixture(scope="session")
+def formats() -> Path:
+    """Exports of annotation tools."""
+    return _folder("formats")
+
+
+@pytest.fixture(scope="session")
 def chromium():
     """A browser without a window. CI must have one; elsewhere tests are skipped without."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

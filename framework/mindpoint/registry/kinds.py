@@ -57,7 +57,7 @@ KINDS: Tuple[Kind, ...] = (
     Kind("importers", "importer", "mindpoint.contracts.importer:Importer"),
     Kind("weight_rules", "weight rules", "mindpoint.contracts.weights:WeightRules"),
     Kind("commands", "command"),
-    Kind("data_actions", "data action"),
+    Kind("data_actions", "data action", "mindpoint.contracts.action:DataAction"),
     Kind("checks", "check"),
     Kind("sections", "section"),
     Kind("kinds", "kind"),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
+from mindpoint.contracts.action import DataAction
 from mindpoint_coco.data_command.command import add_data, chosen_splits
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from mindpoint.data.samples import TrainingSamples
     from mindpoint_coco.data_command.page import Shown
 
-HELP = "draw samples as the network sees them, with targets"
 DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets, what
 the network sees after augmentation and what its targets say."""
 
@@ -121,3 +121,10 @@ def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:
     if lost:
         raise ConfigError(f"--id: {few(lost)} {'is' if len(lost) == 1 else 'are'} not in {dataset}; it has {few(list(place))}")
     return [place[image_id] for image_id in args.id]
+
+
+class Browse(DataAction):
+    """draw samples as the network sees them, with targets"""
+
+    description = DESCRIPTION
+    add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -7,13 +7,13 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, List
 
+from mindpoint.contracts.action import DataAction
 from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
     from mindpoint_coco.data_command.source import Source
     from mindpoint_coco.datasets.annotation_check import Problem
 
-HELP = "find what is wrong with annotations and images"
 DESCRIPTION = """Look at every record and every image file. Exit code 0: nothing is wrong; 1: something is, each thing is named; 2: the data
 cannot be used at all. Remarks on what is merely suspicious do not count."""
 _SHOWN = 10  # problems of a kind
@@ -107,3 +107,10 @@ def _fix(found: dict[Source, List[Problem]], args: argparse.Namespace) -> int:
 
 def _counted(problems: List[Problem]) -> str:
     return "1 problem" if len(problems) == 1 else f"{len(problems) or 'no'} problems"
+
+
+class Check(DataAction):
+    """find what is wrong with annotations and images"""
+
+    description = DESCRIPTION
+    add_arguments, run = staticmethod(add_arguments), staticmethod(run)

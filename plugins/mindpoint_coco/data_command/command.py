@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import TYPE_CHECKING, List, Sequence
+
+from mindpoint.registry import Entry, registry, static
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
 
 SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is neither)"
-ACTIONS = ("check", "stats", "browse", "convert")
 
 
 def main(argv: Sequence[str]) -> int:
-    """check, count, look at and convert annotated images"""
-    parser = argparse.ArgumentParser(prog="mindpoint data", description="Check, count, look at and convert annotated images.")
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name in ACTIONS:
-        module = importlib.import_module(f"mindpoint_coco.data_command.{name}")
-        action = actions.add_parser(name, help=module.HELP, description=module.DESCRIPTION)
-        module.add_arguments(action)
-        action.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
-    return args.run(args)
+    """check, count, look at, convert and import annotated images"""
+    actions = registry("data_actions")
+    parser = argparse.ArgumentParser(
+        prog="mindpoint data", description="Work on annotated images.", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    lines = [f"  {entry.name:10}{_first_line(entry)}" for entry in actions.entries()]
+    parser.epilog = "actions:\n" + "\n".join(lines) + "\n\n'mindpoint data ACTION --help' tells more."
+    parser.add_argument("action", metavar="ACTION", help="one of those below")
+    if not argv or argv[0].startswith("-"):
+        parser.parse_args(argv or ["--help"])
+    name, *arguments = argv
+    action = actions.get(name, "mindpoint data")
+    own = argparse.ArgumentParser(prog=f"mindpoint data {name}", description=action.description)
+    action.add_arguments(own)
+    return action.run(own.parse_args(arguments))
+
+
+def _first_line(entry: Entry) -> str:
+    definition = entry.definition()
+    return static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}"
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mindpoint.contracts.action import DataAction
 from mindpoint_coco.data_command.command import SPLITS, add_config, chosen_splits
 
-HELP = "write data as MindRecord files"
 DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
 Train and evaluate from them with the dataset block {type: MindRecordDataset, path: DIR/SPLIT}."""
 
@@ -67,3 +67,10 @@ def _verify(args: argparse.Namespace, config, split: str) -> int:
         raise DataError("\n".join(damage))
     print(f"{dataset.folder}: {len(dataset.manifest['files'])} files and {len(dataset)} images are as they were written")
     return 0
+
+
+class Convert(DataAction):
+    """write data as MindRecord files"""
+
+    description = DESCRIPTION
+    add_arguments, run = staticmethod(add_arguments), staticmethod(run)

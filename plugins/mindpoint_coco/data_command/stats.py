@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Sequence
 
+from mindpoint.contracts.action import DataAction
 from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from mindpoint.visual.charts import Panel
     from mindpoint_coco.datasets.statistics import Statistics
 
-HELP = "sizes, objects an image and a class, joints: as pictures and numbers"
 DESCRIPTION = """Count what the data holds: sizes of images and objects, objects an image and a class, which joints are labelled. Writes
 statistics.png, the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
 _MOST_CLASSES = 20  # in the printed table and the picture; statistics.json has all
@@ -167,3 +167,10 @@ def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarr
         those = numbers.visibility[numbers.labelled > 0]
         series[split if len(found) > 1 else ""] = list(numbers.joints), 100 * chosen(those).sum(axis=0) / max(1, len(those))
     return Panel(f"{title}, % of objects with joints", series, bars=True)
+
+
+class Stats(DataAction):
+    """sizes, objects an image and a class, joints: as pictures and numbers"""
+
+    description = DESCRIPTION
+    add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -1,0 +1,31 @@
+"""From the files of an annotation tool to a data set in COCO's form."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Optional
+
+
+class Importer(ABC):
+    """Reads one format. ``mindpoint data import FORMAT SOURCE OUT`` finds it by the part's name, ``auto`` by what it recognises."""
+
+    @abstractmethod
+    def recognizes(self, source: Path) -> bool:
+        """Tell whether a file or folder has this format, by a look at names and first lines; never raise."""
+
+    @abstractmethod
+    def read(self, source: Path, images: Optional[Path] = None) -> dict:
+        """Return all annotations as a COCO dictionary: ``images`` with paths relative to the folder of images, ``annotations``,
+        ``categories``.
+
+        Args:
+            images: the folder of the images; None: the one that the format says.
+
+        Raises:
+            DataError: the source has another format or is damaged; the message names file and record.
+        """
+
+    def image_folder(self, source: Path) -> Path:
+        """Return the folder that the images' names are relative to, if nobody says another; here the source's own."""
+        return source if source.is_dir() else source.parent
