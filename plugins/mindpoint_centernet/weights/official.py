@@ -102,7 +102,7 @@ class OfficialRules(WeightRules):
         if heads["hm"] != len(shipped.classes):
             config["classes"] = [f"class_{number}" for number in range(heads["hm"])]
         joints = heads["hps"] // 2
-        if joints != len(shipped.keypoints):
+        if joints != len(shipped.vocabulary["keypoints"]):
             config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
             config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
         return config
