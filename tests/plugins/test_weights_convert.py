@@ -8,6 +8,7 @@ from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
+from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Head
 from mindpoint.model import checkpoint
 from mindpoint.inference.open import open_model
@@ -141,7 +142,7 @@ def test_verification_judges_what_the_official_network_gives(tmp_path, file, sli
 
         def official(rules, state, images):
             assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
-            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.forward(images).items()}
+            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()}
 
         monkeypatch.setattr(DLARules, "reference_outputs", official)
         rows = verify.verify(model, recognize(slim, "x"), None)
@@ -192,10 +193,10 @@ class BoxHeads(Head):
 
     def __init__(self, in_features, classes):
         super().__init__()
-        channels, self.stride = in_features[0]
-        self.out_maps = {"hm": len(classes), "wh": 2, "reg": 2}
-        for name, count in self.out_maps.items():
-            setattr(self, name, nn.SequentialCell([conv(channels, 8, 3, bias=True), nn.ReLU(), conv(8, count, 1, bias=True)]))
+        channels, stride = in_features[0]
+        self.out_maps = {name: FeatureSpec(count, stride) for name, count in (("hm", len(classes)), ("wh", 2), ("reg", 2))}
+        for name, spec in self.out_maps.items():
+            setattr(self, name, nn.SequentialCell([conv(channels, 8, 3, bias=True), nn.ReLU(), conv(8, spec.channels, 1, bias=True)]))
 
     def construct(self, maps):
         return {"hm": self.hm(maps[0]), "wh": self.wh(maps[0]), "reg": self.reg(maps[0])}

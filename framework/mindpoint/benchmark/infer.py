@@ -38,7 +38,7 @@ def infer(settings: Settings) -> Report:
     accelerate(network)
     clock, detector = Clock(cpu=Clock(time.process_time)), network_detector(config, network)
     detect, decoder = detector.detect, detector.decoder
-    detect.forward, detect.decoder = clock.around("network", detect.forward), clock.around("decode", decoder)
+    detect.forward, detect.decode = clock.around("network", detect.forward), clock.around("decode", detect.decode)
     decoder.merge = clock.around("post-process", decoder.merge)
     found: List[Detections] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from mindpoint.contracts.engine import IMAGE, Forward, Inputs
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.fields import Field
 from mindpoint.contracts.guard import mistake, part_call
-from mindpoint.contracts.image import Sample
+from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
 from mindpoint.inference.oracle import Oracle
@@ -40,13 +40,16 @@ class NetworkDetection:
         """See :data:`Detect`."""
         maps = self._maps(inputs, samples, mirrored=False)
         mirrored = self._maps(_mirrored(inputs), samples, mirrored=True) if self.flip else None
+        return self.decode(maps, [sample.view for sample in samples], mirrored)
+
+    def decode(self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]]) -> List[Detections]:
+        """Call the decoder, and hold what it gives against what it declares; arguments as of :class:`Decoder`."""
         with part_call("model.decoder", self.decoder):
-            found = self.decoder(maps, [sample.view for sample in samples], mirrored)
-        self._check(found, len(samples))
+            found = self.decoder(maps, views, mirrored)
+        self._check(found, len(views))
         return found
 
     def _check(self, found: object, count: int) -> None:
-        """Hold what the decoder gives against what it declares."""
         if not isinstance(found, list) or len(found) != count or not all(isinstance(one, Detections) for one in found):
             raise mistake("model.decoder", self.decoder, f"must return a list of Detections, one for each of {count} images")
         wrong = [one for one in found if one.fields != tuple(self.decoder.fields)]

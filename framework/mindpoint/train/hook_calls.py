@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Callable, List, Mapping
+from typing import Callable, List
 
 from mindpoint.contracts.guard import part_call
 from mindpoint.contracts.hook import WRITER_POINTS, Hook, acts_at
@@ -18,13 +18,12 @@ class HookCalls:
     """Calls hooks in their order: those with ``all_ranks`` in every process, the others in the first.
 
     Args:
-        run: what the hooks are given.
-        hooks: by name.
+        run: has the hooks, and is what they are given.
         agree: lets all processes know what a hook of the first has decided.
     """
 
-    def __init__(self, run: Run, hooks: Mapping[str, Hook], agree: Callable[[], None]):
-        self.run, self.hooks, self.agree = run, hooks, agree
+    def __init__(self, run: Run, agree: Callable[[], None]):
+        self.run, self.agree = run, agree
         self._deferred: List[Callable[[], None]] = []
 
     def defer(self, action: Callable[[], None]) -> None:
@@ -36,7 +35,7 @@ class HookCalls:
         outer, self._deferred = self._deferred, []
         try:
             undecided = False  # a hook of the first process alone may have set stop_reason
-            for name, hook in self.hooks.items():
+            for name, hook in self.run.hooks.items():
                 if not acts_at(hook, point):
                     continue
                 shared = self._shared(hook, point)
@@ -55,7 +54,7 @@ class HookCalls:
     def call_all(self, point: str) -> None:
         """Call every hook, also after one has failed; its error must not hide the one that ended the training."""
         failed = None
-        for name, hook in self.hooks.items():
+        for name, hook in self.run.hooks.items():
             if acts_at(hook, point) and (self._shared(hook, point) or self.run.is_writer):
                 try:
                     self._call(name, hook, point)

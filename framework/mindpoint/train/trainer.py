@@ -121,7 +121,7 @@ class Trainer:
         self.error: Optional[BaseException] = None
         self.signals = Signals()
         self.is_writer = distributed.is_writer()
-        self._hook_calls = HookCalls(self, self.hooks, self._agree)
+        self._hook_calls = HookCalls(self, self._agree)
 
     def train(self) -> None:
         """Train for ``epochs`` or until something sets ``stop_reason``.
