@@ -59,31 +59,16 @@ class Trainer:
 
     A resumed training (:mod:`mindpoint.train.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
 
+    It has the attributes of :class:`mindpoint.contracts.run.Run`, and these.
+
     Attributes:
         config: the resolved configuration.
         name: of the configuration that the run belongs to.
-        run_dir: folder of this run; hooks write there.
         network_step: the training step, and with it network and optimizer.
-        detector, val_data, metric: for evaluation; ``val_data`` is None if ``data.val`` is not configured.
-        epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
-        closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
-        visualizer: draws objects for the hooks.
-        epochs, steps_per_epoch, total_steps: length of the training.
-        images, batch_size: number of images to train on, and in a step.
-        step: steps done.
-        learning_rate: of the last step; the greatest, where parts of the network have different ones.
-        batch: arrays of the current step by column; the next step's are written over them.
-        losses: ``loss`` (weighted total) and every term of the last step, means over all processes.
-        incidents: what went wrong in the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}`` or
-            ``{"incident": "unreadable image", "message": ...}`` for each image that is met for the first time.
+        loader, schedule: batches, and the factor of the learning rate by step.
+        detector, metric: for evaluation.
         skipped: steps left out because a gradient was not finite.
-        data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
-        metrics: statistics of the last evaluation by name.
-        detections: of the last evaluation by image id.
-        stop_reason: set it to end the training after the current step.
-        error: what ended the training, if it was an exception.
         signals: those that the process was sent.
-        is_writer: whether this process may write and print: the first of all.
     """
 
     def __init__(
