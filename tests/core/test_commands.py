@@ -110,7 +110,7 @@ def test_mistakes_of_arguments(work):
     )
     assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
     assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "holds images to predict on")
-    assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: no image in this folder")
+    assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: no image or video in this folder")
 
 
 def test_an_error_in_the_data_ends_the_training_with_its_message(work):

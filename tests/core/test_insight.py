@@ -174,8 +174,12 @@ def test_pictures_are_drawn_by_the_visualizer_and_of_images_of_any_type(tmp_path
     """Two images of 8 pixels, bytes and floating point: blue is the visualizer's, green tells truth from prediction, red what is drawn."""
     grey = [np.full((8, 8, 3), 128, np.uint8), np.full((8, 8, 3), 128 / 255, np.float32)]
     box, label = np.array([[1, 1, 4, 4]], np.float32), np.zeros(1, np.int64)
+    class Two(list):
+        def ids(self):
+            return [sample.image_id for sample in self]
+
     run = SimpleNamespace(
-        val_data=[Sample(number, "", image, Objects(box, label)) for number, image in zip((7, 3), grey)],
+        val_data=Two(Sample(number, "", image, Objects(box, label)) for number, image in zip((7, 3), grey)),
         detections={number: Detections(box, np.full(1, 0.5, np.float32), label) for number in (3, 7)},
         visualizer=Painter(["a"], 200),
         heatmaps=lambda images: [({"heat": np.zeros((2, 2), np.float32)}, View((4.0, 4.0), 8.0)) for _ in images],

@@ -435,10 +435,10 @@ def test_generators_stream(predictor):
 def test_the_decoder_hears_of_frames(predictor, tmp_path, monkeypatch):
     """Number, time and video of each frame in ``View.meta``; of a picture nothing."""
     metas = []
-    decode = predictor.model.detector.detect.decoder
+    decode = predictor.model.detector.detect.decode
     monkeypatch.setattr(
         predictor.model.detector.detect,
-        "decoder",
+        "decode",
         lambda maps, views, mirrored: metas.extend(view.meta for view in views) or decode(maps, views, mirrored),
     )
     clip = str(video(tmp_path / "b.mp4", 3))

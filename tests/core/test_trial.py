@@ -39,7 +39,7 @@ class Wrong(Cells):
 
     def construct(self, image):
         if self.how == "raises":
-            return ops.concat((image, image[:, :, 1:]), 1)
+            raise ValueError("these maps do not fit")
         return super().construct(image)
 
 
@@ -121,7 +121,7 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
         (BACKBONE.format("number"), "declares 2 maps in out_features, construct gives 1"),
         (BACKBONE.format("number type"), "sets out_features to ((4, 4),); it must be a tuple of FeatureSpecs"),
         (BACKBONE.format("absent"), "model.backbone: Wrong (test_trial.py:{Wrong}) does not set 'out_features'"),
-        (BACKBONE.format("raises"), "model.backbone: Wrong (test_trial.py:{concat}) failed: ValueError: "),
+        (BACKBONE.format("raises"), "model.backbone: Wrong (test_trial.py:{raised}) failed: ValueError: these maps do not fit"),
         (HEAD.format("Bare"), "model.heads.spot: Bare (test_trial.py:{Bare}) does not set 'out_maps'"),
         (HEAD.format("OldHead"), "sets out_maps to {{'spot': 1}}; it must be FeatureSpecs"),
         (HEAD.format("OtherHead"), "declares the maps spot in out_maps, construct gives sport: add spot"),
@@ -134,7 +134,7 @@ def test_what_a_part_gives_is_held_against_what_it_declares(tmp_path, change, me
     places = {name: line(f"class {name}(") for name in ("Wrong", "Bare", "OddLoss")}
     with pytest.raises(PartError) as caught:
         trainer_of(tmp_path, *change.split(";"))
-    assert message.format(**places, concat=line("            return ops.concat(")) in str(caught.value)
+    assert message.format(**places, raised=line("            raise ValueError(")) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
