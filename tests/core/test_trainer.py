@@ -351,7 +351,7 @@ from mindpoint.config import Config
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.errors import OutputError
-network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", []))
+network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", [], trusted=True))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
 try:

@@ -17,6 +17,9 @@ from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normal
 from mindpoint.registry.signature import Signature, location, signature_of
 
 
+_MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
+
+
 @dataclass(frozen=True)
 class Description:
     """All that is known of a part; ``doc`` is the first paragraph of its docstring, in one line."""
@@ -152,8 +155,11 @@ def _listed(entries: List[Entry]) -> str:
 
 
 def nearest(name: str, known: List[str]) -> List[str]:
-    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first."""
-    spelled = {normalize(k): k for k in known}
+    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first; of very many only the first
+    count, and very long ones not at all."""
+    if len(name) > _LONGEST_COMPARED:
+        return []
+    spelled = {normalize(k): k for k in known[:_MOST_COMPARED] if len(k) <= _LONGEST_COMPARED}
     return [spelled[k] for k in difflib.get_close_matches(normalize(name), spelled, n=3, cutoff=0.6)]
 
 
