@@ -83,14 +83,13 @@ class _Override:
         text, value = Node(self._text, self._where), self._value
         if self._text[:1] in ("'", '"') and not self._error:
             return value
-        takes_text = annotation.accepts(self._text)
-        cut = not (value.is_mapping or value.is_list) and (" #" in self._text or self._text.startswith("#"))
-        misread = isinstance(value.value, str) or cut or not annotation.accepts(value.plain())
-        if takes_text and (self._error is not None and annotation != ANY or misread and self._text):
-            return text
+        takes_text = bool(self._text) and annotation.accepts(self._text)
         if self._error is not None:
+            if takes_text and annotation != ANY:
+                return text
             raise self._error
-        return text if cut else value
+        cut = not (value.is_mapping or value.is_list) and (" #" in self._text or self._text.startswith("#"))
+        return text if cut or takes_text and (isinstance(value.value, str) or not annotation.accepts(value.plain())) else value
 
     def _check_missing(self, node: Node, kind: Optional[Kind], depth: int) -> None:
         key, path = self._keys[depth], ".".join(self._keys[:depth])
