@@ -60,10 +60,10 @@ def find(name: str) -> Path:
     Raises:
         ConfigError: there is no such file.
     """
-    found = _existing(f"{name}/{RESOLVED}", Path()) if Path(name).is_dir() else None
+    found = _existing(f"{name}/{RESOLVED}", Path()) if os.path.isdir(name) else None
     found = found or _existing(name, Path())
     if found is None:
-        what = f"the folder holds no {RESOLVED}" if Path(name).is_dir() else "no such configuration file"
+        what = f"the folder holds no {RESOLVED}" if os.path.isdir(name) else "no such configuration file"
         raise ConfigError(f"{name}: {what}; {_advice(name)}")
     return found
 
@@ -92,7 +92,7 @@ def _existing(name: str, folder: Path) -> Optional[Path]:
     owner, _, inner = name.rpartition(":")
     candidates = [folder / name, *(place / inner for place in _folders_of(owner or CORE))]
     spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
-    return next((path for path in spellings if path.is_file()), None)
+    return next((path for path in spellings if os.path.isfile(path)), None)  # false also for what cannot be a name
 
 
 def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Trust = Trust.USER) -> Node:
@@ -152,7 +152,8 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
     path = _existing(entry.value, folder)
     if path is None:
         problems.incomplete = True
-        beside = [file for file in sorted((folder / entry.value).parent.glob("*.yaml")) if file not in chain]
+        place = (folder / entry.value).parent
+        beside = [file for file in sorted(place.glob("*.yaml")) if file not in chain] if os.path.isdir(place) else []
         near = nearest(entry.value, [os.path.relpath(file, folder) for file in beside])
         hint = f"did you mean '{near[0]}'?" if near else f"it is looked for in {_shown(folder)} and among the shipped configurations"
         hint = _advice(entry.value) if ":" in entry.value else hint

@@ -211,10 +211,30 @@ class _Plain:
         return value
 
 
+class _Within:
+    """The rest of a file, of which no more is asked than there is: memory is taken before a file turns out to be shorter."""
+
+    def __init__(self, file: BinaryIO):
+        start = file.tell()
+        self._left = file.seek(0, 2) - start
+        file.seek(start)
+        self._file, self.tell = file, file.tell
+
+    def read(self, count: int) -> bytes:
+        data = self._file.read(min(count, self._left))
+        self._left -= len(data)
+        return data
+
+    def readline(self) -> bytes:
+        line = self._file.readline()
+        self._left -= len(line)
+        return line
+
+
 def _check_pickle(file: BinaryIO) -> None:
     """Raise ValueError for a pickle that is not whole, or numbers its values such that the list of them would fill the memory."""
     start = file.tell()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(_Within(file))):
         if count > 20 * _MOST_VALUES or opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= 20 * _MOST_VALUES:
             raise ValueError("not a pickle of weights")
     file.seek(start)
