@@ -51,7 +51,7 @@ class TestCommands:
 
     def shell(self, command, **environment):
         text = f'"{sys.executable}" -m mindpoint {command}'
-        done = subprocess.run(["sh", "-c", text], capture_output=True, timeout=60, env={**os.environ, **environment})
+        done = subprocess.run(["sh", "-c", text], capture_output=True, timeout=60, env={**os.environ, "PYTHONUNBUFFERED": "", **environment})
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

@@ -7,7 +7,7 @@ import config_toys
 import pytest
 from config_toys import BASE
 
-from mindpoint.config import Config, load_config
+from mindpoint.config import Config, Trust, load_config
 from mindpoint.errors import ConfigError
 from mindpoint.registry import installed, registry
 from mindpoint.registry.installed import Point
@@ -167,6 +167,11 @@ class TestData:
 
     def test_trust(self):
         assert Config.from_text(self.TEXT, "a", trusted=True).build("data.val.dataset").length == 7
+
+    def test_of_a_run(self):
+        assert Config.from_text(self.TEXT, "run/a.ckpt", trusted=Trust.RUN).build("data.val.dataset").length == 7
+        with pytest.raises(ConfigError, match="refused"):
+            Config.from_text(backbone("{type: 'os:system', command: 'touch ran'}"), "a", trusted=Trust.RUN).build("model.backbone")
 
     def test_changed_keeps_it(self):
         config = Config.from_text(self.TEXT, "evil.ckpt").changed(["data.val.batch_size=7"])

@@ -98,7 +98,8 @@ class Checker:
         rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
         right_type = fields(section).parameter(key).annotation.accepts(node.plain())
         if rule and right_type and not rule(node.plain()):
-            self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {text}")
+            must = text if isinstance(text, str) else text(node.plain())
+            self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {must}")
 
     def _check_form(self, parts: Registry, node: Node, path: str) -> None:
         try:

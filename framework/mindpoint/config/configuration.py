@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from mindpoint.config import files
 from mindpoint.config.check import Checker, find_entry, parts_of_argument, positioned, settings
@@ -72,21 +72,24 @@ class Config:
 
     @staticmethod
     def from_text(
-        text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: bool = False
+        text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: Union[bool, Trust] = False
     ) -> "Config":
         """Read a configuration that is stored in something else than a file, such as a model; see :func:`load_config`.
 
         Unless it is ``trusted`` it may have been written by a stranger: it names installed parts only, ``model`` and ``test`` alone hold
-        texts that reach a part, and other files are not read. A part is checked when it is built, unless ``parts`` has it.
+        texts that reach a part, and other files are not read. A part is checked when it is built, unless ``parts`` has it. With
+        ``Trust.RUN`` the data that it names are read, as those of a run's folder.
         ``name`` opens the messages. Raises ConfigError.
         """
         problems = Problems()
-        root = files.read_text(text, name, Path(), problems, trust=Trust.USER if trusted else Trust.MODEL)
-        return _finish(name, root, overrides, problems, () if parts is None and not trusted else parts)
+        trust = trusted if isinstance(trusted, Trust) else Trust.USER if trusted else Trust.MODEL
+        root = files.read_text(text, name, Path(), problems, trust=trust)
+        return _finish(name, root, overrides, problems, () if parts is None and trust < Trust.USER else parts)
 
-    def changed(self, overrides: Sequence[str]) -> "Config":
-        """Return this configuration with changes laid over it, trusted as far as it was. Raises ConfigError."""
-        return _finish(self.name, self._written(), overrides, Problems(), self._parts)
+    def changed(self, overrides: Sequence[str], parts: Optional[Sequence[str]] = None) -> "Config":
+        """Return this configuration with changes laid over it, trusted as far as it was; ``parts`` are checked now, by default those that
+        were. Raises ConfigError."""
+        return _finish(self.name, self._written(), overrides, Problems(), self._parts if parts is None else parts)
 
     @property
     def data(self) -> dict:

@@ -13,8 +13,11 @@ from mindpoint.contracts.image import InputSpec
 from mindpoint.registry import Entry, WrongKind, registry
 
 
-def _key(rule: Callable[[object], bool], text: str, default: object = MISSING, **metadata: object) -> object:
-    """Declare a key whose value must satisfy a rule; ``text`` completes "it must be ...". ``formerly``: an earlier name of the key."""
+def _key(
+    rule: Callable[[object], bool], text: Union[str, Callable[[object], str]], default: object = MISSING, **metadata: object
+) -> object:
+    """Declare a key whose value must satisfy a rule; ``text``, perhaps of a wrong value, completes "it must be ...". ``formerly``: an
+    earlier name of the key."""
     return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
@@ -22,7 +25,7 @@ def _whole(minimum: int, default: object = MISSING, most: int = 2**31 - 1, **met
     def fits(value: Optional[int]) -> bool:
         return value is None or minimum <= value <= most
 
-    return _key(fits, f"{minimum} to {most}" if most < 2**31 - 1 else f"{minimum} or more, and less than 2^31", default, **metadata)
+    return _key(fits, lambda value: f"{minimum} or more" if value < minimum else f"{most} or less", default, **metadata)
 
 
 _MOST_BATCH = 65_536
@@ -38,7 +41,7 @@ class RunSettings:
     """
 
     classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "at least one name, and each once")
-    seed: int = _key(lambda seed: 0 <= seed < 2**32, "0 to 4294967295", default=0)
+    seed: int = _whole(0, default=0, most=2**32 - 1)
 
 
 @dataclass(frozen=True)
