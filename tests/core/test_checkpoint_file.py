@@ -84,7 +84,9 @@ def test_a_whole_one(tmp_path, written):
     found = load(tmp_path, written)
     assert found.info == INFO and found.arrays.keys() == ARRAYS.keys()
     assert all(np.array_equal(found.arrays[name], value) and found.arrays[name].dtype == value.dtype for name, value in ARRAYS.items())
-    assert load(tmp_path, signed(record("backbone.a", [2], "Float32", struct.pack("<2f", 1, 2)) + about())).arrays["backbone.a"].tolist() == [1, 2]
+    assert load(tmp_path, signed(record("backbone.a", [2], "Float32", struct.pack("<2f", 1, 2)) + about())).arrays[
+        "backbone.a"
+    ].tolist() == [1, 2]
 
 
 def test_cut_at_the_border_of_a_record(tmp_path, written):
@@ -142,5 +144,3 @@ def test_what_it_says_is_nested_or_no_json(tmp_path):
         body = record("mindpoint", [0], "str", text.encode("utf-32-le"))
         assert "description in the checkpoint" in refused(tmp_path, signed(body))
     assert "says nothing about itself" in refused(tmp_path, signed(record("mindpoint", [1], "Float32", b"\0" * 4)))
-
-

@@ -151,7 +151,9 @@ def test_the_item_to_blame_is_named():
 
 
 def test_an_int_does_for_a_float_and_null_for_an_optional():
-    config = Config.from_text(BASE, "a.yaml", ["model.backbone.width=2", "model.backbone.weights=null", "model.backbone.weights={hm: 1}"], trusted=True)
+    config = Config.from_text(
+        BASE, "a.yaml", ["model.backbone.width=2", "model.backbone.weights=null", "model.backbone.weights={hm: 1}"], trusted=True
+    )
     assert config.data["model"]["backbone"]["width"] == 2
     assert config.data["model"]["backbone"]["weights"] == {"hm": 1}
 
@@ -236,7 +238,9 @@ def test_blocks_inside_arguments_are_built_first():
     net = Config.from_text(text, "a.yaml", [f"model.backbone.inner={inner}"], trusted=True).build("model.backbone")
     assert net.inner["parts"][0].depth == 1 and net.inner["parts"][0].points.names == ("a",)
     assert net.inner["one"].blocks == 2
-    assert errors(BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.stages=[{type: 'config_toys:OtherNet', blocks: x}]") == [
+    assert errors(
+        BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.stages=[{type: 'config_toys:OtherNet', blocks: x}]"
+    ) == [
         "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; "
         "write its class as package.module:Class",
         "--set model.backbone.stages: Net takes [int, ...], not a block with a part",
@@ -436,7 +440,9 @@ def test_command_check(command):
 def test_command_show(command, tmp_path):
     code, out, err = command("show", "b.yaml", "--set", "+hooks.log.type=config_toys:Hook")
     assert (code, err) == (0, "")
-    assert Config.from_text(out, "out", trusted=True).data == load_config(str(tmp_path / "b.yaml"), ["+hooks.log.type=config_toys:Hook"]).data
+    assert (
+        Config.from_text(out, "out", trusted=True).data == load_config(str(tmp_path / "b.yaml"), ["+hooks.log.type=config_toys:Hook"]).data
+    )
     code, out, _ = command("show", "b.yaml", "--origin", "--set", "seed=8")
     lines = {line.partition(":")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()}
     assert (lines["depth"], lines["seed"], lines["classes"]) == ("b.yaml:3", "--set seed", "a.yaml:2")

@@ -70,7 +70,7 @@ def test_replace_forces_it_and_is_not_seen_later(write):
     write(
         b="_base_: base.yaml\npoints: {names: [left_eye, right_eye]}\n",
         a="_base_: b.yaml\ninput: {_replace_: true, size: [8, 8], mean: [1, 1, 1], std: [2, 2, 2]}\n"
-        "points: {_replace_: false, sizes: [1, 1]}\n"
+        "points: {_replace_: false, sizes: [1, 1]}\n",
     )
     found = data()
     assert found["input"] == {"size": [8, 8], "mean": [1, 1, 1], "std": [2, 2, 2]}
@@ -229,8 +229,7 @@ def test_references(write):
         b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
     )
     assert errors() == [
-        "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; "
-        "known here: input, classes, model, seed, train, data"
+        "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; " "known here: input, classes, model, seed, train, data"
     ]
     found = data("b.yaml", "input.std=[2,2,2]")
     assert found["seed"] == 9, "resolved after merging"

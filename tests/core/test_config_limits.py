@@ -126,7 +126,10 @@ def test_ranges(line):
     assert message.startswith("a.yaml:8: ") and message.count("\n") == 0
 
 
-@pytest.mark.parametrize("change", ["size: [64, 32767]", "size: [200000, 200000]", "size: [0, 64]", "mean: [.nan, 0, 0]", "std: [1, 1, .inf]", "std: [1, 1, 1e-300]"])
+@pytest.mark.parametrize(
+    "change",
+    ["size: [64, 32767]", "size: [200000, 200000]", "size: [0, 64]", "mean: [.nan, 0, 0]", "std: [1, 1, .inf]", "std: [1, 1, 1e-300]"],
+)
 def test_ranges_of_the_input(change):
     key = change.partition(":")[0]
     text = BASE.replace({"size": "size: [64, 96]", "mean": "mean: [0, 0, 0]", "std": "std: [1, 1, 1]"}[key], change)
@@ -134,7 +137,10 @@ def test_ranges_of_the_input(change):
 
 
 def test_usual_numbers_are_in_range():
-    text = BASE + "seed: 4294967295\ntest: {scales: [0.5, 1, 2.5], batch_size: 64}\ntrain: {epochs: 320, lr_factors: {x: 0}, loss_scale: 1024}\n"
+    text = (
+        BASE
+        + "seed: 4294967295\ntest: {scales: [0.5, 1, 2.5], batch_size: 64}\ntrain: {epochs: 320, lr_factors: {x: 0}, loss_scale: 1024}\n"
+    )
     config = Config.from_text(text, "a.yaml", trusted=True)
     assert config.seed == 2**32 - 1 and config.section("train").loss_scale == 1024
 
@@ -142,7 +148,9 @@ def test_usual_numbers_are_in_range():
 class TestSet:
     """A value for a text is taken as it is."""
 
-    @pytest.mark.parametrize("text", ["/data/set #1/images", "#1", "2017", "@x", "[x] y", "{a", "a: b", "1e5", "true", "a 'b", "*x", "!x", "%x", "- a", "007"])
+    @pytest.mark.parametrize(
+        "text", ["/data/set #1/images", "#1", "2017", "@x", "[x] y", "{a", "a: b", "1e5", "true", "a 'b", "*x", "!x", "%x", "- a", "007"]
+    )
     def test_a_text(self, text):
         config = Config.from_text(BASE, "a.yaml", [f"model.backbone.label={text}"], trusted=True)
         assert config.data["model"]["backbone"]["label"] == text
@@ -191,7 +199,12 @@ class TestJson:
         import os
 
         os.mkfifo(tmp_path / "pipe")
-        for path, message in ((tmp_path, "not a file"), (tmp_path / "pipe", "not a file"), ("/dev/zero", "not a file"), ("nope", "there is no such list")):
+        for path, message in (
+            (tmp_path, "not a file"),
+            (tmp_path / "pipe", "not a file"),
+            ("/dev/zero", "not a file"),
+            ("nope", "there is no such list"),
+        ):
             with pytest.raises(DataError, match=f"{path}: {message}"):
                 read_json(path, "list")
 

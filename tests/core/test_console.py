@@ -28,7 +28,9 @@ def test_closed_streams_lead_nowhere(closed, tmp_path):
     assert done.returncode == 0 and (tmp_path / "done").exists()
 
 
-@pytest.mark.parametrize("encoding, said", [("ascii", b"\\xe4\\u56fe\\udcff"), ("latin-1", b"\xe4\\u56fe\\udcff"), ("utf-8", "ä图\\udcff".encode())])
+@pytest.mark.parametrize(
+    "encoding, said", [("ascii", b"\\xe4\\u56fe\\udcff"), ("latin-1", b"\xe4\\u56fe\\udcff"), ("utf-8", "ä图\\udcff".encode())]
+)
 def test_characters_that_the_console_lacks_are_written_out(encoding, said):
     done = run("print('\\xe4\\u56fe\\udcff')", env={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stdout.strip()) == (0, said)
@@ -51,7 +53,9 @@ class TestCommands:
 
     def shell(self, command, **environment):
         text = f'"{sys.executable}" -m mindpoint {command}'
-        done = subprocess.run(["sh", "-c", text], capture_output=True, timeout=60, env={**os.environ, "PYTHONUNBUFFERED": "", **environment})
+        done = subprocess.run(
+            ["sh", "-c", text], capture_output=True, timeout=60, env={**os.environ, "PYTHONUNBUFFERED": "", **environment}
+        )
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

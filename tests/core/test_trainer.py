@@ -107,9 +107,7 @@ def test_what_a_hook_defers_waits_for_all_hooks_of_its_own_point(toy, tmp_path):
     trainer.hooks.clear()
     trainer.hooks.update({"defers": defers, **rest, "last": Last(defers.seen)})
     trainer.train()
-    assert defers.seen == [
-        "after_epoch", "after_eval", "deferred at after_eval", "last hook at after_epoch", "deferred at after_epoch"
-    ]
+    assert defers.seen == ["after_epoch", "after_eval", "deferred at after_eval", "last hook at after_epoch", "deferred at after_epoch"]
 
 
 class TestMainStatistic:

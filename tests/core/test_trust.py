@@ -127,7 +127,9 @@ def test_nested_parts_of_a_kind_are_found_by_name():
     assert type(made.arguments["hook"]) is config_toys.Hook and made.arguments["hook"].every == 4
 
 
-@pytest.mark.parametrize("line", ["_base_: secret.yaml", "_base_: [/etc/passwd]", "test: {_replace_: true}", "seed: {_replace_: true, a: 1}"])
+@pytest.mark.parametrize(
+    "line", ["_base_: secret.yaml", "_base_: [/etc/passwd]", "test: {_replace_: true}", "seed: {_replace_: true, a: 1}"]
+)
 def test_no_other_files_and_no_replacing(line):
     Path("secret.yaml").write_text("seed: 5\npassword: x\n")
     message = refused(NAMED + line + "\n")
@@ -167,6 +169,14 @@ class TestData:
 
     def test_trust(self):
         assert Config.from_text(self.TEXT, "a", trusted=True).build("data.val.dataset").length == 7
+
+    def test_the_class_of_a_part(self):
+        assert Config.from_text(self.TEXT, "evil.ckpt").class_at("data.val.dataset") is config_toys.Images
+        with pytest.raises(ConfigError, match="refused: names the class"):
+            Config.from_text(self.TEXT.replace("type: Images", "type: 'trust_attack:NotABackbone'"), "evil.ckpt").class_at(
+                "data.val.dataset"
+            )
+        assert not Path("imported").exists()
 
     def test_of_a_run(self):
         assert Config.from_text(self.TEXT, "run/a.ckpt", trusted=Trust.RUN).build("data.val.dataset").length == 7

@@ -19,9 +19,47 @@ from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).with_name("corpus")
 SECONDS, MEMORY = 20, 2 << 30
-PIECES = [b"\0", b"\xff", b"\xff\xff\xff\xff", b"-1", b"99999999999999999999", b"1e999", b".nan", b"!!int x", b"[" * 300, b"{a: " * 150, b"${", b"${seed}"]
-PIECES += [b"&a [*a]", b"*m", b"<<: *m", b"_base_: /etc/passwd", b"_replace_: true", b"type: 'os:system'", b"{type: 'os:system', command: 'exit'}", b"\n"]
-PIECES += [b"null", b"true", b"''", b": ", b"? [a]\n: b", b"{}", b"[]", b"\xc3\xa9", b"\xf0\x9f\x98\x80", b"9" * 5000, b"\x1b]0;x\x07", b"#", b"- ", b"\t", b"crc_num"]
+PIECES = [
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"-1",
+    b"99999999999999999999",
+    b"1e999",
+    b".nan",
+    b"!!int x",
+    b"[" * 300,
+    b"{a: " * 150,
+    b"${",
+    b"${seed}",
+]
+PIECES += [
+    b"&a [*a]",
+    b"*m",
+    b"<<: *m",
+    b"_base_: /etc/passwd",
+    b"_replace_: true",
+    b"type: 'os:system'",
+    b"{type: 'os:system', command: 'exit'}",
+    b"\n",
+]
+PIECES += [
+    b"null",
+    b"true",
+    b"''",
+    b": ",
+    b"? [a]\n: b",
+    b"{}",
+    b"[]",
+    b"\xc3\xa9",
+    b"\xf0\x9f\x98\x80",
+    b"9" * 5000,
+    b"\x1b]0;x\x07",
+    b"#",
+    b"- ",
+    b"\t",
+    b"crc_num",
+]
 
 
 class Hang(BaseException):
@@ -37,7 +75,9 @@ def damaged(draw, valid):
     """A valid input with up to six changes."""
     data = bytearray(draw(st.sampled_from(valid)))
     for _ in range(draw(st.integers(0, 6))):
-        position, what = draw(st.integers(0, max(0, len(data) - 1))), draw(st.sampled_from(["bit", "cut", "drop", "put", "copy", "byte", "swap"]))
+        position, what = draw(st.integers(0, max(0, len(data) - 1))), draw(
+            st.sampled_from(["bit", "cut", "drop", "put", "copy", "byte", "swap"])
+        )
         length = draw(st.integers(0, 40))
         if what == "bit" and data:
             data[position] ^= 1 << draw(st.integers(0, 7))

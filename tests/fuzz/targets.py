@@ -54,7 +54,14 @@ def _use(config: Config) -> None:
 
 
 def overrides():
-    lines = ["train.epochs=5", "+hooks.x={type: Console}", "test.scales=[1, 2]", "model.backbone=null", "train.weights=a #b", "input.size.0=5"]
+    lines = [
+        "train.epochs=5",
+        "+hooks.x={type: Console}",
+        "test.scales=[1, 2]",
+        "model.backbone=null",
+        "train.weights=a #b",
+        "input.size.0=5",
+    ]
     return [line.encode() for line in (*lines, "\n".join(lines))]
 
 
@@ -66,7 +73,7 @@ def json_file(data: bytes, folder: Path) -> None:
 
 
 def jsons():
-    return [json.dumps({"images": [{"id": 3, "size": [1.5, -2e-7]}], "ä": [None, True, "\\\n\"[{"]}).encode(), b"[[1, 2], {}, []]"]
+    return [json.dumps({"images": [{"id": 3, "size": [1.5, -2e-7]}], "ä": [None, True, '\\\n"[{']}).encode(), b"[[1, 2], {}, []]"]
 
 
 def checkpoint_file(data: bytes, folder: Path) -> None:

@@ -37,7 +37,9 @@ def official(base, changes):
     device.setup("auto", 0)
     text = json.dumps({"_base_": str(shipped_folder() / base), **changes})
     with no_init_parameters():
-        return seeded_state((name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test", trusted=True))).items())
+        return seeded_state(
+            (name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test", trusted=True))).items()
+        )
 
 
 def official_shapes(network):
@@ -142,7 +144,9 @@ def test_verification_judges_what_the_official_network_gives(tmp_path, file, sli
 
         def official(rules, state, images):
             assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
-            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()}
+            return {
+                name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()
+            }
 
         monkeypatch.setattr(DLARules, "reference_outputs", official)
         rows = verify.verify(model, recognize(slim, "x"), None)

@@ -185,7 +185,9 @@ class TestBombs:
             archive.writestr("archive/data/0", bytes(1 << 30))
         assert "unpacked it has 1,073," in self.refused(tmp_path / "x.pth")
 
-    @pytest.mark.parametrize("size, stride", [((30000, 30000), (0, 0)), ((30000, 30000), (1, 0)), ((2**40,), (1,)), ((1,) * 40, (1,) * 40), ((-1,), (1,))])
+    @pytest.mark.parametrize(
+        "size, stride", [((30000, 30000), (0, 0)), ((30000, 30000), (1, 0)), ((2**40,), (1,)), ((1,) * 40, (1,) * 40), ((-1,), (1,))]
+    )
     def test_sizes_and_strides(self, tmp_path, size, stride):
         (tmp_path / "x.pth").write_bytes(zipped(torch_pickle(np.zeros(4, np.float32), size, stride), storage=bytes(16)))
         assert "damaged" in self.refused(tmp_path / "x.pth")
@@ -196,7 +198,17 @@ class TestBombs:
 
     def test_one_tensor_again_and_again(self, tmp_path):
         body = torch_pickle(np.zeros(1 << 20, np.float32))[2:-1]
-        again = pickle.PROTO + b"\x02" + pickle.MARK + body + pickle.BINPUT + b"\x01" + (pickle.BINGET + b"\x01") * 5000 + pickle.LIST + pickle.STOP
+        again = (
+            pickle.PROTO
+            + b"\x02"
+            + pickle.MARK
+            + body
+            + pickle.BINPUT
+            + b"\x01"
+            + (pickle.BINGET + b"\x01") * 5000
+            + pickle.LIST
+            + pickle.STOP
+        )
         (tmp_path / "x.pth").write_bytes(zipped(again, storage=bytes(4 << 20)))
         assert "again and again" in self.refused(tmp_path / "x.pth")
 

@@ -97,7 +97,11 @@ def _lacks_mindspore(error: Optional[BaseException]) -> bool:
 def _message(error: Exception) -> str:
     if _lacks_mindspore(error):
         return "this needs MindSpore, which is not installed here; install it with: pip install 'mindpoint[mindspore]'"
-    return f"{error.filename or 'standard output, or a file of the temporary folder (TMPDIR)'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    return (
+        f"{error.filename or 'standard output, or a file of the temporary folder (TMPDIR)'}: {error.strerror or error}"
+        if isinstance(error, OSError)
+        else str(error)
+    )
 
 
 def _run(argv: List[str]) -> int:

@@ -14,10 +14,21 @@ from mindpoint.config.text import one_line, parse
 from mindpoint.config.trust import check_entry, check_text
 from mindpoint.config.walk import advice, below, fields
 from mindpoint.errors import ConfigError
-from mindpoint.registry import LISTS, Annotation, Entry, Registry, Signature, any_class, kind_called, nearest, registry, signature_in_source, signature_of
+from mindpoint.registry import (
+    LISTS,
+    Annotation,
+    Entry,
+    Registry,
+    Signature,
+    any_class,
+    kind_called,
+    nearest,
+    registry,
+    signature_in_source,
+    signature_of,
+)
 from mindpoint.registry.annotation import ANY
 from mindpoint.registry.signature import Parameter
-
 
 _PART = object()
 

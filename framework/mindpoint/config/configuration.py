@@ -177,6 +177,16 @@ class Config:
         common = {**self.vocabulary, "vocabulary": self.vocabulary, "classes": self.classes, "input_spec": self.input_spec}
         return _build(registry(slot.registry), node, path, {**common, **provided})
 
+    def class_at(self, path: str) -> object:
+        """Return the class or function that the block of a slot names, imported, without building it.
+
+        Raises:
+            ConfigError: there is no such part, or whoever wrote the configuration may not name it.
+        """
+        self.require(path)
+        slot, node = kind_at(path), self._node(path)
+        return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
+
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
         """The parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
         kind, node = kind_at(path), self._node(path)

@@ -112,9 +112,7 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
     return read_text(text, _shown(path), path.parent, problems, (*above, path), trust)
 
 
-def read_text(
-    text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER
-) -> Node:
+def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
     """The same for text that stands in no file; ``folder`` is what its bases are relative to."""
     try:
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
@@ -141,7 +139,9 @@ def _refuse_bases(node: Node, path: str = "") -> None:
     for key in node.keys():
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
-            raise refused(node.child(key), inner, f"'{key}' leads to other files, and a resolved configuration has none", "a file without it")
+            raise refused(
+                node.child(key), inner, f"'{key}' leads to other files, and a resolved configuration has none", "a file without it"
+            )
         _refuse_bases(node.child(key), inner)
 
 

@@ -109,9 +109,7 @@ class TrainSettings:
     lr_batch_size: Optional[int] = _whole(1, default=None)
     accumulate: int = _whole(1, default=1, most=_MOST_BATCH)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
-    ema: Optional[float] = _key(
-        lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average"
-    )
+    ema: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average")
     precision: Literal["float32", "O1", "O2", "O3", "bfloat16"] = "float32"
     loss_scale: Union[float, Literal["dynamic"], None] = _key(
         lambda value: value is None or value == "dynamic" or 0 < value <= 2**40, "positive and at most 2^40, or dynamic", default=None
@@ -134,7 +132,9 @@ class InferenceSettings:
     resolution: Literal["fixed", "keep"] = "fixed"
     flip: bool = False
     scales: Sequence[float] = _key(
-        lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales), "1 to 64 factors of 1/64 to 64", default=(1.0,)
+        lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales),
+        "1 to 64 factors of 1/64 to 64",
+        default=(1.0,),
     )
     nms: bool = False
     batch_size: int = _whole(1, default=1, most=_MOST_BATCH)

@@ -45,7 +45,11 @@ def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
             signature = signature_in_source(registry(kind.registry).find(node.block_type() or ""))
         except ConfigError:
             return None
-        return None if signature is None or signature.accepts_any_keyword else ["type", *(parameter.name for parameter in signature.parameters)]
+        return (
+            None
+            if signature is None or signature.accepts_any_keyword
+            else ["type", *(parameter.name for parameter in signature.parameters)]
+        )
     return []
 
 

@@ -54,8 +54,10 @@ class Annotation:
         """Whether a text that nobody listed will do, alone or inside a list or mapping."""
         if self.name == "Literal":
             return False
-        return self.name in ("Any", "str") or (not self.arguments and self.name in (*LISTS, "dict")) or any(
-            inner.accepts_any_text for inner in self.arguments if isinstance(inner, Annotation)
+        return (
+            self.name in ("Any", "str")
+            or (not self.arguments and self.name in (*LISTS, "dict"))
+            or any(inner.accepts_any_text for inner in self.arguments if isinstance(inner, Annotation))
         )
 
     def _accepts_items(self, items: "list | tuple") -> bool:

@@ -16,7 +16,6 @@ from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.signature import Signature, location, signature_of
 
-
 _MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
 
 
