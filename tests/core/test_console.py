@@ -28,7 +28,9 @@ def test_closed_streams_lead_nowhere(closed, tmp_path):
     assert done.returncode == 0 and (tmp_path / "done").exists()
 
 
-@pytest.mark.parametrize("encoding, said", [("ascii", b"\\xe4\\u56fe\\udcff"), ("latin-1", b"\xe4\\u56fe\\udcff"), ("utf-8", "ä图\\udcff".encode())])
+@pytest.mark.parametrize(
+    "encoding, said", [("ascii", b"\\xe4\\u56fe\\udcff"), ("latin-1", b"\xe4\\u56fe\\udcff"), ("utf-8", "ä图\\udcff".encode())]
+)
 def test_characters_that_the_console_lacks_are_written_out(encoding, said):
     done = run("print('\\xe4\\u56fe\\udcff')", env={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stdout.strip()) == (0, said)
@@ -44,3 +46,44 @@ def test_work_goes_on_without_a_reader(tmp_path):
     reader.stdout.close()
     reader.stderr.close()
     assert reader.wait(60) == 0 and (tmp_path / "done").exists()
+
+
+class TestCommands:
+    """The true exit code, whatever became of the output."""
+
+    def shell(self, command, **environment):
+        text = f'"{sys.executable}" -m mindpoint {command}'
+        done = subprocess.run(
+            ["sh", "-c", text], capture_output=True, timeout=60, env={**os.environ, "PYTHONUNBUFFERED": "", **environment}
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+    def test_closed_streams(self, closed):
+        assert self.shell(f"config list {closed}")[0] == 0
+        assert self.shell(f"config check nowhere.yaml {closed}")[0] == 2
+        assert self.shell(f"--help {closed}")[0] == 0
+
+    def test_a_full_disk_is_told(self):
+        code, _, said = self.shell("config list >/dev/full")
+        assert code == 2 and said.startswith("mindpoint: error: standard output") and said.endswith(": No space left on device\n")
+        assert self.shell("config check nowhere.yaml 2>/dev/full")[0] == 2
+        assert self.shell("--version >/dev/full")[0] == 2
+
+    def test_a_closed_pipe(self):
+        assert self.shell("config list | true")[2] == self.shell("--help | true")[2] == ""
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
+    def test_narrow_encodings(self, tmp_path, encoding):
+        name = os.fsdecode(b"kfg \xc3\xa9 \xff\x1b]0;owned\x07.yaml")
+        text = "input: {size: [64, 96], mean: [0, 0, 0], std: [1, 1, 1]}\nclasses: [person]\n"
+        (tmp_path / name).write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "mindpoint", "config", "check", name],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == 2 and b"'model' is missing" in done.stderr and b"Traceback" not in done.stderr
+        assert b"\x1b" not in done.stderr and b"\\x1b]0;owned\\x07" in done.stderr

@@ -141,6 +141,92 @@ def test_temporary_folder_that_others_can_write_is_not_trusted(tmp_path, environ
     assert list(shared.iterdir()) == []
 
 
+PLANTED = """
+import hashlib, pathlib, subprocess, sys
+library, compiler, mark = sys.argv[1:]
+source = pathlib.Path(library).with_suffix(".cc")
+source.write_text('#include <cstdio>\\n__attribute__((constructor)) static void run() { fclose(fopen("' + mark + '", "w")); }\\n')
+subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+content = pathlib.Path(library).read_bytes()
+pathlib.Path(library).write_bytes(content + hashlib.sha256(content).digest())
+"""
+
+
+class TestPlanted:
+    """Somebody else puts a library with a right check sum into the cache."""
+
+    def plant(self, tmp_path, environment):
+        library, _ = build(environment)
+        compiler = native_build.find_compilers()[0][0]
+        subprocess.run([sys.executable, "-c", PLANTED, str(library), compiler, str(tmp_path / "ran")], check=True)
+        return library
+
+    @needs_compiler
+    @pytest.mark.parametrize("variable", ["MINDPOINT_CACHE", "XDG_CACHE_HOME", "HOME"])
+    @pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
+    def test_a_folder_that_others_can_write(self, tmp_path, environment, variable, mode):
+        del environment["MINDPOINT_CACHE"]
+        environment[variable] = str(tmp_path / "place")
+        library = self.plant(tmp_path, environment)
+        library.parent.chmod(mode)
+        path, said = build(environment)
+        assert not (tmp_path / "ran").exists()
+        assert path.parent == tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
+        assert f"{library.parent}: not used for compiled kernels: others can write there" in said
+
+    @needs_compiler
+    def test_a_library_that_others_can_write(self, tmp_path, environment):
+        library = self.plant(tmp_path, environment)
+        library.chmod(0o722)
+        assert build(environment)[0] == library and not (tmp_path / "ran").exists()
+        assert library.stat().st_mode & 0o777 == 0o700
+
+    @needs_compiler
+    def test_a_link(self, tmp_path, environment):
+        library = self.plant(tmp_path, environment)
+        library.rename(tmp_path / "elsewhere.so")
+        library.symlink_to(tmp_path / "elsewhere.so")
+        assert build(environment)[0] == library and not library.is_symlink() and not (tmp_path / "ran").exists()
+
+    @needs_compiler
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+    @pytest.mark.parametrize("what", ["folder", "library"])
+    def test_of_another_user(self, tmp_path, environment, what):
+        library = self.plant(tmp_path, environment)
+        os.chown(library.parent if what == "folder" else library, 12345, 12345)
+        path, _ = build(environment)
+        assert path is not None and (path == library) == (what == "library") and not (tmp_path / "ran").exists()
+
+    @needs_compiler
+    def test_what_is_ours_runs(self, tmp_path, environment):
+        """Else the tests above prove nothing."""
+        self.plant(tmp_path, environment)
+        build(environment)
+        assert (tmp_path / "ran").exists()
+
+
+@needs_compiler
+def test_a_lock_that_is_a_link_empties_nothing(tmp_path, environment):
+    library, _ = build(environment)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    library.unlink()
+    library.with_suffix(".lock").unlink()
+    library.with_suffix(".lock").symlink_to(victim)
+    path, _ = build(environment)
+    assert victim.read_text() == "precious" and path is not None
+
+
+@needs_compiler
+def test_what_killed_compilers_left_goes(tmp_path, environment):
+    library, _ = build(environment)
+    library.unlink()
+    rest = library.with_name(f"{library.stem}-abcd1234.so")
+    other = library.with_name("other-0123456789-abcd1234.so")
+    rest.touch(), other.touch()
+    assert build(environment)[0] == library and not rest.exists() and other.exists()
+
+
 @needs_compiler
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_finished_library_in_a_read_only_cache_is_used(tmp_path, environment):

@@ -107,9 +107,7 @@ def test_what_a_hook_defers_waits_for_all_hooks_of_its_own_point(toy, tmp_path):
     trainer.hooks.clear()
     trainer.hooks.update({"defers": defers, **rest, "last": Last(defers.seen)})
     trainer.train()
-    assert defers.seen == [
-        "after_epoch", "after_eval", "deferred at after_eval", "last hook at after_epoch", "deferred at after_epoch"
-    ]
+    assert defers.seen == ["after_epoch", "after_eval", "deferred at after_eval", "last hook at after_epoch", "deferred at after_epoch"]
 
 
 class TestMainStatistic:
@@ -351,7 +349,7 @@ from mindpoint.config import Config
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.errors import OutputError
-network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", []))
+network = build_network(Config.from_text(checkpoint.load({str(run / "last.ckpt")!r}).info["config"], "last.ckpt", [], trusted=True))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
 try:

@@ -37,7 +37,9 @@ def official(base, changes):
     device.setup("auto", 0)
     text = json.dumps({"_base_": str(shipped_folder() / base), **changes})
     with no_init_parameters():
-        return seeded_state((name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test"))).items())
+        return seeded_state(
+            (name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test", trusted=True))).items()
+        )
 
 
 def official_shapes(network):
@@ -101,7 +103,7 @@ def test_resdcn_is_recognised_by_names_and_shapes(depth):
     model = found.config["model"]
     assert (found.name, model["heads"]["pose"]["head_conv"]) == (f"resdcn_{depth}", 64)
     assert model["neck"] == {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]}
-    assert Config.from_text(json.dumps(found.config), "x").data["model"]["backbone"] == {"type": "ResNet", "depth": depth}
+    assert Config.from_text(json.dumps(found.config), "x", trusted=True).data["model"]["backbone"] == {"type": "ResNet", "depth": depth}
     bare = {name: value for name, value in state.items() if name.startswith(("conv1", "bn1", "layer"))}
     assert str(recognize({**bare, "fc.weight": np.zeros(1)}, "x").weights) == f"ResNet-{depth} without heads"
 
@@ -142,7 +144,9 @@ def test_verification_judges_what_the_official_network_gives(tmp_path, file, sli
 
         def official(rules, state, images):
             assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
-            return {name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()}
+            return {
+                name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()
+            }
 
         monkeypatch.setattr(DLARules, "reference_outputs", official)
         rows = verify.verify(model, recognize(slim, "x"), None)
@@ -174,7 +178,7 @@ def test_weights_to_start_from(tmp_path, file, slim, kind):
     out = str(tmp_path / "x.ckpt")
     assert main(["convert", file(state), out]) == 0
     text = json.dumps({"_base_": str(shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
-    network = build_network(Config.from_text(text, "test"))
+    network = build_network(Config.from_text(text, "test", trusted=True))
     report = load_arrays(network, checkpoint.load(out).network_arrays)
     owners = {name.split(".")[0] for name in report.matched}
     assert not report.unexpected
@@ -253,7 +257,7 @@ def test_nothing_is_overwritten(tmp_path, file, slim):
 
 def test_a_network_that_the_official_code_does_not_have(tmp_path):
     base = shipped_folder() / "dla34_coco_modelzoo.yaml"
-    config = Config.from_text(json.dumps({"_base_": str(base), **SLIM}), "test")
+    config = Config.from_text(json.dumps({"_base_": str(base), **SLIM}), "test", trusted=True)
     checkpoint.save(tmp_path / "x.ckpt", build_network(config), {"config": config.to_yaml()})
     with pytest.raises(MindpointError, match="not the official|not a head"):
         convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "x.pth"))

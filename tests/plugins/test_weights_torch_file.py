@@ -3,13 +3,15 @@
 import io
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
 from mindpoint.errors import WeightsError
-from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
+from mindpoint_centernet.weights.torch_file import _body, _name, read_torch_file, write_torch_file
 
 STATE = {"a.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "a.count": np.array(7, np.int64), "b": np.zeros((0, 3), np.float32)}
 MAGIC = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
@@ -29,11 +31,23 @@ def legacy(*objects):
     return b"".join(pickle.dumps(value, 2) for value in [*MAGIC, *objects])
 
 
-def zipped(content, name="archive/data.pkl"):
+def zipped(content, name="archive/data.pkl", storage=None):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, content)
+        if storage is not None:
+            archive.writestr("archive/data/0", storage)
     return file.getvalue()
+
+
+def torch_pickle(array, size=None, stride=None, count=None):
+    """The pickle of one tensor in storage 0, with what it says about itself."""
+    size, stride = array.shape if size is None else size, tuple(s // array.itemsize for s in array.strides) if stride is None else stride
+    storage = pickle.MARK + _body("storage") + _name("torch", "FloatStorage") + _body("0") + _body("cpu") + _body(count or array.size)
+    arguments = storage + pickle.TUPLE + pickle.BINPERSID + _body(0) + _body(size) + _body(stride) + _body(False)
+    hooks = _name("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
+    tensor = _name("torch._utils", "_rebuild_tensor_v2") + pickle.MARK + arguments + hooks + pickle.TUPLE + pickle.REDUCE
+    return pickle.PROTO + b"\x02" + tensor + pickle.STOP
 
 
 def test_what_is_written_can_be_read(tmp_path):
@@ -149,3 +163,61 @@ def test_missing_file_and_folder(tmp_path):
         read_torch_file(tmp_path / "no.pth")
     with pytest.raises(WeightsError, match="is a folder"):
         read_torch_file(tmp_path)
+
+
+class TestBombs:
+    """Small files that ask for much memory."""
+
+    def refused(self, path, most=1 << 30):
+        code = (
+            "import resource, sys; import mindpoint_centernet.weights.torch_file as t; from mindpoint.errors import WeightsError\n"
+            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            f"resource.setrlimit(resource.RLIMIT_AS, (used + {most},) * 2)\n"
+            "try: t.read_torch_file(sys.argv[1])\nexcept WeightsError as error: print(error)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and str(path) in done.stdout and "MemoryError" not in done.stdout, done
+        return done.stdout
+
+    def test_a_packed_archive(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", torch_pickle(np.zeros(3, np.float32)))
+            archive.writestr("archive/data/0", bytes(1 << 30))
+        assert "unpacked it has 1,073," in self.refused(tmp_path / "x.pth")
+
+    @pytest.mark.parametrize(
+        "size, stride", [((30000, 30000), (0, 0)), ((30000, 30000), (1, 0)), ((2**40,), (1,)), ((1,) * 40, (1,) * 40), ((-1,), (1,))]
+    )
+    def test_sizes_and_strides(self, tmp_path, size, stride):
+        (tmp_path / "x.pth").write_bytes(zipped(torch_pickle(np.zeros(4, np.float32), size, stride), storage=bytes(16)))
+        assert "damaged" in self.refused(tmp_path / "x.pth")
+
+    def test_a_storage_larger_than_its_file(self, tmp_path):
+        (tmp_path / "x.pth").write_bytes(zipped(torch_pickle(np.zeros(4, np.float32), count=2**40), storage=bytes(16)))
+        assert "has 16 bytes, not 4398046511104" in self.refused(tmp_path / "x.pth")
+
+    def test_one_tensor_again_and_again(self, tmp_path):
+        body = torch_pickle(np.zeros(1 << 20, np.float32))[2:-1]
+        again = (
+            pickle.PROTO
+            + b"\x02"
+            + pickle.MARK
+            + body
+            + pickle.BINPUT
+            + b"\x01"
+            + (pickle.BINGET + b"\x01") * 5000
+            + pickle.LIST
+            + pickle.STOP
+        )
+        (tmp_path / "x.pth").write_bytes(zipped(again, storage=bytes(4 << 20)))
+        assert "again and again" in self.refused(tmp_path / "x.pth")
+
+    def test_lists_that_double(self, tmp_path):
+        levels = b"".join(b"]q%c(h%ch%ch%ce" % (n + 1, n, n, n) for n in range(40))
+        content = pickle.PROTO + b"\x02" + b"]q\x00" + levels + b"."
+        (tmp_path / "x.pth").write_bytes(zipped(content))
+        assert "again and again" in self.refused(tmp_path / "x.pth")
+
+    def test_a_number_in_the_memo_that_is_huge(self, tmp_path):
+        (tmp_path / "x.pth").write_bytes(zipped(pickle.PROTO + b"\x02" + b"]r\xff\xff\xff\x7f."))
+        assert "not a pickle of weights" in self.refused(tmp_path / "x.pth")

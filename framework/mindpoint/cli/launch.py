@@ -8,10 +8,12 @@ import time
 HELP = "run a command in several processes at once: train or evaluate data-parallel, on one host or several"
 
 COMMANDS = ("train", "eval")
+MOST = 1024
+"""Processes of a host, and hosts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("processes", metavar="N", type=count, help="processes on this host")
+    parser.add_argument("processes", metavar="N", type=count, help=f"processes on this host, at most {MOST}")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="train or eval")
     parser.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="its arguments; the options below may stand among them")
     _add_options(parser)
@@ -24,7 +26,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hang-timeout",
         metavar="SECONDS",
-        type=float,
+        type=seconds,
         default=600.0,
         help="end the job when a process has shown no sign of life for so long; must exceed compilation and statistics (default: 600)",
     )
@@ -63,7 +65,15 @@ def run(args: argparse.Namespace) -> int:
 
 def count(text: str) -> int:
     """An argument that counts processes or hosts."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    value = int(text) if text.isdecimal() and len(text) < 10 else 0
+    if not 1 <= value <= MOST:
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a number of 1 to {MOST}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """An argument that is a length of time."""
+    value = float(text)
+    if not 0 < value <= 86_400 * 365:  # also false for nan
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a positive number of seconds, at most a year")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import importlib
 import os
 import pkgutil
@@ -15,6 +16,7 @@ from mindpoint import cli
 from mindpoint._version import __version__
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
+from mindpoint.runtime import console
 from mindpoint.runtime.logs import errors_of_mindspore_only
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -30,31 +32,55 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     Args:
         argv: the command and its arguments; those of the process if not given.
     """
+    console.prepare()
     errors_of_mindspore_only()
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
-        return code
+        return _flushed(_run(list(sys.argv[1:] if argv is None else argv)))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
+        console.drop(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _interrupted()
+    except SystemExit as end:  # of argparse
+        raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that the machine refuses
         if isinstance(error.__cause__, KeyboardInterrupt):  # so a compiled module reports it that was being imported
             return _interrupted()
         if isinstance(error, ImportError) and not _lacks_mindspore(error):
             raise
         if os.environ.get("MINDPOINT_DEBUG") == "1":
-            traceback.print_exc()
+            _say(traceback.format_exc())
         message = _message(error)
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
-        print(kind, message, sep="\n" if "\n" in message else " ", file=sys.stderr)
-        return getattr(error, "exit_code", MindpointError.exit_code)
+        _say(kind + ("\n" if "\n" in message else " ") + message)
+        return _flushed(getattr(error, "exit_code", MindpointError.exit_code))
+
+
+def _flushed(code: int) -> int:
+    """Return the exit code once what was printed is written; another one than 0 if it cannot be, unless its terminal has gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        console.drop(sys.stdout)
+        return code or BROKEN_PIPE
+    except OSError as error:
+        console.drop(sys.stdout)
+        if error.errno != errno.EIO:
+            _say(f"mindpoint: error: standard output cannot be written: {error.strerror}")
+            return code or MindpointError.exit_code
+    return code
+
+
+def _say(message: str) -> None:
+    """Print a message on standard error, if somebody takes it."""
+    try:
+        print(console.printable(message), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        console.drop(sys.stderr)
 
 
 def _interrupted() -> int:
-    print("mindpoint: interrupted", file=sys.stderr)
+    _say("mindpoint: interrupted")
     if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
         # What MindSpore does at exit fails, and takes the process down with pages of errors, if its import was broken off.
         atexit.register(os._exit, INTERRUPTED)
@@ -71,7 +97,11 @@ def _lacks_mindspore(error: Optional[BaseException]) -> bool:
 def _message(error: Exception) -> str:
     if _lacks_mindspore(error):
         return "this needs MindSpore, which is not installed here; install it with: pip install 'mindpoint[mindspore]'"
-    return f"{error.filename or 'a file'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    return (
+        f"{error.filename or 'standard output, or a file of the temporary folder (TMPDIR)'}: {error.strerror or error}"
+        if isinstance(error, OSError)
+        else str(error)
+    )
 
 
 def _run(argv: List[str]) -> int:

@@ -2,5 +2,6 @@
 
 from mindpoint.config.configuration import Config, load_config
 from mindpoint.config.files import shipped
+from mindpoint.config.node import Trust
 
-__all__ = ["Config", "load_config", "shipped"]
+__all__ = ["Config", "Trust", "load_config", "shipped"]

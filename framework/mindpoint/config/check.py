@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields as dataclass_fields
 from typing import Iterator, List, Optional, Sequence, Tuple
@@ -10,10 +11,26 @@ from mindpoint.config.node import Node, Problems, join, place
 from mindpoint.config.references import Unresolved
 from mindpoint.config.schema import Kind, Section, Slot
 from mindpoint.config.text import one_line, parse
+from mindpoint.config.trust import check_entry, check_text
 from mindpoint.config.walk import advice, below, fields
 from mindpoint.errors import ConfigError
-from mindpoint.registry import LISTS, Annotation, Entry, Registry, Signature, any_class, kind_called, nearest, registry, signature_of
+from mindpoint.registry import (
+    LISTS,
+    Annotation,
+    Entry,
+    Registry,
+    Signature,
+    any_class,
+    kind_called,
+    nearest,
+    registry,
+    signature_in_source,
+    signature_of,
+)
+from mindpoint.registry.annotation import ANY
 from mindpoint.registry.signature import Parameter
+
+_PART = object()
 
 
 class Checker:
@@ -23,10 +40,15 @@ class Checker:
         root: the whole configuration: parts may need a section of it.
         parts: dotted paths of the slots to be checked; a prefix means all below it. Of other slots only the form is checked, so that a
             plugin that nobody uses may be absent. None: all.
+        imports: import a part if its source does not tell what it takes.
+
+    Attributes:
+        remarks: what could not be checked without an import.
     """
 
-    def __init__(self, root: Node, problems: Problems, parts: Optional[Sequence[str]] = None) -> None:
-        self._problems, self._parts = problems, parts
+    def __init__(self, root: Node, problems: Problems, parts: Optional[Sequence[str]] = None, imports: bool = False) -> None:
+        self._problems, self._parts, self._imports = problems, parts, imports
+        self.remarks: List[str] = []
         self._absent = [name for name in registry("sections").names() if name not in root.keys()]
 
     def check(self, kind: Kind, node: Node, path: str) -> None:
@@ -87,7 +109,8 @@ class Checker:
         rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
         right_type = fields(section).parameter(key).annotation.accepts(node.plain())
         if rule and right_type and not rule(node.plain()):
-            self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {text}")
+            must = text if isinstance(text, str) else text(node.plain())
+            self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {must}")
 
     def _check_form(self, parts: Registry, node: Node, path: str) -> None:
         try:
@@ -106,9 +129,12 @@ class Checker:
             self._problems.add_message(str(error))
             return
         try:
-            signature = signature_of(entry)
+            signature = signature_of(entry) if self._imports else signature_in_source(entry)
         except ConfigError as error:  # only importing the part could tell, and it failed
             self._problems.add(said.where, join(path, "type"), str(error))
+            return
+        if signature is None:
+            self.remarks.append(f"{place(said.where, join(path, 'type'))}: {entry} cannot be checked without importing it")
             return
         for key, child in node.value.items():
             if key != "type":
@@ -124,8 +150,12 @@ class Checker:
             names = [parameter.name for parameter in signature.parameters]
             message = f"{entry.name} has no argument '{key}'{advice(key, names, 'it takes')}"
             self._problems.add(node.where, path, message if names else f"{message}; it takes no arguments")
-        elif parameter is not None and not blocks:
-            self._check_value(parameter.annotation, node, path, f"{entry.name} ")
+        elif parameter is not None:
+            self._check_value(parameter.annotation, node, path, f"{entry.name} ", with_blocks=bool(blocks))
+        try:
+            check_text(parameter.annotation if parameter else ANY, node, path)
+        except ConfigError as error:
+            self._problems.add_message(str(error))
         for block_path, block in blocks:
             self._check_block(parts_of_argument(key), block, block_path, given)
 
@@ -137,8 +167,11 @@ class Checker:
             message = f"{entry.name} needs the argument '{parameter.name}' ({parameter.annotation}); add '{parameter.name}: ...'"
             self._problems.add(where, path, message)
 
-    def _check_value(self, annotation: Annotation, node: Node, path: str, owner: str) -> None:
-        if _has_unresolved(node) or annotation.accepts(node.plain()):
+    def _check_value(self, annotation: Annotation, node: Node, path: str, owner: str, with_blocks: bool = False) -> None:
+        if _has_unresolved(node) or annotation.accepts(_with_parts(node) if with_blocks else node.plain()):
+            return
+        if with_blocks:
+            self._problems.add(node.where, path, f"{owner}takes {annotation}, not a block with a part")
             return
         annotation, node, path = _innermost(annotation, node, path)
         self._problems.add(node.where, path, f"{owner}takes {annotation}, not {_shown(node)}{_mend(annotation, node.plain())}")
@@ -173,11 +206,13 @@ def _tuples(value: object) -> object:
 
 def find_entry(parts: Registry, node: Node, path: str) -> Entry:
     """Return the part that a block names. Raises ConfigError with its place."""
-    name = _type_of(parts, node, path)
-    where = place(node.value["type"].where, join(path, "type"))
+    name, said, place_of_type = _type_of(parts, node, path), node.value["type"], join(path, "type")
+    where = place(said.where, place_of_type)
     if parts is any_class and ":" not in name:
         raise ConfigError(f"{where}: '{name}' stands inside another block; write its class as package.module:Class")
-    return parts.find(name, where)
+    entry = parts.find(name, where)
+    check_entry(entry, said, place_of_type)
+    return entry
 
 
 def _type_of(parts: Registry, node: Node, path: str) -> str:
@@ -192,7 +227,16 @@ def _type_of(parts: Registry, node: Node, path: str) -> str:
 def parts_of_argument(name: str) -> Registry:
     """Return where the blocks inside an argument are looked up: in the kind that is called like the argument, or among all classes."""
     kind = kind_called(name)
-    return registry(kind.plural) if kind else any_class
+    return registry(kind.plural) if kind and kind.in_blocks else any_class
+
+
+def _with_parts(node: Node) -> object:
+    """Return the plain value with an object of no simple type in the place of each block."""
+    if node.is_mapping and "type" in node.value:
+        return _PART
+    if node.is_mapping:
+        return {key: _with_parts(child) for key, child in node.value.items()}
+    return [_with_parts(child) for child in node.value] if node.is_list else node.value
 
 
 def _nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
@@ -229,6 +273,8 @@ def _has_unresolved(node: Node) -> bool:
 
 
 def _mend(annotation: Annotation, value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "; write a finite number"
     if annotation.accepts([value]):
         return f"; write {one_line([value])}"
     if not isinstance(value, str):

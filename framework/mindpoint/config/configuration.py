@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from mindpoint.config import files
 from mindpoint.config.check import Checker, find_entry, parts_of_argument, positioned, settings
-from mindpoint.config.node import Node, Problems, join, leaves, place
+from mindpoint.config.node import Node, Problems, Trust, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve
 from mindpoint.config.schema import Named, ROOT, Section, Slot
@@ -20,7 +21,9 @@ from mindpoint.registry import Registry, registry
 from mindpoint.registry.signature import inspected
 
 
-def load_config(name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None) -> "Config":
+def load_config(
+    name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: Optional[bool] = None
+) -> "Config":
     """Read and check a configuration.
 
     Args:
@@ -28,20 +31,29 @@ def load_config(name: str, overrides: Sequence[str] = (), parts: Optional[Sequen
         overrides: ``a.b=value`` as after ``--set``, laid over it in order.
         parts: dotted paths of the slots that will be built, such as ``("model.decoder",)``; a prefix means all below it. Other slots are
             checked only when they are built, so a plugin that is not used may be absent. Not given: everything is checked.
+        trusted: whether the configuration may name classes (``module:Class``), which can run anything. Not given: a file is the user's
+            and trusted; the folder of a run, which others may have made, names installed parts only. ``overrides`` are trusted always.
 
     Raises:
         ConfigError: one line for everything that is wrong.
     """
     problems = Problems()
-    return _finish(str(name), files.read(files.find(name), problems), overrides, problems, parts)
+    path = files.find(name)
+    trusted = path.parent != Path(name) if trusted is None else trusted  # else it is a run's folder
+    root = files.read(path, problems, trust=Trust.USER if trusted else Trust.RUN)
+    return _finish(str(name), root, overrides, problems, parts)
 
 
 def _finish(name: str, root: Node, overrides: Sequence[str], problems: Problems, parts: Optional[Sequence[str]]) -> "Config":
-    root = without_nulls(ROOT, apply(root, overrides, problems))
-    root = resolve(root, problems)
-    Checker(root, problems, parts).check(ROOT, root, "")
+    try:
+        root = without_nulls(ROOT, apply(root, overrides, problems))
+        root = resolve(root, problems)
+        checker = Checker(root, problems, parts)
+        checker.check(ROOT, root, "")
+    except RecursionError as error:
+        raise ConfigError(f"{name}: values and references are nested too deeply") from error
     problems.raise_any()
-    return Config(name, root, parts)
+    return Config(name, root, parts, checker.remarks)
 
 
 class Config:
@@ -49,21 +61,35 @@ class Config:
 
     Attributes:
         name: what it was loaded by.
+        remarks: parts that could not be checked without importing them, a line each.
     """
 
-    def __init__(self, name: str, root: Node, parts: Optional[Sequence[str]] = None) -> None:
+    def __init__(self, name: str, root: Node, parts: Optional[Sequence[str]] = None, remarks: Sequence[str] = ()) -> None:
         self.name = name
+        self.remarks = tuple(remarks)
         self._root = root
         self._parts = parts
 
     @staticmethod
-    def from_text(text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None) -> "Config":
-        """Read a configuration that is stored in something else than a file; see :func:`load_config`.
+    def from_text(
+        text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: Union[bool, Trust] = False
+    ) -> "Config":
+        """Read a configuration that is stored in something else than a file, such as a model; see :func:`load_config`.
 
+        Unless it is ``trusted`` it may have been written by a stranger: it names installed parts only, ``model`` and ``test`` alone hold
+        texts that reach a part, and other files are not read. A part is checked when it is built, unless ``parts`` has it. With
+        ``Trust.RUN`` the data that it names are read, as those of a run's folder.
         ``name`` opens the messages. Raises ConfigError.
         """
         problems = Problems()
-        return _finish(name, files.read_text(text, name, Path(), problems), overrides, problems, parts)
+        trust = trusted if isinstance(trusted, Trust) else Trust.USER if trusted else Trust.MODEL
+        root = files.read_text(text, name, Path(), problems, trust=trust)
+        return _finish(name, root, overrides, problems, () if parts is None and trust < Trust.USER else parts)
+
+    def changed(self, overrides: Sequence[str], parts: Optional[Sequence[str]] = None) -> "Config":
+        """Return this configuration with changes laid over it, trusted as far as it was; ``parts`` are checked now, by default those that
+        were. Raises ConfigError."""
+        return _finish(self.name, self._written(), overrides, Problems(), self._parts if parts is None else parts)
 
     @property
     def data(self) -> dict:
@@ -145,12 +171,21 @@ class Config:
             raise ValueError(f"{path}: mindpoint.config.injection does not list {', '.join(sorted(unlisted))} for {slot.registry}")
         if node is None:
             return None
-        if self._parts is not None:
-            problems = Problems()
-            Checker(self._root, problems).check(slot, node, path)
-            problems.raise_any()
+        problems = Problems()
+        Checker(self._root, problems, imports=True).check(slot, node, path)
+        problems.raise_any()
         common = {**self.vocabulary, "vocabulary": self.vocabulary, "classes": self.classes, "input_spec": self.input_spec}
         return _build(registry(slot.registry), node, path, {**common, **provided})
+
+    def class_at(self, path: str) -> object:
+        """Return the class or function that the block of a slot names, imported, without building it.
+
+        Raises:
+            ConfigError: there is no such part, or whoever wrote the configuration may not name it.
+        """
+        self.require(path)
+        slot, node = kind_at(path), self._node(path)
+        return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
         """The parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
@@ -161,8 +196,11 @@ class Config:
 
     def to_yaml(self, origin: bool = False) -> str:
         """The resolved configuration as text that loads again and means the same; ``origin`` adds each value's place as a comment."""
-        written = self._root.map_scalars(lambda node, _: Node(escape(node.value), node.where) if isinstance(node.value, str) else node)
-        return to_text(written, origin)
+        return to_text(self._written(), origin)
+
+    def _written(self) -> Node:
+        """Return the tree as one that is still to be resolved."""
+        return self._root.map_scalars(lambda node, _: replace(node, value=escape(node.value)) if isinstance(node.value, str) else node)
 
     def leaves(self) -> Iterator[Tuple[str, object, str]]:
         """Path, value and place of everything that is no mapping with entries."""

@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from mindpoint.config.merge import merge
-from mindpoint.config.node import Node, Problems
+from mindpoint.config.merge import REPLACE, merge
+from mindpoint.config.node import Node, Problems, Trust
 from mindpoint.config.renamed import with_current_names
-from mindpoint.config.text import parse
+from mindpoint.config.text import MOST_CHARACTERS, parse
+from mindpoint.config.trust import refused
 from mindpoint.errors import ConfigError
 from mindpoint.registry import installed, nearest, normalize
 
@@ -59,10 +60,10 @@ def find(name: str) -> Path:
     Raises:
         ConfigError: there is no such file.
     """
-    found = _existing(f"{name}/{RESOLVED}", Path()) if Path(name).is_dir() else None
+    found = _existing(f"{name}/{RESOLVED}", Path()) if os.path.isdir(name) else None
     found = found or _existing(name, Path())
     if found is None:
-        what = f"the folder holds no {RESOLVED}" if Path(name).is_dir() else "no such configuration file"
+        what = f"the folder holds no {RESOLVED}" if os.path.isdir(name) else "no such configuration file"
         raise ConfigError(f"{name}: {what}; {_advice(name)}")
     return found
 
@@ -91,28 +92,32 @@ def _existing(name: str, folder: Path) -> Optional[Path]:
     owner, _, inner = name.rpartition(":")
     candidates = [folder / name, *(place / inner for place in _folders_of(owner or CORE))]
     spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
-    return next((path for path in spellings if path.is_file()), None)
+    return next((path for path in spellings if os.path.isfile(path)), None)  # false also for what cannot be a name
 
 
-def read(path: Path, problems: Problems, above: Tuple[Path, ...] = ()) -> Node:
+def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Trust = Trust.USER) -> Node:
     """A file laid over its bases. What cannot be read counts as empty and is told to ``problems``.
 
     Args:
         above: the files that inherit from this one, outermost first.
+        trust: how far the file is trusted; one that is not the user's has no bases.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(MOST_CHARACTERS + 1)
     except UnicodeDecodeError:
         return _unreadable(f"{_shown(path)}: not a text file in UTF-8; save it so", path, problems)
     except OSError as error:
         return _unreadable(f"{_shown(path)}: cannot be read: {error.strerror}; look at its permissions", path, problems)
-    return read_text(text, _shown(path), path.parent, problems, (*above, path))
+    return read_text(text, _shown(path), path.parent, problems, (*above, path), trust)
 
 
-def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = ()) -> Node:
+def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
     """The same for text that stands in no file; ``folder`` is what its bases are relative to."""
     try:
-        own = parse(text, lambda line: f"{name}:{line}", problems)
+        own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
+        if trust < Trust.USER:
+            _refuse_bases(own)
     except ConfigError as error:
         return _unreadable(str(error), Path(name), problems)
     if own.value is None:
@@ -129,6 +134,17 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
     return merge(below, own, problems)
 
 
+def _refuse_bases(node: Node, path: str = "") -> None:
+    """Raise ConfigError for what only a file of the user may say: what it inherits from, and what it replaces."""
+    for key in node.keys():
+        inner = f"{path}.{key}" if path else key
+        if key == REPLACE or (key == BASE and not path):
+            raise refused(
+                node.child(key), inner, f"'{key}' leads to other files, and a resolved configuration has none", "a file without it"
+            )
+        _refuse_bases(node.child(key), inner)
+
+
 def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]) -> Optional[Node]:
     if not isinstance(entry.value, str):
         problems.add(entry.where, BASE, f"takes a path or a list of paths, not {entry.plain()!r}")
@@ -136,7 +152,8 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
     path = _existing(entry.value, folder)
     if path is None:
         problems.incomplete = True
-        beside = [file for file in sorted((folder / entry.value).parent.glob("*.yaml")) if file not in chain]
+        place = (folder / entry.value).parent
+        beside = [file for file in sorted(place.glob("*.yaml")) if file not in chain] if os.path.isdir(place) else []
         near = nearest(entry.value, [os.path.relpath(file, folder) for file in beside])
         hint = f"did you mean '{near[0]}'?" if near else f"it is looked for in {_shown(folder)} and among the shipped configurations"
         hint = _advice(entry.value) if ":" in entry.value else hint

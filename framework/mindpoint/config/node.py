@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, Tuple, Union
 
 from mindpoint.errors import ConfigError
 
 Scalar = Union[None, bool, int, float, str]
+
+MOST_NODES = 100_000
+"""Values of one configuration, each as often as it is used."""
+MOST_LEVELS = 100
+"""How deep values may be nested."""
+_SHOWN_PROBLEMS, _MOST_PROBLEMS, _LONGEST_MESSAGE = 20, 1000, 1500
+
+
+class Trust(enum.IntEnum):
+    """How far a value may decide what the program does, by where it was written."""
+
+    MODEL = 0
+    """In a model file: installed parts only, and no data of its choice."""
+    RUN = 1
+    """In a run's folder: installed parts only, with the data of the run."""
+    USER = 2
+    """In a file that the user wrote, or on the command line: any class."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +35,12 @@ class Node:
     Attributes:
         value: a scalar, a list of nodes, or a mapping from names to nodes. Nodes are shared between trees: never changed in place.
         where: ``file:line`` of the key that names it (of the value itself in a list), or the ``--set`` that gave it.
+        trust: of a scalar: how far it is trusted.
     """
 
     value: Union[Scalar, List["Node"], Dict[str, "Node"]]
     where: str
+    trust: Trust = Trust.USER
 
     @property
     def is_mapping(self) -> bool:
@@ -38,9 +58,10 @@ class Node:
 
     def child(self, key: str) -> Union["Node", None]:
         """The entry of that name or position, or None."""
-        if key not in self.keys():
-            return None
-        return self.value[int(key)] if self.is_list else self.value[key]
+        if self.is_list:
+            index = int(key) if key.isdecimal() and len(key) < 10 else -1
+            return self.value[index] if str(index) == key and index < len(self.value) else None
+        return self.value.get(key) if self.is_mapping else None
 
     def map_scalars(self, change: Callable[["Node", str], "Node"], path: str = "") -> "Node":
         """The tree with ``change(scalar, path)`` in the place of every scalar."""
@@ -67,6 +88,32 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def size_and_height(node: Node) -> Tuple[int, int]:
+    """Return how many values a tree has, each as often as it is used, and how many levels.
+
+    Raises:
+        ConfigError: more than :data:`MOST_NODES` or :data:`MOST_LEVELS`.
+    """
+    known: Dict[int, Tuple[int, int]] = {}
+
+    def measure(node: Node, level: int) -> Tuple[int, int]:
+        if not (node.is_mapping or node.is_list):
+            return 1, 1
+        if level > MOST_LEVELS:
+            raise ConfigError(f"{node.where}: values are nested in more than {MOST_LEVELS} levels")
+        if id(node.value) not in known:
+            inner = [measure(child, level + 1) for child in (node.value.values() if node.is_mapping else node.value)]
+            known[id(node.value)] = 1 + sum(size for size, _ in inner), 1 + max((height for _, height in inner), default=0)
+        size, height = known[id(node.value)]
+        if size > MOST_NODES:
+            raise ConfigError(f"{node.where}: more than {MOST_NODES:,} values; an alias or reference counts with all that it stands for")
+        if level + height > MOST_LEVELS + 2:
+            raise ConfigError(f"{node.where}: values are nested in more than {MOST_LEVELS} levels")
+        return size, height
+
+    return measure(node, 1)
+
+
 def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
     """Everything that is no mapping with entries, with its path: scalars, lists, empty mappings."""
     if node.is_mapping and node.value:
@@ -77,7 +124,7 @@ def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
 
 
 class Problems:
-    """All that is wrong, each once, in the order found.
+    """All that is wrong, each once, in the order found. When there are very many, adding one more raises them.
 
     Attributes:
         incomplete: a file could not be read, so what is missing may have stood there.
@@ -91,7 +138,10 @@ class Problems:
         self.add_message(f"{place(where, path)}: {message}")
 
     def add_message(self, message: str) -> None:
-        self._messages[message] = None
+        over = len(message) - _LONGEST_MESSAGE
+        self._messages[message if over <= 0 else f"{message[:_LONGEST_MESSAGE]} ... ({over} more characters)"] = None
+        if self.count >= _MOST_PROBLEMS:
+            self.raise_any()
 
     @property
     def count(self) -> int:
@@ -100,7 +150,9 @@ class Problems:
     def raise_any(self) -> None:
         """Raise one ConfigError with a line for each problem, if there is one."""
         if self._messages:
-            raise ConfigError("\n".join(self._messages))
+            shown = list(self._messages)[:_SHOWN_PROBLEMS]
+            more = self.count - len(shown)
+            raise ConfigError("\n".join(shown + [f"... and {more} more problems"] * (more > 0)))
 
 
 def place(where: str, path: str) -> str:

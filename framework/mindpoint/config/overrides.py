@@ -9,8 +9,9 @@ from mindpoint.config.node import Node, Problems, join
 from mindpoint.config.renamed import with_current_names
 from mindpoint.config.schema import ROOT, Kind, Slot
 from mindpoint.config.text import parse
-from mindpoint.config.walk import advice, below, possible_keys
+from mindpoint.config.walk import advice, annotation_at, below, possible_keys
 from mindpoint.errors import ConfigError
+from mindpoint.registry.annotation import ANY, Annotation
 
 
 def apply(root: Node, overrides: Sequence[str], problems: Problems) -> Node:
@@ -47,10 +48,18 @@ class _Override:
             raise ConfigError(f"--set {text}: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10")
         self._where = f"--set {path}"
         self._problems = problems
-        self._keys, self._value = _current(self._keys, parse(value, lambda line: self._where, problems, path))
+        self._text = value.strip()
+        self._error: Optional[ConfigError] = None
+        try:
+            parsed = parse(value, lambda line: self._where, problems, path)
+        except ConfigError as error:  # a text need not be YAML, if its place takes one
+            parsed, self._error = Node(self._text, self._where), error
+        self._keys, self._value = _current(self._keys, parsed)
 
     def apply(self, node: Node, kind: Optional[Kind], depth: int) -> Node:
         key, rest = self._keys[depth], self._keys[depth + 1 :]
+        if not rest:
+            self._value = self._meant(annotation_at(kind, node, key))
         child = node.child(key)
         if child is None:
             self._check_missing(node, kind, depth)
@@ -64,6 +73,23 @@ class _Override:
         if node.is_list:
             return Node([changed if str(index) == key else item for index, item in enumerate(node.value)], node.where)
         return Node({**(node.value or {}), key: changed}, node.where)
+
+    def _meant(self, annotation: Annotation) -> Node:
+        """Return the value: the text as it is, if its place takes a text and YAML would read something else, or less, in it.
+
+        Raises:
+            ConfigError: it is not YAML, and its place takes no text.
+        """
+        text, value = Node(self._text, self._where), self._value
+        if self._text[:1] in ("'", '"') and not self._error:
+            return value
+        takes_text = bool(self._text) and annotation.accepts(self._text)
+        if self._error is not None:
+            if takes_text and annotation != ANY:
+                return text
+            raise self._error
+        cut = not (value.is_mapping or value.is_list) and (" #" in self._text or self._text.startswith("#"))
+        return text if cut or takes_text and (isinstance(value.value, str) or not annotation.accepts(value.plain())) else value
 
     def _check_missing(self, node: Node, kind: Optional[Kind], depth: int) -> None:
         key, path = self._keys[depth], ".".join(self._keys[:depth])

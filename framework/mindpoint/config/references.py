@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Dict, List
 
-from mindpoint.config.node import Node, Problems, join
-from mindpoint.config.text import one_line
+from mindpoint.config.node import Node, Problems, Trust, join, size_and_height
+from mindpoint.config.text import MOST_CHARACTERS, one_line
 from mindpoint.config.walk import advice
 from mindpoint.errors import ConfigError
 
+_MOST_OPEN = 30
 _REFERENCE = re.compile(r"\$(\$?)\{([^{}]*)\}")
 
 
@@ -25,9 +26,14 @@ def escape(text: str) -> str:
 def resolve(root: Node, problems: Problems) -> Node:
     """Replace all references: one that is the whole text keeps the type of its target, others put it into the text.
 
-    ``$${`` stands for a plain ``${``.
+    ``$${`` stands for a plain ``${``. A text with references is trusted as far as the least of what it is made of.
+
+    Raises:
+        ConfigError: more values than a configuration may have, each counted as often as it is referred to.
     """
-    return root.map_scalars(_Resolver(root, problems).reported)
+    resolved = root.map_scalars(_Resolver(root, problems).reported)
+    size_and_height(resolved)
+    return resolved
 
 
 class _Resolver:
@@ -35,6 +41,7 @@ class _Resolver:
         self._root, self._problems = root, problems
         self._open: List[str] = []
         self._done: Dict[str, Node] = {}
+        self._inserted_characters = 0
 
     def reported(self, node: Node, path: str) -> Node:
         """The text with its references replaced, or marked as unresolved if that is not possible."""
@@ -42,28 +49,38 @@ class _Resolver:
             return self._text(node)
         except ConfigError as error:
             self._problems.add(node.where, path, str(error))
-            return Node(Unresolved(node.value), node.where)
+            return Node(Unresolved(node.value), node.where, node.trust)
 
     def _text(self, node: Node) -> Node:
         if not isinstance(node.value, str) or "${" not in node.value:
             return node
         whole = _REFERENCE.fullmatch(node.value)
         if whole and not whole.group(1):
-            return Node(self._target(whole.group(2)).value, node.where)
-        return Node(_REFERENCE.sub(self._inserted, node.value), node.where)
+            target = self._target(whole.group(2))
+            return Node(target.value, node.where, min(node.trust, target.trust))
+        trust = [node.trust]
+        text = _REFERENCE.sub(lambda match: self._inserted(match, trust), node.value)
+        return Node(text, node.where, min(trust))
 
-    def _inserted(self, match: "re.Match[str]") -> str:
+    def _inserted(self, match: "re.Match[str]", trust: List[Trust]) -> str:
         if match.group(1):
             return match.group(0)[1:]
         target = self._target(match.group(2))
+        trust.append(target.trust)
         if target.is_mapping or target.is_list:
             raise ConfigError(f"'{match.group(0)}' is no single value and cannot stand inside a text")
-        return target.value if isinstance(target.value, str) else one_line(target.value)
+        text = target.value if isinstance(target.value, str) else one_line(target.value)
+        self._inserted_characters += len(text)
+        if self._inserted_characters > MOST_CHARACTERS:
+            raise ConfigError(f"references put in more than {MOST_CHARACTERS:,} characters; write the value out")
+        return text
 
     def _target(self, path: str) -> Node:
         if path in self._open:
             circle = " -> ".join([*self._open[self._open.index(path) :], path])
             raise ConfigError(f"the reference leads back to itself: {circle}; write one of these values out")
+        if len(self._open) >= _MOST_OPEN:
+            raise ConfigError(f"more than {_MOST_OPEN} references lead from one to the next; write some of these values out")
         if path not in self._done:
             self._open.append(path)
             try:

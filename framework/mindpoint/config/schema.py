@@ -13,13 +13,22 @@ from mindpoint.contracts.image import InputSpec
 from mindpoint.registry import Entry, WrongKind, registry
 
 
-def _key(rule: Callable[[object], bool], text: str, default: object = MISSING, **metadata: object) -> object:
-    """Declare a key whose value must satisfy a rule; ``text`` completes "it must be ...". ``formerly``: an earlier name of the key."""
+def _key(
+    rule: Callable[[object], bool], text: Union[str, Callable[[object], str]], default: object = MISSING, **metadata: object
+) -> object:
+    """Declare a key whose value must satisfy a rule; ``text``, perhaps of a wrong value, completes "it must be ...". ``formerly``: an
+    earlier name of the key."""
     return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
-def _whole(minimum: int, default: object = MISSING, **metadata: object) -> object:
-    return _key(lambda value: value is None or value >= minimum, f"{minimum} or more", default, **metadata)
+def _whole(minimum: int, default: object = MISSING, most: int = 2**31 - 1, **metadata: object) -> object:
+    def fits(value: Optional[int]) -> bool:
+        return value is None or minimum <= value <= most
+
+    return _key(fits, lambda value: f"{minimum} or more" if value < minimum else f"{most} or less", default, **metadata)
+
+
+_MOST_BATCH = 65_536
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class RunSettings:
     """
 
     classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "at least one name, and each once")
-    seed: int = _whole(0, default=0)
+    seed: int = _whole(0, default=0, most=2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,8 @@ class SplitSettings:
         max_unreadable: so many images that cannot be read are left out in a training, each replaced by the next one; one more ends it.
     """
 
-    batch_size: int = _whole(1, default=1)
-    workers: int = _whole(1, default=2)
+    batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
+    workers: int = _whole(1, default=2, most=256)
     shuffle: bool = True
     processes: bool = False
     max_images: Optional[int] = _whole(1, default=None, formerly="images")
@@ -88,22 +97,22 @@ class TrainSettings:
         max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
     """
 
-    epochs: int = _whole(1)
+    epochs: int = _whole(1, most=1_000_000)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
     weights_match: Literal["exact", "heads", "any"] = "heads"
     freeze: Sequence[str] = ()
-    lr_factors: Optional[Mapping[str, float]] = None
+    lr_factors: Optional[Mapping[str, float]] = _key(
+        lambda factors: factors is None or all(0 <= factor <= 1e6 for factor in factors.values()), "factors of 0 to 1e6", default=None
+    )
     no_decay: Sequence[str] = ("biases", "norms")
     lr_batch_size: Optional[int] = _whole(1, default=None)
-    accumulate: int = _whole(1, default=1)
+    accumulate: int = _whole(1, default=1, most=_MOST_BATCH)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
-    ema: Optional[float] = _key(
-        lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average"
-    )
+    ema: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average")
     precision: Literal["float32", "O1", "O2", "O3", "bfloat16"] = "float32"
     loss_scale: Union[float, Literal["dynamic"], None] = _key(
-        lambda value: value is None or value == "dynamic" or value > 0, "positive, or dynamic", default=None
+        lambda value: value is None or value == "dynamic" or 0 < value <= 2**40, "positive and at most 2^40, or dynamic", default=None
     )
     max_skipped: int = _whole(0, default=20)
 
@@ -122,9 +131,13 @@ class InferenceSettings:
 
     resolution: Literal["fixed", "keep"] = "fixed"
     flip: bool = False
-    scales: Sequence[float] = _key(lambda scales: scales and min(scales) > 0, "positive factors, at least one", default=(1.0,))
+    scales: Sequence[float] = _key(
+        lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales),
+        "1 to 64 factors of 1/64 to 64",
+        default=(1.0,),
+    )
     nms: bool = False
-    batch_size: int = _whole(1, default=1)
+    batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
 
 
 @dataclass(frozen=True)

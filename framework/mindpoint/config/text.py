@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Callable, Dict, Set
+from typing import Callable, Dict, Optional, Set
 
 import yaml
 
-from mindpoint.config.node import Node, Problems, Scalar, join
+from mindpoint.config.node import MOST_LEVELS, MOST_NODES, Node, Problems, Scalar, Trust, join, size_and_height
 from mindpoint.errors import ConfigError
+
+MOST_CHARACTERS = 2_000_000
+"""Length of a text, and of what all references of a configuration put in."""
+_LONGEST_NUMBER = 400  # characters
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = (
@@ -27,6 +31,8 @@ _SCALARS = (
     ),
     ("merge", r"<<", ["<"]),
 )
+
+_NUMBERS = {name: re.compile(pattern) for name, pattern, _ in _SCALARS if name in ("int", "float")}
 
 _HINTS = (
     ("'\\t'", "indent with spaces, not tabs"),
@@ -44,7 +50,22 @@ _HINTS = (
 
 
 class _Loader(yaml.SafeLoader):
+    """Reads values one after the other, and stops at the limits of a configuration."""
+
     yaml_implicit_resolvers: dict = {}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._count = self._level = 0
+
+    def compose_node(self, parent: Optional[yaml.Node], index: object) -> yaml.Node:
+        self._count, self._level = self._count + 1, self._level + 1
+        if self._count > 2 * MOST_NODES or self._level > MOST_LEVELS:  # keys count here, too
+            limit = f"{MOST_LEVELS} levels" if self._level > MOST_LEVELS else f"{MOST_NODES:,} values"
+            raise yaml.MarkedYAMLError(problem=f"more than {limit}", problem_mark=self.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -59,7 +80,7 @@ for _name, _pattern, _first in _SCALARS:
         _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-def parse(text: str, place: Callable[[int], str], problems: Problems, path: str = "") -> Node:
+def parse(text: str, place: Callable[[int], str], problems: Problems, path: str = "", trust: Trust = Trust.USER) -> Node:
     """Read one YAML document.
 
     Args:
@@ -67,10 +88,13 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
         place: what to call a line (1-based), e.g. ``configs/a.yaml:4``.
         problems: takes duplicate keys and the like.
         path: where in the configuration the value stands, for messages.
+        trust: of all values in it.
 
     Raises:
-        ConfigError: no YAML.
+        ConfigError: no YAML, or more of it than a configuration may have.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigError(f"{place(1)}: {len(text):,} characters; a configuration has at most {MOST_CHARACTERS:,}")
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -81,18 +105,30 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{place(line)}: no valid YAML: the character {chr(error.character)!r} is not allowed; remove it") from error
-    return Node(None, place(1)) if root is None else _Converter(place, problems).node(root, path)
+    if root is None:
+        return Node(None, place(1), trust)
+    node = _Converter(place, problems, trust).node(root, path)
+    size_and_height(node)
+    return node
 
 
 class _Converter:
     """PyYAML's nodes to ours."""
 
-    def __init__(self, place: Callable[[int], str], problems: Problems) -> None:
+    def __init__(self, place: Callable[[int], str], problems: Problems, trust: Trust) -> None:
         self._place = place
         self._problems = problems
+        self._trust = trust
         self._open: Set[int] = set()
+        self._done: Dict[int, Node] = {}
 
     def node(self, source: yaml.Node, path: str) -> Node:
+        """The node of a value; an alias gives the same one again."""
+        if id(source) not in self._done:
+            self._done[id(source)] = self._converted(source, path)
+        return self._done[id(source)]
+
+    def _converted(self, source: yaml.Node, path: str) -> Node:
         where = self._place(source.start_mark.line + 1)
         kind = source.tag[len(_TAG) :] if source.tag.startswith(_TAG) else source.tag
         if kind not in ("null", "bool", "int", "float", "str", "seq", "map"):
@@ -101,8 +137,10 @@ class _Converter:
             raise ConfigError(f"{where}: {path}: the alias stands inside its own anchor; write the value out")
         if isinstance(source, yaml.ScalarNode):
             try:
-                return Node(_scalar(kind, source.value), where)
+                return Node(_scalar(kind, source.value), where, self._trust)
             except ValueError as error:
+                if len(source.value) > _LONGEST_NUMBER:
+                    raise ConfigError(f"{where}: {path}: a number has at most {_LONGEST_NUMBER} characters") from error
                 raise ConfigError(f"{where}: {path}: '{source.value}' is no {kind}; remove the YAML tag") from error
         self._open.add(id(source))
         if isinstance(source, yaml.SequenceNode):
@@ -154,6 +192,8 @@ def _scalar(kind: str, text: str) -> Scalar:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
         return text.lower() == "true"
+    if kind in ("int", "float") and (len(text) > _LONGEST_NUMBER or not _NUMBERS[kind].fullmatch(text)):
+        raise ValueError(text)
     if kind == "int":
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
     if kind == "float":

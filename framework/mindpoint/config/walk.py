@@ -8,7 +8,8 @@ from typing import List, Optional
 from mindpoint.config.node import Node
 from mindpoint.config.schema import Kind, Named, ROOT, Section, Slot
 from mindpoint.errors import ConfigError
-from mindpoint.registry import Signature, nearest, registry, signature_of
+from mindpoint.registry import Annotation, Signature, nearest, registry, signature_in_source
+from mindpoint.registry.annotation import ANY
 from mindpoint.registry.signature import inspected
 
 
@@ -41,11 +42,29 @@ def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
         return [*kind.parts, *(parameter.name for parameter in fields(kind).parameters)]
     if isinstance(kind, Slot):
         try:
-            signature = signature_of(registry(kind.registry).find(node.block_type() or ""))
+            signature = signature_in_source(registry(kind.registry).find(node.block_type() or ""))
         except ConfigError:
             return None
-        return None if signature.accepts_any_keyword else ["type", *(parameter.name for parameter in signature.parameters)]
+        return (
+            None
+            if signature is None or signature.accepts_any_keyword
+            else ["type", *(parameter.name for parameter in signature.parameters)]
+        )
     return []
+
+
+def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
+    """What the value of ``key`` must be, as far as the schema or the constructor of the part named there says."""
+    signature = fields(kind) if isinstance(kind, Section) else None
+    if isinstance(kind, Slot) and key == "type":
+        return Annotation("str")
+    if isinstance(kind, Slot):
+        try:
+            signature = signature_in_source(registry(kind.registry).find(node.block_type() or ""))
+        except ConfigError:
+            return ANY
+    parameter = signature.parameter(key) if signature else None
+    return parameter.annotation if parameter else ANY
 
 
 def without_nulls(kind: Optional[Kind], node: Node) -> Node:

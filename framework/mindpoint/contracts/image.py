@@ -12,6 +12,8 @@ from mindpoint.contracts.motion import Motion
 from mindpoint.errors import ConfigError
 
 _STRIP = 32  # image rows
+MOST_SIDE = 32_766
+"""Largest height or width of the network's input: OpenCV's warps take no more."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class InputSpec:
     channel_order: str = field(default="bgr", metadata={"formerly": "color"})
 
     def __post_init__(self) -> None:
-        if len(self.size) != 2 or min(self.size) <= 0:
-            raise ConfigError(f"input.size: {self.size} is not a (height, width) of positive numbers")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ConfigError("input.mean and input.std: three numbers each, std positive")
+        if len(self.size) != 2 or not all(0 < side <= MOST_SIDE for side in self.size):
+            raise ConfigError(f"input.size: {self.size} is not a (height, width) of numbers of 1 to {MOST_SIDE}")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(abs(mean) <= 1e6 for mean in self.mean):
+            raise ConfigError("input.mean and input.std: three numbers each, at most 1e6")
+        if not all(1e-6 <= std <= 1e6 for std in self.std):
+            raise ConfigError(f"input.std: {self.std} are not numbers of 1e-6 to 1e6")
         if self.channel_order not in ("bgr", "rgb"):
             raise ConfigError(f"input.channel_order: '{self.channel_order}' is neither 'bgr' nor 'rgb'")
 

@@ -14,6 +14,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from mindpoint.model.checkpoint_file import check_complete
+from mindpoint.storage.json_file import parse_json
 from mindpoint.storage.files import check_readable, atomic_write, sync
 from mindpoint.errors import OutputError, WeightsError
 
@@ -88,14 +90,20 @@ def load(path: Union[str, Path]) -> Checkpoint:
             f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt, "
             "and weights of PyTorch become one with 'mindpoint weights convert'"
         )
+    check_complete(path)
     try:
         with _own_messages_only():
             stored = ms.load_checkpoint(str(path), crc_check=True)
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, KeyError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None
         raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
-    info = json.loads(stored.pop(_KEY, "{}"))
+    try:
+        info = parse_json(stored.pop(_KEY), str(path), "description in the checkpoint", WeightsError)
+    except (KeyError, AttributeError, TypeError) as error:  # it is written last
+        raise WeightsError(f"{path}: cut off, or not written by mindpoint: it says nothing about itself; use another one") from error
+    if not isinstance(info, dict) or not isinstance(info.get("config", ""), str):
+        raise WeightsError(f"{path}: damaged: what it says about itself cannot be used; use another one or train again")
     # asnumpy() is a live view of a parameter that is about to go
     return Checkpoint({name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}, info)
 

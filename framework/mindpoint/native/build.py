@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
+import logging
 import os
 import platform
 import shlex
@@ -49,7 +51,7 @@ def build(source: Path) -> Path:
     """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; it loads.
 
     Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
-    ``~/.cache/mindpoint``; where that cannot be written, a folder of this user in the system's temporary folder.
+    ``~/.cache/mindpoint``; where that cannot be written, or others can write, a folder of this user in the system's temporary folder.
     Raises NativeBuildError.
     """
     compilers = find_compilers()
@@ -81,23 +83,34 @@ def _folders() -> Iterator[Path]:
     own = os.environ.get("MINDPOINT_CACHE")
     with contextlib.suppress(RuntimeError):  # no home folder
         yield Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
-    shared = Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
-    with contextlib.suppress(OSError):
-        shared.mkdir(mode=0o700, exist_ok=True)
-        status = shared.lstat()
-        others_can_write = status.st_uid != os.getuid() or status.st_mode & 0o022
-        if stat.S_ISDIR(status.st_mode) and not others_can_write:  # or they could put code there
-            yield shared
+    yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
+
+
+def _only_ours(status: os.stat_result) -> bool:
+    """Whether nobody but this user and root can change a file or folder; a library that others can change may run any code."""
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o022
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder. Raises NativeBuildError if somebody else can put a library there, OSError if it cannot be made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link = folder.is_symlink() and folder.lstat().st_uid not in (os.getuid(), 0)
+    if link or not _only_ours(folder.stat()):
+        said = f"{folder}: not used for compiled kernels: others can write there; use a folder of yours with mode 700"
+        logging.getLogger("mindpoint").warning("%s", said)
+        raise NativeBuildError(said)
 
 
 def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
     if ":" in str(folder):
         raise NativeBuildError(f"{folder}: MindSpore loads no operator from a path with a colon")
     library = folder / f"{source.stem}-{_key(compiler, source)}.so"
+    _prepare(folder)
     if not _intact(library):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with waited_for(library.with_suffix(".lock")):
+        with waited_for(library.with_suffix(".lock")) as alone:
             if not _intact(library):  # another process may have made it meanwhile
+                for unfinished in folder.glob(f"{library.stem}-*.so") if alone else ():  # of killed compilers
+                    unfinished.unlink()
                 _compile(compiler, source, library)
     try:
         ctypes.CDLL(str(library))
@@ -118,10 +131,15 @@ def _key(compiler: List[str], source: Path) -> str:
 
 
 def _intact(library: Path) -> bool:
+    """Whether the library is there, whole, and nobody else can change it."""
     try:
-        content = library.read_bytes()
-    except FileNotFoundError:
-        return False
+        with open(os.open(library, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read() if stat.S_ISREG(status.st_mode) and _only_ours(status) else b""
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return False
+        raise
     return content[-_DIGEST_BYTES:] == hashlib.sha256(content[:-_DIGEST_BYTES]).digest()
 
 

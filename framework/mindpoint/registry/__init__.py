@@ -11,7 +11,7 @@ from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportE
 from mindpoint.registry.installed import distribution_of
 from mindpoint.registry.kinds import KINDS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.registries import Description, Registry, any_class, nearest, registry
-from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_of
+from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_in_source, signature_of
 
 __all__ = [
     "Annotation",
@@ -36,5 +36,6 @@ __all__ = [
     "nearest",
     "normalize",
     "registry",
+    "signature_in_source",
     "signature_of",
 ]

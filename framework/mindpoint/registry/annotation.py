@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
@@ -46,7 +47,18 @@ class Annotation:
             return isinstance(value, dict) and all(keys.accepts(k) and values.accepts(v) for k, v in value.items())
         if self.name in LISTS:
             return isinstance(value, (list, tuple)) and self._accepts_items(value)
-        return isinstance(value, _SIMPLE[self.name]) and (self.name == "bool" or not isinstance(value, bool))
+        return isinstance(value, _SIMPLE[self.name]) and (self.name == "bool" or not isinstance(value, bool)) and _is_usual(value)
+
+    @property
+    def accepts_any_text(self) -> bool:
+        """Whether a text that nobody listed will do, alone or inside a list or mapping."""
+        if self.name == "Literal":
+            return False
+        return (
+            self.name in ("Any", "str")
+            or (not self.arguments and self.name in (*LISTS, "dict"))
+            or any(inner.accepts_any_text for inner in self.arguments if isinstance(inner, Annotation))
+        )
 
     def _accepts_items(self, items: "list | tuple") -> bool:
         if self.name == "tuple" and self.arguments and self.arguments[-1] is not ...:
@@ -64,6 +76,13 @@ class Annotation:
             many = "" if self.name == "tuple" or not self.arguments else ", ..."
             return "[" + ", ".join("..." if a is ... else str(a) for a in self.arguments) + many + "]" if self.arguments else "list"
         return {"None": "null", "Any": "anything"}.get(self.name, self.name)
+
+
+def _is_usual(value: object) -> bool:
+    """Whether a number is finite and, if whole, fits 64 bits: arrays and libraries take no other."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 ANY = Annotation("Any")

@@ -31,6 +31,11 @@ class Kind:
     def group(self) -> str:
         return installed.PREFIX + self.plural
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether a block of a configuration may name one; the others are run by commands."""
+        return self.plural not in _NO_BLOCKS
+
 
 _ENGINES = (("onnx", "mindpoint.inference.onnx_engine:OnnxEngine"), ("mindir", "mindpoint.inference.mindir_engine:MindirEngine"))
 _EXPORTERS = tuple((name.lower(), f"mindpoint.export.exporters:{name}Exporter") for name in ("Onnx", "Mindir", "Air"))
@@ -63,6 +68,8 @@ KINDS: Tuple[Kind, ...] = (
     Kind("kinds", "kind"),
 )
 """The kinds of the core. :func:`kinds` has those of plugins, too."""
+
+_NO_BLOCKS = ("commands", "data_actions", "checks", "sections", "kinds")
 
 ANY_CLASS = Kind("classes", "class")
 """What a nested block names whose argument is not called like a kind. It has no entry points: only ``module:Class`` names one."""

@@ -16,6 +16,8 @@ from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.signature import Signature, location, signature_of
 
+_MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
+
 
 @dataclass(frozen=True)
 class Description:
@@ -152,8 +154,11 @@ def _listed(entries: List[Entry]) -> str:
 
 
 def nearest(name: str, known: List[str]) -> List[str]:
-    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first."""
-    spelled = {normalize(k): k for k in known}
+    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first; of very many only the first
+    count, and very long ones not at all."""
+    if len(name) > _LONGEST_COMPARED:
+        return []
+    spelled = {normalize(k): k for k in known[:_MOST_COMPARED] if len(k) <= _LONGEST_COMPARED}
     return [spelled[k] for k in difflib.get_close_matches(normalize(name), spelled, n=3, cutoff=0.6)]
 
 

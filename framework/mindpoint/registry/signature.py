@@ -63,15 +63,22 @@ def signature_of(entry: Entry) -> Signature:
 
     Raises PluginImportError if only an import can tell, and it fails.
     """
+    return signature_in_source(entry) or inspected(entry.load())
+
+
+def signature_in_source(entry: Entry) -> Optional[Signature]:
+    """The same without importing anything; None if only an import can tell."""
     definition = entry.definition()
     try:
+        if entry.registered is not None:
+            return inspected(entry.registered)
         if definition is None:
-            raise _Undecided
+            return None
         if isinstance(definition.node, ast.ClassDef):
             return _of_class(definition) or Signature((), False, definition.source.path, definition.node.lineno)
         return _of_function(definition.source, definition.node)
     except _Undecided:
-        return inspected(entry.load())
+        return None
 
 
 def _of_function(source: static.Source, node: ast.stmt, bound: bool = False) -> Signature:

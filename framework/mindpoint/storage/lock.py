@@ -18,12 +18,18 @@ log = logging.getLogger("mindpoint")
 
 
 @contextlib.contextmanager
-def waited_for(path: Path) -> Iterator[None]:
-    """Hold a lock file, made if need be, as soon as no other process does. On a file system without locks nobody waits."""
-    with open(path, "w") as file:
+def waited_for(path: Path) -> Iterator[bool]:
+    """Hold a lock file, made if need be, as soon as no other process does. On a file system without locks nobody waits; yield whether
+    there are locks. Raises OSError if it cannot be made, or is a link."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        alone = False
         with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            alone = True
+        yield alone
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

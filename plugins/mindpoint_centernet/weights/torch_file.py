@@ -8,7 +8,9 @@ need are known here, and they mean classes of this module.
 from __future__ import annotations
 
 import collections
+import math
 import pickle
+import pickletools
 import zipfile
 from pathlib import Path
 from typing import BinaryIO, Callable, Dict, Mapping, Tuple, Union
@@ -18,6 +20,7 @@ import numpy as np
 from mindpoint.storage.files import atomic_write
 from mindpoint.errors import WeightsError
 
+_MOST_DIMENSIONS, _MOST_VALUES = 32, 1_000_000
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _KINDS = {"Float": "f4", "Double": "f8", "Half": "f2", "BFloat16": "u2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"}
@@ -30,6 +33,11 @@ class _Storage:
     def __init__(self, kind: str, count: int):
         self.brain_float = kind == "BFloat16"
         self.dtype, self.count = np.dtype(_KINDS[kind]), count
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.count * self.dtype.itemsize
 
     def fill(self, data: bytes, order: str = "<") -> None:
         array = np.frombuffer(data, self.dtype.newbyteorder(order), self.count).astype(self.dtype)
@@ -45,6 +53,8 @@ class _Tensor:
     def array(self) -> np.ndarray:
         block = self.storage.array
         item = block.itemsize
+        if len(self.size) > _MOST_DIMENSIONS or math.prod(self.size) > block.size:
+            raise ValueError(f"a tensor of {math.prod(self.size)} numbers in a storage of {block.size}")
         strides = tuple(step * item for step in self.stride)
         return np.ndarray(tuple(self.size), block.dtype, block, self.offset * item, strides).copy()  # ValueError if it leaves the block
 
@@ -80,6 +90,7 @@ _KNOWN: Dict[Tuple[str, str], Callable] = {
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO, path: Path):
+        _check_pickle(file)
         super().__init__(file, encoding="utf-8")
         self.path = path
         self.storages: Dict[str, _Storage] = {}
@@ -96,7 +107,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, place: tuple) -> _Storage:
         word, kind, key, _, count, *view = place
-        if word != "storage" or any(view):
+        if word != "storage" or any(view) or not isinstance(count, int) or count < 0:
             raise WeightsError(f"{self.path}: tensors are stored in a way that is not known here; save it again with PyTorch 1.6 or later")
         return self.storages.setdefault(key, _Storage(kind.kind, count))
 
@@ -130,6 +141,7 @@ def read_torch_file(path: Union[str, Path]) -> object:
 
 def _read_zip(file: BinaryIO, path: Path) -> object:
     with zipfile.ZipFile(file) as archive:
+        _check_sizes(archive, path)
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
@@ -140,8 +152,23 @@ def _read_zip(file: BinaryIO, path: Path) -> object:
             unpickler = _Unpickler(content, path)
             tree = unpickler.load()
         for key, storage in unpickler.storages.items():
-            storage.fill(archive.read(f"{folder}data/{key}"), order)
-    return _plain(tree)
+            entry = archive.getinfo(f"{folder}data/{key}")
+            if not storage.size == entry.file_size:
+                raise ValueError(f"storage {key} has {entry.file_size} bytes, not {storage.size}")
+            storage.fill(archive.read(entry), order)
+    return _Plain(path)(tree)
+
+
+def _most_bytes(path: Path) -> int:
+    """Return what all numbers of a file may take: more than the file, since storages may be shared or compressed, but not by much."""
+    return 20 * path.stat().st_size + (1 << 24)
+
+
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise WeightsError for an archive that holds more than itself: PyTorch compresses nothing."""
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > _most_bytes(path):
+        raise WeightsError(f"{path}: refused: unpacked it has {unpacked:,} bytes, many times its own size; PyTorch writes no such file")
 
 
 def _read_legacy(file: BinaryIO, path: Path) -> object:
@@ -154,20 +181,63 @@ def _read_legacy(file: BinaryIO, path: Path) -> object:
     for key in _Unpickler(file, path).load():
         storage = unpickler.storages[key]
         file.seek(8, 1)  # the count, which is known
-        storage.fill(file.read(storage.count * storage.dtype.itemsize))
-    return _plain(tree)
+        if storage.size > path.stat().st_size - file.tell():
+            raise ValueError(f"storage {key} has {storage.size} bytes, more than the file")
+        storage.fill(file.read(storage.size))
+    return _Plain(path)(tree)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, _Parameter):
-        value = value.data
-    if isinstance(value, _Tensor):
-        return value.array()
-    if isinstance(value, dict):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(child) for child in value)
-    return value
+class _Plain:
+    """Turns what a pickle holds into plain values, as far as memory allows: a pickle may name one thing any number of times."""
+
+    def __init__(self, path: Path):
+        self._bytes, self._values = _most_bytes(path), _MOST_VALUES
+
+    def __call__(self, value: object) -> object:
+        self._values -= 1
+        if isinstance(value, _Parameter):
+            value = value.data
+        if isinstance(value, _Tensor):
+            array = value.array()
+            self._bytes -= array.nbytes
+        if self._bytes < 0 or self._values < 0:
+            raise ValueError("it names the same numbers again and again")
+        if isinstance(value, _Tensor):
+            return array
+        if isinstance(value, dict):
+            return {key: self(child) for key, child in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self(child) for child in value)
+        return value
+
+
+class _Within:
+    """The rest of a file, of which no more is asked than there is: memory is taken before a file turns out to be shorter."""
+
+    def __init__(self, file: BinaryIO):
+        start = file.tell()
+        self._left = file.seek(0, 2) - start
+        file.seek(start)
+        self._file, self.tell = file, file.tell
+
+    def read(self, count: int) -> bytes:
+        data = self._file.read(min(count, self._left))
+        self._left -= len(data)
+        return data
+
+    def readline(self) -> bytes:
+        line = self._file.readline()
+        self._left -= len(line)
+        return line
+
+
+def _check_pickle(file: BinaryIO) -> None:
+    """Raise ValueError for a pickle that is not whole, or numbers its values such that the list of them would fill the memory."""
+    start = file.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(_Within(file))):
+        if count > 20 * _MOST_VALUES or opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= 20 * _MOST_VALUES:
+            raise ValueError("not a pickle of weights")
+    file.seek(start)
 
 
 def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **more: object) -> None:

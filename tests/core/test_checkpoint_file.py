@@ -1,0 +1,146 @@
+"""Checkpoints that are cut off, changed or made up."""
+
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from mindpoint.errors import WeightsError
+from mindpoint.model import checkpoint
+
+ARRAYS = {
+    "backbone.a": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "backbone.b": np.array([2.5], np.float32),
+    "heads.c": np.arange(5, dtype=np.int64),
+    "heads.d": np.ones((2, 3, 1, 1), np.float16),
+    "heads.e": np.array([True, False]),
+}
+INFO = {"config": "seed: 3\n", "epoch": 4, "names": ["ä", "图"]}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("written") / "a.ckpt"
+    checkpoint.save(path, ARRAYS, INFO)
+    return path.read_bytes()
+
+
+def varint(value):
+    text = b""
+    while value > 127:
+        text, value = text + bytes([value & 127 | 128]), value >> 7
+    return text + bytes([value])
+
+
+def field(number, content):
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def record(name, dims, kind, content):
+    tensor = b"".join(b"\x08" + varint(side) for side in dims) + field(2, kind.encode()) + field(3, content)
+    return field(1, field(1, name.encode()) + field(2, tensor))
+
+
+def about(info=INFO):
+    return record("mindpoint", [0], "str", json.dumps(info).encode("utf-32-le"))
+
+
+def signed(body):
+    return body + b"crc_num" + zlib.crc32(body).to_bytes(10, "big")
+
+
+def borders(data):
+    """Where records begin and end, found by walking over them."""
+    found, position, end = [0], 0, len(data) - 17
+    while position < end:
+        length, shift, at = 0, 0, position + 1
+        while True:
+            length, byte = length | (data[at] & 127) << shift, data[at]
+            at, shift = at + 1, shift + 7
+            if byte < 128:
+                break
+        position = at + length
+        found.append(position)
+    assert position == end and len(found) == len(ARRAYS) + 2
+    return found
+
+
+def load(tmp_path, data):
+    path = tmp_path / "x.ckpt"
+    path.write_bytes(data)
+    return checkpoint.load(path)
+
+
+def refused(tmp_path, data):
+    with pytest.raises(WeightsError) as caught:
+        load(tmp_path, data)
+    assert str(tmp_path / "x.ckpt") in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_whole_one(tmp_path, written):
+    found = load(tmp_path, written)
+    assert found.info == INFO and found.arrays.keys() == ARRAYS.keys()
+    assert all(np.array_equal(found.arrays[name], value) and found.arrays[name].dtype == value.dtype for name, value in ARRAYS.items())
+    assert load(tmp_path, signed(record("backbone.a", [2], "Float32", struct.pack("<2f", 1, 2)) + about())).arrays[
+        "backbone.a"
+    ].tolist() == [1, 2]
+
+
+def test_cut_at_the_border_of_a_record(tmp_path, written):
+    """Without a check sum, with that of the whole file, and with a right one: what the file says about itself is written last."""
+    for border in borders(written):
+        assert "damaged, cut off" in refused(tmp_path, written[:border])
+        if border < len(written) - 17:
+            assert "damaged" in refused(tmp_path, written[:border] + written[-17:])
+            refused(tmp_path, signed(written[:border]))
+
+
+def test_cut_anywhere(tmp_path, written):
+    for length in range(0, len(written), 7):
+        refused(tmp_path, written[:length])
+
+
+def test_a_bit_is_flipped(tmp_path, written):
+    for position in range(0, len(written), 3):
+        changed = bytearray(written)
+        changed[position] ^= 1 << position % 8
+        refused(tmp_path, bytes(changed))
+
+
+@pytest.mark.parametrize(
+    "name, dims, kind, content",
+    [
+        ("more than there is", [2**20, 2**18], "Float32", b"\0" * 8),
+        ("more sides than memory", [2**50], "Float32", b"\0" * 8),
+        ("sides that overflow", [2**39, 2**39], "Int8", b""),
+        ("many sides", [1] * 40, "Int8", b"\0"),
+        ("fewer than there are", [2], "Float32", b"\0" * 12),
+        ("nothing", [2], "Float32", b""),
+        ("another type", [1], "Complex64", b"\0" * 8),
+        ("half a character", [0], "str", b"\0" * 7),
+    ],
+)
+def test_sizes_that_cannot_be(tmp_path, name, dims, kind, content):
+    assert "damaged" in refused(tmp_path, signed(record(name, dims, kind, content) + about()))
+
+
+def test_slices_of_a_parameter_count_together(tmp_path):
+    half = np.arange(4, dtype=np.float32)
+    both = record("backbone.a", [8], "Float32", half.tobytes()) + record("backbone.a", [8], "Float32", half.tobytes())
+    assert load(tmp_path, signed(both + about())).arrays["backbone.a"].tolist() == [0, 1, 2, 3] * 2
+    assert "ask for 32 bytes, and there are 16" in refused(tmp_path, signed(both[: len(both) // 2] + about()))
+
+
+@pytest.mark.parametrize("info", [[], 3, {"config": 3}, {"config": ["a"]}])
+def test_what_it_says_about_itself_cannot_be_used(tmp_path, info):
+    assert "what it says about itself cannot be used" in refused(tmp_path, signed(about(info)))
+
+
+def test_what_it_says_is_nested_or_no_json(tmp_path):
+    for text in ("[" * 100_000, "{", "9" * 5000):
+        body = record("mindpoint", [0], "str", text.encode("utf-32-le"))
+        assert "description in the checkpoint" in refused(tmp_path, signed(body))
+    assert "says nothing about itself" in refused(tmp_path, signed(record("mindpoint", [1], "Float32", b"\0" * 4)))
