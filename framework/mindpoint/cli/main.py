@@ -126,7 +126,7 @@ def _run(argv: List[str]) -> int:
 
 def built_in() -> List[str]:
     """Names of the built-in commands: the modules beside this one."""
-    return [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main"]
+    return [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("main", "options")]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional
 
+from mindpoint.cli.options import add_trust
+
 if TYPE_CHECKING:
     from mindpoint.runtime.signals import Signals
 
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="",
         help="go on from a checkpoint (default: the newest of the run folder, which is the newest runs/NAME unless --out says otherwise)",
     )
+    add_trust(parser, "the configuration in a run folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,11 +48,11 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
     from mindpoint.config import load_config
 
     changes = [*_profile(args.profile), *args.set]
-    config = load_config(args.config, changes)
+    config = load_config(args.config, changes, trusted=args.trust or None)
     if args.overfit is not None:
         from mindpoint.train import overfit
 
-        config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes])
+        config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes], trusted=args.trust or None)
 
     from mindpoint.runtime import device, logs
 

@@ -28,7 +28,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
         if dataset.in_layout.__func__ is not Dataset.in_layout.__func__:
             block = {"_replace_": True, "type": name, **dataset.in_layout(folder, split, config.vocabulary)}
             override = f"+data.{split}.dataset={json.dumps(block)}"
-            return Config.from_text(config.to_yaml(), config.name, [override], [f"data.{split}.dataset"])
+            return config.changed([override], [f"data.{split}.dataset"])
     raise ConfigError(f"--coco {folder}: neither the configured data set nor an installed one reads such folders")
 
 
@@ -37,4 +37,6 @@ def _configured(config: Config, split: str) -> Iterator[str]:
     splits: List[str] = sorted(config.data.get("data", {}), key=lambda name: name != split)
     for name in splits:
         if config.has(f"data.{name}.dataset.type"):
-            yield config.data["data"][name]["dataset"]["type"]
+            kind = config.data["data"][name]["dataset"]["type"]
+            if registry("datasets").find(kind).distribution:  # the type of a model file may be any class, which importing would run
+                yield kind

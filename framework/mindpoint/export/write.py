@@ -10,6 +10,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
+from mindpoint.config.node import Trust
 from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.exporter import Exportable, input_channels
 from mindpoint.errors import MindpointError
@@ -18,17 +19,17 @@ from mindpoint.export.verify import compare, synthetic_images
 from mindpoint.inference.detector import Detector
 from mindpoint.inference.metadata import ExportMetadata, declarations, fitting, preprocessing_of
 from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network
-from mindpoint.inference.open import DETECTOR
+from mindpoint.inference.open import DETECTOR, trust_of
 from mindpoint.storage.files import atomic_write, make_folder, write_text
 
 log = logging.getLogger("mindpoint")
 
 
-def export(request: Request, config_path: Optional[str], overrides: Sequence[str]) -> str:
+def export(request: Request, config_path: Optional[str], overrides: Sequence[str], trust: bool = False) -> str:
     """Write the file, and say what it is. Unless told otherwise it is run and compared before it gets its name.
 
     Args:
-        config_path, overrides: see :func:`mindpoint.inference.open.open_model`.
+        config_path, overrides, trust: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
         MindpointError: it cannot be written, or gives other results than the network; then there is no file.
@@ -37,7 +38,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     exporter = request.exporter
     exporter.check()
     make_folder(request.path.parent)
-    trained = open_network(request.place, config_path, overrides, DETECTOR)
+    trained = open_network(request.place, config_path, overrides, DETECTOR, Trust.USER if trust else trust_of(request.place))
     config, changes = fitting(trained.config, request.decode, request.dynamic_size, (*NETWORK, *DETECTOR))
     for change in changes:
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)

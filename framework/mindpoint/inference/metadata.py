@@ -9,6 +9,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mindpoint._version import __version__
 from mindpoint.config import Config, load_config
+from mindpoint.config.node import Trust
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import WeightsError
@@ -83,18 +84,21 @@ class ExportMetadata:
         except (TypeError, ValueError) as error:
             raise WeightsError(f"{place}: its metadata are incomplete or changed; export it again") from error
 
-    def configuration(self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str]) -> Config:
+    def configuration(
+        self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], trust: Trust
+    ) -> Config:
         """Return the configuration that the file carries, or the one of ``config_path``, with changes.
 
         Args:
             parts: dotted paths of the slots that will be built; the others need not be installed.
+            trust: how far the file's configuration is trusted.
 
         Raises:
             ConfigError: the changed configuration is wrong.
             WeightsError: it is one of another model, or asks for an input that the file does not take.
         """
         if config_path is None:
-            config = Config.from_text(self.config, str(place), overrides, parts)
+            config = Config.from_text(self.config, str(place), overrides, parts, trust)
         else:
             config = load_config(config_path, overrides, parts)
         if config.classes != list(self.classes):
@@ -159,4 +163,4 @@ def fitting(config: Config, decoded: bool, dynamic_size: bool, parts: Sequence[s
         changes.append("test.flip=false")
     if not dynamic_size and settings.resolution != "fixed":
         changes.append("test.resolution=fixed")
-    return Config.from_text(config.to_yaml(), config.name, changes, parts), changes
+    return config.changed(changes, parts), changes

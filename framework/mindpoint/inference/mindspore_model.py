@@ -11,6 +11,7 @@ import numpy as np
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint.config import Config, load_config
+from mindpoint.config.node import Trust
 from mindpoint.contracts.engine import IMAGE, Forward, Inputs
 from mindpoint.errors import WeightsError
 from mindpoint.inference.detect import in_batches_of
@@ -58,15 +59,17 @@ def network_detector(config: Config, network: Network, oracle: Optional[str] = N
 
 
 def open_checkpoint(
-    place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], oracle: Optional[str]
+    place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], oracle: Optional[str], trust: Trust
 ) -> Model:
     """Open the model of a checkpoint file; see :func:`mindpoint.inference.open.open_model`."""
-    trained = open_network(place, config_path, overrides, parts)
+    trained = open_network(place, config_path, overrides, parts, trust)
     detector = network_detector(trained.config, trained.network, oracle)
     return Model(place, trained.config, detector, trained.category_ids)
 
 
-def open_network(place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str] = ()) -> Trained:
+def open_network(
+    place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str] = (), trust: Trust = Trust.MODEL
+) -> Trained:
     """Build the network of a checkpoint file and load its weights; arguments and errors as of
     :func:`mindpoint.inference.open.open_model`."""
     stored = checkpoint.load(place)
@@ -74,7 +77,7 @@ def open_network(place: Path, config_path: Optional[str], overrides: Sequence[st
     if config_path is not None:
         config = load_config(config_path, overrides, needed)
     elif "config" in stored.info:
-        config = Config.from_text(stored.info["config"], str(place), overrides, needed)
+        config = Config.from_text(stored.info["config"], str(place), overrides, needed, trust)
     elif "purpose" in stored.info:
         raise WeightsError(f"{place}: holds {stored.info['purpose']}")
     else:

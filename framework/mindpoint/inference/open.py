@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+from mindpoint.config.files import RESOLVED
+from mindpoint.config.node import Trust
 from mindpoint.contracts.engine import Engine
 from mindpoint.errors import WeightsError
 from mindpoint.inference.detector import Model
@@ -39,12 +41,19 @@ def engine_of(place: Path) -> Optional[Engine]:
     return next((engine for engine in engines() if place.suffix.lower() in engine.suffixes), None)
 
 
+def trust_of(place: Path) -> Trust:
+    """Return how far the configuration in a model file is trusted: in a run's folder, which has the configuration too, as far as the folder,
+    which may name its own data; elsewhere it reads no files."""
+    return Trust.RUN if (place.parent / RESOLVED).is_file() else Trust.MODEL
+
+
 def open_model(
     path: str,
     config_path: Optional[str] = None,
     overrides: Sequence[str] = (),
     parts: Sequence[str] = (),
     oracle: Optional[str] = None,
+    trust: bool = False,
 ) -> Model:
     """Open the model of a file or run folder.
 
@@ -55,6 +64,7 @@ def open_model(
         overrides: changes of the configuration, as after ``--set``.
         parts: dotted paths of further slots that the caller builds; they are checked at once.
         oracle: names of heads that the truth replaces, with commas between them, or ``all``.
+        trust: whoever made the file may run any code; see SECURITY.md.
 
     Raises:
         WeightsError: not readable, belongs to another configuration, or carries none and none is given.
@@ -62,11 +72,12 @@ def open_model(
     """
     place = find_model(path)
     engine = engine_of(place)
+    trusted = Trust.USER if trust else trust_of(place)
     needed = [*DETECTOR, *parts, *(["data.train.targets"] if oracle else [])]
     if engine is not None:
         from mindpoint.inference.exported import open_exported
 
-        return open_exported(place, engine, config_path, overrides, needed, oracle)
+        return open_exported(place, engine, config_path, overrides, needed, oracle, trusted)
     from mindpoint.inference.mindspore_model import open_checkpoint  # imports MindSpore
 
-    return open_checkpoint(place, config_path, overrides, needed, oracle)
+    return open_checkpoint(place, config_path, overrides, needed, oracle, trusted)
