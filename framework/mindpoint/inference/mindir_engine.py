@@ -9,6 +9,7 @@ import numpy as np
 
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
 from mindpoint.errors import WeightsError
+from mindpoint.inference.exclusive import exclusive
 from mindpoint.inference.metadata import ExportMetadata
 
 
@@ -32,15 +33,17 @@ class MindirEngine(Engine):
         except DecodeError as error:
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
         facts = ExportMetadata.from_metadata(content.user_info, path)  # names the outputs, which the file does not
-        device.setup("auto", seed=0)
         try:
-            network = nn.GraphCell(ms.load(str(path)))
+            with exclusive():
+                device.setup("auto", seed=0)
+                network = nn.GraphCell(ms.load(str(path)))
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
         def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
-            outputs = network(*(ms.Tensor(array) for array in inputs.values()))
-            return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
+            with exclusive():
+                outputs = network(*(ms.Tensor(array) for array in inputs.values()))
+                return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
 
         return ModelFile(dict(content.user_info), forward)
 
