@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -60,9 +60,9 @@ class SyntheticPeople(Dataset):
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
-        actions: Sequence[str] = tuple(ACTIONS),
-        facing: Sequence[str] = tuple(FACINGS),
-        arms: Sequence[str] = tuple(ARMS),
+        actions: Sequence[Literal["stand", "wide", "walk", "run", "sit", "crouch", "bend", "kick"]] = tuple(ACTIONS),
+        facing: Sequence[Literal["front", "side", "back"]] = tuple(FACINGS),
+        arms: Sequence[Literal["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]] = tuple(ARMS),
     ) -> None:
         unknown = [name for name in keypoints.names if name not in JOINTS] if keypoints is not None else []
         if unknown:

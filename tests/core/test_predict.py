@@ -20,7 +20,8 @@ from mindpoint.inference import sources
 from mindpoint.contracts.prediction import Source
 from mindpoint.contracts.writer import PredictionWriter
 from mindpoint.inference.sources import find_sources, to_image
-from mindpoint.inference.writers import Video, picture_names
+from mindpoint.inference.video import Video
+from mindpoint.inference.writers import picture_names
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.model import checkpoint
 from mindpoint.registry import registry
@@ -348,7 +349,15 @@ def test_mistakes(predict):
         (["*.bmp"], "*.bmp: pattern matches no image or video"),
         (["1.png", "--format", "json,xml"], "'xml' is not one of coco, csv, json, pictures"),
         (["1.png", "--threshold", "3"], "threshold: 3.0 is not in 0..1"),
-        (["1.png", "--batch", "0"], "batch_size"),
+        (["1.png", "--batch", "0"], "--batch: 0 is not in 1..1024"),
+        (["1.png", "--batch", "-3"], "--batch: -3 is not in 1..1024"),
+        (["1.png", "--batch", str(10**30)], "--batch: 1000000000000000000000000000000 is not in 1..1024"),
+        (["1.png", "--frames", "0"], "--frames: 0 is not in 1..2147483647"),
+        (["1.png", "--frames", "-3"], "--frames: -3 is not in 1..2147483647"),
+        (["1.png", "--frames", str(10**30)], "is not in 1..2147483647"),
+        ([str(10**30)], "the number of a camera lies in 0..2147483647"),
+        (["9" * 5000], "the number of a camera lies in 0..2147483647"),
+        (["\u00b2"], "\u00b2: no such file or folder"),
     ):
         code, _, err = predict(*arguments, "--out", "found")
         assert code == 2 and message in err and len(err.splitlines()) == 1, err
@@ -398,7 +407,7 @@ def test_what_is_not_one_image_is_for_stream(predictor, tmp_path):
         for call in (predictor, predictor.predict, lambda path: predictor.predict_all([path])):
             with pytest.raises(DataError, match=r"is not one image; predictor.stream\(...\) takes videos"):
                 call(path)
-    with pytest.raises(DataError, match="not list; predict_all takes a list"):
+    with pytest.raises(DataError, match="^list is not an image: .*; predict_all takes a list"):
         predictor([picture(0)[0]])
 
 
@@ -443,7 +452,8 @@ def test_the_decoder_hears_of_frames(predictor, tmp_path, monkeypatch):
     )
     clip = str(video(tmp_path / "b.mp4", 3))
     list(predictor.stream([clip, picture(4)[0]]))
-    assert metas == [*({"frame": index, "time": index / 7, "source": clip} for index in range(3)), {}]
+    times = [meta.pop("time") for meta in metas[:3]]
+    assert times == pytest.approx([0, 1 / 7, 2 / 7]) and metas == [*({"frame": index, "source": clip} for index in range(3)), {}]
 
 
 def test_a_batch_gives_what_single_images_give(run, predictor):

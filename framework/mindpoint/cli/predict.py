@@ -33,17 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_trust(parser, "the model")
 
 
 def run(args: argparse.Namespace) -> int:
     from mindpoint.inference.prediction_files import PredictionFiles
-    from mindpoint.inference.predictor import Predictor
+    from mindpoint.inference.predictor import MOST_AT_ONCE, MOST_FRAMES, Predictor, check_count
     from mindpoint.inference.sources import find_sources
     from mindpoint.runtime import logs
+    from mindpoint.runtime.console import printable
     from mindpoint.runtime.progress import track
     from mindpoint.storage.files import make_folder, numbered_folder
 
     logs.setup()
+    check_count(args.batch, MOST_AT_ONCE, "--batch")
+    check_count(args.frames, MOST_FRAMES, "--frames")
     formats = _formats(args.format)
     sources = find_sources(args.inputs, args.recursive, sys.stdin)
     files = PredictionFiles(formats, sources)
@@ -51,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
         _refuse_folder_of_inputs(args.out, sources)
         if not args.overwrite:
             files.refuse_existing(Path(args.out))
-    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust)
     vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
 
     def skip(error: Exception) -> None:
         skipped.append(error)
-        print(f"mindpoint: skipped: {error}", file=sys.stderr)
+        print(printable(f"mindpoint: skipped: {error}"), file=sys.stderr)
 
     started, interrupted, total = time.monotonic(), False, _Total(sources)
     with files.opened(folder, vocabulary):
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             interrupted = True
     seconds = time.monotonic() - started
     done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} a second"
-    print(f"{done}; {', '.join(formats)} in {folder}")
+    print(printable(f"{done}; {', '.join(formats)} in {folder}"))
     if interrupted and not any(source.kind == "camera" for source in sources):
         return INTERRUPTED
     return 2 if skipped else 0

@@ -14,6 +14,11 @@ from mindpoint.contracts.records import to_records
 from mindpoint.contracts.visualizer import Visualizer
 
 
+def is_number(text: str) -> bool:
+    """Say whether a text is a number in the digits 0 to 9."""
+    return text.isascii() and text.isdecimal()
+
+
 @dataclass(frozen=True)
 class Source:
     """A file, camera or stream.
@@ -31,7 +36,7 @@ class Source:
         """What files made from it are called."""
         if self.kind != "camera":
             return Path(self.name).stem
-        return f"camera-{self.name}" if self.name.isdigit() else Path(self.name.split("?")[0]).stem or "stream"
+        return f"camera-{self.name}" if is_number(self.name) else Path(self.name.split("?")[0]).stem or "stream"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
 from mindpoint.errors import WeightsError
+from mindpoint.inference.exclusive import exclusive
 from mindpoint.inference.metadata import ExportMetadata
 
 
@@ -31,18 +32,29 @@ class MindirEngine(Engine):
             content.ParseFromString(Path(path).read_bytes())
         except DecodeError as error:
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
+        _refuse_libraries(content, path)
         facts = ExportMetadata.from_metadata(content.user_info, path)  # names the outputs, which the file does not
-        device.setup("auto", seed=0)
         try:
-            network = nn.GraphCell(ms.load(str(path)))
+            with exclusive():
+                device.setup("auto", seed=0)
+                network = nn.GraphCell(ms.load(str(path)))
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
         def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
-            outputs = network(*(ms.Tensor(array) for array in inputs.values()))
-            return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
+            with exclusive():
+                outputs = network(*(ms.Tensor(array) for array in inputs.values()))
+                return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
 
         return ModelFile(dict(content.user_info), forward)
+
+
+def _refuse_libraries(content: "ModelProto", path: Path) -> None:
+    """Raise WeightsError if a graph has an operator of its own, for MindSpore would load the library that it names; exports have none."""
+    graphs = [content.graph, *content.functions]
+    kinds = [node.op_type for graph in graphs for node in graph.node] + [primitive.op_type for primitive in content.primitives]
+    if any(kind.rpartition("/")[2].startswith("Custom") for kind in kinds):
+        raise WeightsError(f"{path}: refused: it has a custom operator, which loads a library of its own choice; export the model again")
 
 
 def _tuple(outputs: object) -> tuple:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -16,6 +17,7 @@ from mindpoint.contracts.engine import IMAGE, Forward, Inputs
 from mindpoint.errors import WeightsError
 from mindpoint.inference.detect import in_batches_of
 from mindpoint.inference.detector import Detector, Model, build_detector
+from mindpoint.inference.exclusive import exclusive
 from mindpoint.model import checkpoint
 from mindpoint.model.network import Network, build_network
 from mindpoint.model.weights import load_exactly
@@ -39,17 +41,25 @@ class Trained:
 
 
 def forward_of(network: Network) -> Forward:
-    """Return a network as a function of arrays. It runs as in testing (running statistics)."""
+    """Return a network as a function of arrays, which any number of threads may call. It runs as in testing (running statistics)."""
     names = (IMAGE, *network.inputs)
 
     def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
-        training = network.training
-        network.set_train(False)
-        maps = network(*(ms.Tensor(inputs[name]) for name in names))
-        network.set_train(training)
-        return {name: value.asnumpy().astype(np.float32) for name, value in zip(network.maps, maps)}  # a copy
+        with exclusive(), _testing(network):
+            maps = network(*(ms.Tensor(inputs[name]) for name in names))
+            return {name: value.asnumpy().astype(np.float32) for name, value in zip(network.maps, maps)}  # a copy
 
     return forward
+
+
+@contextlib.contextmanager
+def _testing(network: Network) -> Iterator[None]:
+    training = network.training
+    network.set_train(False)
+    try:
+        yield
+    finally:
+        network.set_train(training)
 
 
 def network_detector(config: Config, network: Network, oracle: Optional[str] = None) -> Detector:
@@ -72,7 +82,8 @@ def open_network(
 ) -> Trained:
     """Build the network of a checkpoint file and load its weights; arguments and errors as of
     :func:`mindpoint.inference.open.open_model`."""
-    stored = checkpoint.load(place)
+    with exclusive():
+        stored = checkpoint.load(place)
     needed = [*NETWORK, *parts]
     if config_path is not None:
         config = load_config(config_path, overrides, needed)
@@ -82,11 +93,12 @@ def open_network(
         raise WeightsError(f"{place}: holds {stored.info['purpose']}")
     else:
         raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
-    device.setup(config.section("runtime").device, config.seed)
-    with no_init_parameters():  # the file has them all
-        network = build_network(config)
-    accelerate(network)
-    load_exactly(network, stored.network_arrays, str(place))
+    with exclusive():
+        device.setup(config.section("runtime").device, config.seed)
+        with no_init_parameters():  # the file has them all
+            network = build_network(config)
+        accelerate(network)
+        load_exactly(network, stored.network_arrays, str(place))
     return Trained(config, network, _category_ids(stored.info, config.classes))
 
 

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+import PIL.Image
 
 from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.inference.items import REFUSED, SINGLE, known_item
 from mindpoint.inference.open import open_model
 from mindpoint.inference.sources import Frame, find_sources, frames_of, to_image
 from mindpoint.visual.build import build_visualizer
 
-Item = Union[str, Path, np.ndarray]
+Item = Union[str, Path, int, np.ndarray, Source, PIL.Image.Image]
 LARGEST = 1 << 24  # pixels of an image that is shown to the network at its own resolution: the network's memory grows with them
 PARTS = ("test.visualizer",)
 LONGEST = 32766  # pixels a side; OpenCV's warping cannot take more
+MOST_AT_ONCE = 1024
+MOST_FRAMES = 2**31 - 1
 
 
 class Predictor:
@@ -34,9 +38,10 @@ class Predictor:
     Args:
         model: anything that ``mindpoint predict`` takes as MODEL.
         threshold: smallest score of an object that is reported, 0..1.
-        batch_size: images at once; None: as ``test.batch_size`` says.
+        batch_size: images at once, 1..1024; None: as ``test.batch_size`` says.
         config: use this configuration, not the one that the model carries.
         overrides: changes to the configuration, as after ``--set``.
+        trust: let the model's configuration name any class: only if you trust whoever made it, it can run code.
 
     Attributes:
         model: the opened model.
@@ -54,11 +59,13 @@ class Predictor:
         batch_size: Optional[int] = None,
         config: Optional[str] = None,
         overrides: Sequence[str] = (),
+        trust: bool = False,
     ):
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold: {threshold} is not in 0..1")
+        check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
-        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS)
+        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust)
         self.threshold = threshold
         self.classes = self.model.config.classes
         self.fields: Tuple[Field, ...] = self.model.detector.decoder.fields
@@ -70,7 +77,7 @@ class Predictor:
         return self.predict(image)
 
     def predict(self, image: Item) -> Prediction:
-        """Return what is found in one image, an array or the path of a file.
+        """Return what is found in one image: an array, a Pillow image or the path of a file.
 
         Raises:
             DataError: the image cannot be read or used; the path is that of a video, a folder or a camera.
@@ -91,17 +98,21 @@ class Predictor:
         """Yield predictions one by one; no more than a batch of images is held at a time.
 
         Args:
-            inputs: arrays, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, cameras; one, or any
-                iterable, which may be endless.
+            inputs: arrays, Pillow images, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, camera
+                numbers; one, or any iterable, which may be endless.
             recursive: search the folders in folders too.
             frames: most frames of a video or camera.
             skipped: is called with the error of an image or video that cannot be read, and the rest goes on; without it the error is
                 raised.
-        """
-        single = isinstance(inputs, (str, Path, np.ndarray, Source))
-        return self._predict(self._frames([inputs] if single else inputs, recursive, frames, skipped))
 
-    def _frames(self, items: Iterable[object], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
+        Raises:
+            DataError: at the call: the input, or an item of a list, is of another type.
+            ConfigError: at the call: ``frames`` is not in 1..2147483647.
+        """
+        check_count(frames, MOST_FRAMES, "frames")
+        return self._predict(self._frames(_items(inputs), recursive, frames, skipped))
+
+    def _frames(self, items: Iterable[Union[np.ndarray, Source, str]], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
         for source in _sources(items, recursive):
             try:
                 for frame in [Frame(to_image(source))] if isinstance(source, np.ndarray) else frames_of(source, most):
@@ -139,6 +150,13 @@ class Predictor:
                 yield Prediction(frame.image, found, self.classes, self.visualizer, *place)
 
 
+def check_count(count: Optional[int], most: int, name: str) -> None:
+    """Raise ConfigError for a number that is not in 1..``most``; None is fine."""
+    if count is not None and not 1 <= count <= most:
+        shown = f"{count} is" if abs(count) < 10**40 else "the number is"
+        raise ConfigError(f"{name}: {shown} not in 1..{most}")
+
+
 def _name(frame: Frame) -> str:
     return frame.source.name if frame.source else "array"
 
@@ -148,22 +166,29 @@ def _meta(frame: Frame) -> dict:
     return {} if frame.index is None else {"frame": frame.index, "time": frame.time, "source": frame.source.name}
 
 
-def _one_image(image: Item) -> Union[np.ndarray, Source]:
+def _one_image(item: object) -> Union[np.ndarray, Source]:
     """Return an array or the file of an image; raise DataError for anything that may be several images."""
+    image = known_item(item, "; predict_all takes a list, stream the rest")
     if isinstance(image, np.ndarray):
         return image
-    if not isinstance(image, (str, Path)):
-        name = type(image).__name__
-        raise DataError(f"an image is an array or the path of a file, not {name}; predict_all takes a list, stream the rest")
-    found = find_sources([str(image)])
-    if found != [Source(str(image), "image")]:
-        raise DataError(f"{image}: is not one image; predictor.stream(...) takes videos, folders, patterns and cameras")
+    found = [image] if isinstance(image, Source) else find_sources([image])
+    if len(found) != 1 or found[0].kind != "image" or found[0].name != getattr(image, "name", image):
+        raise DataError(f"{item}: is not one image; predictor.stream(...) takes videos, folders, patterns and cameras")
     return found[0]
 
 
-def _sources(items: Iterable[object], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:
+def _items(inputs: object) -> Iterable[Union[np.ndarray, Source, str]]:
+    """Return what inputs of :meth:`Predictor.stream` mean; lists are looked through at once, other iterables as they come."""
+    if isinstance(inputs, (list, tuple)):
+        return [known_item(item) for item in inputs]
+    if isinstance(inputs, Iterable) and not isinstance(inputs, (*SINGLE, *REFUSED)) and not hasattr(inputs, "shape"):
+        return map(known_item, inputs)
+    return [known_item(inputs, ", nor is it a list of such")]
+
+
+def _sources(items: Iterable[Union[np.ndarray, Source, str]], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:
     for item in items:
         if isinstance(item, (np.ndarray, Source)):
             yield item
         else:
-            yield from find_sources([str(item)], recursive)
+            yield from find_sources([item], recursive)

@@ -6,6 +6,9 @@ import contextlib
 import glob
 import math
 import os
+import logging
+import threading
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, TextIO, Union
@@ -13,12 +16,21 @@ from typing import Iterable, Iterator, List, Optional, TextIO, Union
 import cv2
 import numpy as np
 
-from mindpoint.contracts.prediction import Source
+from mindpoint.contracts.prediction import Source, is_number
 from mindpoint.errors import DataError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_ALWAYS = ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .ppm .pgm .pbm .pnm .pam .ras .sr".split()
+_OPTIONAL = (".jp2", ".avif", ".jxl")  # as OpenCV was built
+IMAGES = (*_ALWAYS, *(ending for ending in _OPTIONAL if cv2.haveImageWriter(ending)))
+"""Endings of images that OpenCV reads."""
+_OTHERS = "heic heif j2k jpx exr hdr pic pfm tga ico svg psd dng cr2 cr3 nef arw orf rw2 raf pcx xbm".split()
+OTHER_IMAGES = (*(f".{ending}" for ending in _OTHERS), *(ending for ending in _OPTIONAL if ending not in IMAGES))
+"""Endings of images that are passed over."""
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif")
 _PATTERN = "*?["
+_LEVEL = threading.Lock()  # OpenCV has one level of messages for all threads
+_quiet, _level = 0, 0
+_LAST_CAMERA = 2**31 - 1
 _USUAL_RATE = 25.0  # frames a second, where a camera does not say
 _FEW = 0.02  # containers may count this share of frames too many
 
@@ -61,36 +73,58 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
     for name in inputs:
         if name == "-" and lines is not None:
             found += [_file(line.rstrip("\r\n")) for line in lines if line.strip()]
-        elif "://" in name or (name.isdigit() and not Path(name).exists()):
+        elif "://" in name:
             found.append(Source(name, "camera"))
-        elif Path(name).is_dir():
-            found += _folder(Path(name), recursive)
-        elif Path(name).exists():
+        elif os.path.isdir(name):
+            more = "" if recursive else "; --recursive looks into its folders too"
+            found += _several(name, Path(name).rglob("*") if recursive else Path(name).iterdir(), "folder holds", more)
+        elif os.path.exists(name):
             found.append(_file(name))
+        elif is_number(name):
+            found.append(camera(name))
         elif any(sign in name for sign in _PATTERN):
-            matches = [match for match in sorted(glob.glob(name, recursive=True)) if _known(match)]
-            if not matches:
-                raise DataError(f"{name}: pattern matches no image or video")
-            found += map(_file, matches)
+            found += _several(name, map(Path, glob.glob(name, recursive=True)), "pattern matches")
         else:
             raise DataError(f"{name}: no such file or folder")
     return list(dict.fromkeys(found))
 
 
-def _known(name: Union[str, Path]) -> bool:
-    return Path(name).suffix.lower() in IMAGES + VIDEOS and Path(name).is_file()
+def camera(number: Union[int, str]) -> Source:
+    """Return the camera of a number. Raises DataError if no camera can have it."""
+    if isinstance(number, int):
+        possible = 0 <= number <= _LAST_CAMERA
+    else:
+        possible = len(number) <= len(str(_LAST_CAMERA)) and int(number) <= _LAST_CAMERA
+    if not possible:
+        raise DataError(f"{_short(number)}: the number of a camera lies in 0..{_LAST_CAMERA}")
+    return Source(str(number), "camera")
+
+
+def _short(number: Union[int, str]) -> str:
+    text = number if isinstance(number, str) else f"{number:d}" if abs(number) < 10**40 else "a number of more than 40 digits"
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _file(name: str) -> Source:
     return Source(name, "video" if Path(name).suffix.lower() in VIDEOS else "image")
 
 
-def _folder(folder: Path, recursive: bool) -> List[Source]:
-    found = sorted(path for path in (folder.rglob("*") if recursive else folder.iterdir()) if _known(path))
+def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> List[Source]:
+    """Return the images and videos among the paths, sorted, and say how many other images there are.
+
+    Files called ``._...`` are not images: macOS keeps attributes in them.
+    """
+    endings = IMAGES + VIDEOS + OTHER_IMAGES
+    files = sorted(path for path in paths if path.suffix.lower() in endings and not path.name.startswith("._") and path.is_file())
+    found = [_file(str(path)) for path in files if path.suffix.lower() in IMAGES + VIDEOS]
+    others = Counter(path.suffix.lower() for path in files if path.suffix.lower() in OTHER_IMAGES)
+    passed = f"{sum(others.values())} images in formats that OpenCV does not read ({', '.join(sorted(others))}) are passed over"
     if not found:
-        more = "" if recursive else "; --recursive looks into its folders too"
-        raise DataError(f"{folder}: no image or video in this folder (known endings: {' '.join(IMAGES + VIDEOS)}){more}")
-    return [_file(str(path)) for path in found]
+        more += f"; {passed}" if others else ""
+        raise DataError(f"{name}: {verb} no image or video (known endings: {' '.join(IMAGES + VIDEOS)}){more}")
+    if others:
+        logging.getLogger("mindpoint").warning("%s: %s; convert them to .png or .jpg", name, passed)
+    return found
 
 
 def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
@@ -107,13 +141,13 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
 
         yield Frame(read_image(source.name), source)
         return
-    camera = source.kind == "camera"
-    if not camera and not Path(source.name).is_file():
+    is_camera = source.kind == "camera"
+    if not is_camera and not Path(source.name).is_file():
         raise DataError(f"{source.name}: there is no such video file")
-    capture = _open(int(source.name) if camera and source.name.isdigit() else source.name)
+    capture = _open(int(source.name) if is_camera and is_number(source.name) else source.name)
     try:
         if not capture.isOpened():
-            what = f"camera {source.name}: cannot be opened" if camera else f"{source.name}: damaged, or not a video that OpenCV can read"
+            what = f"camera {source.name}: cannot be opened" if is_camera else f"{source.name}: damaged, or not a video that OpenCV can read"
             raise DataError(what)
         yield from _read(capture, source, most)
     finally:
@@ -123,16 +157,30 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV and its FFmpeg from printing within the block: what is wrong with a video is said once, in an error."""
+    global _quiet, _level
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when a video is opened
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    with _LEVEL:
+        _quiet += 1
+        if _quiet == 1:
+            _level = cv2.getLogLevel()
+            cv2.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.setLogLevel(level)
+        with _LEVEL:
+            _quiet -= 1
+            if _quiet == 0:
+                cv2.setLogLevel(_level)
+
+
+def is_utf8(name: Union[str, Path]) -> bool:
+    """Say whether a file's name is UTF-8; OpenCV crashes on the path of a video that is not."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in str(name))
 
 
 def _open(place: Union[int, str]) -> cv2.VideoCapture:
+    if isinstance(place, str) and not is_utf8(place):
+        raise DataError(f"{place}: OpenCV opens videos only by names that are UTF-8; rename it")
     with quiet_opencv():
         return cv2.VideoCapture(place)
 
@@ -144,13 +192,13 @@ def _read(capture: cv2.VideoCapture, source: Source, most: Optional[int]) -> Ite
     promised = int(max(0, capture.get(cv2.CAP_PROP_FRAME_COUNT))) if source.kind == "video" else None
     bounds = [bound for bound in (promised, most) if bound is not None]
     count = min(bounds) if bounds else None
-    index = 0
+    index, clock = 0, _Clock(capture, rate)
     while most is None or index < most:
         with quiet_opencv():
             there, image = capture.read()
         if not there:
             break
-        yield Frame(to_image(image, source.name), source, index, index / rate, rate, count)
+        yield Frame(to_image(image, source.name), source, index, clock(), rate, count)
         index += 1
     else:
         return
@@ -158,6 +206,24 @@ def _read(capture: cv2.VideoCapture, source: Source, most: Optional[int]) -> Ite
         raise DataError(f"{source.name}: has no frames that can be read")
     if promised is not None and index < promised - max(1, _FEW * promised):
         raise DataError(f"{source.name}: damaged: only {index} of {promised} frames could be read")
+
+
+class _Clock:
+    """Gives the seconds of each frame that was read from the first one: as the file says where its times rise, otherwise by the rate."""
+
+    def __init__(self, capture: cv2.VideoCapture, rate: float):
+        self._capture, self._step = capture, 1 / rate
+        self._start: Optional[float] = None
+        self._last = 0.0
+
+    def __call__(self) -> float:
+        position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self._start is None:
+            self._start = position if math.isfinite(position) else 0.0
+            return self._last
+        time = position - self._start
+        self._last = time if math.isfinite(time) and time > self._last else self._last + self._step
+        return self._last
 
 
 def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:

@@ -7,18 +7,17 @@ import csv
 import json
 from abc import abstractmethod
 from pathlib import Path
-from typing import IO, Dict, List, Optional, Sequence, Tuple
-
-import cv2
-import numpy as np
+from typing import IO, Dict, Iterator, List, Optional, Sequence
 
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.contracts.records import cells, columns
 from mindpoint.contracts.writer import PredictionWriter, Vocabulary
 from mindpoint.errors import OutputError
-from mindpoint.inference.sources import quiet_opencv
+from mindpoint.inference.video import Video
 from mindpoint.storage.files import atomic_write
 from mindpoint.storage.images import write_image
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of what spreadsheets calculate
 
 
 class PicturesWriter(PredictionWriter):
@@ -36,6 +35,7 @@ class PicturesWriter(PredictionWriter):
         """See :class:`PredictionWriter`."""
         self.folder = folder
         self._video: Optional[Video] = None
+        self._failed: Dict[Path, OutputError] = {}
 
     def add(self, prediction: Prediction, image_id: int) -> None:
         """See :class:`PredictionWriter`."""
@@ -44,15 +44,33 @@ class PicturesWriter(PredictionWriter):
             write_image(path, prediction.draw())
             return
         if self._video is None or self._video.path != path:
-            self.close()
-            self._video = Video(path, prediction.rate)
-        self._video.add(prediction.draw())
+            self._finish()
+            if path not in self._failed:
+                self._video = Video(path, prediction.rate)
+        if self._video is not None:
+            with self._noted(path):
+                self._video.add(prediction.draw(), prediction.time)
 
     def close(self) -> None:
-        """See :class:`PredictionWriter`."""
+        """See :class:`PredictionWriter`. Only here videos that could not be drawn are an error: all else is written."""
+        self._finish()
+        if self._failed:
+            first, *others = map(str, self._failed.values())
+            raise OutputError(f"{first}; {len(others)} more videos are not drawn either" if others else first)
+
+    def _finish(self) -> None:
         video, self._video = self._video, None
         if video is not None:
-            video.close()
+            with self._noted(video.path):
+                video.close()
+
+    @contextlib.contextmanager
+    def _noted(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OutputError as error:
+            self._failed[path] = error
+            self._video = None
 
 
 def picture_names(sources: Sequence[Source]) -> Dict[str, str]:
@@ -89,7 +107,7 @@ class TextWriter(PredictionWriter):
         self.vocabulary = vocabulary
         with contextlib.ExitStack() as stack:
             temporary = stack.enter_context(atomic_write(folder / self.file_name))
-            self.file: IO[str] = stack.enter_context(open(temporary, "w", encoding="utf-8", newline=""))
+            self.file: IO[str] = stack.enter_context(open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline=""))
             self.start()
             self._stack = stack.pop_all()
 
@@ -143,15 +161,15 @@ class CocoWriter(_ListWriter):
 
 
 class CsvWriter(TextWriter):
-    """``predictions.csv``: a row an object."""
+    """``predictions.csv``: a row an object. Texts that a spreadsheet would take for formulas get an apostrophe in front."""
 
     file_name = "predictions.csv"
 
     def start(self) -> None:
         """Write the names of the columns."""
-        self._rows = csv.writer(self.file, lineterminator="\n")
+        self._csv = csv.writer(self)  # whose own line end has it quote both \r and \n
         place = ("image", "id", "frame", "time", "object")
-        self._rows.writerow([*place, "class", "score", "left", "top", "right", "bottom", *columns(self.vocabulary.fields)])
+        self._row([*place, "class", "score", "left", "top", "right", "bottom", *columns(self.vocabulary.fields)])
 
     def add(self, prediction: Prediction, image_id: int) -> None:
         """See :class:`PredictionWriter`."""
@@ -159,7 +177,14 @@ class CsvWriter(TextWriter):
         for row in range(len(found)):
             start = [place["image"], place["id"], place.get("frame", ""), place.get("time", ""), row]
             known = [prediction.classes[found.labels[row]], float(found.scores[row]), *found.boxes[row].tolist()]
-            self._rows.writerow([*start, *known, *cells(found, row)])
+            self._row([*start, *known, *cells(found, row)])
+
+    def write(self, line: str) -> None:
+        """Write a line that ends in ``\\r\\n`` with the end ``\\n``."""
+        self.file.write(line[:-2] + "\n")
+
+    def _row(self, row: Sequence[object]) -> None:
+        self._csv.writerow(["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
 
 
 def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:
@@ -168,42 +193,3 @@ def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:
     if prediction.frame is not None:
         place.update(frame=prediction.frame, time=round(prediction.time, 6))
     return place
-
-
-class Video:
-    """An MPEG-4 video of images of one size; others are fitted into the first one's. It gets its name when it is closed."""
-
-    def __init__(self, path: Path, rate: float):
-        self.path, self.rate, self.frames = path, rate, 0
-        self._stack = contextlib.ExitStack()
-        self._temporary = self._stack.enter_context(atomic_write(path))
-        self._writer: Optional[cv2.VideoWriter] = None
-        self._size: Tuple[int, int] = (0, 0)
-
-    def add(self, image: np.ndarray) -> None:
-        """Append an image, BGR uint8. Raises OutputError if the video cannot be written."""
-        with quiet_opencv():
-            if self._writer is None:
-                self._size = (image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2)  # the format takes even sizes only
-                self._writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self.rate, self._size)
-                if not self._writer.isOpened():
-                    self.close()
-            self._writer.write(_fitted(image, self._size))
-        self.frames += 1
-
-    def close(self) -> None:
-        """Finish the file. Raises OutputError if it is not whole: OpenCV does not tell of a full disk."""
-        with self._stack, quiet_opencv():
-            self._writer.release()
-            check = cv2.VideoCapture(str(self._temporary))
-            found = int(check.get(cv2.CAP_PROP_FRAME_COUNT))
-            check.release()
-            if found != self.frames or found == 0:
-                raise OutputError(f"{self.path}: cannot be written as a video of {self._size[0]}x{self._size[1]}; is the disk full?")
-
-
-def _fitted(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    right, bottom = size[0] - image.shape[1], size[1] - image.shape[0]
-    if right not in (0, 1) or bottom not in (0, 1):
-        return cv2.resize(image, size)
-    return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE) if right or bottom else image
