@@ -329,7 +329,7 @@ def test_a_format_of_a_plugin(predict):
 def test_opencv_is_quiet_whoever_imported_it_first(run, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "cut.mp4").write_bytes(video(tmp_path / "a.mp4", 20).read_bytes()[:3000])
-    code = f"import cv2, sys; from mindpoint.cli.main import main; sys.exit(main(['predict', {run!r}, 'text.mp4', 'cut.mp4']))"
+    code = f"import cv2, sys; from mindpoint.cli.main import main; sys.exit(main(['predict', {run!r}, 'text.mp4', 'cut.mp4', '--trust']))"
     env = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**env, "PYTHONPATH": str(HERE)}, cwd=tmp_path)
     assert done.returncode == 2 and [line[:20] for line in done.stderr.splitlines()] == ["mindpoint: skipped: "] * 2, done.stderr
@@ -373,8 +373,8 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
 from mindpoint.cli.main import main
-print(main(["predict", {run!r}, "a.mp4", "--out", "json", "--format", "json", "--batch", "8"]))
-print(main(["predict", {run!r}, "a.mp4", "--out", "video", "--format", "pictures", "--batch", "8"]))
+print(main(["predict", {run!r}, "a.mp4", "--out", "json", "--format", "json", "--batch", "8", "--trust"]))
+print(main(["predict", {run!r}, "a.mp4", "--out", "video", "--format", "pictures", "--batch", "8", "--trust"]))
 """
     env = {**os.environ, "PYTHONPATH": str(HERE)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)

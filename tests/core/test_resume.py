@@ -372,7 +372,7 @@ def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code
     assert process.returncode == code, said
     assert f"mindpoint: {signal.Signals(number).name} has ended the training at step" in said and "Traceback" not in said
     resume_with = said.partition("go on with: mindpoint ")[2].split()
-    assert resume_with == ["train", str(tmp_path / "run"), "--resume"]
+    assert resume_with == ["train", str(tmp_path / "run"), "--resume", "--trust"], "the toys are named by their class"
     if number == signal.SIGINT:  # the advice is the same for the other
         done = subprocess.run([sys.executable, "-m", "mindpoint", *resume_with, "--set", "train.epochs=6"], **options)
         assert done.returncode == 0 and "train.epochs: 100000 -> 6" in done.stdout, done.stderr

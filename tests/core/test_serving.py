@@ -132,14 +132,14 @@ image = np.zeros((16, 16, 3), np.uint8)
 
 def child(path, predictor):
     try:
-        predictor = predictor or mindpoint.Predictor(path, threshold=0)
+        predictor = predictor or mindpoint.Predictor(path, threshold=0, trust=True)
         print("found", len(predictor(image)), flush=True)
     except mindpoint.errors.MindpointError as error:
         print(type(error).__name__, error, flush=True)
 
 if __name__ == "__main__":
     method, path, shared = sys.argv[1:]
-    predictor = mindpoint.Predictor(path, threshold=0)
+    predictor = mindpoint.Predictor(path, threshold=0, trust=True)
     predictor(image)
     process = multiprocessing.get_context(method).Process(target=child, args=(path, predictor if shared == "shared" else None))
     process.start()

@@ -34,6 +34,8 @@ class NotABackbone:
         command()
 """
 
+pytestmark = pytest.mark.untrusted
+
 
 @pytest.fixture(autouse=True)
 def attack(monkeypatch, tmp_path):

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
+from mindpoint.cli.options import add_trust
+
 if TYPE_CHECKING:
     from mindpoint.contracts.prediction import Prediction, Source
     from mindpoint.contracts.writer import Vocabulary

@@ -135,5 +135,17 @@ def _train(trainer, config) -> None:
     except Interrupted as error:
         if (trainer.run_dir / "last.ckpt").exists():
             launch = f"launch {distributed.size()} " * (distributed.size() > 1)
-            error.args = (f"{error}; go on with: mindpoint {launch}train {trainer.run_dir} --resume",)
+            error.args = (f"{error}; go on with: mindpoint {launch}train {trainer.run_dir} --resume{_trust_needed(trainer.run_dir)}",)
         raise
+
+
+def _trust_needed(run_dir: Path) -> str:
+    """Return the option that going on there takes if its configuration names parts by their class."""
+    from mindpoint.config import load_config
+    from mindpoint.errors import ConfigError
+
+    try:
+        load_config(str(run_dir))
+    except ConfigError:
+        return " --trust"
+    return ""

@@ -49,7 +49,7 @@ class MindirEngine(Engine):
         return ModelFile(dict(content.user_info), forward)
 
 
-def _refuse_libraries(content: "ModelProto", path: Path) -> None:
+def _refuse_libraries(content, path: Path) -> None:
     """Raise WeightsError if a graph has an operator of its own, for MindSpore would load the library that it names; exports have none."""
     graphs = [content.graph, *content.functions]
     kinds = [node.op_type for graph in graphs for node in graph.node] + [primitive.op_type for primitive in content.primitives]
