@@ -24,12 +24,14 @@ class AnnotationFile:
         images: folder that the file names are relative to.
         labelled: its annotations count.
         fields: what annotations have beyond COCO's own keys.
+        outside_images: file names may lead out of that folder.
     """
 
     path: str
     images: str
     labelled: bool = True
     fields: Tuple[Field, ...] = ()
+    outside_images: bool = False
 
 
 class Dataset(ABC):

@@ -10,7 +10,7 @@ from mindpoint.errors import DataError
 from mindpoint.runtime.progress import track
 from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
-from mindpoint_coco.datasets.rules import finite, is_size, is_text
+from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     never_labelled,
@@ -23,7 +23,7 @@ from mindpoint_coco.datasets.coco_suspicions import (
 
 def image_problems(source: Source) -> List[Problem]:
     """Open every image file, several at once."""
-    records = [record for record in source.content["images"] if isinstance(record, dict) and not is_text(record.get("file_name"))]
+    records = [record for record in source.content["images"] if isinstance(record, dict) and not is_file_name(record.get("file_name"))]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         found = pool.map(lambda record: _image_problem(source, record), records)
         return [problem for problem in track(found, len(records), f"opening the images of {source.name}") if problem]

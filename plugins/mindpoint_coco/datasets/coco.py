@@ -15,7 +15,9 @@ from mindpoint.errors import DataError
 from mindpoint.storage.images import read_bytes
 from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, class_labels, completed, short_name
 from mindpoint_coco.datasets.declared import declared_fields
+from mindpoint_coco.datasets.image_path import ADVICE, image_path, leaves_folder
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
+from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 
 
@@ -38,10 +40,11 @@ class CocoDataset(Dataset):
         reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of
             their size as long as the longer side keeps so many pixels (the input's size divided by the smallest of the crop scales loses
             nothing). Annotations are scaled with them. None: as they are, which is what the official numbers are made with.
+        outside_images: let ``file_name`` and links lead out of the folder of images; only for files that you trust.
 
     Raises:
         DataError: an unusable file, see :func:`~mindpoint_coco.datasets.coco_file.read_annotations`; no such folder; ids of
-            ``image_ids`` that are not there or repeat; no image left.
+            ``image_ids`` that are not there or repeat; no image left; a ``file_name`` that leaves the folder.
         ConfigError: see :func:`~mindpoint_coco.datasets.declared.declared_fields`.
     """
 
@@ -56,8 +59,9 @@ class CocoDataset(Dataset):
         image_ids: Optional[List[int]] = None,
         unlabelled: bool = False,
         reduce_to: Optional[int] = None,
+        outside_images: bool = False,
     ) -> None:
-        self.reduce_to = reduce_to
+        self.reduce_to, self.outside_images = reduce_to, outside_images
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.classes, self.unlabelled = list(classes), unlabelled
         self.fields = declared_fields(keypoints, fields)
@@ -72,6 +76,10 @@ class CocoDataset(Dataset):
         kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
         self.image_ids, self._listed = np.array(kept, np.int64), len(records)
         self._names = [records[image_id]["file_name"] for image_id in kept]
+        lost = [index for index, name in enumerate(self._names) if leaves_folder(name)]
+        if lost and not outside_images:
+            names = few([f"image {kept[index]} '{self._names[index]}'" for index in lost], 3)
+            raise DataError(f"{self.annotations}: {len(lost)} file names lead out of the folder of images: {names}; {ADVICE}")
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
         self._pack(content, values)
 
@@ -112,13 +120,17 @@ class CocoDataset(Dataset):
         return recorded_sample(data, image_id, self.path(index), self._record(index), size, self.objects(index), self.reduce_to)
 
     def path(self, index: int) -> str:
-        """Return the path of the image file at ``index``."""
-        return os.path.join(self.images, self._names[index])
+        """Return the path of the image file at ``index``. Raises DataError if it is outside the folder and may not be."""
+        try:
+            return image_path(self.images, self._names[index], self.outside_images)
+        except DataError as error:
+            raise DataError(f"{error} ({self._record(index)})") from error
 
     def file_bytes(self, index: int) -> bytes:
         """See :class:`Dataset`."""
+        path = self.path(index)
         try:
-            return read_bytes(self.path(index))
+            return read_bytes(path)
         except DataError as error:
             raise DataError(f"{error} ({self._record(index)})") from error
 
@@ -162,7 +174,7 @@ class CocoDataset(Dataset):
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional[AnnotationFile]:
         """See :class:`Dataset`."""
         fields = declared_fields(vocabulary.get("keypoints"), block.get("fields"))
-        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields)
+        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields, bool(block.get("outside_images")))
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.contracts.fields import Field
@@ -26,7 +27,15 @@ def is_size(value: Any) -> str:
     return "" if type(value) is int and value > 0 else "a positive whole number"
 
 
-IMAGE: Rules = {"id": is_id, "file_name": is_text, "width": is_size, "height": is_size}
+def is_file_name(value: Any) -> str:
+    """Do the same for the name of a file."""
+    try:
+        return is_text(value) or ("a name that a file can have" if b"\0" in os.fsencode(value) else "")
+    except UnicodeEncodeError:
+        return "a name that a file can have"
+
+
+IMAGE: Rules = {"id": is_id, "file_name": is_file_name, "width": is_size, "height": is_size}
 CATEGORY: Rules = {"id": is_id, "name": is_text}
 ANNOTATION: Rules = {"id": is_id, "image_id": is_id, "category_id": is_id}
 
