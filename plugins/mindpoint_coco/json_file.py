@@ -6,6 +6,8 @@ import json
 
 from mindpoint.errors import DataError
 
+_LONGEST = 400  # digits
+
 
 def load_json(path: str, kind: str, hint: str = "") -> object:
     """Return the content of a JSON file.
@@ -18,8 +20,8 @@ def load_json(path: str, kind: str, hint: str = "") -> object:
         DataError: no such file, it cannot be read, or it does not hold JSON; with line and column.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        with open(path, encoding="utf-8-sig") as file:
+            return json.load(file, parse_int=_whole)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such {kind}") from None
     except OSError as error:
@@ -28,3 +30,17 @@ def load_json(path: str, kind: str, hint: str = "") -> object:
         raise DataError(f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}{hint}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not JSON: byte {error.start} is not UTF-8 text") from error
+    except RecursionError:
+        raise DataError(f"{path}: the {kind} is nested too deeply") from None
+    except _LongNumber as error:
+        raise DataError(f"{path}: the {kind} cannot be used: a number has more than {_LONGEST} digits ({error}...)") from None
+
+
+class _LongNumber(Exception):
+    pass
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST:
+        raise _LongNumber(digits[:20])
+    return int(digits)

@@ -19,6 +19,7 @@ from mindpoint_coco.data_command.command import chosen_splits
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.image_path import image_path
+from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 
@@ -112,7 +113,8 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
 
 
 def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
-    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints."""
+    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints. A skeleton or
+    names that are wrong stop nobody."""
     categories = content.get("categories")
     named = [record for record in categories if isinstance(record, dict)] if isinstance(categories, list) else []
     found = [record for record in named if record.get("keypoints")]
@@ -121,5 +123,7 @@ def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
     if any(record["keypoints"] != found[0]["keypoints"] for record in found):
         names = few([record.get("name") for record in found])
         raise DataError(f"{path}: the categories {names} have different joints; name a configuration with --config")
-    skeleton = [(first - 1, second - 1) for first, second in found[0].get("skeleton") or ()]
-    return Keypoints(found[0]["keypoints"], skeleton), [record.get("name") for record in found]
+    classes = [str(record.get("name")) for record in found]
+    if not isinstance(found[0]["keypoints"], list):  # a problem that the check names
+        return None, classes
+    return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes

@@ -13,6 +13,7 @@ from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import Problem, annotation_problems
+from mindpoint_coco.datasets.category_joints import distinct, joint_problems
 from mindpoint_coco.datasets.rules import few, is_id, is_list, is_text
 from mindpoint_coco.keypoints import AnnotatedJoints
 
@@ -87,8 +88,10 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
             continue
         where = f"category {record.get('id', f'number {position} of the list')} ({record.get('name')})"
         yield from _keys(record, where, rules.CATEGORY)
+        if record.get("name") in classes:
+            yield from (Problem(kind, where, text) for kind, text in joint_problems(record))
         said = record.get("keypoints")
-        if joints is not None and record.get("name") in classes and isinstance(said, list) and _plain(said) != _plain(joints.names):
+        if joints is not None and record.get("name") in classes and isinstance(said, list) and _plain(said) != _plain(joints.names) and distinct(said) != list(joints.names):
             text = f"its joints are {few(said, 30)}, but the configuration has {few(joints.names, 30)}"
             yield Problem("other joints", where, text)
     found = [record.get("name") for record in categories if isinstance(record, dict)]

@@ -14,7 +14,7 @@ Rules = Dict[str, Callable[[Any], str]]
 
 def is_id(value: Any) -> str:
     """Return what an id must be unless ``value`` is one; otherwise an empty text."""
-    return "" if type(value) is int else "a whole number"
+    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits"
 
 
 def is_text(value: Any) -> str:
@@ -24,7 +24,7 @@ def is_text(value: Any) -> str:
 
 def is_size(value: Any) -> str:
     """Do the same for a width or height."""
-    return "" if type(value) is int and value > 0 else "a positive whole number"
+    return "" if type(value) is int and 0 < value < 1 << 31 else "a positive whole number of at most 31 bits"
 
 
 def is_file_name(value: Any) -> str:
