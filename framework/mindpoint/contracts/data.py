@@ -105,6 +105,13 @@ class Dataset(ABC):
         """Return about how many bytes :meth:`file_bytes` gives; override it where that is possible without reading them."""
         return len(self.file_bytes(index))
 
+    def ready_to_train(self) -> None:
+        """Say once, in the log, which objects cannot be learnt from; called when the data set is opened for training.
+
+        Raises:
+            DataError: nothing can be learnt from any object.
+        """
+
     def original(self) -> "Dataset":
         """Return this data set with images and annotations as they are stored, whatever it makes of them for training."""
         return self

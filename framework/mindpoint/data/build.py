@@ -31,6 +31,9 @@ class FirstImages(Dataset):
         images = [record for record in truth["images"] if record["id"] in ids]
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
 
+    def ready_to_train(self) -> None:
+        self.dataset.ready_to_train()
+
     def ids(self) -> List[int]:
         return self.dataset.ids()[: self.count]
 
@@ -67,6 +70,7 @@ def build_dataset(config: Config, split: str) -> Dataset:
 def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     """Data set, transforms and target encoder of ``data.<split>``."""
     dataset = build_dataset(config, split)
+    dataset.ready_to_train()
     transforms = config.build_all(f"data.{split}.transforms")
     encoder = config.build(f"data.{split}.targets")
     if encoder is None:

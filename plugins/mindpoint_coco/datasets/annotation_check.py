@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence
 
+import numpy as np
+
 from mindpoint.contracts.fields import Field
 from mindpoint_coco.datasets import rules
-from mindpoint_coco.datasets.rules import few, finite, is_id, is_size
+from mindpoint_coco.datasets.rules import SLACK, few, finite, is_id, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
-SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,20 @@ def _box_problems(record: dict, where: str, image: dict) -> Iterator[Problem]:
     if wrong:
         yield Problem("wrong bbox", where, wrong)
         return
-    left, top, width, height = box = record["bbox"]
+    _, _, width, height = box = record["bbox"]
     said = f"the box {few([f'{value:g}' for value in box])} (left, top, width, height)"
     if width <= 0 or height <= 0:
         yield Problem("empty box", where, f"{said} has no extent")
         return
     if not is_size(image.get("width")) and not is_size(image.get("height")):
         size = f"the image of {image['width']} x {image['height']}"
-        if left >= image["width"] or top >= image["height"] or left + width <= 0 or top + height <= 0:
+        kinds = rules.box_kinds(np.array([box], np.float64), np.array([[image["width"], image["height"]]]))
+        if kinds["box off the image"]:
             yield Problem("box off the image", where, f"{said} lies outside {size}; are the numbers left, top, right, bottom, or relative?")
-        elif min(left, top) < -SLACK or left + width > image["width"] + SLACK or top + height > image["height"] + SLACK:
+        elif kinds["box in fractions"]:
+            yield Problem("box in fractions", where, f"{said} is not in pixels but in shares of {size}")
+            return
+        elif kinds["box over the edge"]:
             yield Problem("box over the edge", where, f"{said} reaches out of {size}", mendable=True)
     wrong = area_problem(record)
     if wrong:

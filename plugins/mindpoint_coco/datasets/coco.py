@@ -18,6 +18,7 @@ from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.image_path import ADVICE, image_path, leaves_folder
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
 from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.datasets.training_check import check_boxes
 from mindpoint_coco.keypoints import Keypoints
 
 
@@ -25,7 +26,7 @@ class CocoDataset(Dataset):
     """Any data set in COCO's form: boxes, with joints if the configuration has a ``keypoints`` section, with further fields if declared.
 
     Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out.
-    What samples need is held in arrays (about 240 bytes an object with 17 joints); nothing else of the file stays in memory.
+    What samples need is held in arrays (about 250 bytes an object with 17 joints); nothing else of the file stays in memory.
 
     Args:
         annotations: path of the JSON file.
@@ -159,6 +160,13 @@ class CocoDataset(Dataset):
         content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]
         return content
 
+    def ready_to_train(self) -> None:
+        """See :class:`Dataset`; by the boxes, without reading an image."""
+        boxes = self._boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        sizes = np.repeat(self._sizes[:, ::-1], np.diff(self._first), axis=0)
+        check_boxes(self.annotations, boxes, sizes, self._crowd, self._annotation_ids)
+
     def original(self) -> "CocoDataset":
         """See :class:`Dataset`."""
         other = copy.copy(self)
@@ -203,6 +211,7 @@ class CocoDataset(Dataset):
         boxes = np.array([record["bbox"] for record in records], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         self._boxes = boxes.astype(np.float32)
+        self._annotation_ids = np.array([record["id"] for record in records], np.int64)
         self._labels = np.array([labels[record["category_id"]] for record in records], np.int64)
         self._areas = np.array([record["area"] for record in records], np.float32)
         self._crowd = np.array([record["iscrowd"] for record in records], bool)

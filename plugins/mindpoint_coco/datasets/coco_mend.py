@@ -6,9 +6,9 @@ import copy
 from typing import List, Optional, Sequence
 
 from mindpoint.contracts.fields import Field
-from mindpoint_coco.datasets.annotation_check import SLACK, area_problem, labelled, outside, owner_of
+from mindpoint_coco.datasets.annotation_check import area_problem, labelled, outside, owner_of
 from mindpoint_coco.datasets.coco_check import by_id, joints_of, pairs_of_twins
-from mindpoint_coco.datasets.rules import is_list, is_size
+from mindpoint_coco.datasets.rules import SLACK, is_list, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
 

@@ -6,8 +6,11 @@ import math
 import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import numpy as np
+
 from mindpoint.contracts.fields import Field
 
+SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
 LISTS = ("images", "annotations", "categories")
 Rules = Dict[str, Callable[[Any], str]]
 
@@ -82,6 +85,21 @@ def box_problem(record: dict) -> Optional[str]:
         got = len(values) if isinstance(values, list) else repr(values)
         return f"'bbox' must hold 4 numbers (left, top, width, height), got {got}"
     return None if finite(values) else f"'bbox' holds a value that is not a finite number: {few(values)}"
+
+
+def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
+    """Tell for each box which of these it is: nothing can be learnt of the first three, and the last two mostly mean other numbers.
+
+    Args:
+        boxes: ``(N, 4)`` float64: left, top, width, height.
+        sizes: ``(N, 2)``: width and height of the image.
+    """
+    near, extent = boxes[:, :2], boxes[:, 2:]
+    empty = (extent <= 0).any(axis=1)
+    off = ~empty & ((near >= sizes) | (near + extent <= 0)).any(axis=1)
+    fractions = ~empty & ~off & (np.abs(boxes) <= 1).all(axis=1) & (near + extent <= 1.01).all(axis=1) & (sizes > 1).all(axis=1)
+    over = ~empty & ~off & ((near < -SLACK) | (near + extent > sizes + SLACK)).any(axis=1)
+    return {"empty box": empty, "box off the image": off, "box in fractions": fractions, "box over the edge": over}
 
 
 def field_problem(record: dict, field: Field) -> Optional[str]:
