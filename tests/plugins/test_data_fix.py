@@ -61,6 +61,7 @@ def retyped(kind, key, to):
     return lambda content: [record.update({key: to(record[key])}) for record in content[kind]]
 
 
+CLEAN = {"keypoints": [5, 6, 2, 0, 0, 0, 7, 11, 1]}
 MENDED = {
     "category text": (retyped("annotations", "category_id", str), 1, {"category_id": 8}),
     "image id float": (retyped("annotations", "image_id", float), 1, {"image_id": 12}),
@@ -73,8 +74,8 @@ MENDED = {
     "no annotation id": (without("annotations", 1, "id"), 1, {"id": 1}),
     "repeated annotation id": (one("annotations", 1, id=44), 1, {"id": 1}),
     "annotation id text": (one("annotations", 1, id="77"), 1, {"id": 77}),
-    "null where v is 0": (one("annotations", 1, keypoints=[5, 6, 2, None, None, 0, 7, 11, 1]), 1, {"keypoints": [5, 6, 2, 0, 0, 0, 7, 11, 1]}),
-    "nan where v is 0": (one("annotations", 1, keypoints=[5, 6, 2, NAN, NAN, 0, 7, 11, 1]), 1, {"keypoints": [5, 6, 2, 0, 0, 0, 7, 11, 1]}),
+    "null where v is 0": (one("annotations", 1, keypoints=[5, 6, 2, None, None, 0, 7, 11, 1]), 1, CLEAN),
+    "nan where v is 0": (one("annotations", 1, keypoints=[5, 6, 2, NAN, NAN, 0, 7, 11, 1]), 1, CLEAN),
     "no bbox": (without("annotations", 1, "bbox", "area"), 1, {"bbox": [5, 6, 2, 5], "area": 10.0}),
     "bbox null": (one("annotations", 1, bbox=None, area=None), 1, {"bbox": [5, 6, 2, 5], "area": 10.0}),
     "no extent": (one("annotations", 1, bbox=[5, 6, 0, 0], area=0), 1, {"bbox": [5, 6, 2, 5], "area": 10.0}),
@@ -148,7 +149,8 @@ def test_sound_records_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "value, said", [(3, 3), (3.0, 3), ("3", 3), ("-3", -3), (3.5, None), ("3.0", None), (True, None), (None, None), ("٣", None), (1 << 64, None)]
+    "value, said",
+    [(3, 3), (3.0, 3), ("3", 3), ("-3", -3), (3.5, None), ("3.0", None), (True, None), (None, None), ("٣", None), (1 << 64, None)],
 )
 def test_whole_numbers(value, said):
     assert whole(value) == said

@@ -84,6 +84,8 @@ class Dataset(ABC):
         """Return all annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; image ids are those of the samples.
 
         It is made from :meth:`objects` and :meth:`image_size`. Each record has the keys of COCO and one for each field.
+
+        ``listed`` may hold all ids of ``images`` and ``categories`` that the source has, with those that this data set leaves out.
         """
         categories = self.categories()
         images, annotations = [], []

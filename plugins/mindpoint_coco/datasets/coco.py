@@ -154,7 +154,9 @@ class CocoDataset(Dataset):
     def ground_truth(self) -> dict:
         """Return the annotation file, read again, with only this data set's images and classes and with absent keys filled in."""
         refuse_reduced(self.reduce_to)
-        content = completed(annotation_file(self.annotations, self.unlabelled), self.classes, self.fields)
+        content = annotation_file(self.annotations, self.unlabelled)
+        listed = {kind: [record["id"] for record in content[kind]] for kind in ("images", "categories")}
+        content = {**completed(content, self.classes, self.fields), "listed": listed}
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]
         content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]

@@ -98,8 +98,9 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
             mendable = joints is not None or isinstance(record.get("keypoints"), list)
             yield from (Problem(kind, where, text, mendable) for kind, text in joint_problems(record))
         said = record.get("keypoints")
-        if joints is not None and record.get("name") in classes and isinstance(said, list) and _plain(said) != _plain(joints.names) and distinct(said) != list(joints.names):
-            text = f"its joints are {few(said, 30)}, but the configuration has {few(joints.names, 30)}"
+        names = joints.names if joints is not None and record.get("name") in classes and isinstance(said, list) else None
+        if names is not None and _plain(said) != _plain(names) and distinct(said) != list(names):
+            text = f"its joints are {few(said, 30)}, but the configuration has {few(names, 30)}"
             yield Problem("other joints", where, text)
     found = [record.get("name") for record in categories if isinstance(record, dict)]
     for name in classes:
