@@ -31,7 +31,7 @@ from mindpoint.errors import DataError, OutputError
 from mindpoint_coco.datasets import mindrecord_writer
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
-from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash
+from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash, manifest_hash
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.mindrecord_writer import convert
 from mindpoint_synthetic.people import SyntheticPeople
@@ -287,6 +287,7 @@ def _manifest(change):
     def apply(folder):
         content = json.loads((folder / MANIFEST).read_text())
         change(content)
+        content["sha256"] = manifest_hash(content)
         (folder / MANIFEST).write_text(json.dumps(content))
 
     return apply
