@@ -267,8 +267,8 @@ def test_bad_records_are_named(make, name):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ('{"images": [],\n "annotations": [}', "people.json:2:18: is not JSON"),
-        ("", "people.json:1:1: is not JSON"),
+        ('{"images": [],\n "annotations": [}', "people.json:2:18: the annotation file is not JSON"),
+        ("", "people.json:1:1: the annotation file is not JSON"),
         ("[]", "is a result file"),
     ],
 )
@@ -280,7 +280,7 @@ def test_no_json(make, text, expected):
 def test_missing_file_folder_and_class(make, tmp_path):
     with pytest.raises(DataError, match="nowhere.json: there is no such annotation file"):
         CocoDataset(str(tmp_path / "nowhere.json"), str(tmp_path), ["person"], KEYPOINTS)
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="not a file; name the annotation file"):
         CocoDataset(str(tmp_path), str(tmp_path), ["person"], KEYPOINTS)
     make()
     with pytest.raises(DataError, match="no such folder of images"):

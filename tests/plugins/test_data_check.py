@@ -335,7 +335,7 @@ class Cups(Dataset):
 @pytest.mark.parametrize(
     "text, arguments, message",
     [
-        ("{", [], r"people.json:1:2: is not JSON"),
+        ("{", [], r"people.json:1:2: the annotation file is not JSON"),
         ("[]", [], "the top level is not an object"),
         ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
         (

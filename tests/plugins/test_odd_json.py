@@ -7,8 +7,7 @@ import pytest
 from mindpoint.cli.main import main
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint_coco.json_file import load_json
-from mindpoint_coco.metrics.result_file import check_results
+from mindpoint_coco.metrics.result_file import check_results, read_results
 
 NAMES = ["nose", "left_wrist", "right_wrist"]
 CATEGORY = {"id": 4, "name": "person", "keypoints": NAMES, "skeleton": [[1, 2], [1, 3]]}
@@ -54,7 +53,7 @@ def test_what_cannot_be_read_is_one_message(tmp_path, text, message, capsys):
     error = capsys.readouterr().err
     assert "people.json" in error and message in error and len(error) < 500 and "Traceback" not in error
     with pytest.raises(DataError, match=message):
-        load_json(str(tmp_path / "people.json"), "result file")
+        read_results(str(tmp_path / "people.json"))
 
 
 @pytest.mark.parametrize("kind, key", [("images", "id"), ("annotations", "id"), ("categories", "id"), ("annotations", "image_id")])

@@ -14,6 +14,7 @@ import numpy as np
 
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import DataError
+from mindpoint.storage.json_file import read_json
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.rules import CATEGORY, few, key_problems
 
@@ -173,15 +174,14 @@ def read_manifest(folder: str) -> dict:
     path = os.path.join(folder, MANIFEST)
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder; 'path' must be one that 'mindpoint data convert' wrote, such as DIR/train")
-    try:
-        with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
-    except FileNotFoundError:
+    if not os.path.isfile(path):
         inner = [name for name in sorted(os.listdir(folder)) if os.path.isfile(os.path.join(folder, name, MANIFEST))]
         hint = f"did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else ADVICE
-        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; {ADVICE}") from error
+        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}")
+    try:
+        manifest = read_json(path, "manifest", 1 << 28)
+    except DataError as error:
+        raise DataError(f"{error}; {ADVICE}") from error
     if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
         raise DataError(f"{path}: is not the manifest of a data set that 'mindpoint data convert' wrote")
     if manifest.get("schema") not in FORMATS:

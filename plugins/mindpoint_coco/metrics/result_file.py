@@ -6,15 +6,15 @@ from collections import defaultdict
 from typing import Any, Collection, List, Optional, Sequence
 
 from mindpoint.errors import DataError
+from mindpoint.storage.json_file import read_json
 from mindpoint_coco.datasets.rules import finite, is_id
-from mindpoint_coco.json_file import load_json
 
 _MOST = 5  # problems that are listed
 
 
 def read_results(path: str) -> List[dict]:
     """Return the records of a result file, unchecked. Raises DataError: no such file, not JSON, not a list."""
-    content = load_json(path, "result file", "; was it written to the end?")
+    content = read_json(path, "result file")
     if isinstance(content, dict):
         raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
     if not isinstance(content, list):
