@@ -12,6 +12,7 @@ import pytest
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint.config import load_config
 from mindpoint.contracts.fields import Angles, Field
+from mindpoint.data.build import FirstImages
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 from mindpoint_coco.datasets import coco_file
@@ -266,8 +267,8 @@ def test_bad_records_are_named(make, name):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ('{"images": [],\n "annotations": [}', "people.json:2:18: is not JSON"),
-        ("", "people.json:1:1: is not JSON"),
+        ('{"images": [],\n "annotations": [}', "people.json:2:18: the annotation file is not JSON"),
+        ("", "people.json:1:1: the annotation file is not JSON"),
         ("[]", "is a result file"),
     ],
 )
@@ -279,7 +280,7 @@ def test_no_json(make, text, expected):
 def test_missing_file_folder_and_class(make, tmp_path):
     with pytest.raises(DataError, match="nowhere.json: there is no such annotation file"):
         CocoDataset(str(tmp_path / "nowhere.json"), str(tmp_path), ["person"], KEYPOINTS)
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="not a file; name the annotation file"):
         CocoDataset(str(tmp_path), str(tmp_path), ["person"], KEYPOINTS)
     make()
     with pytest.raises(DataError, match="no such folder of images"):
@@ -342,3 +343,10 @@ def test_all_coco_images_read(coco_mini):
         assert sum(len(dataset[index].objects) for index in range(len(dataset))) == len(content["annotations"])
         truth = dataset.ground_truth()
         assert truth["annotations"] == content["annotations"] and truth["images"] == content["images"]
+
+
+def test_ground_truth_tells_what_it_leaves_out(make):
+    listed = {"images": [7, 3, 5], "categories": [4, 2, 9]}
+    assert make(classes=["ape"], image_ids=[3]).ground_truth()["listed"] == listed
+    first = FirstImages(make(), 1).ground_truth()
+    assert first["listed"] == listed and [record["id"] for record in first["images"]] == [7]

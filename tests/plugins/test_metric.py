@@ -261,3 +261,37 @@ def test_numbers_are_those_of_pycocotools(classes, joints, ties, capsys):
         ours = [value for name, value in stats.items() if name.startswith(kind)]
         assert 0.02 < ours[0] < 0.98
         np.testing.assert_allclose(np.nan_to_num(ours, nan=-1), reference.stats, atol=1e-9)
+
+
+def test_num_keypoints_of_0_is_the_reason_that_is_given():
+    metric, ground_truth = CocoMetric(["thing"], keypoints(3)), truth(3, (10.0, 70.0))
+    results = metric.results({4: found(3)}, ground_truth)
+    ground_truth["annotations"][0]["num_keypoints"] = 0
+    (note,) = [note for note in metric.diagnose(ground_truth, results, [4, 5]) if "num_keypoints" in note]
+    assert note.startswith("1 of 2 annotations have labelled keypoints, but 'num_keypoints' 0, so COCO's rules pass them over. 'mindpoint")
+    ground_truth["annotations"][1]["num_keypoints"] = 0
+    assert np.isnan(metric.evaluate(ground_truth, results, [4, 5])["keypoints/AP"])
+    (note,) = [note for note in metric.diagnose(ground_truth, results, [4, 5]) if "undefined" in note]
+    assert note.startswith("2 of 2 annotations have labelled keypoints") and "pass them over: keypoint statistics are undefined" in note
+
+
+def test_results_outside_the_configuration_do_not_count_but_unknown_ones_are_refused(tmp_path):
+    """The file lists images 4, 5 and 6 and categories 3 and 7; evaluated are 4, 5 and 7."""
+    metric, ground_truth = CocoMetric(["thing"], keypoints(3)), truth(3)
+    good = metric.results({4: found(3)}, ground_truth)
+    alone = metric.evaluate(ground_truth, good, [4, 5])
+    ground_truth["categories"] = ground_truth["categories"][1:]
+    ground_truth["listed"] = {"images": [6, 5, 4], "categories": [7, 3]}
+    others = [{**good[0], "category_id": 3, "score": 0.99}, {**good[0], "image_id": 6}]
+    (tmp_path / "r.json").write_text(json.dumps(good + others))
+    results = metric.read_results(str(tmp_path / "r.json"), ground_truth)
+    assert results == good + others
+    assert metric.evaluate(ground_truth, results, [4, 5]) == pytest.approx(alone, nan_ok=True)
+    notes = "\n".join(metric.diagnose(ground_truth, results, [4, 5]))
+    assert "1 of 3 results belong to no evaluated image and do not count" in notes
+    assert "1 of 3 results have categories that the configuration's classes leave out and do not count: 3." in notes
+    assert metric.analyse(ground_truth, results, [4, 5]).tables is not None
+    for change in ({"category_id": 8}, {"image_id": 7}):
+        (tmp_path / "r.json").write_text(json.dumps([{**good[0], **change}]))
+        with pytest.raises(DataError, match="result 0: .* is not in the annotation file"):
+            metric.read_results(str(tmp_path / "r.json"), ground_truth)

@@ -31,7 +31,7 @@ from mindpoint.errors import DataError, OutputError
 from mindpoint_coco.datasets import mindrecord_writer
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
-from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash
+from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash, manifest_hash
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.mindrecord_writer import convert
 from mindpoint_synthetic.people import SyntheticPeople
@@ -287,6 +287,7 @@ def _manifest(change):
     def apply(folder):
         content = json.loads((folder / MANIFEST).read_text())
         change(content)
+        content["sha256"] = manifest_hash(content)
         (folder / MANIFEST).write_text(json.dumps(content))
 
     return apply
@@ -303,7 +304,7 @@ def _manifest(change):
         (lambda folder: (_cut(folder), (folder / "images.mindrecord2").unlink()), r"1: has .*\n.*mindrecord2: is missing"),
         (lambda folder: flip(folder / "images.mindrecord0.db", 9000), "images.mindrecord0.db: is damaged: its SHA-256 is not that"),
         (_resized, "images.mindrecord0: is not a MindRecord file, or its beginning is damaged"),
-        (lambda folder: (folder / MANIFEST).write_text('{"format": '), f"{MANIFEST}: cannot be read"),
+        (lambda folder: (folder / MANIFEST).write_text('{"format": '), rf"{MANIFEST}:1:12: the manifest is not JSON"),
         (_manifest(lambda content: content.update(format="x")), "is not the manifest of a data set that"),
         (_manifest(lambda content: content.update(schema=3)), "has schema 3, this version reads 1, 2"),
         (_manifest(lambda content: content.pop("files")), "lacks files"),

@@ -24,12 +24,14 @@ class AnnotationFile:
         images: folder that the file names are relative to.
         labelled: its annotations count.
         fields: what annotations have beyond COCO's own keys.
+        outside_images: file names may lead out of that folder.
     """
 
     path: str
     images: str
     labelled: bool = True
     fields: Tuple[Field, ...] = ()
+    outside_images: bool = False
 
 
 class Dataset(ABC):
@@ -82,6 +84,8 @@ class Dataset(ABC):
         """Return all annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; image ids are those of the samples.
 
         It is made from :meth:`objects` and :meth:`image_size`. Each record has the keys of COCO and one for each field.
+
+        ``listed`` may hold all ids of ``images`` and ``categories`` that the source has, with those that this data set leaves out.
         """
         categories = self.categories()
         images, annotations = [], []
@@ -102,6 +106,13 @@ class Dataset(ABC):
     def file_size(self, index: int) -> int:
         """Return about how many bytes :meth:`file_bytes` gives; override it where that is possible without reading them."""
         return len(self.file_bytes(index))
+
+    def ready_to_train(self) -> None:
+        """Say once, in the log, which objects cannot be learnt from; called when the data set is opened for training.
+
+        Raises:
+            DataError: nothing can be learnt from any object.
+        """
 
     def original(self) -> "Dataset":
         """Return this data set with images and annotations as they are stored, whatever it makes of them for training."""

@@ -29,7 +29,11 @@ class FirstImages(Dataset):
     def ground_truth(self) -> dict:
         truth, ids = self.dataset.ground_truth(), set(self.ids())
         images = [record for record in truth["images"] if record["id"] in ids]
+        truth.setdefault("listed", {kind: [record["id"] for record in truth[kind]] for kind in ("images", "categories")})
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
+
+    def ready_to_train(self) -> None:
+        self.dataset.ready_to_train()
 
     def ids(self) -> List[int]:
         return self.dataset.ids()[: self.count]
@@ -67,6 +71,7 @@ def build_dataset(config: Config, split: str) -> Dataset:
 def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     """Data set, transforms and target encoder of ``data.<split>``."""
     dataset = build_dataset(config, split)
+    dataset.ready_to_train()
     transforms = config.build_all(f"data.{split}.transforms")
     encoder = config.build(f"data.{split}.targets")
     if encoder is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING, List, Tuple
 
 from mindpoint.contracts.action import DataAction
 from mindpoint_coco.data_command.command import add_data
@@ -13,6 +13,7 @@ from mindpoint_coco.data_command.command import add_data
 if TYPE_CHECKING:
     from mindpoint_coco.data_command.source import Source
     from mindpoint_coco.datasets.annotation_check import Problem
+    from mindpoint_coco.datasets.restored import Measured
 
 DESCRIPTION = """Look at every record and every image file. Exit code 0: nothing is wrong; 1: something is, each thing is named; 2: the data
 cannot be used at all. Remarks on what is merely suspicious do not count."""
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--area", metavar="FACTOR", type=float, default=1.0, help="an absent area becomes FACTOR times the box's (default: 1)"
     )
+    parser.add_argument("--drop", action="store_true", help="with --fix: leave out the records that cannot be mended")
     parser.add_argument("--no-images", action="store_true", help="do not open the image files")
     parser.add_argument("--all", action="store_true", help=f"show all problems, not only {_SHOWN} of a kind")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all problems to this file")
@@ -36,26 +38,35 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.area > 0:
         raise ConfigError(f"--area: {args.area:g} is not positive")
+    if args.drop and not args.fix:
+        raise ConfigError("--drop goes with --fix DIR, where the copies without those records are written")
     found = {source: _look(source, args) for source in sources(args, not args.no_images)}
-    for source, problems in found.items():
+    for source, (problems, _) in found.items():
         _report(source, problems, args.all)
     if args.json:
-        _write_json(args.json, found)
+        _write_json(args.json, {source.name: problems for source, (problems, _) in found.items()})
     if not args.fix:
-        return int(any(found.values()))
+        return int(any(problems for problems, _ in found.values()))
     return _fix(found, args)
 
 
-def _look(source: Source, args: argparse.Namespace) -> List[Problem]:
+def _look(source: Source, args: argparse.Namespace) -> Tuple[List[Problem], Measured]:
     from mindpoint.errors import DataError
-    from mindpoint_coco.data_command.image_check import image_problems
+    from mindpoint_coco.data_command.image_check import measure
+    from mindpoint_coco.datasets.rules import missing_list
+
+    missing = missing_list(source.content)
+    if missing:
+        raise DataError(f"{source.origin}: {missing}")
+    measured = {} if args.no_images else measure(source)
+    return _problems(source, source.content, measured), measured
+
+
+def _problems(source: Source, content: dict, measured: Measured) -> List[Problem]:
+    from mindpoint_coco.data_command.image_check import file_problems
     from mindpoint_coco.datasets.coco_check import check_content
 
-    try:
-        problems = check_content(source.content, source.classes, source.fields)
-    except DataError as error:
-        raise DataError(f"{source.origin}: {error}") from error
-    return problems if args.no_images else [*problems, *image_problems(source)]
+    return [*check_content(content, source.classes, source.fields, measured), *file_problems(content["images"], measured)]
 
 
 def _report(source: Source, problems: List[Problem], everything: bool) -> None:
@@ -76,33 +87,34 @@ def _report(source: Source, problems: List[Problem], everything: bool) -> None:
         print(textwrap.fill(line, 140, initial_indent="  ", subsequent_indent="    "))
 
 
-def _write_json(path: Path, found: dict[Source, List[Problem]]) -> None:
+def _write_json(path: Path, found: dict[str, List[Problem]]) -> None:
     import json
     from dataclasses import asdict
 
     from mindpoint.storage.files import write_text
 
-    write_text(path, json.dumps({source.name: [asdict(problem) for problem in problems] for source, problems in found.items()}, indent=1))
+    write_text(path, json.dumps({name: [asdict(problem) for problem in problems] for name, problems in found.items()}, indent=1))
 
 
-def _fix(found: dict[Source, List[Problem]], args: argparse.Namespace) -> int:
+def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Namespace) -> int:
     """Write the mended copies; 1 if something is still wrong with one."""
     import json
 
     from mindpoint.storage.files import atomic_folder
-    from mindpoint_coco.datasets.coco_check import check_content
-    from mindpoint_coco.datasets.coco_mend import mended
+    from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 
-    left = []
+    left = {}
     with atomic_folder(args.fix) as folder:
-        for source, problems in found.items():
-            content = mended(source.content, source.classes, source.fields, args.area)
+        for source, (_, measured) in found.items():
+            content = whole = mended(source.content, source.classes, source.fields, args.area, measured)
+            if args.drop:
+                content = without_hopeless(whole, source.classes, source.fields, measured)
             (folder / f"{source.name}.json").write_text(json.dumps(content), encoding="utf-8")
-            records = check_content(content, source.classes, source.fields)
-            left.append(records + [problem for problem in problems if problem.kind == "file"])
-    for source, problems in zip(found, left):
-        print(f"{args.fix / source.name}.json: {_counted(found[source])} before, {len(problems) or 'nothing'} left")
-    return int(any(left))
+            gone = [f"{len(whole[kind]) - len(content[kind])} {kind}" for kind in ("images", "annotations")]
+            left[source] = _problems(source, content, measured), f" ({' and '.join(gone)} left out)" * args.drop
+    for source, (problems, gone) in left.items():
+        print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}")
+    return int(any(problems for problems, _ in left.values()))
 
 
 def _counted(problems: List[Problem]) -> str:

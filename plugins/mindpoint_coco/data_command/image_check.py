@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Iterator, List, Optional
+from typing import Any, Iterator, List, Tuple, Union
 
 from mindpoint.errors import DataError
 from mindpoint.runtime.progress import track
 from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
-from mindpoint_coco.datasets.rules import finite, is_size, is_text
+from mindpoint_coco.datasets.restored import Measured, whole
+from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     never_labelled,
@@ -21,25 +22,37 @@ from mindpoint_coco.datasets.coco_suspicions import (
 )
 
 
-def image_problems(source: Source) -> List[Problem]:
-    """Open every image file, several at once."""
-    records = [record for record in source.content["images"] if isinstance(record, dict) and not is_text(record.get("file_name"))]
+def measure(source: Source) -> Measured:
+    """Open every image file, several at once, and return their sizes."""
+    records = [record for record in source.content["images"] if isinstance(record, dict) and not is_file_name(record.get("file_name"))]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda record: _image_problem(source, record), records)
-        return [problem for problem in track(found, len(records), f"opening the images of {source.name}") if problem]
+        found = pool.map(lambda record: _size(source, record), records)
+        sizes = list(track(found, len(records), f"opening the images of {source.name}"))
+    return {record["file_name"]: size for record, size in zip(records, sizes)}
 
 
-def _image_problem(source: Source, record: dict) -> Optional[Problem]:
-    where = f"image {record.get('id')} ({record['file_name']})"
+def _size(source: Source, record: dict) -> Union[Tuple[int, int], str]:
     try:
-        height, width = source.image(record).shape[:2]
+        return tuple(source.image(record).shape[:2])
     except DataError as error:
-        return Problem("file", where, str(error))
-    said = record.get("width"), record.get("height")
-    if any(map(is_size, said)) or said == (width, height):
-        return None
-    turned = "; it may have been turned by its EXIF orientation" if said == (height, width) else ""
-    return Problem("file", where, f"the file has {width} x {height} pixels, the record says {said[0]} x {said[1]}{turned}")
+        return str(error)
+
+
+def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
+    """Yield what is wrong with the files of image records."""
+    for record in images:
+        if not isinstance(record, dict) or is_file_name(record.get("file_name")) or record["file_name"] not in measured:
+            continue
+        where, size = f"image {record.get('id')} ({record['file_name']})", measured[record["file_name"]]
+        if isinstance(size, str):
+            yield Problem("file", where, size)
+            continue
+        said, (height, width) = (record.get("width"), record.get("height")), size
+        if any(is_size(whole(value)) for value in said) or (whole(said[0]), whole(said[1])) == (width, height):
+            continue
+        turned = "; it may have been turned by its EXIF orientation" if said == (height, width) else ""
+        text = f"the file has {width} x {height} pixels, the record says {said[0]} x {said[1]}{turned}"
+        yield Problem("file", where, text, mendable=bool(turned))
 
 
 def remarks(source: Source) -> Iterator[str]:

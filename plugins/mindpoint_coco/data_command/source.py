@@ -18,6 +18,8 @@ from mindpoint.storage.images import read_image
 from mindpoint_coco.data_command.command import chosen_splits
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_file import annotation_file
+from mindpoint_coco.datasets.image_path import image_path
+from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 
@@ -79,7 +81,7 @@ def _of_split(config: Config, split: str) -> Source:
     file: Optional[AnnotationFile] = registry("datasets").get(block["type"]).annotation_file(block, config.vocabulary)
     if file is not None:
         content = annotation_file(file.path, not file.labelled)
-        image, origin, fields = _files(file.images, file.path), file.path, file.fields
+        image, origin, fields = _files(file.images, file.path, file.outside_images), file.path, file.fields
     else:
         dataset = config.build(f"data.{split}.dataset").original()
         content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
@@ -92,11 +94,11 @@ def _says_sigmas(config: Config) -> bool:
     return (config.data.get("keypoints") or {}).get("sigmas") is not None
 
 
-def _files(folder: Optional[str], path: str) -> Callable[[dict], np.ndarray]:
+def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], np.ndarray]:
     """Return what reads the images in a folder by their records."""
     if folder is not None and not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder of images (for {path})")
-    return lambda record: read_image(os.path.join(folder, record["file_name"]))
+    return lambda record: read_image(image_path(folder, record["file_name"], outside))
 
 
 def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
@@ -111,7 +113,8 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
 
 
 def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
-    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints."""
+    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints. A skeleton or
+    names that are wrong stop nobody."""
     categories = content.get("categories")
     named = [record for record in categories if isinstance(record, dict)] if isinstance(categories, list) else []
     found = [record for record in named if record.get("keypoints")]
@@ -120,5 +123,7 @@ def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
     if any(record["keypoints"] != found[0]["keypoints"] for record in found):
         names = few([record.get("name") for record in found])
         raise DataError(f"{path}: the categories {names} have different joints; name a configuration with --config")
-    skeleton = [(first - 1, second - 1) for first, second in found[0].get("skeleton") or ()]
-    return Keypoints(found[0]["keypoints"], skeleton), [record.get("name") for record in found]
+    classes = [str(record.get("name")) for record in found]
+    if not isinstance(found[0]["keypoints"], list):  # a problem that the check names
+        return None, classes
+    return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence
 
+import numpy as np
+
 from mindpoint.contracts.fields import Field
 from mindpoint_coco.datasets import rules
-from mindpoint_coco.datasets.rules import few, finite, is_id, is_size
+from mindpoint_coco.datasets.restored import box_from_joints, restored_points, whole
+from mindpoint_coco.datasets.rules import SLACK, few, finite, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
-SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
 
 
 @dataclass(frozen=True)
@@ -47,43 +49,50 @@ def annotation_problems(
     owner = f"image {image_id}" + (f", {image.get('file_name')}" if image else "")
     where = f"annotation {record.get('id', f'number {position} of the list')} ({owner})"
     for key, text in rules.key_problems(record, rules.ANNOTATION):
-        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text)
-    if not is_id(image_id) and image is None:
-        yield Problem("unknown image", where, f"no image record has the id {image_id}")
-    if not is_id(category) and category not in categories:
+        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text, key == "id" or whole(record.get(key)) is not None)
+    if whole(image_id) is not None and image is None:
+        yield Problem("unknown image", where, f"no image record has the id {image_id}", mendable=True)
+    if whole(category) is not None and whole(category) not in categories:
         yield Problem("unknown category", where, f"no category record has the id {category}; there are {few(list(categories))}")
     if type(record.get("iscrowd")) is not int or record["iscrowd"] not in (0, 1):
         said = f"'iscrowd' is {record['iscrowd']!r}, neither 0 nor 1" if "iscrowd" in record else "lacks 'iscrowd'"
         yield Problem("crowd flag", where, said, mendable=True)
-    yield from _box_problems(record, where, image or {})
+    joints = next((field for field in fields if isinstance(field, AnnotatedJoints)), None)
+    yield from _box_problems(record, where, image or {}, box_from_joints(record, joints) is not None)
     for field in fields:
         wrong = rules.field_problem(record, field)
         if wrong:
-            yield Problem(f"wrong {field.name}", where, wrong)
+            told = field is joints and restored_points(record[field.name], len(joints.names)) is not None
+            yield Problem(f"wrong {field.name}", where, wrong, mendable=told)
         elif isinstance(field, AnnotatedJoints):
             yield from _joint_problems(record, where, image or {}, field)
 
 
 def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
     """Return the image or category that an annotation names, if there is one."""
-    return None if is_id(record.get(key)) else owners.get(record[key])
+    return owners.get(whole(record.get(key)))
 
 
-def _box_problems(record: dict, where: str, image: dict) -> Iterator[Problem]:
+def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator[Problem]:
+    """Yield what is wrong with the box. ``told``: the joints tell where it is."""
     wrong = rules.box_problem(record)
     if wrong:
-        yield Problem("wrong bbox", where, wrong)
+        yield Problem("wrong bbox", where, wrong, mendable=told)
         return
-    left, top, width, height = box = record["bbox"]
+    _, _, width, height = box = record["bbox"]
     said = f"the box {few([f'{value:g}' for value in box])} (left, top, width, height)"
     if width <= 0 or height <= 0:
-        yield Problem("empty box", where, f"{said} has no extent")
+        yield Problem("empty box", where, f"{said} has no extent", mendable=told)
         return
     if not is_size(image.get("width")) and not is_size(image.get("height")):
         size = f"the image of {image['width']} x {image['height']}"
-        if left >= image["width"] or top >= image["height"] or left + width <= 0 or top + height <= 0:
+        kinds = rules.box_kinds(np.array([box], np.float64), np.array([[image["width"], image["height"]]]))
+        if kinds["box off the image"]:
             yield Problem("box off the image", where, f"{said} lies outside {size}; are the numbers left, top, right, bottom, or relative?")
-        elif min(left, top) < -SLACK or left + width > image["width"] + SLACK or top + height > image["height"] + SLACK:
+        elif kinds["box in fractions"]:
+            yield Problem("box in fractions", where, f"{said} is not in pixels but in shares of {size}")
+            return
+        elif kinds["box over the edge"]:
             yield Problem("box over the edge", where, f"{said} reaches out of {size}", mendable=True)
     wrong = area_problem(record)
     if wrong:
@@ -107,7 +116,7 @@ def _joint_problems(record: dict, where: str, image: dict, joints: AnnotatedJoin
     points = record.get(joints.name) or []
     strange = sorted({value for value in points[2::3] if value not in (0, 1, 2)})
     if strange:
-        yield Problem("visibility", where, f"visibilities must be 0 (not labelled), 1 (hidden) or 2 (visible), not {few(strange)}")
+        yield Problem("visibility", where, f"visibilities must be 0 (not labelled), 1 (hidden) or 2 (visible), not {few(strange)}", True)
     if not is_size(image.get("width")) and not is_size(image.get("height")):
         lost = outside(points, image["width"], image["height"])
         if lost:

@@ -15,7 +15,10 @@ from mindpoint.errors import DataError
 from mindpoint.storage.images import read_bytes
 from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, class_labels, completed, short_name
 from mindpoint_coco.datasets.declared import declared_fields
+from mindpoint_coco.datasets.image_path import ADVICE, image_path, leaves_folder
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
+from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.datasets.training_check import check_boxes
 from mindpoint_coco.keypoints import Keypoints
 
 
@@ -23,7 +26,7 @@ class CocoDataset(Dataset):
     """Any data set in COCO's form: boxes, with joints if the configuration has a ``keypoints`` section, with further fields if declared.
 
     Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out.
-    What samples need is held in arrays (about 240 bytes an object with 17 joints); nothing else of the file stays in memory.
+    What samples need is held in arrays (about 250 bytes an object with 17 joints); nothing else of the file stays in memory.
 
     Args:
         annotations: path of the JSON file.
@@ -38,10 +41,11 @@ class CocoDataset(Dataset):
         reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of
             their size as long as the longer side keeps so many pixels (the input's size divided by the smallest of the crop scales loses
             nothing). Annotations are scaled with them. None: as they are, which is what the official numbers are made with.
+        outside_images: let ``file_name`` and links lead out of the folder of images; only for files that you trust.
 
     Raises:
         DataError: an unusable file, see :func:`~mindpoint_coco.datasets.coco_file.read_annotations`; no such folder; ids of
-            ``image_ids`` that are not there or repeat; no image left.
+            ``image_ids`` that are not there or repeat; no image left; a ``file_name`` that leaves the folder.
         ConfigError: see :func:`~mindpoint_coco.datasets.declared.declared_fields`.
     """
 
@@ -56,8 +60,9 @@ class CocoDataset(Dataset):
         image_ids: Optional[List[int]] = None,
         unlabelled: bool = False,
         reduce_to: Optional[int] = None,
+        outside_images: bool = False,
     ) -> None:
-        self.reduce_to = reduce_to
+        self.reduce_to, self.outside_images = reduce_to, outside_images
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.classes, self.unlabelled = list(classes), unlabelled
         self.fields = declared_fields(keypoints, fields)
@@ -72,6 +77,10 @@ class CocoDataset(Dataset):
         kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
         self.image_ids, self._listed = np.array(kept, np.int64), len(records)
         self._names = [records[image_id]["file_name"] for image_id in kept]
+        lost = [index for index, name in enumerate(self._names) if leaves_folder(name)]
+        if lost and not outside_images:
+            names = few([f"image {kept[index]} '{self._names[index]}'" for index in lost], 3)
+            raise DataError(f"{self.annotations}: {len(lost)} file names lead out of the folder of images: {names}; {ADVICE}")
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
         self._pack(content, values)
 
@@ -112,13 +121,17 @@ class CocoDataset(Dataset):
         return recorded_sample(data, image_id, self.path(index), self._record(index), size, self.objects(index), self.reduce_to)
 
     def path(self, index: int) -> str:
-        """Return the path of the image file at ``index``."""
-        return os.path.join(self.images, self._names[index])
+        """Return the path of the image file at ``index``. Raises DataError if it is outside the folder and may not be."""
+        try:
+            return image_path(self.images, self._names[index], self.outside_images)
+        except DataError as error:
+            raise DataError(f"{error} ({self._record(index)})") from error
 
     def file_bytes(self, index: int) -> bytes:
         """See :class:`Dataset`."""
+        path = self.path(index)
         try:
-            return read_bytes(self.path(index))
+            return read_bytes(path)
         except DataError as error:
             raise DataError(f"{error} ({self._record(index)})") from error
 
@@ -141,11 +154,20 @@ class CocoDataset(Dataset):
     def ground_truth(self) -> dict:
         """Return the annotation file, read again, with only this data set's images and classes and with absent keys filled in."""
         refuse_reduced(self.reduce_to)
-        content = completed(annotation_file(self.annotations, self.unlabelled), self.classes, self.fields)
+        content = annotation_file(self.annotations, self.unlabelled)
+        listed = {kind: [record["id"] for record in content[kind]] for kind in ("images", "categories")}
+        content = {**completed(content, self.classes, self.fields), "listed": listed}
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]
         content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]
         return content
+
+    def ready_to_train(self) -> None:
+        """See :class:`Dataset`; by the boxes, without reading an image."""
+        boxes = self._boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        sizes = np.repeat(self._sizes[:, ::-1], np.diff(self._first), axis=0)
+        check_boxes(self.annotations, boxes, sizes, self._crowd, self._annotation_ids)
 
     def original(self) -> "CocoDataset":
         """See :class:`Dataset`."""
@@ -162,7 +184,7 @@ class CocoDataset(Dataset):
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional[AnnotationFile]:
         """See :class:`Dataset`."""
         fields = declared_fields(vocabulary.get("keypoints"), block.get("fields"))
-        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields)
+        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields, bool(block.get("outside_images")))
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
@@ -191,6 +213,7 @@ class CocoDataset(Dataset):
         boxes = np.array([record["bbox"] for record in records], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         self._boxes = boxes.astype(np.float32)
+        self._annotation_ids = np.array([record["id"] for record in records], np.int64)
         self._labels = np.array([labels[record["category_id"]] for record in records], np.int64)
         self._areas = np.array([record["area"] for record in records], np.float32)
         self._crowd = np.array([record["iscrowd"] for record in records], bool)

@@ -13,16 +13,21 @@ from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import Problem, annotation_problems
+from mindpoint_coco.datasets.category_joints import distinct, joint_problems
+from mindpoint_coco.datasets.restored import Measured, tidied, tidied_image, whole
 from mindpoint_coco.datasets.rules import few, is_id, is_list, is_text
 from mindpoint_coco.keypoints import AnnotatedJoints
 
 
-def check_content(content: dict, classes: Sequence[str], fields: Sequence[Field] = ()) -> List[Problem]:
+def check_content(
+    content: dict, classes: Sequence[str], fields: Sequence[Field] = (), measured: Optional[Measured] = None
+) -> List[Problem]:
     """Return the problems of all records; annotations of other categories than ``classes`` are passed over.
 
     Args:
         content: the file's JSON.
         fields: what annotations have besides COCO's own keys, joints among them.
+        measured: the sizes of the files, which tell those that records lack.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -30,15 +35,16 @@ def check_content(content: dict, classes: Sequence[str], fields: Sequence[Field]
     missing = rules.missing_list(content)
     if missing:
         raise DataError(missing)
-    images, categories = by_id(content["images"]), by_id(content["categories"])
-    found = [*_image_problems(content["images"]), *_category_problems(content["categories"], classes, joints_of(fields))]
+    measured = measured or {}
+    images, categories = by_id([tidied_image(record, measured) for record in content["images"]]), by_id(content["categories"])
+    found = [*_image_problems(content["images"], measured), *_category_problems(content["categories"], classes, joints_of(fields))]
     other = [key for key, record in categories.items() if record.get("name") not in classes]
-    found += _repeated("annotation", content["annotations"])
+    found += _repeated("annotation", content["annotations"], mendable=True)
     mine = []
     for position, record in enumerate(content["annotations"]):
         if not isinstance(record, dict):
             found.append(Problem("no object", f"annotation number {position} of the list", "is not an object"))
-        elif record.get("category_id") not in other:
+        elif whole(record.get("category_id")) not in other:
             found += annotation_problems(record, position, images, categories, fields)
             mine.append(record)
     return [*found, *_twins(mine, images, fields)]
@@ -51,17 +57,17 @@ def joints_of(fields: Sequence[Field]) -> Optional[AnnotatedJoints]:
 
 def by_id(records: List[Any]) -> Dict[int, dict]:
     """Return the records that have a usable id, by it."""
-    return {record["id"]: record for record in records if isinstance(record, dict) and not is_id(record.get("id"))}
+    return {whole(record["id"]): record for record in records if isinstance(record, dict) and whole(record.get("id")) is not None}
 
 
-def _repeated(kind: str, records: List[Any]) -> Iterator[Problem]:
-    ids = Counter(record["id"] for record in records if isinstance(record, dict) and not is_id(record.get("id")))
+def _repeated(kind: str, records: List[Any], mendable: bool = False) -> Iterator[Problem]:
+    ids = Counter(whole(record["id"]) for record in records if isinstance(record, dict) and whole(record.get("id")) is not None)
     for value, count in ids.items():
         if count > 1:
-            yield Problem(f"repeated {kind} id", f"{kind} {value}", f"{count} records have this id; ids must differ")
+            yield Problem(f"repeated {kind} id", f"{kind} {value}", f"{count} records have this id; ids must differ", mendable)
 
 
-def _image_problems(images: List[Any]) -> Iterator[Problem]:
+def _image_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
     yield from _repeated("image", images)
     names = Counter(record["file_name"] for record in images if isinstance(record, dict) and not is_text(record.get("file_name")))
     for position, record in enumerate(images):
@@ -69,14 +75,15 @@ def _image_problems(images: List[Any]) -> Iterator[Problem]:
             yield Problem("no object", f"image number {position} of the list", "is not an object")
             continue
         where = f"image {record.get('id', f'number {position} of the list')} ({record.get('file_name')})"
-        yield from _keys(record, where, rules.IMAGE)
+        yield from _keys(record, tidied_image(record, measured), where, rules.IMAGE)
         if not is_text(record.get("file_name")) and names[record["file_name"]] > 1:
             yield Problem("repeated file", where, f"{names[record['file_name']]} image records have this file")
 
 
-def _keys(record: dict, where: str, wanted: rules.Rules) -> Iterator[Problem]:
+def _keys(record: dict, tidy: dict, where: str, wanted: rules.Rules) -> Iterator[Problem]:
+    left = dict(rules.key_problems(tidy, wanted))
     for key, text in rules.key_problems(record, wanted):
-        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text)
+        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text, key not in left)
 
 
 def _category_problems(categories: List[Any], classes: Sequence[str], joints: Optional[AnnotatedJoints]) -> Iterator[Problem]:
@@ -86,10 +93,14 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
             yield Problem("no object", f"category number {position} of the list", "is not an object")
             continue
         where = f"category {record.get('id', f'number {position} of the list')} ({record.get('name')})"
-        yield from _keys(record, where, rules.CATEGORY)
+        yield from _keys(record, tidied(record, "id"), where, rules.CATEGORY)
+        if record.get("name") in classes:
+            mendable = joints is not None or isinstance(record.get("keypoints"), list)
+            yield from (Problem(kind, where, text, mendable) for kind, text in joint_problems(record))
         said = record.get("keypoints")
-        if joints is not None and record.get("name") in classes and isinstance(said, list) and _plain(said) != _plain(joints.names):
-            text = f"its joints are {few(said, 30)}, but the configuration has {few(joints.names, 30)}"
+        names = joints.names if joints is not None and record.get("name") in classes and isinstance(said, list) else None
+        if names is not None and _plain(said) != _plain(names) and distinct(said) != list(names):
+            text = f"its joints are {few(said, 30)}, but the configuration has {few(names, 30)}"
             yield Problem("other joints", where, text)
     found = [record.get("name") for record in categories if isinstance(record, dict)]
     for name in classes:

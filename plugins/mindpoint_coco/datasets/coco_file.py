@@ -10,9 +10,9 @@ import numpy as np
 
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
+from mindpoint.storage.json_file import read_json
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.rules import few, finite
-from mindpoint_coco.json_file import load_json
 
 Values = Dict[str, List[np.ndarray]]
 """Of each field by name, the value of every annotation, in their order."""
@@ -38,7 +38,7 @@ def read_annotations(path: str, classes: Sequence[str], fields: Sequence[Field] 
 
 def annotation_file(path: str, unlabelled: bool = False) -> dict:
     """Return the JSON object in an annotation file, unchecked. Raises DataError if the file cannot be read or holds something else."""
-    content = load_json(path, "annotation file")
+    content = read_json(path, "annotation file")
     if not isinstance(content, dict):
         hint = " (a list of records is a result file)" if isinstance(content, list) else ""
         raise DataError(f"{path}: the top level is not an object with images, annotations and categories{hint}")

@@ -1,45 +1,133 @@
-"""Mending what can be mended in a COCO annotation file."""
+"""Mending what can be mended in a COCO annotation file, and leaving out the rest."""
 
 from __future__ import annotations
 
-import copy
-from typing import List, Optional, Sequence
+import itertools
+from typing import Any, Iterator, List, Optional, Sequence
 
 from mindpoint.contracts.fields import Field
-from mindpoint_coco.datasets.annotation_check import SLACK, area_problem, labelled, outside, owner_of
+from mindpoint_coco.datasets import rules
+from mindpoint_coco.datasets.annotation_check import annotation_problems, area_problem, labelled, outside, owner_of
+from mindpoint_coco.datasets.category_joints import distinct, joint_problems
 from mindpoint_coco.datasets.coco_check import by_id, joints_of, pairs_of_twins
-from mindpoint_coco.datasets.rules import is_list, is_size
+from mindpoint_coco.datasets.restored import Measured, box_from_joints, restored_points, tidied, tidied_image
+from mindpoint_coco.datasets.rules import SLACK, is_id, is_list, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
 
-def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float) -> dict:
+def mended(
+    content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None
+) -> dict:
     """Return a copy in which what can be told from the rest is put right.
 
-    The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled, ``num_keypoints`` is
-    counted, an absent or impossible ``area`` becomes ``area_factor`` times that of the box, and annotations that repeat another go.
+    Ids and sizes of images become whole numbers, absent or exchanged sizes those of the file, and annotations whose id is absent or
+    repeats get a free one. Annotations of absent images and those that repeat another go. Visibilities become 0, 1, 2; a box that is
+    absent or has no extent becomes that of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled
+    joints outside it become unlabelled, ``num_keypoints`` is counted, an absent or impossible ``area`` becomes ``area_factor`` times
+    that of the box. A skeleton that does not fit goes, names of joints become distinct.
+
+    Args:
+        measured: sizes of the image files.
     """
-    content = copy.deepcopy(content)
-    images = by_id(content["images"])
-    other = [key for key, record in by_id(content["categories"]).items() if record.get("name") not in classes]
-    mine = lambda record: isinstance(record, dict) and record.get("category_id") not in other  # noqa: E731
-    twins = {id(twin) for _, twin in pairs_of_twins(list(filter(mine, content["annotations"])), fields)}
-    content["annotations"] = [record for record in content["annotations"] if id(record) not in twins]
-    for record in filter(mine, content["annotations"]):
-        _mend(record, owner_of(record, "image_id", images) or {}, joints_of(fields), area_factor)
-    return content
+    joints = joints_of(fields)
+    images = [tidied_image(record, measured or {}) for record in content["images"]]
+    categories = [tidied(record, "id") for record in content["categories"]]
+    annotations = [tidied(record, "id", "image_id", "category_id") for record in content["annotations"]]
+    owners, others = by_id(images), _others(categories, classes)
+    annotations = [record for record in annotations if not _lost(record, owners)]
+    _renumber(annotations)
+    for record in filter(lambda record: _is_mine(record, others), annotations):
+        _mend(record, owner_of(record, "image_id", owners) or {}, joints, area_factor)
+    twins = {id(twin) for _, twin in pairs_of_twins([record for record in annotations if _is_mine(record, others)], fields)}
+    for record in categories:
+        if isinstance(record, dict) and record.get("name") in classes:
+            _mend_category(record, joints)
+    annotations = [record for record in annotations if id(record) not in twins]
+    return {**content, "images": images, "annotations": annotations, "categories": categories}
+
+
+def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Field], measured: Optional[Measured] = None) -> dict:
+    """Return mended content without the records that are still wrong, and without the annotations of such images.
+
+    Args:
+        measured: images that cannot be read, or have another size, go too.
+    """
+    images = list(_sound_images(content["images"], measured or {}))
+    categories = [r for r in content["categories"] if isinstance(r, dict) and not any(rules.key_problems(r, rules.CATEGORY))]
+    owners, kinds, others = by_id(images), by_id(categories), _others(categories, classes)
+    annotations = [
+        record
+        for record in content["annotations"]
+        if isinstance(record, dict)
+        and not any(rules.key_problems(record, rules.ANNOTATION))
+        and record["image_id"] in owners
+        and (record["category_id"] in others or not any(annotation_problems(record, 0, owners, kinds, fields)))
+    ]
+    return {**content, "images": images, "annotations": annotations, "categories": categories}
+
+
+def _sound_images(images: List[Any], measured: Measured) -> Iterator[dict]:
+    """Yield the sound records; of those with one id or one file the first."""
+    seen: set = set()
+    for record in images:
+        if isinstance(record, dict) and not any(rules.key_problems(record, rules.IMAGE)):
+            name, size = record["file_name"], (record["height"], record["width"])
+            if not {record["id"], name} & seen and measured.get(name, size) == size:
+                seen |= {record["id"], name}
+                yield record
+
+
+def _others(categories: List[Any], classes: Sequence[str]) -> List[int]:
+    return [key for key, record in by_id(categories).items() if record.get("name") not in classes]
+
+
+def _is_mine(record: Any, others: List[int]) -> bool:
+    return isinstance(record, dict) and record.get("category_id") not in others
+
+
+def _lost(record: Any, images: dict) -> bool:
+    """Tell whether an annotation names an image that is not there."""
+    return isinstance(record, dict) and not is_id(record.get("image_id")) and record["image_id"] not in images
+
+
+def _renumber(annotations: List[Any]) -> None:
+    used = {record["id"] for record in annotations if isinstance(record, dict) and not is_id(record.get("id"))}
+    free = (number for number in itertools.count(1) if number not in used)
+    seen = set()
+    for record in annotations:
+        if isinstance(record, dict):
+            if is_id(record.get("id")) or record["id"] in seen:
+                record["id"] = next(free)
+            seen.add(record["id"])
+
+
+def _mend_category(record: dict, joints: Optional[AnnotatedJoints]) -> None:
+    wrong = {kind for kind, _ in joint_problems(record)}
+    if "joint names" in wrong and isinstance(record["keypoints"], list):
+        record["keypoints"] = distinct(record["keypoints"])
+    elif "joint names" in wrong and joints is not None:
+        record["keypoints"] = list(joints.names)
+    if any(kind == "skeleton" for kind, _ in joint_problems(record)):
+        del record["skeleton"]
 
 
 def _mend(record: dict, image: dict, joints: Optional[AnnotatedJoints], area_factor: float) -> None:
     record["iscrowd"] = int(str(record.get("iscrowd")).lower() not in ("0", "0.0", "false", "none", ""))
     width, height = image.get("width"), image.get("height")
     sized = not is_size(width) and not is_size(height)
-    if sized and is_list(record.get("bbox"), 4):
-        record["bbox"] = _clipped(record["bbox"], width, height)
-    points = record.get(joints.name) if joints is not None else None
-    if points == [] or joints is not None and is_list(points, 3 * len(joints.names)):
+    points = restored_points(record.get(joints.name), len(joints.names)) if joints is not None else None
+    if points is not None:
+        record[joints.name] = points
         for joint in outside(points, width, height) if sized else ():
             points[3 * joint : 3 * joint + 3] = [0, 0, 0]
-        record["num_keypoints"] = labelled(points)
+    if points is not None or joints is not None and record.get(joints.name) == []:
+        record["num_keypoints"] = labelled(points or [])
+    if not is_list(record.get("bbox"), 4) or min(record["bbox"][2:]) <= 0:
+        box = box_from_joints(record, joints)
+        if box is not None:
+            record["bbox"] = box
+    if sized and is_list(record.get("bbox"), 4):
+        record["bbox"] = _clipped(record["bbox"], width, height)
     if is_list(record.get("bbox"), 4) and area_problem(record):
         record["area"] = area_factor * record["bbox"][2] * record["bbox"][3]
 

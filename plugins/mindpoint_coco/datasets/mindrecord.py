@@ -73,6 +73,7 @@ class MindRecordDataset(Dataset):
         self._shards = self._open()
         self._rows = self._listed_rows()
         ids = self._column("image_id", range(len(self._rows)))
+        self._ids = ids
         place = {image_id: index for index, image_id in enumerate(ids)}
         kept = chosen_images(self.folder, ids, image_ids, self._populated if with_objects else None, self.classes)
         self._listed, self._with_objects = len(ids), with_objects
@@ -150,6 +151,7 @@ class MindRecordDataset(Dataset):
             "images": [dict(zip(("id", *names[1:]), values)) for values in images],
             "annotations": annotations,
             "categories": [record for record in self.manifest["categories"] if record["name"] in self.classes],
+            "listed": {"images": self._ids, "categories": [record["id"] for record in self.manifest["categories"]]},
         }
 
     def damage(self) -> Iterator[Optional[str]]:
@@ -183,11 +185,22 @@ class MindRecordDataset(Dataset):
 
     def _listed_rows(self) -> List[Tuple[Shard, int]]:
         """Return shard and row of all images, in the order of the data set."""
+        for shard in self._shards:
+            self._check_index(shard)
         rows = [(shard.rows["position"][row], shard, row) for shard in self._shards for row in range(len(shard))]
         rows.sort(key=lambda entry: entry[0])
         if [entry[0] for entry in rows] != list(range(self.manifest["images"])):
             raise DataError(f"{self.folder}: {MANIFEST} counts {self.manifest['images']} images, the index files {len(rows)}; {ADVICE}")
         return [entry[1:] for entry in rows]
+
+    def _check_index(self, shard: Shard) -> None:
+        """Raise DataError at the first value of an index that no conversion writes."""
+        for name, kind in INDEXED.items():
+            least = 1 if name in ("height", "width") else 0 if name in ("position", "objects") else -(1 << 63)
+            most = (1 << 31 if kind == "int32" else 1 << 63) - 1
+            for row, value in enumerate(shard.rows[name]):
+                if not isinstance(value, str) if kind == "string" else not (type(value) is int and least <= value <= most):
+                    raise DataError(f"{shard.path}.db: is damaged: record {row} has {name} {value!r:.40}; {ADVICE}")
 
     def _column(self, name: str, indices: range) -> list:
         return [shard.rows[name][row] for shard, row in (self._rows[index] for index in indices)]
@@ -206,10 +219,10 @@ class MindRecordDataset(Dataset):
             arrays = {column.name: column.unpack(contents[column.name]) for column in self._columns}
             if checksum(image, arrays) != shard.rows["checksum"][row]:
                 raise ValueError("its checksum differs")
+            count = _object_count(shard.rows["objects"][row], arrays)
         except (ValueError, IndexError, KeyError, OverflowError, OSError) as error:
             image_id, name = shard.rows["image_id"][row], shard.rows["file_name"][row]
             raise DataError(f"{shard.path}: record {row} (image id {image_id}, {name}) is damaged: {error}; {ADVICE}") from error
-        count = shard.rows["objects"][row]
         return image, {name: array[:count] for name, array in arrays.items()}
 
     def _objects(self, arrays: Dict[str, np.ndarray]) -> Objects:
@@ -243,3 +256,11 @@ class MindRecordDataset(Dataset):
                 if COUNT.name in record:  # as it was written, whatever the joints say
                     record[COUNT.name] = int(arrays[COUNT.name][row])
                 yield record
+
+
+def _object_count(count: int, arrays: Dict[str, np.ndarray]) -> int:
+    """Return the number of objects if the arrays hold as many: one row of zeros without any. Raises ValueError if they do not."""
+    lengths = {len(array) for array in arrays.values()}
+    if lengths != {max(1, count)} or (count == 0) == any(array.any() for array in arrays.values()):
+        raise ValueError(f"the index counts {count} objects, its columns hold others")
+    return count

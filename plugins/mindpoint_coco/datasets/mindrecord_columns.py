@@ -14,14 +14,15 @@ import numpy as np
 
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import DataError
+from mindpoint.storage.json_file import read_json
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
-from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.datasets.rules import CATEGORY, few, key_problems
 
 FORMATS = {1: "mindpoint keypoints", 2: "mindpoint objects"}
 """Name of the format by schema; all of them are read."""
 SCHEMA = 2
 """The schema that is written."""
-MANIFEST = "manifest.json"
+MANIFEST, HASH = "manifest.json", "sha256"
 ADVICE = "convert the data again with 'mindpoint data convert', or restore the file"
 INDEXED = {
     "position": "int64",
@@ -103,7 +104,13 @@ def stored_columns(manifest: dict) -> List[Column]:
     if manifest["schema"] == 1:
         joints = manifest["keypoints"]
         return [*OWN, COUNT, Column("keypoints", "float64", (len(joints), 3), "keypoints", tuple(joints))]
-    return [Column(said["name"], said["dtype"], tuple(said["shape"]), said["key"], tuple(said["names"])) for said in manifest["columns"]]
+    columns = []
+    for said in manifest["columns"]:
+        column = Column(said["name"], said["dtype"], tuple(said["shape"]), said["key"], tuple(said["names"]))
+        if column.dtype not in ("float64", "int64", "int32") or not all(type(size) is int and 0 < size < 1 << 20 for size in column.shape):
+            raise ValueError(f"a column of {column.dtype!r}, shape {column.shape}")
+        columns.append(column)
+    return columns
 
 
 def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> None:
@@ -167,15 +174,14 @@ def read_manifest(folder: str) -> dict:
     path = os.path.join(folder, MANIFEST)
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder; 'path' must be one that 'mindpoint data convert' wrote, such as DIR/train")
-    try:
-        with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
-    except FileNotFoundError:
+    if not os.path.isfile(path):
         inner = [name for name in sorted(os.listdir(folder)) if os.path.isfile(os.path.join(folder, name, MANIFEST))]
         hint = f"did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else ADVICE
-        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; {ADVICE}") from error
+        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}")
+    try:
+        manifest = read_json(path, "manifest", 1 << 28)
+    except DataError as error:
+        raise DataError(f"{error}; {ADVICE}") from error
     if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
         raise DataError(f"{path}: is not the manifest of a data set that 'mindpoint data convert' wrote")
     if manifest.get("schema") not in FORMATS:
@@ -184,4 +190,33 @@ def read_manifest(folder: str) -> dict:
     absent = sorted(({"categories", "images", "files"} | own) - set(manifest))
     if absent:
         raise DataError(f"{path}: lacks {', '.join(absent)}; {ADVICE}")
+    problem = _manifest_problem(manifest)
+    if problem:
+        raise DataError(f"{path}: is damaged: {problem}; {ADVICE}")
     return manifest
+
+
+def manifest_hash(manifest: dict) -> str:
+    """Return the SHA-256 of a manifest without the key ``sha256``, which holds it."""
+    said = {key: value for key, value in manifest.items() if key != HASH}
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _manifest_problem(manifest: dict) -> Optional[str]:
+    """Return what no conversion writes; manifests of earlier versions have no hash of their own."""
+    if HASH in manifest and manifest[HASH] != manifest_hash(manifest):
+        return "its own SHA-256 differs"
+    if not (type(manifest["images"]) is int and manifest["images"] > 0):
+        return f"'images' is {manifest['images']!r:.40}, not a positive number"
+    files, categories = manifest["files"], manifest["categories"]
+    entries = list(files.values()) if isinstance(files, dict) else [None]
+    sound = all(isinstance(e, dict) and type(e.get("size")) is int and isinstance(e.get("sha256"), str) for e in entries)
+    if not sound or any(os.path.basename(name) != name or name in ("", ".", "..") for name in files):
+        return "'files' does not hold size and SHA-256 of files of this folder by name"
+    if not (isinstance(categories, list) and all(isinstance(c, dict) and not any(key_problems(c, CATEGORY)) for c in categories)):
+        return "'categories' does not hold records with id and name"
+    try:
+        stored_columns(manifest)
+    except (TypeError, KeyError, ValueError):
+        return f"'{'keypoints' if manifest['schema'] == 1 else 'columns'}' is not what a conversion writes"
+    return None

@@ -55,7 +55,7 @@ class Shard:
         self._pages, self._page_size = header["header_size"], header["page_size"]
         self.fields: List[str] = header["schema"][0]["blob_fields"]
         table = self._index()
-        self._places = np.array(table[: len(_PLACE)], np.int64).T.reshape(-1, len(_PLACE))
+        self._places = self._placed(table[: len(_PLACE)])
         self.rows = dict(zip(self._columns, map(list, table[len(_PLACE) :])))
 
     def __len__(self) -> int:
@@ -91,13 +91,25 @@ class Shard:
         try:
             length = int.from_bytes(os.pread(self._file.fileno(), _LENGTH, 0), "little")
             header = json.loads(os.pread(self._file.fileno(), length, _LENGTH)) if 0 < length <= _LARGEST_HEADER else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             header = {}
         if not isinstance(header, dict) or not {"header_size", "page_size", "schema", "version"} <= set(header):
+            raise DataError(f"{self.path}: is not a MindRecord file, or its beginning is damaged")
+        sizes = header["header_size"], header["page_size"]
+        if not all(type(size) is int and 0 < size <= 1 << 40 for size in sizes) or not _has_fields(header["schema"]):
             raise DataError(f"{self.path}: is not a MindRecord file, or its beginning is damaged")
         if header["version"] != VERSION:
             raise DataError(f"{self.path}: is of MindRecord version {header['version']}; this program reads version {VERSION}")
         return header
+
+    def _placed(self, table: List[tuple]) -> np.ndarray:
+        """Return page, begin and end ``(N, 3)`` of the records. Raises DataError if one of them is outside the file."""
+        size = os.fstat(self._file.fileno()).st_size
+        for row, place in enumerate(zip(*table)):
+            sound = all(type(value) is int and 0 <= value <= size for value in place) and place[1] <= place[2]
+            if not sound or self._pages + place[0] * self._page_size + place[2] > size:
+                raise DataError(f"{self.path}.db: is damaged: record {row} would lie outside {self.path}")
+        return np.array(table, np.int64).T.reshape(-1, len(_PLACE))
 
     def _index(self) -> List[tuple]:
         """Return the columns of the index."""
@@ -113,6 +125,13 @@ class Shard:
                 f"{path}: is not the index of a MindRecord file with the columns {', '.join(self._columns)}: {error}"
             ) from error
         return list(zip(*rows)) or [()] * len(names)
+
+
+def _has_fields(schema: object) -> bool:
+    try:
+        return all(isinstance(name, str) for name in schema[0]["blob_fields"])
+    except (TypeError, KeyError, IndexError):
+        return False
 
 
 def _quoted(path: str) -> str:

@@ -23,6 +23,7 @@ from mindpoint.storage.files import atomic_folder
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 from mindpoint_coco.datasets.mindrecord_columns import (
     FORMATS,
+    HASH,
     INDEXED,
     MANIFEST,
     SCHEMA,
@@ -31,6 +32,7 @@ from mindpoint_coco.datasets.mindrecord_columns import (
     columns_of,
     exact,
     file_hash,
+    manifest_hash,
     read_manifest,
 )
 
@@ -154,6 +156,7 @@ def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: 
         "objects": len(truth["annotations"]),
         "files": files,
     }
+    manifest[HASH] = manifest_hash(json.loads(json.dumps(manifest)))
     path = folder / MANIFEST
     path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     for name in files:  # MindSpore lets only the owner read them

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
 
 from mindpoint.contracts.fields import Field
 
+SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
 LISTS = ("images", "annotations", "categories")
 Rules = Dict[str, Callable[[Any], str]]
 
 
 def is_id(value: Any) -> str:
     """Return what an id must be unless ``value`` is one; otherwise an empty text."""
-    return "" if type(value) is int else "a whole number"
+    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits"
 
 
 def is_text(value: Any) -> str:
@@ -23,10 +27,18 @@ def is_text(value: Any) -> str:
 
 def is_size(value: Any) -> str:
     """Do the same for a width or height."""
-    return "" if type(value) is int and value > 0 else "a positive whole number"
+    return "" if type(value) is int and 0 < value < 1 << 31 else "a positive whole number of at most 31 bits"
 
 
-IMAGE: Rules = {"id": is_id, "file_name": is_text, "width": is_size, "height": is_size}
+def is_file_name(value: Any) -> str:
+    """Do the same for the name of a file."""
+    try:
+        return is_text(value) or ("a name that a file can have" if b"\0" in os.fsencode(value) else "")
+    except UnicodeEncodeError:
+        return "a name that a file can have"
+
+
+IMAGE: Rules = {"id": is_id, "file_name": is_file_name, "width": is_size, "height": is_size}
 CATEGORY: Rules = {"id": is_id, "name": is_text}
 ANNOTATION: Rules = {"id": is_id, "image_id": is_id, "category_id": is_id}
 
@@ -73,6 +85,21 @@ def box_problem(record: dict) -> Optional[str]:
         got = len(values) if isinstance(values, list) else repr(values)
         return f"'bbox' must hold 4 numbers (left, top, width, height), got {got}"
     return None if finite(values) else f"'bbox' holds a value that is not a finite number: {few(values)}"
+
+
+def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
+    """Tell for each box which of these it is: nothing can be learnt of the first three, and the last two mostly mean other numbers.
+
+    Args:
+        boxes: ``(N, 4)`` float64: left, top, width, height.
+        sizes: ``(N, 2)``: width and height of the image.
+    """
+    near, extent = boxes[:, :2], boxes[:, 2:]
+    empty = (extent <= 0).any(axis=1)
+    off = ~empty & ((near >= sizes) | (near + extent <= 0)).any(axis=1)
+    fractions = ~empty & ~off & (np.abs(boxes) <= 1).all(axis=1) & (near + extent <= 1.01).all(axis=1) & (sizes > 1).all(axis=1)
+    over = ~empty & ~off & ((near < -SLACK) | (near + extent > sizes + SLACK)).any(axis=1)
+    return {"empty box": empty, "box off the image": off, "box in fractions": fractions, "box over the edge": over}
 
 
 def field_problem(record: dict, field: Field) -> Optional[str]:

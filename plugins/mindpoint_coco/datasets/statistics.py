@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 from mindpoint.contracts.fields import Field
-from mindpoint_coco.datasets.coco_check import check_content, joints_of
-from mindpoint_coco.datasets.coco_mend import mended
+from mindpoint.errors import DataError
+from mindpoint_coco.datasets.coco_check import joints_of
+from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
+from mindpoint_coco.datasets.rules import missing_list
 
 _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges
 
@@ -29,7 +31,7 @@ class Statistics:
         shares: ``(M,)`` longer side of the box as a share of the image's longer side.
         visibility: ``(M, J)`` of the joints: 0 not labelled, 1 hidden, 2 visible.
         crowds: boxes that hold a group.
-        left_out: problems that keep records from being counted.
+        left_out: images and annotations that cannot be counted.
     """
 
     classes: Sequence[str]
@@ -94,20 +96,14 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
     Raises:
         DataError: a list of images, annotations or categories is missing.
     """
-    problems = check_content(content, classes, fields)
-    hopeless = {problem.where for problem in problems if not problem.mendable}
-    content = mended(content, classes, fields, 1.0)
-    images = {record["id"]: record for record in _sound(content["images"], "image", hopeless)}
-    labels = {
-        record["id"]: list(classes).index(record["name"])
-        for record in _sound(content["categories"], "category", set())
-        if record.get("name") in classes
-    }
-    records = [
-        record
-        for record in _sound(content["annotations"], "annotation", hopeless)
-        if record["category_id"] in labels and record["image_id"] in images
-    ]
+    missing = missing_list(content)
+    if missing:
+        raise DataError(missing)
+    all_records = mended(content, classes, fields, 1.0)
+    content = without_hopeless(all_records, classes, fields)
+    images = {record["id"]: record for record in content["images"]}
+    labels = {record["id"]: list(classes).index(record["name"]) for record in content["categories"] if record["name"] in classes}
+    records = [record for record in content["annotations"] if record["category_id"] in labels]
     objects = [record for record in records if not record["iscrowd"]]
     boxes = np.array([record["bbox"] for record in objects], np.float64).reshape(-1, 4)
     longer = np.array([max(images[record["image_id"]][side] for side in ("width", "height")) for record in objects])
@@ -126,7 +122,7 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
         shares=boxes[:, 2:].max(axis=1, initial=0) / longer,
         visibility=_visibility(objects, joints),
         crowds=len(records) - len(objects),
-        left_out=len(hopeless),
+        left_out=sum(len(all_records[kind]) - len(content[kind]) for kind in ("images", "annotations")),
     )
 
 
@@ -134,12 +130,6 @@ def _visibility(objects: Sequence[dict], joints: Optional[Field]) -> np.ndarray:
     if joints is None:
         return np.zeros((len(objects), 0))
     return np.array([joints.from_coco(record)[:, 2] for record in objects]).reshape(len(objects), len(joints.names))
-
-
-def _sound(records: list, kind: str, hopeless: set) -> List[dict]:
-    """Return the records that no hopeless problem names; a problem begins with the kind and id of its record."""
-    lost = {where.partition(" (")[0] for where in hopeless}
-    return [record for record in records if isinstance(record, dict) and f"{kind} {record.get('id')}" not in lost]
 
 
 def _five(values: np.ndarray) -> Dict[str, float]:

@@ -130,10 +130,11 @@ class CocoMetric(Metric):
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
         """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground
-        truth has."""
+        truth's file has. Those of images and classes that the configuration leaves out are read, but do not count, see :meth:`diagnose`."""
         records = result_file.read_results(path)
-        images = [image["id"] for image in ground_truth["images"]]
-        result_file.check_results(records, path, self._joints, images, [c["id"] for c in ground_truth["categories"]])
+        known = {kind: [record["id"] for record in ground_truth[kind]] for kind in ("images", "categories")}
+        known.update(ground_truth.get("listed", {}))
+        result_file.check_results(records, path, self._joints, known["images"], known["categories"])
         return records
 
     def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
@@ -172,8 +173,8 @@ class CocoMetric(Metric):
         return Task(truth, list(image_ids), self._category_ids(ground_truth), sigmas, self._max_detections)
 
     def _known(self, task: Task, results: Sequence[dict]) -> List[dict]:
-        images = {image["id"] for image in task.truth["images"]}
-        known = [result for result in results if result["image_id"] in images]
+        images, classes = {image["id"] for image in task.truth["images"]}, set(task.category_ids)
+        known = [result for result in results if result["image_id"] in images and result["category_id"] in classes]
         if self._joints:
             for result in known:
                 self._check_length(result, f"a result of image {result['image_id']}")

@@ -35,8 +35,14 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
             f"{', '.join(classes)}: everything is undefined. Compare their image_id and category_id with images and categories."
         ]
     notes = []
-    counted = [a for a in annotations if not a.get("iscrowd") and (labelled(a) or not keypoints)]
-    if keypoints and not counted:
+    counted = [a for a in annotations if not a.get("iscrowd") and (not keypoints or labelled(a) and a.get("num_keypoints", 1))]
+    miscounted = [a for a in annotations if keypoints and not a.get("iscrowd") and labelled(a) and a.get("num_keypoints") == 0]
+    if miscounted:
+        notes.append(
+            f"{len(miscounted)} of {len(annotations)} annotations have labelled keypoints, but 'num_keypoints' 0, so COCO's rules pass "
+            f"them over{'' if counted else ': keypoint statistics are undefined'}. 'mindpoint data check --fix' counts them again."
+        )
+    elif keypoints and not counted:
         notes.append(
             f"None of the {len(annotations)} annotations has a labelled keypoint (v > 0) without being a crowd: "
             "keypoint statistics are undefined."
@@ -64,13 +70,14 @@ def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: 
     """Return the notes on results against the images and classes that count."""
     if not results:
         return ["There is not a single detection: all is zero or undefined. Train longer, or check that the weights were loaded."]
-    images = [r for r in results if r["image_id"] in set(image_ids)]
+    wanted, classes = set(image_ids), set(category_ids)
+    images = [r for r in results if r["image_id"] in wanted]
     if not images:
         return [
             f"No result belongs to an evaluated image: results have image_id {results[0]['image_id']}, ..., "
             f"images {min(image_ids, default='-')}, ..."
         ]
-    if not any(r["category_id"] in set(category_ids) for r in images):
+    if not any(r["category_id"] in classes for r in images):
         return [
             f"No result has a category of an evaluated class: results have category_id {results[0]['category_id']}, ..., "
             f"classes {sorted(category_ids)}."
@@ -78,6 +85,14 @@ def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: 
     notes = []
     if len(images) < len(results):
         notes.append(f"{len(results) - len(images)} of {len(results)} results belong to no evaluated image and do not count.")
+    other = [r for r in images if r["category_id"] not in classes]
+    if other:
+        ids = sorted({r["category_id"] for r in other})
+        notes.append(
+            f"{len(other)} of {len(results)} results have categories that the configuration's classes leave out and do not count: "
+            f"{', '.join(map(str, ids[:5]))}{', ...' if ids[5:] else ''}."
+        )
+        images = [r for r in images if r["category_id"] in classes]
     if not any("bbox" in r for r in images):
         notes.append("The results have no bbox: box statistics are undefined, and sizes of detections come from their keypoints.")
     best = max(r["score"] for r in images)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from typing import Any, Collection, List, Optional, Sequence
 
 from mindpoint.errors import DataError
-from mindpoint_coco.json_file import load_json
+from mindpoint.storage.json_file import read_json
+from mindpoint_coco.datasets.rules import finite, is_id
 
 _MOST = 5  # problems that are listed
 
 
 def read_results(path: str) -> List[dict]:
     """Return the records of a result file, unchecked. Raises DataError: no such file, not JSON, not a list."""
-    content = load_json(path, "result file", "; was it written to the end?")
+    content = read_json(path, "result file")
     if isinstance(content, dict):
         raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
     if not isinstance(content, list):
@@ -60,8 +60,8 @@ def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: O
     if missing:
         return f"lacks {', '.join(missing)}"
     for key, known in (("image_id", image_ids), ("category_id", category_ids)):
-        if type(record[key]) is not int:
-            return f"{key} is {record[key]!r:.40}, not a whole number"
+        if is_id(record[key]):
+            return f"{key} is {record[key]!r:.40}, not {is_id(record[key])}"
         if known is not None and record[key] not in known:
             return f"{key} {record[key]} is not in the annotation file"
     lists = [("bbox", 4, "left, top, width, height")] + [("keypoints", 3 * joints, f"x, y, v of {joints} joints")] * bool(joints)
@@ -77,7 +77,7 @@ def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: O
 
 
 def _finite(values: Sequence[Any]) -> bool:
-    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    return all(type(value) in (int, float) for value in values) and finite(values)
 
 
 def submission_name(data: str, keypoints: bool) -> str:

@@ -1,0 +1,28 @@
+"""Where the image of a record lies: in the folder of images, unless the user lets file names lead elsewhere."""
+
+from __future__ import annotations
+
+import os
+
+from mindpoint.errors import DataError
+
+ADVICE = "images of a file from others might be any file of this machine; set outside_images: true in the dataset block if you trust it"
+
+
+def leaves_folder(name: str) -> bool:
+    """Tell whether a file name is absolute or climbs out of its folder, by the name alone."""
+    return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
+
+
+def image_path(folder: str, name: str, outside_images: bool = False) -> str:
+    """Return the path of a file in the folder of images.
+
+    Raises:
+        DataError: the name, or a link on the way, leads out of the folder, unless ``outside_images``.
+    """
+    path = os.path.join(folder, name)
+    if not outside_images:
+        root = os.path.realpath(folder)
+        if leaves_folder(name) or os.path.commonpath([root, os.path.realpath(path)]) != root:
+            raise DataError(f"{path}: lies outside the folder of images {folder}: {ADVICE}")
+    return path

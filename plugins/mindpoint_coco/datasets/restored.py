@@ -1,0 +1,82 @@
+"""What can be told of a wrong value from itself or from the rest of its record."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from mindpoint_coco.datasets.rules import is_id, is_size
+
+Measured = Mapping[str, Union[Tuple[int, int], str]]
+"""By file name, height and width of the images that were opened; for those that cannot be read, why."""
+
+
+def whole(value: Any) -> Optional[int]:
+    """Return the whole number of 64 bits that is meant: 1 for 1, 1.0 and "1"; None for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII):
+        value = int(value)
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return None if is_id(value) else value
+
+
+def tidied(record: Any, *keys: str) -> Any:
+    """Return a copy of a record with whole numbers under these keys where they can be told; anything but a record as it is."""
+    if not isinstance(record, dict):
+        return record
+    return {**record, **{key: whole(record[key]) for key in keys if whole(record.get(key)) is not None}}
+
+
+def tidied_image(record: Any, measured: Measured) -> Any:
+    """Do the same for an image; width and height that are absent, unusable or exchanged become those of the file."""
+    record = tidied(record, "id", "width", "height")
+    if not isinstance(record, dict):
+        return record
+    name = record.get("file_name")
+    size = measured.get(name) if isinstance(name, str) else None
+    if isinstance(size, tuple):
+        said = record.get("height"), record.get("width")
+        if any(map(is_size, said)) or said == size[::-1]:
+            return {**record, "height": size[0], "width": size[1]}
+    return record
+
+
+def restored_points(points: Any, count: int) -> Optional[List[float]]:
+    """Return x, y, visibility of the points with visibilities 0, 1, 2: what is above 0, such as a probability, is labelled, and a point
+    without a visibility is not. Without a label the place may be anything. None if a number is missing."""
+    if not isinstance(points, list) or len(points) != 3 * count:
+        return None
+    found: List[float] = []
+    for x, y, visibility in zip(points[0::3], points[1::3], points[2::3]):
+        if visibility is None or _number(visibility) and math.isnan(visibility):
+            visibility = 0
+        if not _number(visibility):
+            return None
+        if visibility not in (0, 1, 2):
+            visibility = 0 if visibility <= 0 else 1 if visibility <= 1 else 2
+        places = all(_number(value) and math.isfinite(value) for value in (x, y))
+        if not places and visibility:
+            return None
+        found += [x, y, visibility] if places else [0, 0, 0]
+    return found
+
+
+def extent(points: List[float]) -> Optional[List[float]]:
+    """Return the box (left, top, width, height) of the labelled points; None if it has no extent."""
+    rows = [row for row in zip(points[0::3], points[1::3], points[2::3]) if row[2] > 0]
+    if not rows:
+        return None
+    xs, ys = [row[0] for row in rows], [row[1] for row in rows]
+    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    return box if min(box[2:]) > 0 else None
+
+
+def box_from_joints(record: Dict[str, Any], joints: Any) -> Optional[List[float]]:
+    """Return the extent of the joints of a record, as far as both can be told. ``joints``: the field, or None."""
+    points = restored_points(record.get(joints.name), len(joints.names)) if joints is not None else None
+    return extent(points) if points else None
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e300 or isinstance(value, float)

@@ -1,0 +1,57 @@
+"""What ``data check`` would say of the boxes that a training gets."""
+
+from __future__ import annotations
+
+import logging
+from typing import Sequence
+
+import numpy as np
+
+from mindpoint.errors import DataError
+from mindpoint_coco.datasets.rules import box_kinds, few
+
+log = logging.getLogger("mindpoint")
+_USELESS = {
+    "empty box": "have a box without extent",
+    "box off the image": "have a box outside the image",
+    "box in fractions": "have a box in shares of the image, not in pixels",
+}
+
+
+def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.ndarray, ids: Sequence[int]) -> None:
+    """Log what objects cannot be learnt from, and boxes that seem to hold other numbers than left, top, width, height.
+
+    Args:
+        source: what messages call the data.
+        boxes: ``(N, 4)`` float64: left, top, width, height. sizes: ``(N, 2)``: width and height of each one's image.
+        crowd: ``(N,)``; crowds are not learnt from. ids: of the annotations.
+
+    Raises:
+        DataError: no object is left; the message says why.
+    """
+    kinds = {kind: found & ~crowd for kind, found in box_kinds(boxes, sizes).items()}
+    total, useless = int((~crowd).sum()), np.zeros(len(boxes), bool)
+    said = []
+    for kind, words in _USELESS.items():
+        useless |= kinds[kind]
+        if kinds[kind].any():
+            said.append(f"{_count(kinds[kind], total, ids, words)}, so nothing is learnt of them")
+    over = kinds["box over the edge"]
+    if over.any():
+        hint = "; they seem to be left, top, right, bottom" if _corners(boxes[~crowd], sizes[~crowd], over[~crowd]) else ""
+        said.append(_count(over, total, ids, "have a box that reaches over the edge of its image") + hint)
+    if said:
+        text = "; ".join(said) + ". 'mindpoint data check' names each, and 'mindpoint data check --fix' mends what it can"
+        if total and useless.sum() == total:
+            raise DataError(f"{source}: nothing is left to train on: {text}")
+        log.warning("%s: %s", source, text)
+
+
+def _count(found: np.ndarray, total: int, ids: Sequence[int], words: str) -> str:
+    return f"{found.sum()} of {total} objects {words} (annotations {few([ids[row] for row in np.flatnonzero(found)[:6]])})"
+
+
+def _corners(boxes: np.ndarray, sizes: np.ndarray, over: np.ndarray) -> bool:
+    """Tell whether the boxes as a whole are corners: the second point always lies behind the first and inside the image."""
+    near, far = boxes[:, :2], boxes[:, 2:]
+    return bool(((near >= 0) & (far > near) & (far <= sizes + 1)).all() and over.mean() > 0.2)
