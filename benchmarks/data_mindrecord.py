@@ -30,12 +30,11 @@ def timed(times: Times, name: str, action: Callable[[], None]) -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
     """Seconds of each round for all images, and their number."""
-    from mindpoint.config import load_config  # before MindSpore, whose environment it sets
     import mindspore.dataset as de
-    from mindspore.mindrecord import MindPage
-
+    from mindpoint.config import load_config  # before MindSpore, whose environment it sets
     from mindpoint.data.build import build_samples
     from mindpoint_coco.datasets.mindrecord_writer import convert
+    from mindspore.mindrecord import MindPage
 
     files = f"data.train.dataset={{_replace_: true, type: CocoDataset, annotations: {options.annotations}, images: {options.images}}}"
     from_files = build_samples(load_config(options.config, [files]))

@@ -36,10 +36,10 @@ VARIANTS = {  # name: (file, images at once)
 def make_files(folder: Path, config_name: str, size: int) -> None:
     """A checkpoint with random weights and the two files that are exported from it."""
     from mindpoint.config import load_config
-    from mindpoint.model import checkpoint
-    from mindpoint.model.network import build_network
     from mindpoint.export.request import Request
     from mindpoint.export.write import export
+    from mindpoint.model import checkpoint
+    from mindpoint.model.network import build_network
     from mindpoint.runtime import device
 
     config = load_config(config_name, [f"input.size=[{size}, {size}]", "test={resolution: fixed, flip: false}"])

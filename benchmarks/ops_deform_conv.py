@@ -30,9 +30,8 @@ def measure(implementation: str, what: str, shape, outputs: int, runs: int) -> d
     import mindpoint  # noqa: F401  sets the environment for MindSpore
     import mindspore as ms
     import numpy as np
-    from mindspore import Tensor, nn, ops
-
     from mindpoint_centernet.ops.deform_conv import deform_conv2d
+    from mindspore import Tensor, nn, ops
 
     class Forward(nn.Cell):
         def construct(self, x, offset, mask, weight, bias):

@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from mindpoint.model import checkpoint
 
 TOY = Path(__file__).resolve().parents[1] / "tests" / "core"

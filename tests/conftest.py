@@ -5,9 +5,8 @@ import shutil
 import signal
 from pathlib import Path
 
-import pytest
-
 import mindpoint  # noqa: F401  sets the environment that MindSpore needs before any test imports it
+import pytest
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C, which some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,6 @@ from mindpoint.runtime import guard as _guard
 _guard.apply()
 
 
-
 def __getattr__(name: str) -> object:
     """``mindpoint.Predictor`` is imported when it is asked for: ``import mindpoint`` stays light."""
     if name == "Predictor":

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field, Points, spread_hues
 from mindpoint.errors import ConfigError
 

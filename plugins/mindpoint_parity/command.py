@@ -11,6 +11,7 @@ from typing import List, Sequence
 
 from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError
+
 from mindpoint_parity.reference import Reference, load_tolerances
 
 AREAS = ("network", "targets", "train", "decode", "soft_nms", "preprocess", "end_to_end", "evaluation")

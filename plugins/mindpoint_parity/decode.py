@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import List, Mapping
 
 import numpy as np
-
-from mindpoint.contracts.comparison import Comparison
 from mindpoint.config import load_config
-from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import View
+from mindpoint.contracts.instances import Detections
 from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps
+
 from mindpoint_parity.reference import Reference
 
 _SAME_SCORE = 1e-4

@@ -6,18 +6,18 @@ import json
 from typing import List
 
 import numpy as np
-
-from mindpoint.contracts.comparison import Comparison
 from mindpoint.config import load_config
-from mindpoint.storage.images import read_image
+from mindpoint.contracts.comparison import Comparison
+from mindpoint.errors import WeightsError
 from mindpoint.inference.mindspore_model import network_detector
 from mindpoint.model.network import build_network
-from mindpoint.errors import WeightsError
-from mindpoint_parity.decode import columns
-from mindpoint_parity.seeded import golden_state
+from mindpoint.storage.images import read_image
 from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.translate import load_official
+
+from mindpoint_parity.decode import columns
 from mindpoint_parity.reference import Reference
+from mindpoint_parity.seeded import golden_state
 
 
 def check(reference: Reference) -> List[Comparison]:

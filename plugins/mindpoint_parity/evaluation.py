@@ -6,10 +6,10 @@ import json
 from typing import List
 
 import numpy as np
-
-from mindpoint.contracts.comparison import Comparison
 from mindpoint.config import load_config
+from mindpoint.contracts.comparison import Comparison
 from mindpoint_coco.metrics.coco import CocoMetric
+
 from mindpoint_parity.reference import Reference
 
 

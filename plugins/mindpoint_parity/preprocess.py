@@ -6,9 +6,9 @@ import json
 from typing import List
 
 import numpy as np
-
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.data.preprocess import inference_view
+
 from mindpoint_parity.reference import Reference
 
 

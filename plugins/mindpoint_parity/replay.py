@@ -7,12 +7,12 @@ from typing import Dict, Iterator, Mapping
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn, ops
-
 from mindpoint.optim.optimizers import Adam
 from mindpoint.train.step import TrainStep
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_centernet.weights.dla import DLARules
+from mindspore import nn, ops
+
 from mindpoint_parity.network import official_network
 from mindpoint_parity.seeded import golden_state
 

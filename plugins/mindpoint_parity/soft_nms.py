@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import List
 
 import numpy as np
-
 from mindpoint.contracts.comparison import Comparison
 from mindpoint_coco.nms import soft_nms
+
 from mindpoint_parity.reference import Reference
 
 
@@ -16,7 +16,9 @@ def check(reference: Reference) -> List[Comparison]:
     with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("softnms")}
     return [
-        Comparison("soft-NMS", name[: -len("/in")], _error(table, arrays[name[: -len("in")] + "out"]), reference.tolerances["soft_nms"]["rows"])
+        Comparison(
+            "soft-NMS", name[: -len("/in")], _error(table, arrays[name[: -len("in")] + "out"]), reference.tolerances["soft_nms"]["rows"]
+        )
         for name, table in sorted(arrays.items())
         if name.endswith("/in")
     ]

@@ -6,13 +6,13 @@ import json
 from typing import Dict, List
 
 import numpy as np
-
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec, letterbox_size
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
+from mindpoint_coco.datasets.coco import CocoDataset
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.transforms.view import apply_view, window_view
+
 from mindpoint_parity.reference import Reference
 
 INPUT = InputSpec(size=(512, 512), mean=[0.40789654, 0.44719302, 0.47026115], std=[0.28863828, 0.27408164, 0.27809835])

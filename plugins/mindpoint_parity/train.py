@@ -11,9 +11,9 @@ import json
 from typing import List, Mapping, Optional
 
 import numpy as np
-
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.runtime import device
+
 from mindpoint_parity.reference import Reference
 from mindpoint_parity.replay import Replay
 

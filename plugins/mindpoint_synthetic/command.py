@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 import cv2
-
 from mindpoint.config import load_config
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.files import atomic_folder
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import track
-from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint.storage.files import atomic_folder
+from mindpoint_coco.keypoints import Keypoints
+
 from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, SKELETON
+from mindpoint_synthetic.people import SyntheticPeople
 
 
 def main(argv: Sequence[str]) -> int:

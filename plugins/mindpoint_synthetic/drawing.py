@@ -12,10 +12,10 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from mindpoint_synthetic.figure import Figure, JOINTS, SIDES, SKELETON
+from mindpoint_synthetic.figure import JOINTS, SIDES, SKELETON, Figure
 from mindpoint_synthetic.head import head_layers
 from mindpoint_synthetic.outfit import Color, Outfit, shade
-from mindpoint_synthetic.shapes import Layer, PARTS, Pen, SHIFT, Shape, ring
+from mindpoint_synthetic.shapes import PARTS, SHIFT, Layer, Pen, Shape, ring
 
 LABELS_EACH = 16  # part p of figure number n has the label LABELS_EACH * (n + 1) + p; 0 is background
 _LIMBS = {  # that end at a joint

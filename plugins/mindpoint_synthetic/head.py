@@ -6,7 +6,7 @@ from typing import Dict, List, Set, Tuple
 
 import numpy as np
 
-from mindpoint_synthetic.figure import Figure, Frame, SIDES
+from mindpoint_synthetic.figure import SIDES, Figure, Frame
 from mindpoint_synthetic.outfit import Outfit, shade
 from mindpoint_synthetic.shapes import Layer, Pen, Shape
 

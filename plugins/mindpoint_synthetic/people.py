@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
+
 from mindpoint_synthetic.background import Stool, finish, paint_background
-from mindpoint_synthetic.drawing import Drawing, LABELS_EACH, draw
-from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, Figure, JOINTS, sample_figure
+from mindpoint_synthetic.drawing import LABELS_EACH, Drawing, draw
+from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, Figure, sample_figure
 from mindpoint_synthetic.outfit import cloth, sample_outfit
 
 _CATEGORY = "person"

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import injection
 from mindpoint.config.files import shipped_folder

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from mindpoint.config import Config, load_config, shipped
 from mindpoint.config.files import BASE, shipped_folder
 from mindpoint.config.node import Problems

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import pytest
-
 from mindpoint.cli.main import main
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text(encoding="utf-8")

@@ -8,7 +8,9 @@ from typing import Dict, List, Literal, Optional, Sequence
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.hook import Hook as AnyHook
 from mindpoint.contracts.image import InputSpec
-from mindpoint.contracts.parts import Backbone, Head as AnyHead, Neck as AnyNeck
+from mindpoint.contracts.parts import Backbone
+from mindpoint.contracts.parts import Head as AnyHead
+from mindpoint.contracts.parts import Neck as AnyNeck
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.optim.schedules import Schedule as AnySchedule
 

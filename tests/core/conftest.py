@@ -4,7 +4,6 @@ are trusted, except in tests with the mark ``untrusted``."""
 from pathlib import Path
 
 import pytest
-
 from mindpoint.config import check
 from mindpoint.registry import installed
 

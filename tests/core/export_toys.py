@@ -1,9 +1,6 @@
 """Parts with an operator of their own, as someone else's package would have it, and what becomes of it in an exported file."""
 
 import numpy as np
-from mindspore import nn, ops
-from toy import Cells
-
 from mindpoint.contracts.data import InputEncoder
 from mindpoint.contracts.decoder import OnnxDecoder
 from mindpoint.contracts.features import FeatureSpec
@@ -11,6 +8,8 @@ from mindpoint.contracts.fields import Angles, Field
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.parts import Backbone, Head
 from mindpoint.native.exporting import exporting
+from mindspore import nn, ops
+from toy import Cells
 
 
 @ops.constexpr

@@ -2,10 +2,9 @@
 
 from typing import Set, Tuple
 
+from mindpoint.contracts.features import FeatureSpec
 from mindspore import nn, ops
 from toy import CELL, Cells, SpotLoss
-
-from mindpoint.contracts.features import FeatureSpec
 
 SEEN: Set[Tuple[str, str]] = set()
 """What was seen while a graph was compiled: a place and a type."""

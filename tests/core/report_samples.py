@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Sequence
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Kind, Line, Table
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.fields import Angles, Field, Points

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mindspore import nn
-
 from mindpoint.benchmark.counts import calls
 from mindpoint.benchmark.report import Clock, Report, spread
 from mindpoint.cli.main import main
+from mindspore import nn
 
 TOY = str(Path(__file__).parent / "toy.yaml")
 

@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pytest
-
 from mindpoint.errors import WeightsError
 from mindpoint.model import checkpoint
 

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import mindpoint
+import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

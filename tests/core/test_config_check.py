@@ -9,9 +9,8 @@ from pathlib import Path
 import config_toys
 import pytest
 from config_toys import BASE
-
 from mindpoint.config import Config, injection, load_config
-from mindpoint.config.schema import RuntimeSettings, SplitSettings, InferenceSettings, TrainSettings
+from mindpoint.config.schema import InferenceSettings, RuntimeSettings, SplitSettings, TrainSettings
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import installed, registry
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from config_toys import BASE, Points
-
 from mindpoint.config import Config, load_config, renamed, shipped
 from mindpoint.errors import ConfigError
 from mindpoint.registry import installed, registry
@@ -229,7 +228,7 @@ def test_references(write):
         b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
     )
     assert errors() == [
-        "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; " "known here: input, classes, model, seed, train, data"
+        "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; known here: input, classes, model, seed, train, data"
     ]
     found = data("b.yaml", "input.std=[2,2,2]")
     assert found["seed"] == 9, "resolved after merging"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from config_toys import BASE
-
 from mindpoint.config import Config, load_config
 from mindpoint.errors import ConfigError, DataError, WeightsError
 from mindpoint.storage.json_file import parse_json, read_json

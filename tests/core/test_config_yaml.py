@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from mindpoint.config.node import Problems
 from mindpoint.config.text import one_line, parse, to_text
 from mindpoint.errors import ConfigError

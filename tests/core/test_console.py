@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from mindpoint.runtime.console import printable
 
 CODE = "from mindpoint.runtime import console; import os, sys; console.prepare(); "

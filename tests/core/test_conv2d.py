@@ -7,13 +7,12 @@ import sys
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn, ops
-
 from mindpoint.errors import MindpointError
-from mindpoint.native.build import find_compilers
 from mindpoint.native.accelerate import accelerate
-from mindpoint.native.conv2d import NativeConv2d, SOURCE, kernel
+from mindpoint.native.build import find_compilers
+from mindpoint.native.conv2d import SOURCE, NativeConv2d, kernel
 from mindpoint.native.kernel import choose
+from mindspore import nn, ops
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
 

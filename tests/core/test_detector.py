@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
 from mindpoint.contracts.data import InputEncoder, TargetEncoder
 from mindpoint.contracts.decoder import Decoder

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
-from mindpoint.doctor.distributed import check_distributed
-from mindpoint.model import checkpoint
-from mindpoint.train.build import build_samples, build_trainer
 from mindpoint.data.loader import Loader, epoch_order
+from mindpoint.doctor.distributed import check_distributed
 from mindpoint.errors import ConfigError, TrainingError
-from mindpoint.runtime import device, distributed
 from mindpoint.launch import job as launcher
+from mindpoint.model import checkpoint
+from mindpoint.runtime import device, distributed
+from mindpoint.train.build import build_samples, build_trainer
 
 HERE = Path(__file__).parent
 DIGEST = "+hooks.digest={type: 'toy:Digest'}"
@@ -168,7 +167,8 @@ def test_checkpoints_do_not_wait_for_hooks_of_all_processes(tmp_path):
     assert checkpoint.load(run / "own.ckpt").info["step"] == 10
     assert checkpoint.load(run / "last.ckpt").info["state"]["hooks"]["everywhere"] == {"rank": 0}
     assert [json.loads((run / f"everywhere-{rank}").read_text()) for rank in range(2)] == [
-        {"checkpoints": True, "before": None}, {"checkpoints": False, "before": None}
+        {"checkpoints": True, "before": None},
+        {"checkpoints": False, "before": None},
     ]
     code, out, err = train(tmp_path, *changes, "train.epochs=3", resume=True)
     assert code == 0, out + err

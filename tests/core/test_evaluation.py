@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import toy
-
 from mindpoint.config import load_config
 from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.features import FeatureSpec

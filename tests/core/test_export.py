@@ -8,21 +8,20 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
-from mindpoint.model import checkpoint
-from mindpoint.inference.mindspore_model import forward_of, open_network
-from mindpoint.inference.open import open_model
-from mindpoint.model.network import build_network
-from mindpoint.inference.onnx_engine import OnnxEngine
-from mindpoint.errors import WeightsError
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
+from mindpoint.errors import WeightsError
 from mindpoint.export.exporters import OnnxExporter
 from mindpoint.export.onnx_dynamic import free_sizes
+from mindpoint.inference.mindspore_model import forward_of, open_network
+from mindpoint.inference.onnx_engine import OnnxEngine
+from mindpoint.inference.open import open_model
+from mindpoint.model import checkpoint
+from mindpoint.model.network import build_network
 from mindpoint.registry import registry
+from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-
 from mindpoint.contracts.fields import Angles, Boxes, Field, Lengths, Points, Rasters
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections, Objects
@@ -135,8 +134,20 @@ def test_records_that_hold_something_else(field, value, said):
 def test_table():
     names = columns(EVERY)
     assert names[:6] == ["nose_x", "nose_y", "nose_score", "left_x", "left_y", "left_score"]
-    assert names[9:] == ["heading", "radius", "head_0", "head_1", "head_2", "head_3", "mask_0_0", "mask_0_1", "mask_1_0", "mask_1_1",
-                         "track", "depth"]  # fmt: skip  an embedding of 70 numbers is no column
+    assert names[9:] == [
+        "heading",
+        "radius",
+        "head_0",
+        "head_1",
+        "head_2",
+        "head_3",
+        "mask_0_0",
+        "mask_0_1",
+        "mask_1_0",
+        "mask_1_1",
+        "track",
+        "depth",
+    ]  # fmt: skip  an embedding of 70 numbers is no column
     row = cells(found(), 0)
     assert len(row) == len(names) and row[:3] == [1, 2, 0.5] and row[-2:] == [7, 2.5]
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-
 from mindpoint.errors import OutputError
 from mindpoint.storage.files import atomic_folder, atomic_write, duplicate, set_usual_mode, write_text
 from mindpoint.storage.lock import locked

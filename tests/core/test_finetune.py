@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
-from mindpoint.model import checkpoint
-from mindpoint.train.build import build_trainer
-from mindpoint.model.network import build_network
 from mindpoint.errors import ConfigError, WeightsError
+from mindpoint.model import checkpoint
+from mindpoint.model.network import build_network
 from mindpoint.runtime import device
+from mindpoint.train.build import build_trainer
 
 TOY = str(Path(__file__).parent / "toy.yaml")
 TWO_HEADS = "+model.heads.other={type: 'toy:SpotHead', name: other}"

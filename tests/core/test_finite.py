@@ -3,10 +3,9 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Parameter, Tensor
-
 from mindpoint.native.build import find_compilers
 from mindpoint.native.finite import AllFinite
+from mindspore import Parameter, Tensor
 
 SHAPES = ((3,), (2, 3, 4, 5), (), (70000, 3))  # and as many again that fill more than one group of arrays
 

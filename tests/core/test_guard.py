@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from mindpoint.runtime import cpu, guard
 
 matters = pytest.mark.skipif(not guard.matters(), reason="only CPUs with AVX-512 need the guard")

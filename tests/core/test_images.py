@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-
 from mindpoint.errors import DataError
 from mindpoint.storage import images
 from mindpoint.storage.images import decode_image, read_image
@@ -26,8 +25,15 @@ def stored(picture, orientation, kind):
     """The file of a picture whose pixels are stored so that the orientation turns them upright."""
     undo = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
     transposes = PIL.Image.Transpose
-    ways = {2: transposes.FLIP_LEFT_RIGHT, 3: transposes.ROTATE_180, 4: transposes.FLIP_TOP_BOTTOM, 5: transposes.TRANSPOSE,
-            6: transposes.ROTATE_270, 7: transposes.TRANSVERSE, 8: transposes.ROTATE_90}  # fmt: skip  as Pillow's exif_transpose
+    ways = {
+        2: transposes.FLIP_LEFT_RIGHT,
+        3: transposes.ROTATE_180,
+        4: transposes.FLIP_TOP_BOTTOM,
+        5: transposes.TRANSPOSE,
+        6: transposes.ROTATE_270,
+        7: transposes.TRANSVERSE,
+        8: transposes.ROTATE_90,
+    }  # fmt: skip  as Pillow's exif_transpose
     image = PIL.Image.fromarray(picture)
     image = image.transpose(ways[undo]) if undo in ways else image
     exif = PIL.Image.Exif()

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from mindpoint.registry import KINDS
 from mindpoint.registry.entries import declared
 

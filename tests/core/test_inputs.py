@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 
 import cv2
+import mindpoint
 import numpy as np
 import PIL.Image
 import pytest
-
-import mindpoint
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.prediction import Source
@@ -32,7 +31,9 @@ IMAGE = np.kron(Spots(1000)[7].image, np.ones((4, 4, 1), np.uint8))
 def model(tmp_path_factory):
     config = load_config(str(HERE / "toy.yaml"), [])
     path = str(tmp_path_factory.mktemp("model") / "toy.ckpt")
-    checkpoint.save(path, {name: value.asnumpy() for name, value in build_network(config).parameters_dict().items()}, {"config": config.to_yaml()})
+    checkpoint.save(
+        path, {name: value.asnumpy() for name, value in build_network(config).parameters_dict().items()}, {"config": config.to_yaml()}
+    )
     return path
 
 
@@ -201,7 +202,16 @@ def test_times_rise(monkeypatch, positions, times):
 
 @pytest.mark.parametrize(
     "rate, written",
-    [(66.667, 66.67), (105.611, 105.61), (239.999, 240), (333.333, 333.33), (999.99, 1000), (59.94, 59.94), (30000 / 1001, 29.97), (0.5, 0.5)],
+    [
+        (66.667, 66.67),
+        (105.611, 105.61),
+        (239.999, 240),
+        (333.333, 333.33),
+        (999.99, 1000),
+        (59.94, 59.94),
+        (30000 / 1001, 29.97),
+        (0.5, 0.5),
+    ],
 )
 def test_rates_that_mpeg4_cannot_hold_are_rounded(tmp_path, rate, written):
     video = Video(tmp_path / "a.mp4", rate)

@@ -13,27 +13,26 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from toy import Painter
-
 from mindpoint.cli.main import main
+from mindpoint.config import load_config
 from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections, Objects
-from mindpoint.config import load_config
-from mindpoint.model import checkpoint
-from mindpoint.train import overfit, resume
-from mindpoint.train.build import build_samples, build_trainer
 from mindpoint.data.build import build_dataset
-from mindpoint.visual.history import NO_LOSSES, History, panels
 from mindpoint.data.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.hooks.pictures import Pictures
 from mindpoint.hooks.profile import costs
 from mindpoint.hooks.step_log import step_values
+from mindpoint.model import checkpoint
 from mindpoint.runtime import device, environment
-from mindpoint.storage.images import write_image
 from mindpoint.runtime.progress import duration
+from mindpoint.storage.images import write_image
+from mindpoint.train import overfit, resume
+from mindpoint.train.build import build_samples, build_trainer
 from mindpoint.visual.charts import Panel, write_chart
+from mindpoint.visual.history import NO_LOSSES, History, panels
+from toy import Painter
 
 HERE = Path(__file__).parent
 HOOKS = {
@@ -174,6 +173,7 @@ def test_pictures_are_drawn_by_the_visualizer_and_of_images_of_any_type(tmp_path
     """Two images of 8 pixels, bytes and floating point: blue is the visualizer's, green tells truth from prediction, red what is drawn."""
     grey = [np.full((8, 8, 3), 128, np.uint8), np.full((8, 8, 3), 128 / 255, np.float32)]
     box, label = np.array([[1, 1, 4, 4]], np.float32), np.zeros(1, np.int64)
+
     class Two(list):
         def ids(self):
             return [sample.image_id for sample in self]

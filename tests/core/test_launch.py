@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
 from mindpoint.launch import job as launch

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from mindpoint.native import build as native_build
 
 SOURCE = Path(native_build.__file__).with_name("conv2d.cc")

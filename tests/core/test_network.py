@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
-
 from mindpoint.config import load_config
 from mindpoint.contracts.data import InputEncoder
 from mindpoint.contracts.features import FeatureSpec
@@ -20,6 +18,7 @@ from mindpoint.optim.optimizers import SGD
 from mindpoint.runtime import device
 from mindpoint.train.build import build_trainer
 from mindpoint.train.step import TrainStep
+from mindspore import Tensor, nn, ops
 from toy import Cells, Spots
 
 TOY = str(Path(__file__).parent / "toy.yaml")
@@ -163,7 +162,9 @@ def trainer_with_depth(tmp_path, dataset, *overrides):
 
 
 def test_a_network_learns_from_further_inputs(tmp_path):
-    trainer = trainer_with_depth(tmp_path, "count: 40", "+model.inputs={type: 'test_network:Doubled'}", "+train.accumulate=2", "data.train.batch_size=8")
+    trainer = trainer_with_depth(
+        tmp_path, "count: 40", "+model.inputs={type: 'test_network:Doubled'}", "+train.accumulate=2", "data.train.batch_size=8"
+    )
     losses = []
     for batch in itertools.chain.from_iterable(trainer.loader.epochs(1)):
         assert batch["depth"].shape == (8, 2, 16, 16) and batch["depth"].max() == 4
@@ -172,7 +173,9 @@ def test_a_network_learns_from_further_inputs(tmp_path):
 
 
 def test_inputs_are_held_against_what_the_backbone_declares(tmp_path):
-    with pytest.raises(ConfigError, match="takes a further input 'depth' with 2 channels; Sample.inputs must carry it or model.inputs make it; it has 3"):
+    with pytest.raises(
+        ConfigError, match="takes a further input 'depth' with 2 channels; Sample.inputs must carry it or model.inputs make it; it has 3"
+    ):
         trainer_with_depth(tmp_path, "count: 40, channels: 3")
     with pytest.raises(ConfigError, match="model.inputs make it; inputs of the samples: none"):
         trainer_with_depth(tmp_path, "count: 40, channels: 0")

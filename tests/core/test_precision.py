@@ -6,13 +6,12 @@ import mindspore as ms
 import numpy as np
 import precision_toys
 import pytest
-
 from mindpoint.config import load_config
-from mindpoint.train.build import build_trainer
 from mindpoint.errors import ConfigError
 from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.native.resample import NativeMaxPool2d
 from mindpoint.runtime import device
+from mindpoint.train.build import build_trainer
 
 TOY = str(Path(__file__).parent / "toy.yaml")
 WATCHED = ("model.backbone={type: 'precision_toys:Watched'}", "model.losses.spot={type: 'precision_toys:WatchedLoss'}")

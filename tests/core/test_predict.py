@@ -10,22 +10,21 @@ import sys
 from pathlib import Path
 
 import cv2
+import mindpoint
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-
-import mindpoint
 from mindpoint.cli.main import main
-from mindpoint.inference import sources
 from mindpoint.contracts.prediction import Source
 from mindpoint.contracts.writer import PredictionWriter
+from mindpoint.errors import ConfigError, DataError
+from mindpoint.inference import sources
 from mindpoint.inference.sources import find_sources, to_image
 from mindpoint.inference.video import Video
 from mindpoint.inference.writers import picture_names
-from mindpoint.errors import ConfigError, DataError
 from mindpoint.model import checkpoint
 from mindpoint.registry import registry
 from mindpoint.runtime.progress import track
+from pycocotools.coco import COCO
 from toy import Spots
 
 HERE = Path(__file__).parent

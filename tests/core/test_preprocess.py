@@ -1,9 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.contracts.image import InputSpec, transform_points
-from mindpoint.data.preprocess import prepare, inference_view
+from mindpoint.data.preprocess import inference_view, prepare
 from mindpoint.errors import ConfigError
 
 SPEC = InputSpec((64, 64), [0.5, 0.4, 0.3], [0.5, 0.25, 0.2])

@@ -1,12 +1,10 @@
 """Lookup of parts: names, conflicts, wrong kinds, broken parts, parts of this process. Distributions are metadata folders on sys.path."""
 
 import pytest
-
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
-from mindpoint.registry import PluginConflict, PluginImportError, UnknownPlugin, WrongKind, kinds, normalize, registry
-from mindpoint.registry import installed
+from mindpoint.registry import PluginConflict, PluginImportError, UnknownPlugin, WrongKind, installed, kinds, normalize, registry
 from mindpoint.registry.doctor import examine
 
 pytestmark = pytest.mark.entry_points

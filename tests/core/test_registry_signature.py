@@ -3,8 +3,7 @@
 import textwrap
 
 import pytest
-
-from mindpoint.registry import PluginImportError, UNKNOWN, registry, signature_of
+from mindpoint.registry import UNKNOWN, PluginImportError, registry, signature_of
 from mindpoint.registry.annotation import parse
 
 

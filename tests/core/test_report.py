@@ -9,15 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import report_samples as samples
-from report_samples import TIPS
-from toy import Painter
-
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Kind
 from mindpoint.contracts.fields import Angles, Field, Points
 from mindpoint.contracts.instances import Detections
 from mindpoint.report.gallery import Layers
 from mindpoint.visual.charts import Panel, svg_chart
 from mindpoint.visual.html import document, image_uri
+from report_samples import TIPS
+from toy import Painter
 
 
 def content(path):
@@ -76,7 +75,15 @@ def test_without_an_analysis_likely_results_are_shown(tmp_path):
 def test_what_is_not_finite_is_left_out(tmp_path):
     """A browser's JSON has no NaN, and one would empty the whole page."""
     nan, fields = float("nan"), [TIPS, Angles("rotation"), Field("depth"), Field("plate", (), "U8")]
-    record = {"image_id": 9, "bbox": [0, nan, 9, 9], "score": nan, "tips": [nan, 2, 1, 3, 4, 1], "rotation": nan, "depth": nan, "plate": "AB 1"}
+    record = {
+        "image_id": 9,
+        "bbox": [0, nan, 9, 9],
+        "score": nan,
+        "tips": [nan, 2, 1, 3, 4, 1],
+        "rotation": nan,
+        "depth": nan,
+        "plate": "AB 1",
+    }
     dataset = samples.Pictures(["boat"])
     analysis = Analysis(images={9: ImageFindings(nan, [], [Finding(record)]), 7: ImageFindings(0.1, [], [])})
     dataset.fields = fields

@@ -2,9 +2,8 @@
 
 import pytest
 import report_samples as samples
-from toy import Painter
-
 from mindpoint.report.gallery import Layers
+from toy import Painter
 
 SWITCHES = {"truth", "found", "boxes", "labels"}
 

@@ -4,11 +4,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 from cell_gradients import run
-from mindspore import nn
-
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
 from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample
+from mindspore import nn
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
 

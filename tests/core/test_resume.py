@@ -13,16 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.hook import Hook
+from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
 from mindpoint.model import checkpoint
+from mindpoint.runtime import device
 from mindpoint.train import resume
 from mindpoint.train.build import build_samples, build_trainer
 from mindpoint.train.run_folder import latest_folder, new_folder, old_folder
-from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
-from mindpoint.runtime import device
 
 HERE = Path(__file__).parent
 STRESS = HERE.parents[1] / "benchmarks" / "resume_stress.py"

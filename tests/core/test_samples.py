@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
 from mindpoint.contracts.data import PoolTransform, TargetEncoder, Transform
 from mindpoint.contracts.fields import Field

@@ -1,5 +1,4 @@
 import pytest
-
 from mindpoint.errors import ConfigError
 from mindpoint.optim.schedules import Constant, Cosine, MultiStep, Polynomial
 

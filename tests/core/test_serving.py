@@ -11,15 +11,14 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import cv2
+import mindpoint
 import numpy as np
 import pytest
-from mindspore import nn
-
-import mindpoint
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
+from mindspore import nn
 from toy import Spots
 
 HERE = Path(__file__).parent

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
-from mindspore import Parameter, Tensor, nn, ops
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head, Loss
+from mindpoint.errors import ConfigError
 from mindpoint.model.freeze import trained_parameters
 from mindpoint.model.network import Network
-from mindpoint.train.step import TrainStep
-from mindpoint.errors import ConfigError
 from mindpoint.optim.groups import parameter_groups
-from mindpoint.optim.optimizers import Adam, AdamW, SGD
+from mindpoint.optim.optimizers import SGD, Adam, AdamW
 from mindpoint.optim.rules import match_parameters
 from mindpoint.runtime import device
+from mindpoint.train.step import TrainStep
+from mindspore import Parameter, Tensor, nn, ops
 
 
 class Body(Backbone):

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
-from mindpoint.model import checkpoint
-from mindpoint.train.build import build_samples, build_trainer
-from mindpoint.data.build import build_dataset, build_metric
-from mindpoint.inference.evaluation import evaluate
-from mindpoint.visual.history import History
-from mindpoint.data.loader import Loader, epoch_order
-from mindpoint.inference.open import open_model
-from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.errors import ConfigError, DataError, OutputError, PartError, WeightsError
-from mindpoint.runtime import device
 from mindpoint.contracts.hook import Hook
+from mindpoint.data.build import build_dataset, build_metric
+from mindpoint.data.loader import Loader, epoch_order
+from mindpoint.errors import ConfigError, DataError, OutputError, PartError, WeightsError
+from mindpoint.inference.evaluation import evaluate
+from mindpoint.inference.open import open_model
+from mindpoint.model import checkpoint
+from mindpoint.runtime import device
 from mindpoint.train import trainer as trainer_module
+from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.train.run_folder import epoch_checkpoints
+from mindpoint.visual.history import History
 from toy import Accuracy
 
 RECORDER = "+hooks.recorder={type: 'toy:Recorder'}"

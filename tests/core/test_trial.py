@@ -5,8 +5,6 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Parameter, Tensor, nn, ops
-
 from mindpoint.config import load_config
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Head, Loss
@@ -17,6 +15,7 @@ from mindpoint.runtime import device
 from mindpoint.train.build import build_losses, build_trainer
 from mindpoint.train.surroundings import random_state
 from mindpoint.train.trial import try_parts
+from mindspore import Parameter, Tensor, nn, ops
 from toy import Cells, SpotHead, SpotLoss
 
 TOY = str(Path(__file__).parent / "toy.yaml")
@@ -125,7 +124,10 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
         (HEAD.format("Bare"), "model.heads.spot: Bare (test_trial.py:{Bare}) does not set 'out_maps'"),
         (HEAD.format("OldHead"), "sets out_maps to {{'spot': 1}}; it must be FeatureSpecs"),
         (HEAD.format("OtherHead"), "declares the maps spot in out_maps, construct gives sport: add spot"),
-        (LOSS.format("term"), "OddLoss (test_trial.py:{OddLoss}) declares the terms spot_loss, offset_loss in terms, construct gives spot_loss"),
+        (
+            LOSS.format("term"),
+            "OddLoss (test_trial.py:{OddLoss}) declares the terms spot_loss, offset_loss in terms, construct gives spot_loss",
+        ),
         (LOSS.format("normalizer"), "declares the normalizers spots in normalizers, construct gives none: add spots"),
         (LOSS.format("finite"), "model.losses.spot: OddLoss (test_trial.py:{OddLoss}) is not finite for the first sample: the total"),
     ],

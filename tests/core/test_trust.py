@@ -6,7 +6,6 @@ from pathlib import Path
 import config_toys
 import pytest
 from config_toys import BASE
-
 from mindpoint.config import Config, Trust, load_config
 from mindpoint.errors import ConfigError
 from mindpoint.registry import installed, registry

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from mindpoint.contracts.image import InputSpec, View
 from mindpoint.errors import ConfigError
 

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
 from mindpoint.contracts.fields import Angles, Field, Points, Rasters
 from mindpoint.contracts.image import View

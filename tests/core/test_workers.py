@@ -9,7 +9,6 @@ import time
 import numpy as np
 import psutil
 import pytest
-
 from mindpoint.data.workers import filled
 from mindpoint.errors import DataError
 

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Optional
 
 import numpy as np
-from mindspore import nn
-
 from mindpoint.contracts.data import Dataset, TargetEncoder, Transform
 from mindpoint.contracts.decoder import Decoder
-from mindpoint.contracts.metric import Metric
-from mindpoint.contracts.records import to_coco
-from mindpoint.contracts.instances import Detections, Objects
-from mindpoint.contracts.fields import Points
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.contracts.hook import Hook, POINTS
+from mindpoint.contracts.fields import Points
+from mindpoint.contracts.hook import POINTS, Hook
 from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.instances import Detections, Objects
+from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.parts import Backbone, Head, Loss
+from mindpoint.contracts.records import to_coco
 from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.errors import DataError
 from mindpoint.runtime import distributed
+from mindspore import nn
 
 CELL, SIDE = 4, 16
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import Config, load_config
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.features import FeatureSpec

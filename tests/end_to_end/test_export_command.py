@@ -10,14 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint import Predictor
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.instances import Detections
+from mindpoint.export.verify import SCORE, UNMATCHED, match
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
-from mindpoint.export.verify import SCORE, UNMATCHED, match
 from mindpoint.runtime import device
 
 # The program, where MindSpore cannot be imported, in the end proved not to be there.
@@ -118,7 +117,9 @@ def test_predicting_without_mindspore_is_the_same(model, files, pictures, tmp_pa
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected):
         assert len(ours) == len(theirs) > 30
-        assert match(detections(ours, theirs.fields), theirs, pixels=2e-3)[0] >= (1 - UNMATCHED) * len(theirs)  # rounding may choose between two peaks
+        assert match(detections(ours, theirs.fields), theirs, pixels=2e-3)[0] >= (1 - UNMATCHED) * len(
+            theirs
+        )  # rounding may choose between two peaks
 
 
 @pytest.mark.slow

@@ -4,20 +4,19 @@ import json
 
 import numpy as np
 import pytest
-
 from mindpoint.config import load_config
-from mindpoint.model import checkpoint
-from mindpoint.storage.images import read_image
-from mindpoint.inference.open import open_model
-from mindpoint.model.network import build_network
-from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.export.request import Request
 from mindpoint.export.write import export
+from mindpoint.inference.onnx_engine import OnnxEngine
+from mindpoint.inference.open import open_model
+from mindpoint.model import checkpoint
+from mindpoint.model.network import build_network
+from mindpoint.storage.images import read_image
+from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.translate import load_official
 from mindpoint_parity.decode import columns
 from mindpoint_parity.end_to_end import missed, overrides
 from mindpoint_parity.seeded import golden_state
-from mindpoint_centernet.weights.dla import DLARules
-from mindpoint_centernet.weights.translate import load_official
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,10 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
-
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 from mindpoint.errors import MindpointError
+
 from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -75,8 +76,9 @@ def damaged(draw, valid):
     """A valid input with up to six changes."""
     data = bytearray(draw(st.sampled_from(valid)))
     for _ in range(draw(st.integers(0, 6))):
-        position, what = draw(st.integers(0, max(0, len(data) - 1))), draw(
-            st.sampled_from(["bit", "cut", "drop", "put", "copy", "byte", "swap"])
+        position, what = (
+            draw(st.integers(0, max(0, len(data) - 1))),
+            draw(st.sampled_from(["bit", "cut", "drop", "put", "copy", "byte", "swap"])),
         )
         length = draw(st.integers(0, 40))
         if what == "bit" and data:

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
-
 from mindpoint.config import Config, load_config, shipped
 
 BASE = """\

@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from mindpoint.registry import installed, kinds, registry, signature_of
 
 ROOT = Path(__file__).resolve().parents[2]

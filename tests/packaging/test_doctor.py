@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from mindpoint.runtime import guard
 
 

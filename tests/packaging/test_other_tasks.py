@@ -28,7 +28,9 @@ class Trained:
         return done.stdout + done.stderr
 
     def python(self, code):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=self._installed.environment, cwd=self.folder)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=self._installed.environment, cwd=self.folder
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -1,7 +1,6 @@
 """A target encoder whose pictures are easy to tell."""
 
 import numpy as np
-
 from mindpoint.contracts.data import TargetEncoder
 
 

@@ -1,7 +1,6 @@
 """Objects and detections with joints, made from arrays."""
 
 import numpy as np
-
 from mindpoint.contracts.instances import Detections, Objects
 from mindpoint_coco.keypoints import Keypoints
 

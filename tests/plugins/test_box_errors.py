@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 from crowds import crowded
-
 from mindpoint.config import load_config
 from mindpoint.contracts.fields import Angles
 from mindpoint.contracts.instances import Detections

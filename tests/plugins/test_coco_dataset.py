@@ -8,16 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.config import load_config
 from mindpoint.contracts.fields import Angles, Field
 from mindpoint.data.build import FirstImages
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
+from mindpoint.storage.images import read_image
 from mindpoint_coco.datasets import coco_file
 from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint.storage.images import read_image
+from mindpoint_coco.keypoints import Keypoints
 
 KEYPOINTS = Keypoints(names=["left_eye", "right_eye"])
 CONTENT = {

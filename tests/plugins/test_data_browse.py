@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.image import Sample

@@ -6,14 +6,13 @@ import json
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.contracts.fields import Angles
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.coco_check import check_content
 from mindpoint_coco.datasets.coco_mend import mended
 from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 
 NAMES = ["nose", "left_wrist", "right_wrist"]
@@ -90,7 +89,10 @@ MENDED = [
 ONE = {"keypoints": [5, 6, 2, 0, 0, 0, 0, 0, 0], "num_keypoints": 1}  # a single joint has no extent
 
 REPORTED = [
-    (put("annotations", 2, bbox=[1, 2, 3], **ONE), "annotation 12 (image 1, a.png): 'bbox' must hold 4 numbers (left, top, width, height), got 3"),
+    (
+        put("annotations", 2, bbox=[1, 2, 3], **ONE),
+        "annotation 12 (image 1, a.png): 'bbox' must hold 4 numbers (left, top, width, height), got 3",
+    ),
     (
         put("annotations", 2, bbox=[1, 2, float("nan"), 3], **ONE),
         "annotation 12 (image 1, a.png): 'bbox' holds a value that is not a finite number",

@@ -6,7 +6,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.coco_check import check_content

@@ -5,11 +5,10 @@ import json
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.data_command.stats import panels
 from mindpoint_coco.datasets.statistics import statistics
+from mindpoint_coco.keypoints import Keypoints
 
 JOINTS = (Keypoints(["nose", "left_wrist", "right_wrist"]).annotated(),)
 

@@ -5,7 +5,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.data.build import build_samples
@@ -21,9 +20,7 @@ def dataset(folder, boxes, crowd=()):
         for row, box in enumerate(boxes)
     ]
     images = [{"id": 8, "file_name": "a.png", "width": 200, "height": 100}]
-    (folder / "cups.json").write_text(
-        json.dumps({"images": images, "annotations": records, "categories": [{"id": 3, "name": "cup"}]})
-    )
+    (folder / "cups.json").write_text(json.dumps({"images": images, "annotations": records, "categories": [{"id": 3, "name": "cup"}]}))
     return CocoDataset(str(folder / "cups.json"), str(folder / "images"), ["cup"])
 
 

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-
 from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.contracts.instances import Objects
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder, average_mirrored, decode_maps
-from mindpoint_parity import decode as parity
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
+from mindpoint_coco.keypoints import Keypoints
+from mindpoint_parity import decode as parity
 
 SIZE = 32
 WHOLE = View(crop_center=(2.0 * SIZE, 2.0 * SIZE), crop_size=4.0 * SIZE)  # a 128x128 image; maps of stride 4

@@ -3,18 +3,16 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 import mindpoint  # noqa: F401
 import mindspore as ms
-from mindspore import Tensor, nn, ops
-
+import numpy as np
+import pytest
 from mindpoint.errors import MindpointError
 from mindpoint.native.build import find_compilers
 from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops.deform_conv import DeformConv2d, deform_conv2d
 from mindpoint_centernet.ops.deform_conv_native import SOURCE
+from mindspore import Tensor, nn, ops
 
 sys.path.insert(0, str(Path(__file__).parent))
 import deform_conv_oracle as oracle  # noqa: E402

@@ -5,8 +5,6 @@ import math
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
@@ -14,6 +12,7 @@ from mindpoint_centernet import layers
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import Merge, ModelZooDLAUp
+from mindspore import nn
 
 SLIM = (4, 4, 8, 8, 16, 16)
 PYRAMID = (FeatureSpec(64, 4), FeatureSpec(128, 8), FeatureSpec(256, 16), FeatureSpec(512, 32))

@@ -10,7 +10,6 @@ import re
 import numpy as np
 import pytest
 from crowds import crowded
-
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.metrics.errors import JOINT_KINDS, RIGHT, UNCOMPARED, corrected, counts, diagnose, impact

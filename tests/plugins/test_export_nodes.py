@@ -5,18 +5,17 @@ import onnx
 import onnxruntime
 import pytest
 from deform_conv_oracle import deform_conv
-from onnx import TensorProto, helper
-
 from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections, Objects
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.native.exporting import Export
-from mindpoint.inference.detect import FileDetection
 from mindpoint.contracts.onnx_graph import OnnxGraph
+from mindpoint.inference.detect import FileDetection
+from mindpoint.native.exporting import Export
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_parity import decode as parity
+from onnx import TensorProto, helper
 
 TYPES = {"labels": TensorProto.INT64, "from_heatmap": TensorProto.BOOL}
 RANKS = {"y": 4, "boxes": 3, "scores": 2, "labels": 2, "keypoints": 4, "keypoint_scores": 3, "from_heatmap": 3}

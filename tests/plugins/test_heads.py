@@ -3,14 +3,12 @@
 import mindspore as ms
 import numpy as np
 import pytest
-
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.model.network import Network
-from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError
+from mindpoint.model.network import Network
 from mindpoint.optim.optimizers import Adam
 from mindpoint.runtime import device
+from mindpoint.train.step import TrainStep
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
@@ -18,6 +16,7 @@ from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import ModelZooDLAUp
+from mindpoint_coco.keypoints import Keypoints
 
 FEATURES = (FeatureSpec(64, 4),)
 SLIM = (4, 4, 8, 8, 16, 16)

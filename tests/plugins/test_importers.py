@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
 from mindpoint.errors import DataError, MindpointError

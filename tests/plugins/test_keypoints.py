@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
 
 
 def test_pairs_by_name_by_index_and_by_default_are_the_same():

@@ -3,12 +3,11 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn, ops
-
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_parity.train import check
+from mindspore import nn, ops
 
 J = 3  # joints
 SIZE = 4  # map height and width

@@ -6,16 +6,15 @@ import sys
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head
-from mindpoint.model.network import Network
-from mindpoint.train.step import TrainStep
-from mindpoint.optim.optimizers import SGD
 from mindpoint.launch import job as launch
+from mindpoint.model.network import Network
+from mindpoint.optim.optimizers import SGD
 from mindpoint.runtime import device, distributed
+from mindpoint.train.step import TrainStep
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
+from mindspore import nn
 
 MAPS = {"hm": 1, "wh": 2, "hps": 6, "reg": 2, "hm_hp": 3, "hp_offset": 2}
 VARIANTS = {

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from crowds import crowded
 from joints import detected
-
 from mindpoint.contracts.metric import Metric
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_parity import evaluation as parity
 

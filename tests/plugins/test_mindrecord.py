@@ -17,14 +17,12 @@ import cv2
 import mindspore.dataset as de
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.fields import Angles, Field, Rasters
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.data.build import build_dataset, build_metric, build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.errors import DataError, OutputError
@@ -34,6 +32,7 @@ from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash, manifest_hash
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.mindrecord_writer import convert
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_dataset.py"

@@ -7,7 +7,6 @@ import sqlite3
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco import CocoDataset

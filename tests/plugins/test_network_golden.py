@@ -1,7 +1,6 @@
 """The whole network with seeded weights against the official implementation's outputs."""
 
 import numpy as np
-
 from mindpoint_parity import network
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco import CocoDataset

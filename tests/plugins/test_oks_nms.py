@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from joints import detected
-
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.nms import oks_nms
 
 SIGMA = 0.05

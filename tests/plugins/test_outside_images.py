@@ -5,7 +5,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-
 from mindpoint.cli.main import main
 from mindpoint.errors import DataError
 from mindpoint_coco.datasets.coco import CocoDataset

@@ -5,10 +5,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import mindpoint_parity
 import numpy as np
 import pytest
-
-import mindpoint_parity
 from mindpoint.cli.main import main
 from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError

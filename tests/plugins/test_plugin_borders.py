@@ -7,7 +7,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-
 from mindpoint.registry import KINDS
 from mindpoint.registry.entries import declared
 

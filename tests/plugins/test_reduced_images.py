@@ -5,11 +5,10 @@ import json
 import cv2
 import numpy as np
 import pytest
-
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.storage.images import decode_image, read_bytes, reduction_of
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.storage.images import decode_image, read_bytes, reduction_of
 from mindpoint_coco.datasets.coco import CocoDataset
+from mindpoint_coco.keypoints import Keypoints
 
 JOINT = (533.0, 201.0)
 

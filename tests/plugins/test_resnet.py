@@ -3,13 +3,12 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.necks.deconv import Deconv
+from mindspore import nn
 
 # torchvision's parameter counts less the classifier's 1000 * (channels + 1)
 PARAMETERS = {18: 11_689_512 - 513_000, 34: 21_797_672 - 513_000, 50: 25_557_032 - 2_049_000, 101: 44_549_160 - 2_049_000}

@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 from joints import detected
-
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import DataError
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.metrics.result_file import check_results, read_results
 

@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
+import mindpoint_coco
 import numpy as np
 import pytest
-
-import mindpoint_coco
 from mindpoint_coco import oks
 
 SIGMAS = np.array([0.05, 0.1])

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 from joints import detected
-
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.nms import soft_nms
 from mindpoint_parity import soft_nms as parity
 

@@ -9,16 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-
 from mindpoint.cli.main import main
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.drawing import LABELS_EACH, draw
 from mindpoint_synthetic.figure import JOINTS, SKELETON, sample_figure
 from mindpoint_synthetic.outfit import sample_outfit
+from mindpoint_synthetic.people import SyntheticPeople
+from pycocotools.coco import COCO
 
 ALL = Keypoints(JOINTS, SKELETON)
 J = {name: index for index, name in enumerate(JOINTS)}

@@ -4,15 +4,14 @@ import math
 
 import numpy as np
 import pytest
-
 from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.contracts.instances import Objects
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
-from mindpoint_parity import targets as parity
 from mindpoint_centernet.heatmaps import gaussian, gaussian_radius, peaks, stamp
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
+from mindpoint_coco.keypoints import Keypoints
+from mindpoint_parity import targets as parity
 
 ARRAYS = {"hm", "wh", "reg", "ind", "reg_mask", "hps", "hps_mask", "hm_hp", "hp_offset", "hp_ind", "hp_mask"}
 SPEC = InputSpec(size=(64, 96), mean=[0, 0, 0], std=[1, 1, 1])  # maps of 16 rows and 24 columns
@@ -224,7 +223,9 @@ def test_numpy_parts_import_no_mindspore():
     import subprocess
     import sys
 
-    modules = "mindpoint_parity.targets, mindpoint_centernet.targets.pictures, mindpoint_centernet.heatmaps, mindpoint_coco.transforms.color"
+    modules = (
+        "mindpoint_parity.targets, mindpoint_centernet.targets.pictures, mindpoint_centernet.heatmaps, mindpoint_coco.transforms.color"
+    )
     code = f"import sys, {modules}; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -251,7 +252,9 @@ def test_ideal_maps_say_nothing_where_the_truth_does_not():
     maps = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(sample_of([], np.zeros((0, 2, 3))))
     assert not maps["hm"].any() and not maps["hm_hp"].any()
     assert all(np.isnan(maps[name]).all() for name in ("wh", "reg", "hps", "hp_offset"))
-    one = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1]))
+    one = MultiPoseTargets(TWO, ["a"], SPEC).perfect_outputs(
+        sample_of([[8, 6, 50, 60], [60, 6, 90, 60]], np.zeros((2, 2, 3)), crowd=[0, 1])
+    )
     np.testing.assert_allclose(one["wh"][:, 3, 20], [10.5, 13.5])  # of the only object that is no crowd, wherever one looks
     assert np.isnan(one["hps"]).all() and (one["hm"] == 1).sum() == 1
 

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 import pytest
 from joints import annotated
-
 from mindpoint.contracts.image import InputSpec, Sample, letterbox_size, transform_points
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.transforms.color import ColorAugment, color_map
 from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, window_view
 

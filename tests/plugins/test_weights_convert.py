@@ -4,20 +4,16 @@ import json
 
 import numpy as np
 import pytest
-from mindspore import nn
-from mindspore.nn.utils import no_init_parameters
-
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Head
-from mindpoint.model import checkpoint
+from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.inference.open import open_model
+from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.model.weights import load_arrays
-from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.registry import registry
 from mindpoint.runtime import device
-from mindpoint_parity.seeded import golden_state, seeded_state
 from mindpoint_centernet.layers import conv
 from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.command import main
@@ -25,6 +21,9 @@ from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
 from mindpoint_centernet.weights.translate import recognize, recognize_ours
+from mindpoint_parity.seeded import golden_state, seeded_state
+from mindspore import nn
+from mindspore.nn.utils import no_init_parameters
 
 SLIM = {
     "input": {"size": [64, 64]},

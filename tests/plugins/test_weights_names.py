@@ -4,20 +4,19 @@ import json
 
 import numpy as np
 import pytest
-
 from mindpoint.contracts.weights import RecognizedWeights, WeightRules, torch_name
-from mindpoint.registry import registry
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.model.network import Network
 from mindpoint.errors import WeightsError
+from mindpoint.model.network import Network
+from mindpoint.registry import registry
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.deconv import Deconv
-from mindpoint_parity.network import official_network
-from mindpoint_parity.seeded import golden_state
 from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.resnet import ResNetRules
 from mindpoint_centernet.weights.translate import load_official, our_arrays, recognize, recognize_ours
+from mindpoint_coco.keypoints import Keypoints
+from mindpoint_parity.network import official_network
+from mindpoint_parity.seeded import golden_state
 
 
 @pytest.fixture(scope="module")

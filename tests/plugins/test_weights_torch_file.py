@@ -9,7 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-
 from mindpoint.errors import WeightsError
 from mindpoint_centernet.weights.torch_file import _body, _name, read_torch_file, write_torch_file
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from mindpoint.benchmark.report import Clock, Report, Row, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
-from mindpoint.train.build import build_samples
 from mindpoint.data.loader import Loader
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
+from mindpoint.train.build import build_samples
 
 SAMPLES = 100  # in a round of the parts
 

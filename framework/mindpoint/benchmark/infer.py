@@ -13,16 +13,16 @@ from mindpoint.benchmark.counts import network_facts
 from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.records import to_records
 from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.records import to_records
 from mindpoint.data.build import build_dataset
-from mindpoint.storage.images import read_image, write_image
+from mindpoint.data.preprocess import inference_view
 from mindpoint.inference.mindspore_model import network_detector
 from mindpoint.inference.sources import to_image
 from mindpoint.model.network import build_network
 from mindpoint.native.accelerate import accelerate
-from mindpoint.data.preprocess import inference_view
 from mindpoint.runtime import device
+from mindpoint.storage.images import read_image, write_image
 
 IMAGES = 16
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mindpoint.config import Config
     from mindpoint.contracts.data import Dataset
     from mindpoint.contracts.metric import Metric
-    from mindpoint.inference.evaluation import Evaluation
     from mindpoint.inference.detector import Model
+    from mindpoint.inference.evaluation import Evaluation
 
 HELP = "evaluate a model or a result file: statistics, results, report"
 
@@ -149,10 +149,10 @@ def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", fold
 def _report(
     args: argparse.Namespace, evaluation: "Evaluation", model: "Optional[Model]", config: "Config", dataset: "Dataset", metric: "Metric"
 ) -> None:
-    from mindpoint.storage.files import make_folder
     from mindpoint.report.gallery import Layers, gallery, with_objects, worst_first
     from mindpoint.report.page import Content, write_page
     from mindpoint.runtime.progress import track
+    from mindpoint.storage.files import make_folder
     from mindpoint.visual.build import build_visualizer
 
     folder = make_folder(args.report)

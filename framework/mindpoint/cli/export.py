@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.inference.open import find_model
     from mindpoint.export.request import Request
+    from mindpoint.inference.open import find_model
     from mindpoint.runtime import logs
 
     logs.setup()

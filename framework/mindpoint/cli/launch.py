@@ -34,9 +34,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.storage.files import make_folder, numbered_folder
     from mindpoint.errors import MindpointError
     from mindpoint.launch import job as launch
+    from mindpoint.storage.files import make_folder, numbered_folder
 
     late = argparse.ArgumentParser(prog="mindpoint launch", allow_abbrev=False, add_help=False)
     _add_options(late)

@@ -7,4 +7,6 @@ import argparse
 
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--trust``; ``what`` names what is trusted."""
-    parser.add_argument("--trust", action="store_true", help=f"let {what} name any class: only if you trust whoever made it, it can run code")
+    parser.add_argument(
+        "--trust", action="store_true", help=f"let {what} name any class: only if you trust whoever made it, it can run code"
+    )

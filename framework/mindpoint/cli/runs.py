@@ -47,8 +47,8 @@ def _list(args: argparse.Namespace) -> int:
 
 def _progress(path: Path) -> List[str]:
     """Epochs, steps, last loss and the best value of the main statistic, as far as a log tells them."""
-    from mindpoint.visual.history import History
     from mindpoint.errors import DataError
+    from mindpoint.visual.history import History
 
     try:
         history = History.read(path)
@@ -65,9 +65,9 @@ def _best(values: Sequence[float]) -> float:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from mindpoint.visual.history import History, panels
     from mindpoint.errors import MindpointError
     from mindpoint.visual.charts import write_chart
+    from mindpoint.visual.history import History, panels
 
     if len(args.runs) < 2:
         raise MindpointError("mindpoint runs compare takes two or more run folders")

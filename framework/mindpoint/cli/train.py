@@ -80,9 +80,9 @@ def _profile(window: Optional[str]) -> List[str]:
 
 
 def _start(args: argparse.Namespace, config, name: str, signals):
-    from mindpoint.train.build import build_trainer
-    from mindpoint.train.run_folder import for_all_ranks, discard_run, new_folder
     from mindpoint.errors import MindpointError
+    from mindpoint.train.build import build_trainer
+    from mindpoint.train.run_folder import discard_run, for_all_ranks, new_folder
 
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
@@ -123,9 +123,9 @@ def _resume(args: argparse.Namespace, config, name: str, signals):
 
 
 def _train(trainer, config) -> None:
-    from mindpoint.storage.files import write_text
     from mindpoint.errors import Interrupted
     from mindpoint.runtime import device, distributed, environment
+    from mindpoint.storage.files import write_text
 
     if trainer.is_writer:
         write_text(trainer.run_dir / "config.yaml", config.to_yaml())

@@ -12,7 +12,7 @@ from mindpoint.config.check import Checker, find_entry, parts_of_argument, posit
 from mindpoint.config.node import Node, Problems, Trust, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve
-from mindpoint.config.schema import Named, ROOT, Section, Slot
+from mindpoint.config.schema import ROOT, Named, Section, Slot
 from mindpoint.config.text import to_text
 from mindpoint.config.walk import kind_at, without_nulls
 from mindpoint.contracts.image import InputSpec

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import List, Optional
 
 from mindpoint.config.node import Node
-from mindpoint.config.schema import Kind, Named, ROOT, Section, Slot
+from mindpoint.config.schema import ROOT, Kind, Named, Section, Slot
 from mindpoint.errors import ConfigError
 from mindpoint.registry import Annotation, Signature, nearest, registry, signature_in_source
 from mindpoint.registry.annotation import ANY

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence, Tuple
 from pathlib import Path
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from mindpoint.contracts.fields import Field
 from mindpoint.contracts.instances import Detections

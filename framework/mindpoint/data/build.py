@@ -6,9 +6,9 @@ from typing import List, Tuple
 
 from mindpoint.config import Config
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
+from mindpoint.contracts.metric import Metric
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError
 

@@ -7,9 +7,9 @@ import shutil
 from typing import Dict, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.errors import ConfigError, Interrupted
 from mindpoint.storage.files import atomic_write
 from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.errors import ConfigError, Interrupted
 
 
 class Checkpoint(Hook):

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
-from mindpoint.visual.history import mean_of_finite
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import clock, duration, on_terminal
+from mindpoint.visual.history import mean_of_finite
 
 
 class _Step(NamedTuple):
@@ -46,9 +46,7 @@ class Console(Hook):
 
     def before_epoch(self, run: Run) -> None:
         if on_terminal():
-            self.bar = tqdm(
-                total=run.steps_per_epoch, desc=f"epoch {run.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr
-            )
+            self.bar = tqdm(total=run.steps_per_epoch, desc=f"epoch {run.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr)
             self.bar.update(run.step - run.epoch * run.steps_per_epoch)  # not 0 after a resume
 
     def after_step(self, run: Run) -> None:

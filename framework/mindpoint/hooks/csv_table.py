@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Dict
 
-from mindpoint.errors import OutputError
 from mindpoint.contracts.run import Run
+from mindpoint.errors import OutputError
 from mindpoint.hooks.step_log import StepLog, append, drop_later
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
-from mindpoint.visual.history import History, panels
 from mindpoint.errors import ConfigError
 from mindpoint.hooks.json_lines import JsonLines
 from mindpoint.visual.charts import write_chart
+from mindpoint.visual.history import History, panels
 
 
 class Curves(Hook):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Dict, Union
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.inference.evaluation import save_evaluation
 from mindpoint.errors import ConfigError
+from mindpoint.inference.evaluation import save_evaluation
 
 
 class Evaluation(Hook):

@@ -11,8 +11,8 @@ from typing import Dict, List
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
-from mindpoint.storage.files import make_folder
 from mindpoint.errors import ConfigError
+from mindpoint.storage.files import make_folder
 
 log = logging.getLogger("mindpoint")
 

@@ -7,8 +7,8 @@ from typing import Callable, Dict
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
-from mindpoint.storage.files import atomic_write
 from mindpoint.errors import ConfigError, OutputError
+from mindpoint.storage.files import atomic_write
 
 
 class StepLog(Hook):

@@ -7,10 +7,10 @@ import socket
 import time
 from typing import Dict
 
-from mindpoint.storage.files import make_folder
-from mindpoint.errors import ConfigError, OutputError
 from mindpoint.contracts.run import Run
+from mindpoint.errors import ConfigError, OutputError
 from mindpoint.hooks.step_log import StepLog
+from mindpoint.storage.files import make_folder
 from mindpoint.visual.history import NO_LOSSES
 
 

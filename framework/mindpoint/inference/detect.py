@@ -42,7 +42,9 @@ class NetworkDetection:
         mirrored = self._maps(_mirrored(inputs), samples, mirrored=True) if self.flip else None
         return self.decode(maps, [sample.view for sample in samples], mirrored)
 
-    def decode(self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]]) -> List[Detections]:
+    def decode(
+        self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]]
+    ) -> List[Detections]:
         """Call the decoder, and hold what it gives against what it declares; arguments as of :class:`Decoder`."""
         with part_call("model.decoder", self.decoder):
             found = self.decoder(maps, views, mirrored)

@@ -112,7 +112,9 @@ class Predictor:
         check_count(frames, MOST_FRAMES, "frames")
         return self._predict(self._frames(_items(inputs), recursive, frames, skipped))
 
-    def _frames(self, items: Iterable[Union[np.ndarray, Source, str]], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
+    def _frames(
+        self, items: Iterable[Union[np.ndarray, Source, str]], recursive: bool, most: Optional[int], skipped: Optional[Callable]
+    ) -> Iterator[Frame]:
         for source in _sources(items, recursive):
             try:
                 for frame in [Frame(to_image(source))] if isinstance(source, np.ndarray) else frames_of(source, most):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import logging
 import math
 import os
-import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -147,7 +147,9 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
     capture = _open(int(source.name) if is_camera and is_number(source.name) else source.name)
     try:
         if not capture.isOpened():
-            what = f"camera {source.name}: cannot be opened" if is_camera else f"{source.name}: damaged, or not a video that OpenCV can read"
+            what = (
+                f"camera {source.name}: cannot be opened" if is_camera else f"{source.name}: damaged, or not a video that OpenCV can read"
+            )
             raise DataError(what)
         yield from _read(capture, source, most)
     finally:

@@ -17,9 +17,9 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.errors import MindpointError
 from mindpoint.launch import heartbeat
-from mindpoint.runtime import cpu
 from mindpoint.launch.child import Child
 from mindpoint.launch.log_tail import LogTail, last_error
+from mindpoint.runtime import cpu
 
 HUNG = 124  # exit code, as `timeout` has it
 STACKS = signal.SIGUSR1  # a worker prints where its threads are

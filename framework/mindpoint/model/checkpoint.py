@@ -14,10 +14,10 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindpoint.model.checkpoint_file import check_complete
-from mindpoint.storage.json_file import parse_json
-from mindpoint.storage.files import check_readable, atomic_write, sync
 from mindpoint.errors import OutputError, WeightsError
+from mindpoint.model.checkpoint_file import check_complete
+from mindpoint.storage.files import atomic_write, check_readable, sync
+from mindpoint.storage.json_file import parse_json
 
 AVERAGE = "average"  # prefix of the names of averaged weights
 NETWORK = ("backbone", "neck", "heads", "stacks")  # first words of the names of a network's parameters

@@ -10,8 +10,8 @@ import mindspore as ms
 from mindspore import amp, nn
 from mindspore.ops import functional
 
-from mindpoint.model.network import Network
 from mindpoint.errors import ConfigError
+from mindpoint.model.network import Network
 from mindpoint.runtime import device
 
 log = logging.getLogger("mindpoint")

@@ -17,8 +17,8 @@ from mindspore import ops
 from mindspore.ops import CustomRegOp, DataType
 
 from mindpoint.errors import MindpointError
-from mindpoint.native.exporting import exporting
 from mindpoint.native.build import build
+from mindpoint.native.exporting import exporting
 
 IMPLEMENTATIONS = ("auto", "native", "portable")
 FLOAT, INTEGER = DataType.F32_Default, DataType.I64_Default

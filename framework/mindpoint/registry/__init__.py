@@ -5,13 +5,13 @@ registry("backbones").get("MyBackbone")
 signature_of(registry("backbones").find("MyBackbone"))
 """
 
-from mindpoint.registry.annotation import Annotation, LISTS
+from mindpoint.registry.annotation import LISTS, Annotation
 from mindpoint.registry.entries import Entry
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
 from mindpoint.registry.installed import distribution_of
 from mindpoint.registry.kinds import KINDS, Kind, kind_called, kinds, normalize
 from mindpoint.registry.registries import Description, Registry, any_class, nearest, registry
-from mindpoint.registry.signature import Parameter, Signature, UNKNOWN, signature_in_source, signature_of
+from mindpoint.registry.signature import UNKNOWN, Parameter, Signature, signature_in_source, signature_of
 
 __all__ = [
     "Annotation",

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from mindpoint.storage.files import atomic_write
 from mindpoint.errors import DataError, OutputError
+from mindpoint.storage.files import atomic_write
 
 # In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")

@@ -11,24 +11,24 @@ from mindspore import nn
 from mindpoint.config import Config
 from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.guard import declared
-from mindpoint.contracts.hook import Hook, POINTS, acts_at
+from mindpoint.contracts.hook import POINTS, Hook, acts_at
 from mindpoint.contracts.parts import Loss
-from mindpoint.model import checkpoint
 from mindpoint.data.build import build_dataset, build_metric, build_samples
-from mindpoint.model.freeze import trained_parameters
-from mindpoint.inference.mindspore_model import network_detector
 from mindpoint.data.loader import Loader
 from mindpoint.data.samples import TrainingSamples
-from mindpoint.model.network import Network, build_network, refuse_repeated
-from mindpoint.model.precision import loss_scale, cast_to
-from mindpoint.train.step import TrainStep
-from mindpoint.train.trial import try_parts
-from mindpoint.train.trainer import Trainer
-from mindpoint.model.weights import load_initial
 from mindpoint.errors import ConfigError
+from mindpoint.inference.mindspore_model import network_detector
+from mindpoint.model import checkpoint
+from mindpoint.model.freeze import trained_parameters
+from mindpoint.model.network import Network, build_network, refuse_repeated
+from mindpoint.model.precision import cast_to, loss_scale
+from mindpoint.model.weights import load_initial
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
 from mindpoint.runtime import distributed
+from mindpoint.train.step import TrainStep
+from mindpoint.train.trainer import Trainer
+from mindpoint.train.trial import try_parts
 
 log = logging.getLogger("mindpoint")
 
@@ -133,7 +133,9 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
     for name, channels in network.inputs.items():
         if given.get(name) != channels:
             has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
-            raise ConfigError(f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it or model.inputs make it; {has}")
+            raise ConfigError(
+                f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it or model.inputs make it; {has}"
+            )
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:

@@ -9,12 +9,12 @@ from typing import Dict, List, Optional, Tuple
 
 from mindpoint.config import Config
 from mindpoint.config.differences import differences
-from mindpoint.model import checkpoint
-from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.model.weights import load_arrays
 from mindpoint.errors import WeightsError
+from mindpoint.model import checkpoint
+from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import distributed
 from mindpoint.runtime.versions import versions
+from mindpoint.train.run_folder import epoch_checkpoints
 from mindpoint.train.surroundings import machine, set_random_state
 from mindpoint.train.trainer import Trainer
 

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 from typing import ContextManager, Iterator, List, Optional
 
-from mindpoint.storage.files import make_folder, numbered_folder
 from mindpoint.config import Config, load_config
 from mindpoint.config.differences import differences
 from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.model import checkpoint
 from mindpoint.runtime import distributed
+from mindpoint.storage.files import make_folder, numbered_folder
 from mindpoint.storage.lock import locked
 
 RUNS = "runs"

@@ -16,20 +16,20 @@ from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
-from mindpoint.model import checkpoint
-from mindpoint.inference.evaluation import Evaluation, evaluate
-from mindpoint.inference.detector import Detector
 from mindpoint.data.loader import Loader
-from mindpoint.train.agreement import agree_on_end, check_same_start
-from mindpoint.train.hook_calls import HookCalls
-from mindpoint.train.skipped import SkippedSteps
-from mindpoint.train.step import TrainStep
 from mindpoint.errors import ConfigError, Interrupted
+from mindpoint.inference.detector import Detector
+from mindpoint.inference.evaluation import Evaluation, evaluate
+from mindpoint.model import checkpoint
 from mindpoint.optim.schedules import Schedule
 from mindpoint.runtime import activity, distributed
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
+from mindpoint.train.agreement import agree_on_end, check_same_start
+from mindpoint.train.hook_calls import HookCalls
+from mindpoint.train.skipped import SkippedSteps
+from mindpoint.train.step import TrainStep
 from mindpoint.train.surroundings import machine, random_state
 from mindpoint.visual.build import build_visualizer
 

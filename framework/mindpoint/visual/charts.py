@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import List, Mapping, Sequence, Tuple, Union
 
-from mindpoint.storage.files import atomic_write
 from mindpoint.errors import OutputError
+from mindpoint.storage.files import atomic_write
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Sequence
 
-from mindspore import nn, ops
-from mindspore.common.initializer import Normal
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindspore import nn, ops
+from mindspore.common.initializer import Normal
+
 from mindpoint_centernet.layers import BasicBlock, batch_norm, conv, conv_bn_relu
 
 

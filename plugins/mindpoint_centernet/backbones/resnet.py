@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mindspore import nn, ops
-from mindspore.common.initializer import HeNormal
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindspore import nn, ops
+from mindspore.common.initializer import HeNormal
+
 from mindpoint_centernet import layers
 from mindpoint_centernet.layers import batch_norm, conv
 

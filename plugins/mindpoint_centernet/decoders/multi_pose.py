@@ -12,16 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence
 
 import numpy as np
-
 from mindpoint.contracts.decoder import OnnxDecoder, check_maps
-from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import View
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.nms import oks_nms, soft_nms
+
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.heatmaps import peaks
-from mindpoint_coco.nms import oks_nms, soft_nms
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.parts import Head
+from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
 from mindspore import nn
 from mindspore.common.initializer import Constant, initializer
 
-from mindpoint.contracts.features import FeatureSpec
-from mindpoint_coco.keypoints import Keypoints
-from mindpoint.contracts.parts import Head
-from mindpoint.errors import ConfigError
 from mindpoint_centernet.layers import conv
 
 PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 0.1

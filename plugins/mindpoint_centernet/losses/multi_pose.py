@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Sequence
 
+from mindpoint.contracts.parts import Loss
+from mindpoint.errors import ConfigError
 from mindspore import ops
 from mindspore.common import dtype as mstype
 
-from mindpoint.contracts.parts import Loss
-from mindpoint.errors import ConfigError
 from mindpoint_centernet.functional import EPSILON, at_index, count_peaks, focal, l1, mean_squares, smooth_l1
 
 # term and further targets of each optional map

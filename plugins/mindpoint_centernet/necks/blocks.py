@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mindpoint.errors import ConfigError
 from mindspore import nn
 
-from mindpoint.errors import ConfigError
 from mindpoint_centernet.layers import conv
 from mindpoint_centernet.ops.deform_conv import DeformConv2d
 

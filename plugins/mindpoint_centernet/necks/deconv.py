@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import List, Literal, Sequence, Tuple
 
-from mindspore import Tensor, nn
-from mindspore.common.initializer import Initializer, Normal, initializer
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
 from mindpoint.errors import ConfigError
+from mindspore import Tensor, nn
+from mindspore.common.initializer import Initializer, Normal, initializer
+
 from mindpoint_centernet.layers import batch_norm, bilinear_kernel, default_init
 from mindpoint_centernet.necks.blocks import conv3x3
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Sequence, Tuple
 
-from mindspore import nn
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
+from mindspore import nn
+
 from mindpoint_centernet.layers import batch_norm, upsample
 from mindpoint_centernet.necks.blocks import conv3x3
 from mindpoint_centernet.necks.pyramid import check_pyramid

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from mindspore import nn, ops
-
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
+from mindspore import nn, ops
+
 from mindpoint_centernet.layers import conv_bn_relu, default_init
 from mindpoint_centernet.necks.pyramid import check_pyramid
 

@@ -16,13 +16,13 @@ from typing import Tuple, Union
 
 import mindspore as ms
 import numpy as np
+from mindpoint.errors import MindpointError
+from mindpoint.native.exporting import exporting
+from mindpoint.native.kernel import choose
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, Zero, initializer
 from mindspore.ops import functional
 
-from mindpoint.errors import MindpointError
-from mindpoint.native.exporting import exporting
-from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops import deform_conv_native
 from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
 

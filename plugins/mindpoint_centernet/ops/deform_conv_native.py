@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from mindspore import ops
-
 from mindpoint.native.kernel import FLOAT, INTEGER, operator
+from mindspore import ops
 
 SOURCE = Path(__file__).with_name("deform_conv.cc")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.native.exporting import Export
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import List, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.image import Sample, View, transform_points
+
 from mindpoint_centernet.heatmaps import gaussian_radius
 
 Size = Tuple[int, int]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Dict, List, Literal, Mapping, Optional
 
 import numpy as np
-
 from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.image import InputSpec, Sample, transform_points
 from mindpoint.errors import ConfigError
+from mindpoint_coco.keypoints import Keypoints
+
 from mindpoint_centernet.heatmaps import RADIUS_RULES
 from mindpoint_centernet.targets.located import Located, locate, map_boxes
 from mindpoint_centernet.targets.maps import center_heatmap, dense_joints, ignoring, joint_heatmap, of_nearest
-from mindpoint_coco.keypoints import Keypoints
 
 # What the official implementation fills the centre heatmap with where boxes are unknown: neither a centre nor background.
 _UNKNOWN = 0.9999

@@ -6,7 +6,6 @@ from typing import Dict, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np
-
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.visual.draw import GREY, canvas_of

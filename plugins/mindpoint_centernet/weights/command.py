@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
     args = parser.parse_args(argv)
     from mindpoint.runtime import logs
+
     from mindpoint_centernet.weights.verify import require_torch
 
     logs.setup()
@@ -64,6 +65,7 @@ def _convert_back(args: argparse.Namespace) -> int:
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
     from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
+
     from mindpoint_centernet.weights.convert import read_official
     from mindpoint_centernet.weights.translate import recognize
     from mindpoint_centernet.weights.verify import verify

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Dict, NamedTuple, Optional
 
 import numpy as np
-from mindspore.nn.utils import no_init_parameters
-
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.weights import RecognizedWeights
 from mindpoint.errors import OutputError, WeightsError
@@ -17,6 +15,8 @@ from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import device
+from mindspore.nn.utils import no_init_parameters
+
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
 from mindpoint_centernet.weights.translate import our_arrays, recognize, recognize_ours
 

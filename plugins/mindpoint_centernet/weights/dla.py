@@ -6,9 +6,9 @@ import re
 from typing import Container, Dict, Mapping, Optional
 
 import numpy as np
-
 from mindpoint.contracts.weights import Shapes
 from mindpoint.errors import WeightsError
+
 from mindpoint_centernet.weights.official import Body, OfficialRules
 
 WIDTHS = [16, 32, 64, 128, 256, 512]

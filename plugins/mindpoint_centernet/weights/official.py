@@ -18,7 +18,6 @@ from abc import abstractmethod
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
-
 from mindpoint.config import load_config
 from mindpoint.config.files import shipped_folder
 from mindpoint.contracts.weights import RecognizedWeights, Shapes, WeightRules, torch_name

@@ -7,6 +7,7 @@ from typing import Container, Optional
 
 from mindpoint.contracts.weights import Shapes
 from mindpoint.errors import WeightsError
+
 from mindpoint_centernet.weights.official import Body, OfficialRules
 
 DEPTHS = {("basic", 2): 18, ("basic", 6): 34, ("bottleneck", 6): 50, ("bottleneck", 23): 101}  # by blocks of layer3

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Dict, Mapping, Tuple, Union
 
 import numpy as np
-
-from mindpoint.storage.files import atomic_write
 from mindpoint.errors import WeightsError
+from mindpoint.storage.files import atomic_write
 
 _MOST_DIMENSIONS, _MOST_VALUES = 32, 1_000_000
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

@@ -6,12 +6,11 @@ import re
 from typing import Dict, Mapping, NamedTuple
 
 import numpy as np
-from mindspore import nn
-
 from mindpoint.contracts.weights import RecognizedWeights, WeightRules
 from mindpoint.errors import WeightsError
 from mindpoint.model.weights import LoadReport, load_arrays
 from mindpoint.registry import registry
+from mindspore import nn
 
 State = Mapping[str, np.ndarray]
 """Arrays by name."""

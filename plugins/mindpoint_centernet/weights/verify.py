@@ -7,13 +7,13 @@ from typing import Dict, List, Optional
 
 import cv2
 import numpy as np
-
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec
 from mindpoint.errors import MindpointError
 from mindpoint.export.verify import synthetic_images
 from mindpoint.inference.detector import Model
 from mindpoint.storage.images import read_image
+
 from mindpoint_centernet.weights.translate import Found
 
 SIZE = 128  # pixels a side; every stride of the networks divides it

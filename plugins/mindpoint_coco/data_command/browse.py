@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
 from mindpoint.contracts.action import DataAction
+
 from mindpoint_coco.data_command.command import add_data, chosen_splits
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mindpoint.contracts.image import View
     from mindpoint.contracts.visualizer import Visualizer
     from mindpoint.data.samples import TrainingSamples
+
     from mindpoint_coco.data_command.page import Shown
 
 DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets, what
@@ -32,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mindpoint.errors import ConfigError, OutputError
     from mindpoint.storage.files import atomic_folder, write_text
     from mindpoint.storage.images import write_image
-    from mindpoint.errors import ConfigError, OutputError
+
     from mindpoint_coco.data_command.page import page
     from mindpoint_coco.data_command.sheet import sheet
 
@@ -61,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _of_file(args: argparse.Namespace) -> Iterator[Shown]:
     """Yield the samples of an annotation file: without augmentation and targets."""
     from mindpoint.visual.objects import ObjectVisualizer
+
     from mindpoint_coco.data_command.source import sources
     from mindpoint_coco.datasets.coco import CocoDataset
 
@@ -86,6 +90,7 @@ def _samples(
     args: argparse.Namespace, split: str, dataset: Dataset, visualizer: Visualizer, samples: Optional[TrainingSamples]
 ) -> Iterator[Shown]:
     from mindpoint.runtime.progress import track
+
     from mindpoint_coco.data_command.page import Shown
     from mindpoint_coco.data_command.sheet import annotated, learnt
 
@@ -110,6 +115,7 @@ def _window(view: View) -> str:
 
 def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:
     from mindpoint.errors import ConfigError
+
     from mindpoint_coco.datasets.rules import few
 
     if not args.id:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, List, Tuple
 
 from mindpoint.contracts.action import DataAction
+
 from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mindpoint.errors import ConfigError
+
     from mindpoint_coco.data_command.source import sources
 
     if not args.area > 0:
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _look(source: Source, args: argparse.Namespace) -> Tuple[List[Problem], Measured]:
     from mindpoint.errors import DataError
+
     from mindpoint_coco.data_command.image_check import measure
     from mindpoint_coco.datasets.rules import missing_list
 
@@ -101,6 +104,7 @@ def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Nam
     import json
 
     from mindpoint.storage.files import atomic_folder
+
     from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 
     left = {}

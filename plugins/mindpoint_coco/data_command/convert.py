@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mindpoint.contracts.action import DataAction
+
 from mindpoint_coco.data_command.command import SPLITS, add_config, chosen_splits
 
 DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint.errors import ConfigError
+
     from mindpoint_coco.datasets.mindrecord_writer import convert
 
     if args.out is None:
@@ -52,6 +54,7 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
 def _verify(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint.errors import ConfigError, DataError
     from mindpoint.runtime.progress import track
+
     from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 
     config.split(split)

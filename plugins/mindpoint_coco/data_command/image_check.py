@@ -8,10 +8,9 @@ from typing import Any, Iterator, List, Tuple, Union
 
 from mindpoint.errors import DataError
 from mindpoint.runtime.progress import track
+
 from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
-from mindpoint_coco.datasets.restored import Measured, whole
-from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     never_labelled,
@@ -20,6 +19,8 @@ from mindpoint_coco.datasets.coco_suspicions import (
     swapped_sides,
     unpaired,
 )
+from mindpoint_coco.datasets.restored import Measured, whole
+from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
 
 
 def measure(source: Source) -> Measured:

@@ -7,7 +7,6 @@ from html import escape
 from typing import Dict, Sequence
 
 import numpy as np
-
 from mindpoint.visual.html import document, image_uri
 
 _STYLE = """

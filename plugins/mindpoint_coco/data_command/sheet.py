@@ -7,7 +7,6 @@ from typing import Dict, Tuple
 
 import cv2
 import numpy as np
-
 from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.contracts.image import Sample

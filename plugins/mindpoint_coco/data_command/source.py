@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Callable, List, Optional, Tuple
 
 import numpy as np
-
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.data import AnnotationFile, Dataset
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 from mindpoint.storage.images import read_image
+
 from mindpoint_coco.data_command.command import chosen_splits
+from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.image_path import image_path
-from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Sequence
 
 from mindpoint.contracts.action import DataAction
+
 from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
     import numpy as np
-
     from mindpoint.visual.charts import Panel
+
     from mindpoint_coco.datasets.statistics import Statistics
 
 DESCRIPTION = """Count what the data holds: sizes of images and objects, objects an image and a class, which joints are labelled. Writes
@@ -28,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import json
 
-    from mindpoint.storage.files import atomic_folder
     from mindpoint.errors import DataError
+    from mindpoint.storage.files import atomic_folder
     from mindpoint.visual.charts import write_chart
+
     from mindpoint_coco.data_command.source import sources
     from mindpoint_coco.datasets.statistics import statistics
 
@@ -103,7 +105,6 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
 def _classes(found: Dict[str, Statistics]) -> Panel:
     """Return the share of each class, the most frequent of the first split first."""
     import numpy as np
-
     from mindpoint.visual.charts import Panel
 
     counts = {split: np.bincount(numbers.labels, minlength=len(numbers.classes)) for split, numbers in found.items()}
@@ -140,7 +141,6 @@ def _histogram(
     whole: bool = False,
 ) -> Panel:
     import numpy as np
-
     from mindpoint.visual.charts import Panel
 
     names = [_bin_name(low, high, whole) for low, high in zip(edges, edges[1:])]

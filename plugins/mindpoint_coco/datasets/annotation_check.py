@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field
+
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.restored import box_from_joints, restored_points, whole
 from mindpoint_coco.datasets.rules import SLACK, few, finite, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
-
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import os
 from typing import Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.data import AnnotationFile, Dataset
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError
 from mindpoint.storage.images import read_bytes
+
 from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, class_labels, completed, short_name
 from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.image_path import ADVICE, image_path, leaves_folder

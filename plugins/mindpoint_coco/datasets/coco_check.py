@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
+
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import Problem, annotation_problems
 from mindpoint_coco.datasets.category_joints import distinct, joint_problems

@@ -7,10 +7,10 @@ import re
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import read_json
+
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.rules import few, finite
 

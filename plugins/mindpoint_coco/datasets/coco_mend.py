@@ -6,6 +6,7 @@ import itertools
 from typing import Any, Iterator, List, Optional, Sequence
 
 from mindpoint.contracts.fields import Field
+
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import annotation_problems, area_problem, labelled, outside, owner_of
 from mindpoint_coco.datasets.category_joints import distinct, joint_problems
@@ -15,9 +16,7 @@ from mindpoint_coco.datasets.rules import SLACK, is_id, is_list, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
 
-def mended(
-    content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None
-) -> dict:
+def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None) -> dict:
     """Return a copy in which what can be told from the rest is put right.
 
     Ids and sizes of images become whole numbers, absent or exchanged sizes those of the file, and annotations whose id is absent or

@@ -6,8 +6,8 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.datasets.rules import few, finite
+from mindpoint_coco.keypoints import Keypoints
 
 _FEWEST = 20  # people that a suspicion must rest on
 _ALIKE = 0.35  # a pair that is on the side of the others in fewer people than this seems swapped

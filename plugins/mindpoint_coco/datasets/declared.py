@@ -8,6 +8,7 @@ from mindpoint.contracts import fields as kinds
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import ConfigError
 from mindpoint.registry import any_class
+
 from mindpoint_coco.keypoints import Keypoints
 
 _TAKEN = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypoints", "boxes", "labels", "scores", "areas", "crowd")

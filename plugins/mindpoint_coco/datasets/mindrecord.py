@@ -7,11 +7,11 @@ import os
 from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError
+
 from mindpoint_coco.datasets.coco_file import class_labels, short_name
 from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.mindrecord_columns import (

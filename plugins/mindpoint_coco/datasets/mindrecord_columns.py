@@ -11,10 +11,10 @@ from hashlib import sha256
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import read_json
+
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.rules import CATEGORY, few, key_problems
 

@@ -25,7 +25,6 @@ from contextlib import closing
 from typing import Dict, List, Sequence
 
 import numpy as np
-
 from mindpoint.errors import DataError
 
 VERSION = "3.0"

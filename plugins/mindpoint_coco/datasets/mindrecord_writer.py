@@ -12,14 +12,14 @@ from typing import Dict, Iterator, List, Mapping, Sequence
 
 import mindspore
 import numpy as np
-from mindspore.mindrecord import FileWriter
-
 from mindpoint._version import __version__
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError, OutputError
 from mindpoint.runtime.progress import track
 from mindpoint.storage.files import atomic_folder
+from mindspore.mindrecord import FileWriter
+
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 from mindpoint_coco.datasets.mindrecord_columns import (
     FORMATS,

@@ -6,8 +6,9 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
-from mindpoint.storage.images import decode_image, reduction_of
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.storage.images import decode_image, reduction_of
+
 from mindpoint_coco.datasets.rules import few
 
 

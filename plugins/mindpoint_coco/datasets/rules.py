@@ -7,7 +7,6 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field
 
 SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Sequence
 
 import numpy as np
-
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
+
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.rules import missing_list

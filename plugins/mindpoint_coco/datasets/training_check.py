@@ -6,8 +6,8 @@ import logging
 from typing import Sequence
 
 import numpy as np
-
 from mindpoint.errors import DataError
+
 from mindpoint_coco.datasets.rules import box_kinds, few
 
 log = logging.getLogger("mindpoint")

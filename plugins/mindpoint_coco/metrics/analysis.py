@@ -6,11 +6,11 @@ from collections import defaultdict
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Table
+
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.curves import by_score, line, over_recall
-from mindpoint_coco.metrics.errors import Diagnosed, JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, counts, diagnose, impact
+from mindpoint_coco.metrics.errors import JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, Diagnosed, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import pose_groups
 from mindpoint_coco.similarity import joint_similarity

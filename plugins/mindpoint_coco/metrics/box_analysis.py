@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from typing import Dict, List, Sequence
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Table
+
 from mindpoint_coco.metrics.box_errors import FOREGROUND, KINDS, MOST, RIGHT, UNCOUNTED, Judged, counts, impact, judge
 from mindpoint_coco.metrics.curves import by_score, over_recall
 from mindpoint_coco.metrics.evaluator import Curves, Task

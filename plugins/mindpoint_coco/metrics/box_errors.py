@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Kind
+
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import Group, match, overlaps
 

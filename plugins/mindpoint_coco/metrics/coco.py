@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Analysis
-from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.instances import Detections
+from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.records import to_coco
-from mindpoint_coco.keypoints import Keypoints
 from mindpoint.errors import ConfigError, DataError
+
+from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics import diagnosis, result_file
 from mindpoint_coco.metrics.analysis import analyse
 from mindpoint_coco.metrics.box_analysis import analyse_boxes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Optional, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Chart, Line
+
 from mindpoint_coco.metrics.evaluator import Curves
 from mindpoint_coco.metrics.matching import Group, match
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
-
 from mindpoint.contracts.analysis import Kind
+
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks

@@ -7,6 +7,7 @@ from typing import Any, Collection, List, Optional, Sequence
 
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import read_json
+
 from mindpoint_coco.datasets.rules import finite, is_id
 
 _MOST = 5  # problems that are listed

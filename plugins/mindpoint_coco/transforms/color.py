@@ -6,7 +6,6 @@ from typing import Sequence
 
 import cv2
 import numpy as np
-
 from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import Sample
 from mindpoint.errors import ConfigError

@@ -7,7 +7,6 @@ from typing import Literal, Sequence, Tuple
 
 import cv2
 import numpy as np
-
 from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
