@@ -29,8 +29,8 @@ IMAGES = 16
 
 def infer(settings: Settings) -> Report:
     """Measure from image files to result records, with random weights: their maps have more peaks than a trained network's, so the
-    decoder has the most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image, ``post-process`` merges
-    scales and makes records.
+    decoder has the most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
+    ``post-process`` merges scales and makes records.
     """
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
     device.setup(config.section("runtime").device, config.seed)

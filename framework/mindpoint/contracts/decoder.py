@@ -76,8 +76,8 @@ class OnnxDecoder(Decoder):
             strides: input pixels per pixel of each map.
 
         Returns:
-            Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`, with the batch in front and the same number of
-            rows for every image, coordinates in pixels of the network's input. Rows with score 0 are not detections.
+            Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`, with the batch in front and the same number
+            of rows for every image, coordinates in pixels of the network's input. Rows with score 0 are not detections.
 
         Raises:
             ConfigError: these settings have no such form.

@@ -1,8 +1,8 @@
 """Declared attributes of objects: what each is called, its shape and type, how it moves with the image, and how files name it.
 
 Boxes, labels and scores every object has. All else is a field: the joints of people, a rotation, a depth, a track id, a mask. Everything
-that handles objects (selecting, joining, mirroring, scaling, JSON, COCO records, CSV, exported decoders, comparison, drawing) loops over the
-declared fields, so a field of a new kind needs a subclass of :class:`Field` and nothing else.
+that handles objects (selecting, joining, mirroring, scaling, JSON, COCO records, CSV, exported decoders, comparison, drawing) loops over
+the declared fields, so a field of a new kind needs a subclass of :class:`Field` and nothing else.
 
 Values are arrays ``(N, *shape)``, one row an object.
 """

@@ -42,8 +42,8 @@ def engine_of(place: Path) -> Optional[Engine]:
 
 
 def trust_of(place: Path) -> Trust:
-    """Return how far the configuration in a model file is trusted: in a run's folder, which has the configuration too, as far as the folder,
-    which may name its own data; elsewhere it reads no files."""
+    """Return how far the configuration in a model file is trusted: as far as a run's folder, which may name its own data, if it is in
+    one; elsewhere it names no files to read."""
     return Trust.RUN if (place.parent / RESOLVED).is_file() else Trust.MODEL
 
 

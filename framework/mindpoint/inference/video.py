@@ -22,7 +22,7 @@ _MEDIA_SCALE = 16  # of mdhd
 
 
 def mpeg4_rate(rate: float) -> float:
-    """Return the nearest rate that an MPEG-4 video can have: a fraction with a denominator of at most 16 bits in what OpenCV makes of it."""
+    """Return the nearest rate that an MPEG-4 video can have: OpenCV makes a fraction of it whose denominator has 16 bits."""
     if not rate >= 0.1:
         return _USUAL
     return round(rate, 3 if rate < 65.535 else 2 if rate < 655.35 else 1)

@@ -34,8 +34,8 @@ def beat(what: str) -> None:
 
 
 def wait_for_launcher() -> None:
-    """Say that all is done, and wait for the launcher to end this process when all have said so. MindSpore sends in threads of its own: what
-    this process gave away last may still be in it, and others wait for it. Returns at once in a process that no launcher watches."""
+    """Say that all is done, and wait for the launcher to end this process when all have said so. MindSpore sends in threads of its own:
+    what this process gave away last may still be in it, and others wait for it. Returns at once in a process that no launcher watches."""
     if watched():
         beat(FINISHED)
         with contextlib.suppress(KeyboardInterrupt):

@@ -134,7 +134,8 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
         if given.get(name) != channels:
             has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
             raise ConfigError(
-                f"model.backbone takes a further input '{name}' with {channels} channels; Sample.inputs must carry it or model.inputs make it; {has}"
+                f"model.backbone takes a further input '{name}' with {channels} channels; "
+                f"Sample.inputs must carry it or model.inputs make it; {has}"
             )
 
 

@@ -95,8 +95,8 @@ def _confusion_table(shown: Sequence[Judged], names: Dict[int, str], threshold: 
     rows.append(["background", *(cells["background", other] for other in chosen), ""])
     note = (
         f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or "
-        "more) and their own (columns); an object may have several. missed: objects without any detection on them. background: detections that "
-        "are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
+        "more) and their own (columns); an object may have several. missed: objects without any detection on them. background: detections "
+        "that are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
     )
     return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), "missed"), rows, note)
 
