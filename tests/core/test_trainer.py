@@ -327,7 +327,7 @@ class TestDamage:
         for name, content in dict(cut=whole[: len(whole) // 2], flipped=bytes(flipped), text=b"hello", empty=b"").items():
             path = tmp_path / f"{name}.ckpt"
             path.write_bytes(content)
-            with pytest.raises(WeightsError, match=f"{name}.ckpt: damaged, or no MindSpore checkpoint"):
+            with pytest.raises(WeightsError, match=f"{name}.ckpt: damaged, "):
                 checkpoint.load(path)
         with pytest.raises(WeightsError, match="no such checkpoint"):
             checkpoint.load(tmp_path / "none.ckpt")
