@@ -1,5 +1,6 @@
 """A configuration out of a model file or a run's folder was perhaps written by a stranger: it must not run anything."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import config_toys
 import pytest
 from config_toys import BASE
 from mindpoint.config import Config, Trust, load_config
-from mindpoint.errors import ConfigError
+from mindpoint.errors import ConfigError, WeightsError
+from mindpoint.inference.metadata import ExportMetadata
 from mindpoint.registry import installed, registry
 from mindpoint.registry.installed import Point
 
@@ -237,3 +239,49 @@ def test_what_cannot_be_checked_is_remarked_and_told_when_built():
     with pytest.raises(ConfigError, match="is not a hook"):
         config.build("hooks.x")
     assert registry("hooks").names() == ["Hook"]
+
+
+GOOD = {
+    "config": "seed: 0",
+    "classes": ["a"],
+    "category_ids": [1],
+    "fields": [{"name": "x", "shape": [2], "type": "float32"}],
+    "preprocessing": {"size": [64, 64]},
+    "maps": {"hm": {"channels": 1, "stride": 4}},
+    "inputs": {},
+    "divisor": 32,
+    "decoded": False,
+    "batch": 1,
+    "dynamic_size": False,
+}
+
+
+def metadata(**changes):
+    texts = {name: value if name == "config" else json.dumps(value) for name, value in {**GOOD, **changes}.items()}
+    return {f"mindpoint.{name}": text for name, text in {"format": "2", "version": "0.1.0", **texts}.items()}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        *(("maps", value) for value in (7, {"hm": 1}, {"hm": {"channels": 10**12, "stride": 4}}, {"hm": {"channels": 1, "stride": 0}})),
+        *(("classes", value) for value in ("ab", [1], {"a": 1}, None)),
+        *(("divisor", value) for value in (0, -1, 1.5, "32", True)),
+        *(("batch", value) for value in (0, -1, 1.5, 10**9, "1")),
+        *(("preprocessing", value) for value in ({}, [], {"size": [64]}, {"size": [64, 0]}, {"size": [10**6, 64]})),
+        *(("decoded", value) for value in ("yes", 1, None)),
+        *(("fields", value) for value in (3, [3], [{"name": 1, "shape": []}])),
+        *(("inputs", value) for value in ([1], {"plane": -1})),
+    ],
+)
+def test_metadata_of_exports_that_nobody_writes(name, value):
+    assert ExportMetadata.from_metadata(metadata(), Path("x.onnx")).divisor == 32
+    with pytest.raises(WeightsError, match="x.onnx: its metadata are"):
+        ExportMetadata.from_metadata(metadata(**{name: value}), Path("x.onnx"))
+
+
+def test_metadata_that_are_cut_off():
+    texts = metadata()
+    texts["mindpoint.maps"] = "{" * 500
+    with pytest.raises(WeightsError, match="x.onnx"):
+        ExportMetadata.from_metadata(texts, Path("x.onnx"))

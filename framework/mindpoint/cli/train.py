@@ -54,8 +54,9 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes], trusted=args.trust or None)
 
-    from mindpoint.runtime import device, logs
+    from mindpoint.runtime import console, device, logs
 
+    console.outlive()  # a training goes on when its terminal has gone
     logs.setup()
     device.setup(config.section("runtime").device, config.seed)
     name = config.stem + "-overfit" * (args.overfit is not None)

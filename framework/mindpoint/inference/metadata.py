@@ -13,9 +13,11 @@ from mindpoint.config.node import Trust
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import WeightsError
+from mindpoint.storage.json_file import parse_json
 
 KEY = "mindpoint"
 FORMAT = 2
+_LONGEST, _MOST_CHANNELS, _MOST_IMAGES = 32766, 1 << 16, 1024  # pixels a side; of what a file may claim
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,31 @@ class ExportMetadata:
             raise WeightsError(f"{place}: was written by {writer}, in a form that this version does not know; export it again")
         texts.pop("version", None)
         try:
-            return ExportMetadata(**{name: text if name == "config" else json.loads(text) for name, text in texts.items()})
-        except (TypeError, ValueError) as error:
+            values = {name: text if name == "config" else parse_json(text, str(place), name, WeightsError) for name, text in texts.items()}
+            facts = ExportMetadata(**values)
+            strange = facts._strange()
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise WeightsError(f"{place}: its metadata are incomplete or changed; export it again") from error
+        if strange:
+            raise WeightsError(f"{place}: its metadata are changed: '{strange}' is {str(values[strange])[:60]}; export it again")
+        return facts
+
+    def _strange(self) -> Optional[str]:
+        """Return the name of a value that no export writes; the file may be damaged or made up."""
+        specs = [(spec["channels"], spec["stride"]) for spec in self.maps.values()]
+        sound = {
+            "classes": isinstance(self.classes, list) and all(isinstance(name, str) for name in self.classes),
+            "category_ids": len(self.category_ids) == len(self.classes) and all(type(number) is int for number in self.category_ids),
+            "fields": all(isinstance(field["name"], str) and isinstance(field["shape"], list) for field in self.fields),
+            "preprocessing": len(self.preprocessing["size"]) == 2 and all(_within(side, _LONGEST) for side in self.preprocessing["size"]),
+            "maps": all(_within(value, _MOST_CHANNELS) for spec in specs for value in spec),
+            "inputs": all(_within(count, _MOST_CHANNELS) for count in self.inputs.values()),
+            "divisor": _within(self.divisor, _LONGEST),
+            "decoded": isinstance(self.decoded, bool),
+            "batch": self.batch is None or _within(self.batch, _MOST_IMAGES),
+            "dynamic_size": isinstance(self.dynamic_size, bool),
+        }
+        return next((name for name, well in sound.items() if not well), None)
 
     def configuration(
         self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], trust: Trust
@@ -126,6 +150,10 @@ class ExportMetadata:
         if self.decoded and declared != self.fields:
             ours, theirs = (", ".join(map(_said, of)) or "nothing" for of in (self.fields, declared))
             raise WeightsError(f"{place}: gives boxes with {ours}; the configured decoder declares {theirs}; use the model's own settings")
+
+
+def _within(value: object, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
 
 
 def preprocessing_of(config: Config) -> Dict[str, object]:

@@ -74,7 +74,7 @@ def _report_changes(config: Config, stored: checkpoint.Checkpoint, path: Path) -
     """Say what is different from when the checkpoint was written; tell whether the configuration is."""
     lines = [
         f"  {place}: {old[0] if old else 'absent'} -> {new[0] if new else 'absent'}"
-        for place, old, new in differences(Config.from_text(stored.info["config"], str(path)), config)
+        for place, old, new in differences(Config.from_text(stored.info["config"], str(path), parts=()), config)
     ]
     if lines:
         log.warning("the configuration has changed since %s:\n%s", path, "\n".join(lines))

@@ -67,7 +67,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
     """
     refuse_existing(out, ".ckpt")
     rules, found, state = recognize(read_official(source), source)
-    config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source)
+    config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source, trusted=True)
     device.setup(config.section("runtime").device, config.seed)
     with no_init_parameters():
         network = build_network(config)
