@@ -145,6 +145,7 @@ def test_files_that_are_none(write, tmp_path):
     assert errors("folder")[0].startswith("folder: the folder holds no config.yaml; ")
 
 
+@pytest.mark.untrusted
 def test_a_run_folder_means_its_resolved_configuration(write):
     write(runs__x__config=BASE)
     assert load_config("runs/x", trusted=True).data == data("base.yaml")

@@ -24,7 +24,7 @@ def start(settings: Settings) -> Report:
         parts, commands = Clock(), []
         for number in range(settings.runs):
             out = str(Path(folder) / f"out-{number}")
-            commands.append(_timed([sys.executable, "-m", "mindpoint", "predict", checkpoint, image, "--out", out]))
+            commands.append(_timed([sys.executable, "-m", "mindpoint", "predict", "--trust", checkpoint, image, "--out", out]))
             done = subprocess.run([sys.executable, "-m", __name__, checkpoint, image], stdout=subprocess.PIPE, text=True, check=True)
             parts.rounds.append(json.loads(done.stdout.splitlines()[-1]))
         help_times = [_timed([sys.executable, "-m", "mindpoint", "--help"]) for _ in range(settings.runs)]
@@ -77,7 +77,7 @@ def _measure(checkpoint_path: str, image_path: str) -> Dict[str, float]:
     ):
         setattr(inference, name, clock.around(part, getattr(inference, name)))
     with clock("configuration, device"):
-        detector = open_model(checkpoint_path).detector
+        detector = open_model(checkpoint_path, trust=True).detector
     with clock("compile and first prediction"):
         detector([read_image(image_path)])
     clock.close()
