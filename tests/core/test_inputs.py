@@ -31,9 +31,8 @@ IMAGE = np.kron(Spots(1000)[7].image, np.ones((4, 4, 1), np.uint8))
 def model(tmp_path_factory):
     config = load_config(str(HERE / "toy.yaml"), [])
     path = str(tmp_path_factory.mktemp("model") / "toy.ckpt")
-    checkpoint.save(
-        path, {name: value.asnumpy() for name, value in build_network(config).parameters_dict().items()}, {"config": config.to_yaml()}
-    )
+    arrays = {name: value.asnumpy() for name, value in build_network(config).parameters_dict().items()}
+    checkpoint.save(path, arrays, {"config": config.to_yaml()})
     return path
 
 
@@ -131,12 +130,12 @@ def test_images_that_opencv_does_not_read_are_counted(tmp_path, caplog):
     for place in (str(tmp_path), f"{tmp_path}/*"):
         caplog.clear()
         assert find_sources([place]) == expected
-        text = "3 images in formats that OpenCV does not read (.cr2, .heic) are passed over; convert them to .png or .jpg"
+        text = "passes over images that OpenCV does not read: 1 .cr2, 2 .heic; convert them to .png or .jpg"
         assert [record.getMessage() for record in caplog.records] == [f"{place}: {text}"]
     caplog.clear()
     assert find_sources([f"{tmp_path}/*.png"]) == expected and not caplog.records
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match="folder holds no image or video .*--recursive.*; 3 images in formats that OpenCV does not read"):
+    with pytest.raises(DataError, match="folder holds no image or video .*--recursive.*; passes over images .*: 1 .cr2, 2 .heic"):
         find_sources([str(tmp_path)])
 
 

@@ -251,9 +251,9 @@ def test_nothing_is_overwritten(predict):
     assert Path("mine/other.txt").read_text() == "mine" and len(os.listdir("mine")) == 5
 
 
-@pytest.mark.parametrize("names", [("1", "01"), ("\u2460", "7"), ("\u00b2", "7"), ("\u0663", "7"), ("7", "x")])
+@pytest.mark.parametrize("names", [("1", "01"), ("\u2460", "7"), ("\u00b2", "7"), ("\u0663", "7"), ("7", "x"), ("7", "9" * 200)])
 def test_image_ids_are_numbers_only_if_all_names_are_different_decimals(predict, names):
-    """Two files with one number, a circled digit, a superscript, an Arabic digit: the position counts."""
+    """Two files with one number, a circled digit, a superscript, an Arabic digit, more than 64 bits: the position counts."""
     for name in names:
         cv2.imwrite(f"{name}.png", picture(5)[0])
     assert predict(*(f"{name}.png" for name in names), "--out", "found", "--format", "json,coco")[0] == 0

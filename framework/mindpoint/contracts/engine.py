@@ -24,7 +24,7 @@ class ModelFile:
 
     Attributes:
         metadata: the texts that ``mindpoint export`` put into the file, by key.
-        forward: runs it on inputs of the batch and the sizes that it takes.
+        forward: runs it on inputs of the batch and the sizes that it takes; several threads may call it at once.
     """
 
     metadata: Mapping[str, str]

@@ -13,14 +13,16 @@ from mindpoint.contracts.prediction import Source
 from mindpoint.errors import DataError
 from mindpoint.inference.sources import camera
 
+Known = Union[np.ndarray, Source, str]
+"""An array, a source, or a text that :func:`mindpoint.inference.sources.find_sources` takes."""
 SINGLE = (str, os.PathLike, int, np.integer, np.ndarray, Source, PIL.Image.Image)
 REFUSED = (bytes, bytearray, memoryview, dict)
 """Types that can be iterated over, but not as images."""
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
-def known_item(item: object, more: str = "") -> Union[np.ndarray, Source, str]:
-    """Return an array, a source, or a text that :func:`mindpoint.inference.sources.find_sources` takes.
+def known_item(item: object, more: str = "") -> Known:
+    """Return what an item means.
 
     Args:
         item: array; Pillow image; path; camera number; source.

@@ -12,7 +12,7 @@ from mindpoint.contracts.writer import PredictionWriter, Vocabulary
 from mindpoint.errors import OutputError
 from mindpoint.registry import registry
 
-_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,18}")  # of 64 bits
 
 
 class PredictionFiles:

@@ -14,7 +14,7 @@ from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.errors import ConfigError, DataError
-from mindpoint.inference.items import REFUSED, SINGLE, known_item
+from mindpoint.inference.items import REFUSED, SINGLE, Known, known_item
 from mindpoint.inference.open import open_model
 from mindpoint.inference.sources import Frame, find_sources, frames_of, to_image
 from mindpoint.visual.build import build_visualizer
@@ -112,9 +112,7 @@ class Predictor:
         check_count(frames, MOST_FRAMES, "frames")
         return self._predict(self._frames(_items(inputs), recursive, frames, skipped))
 
-    def _frames(
-        self, items: Iterable[Union[np.ndarray, Source, str]], recursive: bool, most: Optional[int], skipped: Optional[Callable]
-    ) -> Iterator[Frame]:
+    def _frames(self, items: Iterable[Known], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
         for source in _sources(items, recursive):
             try:
                 for frame in [Frame(to_image(source))] if isinstance(source, np.ndarray) else frames_of(source, most):
@@ -179,7 +177,7 @@ def _one_image(item: object) -> Union[np.ndarray, Source]:
     return found[0]
 
 
-def _items(inputs: object) -> Iterable[Union[np.ndarray, Source, str]]:
+def _items(inputs: object) -> Iterable[Known]:
     """Return what inputs of :meth:`Predictor.stream` mean; lists are looked through at once, other iterables as they come."""
     if isinstance(inputs, (list, tuple)):
         return [known_item(item) for item in inputs]
@@ -188,7 +186,7 @@ def _items(inputs: object) -> Iterable[Union[np.ndarray, Source, str]]:
     return [known_item(inputs, ", nor is it a list of such")]
 
 
-def _sources(items: Iterable[Union[np.ndarray, Source, str]], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:
+def _sources(items: Iterable[Known], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:
     for item in items:
         if isinstance(item, (np.ndarray, Source)):
             yield item

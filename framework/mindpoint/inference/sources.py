@@ -85,12 +85,12 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
         elif any(sign in name for sign in _PATTERN):
             found += _several(name, map(Path, glob.glob(name, recursive=True)), "pattern matches")
         else:
-            raise DataError(f"{name}: no such file or folder")
+            raise DataError(f"{name or repr(name)}: no such file or folder")
     return list(dict.fromkeys(found))
 
 
 def camera(number: Union[int, str]) -> Source:
-    """Return the camera of a number. Raises DataError if no camera can have it."""
+    """Return the camera of a number, as text in the digits 0 to 9. Raises DataError if no camera can have it."""
     if isinstance(number, int):
         possible = 0 <= number <= _LAST_CAMERA
     else:
@@ -101,7 +101,9 @@ def camera(number: Union[int, str]) -> Source:
 
 
 def _short(number: Union[int, str]) -> str:
-    text = number if isinstance(number, str) else f"{number:d}" if abs(number) < 10**40 else "a number of more than 40 digits"
+    if isinstance(number, int) and abs(number) >= 10**40:
+        return "a number of more than 40 digits"  # Python does not write the largest ones
+    text = str(number)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
@@ -118,7 +120,8 @@ def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> Lis
     files = sorted(path for path in paths if path.suffix.lower() in endings and not path.name.startswith("._") and path.is_file())
     found = [_file(str(path)) for path in files if path.suffix.lower() in IMAGES + VIDEOS]
     others = Counter(path.suffix.lower() for path in files if path.suffix.lower() in OTHER_IMAGES)
-    passed = f"{sum(others.values())} images in formats that OpenCV does not read ({', '.join(sorted(others))}) are passed over"
+    counts = ", ".join(f"{others[ending]} {ending}" for ending in sorted(others))
+    passed = f"passes over images that OpenCV does not read: {counts}"
     if not found:
         more += f"; {passed}" if others else ""
         raise DataError(f"{name}: {verb} no image or video (known endings: {' '.join(IMAGES + VIDEOS)}){more}")
@@ -147,10 +150,9 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
     capture = _open(int(source.name) if is_camera and is_number(source.name) else source.name)
     try:
         if not capture.isOpened():
-            what = (
-                f"camera {source.name}: cannot be opened" if is_camera else f"{source.name}: damaged, or not a video that OpenCV can read"
-            )
-            raise DataError(what)
+            if is_camera:
+                raise DataError(f"camera {source.name}: cannot be opened")
+            raise DataError(f"{source.name}: damaged, or not a video that OpenCV can read")
         yield from _read(capture, source, most)
     finally:
         capture.release()

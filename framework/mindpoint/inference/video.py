@@ -16,13 +16,13 @@ from mindpoint.storage.files import atomic_write
 
 _USUAL = 25.0  # frames a second
 _SAME = 0.002  # rates that differ by this share are one
-# Boxes of an MP4 file with the offsets, from the box's type, of their time scale and of their duration in the scale of the whole film.
-_HEADERS = {b"mvhd": 20, b"tkhd": 24, b"elst": 12}
+# Offsets in an MP4 file, from the type of a box (ISO 14496-12, version 0): units a second of the frames' times; the boxes' durations.
 _MEDIA_SCALE = 16  # of mdhd
+_DURATIONS = {b"mvhd": 20, b"tkhd": 24, b"elst": 12}
 
 
 def mpeg4_rate(rate: float) -> float:
-    """Return the nearest rate that an MPEG-4 video can have: OpenCV makes a fraction of it whose denominator has 16 bits."""
+    """Return the nearest rate that OpenCV can give an MPEG-4 video: its numerator, of thousandths at most, has 16 bits."""
     if not rate >= 0.1:
         return _USUAL
     return round(rate, 3 if rate < 65.535 else 2 if rate < 655.35 else 1)
@@ -98,7 +98,7 @@ def change_rate(path: Path, factor: float) -> None:
         file.seek(start)
         header = bytearray(file.read(size))
         _scale(header, b"mdhd", _MEDIA_SCALE, factor)
-        for kind, offset in _HEADERS.items():
+        for kind, offset in _DURATIONS.items():
             _scale(header, kind, offset, 1 / factor)
         file.seek(start)
         file.write(header)
