@@ -48,7 +48,7 @@ class Call:
 
     @property
     def label(self) -> str:
-        """What distinguishes operators: kind, shapes, and how it is set."""
+        """Return what distinguishes operators: kind, shapes, and how it is set."""
         shapes = " + ".join("x".join(map(str, shape)) for shape in self.inputs)
         details = [f"{name} {_short(getattr(self.cell, name))}" for name in _DETAILS if hasattr(self.cell, name)]
         return f"{type(self.cell).__name__} {shapes} -> {'x'.join(map(str, self.output))} {', '.join(details)}".rstrip()

@@ -79,7 +79,7 @@ class Clock:
             self._inner[-1] += taken
 
     def around(self, part: str, function: Callable) -> Callable:
-        """The function, its time taken as that of a part."""
+        """Return the function, its time taken as that of a part."""
 
         def timed(*args, **kwargs):
             with self(part):
@@ -95,7 +95,7 @@ class Clock:
             self._cpu.close()
 
     def rows(self, skip: int = 0, each: int = 1) -> List[Row]:
-        """A row a part over all rounds but the first ``skip``, and one for their sums; times are divided by ``each``."""
+        """Return a row a part over all rounds but the first ``skip``, and one for their sums; times are divided by ``each``."""
         kept = [{**times, "all": sum(times.values())} for times in self.rounds[skip:]]
         parts = {part: [times[part] / each for times in kept] for part in (kept[0] if kept else ())}
         whole = statistics.median(parts["all"])
@@ -108,5 +108,5 @@ class Clock:
 
 
 def peak_memory_mib(children: bool = False) -> float:
-    """The most memory that this process, or the largest of its ended children, has held."""
+    """Return the most memory that this process, or the largest of its ended children, has held."""
     return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / 1024

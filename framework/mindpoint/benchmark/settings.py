@@ -35,11 +35,11 @@ class Settings:
     threads: Optional[int] = None
 
     def load(self, *more: str) -> Config:
-        """The configuration with the command's changes and ``more``."""
+        """Return the configuration with the command's changes and ``more``."""
         return load_config(self.config, [*self.overrides, *more])
 
     def load_with_data(self, split: str, *more: str) -> Tuple[Config, str]:
-        """The configuration, and what its data is; where the data set of ``split`` is not there, noise takes its place."""
+        """Return the configuration, and what its data is; where the data set of ``split`` is not there, noise takes its place."""
         config, place = self.load(*more), f"data.{split}.dataset"
         reason = f"there is no {place}"
         if config.has(place):

@@ -34,7 +34,7 @@ def start(settings: Settings) -> Report:
 
 
 def _prepare(settings: Settings, folder: Path) -> "tuple[str, str]":
-    """A checkpoint of random weights and an image of noise, made in another process so that this one stays small."""
+    """Return a checkpoint of random weights and an image of noise, made in another process so that this one stays small."""
     code = f"""
 from pathlib import Path
 import numpy as np

@@ -88,7 +88,7 @@ def _interrupted() -> int:
 
 
 def _lacks_mindspore(error: Optional[BaseException]) -> bool:
-    """Whether the error comes from a MindSpore that is not installed."""
+    """Tell whether the error comes from a MindSpore that is not installed."""
     while error is not None and not (isinstance(error, ModuleNotFoundError) and error.name == "mindspore"):
         error = error.__cause__
     return error is not None

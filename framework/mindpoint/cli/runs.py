@@ -91,7 +91,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
-    """A table with a column a run; ``-`` where a run has no such value."""
+    """Return a table with a column a run; ``-`` where a run has no such value."""
     from mindpoint.visual.tables import table
 
     keys = dict.fromkeys(key for values in columns.values() for key in values)
@@ -102,7 +102,7 @@ def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_dif
 
 
 def _settings(path: Path) -> Dict[str, str]:
-    """The values of a run's configuration by path. It is not checked: the plugins that it names need not be there."""
+    """Return the values of a run's configuration by path. It is not checked: the plugins that it names need not be there."""
     from mindpoint.config.files import find, read
     from mindpoint.config.node import Problems, leaves
     from mindpoint.config.text import one_line
@@ -114,7 +114,7 @@ def _settings(path: Path) -> Dict[str, str]:
 
 
 def _surroundings(path: Path) -> Dict[str, str]:
-    """What the last start of a run recorded and is of interest when results differ."""
+    """Return what the last start of a run recorded and is of interest when results differ."""
     from mindpoint.runtime.environment import starts
 
     begun = starts(path)

@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
 
 
 def _profile(window: Optional[str]) -> List[str]:
-    """The change of the configuration that records a window of steps."""
+    """Return the change of the configuration that records a window of steps."""
     from mindpoint.errors import ConfigError
 
     if window is None:

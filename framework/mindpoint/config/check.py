@@ -249,7 +249,7 @@ def _nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
 
 
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
-    """The value inside a list or mapping that is to blame, with what it should be."""
+    """Return the value inside a list or mapping that is to blame, with what it should be."""
     if annotation.name == "Union":
         names = LISTS if node.is_list else ("dict",) if node.is_mapping else ()
         fitting = [choice for choice in annotation.arguments if choice.name in names]

@@ -93,12 +93,12 @@ class Config:
 
     @property
     def data(self) -> dict:
-        """All values that are written, as nested dictionaries and lists: a copy."""
+        """Return all values that are written, as nested dictionaries and lists: a copy."""
         return self._root.plain()
 
     @property
     def stem(self) -> str:
-        """What runs of it are called: the name without folder, suffix and distribution."""
+        """Return what runs of it are called: the name without folder, suffix and distribution."""
         return Path(self.name).stem.rpartition(":")[2]
 
     @property
@@ -112,7 +112,7 @@ class Config:
 
     @cached_property
     def vocabulary(self) -> Dict[str, object]:
-        """The sections of plugins that are written, by name, each as its dataclass."""
+        """Return the sections of plugins that are written, by name, each as its dataclass."""
         return {name: self.section(name) for name in registry("sections").names() if self.has(name)}
 
     @cached_property
@@ -120,7 +120,7 @@ class Config:
         return self.section("input")
 
     def section(self, path: str) -> object:
-        """The settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for what is not written.
+        """Return the settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for what is not written.
 
         Raises:
             ConfigError: the section is not there and some of its keys have no default.
@@ -134,7 +134,7 @@ class Config:
             raise ConfigError(f"{self.name}: there is no '{path}' section; add one") from error
 
     def split(self, name: str) -> object:
-        """The settings of ``data.<name>``. Raises ConfigError if it is not there."""
+        """Return the settings of ``data.<name>``. Raises ConfigError if it is not there."""
         if self._node(f"data.{name}") is None:
             splits = list(self.data.get("data", {}))
             raise ConfigError(f"{self.name}: there is no 'data.{name}' section; data has {', '.join(splits) or 'none'}")
@@ -147,7 +147,7 @@ class Config:
             raise ConfigError("\n".join(missing))
 
     def has(self, path: str) -> bool:
-        """Whether something is written there."""
+        """Tell whether something is written there."""
         return self._node(path) is not None
 
     def build(self, path: str, **provided: object) -> Optional[object]:
@@ -188,7 +188,7 @@ class Config:
         return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
-        """The parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
+        """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
         kind, node = kind_at(path), self._node(path)
         if not isinstance(kind, Named):
             raise ValueError(f"{path} is not a place for parts with names")

@@ -96,7 +96,7 @@ def _existing(name: str, folder: Path) -> Optional[Path]:
 
 
 def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Trust = Trust.USER) -> Node:
-    """A file laid over its bases. What cannot be read counts as empty and is told to ``problems``.
+    """Return a file laid over its bases. What cannot be read counts as empty and is told to ``problems``.
 
     Args:
         above: the files that inherit from this one, outermost first.
@@ -113,7 +113,7 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
 
 
 def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
-    """The same for text that stands in no file; ``folder`` is what its bases are relative to."""
+    """Return the same for text that stands in no file; ``folder`` is what its bases are relative to."""
     try:
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
         if trust < Trust.USER:

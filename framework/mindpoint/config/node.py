@@ -57,14 +57,14 @@ class Node:
         return list(self.value) if self.is_mapping else []
 
     def child(self, key: str) -> Union["Node", None]:
-        """The entry of that name or position, or None."""
+        """Return the entry of that name or position, or None."""
         if self.is_list:
             index = int(key) if key.isdecimal() and len(key) < 10 else -1
             return self.value[index] if str(index) == key and index < len(self.value) else None
         return self.value.get(key) if self.is_mapping else None
 
     def map_scalars(self, change: Callable[["Node", str], "Node"], path: str = "") -> "Node":
-        """The tree with ``change(scalar, path)`` in the place of every scalar."""
+        """Return the tree with ``change(scalar, path)`` in the place of every scalar."""
         if self.is_mapping:
             return Node({key: child.map_scalars(change, join(path, key)) for key, child in self.value.items()}, self.where)
         if self.is_list:
@@ -72,19 +72,19 @@ class Node:
         return change(self, path)
 
     def plain(self) -> object:
-        """The value without places: dictionaries, lists, scalars."""
+        """Return the value without places: dictionaries, lists, scalars."""
         if self.is_mapping:
             return {key: child.plain() for key, child in self.value.items()}
         return [child.plain() for child in self.value] if self.is_list else self.value
 
     def block_type(self) -> Union[str, None]:
-        """What ``type:`` says, if this is a mapping with a ``type`` that is a string."""
+        """Return what ``type:`` says, if this is a mapping with a ``type`` that is a string."""
         said = self.value.get("type") if self.is_mapping else None
         return said.value if said is not None and isinstance(said.value, str) else None
 
 
 def join(path: str, key: str) -> str:
-    """The dotted path of an entry."""
+    """Return the dotted path of an entry."""
     return f"{path}.{key}" if path else key
 
 

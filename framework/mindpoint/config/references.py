@@ -44,7 +44,7 @@ class _Resolver:
         self._inserted_characters = 0
 
     def reported(self, node: Node, path: str) -> Node:
-        """The text with its references replaced, or marked as unresolved if that is not possible."""
+        """Return the text with its references replaced, or marked as unresolved if that is not possible."""
         try:
             return self._text(node)
         except ConfigError as error:

@@ -179,7 +179,7 @@ class Section:
 
     @property
     def settings(self) -> Optional[type]:
-        """The dataclass. Raises PluginImportError, WrongKind."""
+        """Return the dataclass. Raises PluginImportError, WrongKind."""
         if not isinstance(self.source, Entry):
             return self.source
         found = self.source.load()

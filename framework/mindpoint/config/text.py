@@ -123,7 +123,7 @@ class _Converter:
         self._done: Dict[int, Node] = {}
 
     def node(self, source: yaml.Node, path: str) -> Node:
-        """The node of a value; an alias gives the same one again."""
+        """Return the node of a value; an alias gives the same one again."""
         if id(source) not in self._done:
             self._done[id(source)] = self._converted(source, path)
         return self._done[id(source)]
@@ -202,13 +202,13 @@ def _scalar(kind: str, text: str) -> Scalar:
 
 
 def one_line(value: object) -> str:
-    """A value as YAML in one line."""
+    """Return a value as YAML in one line."""
     text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
     return text[: -len("\n...\n")] if text.endswith("\n...\n") else text.rstrip("\n")
 
 
 def to_text(node: Node, origin: bool = False, indent: str = "") -> str:
-    """A mapping as YAML: nested mappings indented, all else in one line; with ``origin`` each line ends with its place."""
+    """Return a mapping as YAML: nested mappings indented, all else in one line; with ``origin`` each line ends with its place."""
     text = ""
     for key, child in node.value.items():
         name = indent + one_line(key)

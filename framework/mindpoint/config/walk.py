@@ -14,7 +14,7 @@ from mindpoint.registry.signature import inspected
 
 
 def kind_at(path: str) -> Optional[Kind]:
-    """The section, mapping or slot of a dotted path; None if it is none of these."""
+    """Return the section, mapping or slot of a dotted path; None if it is none of these."""
     kind: Optional[Kind] = ROOT
     for key in path.split("."):
         kind = below(kind, key)
@@ -22,14 +22,14 @@ def kind_at(path: str) -> Optional[Kind]:
 
 
 def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
-    """The section, mapping or slot that ``key`` names there, if it names one."""
+    """Return the section, mapping or slot that ``key`` names there, if it names one."""
     if isinstance(kind, Section):
         return kind.parts.get(key)
     return kind.item if isinstance(kind, Named) else None
 
 
 def fields(section: Section) -> Signature:
-    """The keys with values of a section."""
+    """Return the keys with values of a section."""
     return _signature(section.settings) if section.source else Signature((), False, None, None)
 
 
@@ -54,7 +54,7 @@ def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
 
 
 def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
-    """What the value of ``key`` must be, as far as the schema or the constructor of the part named there says."""
+    """Return what the value of ``key`` must be, as far as the schema or the constructor of the part named there says."""
     signature = fields(kind) if isinstance(kind, Section) else None
     if isinstance(kind, Slot) and key == "type":
         return Annotation("str")
@@ -68,7 +68,7 @@ def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
 
 
 def without_nulls(kind: Optional[Kind], node: Node) -> Node:
-    """The tree without the sections, mappings and slots that are set to null: null takes out what was inherited."""
+    """Return the tree without the sections, mappings and slots that are set to null: null takes out what was inherited."""
     if not node.is_mapping or kind is None:
         return node
     kept = {}

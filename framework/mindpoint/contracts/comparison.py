@@ -26,7 +26,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether the error is within the tolerance; a NaN never is."""
+        """Tell whether the error is within the tolerance; a NaN never is."""
         return self.error <= self.tolerance
 
 

@@ -144,7 +144,7 @@ class Dataset(ABC):
 
     @property
     def name(self) -> str:
-        """A short name for files, such as ``val2017``."""
+        """Return a short name for files, such as ``val2017``."""
         return type(self).__name__
 
     def __str__(self) -> str:
@@ -195,7 +195,7 @@ class SamplePool(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of training images."""
+        """Return the number of training images."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Sample:
@@ -207,7 +207,7 @@ class PoolTransform(Transform):
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
-        """The changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
+        """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
 
 
 class InputEncoder(ABC):

@@ -49,7 +49,7 @@ class Hook:
                 raise TypeError(f"{cls.__name__}.{name} looks like a hook point and is none; the points are {', '.join(POINTS)}")
 
     def state_dict(self) -> Dict[str, object]:
-        """What a checkpoint must hold of this hook: JSON values by name. Called when a checkpoint is written."""
+        """Return what a checkpoint must hold of this hook: JSON values by name. Called when a checkpoint is written."""
         return {}
 
     def load_state_dict(self, state: Dict[str, object]) -> None:
@@ -87,5 +87,5 @@ class Hook:
 
 
 def acts_at(hook: Hook, point: str) -> bool:
-    """Whether a hook does something at one of the ten points."""
+    """Tell whether a hook does something at one of the ten points."""
     return getattr(type(hook), point) is not getattr(Hook, point)

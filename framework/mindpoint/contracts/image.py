@@ -173,7 +173,7 @@ class Sample:
         return replace(self, color_matrix=color_matrix)
 
     def pixels(self) -> np.ndarray:
-        """The image with its colours changed: as it is without a change, otherwise float32 that may leave 0..1."""
+        """Return the image with its colours changed: as it is without a change, otherwise float32 that may leave 0..1."""
         if self.color_matrix is None:
             return self.image
         plain = InputSpec(self.image.shape[:2], (0, 0, 0), (1, 1, 1))

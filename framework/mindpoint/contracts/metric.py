@@ -38,7 +38,7 @@ class Metric(ABC):
         """Return every one of :attr:`statistics` for the given images; NaN where undefined. Never fails on empty results."""
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """The statistics for reading, several lines without a newline at the end; undefined ones as ``n/a``."""
+        """Return the statistics for reading, several lines without a newline at the end; undefined ones as ``n/a``."""
         width = max(map(len, stats), default=0)
         return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
 
@@ -47,11 +47,11 @@ class Metric(ABC):
         return []
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """What lies behind the statistics, for a report; arguments as of :meth:`evaluate`."""
+        """Return what lies behind the statistics, for a report; arguments as of :meth:`evaluate`."""
         return Analysis()
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
-        """The records of a result file as :meth:`results` gives them. Raises DataError with file and record for what is wrong."""
+        """Return the records of a result file as :meth:`results` gives them. Raises DataError with file and record for what is wrong."""
         raise ConfigError(f"{type(self).__name__} cannot read result files")
 
     def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:

@@ -25,12 +25,12 @@ class Motion:
 
     @property
     def factor(self) -> float:
-        """The factor of all lengths."""
+        """Return the factor of all lengths."""
         return float(np.sqrt(abs(np.linalg.det(self.linear))))
 
     @property
     def angle(self) -> float:
-        """The rotation in radians, from the x axis towards the y axis."""
+        """Return the rotation in radians, from the x axis towards the y axis."""
         return float(np.arctan2(self.linear[1, 0], self.linear[0, 0]))
 
     @staticmethod

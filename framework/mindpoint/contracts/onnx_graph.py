@@ -27,18 +27,18 @@ class OnnxGraph:
         self.initializers: List[onnx.TensorProto] = []
 
     def add(self, op: str, *inputs: Value, **attributes: object) -> str:
-        """A node with one output, whose name is returned."""
+        """Return a node with one output, whose name is returned."""
         return self.add_many(op, 1, *inputs, **attributes)[0]
 
     def add_many(self, op: str, outputs: int, *inputs: Value, **attributes: object) -> List[str]:
-        """A node with several outputs."""
+        """Return a node with several outputs."""
         place = f"{self.prefix}/{op}_{len(self.nodes)}"
         names = [place if index == 0 else f"{place}.{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(op, [self.constant(value) for value in inputs], names, name=place, **attributes))
         return names
 
     def constant(self, value: Value) -> str:
-        """The name of a constant; a name is given back as it is."""
+        """Return the name of a constant; a name is given back as it is."""
         if isinstance(value, str):
             return value
         array = np.asarray(value)

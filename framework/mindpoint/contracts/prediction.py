@@ -33,7 +33,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """What files made from it are called."""
+        """Return what files made from it are called."""
         if self.kind != "camera":
             return Path(self.name).stem
         return f"camera-{self.name}" if is_number(self.name) else Path(self.name.split("?")[0]).stem or "stream"

@@ -71,7 +71,7 @@ class Run(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether no further step will follow; hooks that act every so many epochs act now."""
+        """Tell whether no further step will follow; hooks that act every so many epochs act now."""
 
     def evaluate(self) -> object:
         """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""

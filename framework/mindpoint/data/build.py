@@ -62,7 +62,7 @@ class FirstImages(Dataset):
 
 
 def build_dataset(config: Config, split: str) -> Dataset:
-    """The block ``data.<split>.dataset``, or as many of its first images as ``data.<split>.max_images`` says."""
+    """Return the block ``data.<split>.dataset``, or as many of its first images as ``data.<split>.max_images`` says."""
     count = config.split(split).max_images
     dataset = config.build(f"data.{split}.dataset")
     return dataset if count is None else FirstImages(dataset, count)
@@ -82,7 +82,7 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
 
 
 def build_metric(config: Config) -> Metric:
-    """The block ``test.metric``."""
+    """Return the block ``test.metric``."""
     metric = config.build("test.metric")
     if metric is None:
         raise ConfigError(f"{config.name}: test.metric is not configured")

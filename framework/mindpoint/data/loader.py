@@ -17,7 +17,7 @@ log = logging.getLogger("mindpoint")
 
 
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """The indices of all samples in the order of an epoch."""
+    """Return the indices of all samples in the order of an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(length) if shuffle else np.arange(length)
 
 

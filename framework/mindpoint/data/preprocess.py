@@ -17,7 +17,7 @@ Resolution = Literal["fixed", "keep"]
 def inference_view(
     image_size: Tuple[int, int], input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[View, Tuple[int, int]]:
-    """The window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
+    """Return the window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
 
     ``fixed``: a raster of ``input_size`` whose window just holds the image *before* scaling, so a scale above 1 shows the middle of the
     image enlarged and one below 1 a smaller image with a border. (For a square input, as there, the window's side is the image's
@@ -51,7 +51,7 @@ def inference_view(
 
 
 def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
-    """A training sample with its whole image as testing at fixed resolution shows it; objects stay in image pixels."""
+    """Return a training sample with its whole image as testing at fixed resolution shows it; objects stay in image pixels."""
     view, (height, width) = inference_view(sample.image.shape[:2], input_spec.size)
     raster = cv2.warpAffine(sample.image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
     return replace(sample, image=raster, view=replace(view, meta=sample.meta))

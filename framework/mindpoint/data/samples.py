@@ -90,7 +90,7 @@ class TrainingSamples:
             raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
-        """The transformed sample before normalising, its targets, and which images had to be left out for it."""
+        """Return the transformed sample before normalising, its targets, and which images had to be left out for it."""
         epoch, index = divmod(int(position), len(self.dataset))
         unreadable: Unreadable = []
         sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)

@@ -22,7 +22,7 @@ SLOW = 0.25
 
 
 def check_convolution() -> List[Check]:
-    """Whether MindSpore runs, on which device, and whether a 3x3 convolution takes oneDNN's fast path."""
+    """Tell whether MindSpore runs, on which device, and whether a 3x3 convolution takes oneDNN's fast path."""
     try:
         done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -35,7 +35,7 @@ def check_convolution() -> List[Check]:
 
 
 def judge(device: str, small: float, large: float) -> List[Check]:
-    """The report on measured speeds.
+    """Return the report on measured speeds.
 
     Args:
         device: what MindSpore computes on.

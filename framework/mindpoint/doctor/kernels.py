@@ -25,7 +25,7 @@ def check_kernels() -> List[Check]:
 
 
 def check_kernel(name: str, source: Path) -> Check:
-    """Whether a source can be compiled; it is built if need be. The value is the library's path."""
+    """Tell whether a source can be compiled; it is built if need be. The value is the library's path."""
     try:
         return Check(name, str(build(source)))
     except NativeBuildError as error:

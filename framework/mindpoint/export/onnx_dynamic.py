@@ -48,7 +48,7 @@ def _users(graph: onnx.GraphProto) -> Dict[str, tuple]:
 
 
 def _free_reshape(node: onnx.NodeProto, first: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """The batch is copied from the input; of the other sizes one may follow from the rest."""
+    """Return the batch is copied from the input; of the other sizes one may follow from the rest."""
     freed = first.copy()
     changed = np.flatnonzero(first != theirs)
     if len(changed) and changed[0] == 0:

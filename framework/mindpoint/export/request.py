@@ -78,7 +78,7 @@ class Request:
 
     @property
     def exporter(self) -> Exporter:
-        """What writes the file."""
+        """Return what writes the file."""
         return exporter_of(self.format)
 
     @property

@@ -62,7 +62,7 @@ class Profile(Hook):
 
 
 def costs(folder: Path, most: int = 8) -> str:
-    """The operators that took most time on the CPU, one a line; empty if MindSpore wrote no table of them."""
+    """Return the operators that took most time on the CPU, one a line; empty if MindSpore wrote no table of them."""
     spent: Dict[str, List[float]] = {}
     for path in folder.glob("*/FRAMEWORK/cpu_op_detail_info_*.csv"):
         with open(path, encoding="utf-8", newline="") as file:
@@ -76,7 +76,7 @@ def costs(folder: Path, most: int = 8) -> str:
 
 
 def _name(kind: str, path: str) -> str:
-    """The operator's type; for ``Custom``, as MindSpore calls all compiled kernels, the class of the cell that has it."""
+    """Return the operator's type; for ``Custom``, as MindSpore calls all compiled kernels, the class of the cell that has it."""
     if kind != "Custom":
         return kind
     *_, cell = (part for part in path.split("/")[:-1] if part != "Grad_Custom")

@@ -57,7 +57,7 @@ class Child:
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended within that time."""
+        """Tell whether it has ended within that time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.code is not None

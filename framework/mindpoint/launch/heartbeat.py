@@ -66,7 +66,7 @@ class Pulse:
         self._seen = time.monotonic()
 
     def last(self) -> Beat:
-        """The last sign; its age counts from when it was first seen, on a clock that nobody sets."""
+        """Return the last sign; its age counts from when it was first seen, on a clock that nobody sets."""
         written = self._path.stat().st_mtime_ns
         if written != self._written:
             self._written, self._seen = written, time.monotonic()

@@ -144,7 +144,7 @@ class _Running:
         return self.job.logs / f"rank-{self._rank(local)}.log"
 
     def done(self) -> bool:
-        """Whether all workers have ended well.
+        """Tell whether all workers have ended well.
 
         Raises:
             JobFailed: some process has not, or gives no sign of life.
@@ -160,7 +160,7 @@ class _Running:
         return not signs
 
     def _signs(self) -> List[Tuple[Child, heartbeat.Beat]]:
-        """The last sign of life of each worker that is at work."""
+        """Return the last sign of life of each worker that is at work."""
         signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
         return [(worker, sign) for worker, sign in signs if sign.what != heartbeat.FINISHED]
 
@@ -185,7 +185,7 @@ class _Running:
         return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
-        """Whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
+        """Tell whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
         first = self.workers[0]
         return self.job.shows_first and bool(
             first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
@@ -256,7 +256,7 @@ def _signal_name(number: int) -> str:
 
 
 def worker_command(*arguments: str) -> List[str]:
-    """The command of a worker that runs ``mindpoint`` with these arguments; without any, of the scheduler."""
+    """Return the command of a worker that runs ``mindpoint`` with these arguments; without any, of the scheduler."""
     return [sys.executable, "-m", "mindpoint.worker", *arguments]
 
 

@@ -33,7 +33,7 @@ class LogTail:
 
 
 def last_error(log: Path) -> str:
-    """The last message of ``mindpoint`` or the last traceback's end in a log; without either, its last line."""
+    """Return the last message of ``mindpoint`` or the last traceback's end in a log; without either, its last line."""
     text = log.read_bytes()[-_TAIL:].decode(errors="replace").strip()
     starts = [match.start() for match in re.finditer(r"^(mindpoint: error:|Traceback \(most recent call last\):)", text, re.M)]
     found = text[starts[-1] :] if starts else text.rpartition("\n")[2]

@@ -40,7 +40,7 @@ class Checkpoint:
 
     @property
     def network_arrays(self) -> Dict[str, np.ndarray]:
-        """Those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
+        """Return those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
         averages = {name[len(AVERAGE) + 1 :]: value for name, value in self.arrays.items() if name.startswith(f"{AVERAGE}.")}
         named = {**self.arrays, **averages}
         return {name: value for name, value in named.items() if name.split(".")[0] in NETWORK}

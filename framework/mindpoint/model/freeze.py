@@ -14,7 +14,7 @@ log = logging.getLogger("mindpoint")
 
 
 def trained_parameters(network: nn.Cell, rules: Sequence[str]) -> List[Parameter]:
-    """The trainable parameters that no rule of ``train.freeze`` chooses. Normalisation layers whose moving statistics are chosen use
+    """Return the trainable parameters that no rule of ``train.freeze`` chooses. Normalisation layers whose moving statistics are chosen use
     these from now on instead of the batch's.
 
     Raises:

@@ -86,7 +86,7 @@ class Network(_Stack):
 
 
 def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
-    """The cells under their names.
+    """Return the cells under their names.
 
     Raises:
         ConfigError: a name that a cell's attribute cannot have.
@@ -105,7 +105,7 @@ def refuse_repeated(what: str, names: Sequence[str]) -> None:
 
 
 def build_network(config: Config) -> Network:
-    """The network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised.
+    """Return the network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised.
 
     Raises:
         ConfigError: the input's size is not a multiple of the network's divisor.

@@ -87,7 +87,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _only_ours(status: os.stat_result) -> bool:
-    """Whether nobody but this user and root can change a file or folder; a library that others can change may run any code."""
+    """Tell whether nobody but this user and root can change a file or folder; a library that others can change may run any code."""
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o022
 
 
@@ -131,7 +131,7 @@ def _key(compiler: List[str], source: Path) -> str:
 
 
 def _intact(library: Path) -> bool:
-    """Whether the library is there, whole, and nobody else can change it."""
+    """Tell whether the library is there, whole, and nobody else can change it."""
     try:
         with open(os.open(library, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             status = os.fstat(file.fileno())

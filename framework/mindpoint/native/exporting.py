@@ -33,7 +33,7 @@ class Export:
     builders: Dict[str, Build] = field(default_factory=dict)
 
     def operator(self, build: Build, shape: Callable[..., Shape]) -> object:
-        """A MindSpore operator of float32 tensors that stands for others in the exported ONNX graph. It cannot run.
+        """Return a MindSpore operator of float32 tensors that stands for others in the exported ONNX graph. It cannot run.
 
         Args:
             build: adds the nodes: called with the graph and the names of the inputs, returns the name of the result. ``onnx`` only.
@@ -67,7 +67,7 @@ _current: List[Export] = []
 
 
 def exporting() -> Optional[Export]:
-    """The export that is in progress, or None."""
+    """Return the export that is in progress, or None."""
     return _current[-1] if _current else None
 
 

@@ -34,7 +34,7 @@ def operator(
     bprop: Optional[Callable] = None,
     variant: str = "",
 ) -> ops.Custom:
-    """A function of a C++ source as an operator.
+    """Return a function of a C++ source as an operator.
 
     Args:
         source: the file, compiled now if need be.

@@ -13,7 +13,7 @@ from mindpoint.optim.rules import match_parameters
 def parameter_groups(
     parameters: Sequence[Parameter], lr: float, factors: Mapping[str, float], no_decay: Sequence[str]
 ) -> List[Dict[str, Union[float, List[Parameter]]]]:
-    """The parameters, grouped by learning rate and by whether they have weight decay.
+    """Return the parameters, grouped by learning rate and by whether they have weight decay.
 
     Args:
         lr: the optimizer's learning rate.

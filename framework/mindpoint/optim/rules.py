@@ -16,7 +16,7 @@ KINDS = {
 
 
 def match_parameters(names: Iterable[str], rules: Sequence[str], where: str) -> Set[str]:
-    """The names that any of the rules chooses.
+    """Return the names that any of the rules chooses.
 
     Args:
         rules: words of :data:`KINDS`, and regular expressions that a name must begin with, e.g. ``backbone`` or

@@ -35,7 +35,7 @@ class Annotation:
     arguments: Tuple = ()
 
     def accepts(self, value: object) -> bool:
-        """Whether a value read from YAML will do. An int does for a float, a list for a tuple; a bool is no int, a str no sequence."""
+        """Tell whether a value read from YAML will do. An int does for a float, a list for a tuple; a bool is no int, a str no sequence."""
         if self.name == "Any":
             return True
         if self.name == "Union":
@@ -51,7 +51,7 @@ class Annotation:
 
     @property
     def accepts_any_text(self) -> bool:
-        """Whether a text that nobody listed will do, alone or inside a list or mapping."""
+        """Tell whether a text that nobody listed will do, alone or inside a list or mapping."""
         if self.name == "Literal":
             return False
         return (
@@ -79,7 +79,7 @@ class Annotation:
 
 
 def _is_usual(value: object) -> bool:
-    """Whether a number is finite and, if whole, fits 64 bits: arrays and libraries take no other."""
+    """Tell whether a number is finite and, if whole, fits 64 bits: arrays and libraries take no other."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     return not isinstance(value, float) or math.isfinite(value)
@@ -98,7 +98,7 @@ def union(*choices: Annotation) -> Annotation:
 
 
 def read(node: Optional[ast.expr], source: Optional[static.Source] = None) -> Annotation:
-    """The type that an annotation's expression means in a module; Any for what is not one of the simple types."""
+    """Return the type that an annotation's expression means in a module; Any for what is not one of the simple types."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return parse(node.value, source)
     if isinstance(node, ast.Constant) and node.value is None:
@@ -115,7 +115,7 @@ def read(node: Optional[ast.expr], source: Optional[static.Source] = None) -> An
 
 
 def parse(text: str, source: Optional[static.Source] = None) -> Annotation:
-    """The same for an annotation given as text."""
+    """Return the same for an annotation given as text."""
     try:
         return read(ast.parse(text.strip(), mode="eval").body, source)
     except SyntaxError:

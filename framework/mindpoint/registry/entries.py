@@ -44,7 +44,7 @@ class Entry:
         return f"{self.kind.singular} '{self.name}'{by} ({self.value})"
 
     def definition(self) -> Optional[static.Definition]:
-        """Where it is defined, read without importing; None if that cannot be told."""
+        """Return where it is defined, read without importing; None if that cannot be told."""
         return static.find(self.module, self.attribute) if self.registered is None else None
 
     def load(self, where: Optional[str] = None) -> object:

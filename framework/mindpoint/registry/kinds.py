@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def in_blocks(self) -> bool:
-        """Whether a block of a configuration may name one; the others are run by commands."""
+        """Tell whether a block of a configuration may name one; the others are run by commands."""
         return self.plural not in _NO_BLOCKS
 
 

@@ -43,17 +43,17 @@ class Registry:
         self._registered: Dict[str, Entry] = {}
 
     def entries(self) -> List[Entry]:
-        """All parts by name, without importing any. A registered part hides declared ones of the same name."""
+        """Return all parts by name, without importing any. A registered part hides declared ones of the same name."""
         built_in = [Entry(self.kind, name, value, "mindpoint", __version__) for name, value in self.kind.built_in]
         found = [e for e in (*built_in, *declared().get(self.kind.plural, ())) if normalize(e.name) not in self._registered]
         return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
 
     def names(self) -> List[str]:
-        """The names of all parts, each once, as their authors spell them."""
+        """Return the names of all parts, each once, as their authors spell them."""
         return sorted({entry.name for entry in self.entries()}, key=str.lower)
 
     def find(self, name: str, where: Optional[str] = None) -> Entry:
-        """The entry of a name, without importing it.
+        """Return the entry of a name, without importing it.
 
         Args:
             name: see the class.
@@ -80,7 +80,7 @@ class Registry:
         return self.find(name, where).load(where)
 
     def describe(self, name: str, where: Optional[str] = None) -> Description:
-        """What can be told of a part. Imports it only if its source does not tell."""
+        """Return what can be told of a part. Imports it only if its source does not tell."""
         entry = self.find(name, where)
         definition = entry.definition()
         if definition is not None:
@@ -154,7 +154,7 @@ def _listed(entries: List[Entry]) -> str:
 
 
 def nearest(name: str, known: List[str]) -> List[str]:
-    """Those of the known names that a slip of the keyboard may have meant, at most three, nearest first; of very many only the first
+    """Return those of the known names that a slip of the keyboard may have meant, at most three, nearest first; of very many only the first
     count, and very long ones not at all."""
     if len(name) > _LONGEST_COMPARED:
         return []

@@ -59,7 +59,7 @@ class _Undecided(Exception):
 
 
 def signature_of(entry: Entry) -> Signature:
-    """The arguments of a class's constructor or of a function.
+    """Return the arguments of a class's constructor or of a function.
 
     Raises PluginImportError if only an import can tell, and it fails.
     """
@@ -67,7 +67,7 @@ def signature_of(entry: Entry) -> Signature:
 
 
 def signature_in_source(entry: Entry) -> Optional[Signature]:
-    """The same without importing anything; None if only an import can tell."""
+    """Return the same without importing anything; None if only an import can tell."""
     definition = entry.definition()
     try:
         if entry.registered is not None:
@@ -180,7 +180,7 @@ def _field(source: static.Source, item: ast.AnnAssign) -> Optional[Parameter]:
 
 
 def inspected(obj: object) -> Signature:
-    """The signature of an object that is already there."""
+    """Return the signature of an object that is already there."""
     try:
         found = inspect.signature(obj)
     except (TypeError, ValueError):
@@ -207,7 +207,7 @@ class Location(NamedTuple):
 
 
 def location(obj: object) -> Location:
-    """Where an imported class or function is defined, if that can be told."""
+    """Return where an imported class or function is defined, if that can be told."""
     try:
         return Location(inspect.getsourcefile(obj), inspect.getsourcelines(obj)[1])
     except (OSError, TypeError):

@@ -47,7 +47,7 @@ class Definition(NamedTuple):
 
 
 def exists(module: str) -> bool:
-    """Whether there may be such a module: its top-level package is there."""
+    """Tell whether there may be such a module: its top-level package is there."""
     try:
         return find_spec(module.partition(".")[0]) is not None
     except (ImportError, ValueError):
@@ -80,7 +80,7 @@ def _step(name: str, folders: List[str]) -> Tuple[Optional[str], List[str]]:
 
 
 def source_of(module: str) -> Optional[Source]:
-    """The parsed module, or None if there is no readable source."""
+    """Return the parsed module, or None if there is no readable source."""
     path = locate(module)
     if path is None:
         return None
@@ -141,12 +141,12 @@ def dotted(node: ast.AST) -> Optional[str]:
 
 
 def find(module: str, qualname: str) -> Optional[Definition]:
-    """The definition of ``module:qualname``, followed through imports and aliases; None if it cannot be told."""
+    """Return the definition of ``module:qualname``, followed through imports and aliases; None if it cannot be told."""
     return _find(module, qualname, _MAX_HOPS)
 
 
 def resolve(source: Source, name: str) -> Optional[Definition]:
-    """What a (dotted) name means in a module."""
+    """Return what a (dotted) name means in a module."""
     return _resolve(source, name, _MAX_HOPS)
 
 

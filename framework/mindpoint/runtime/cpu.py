@@ -13,7 +13,7 @@ _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology"
 
 @lru_cache(maxsize=None)
 def _first_processor() -> Dict[str, str]:
-    """The first block of ``/proc/cpuinfo`` by field, in lower case; empty where there is no such file."""
+    """Return the first block of ``/proc/cpuinfo`` by field, in lower case; empty where there is no such file."""
     fields: Dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
@@ -34,7 +34,7 @@ def features() -> FrozenSet[str]:
 
 
 def model() -> str:
-    """What the maker calls it, e.g. ``AMD EPYC 7763 64-Core Processor``, or else the architecture."""
+    """Return what the maker calls it, e.g. ``AMD EPYC 7763 64-Core Processor``, or else the architecture."""
     return _first_processor().get("model name") or os.uname().machine
 
 
@@ -44,7 +44,7 @@ def cores() -> int:
 
 
 def shares(processes: int) -> List[List[int]]:
-    """The cores that this process may run on, dealt out to others; all to each where there are too few.
+    """Return the cores that this process may run on, dealt out to others; all to each where there are too few.
 
     Threads of one physical core stay together, and cores of one socket as far as possible.
     """

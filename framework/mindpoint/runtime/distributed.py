@@ -21,7 +21,7 @@ _initialized = False
 
 
 def launched() -> bool:
-    """Whether this process is part of a job."""
+    """Tell whether this process is part of a job."""
     return "MS_ROLE" in os.environ
 
 
@@ -40,7 +40,7 @@ def init() -> None:
 
 
 def rank() -> int:
-    """Number of this process among all, from 0."""
+    """Return the number of this process among all, from 0."""
     if not _initialized:
         return 0
     from mindspore import communication
@@ -49,7 +49,7 @@ def rank() -> int:
 
 
 def size() -> int:
-    """How many processes there are."""
+    """Return how many processes there are."""
     if not _initialized:
         return 1
     from mindspore import communication
@@ -58,7 +58,7 @@ def size() -> int:
 
 
 def is_writer() -> bool:
-    """Whether this process is the one that writes files and speaks on the console: the first."""
+    """Tell whether this process is the one that writes files and speaks on the console: the first."""
     return rank() == 0
 
 
@@ -77,7 +77,7 @@ def mean(values: Sequence[float]) -> List[float]:
 
 
 def gather(value: T) -> List[T]:
-    """What every rank gives, by rank; any value that can be pickled."""
+    """Return what every rank gives, by rank; any value that can be pickled."""
     if size() == 1:
         return [value]
     from mindspore import mint
@@ -88,7 +88,7 @@ def gather(value: T) -> List[T]:
 
 
 def collect(values: Sequence[T]) -> List[T]:
-    """What all ranks have, by rank. Cheap as long as nobody has anything."""
+    """Return what all ranks have, by rank. Cheap as long as nobody has anything."""
     return list(itertools.chain(*gather(values))) if any(mean([len(values)])) else []
 
 

@@ -56,7 +56,7 @@ def git_state(folder: Path) -> Optional[Dict[str, object]]:
 
 
 def _git(folder: Path, *arguments: str) -> Optional[str]:
-    """What git prints, or None if it fails or is not there."""
+    """Return what git prints, or None if it fails or is not there."""
     try:
         # without the option "git status" locks the index to write what it has found, and leaves the lock behind on a full disk
         command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
@@ -77,7 +77,7 @@ def record(run_dir: Path, device: str) -> None:
 
 
 def starts(run_dir: Path) -> list:
-    """What :func:`record` has written to a run folder, the first start first; empty if it was never called.
+    """Return what :func:`record` has written to a run folder, the first start first; empty if it was never called.
 
     Raises:
         OutputError: the file is damaged.

@@ -39,7 +39,7 @@ def apply() -> None:
 
 
 def matters() -> bool:
-    """Whether oneDNN must be kept from this CPU's instructions: an x86 CPU with AVX-512, or one whose features cannot be told."""
+    """Tell whether oneDNN must be kept from this CPU's instructions: an x86 CPU with AVX-512, or one whose features cannot be told."""
     if os.uname().machine not in ("x86_64", "amd64", "i686"):
         return False
     features = cpu.features()
@@ -47,5 +47,5 @@ def matters() -> bool:
 
 
 def limit() -> Optional[str]:
-    """The largest instruction set that oneDNN may use, as the environment says; None for no limit."""
+    """Return the largest instruction set that oneDNN may use, as the environment says; None for no limit."""
     return next((os.environ[name] for name in _LIMITS if name in os.environ), None)

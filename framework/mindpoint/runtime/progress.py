@@ -14,7 +14,7 @@ SECONDS = 30  # between two lines where lines cannot be redrawn
 
 
 def on_terminal() -> bool:
-    """Whether standard error is a terminal: only there may lines be redrawn."""
+    """Tell whether standard error is a terminal: only there may lines be redrawn."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 

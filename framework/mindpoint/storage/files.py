@@ -89,7 +89,7 @@ def _clear_abandoned(path: Path) -> None:
 
 
 def make_folder(path: Union[str, Path]) -> Path:
-    """The folder, made if need be.
+    """Return the folder, made if need be.
 
     Raises:
         OutputError: it cannot be made or written.
@@ -105,7 +105,7 @@ def make_folder(path: Union[str, Path]) -> Path:
 
 
 def numbered_folder(parent: Union[str, Path], name: str) -> Path:
-    """A new folder ``NAME`` in a folder, or if that is taken ``NAME-2``, ``NAME-3``, ...; nobody else gets the same.
+    """Return a new folder ``NAME`` in a folder, or if that is taken ``NAME-2``, ``NAME-3``, ...; nobody else gets the same.
 
     Raises:
         OutputError: it cannot be made or written.

@@ -28,7 +28,7 @@ _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
-    """The image in a file; see :func:`decode_image`.
+    """Return the image in a file; see :func:`decode_image`.
 
     Raises:
         DataError: a file that is missing, unreadable, truncated or no image that OpenCV knows.
@@ -37,7 +37,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 
 
 def read_bytes(path: Union[str, Path]) -> bytes:
-    """The content of an image file. Raises DataError if it is missing or unreadable."""
+    """Return the content of an image file. Raises DataError if it is missing or unreadable."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or device might never end
             raise DataError(f"{path}: not a file of an image")
@@ -50,7 +50,7 @@ def read_bytes(path: Union[str, Path]) -> bytes:
 
 
 def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.ndarray:
-    """The image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
+    """Return the image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
 
     OpenCV decodes truncated data without complaint and leaves the missing rest grey or black, so the end is looked for first.
 
@@ -116,7 +116,7 @@ def reduction_of(data: bytes, longer_side: int, wanted: int) -> int:
 
 
 def _is_complete(data: bytes) -> bool:
-    """Whether the end of a JPEG, PNG or WebP is there; True for other formats."""
+    """Tell whether the end of a JPEG, PNG or WebP is there; True for other formats."""
     if data.startswith(_JPEG):
         return data.endswith(b"\xff\xd9") or _jpeg_has_end(data)
     if data.startswith(_PNG):
@@ -127,7 +127,7 @@ def _is_complete(data: bytes) -> bool:
 
 
 def _jpeg_has_end(data: bytes) -> bool:
-    """Whether the end-of-image marker stands where a walk over the segments meets it; a thumbnail's own lies inside a segment."""
+    """Tell whether the end-of-image marker stands where a walk over the segments meets it; a thumbnail's own lies inside a segment."""
     position = len(_JPEG)
     while True:
         marker = _MARKER.search(data, position)

@@ -79,7 +79,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
 
 
 def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
-    """The block ``optimizer`` with the parameters that ``train`` says are trained, and how."""
+    """Return the block ``optimizer`` with the parameters that ``train`` says are trained, and how."""
     settings, factors = config.section("train"), config.section("train").lr_factors or {}
     lr = config.data["optimizer"].get("lr")
     if factors and lr is None:
@@ -89,7 +89,7 @@ def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
 
 
 def build_losses(config: Config, network: Network, samples: TrainingSamples) -> Dict[str, Loss]:
-    """The blocks of ``model.losses``, checked against what the heads and the target encoder give.
+    """Return the blocks of ``model.losses``, checked against what the heads and the target encoder give.
 
     Raises:
         ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.

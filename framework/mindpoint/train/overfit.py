@@ -57,14 +57,14 @@ def overrides(config: Config, images: int) -> List[str]:
 
 
 def _goal(config: Config) -> str:
-    """The goal for what the hook that keeps the best checkpoint goes by; for the metric's main statistic if it names none."""
+    """Return the goal for what the hook that keeps the best checkpoint goes by; for the metric's main statistic if it names none."""
     blocks = config.data.get("hooks", {}).values()
     named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)
     return str(GOAL) if named is None else f"{{{named}: {GOAL}}}"
 
 
 def verdict(trainer: "Trainer") -> Tuple[bool, str]:
-    """Whether the training has reached its goal, and what to make of it."""
+    """Tell whether the training has reached its goal, and what to make of it."""
     ((name, goal),) = trainer.hooks["evaluation"].until.items()
     value, images = trainer.metrics.get(name, math.nan), len(trainer.loader.samples)
     if value >= goal:

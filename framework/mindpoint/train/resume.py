@@ -22,7 +22,7 @@ log = logging.getLogger("mindpoint")
 
 
 def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
-    """The newest checkpoint of a run folder that can be read; damaged ones are named and put aside as ``NAME.damaged``.
+    """Return the newest checkpoint of a run folder that can be read; damaged ones are named and put aside as ``NAME.damaged``.
 
     Raises:
         WeightsError: there is none.
@@ -40,7 +40,7 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
-    """The checkpoint to go on from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
+    """Return the checkpoint to go on from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
     if named is not None:
         return named, checkpoint.load(named)
     found = find_checkpoint(run_dir) if distributed.is_writer() else None

@@ -68,7 +68,7 @@ def old_folder(path: Path) -> Iterator[Path]:
 
 
 def latest_folder(name: str, config: Config) -> Path:
-    """The run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
+    """Return the run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
 
     Raises:
         WeightsError: there is none with a checkpoint.
@@ -98,6 +98,6 @@ def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -
 
 
 def epoch_checkpoints(folder: Path) -> List[Path]:
-    """The files ``epoch-N.ckpt`` in a run folder, by N; others are left alone."""
+    """Return the files ``epoch-N.ckpt`` in a run folder, by N; others are left alone."""
     numbers = {path: re.fullmatch(r"epoch-([0-9]+)", path.stem) for path in folder.glob("epoch-*.ckpt")}
     return sorted((path for path, number in numbers.items() if number), key=lambda path: int(numbers[path][1]))

@@ -252,7 +252,7 @@ class TrainStep(nn.Cell):
 
     @staticmethod
     def is_state(name: str) -> bool:
-        """Whether a checkpoint must hold the parameter of this name."""
+        """Tell whether a checkpoint must hold the parameter of this name."""
         return name.partition(".")[0] not in _COPIES
 
     def start(self, loaded: Sequence[str] = ()) -> None:
@@ -280,14 +280,14 @@ class TrainStep(nn.Cell):
 
 
 def _moving_statistics(network: Network) -> List[Parameter]:
-    """Those that normalisation layers take from batches, of which each process sees other ones."""
+    """Return those that normalisation layers take from batches, of which each process sees other ones."""
     layers = [cell for _, cell in network.cells_and_names() if isinstance(getattr(cell, "moving_mean", None), Parameter)]
     own = [layer for layer in layers if layer.use_batch_statistics is not False]
     return [statistics for layer in own for statistics in (layer.moving_mean, layer.moving_variance)]
 
 
 def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
-    """The optimizer's learning rates, each once, and their ratios to the greatest.
+    """Return the optimizer's learning rates, each once, and their ratios to the greatest.
 
     Raises:
         ConfigError: the greatest is not positive.

@@ -211,7 +211,7 @@ class Trainer:
 
     @property
     def main_statistic(self) -> Optional[str]:
-        """The metric's main statistic; None where nothing is evaluated."""
+        """Return the metric's main statistic; None where nothing is evaluated."""
         return self.metric and declared("test.metric", self.metric, "main", "the name of the statistic to go by")
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:

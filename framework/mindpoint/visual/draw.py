@@ -21,7 +21,7 @@ _SMALLEST = 0.36  # of the font, that can be read
 
 
 def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
-    """A copy of the image, darkened, with a heatmap over it: from black over red and yellow to white.
+    """Return a copy of the image, darkened, with a heatmap over it: from black over red and yellow to white.
 
     Args:
         image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1.
@@ -58,7 +58,7 @@ def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int =
 
 
 def captioned(image: np.ndarray, text: str) -> np.ndarray:
-    """The image below a line of text, which shrinks to its width; 24 pixels higher."""
+    """Return the image below a line of text, which shrinks to its width; 24 pixels higher."""
     band = np.zeros((CAPTION, image.shape[1], 3), np.uint8)
     size = min(0.5, 0.5 * image.shape[1] / (cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 8))
     cv2.putText(band, text, (4, CAPTION - 8), _FONT, size, (255, 255, 255), 1, cv2.LINE_AA)

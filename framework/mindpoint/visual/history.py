@@ -39,7 +39,7 @@ class History:
 
     @property
     def step(self) -> int:
-        """The last one."""
+        """Return the last one."""
         return max((steps[-1] for steps, _ in (*self.losses.values(), *self.statistics.values()) if steps), default=0)
 
     @staticmethod
@@ -111,6 +111,6 @@ def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[f
 
 
 def mean_of_finite(values: Sequence[float]) -> float:
-    """The mean without values that are not finite; NaN if none is."""
+    """Return the mean without values that are not finite; NaN if none is."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

@@ -105,7 +105,7 @@ class MultiPoseDecoder(OnnxDecoder):
         return found
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
-        """All detections after suppression among those of the same class, best first; how is said by ``suppression``."""
+        """Return all detections after suppression among those of the same class, best first; how is said by ``suppression``."""
         everything = Detections.concatenate(list(parts))
         groups = [everything.select(everything.labels == label) for label in np.unique(everything.labels)]
         suppress = self._soften if self._suppression == "soft" else self._keep_dissimilar
@@ -147,7 +147,7 @@ class MultiPoseDecoder(OnnxDecoder):
 
 
 def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
-    """The maps in float32, those named through a sigmoid. It is not clamped: low scores stay apart."""
+    """Return the maps in float32, those named through a sigmoid. It is not clamped: low scores stay apart."""
     active = {name: np.asarray(values, np.float32) for name, values in maps.items()}
     # exp(88) is the last power below float32's largest value; the sigmoid is 1 to 38 digits there.
     return {name: 1 / (1 + np.exp(np.minimum(-v, 88))) if name in names else v for name, v in active.items()}

@@ -72,7 +72,7 @@ def _sigmoid(graph: "OnnxGraph", tensor: str) -> str:
 
 
 def _peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str, str, str, str]:
-    """The best ``count`` pixels that no neighbour exceeds, each group ``(B, G)`` for itself.
+    """Return the best ``count`` pixels that no neighbour exceeds, each group ``(B, G)`` for itself.
 
     Args:
         heat: ``(B, G, C, H, W)``.

@@ -32,7 +32,7 @@ class DeformConvNodes:
     groups: int
 
     def operator(self, export: Export) -> object:
-        """What stands for the deformable convolution while a network is exported."""
+        """Return what stands for the deformable convolution while a network is exported."""
 
         def shape(x, offset, mask, weight, bias):
             return x[0], weight[0], offset[2], offset[3]
@@ -119,14 +119,14 @@ class DeformConvNodes:
         return graph.add("Transpose", flat, perm=[0, 2, 1])
 
     def _starts(self, graph: "OnnxGraph", x: str, size: str) -> str:
-        """Where the rows of each image and group begin, ``(B G, 1, 1)``."""
+        """Return where the rows of each image and group begin, ``(B G, 1, 1)``."""
         add = graph.add
         area = add("ReduceProd", add("Add", size, 3), keepdims=0)
         count = add("Mul", add("Squeeze", add("Slice", add("Shape", x), [0], [1]), [0]), self.groups)
         return add("Reshape", add("Mul", add("Range", 0, count, 1), area), [-1, 1, 1])
 
     def _factor(self, graph: "OnnxGraph", factors: str, shares: Sequence[str], corner: Pair) -> str:
-        """The mask times what this corner of the four counts."""
+        """Return the mask times what this corner of the four counts."""
         for share, further in zip(shares, corner):
             factors = graph.add("Mul", factors, share if further else graph.add("Sub", 1.0, share))
         return factors

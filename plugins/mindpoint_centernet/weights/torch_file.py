@@ -112,7 +112,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: Union[str, Path]) -> object:
-    """What a file of PyTorch holds, in either format: dictionaries, lists, numbers, texts, with arrays in place of tensors.
+    """Return what a file of PyTorch holds, in either format: dictionaries, lists, numbers, texts, with arrays in place of tensors.
 
     Raises:
         WeightsError: no such file, no file of PyTorch, damaged, or one that holds or runs more than weights.
@@ -259,7 +259,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
 
 
 def _pickled(arrays: Mapping[str, np.ndarray], more: Mapping[str, object]) -> bytes:
-    """The pickle by hand: names of PyTorch's functions cannot be pickled where PyTorch is not."""
+    """Return the pickle by hand: names of PyTorch's functions cannot be pickled where PyTorch is not."""
     items = b"".join(_body(name) + _body(value) for name, value in more.items())
     tensors = b"".join(_body(name) + _tensor(str(number), array) for number, (name, array) in enumerate(arrays.items()))
     state = pickle.EMPTY_DICT + pickle.MARK + tensors + pickle.SETITEMS
@@ -280,5 +280,5 @@ def _name(module: str, name: str) -> bytes:
 
 
 def _body(value: object) -> bytes:
-    """The pickle of a plain value without its frame."""
+    """Return the pickle of a plain value without its frame."""
     return pickle.dumps(value, 2)[2:-1]
