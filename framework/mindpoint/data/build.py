@@ -29,7 +29,7 @@ class FirstImages(Dataset):
     def ground_truth(self) -> dict:
         truth, ids = self.dataset.ground_truth(), set(self.ids())
         images = [record for record in truth["images"] if record["id"] in ids]
-        truth.setdefault("listed", {kind: [record["id"] for record in truth[kind]] for kind in ("images", "categories")})
+        truth.setdefault("listed", {kind: [record["id"] for record in truth.get(kind, ())] for kind in ("images", "categories")})
         return {**truth, "images": images, "annotations": [record for record in truth["annotations"] if record["image_id"] in ids]}
 
     def ready_to_train(self) -> None:
