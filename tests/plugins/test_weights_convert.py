@@ -72,7 +72,7 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     state = golden_state(golden)
     save(pytest.importorskip("torch"), tmp_path / "x.pth", state, kind == "zip")
     found, count, whole = convert.convert(str(tmp_path / "x.pth"), str(tmp_path / "x.ckpt"))
-    heads = "hm 1, wh 2, hps 34, hm_hp 17, hp_offset 2, reg 2"
+    heads = "hm 1, wh 2, hps 34, reg 2, hm_hp 17, hp_offset 2"
     assert (str(found), count, whole) == (f"dla_34, head_conv 256, heads {heads}", 345, True)
     assert found.usage == "multi_pose --arch dla_34 --head_conv 256 --load_model {file}"
     arrays = checkpoint.load(tmp_path / "x.ckpt").arrays
@@ -88,7 +88,7 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     expected = dict(np.load(golden / "network.npz"))
     image = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist())).standard_normal((1, 3, 256, 256)).astype(np.float32)
     model = open_model(str(tmp_path / "x.ckpt"))
-    for name, value in model.detector.forward(image).items():
+    for name, value in model.detector.detect.forward({"image": image}).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-3)
     assert len(model.config.vocabulary["keypoints"]) == 17 and model.config.section("test").resolution == "keep"
 
