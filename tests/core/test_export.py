@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 
+import mindspore as ms
 import numpy as np
 import onnx
 import pytest
@@ -21,6 +22,7 @@ from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.registry import registry
+from mindspore import nn
 from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)
@@ -234,6 +236,23 @@ def test_files_that_are_no_model(exported, tmp_path, capsys):
         "none.onnx": "no such file",
     }.items():
         assert message in refused(capsys, "eval", tmp_path / name)
+
+
+class LoadsALibrary(nn.Cell):
+    def __init__(self, library):
+        super().__init__()
+        self.run = ms.ops.Custom(f"{library}:run", out_shape=lambda shape: shape, out_dtype=lambda kind: kind, func_type="aot")
+
+    def construct(self, image):
+        return self.run(image)
+
+
+def test_a_mindir_file_with_a_custom_operator_is_refused(tmp_path, capsys):
+    library = tmp_path / "library.so"
+    library.write_bytes(b"")
+    path = tmp_path / "stranger.mindir"
+    ms.export(LoadsALibrary(library), ms.Tensor(np.zeros(4, np.float32)), file_name=str(path), file_format="MINDIR")
+    assert "refused: it has a custom operator" in refused(capsys, "eval", path, "--trust")
 
 
 def test_a_model_for_other_classes(exported, capsys):

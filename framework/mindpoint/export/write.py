@@ -20,7 +20,7 @@ from mindpoint.inference.detector import Detector
 from mindpoint.inference.metadata import ExportMetadata, declarations, fitting, preprocessing_of
 from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network
 from mindpoint.inference.open import DETECTOR, trust_of
-from mindpoint.storage.files import atomic_write, make_folder, write_text
+from mindpoint.storage.files import atomic_write, make_folder, set_usual_mode, write_text
 
 log = logging.getLogger("mindpoint")
 
@@ -89,7 +89,7 @@ def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: Exp
 def _write(path: Path, request: Request, model: Exportable) -> None:
     try:
         request.exporter.write(path, model)
-        path.chmod(0o644)
+        set_usual_mode(path)
     except MemoryError as error:
         raise MindpointError(f"{request.path}: not enough memory to export the network") from error
     if not request.exporter.holds_metadata:

@@ -16,7 +16,7 @@ from mindspore import nn
 
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.model.checkpoint_file import check_complete
-from mindpoint.storage.files import atomic_write, check_readable, sync
+from mindpoint.storage.files import atomic_write, check_readable, duplicate, set_usual_mode, sync
 from mindpoint.storage.json_file import parse_json
 
 AVERAGE = "average"  # prefix of the names of averaged weights
@@ -70,11 +70,11 @@ def save(
                 ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
-        os.chmod(temporary, 0o644)
+        set_usual_mode(temporary)
         if previous is not None and os.path.exists(path):
             sync(temporary)
             with atomic_write(previous) as link:
-                os.link(path, link)
+                duplicate(path, link)
 
 
 def load(path: Union[str, Path]) -> Checkpoint:
