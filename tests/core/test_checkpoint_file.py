@@ -1,6 +1,9 @@
 """Checkpoints that are cut off, changed or made up."""
 
+import errno
 import json
+import os
+import stat
 import struct
 import zlib
 
@@ -143,3 +146,23 @@ def test_what_it_says_is_nested_or_no_json(tmp_path):
         body = record("mindpoint", [0], "str", text.encode("utf-32-le"))
         assert "description in the checkpoint" in refused(tmp_path, signed(body))
     assert "says nothing about itself" in refused(tmp_path, signed(record("mindpoint", [1], "Float32", b"\0" * 4)))
+
+
+def test_the_older_one_is_kept_on_a_disk_without_hard_links(tmp_path, monkeypatch):
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    path, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    checkpoint.save(path, ARRAYS, {**INFO, "epoch": 1})
+    checkpoint.save(path, ARRAYS, {**INFO, "epoch": 2}, previous=previous)
+    assert [checkpoint.load(file).info["epoch"] for file in (previous, path)] == [1, 2]
+
+
+def test_the_permissions_are_the_users_choice(tmp_path):
+    old = os.umask(0o077)
+    try:
+        checkpoint.save(tmp_path / "a.ckpt", ARRAYS, INFO)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a.ckpt").stat().st_mode) == 0o600
