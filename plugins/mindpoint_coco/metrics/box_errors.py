@@ -50,7 +50,7 @@ class Judged:
     @property
     def missed(self) -> np.ndarray:
         """Return ``(M,)`` bool: annotated objects that count and that nothing matches."""
-        return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
+        return self.group.missed(self.taken)
 
     def best(self, count: int) -> "Judged":
         """Return the same with only the best ``count`` detections."""

@@ -60,7 +60,7 @@ class Diagnosed:
     @property
     def missed(self) -> np.ndarray:
         """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
-        return ~self.group.ignored & ~np.isin(np.arange(len(self.group.truth)), self.taken)
+        return self.group.missed(self.taken)
 
     def misordered(self) -> np.ndarray:
         """Return ``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the

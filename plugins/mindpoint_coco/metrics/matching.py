@@ -34,6 +34,14 @@ class Group:
     ignored: np.ndarray
     similarity: np.ndarray
 
+    def missed(self, taken: np.ndarray) -> np.ndarray:
+        """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches.
+
+        Args:
+            taken: ``(N,)`` annotated object of each found one, or -1.
+        """
+        return ~self.ignored & ~np.isin(np.arange(len(self.truth)), taken)
+
 
 @dataclass(frozen=True)
 class PoseGroup(Group):
