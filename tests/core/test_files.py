@@ -117,6 +117,7 @@ def test_the_mode_is_that_of_new_files(out, mask, mode):
 def test_no_permissions_are_not_an_error(out, monkeypatch):
     failing(monkeypatch, "chmod", errno.EPERM)
     set_usual_mode(out / "file")
+    assert os.listdir(out) == ["file"] and (out / "file").read_text() == "old"
 
 
 KILLED = """
