@@ -18,7 +18,7 @@ FILE = "tolerances.json"
 
 @dataclass(frozen=True)
 class Reference:
-    """What every area of the comparison is given.
+    """The inputs of every area of the comparison.
 
     Attributes:
         golden: folder with the expected values.

@@ -61,7 +61,7 @@ def package(module: str) -> str:
 
 
 def level(name: str) -> int:
-    """Return the place of a package in the order. Raises ValueError for one that has none."""
+    """Return the place of a package in the order. Raises ValueError for a package without a place."""
     return ENDS[name] if name in ENDS else ORDER.index(name)
 
 

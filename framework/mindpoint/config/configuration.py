@@ -188,7 +188,7 @@ class Config:
         return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
-        """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there is none."""
+        """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty without any."""
         kind, node = kind_at(path), self._node(path)
         if not isinstance(kind, Named):
             raise ValueError(f"{path} is not a place for parts with names")

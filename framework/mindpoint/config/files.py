@@ -113,7 +113,7 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
 
 
 def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
-    """Return the same for text that stands in no file; ``folder`` is what its bases are relative to."""
+    """Return the same for text that does not come from a file; ``folder`` is what its bases are relative to."""
     try:
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
         if trust < Trust.USER:

@@ -1,4 +1,4 @@
-"""What a running program gives to the constructors of parts. The schema, the building of parts and the documentation read this table."""
+"""Values that a running program gives to constructors of parts. The schema, the building of parts and the documentation read this table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration of somebody else may decide.
+"""Limits on what a configuration of somebody else may decide.
 
 Whoever writes a configuration can name any class, so a configuration is a program. One that comes with a model file or in a run's folder
 was perhaps written by a stranger: it may name installed parts only, and what is read is named by the user. What the command line

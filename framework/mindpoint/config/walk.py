@@ -14,7 +14,7 @@ from mindpoint.registry.signature import inspected
 
 
 def kind_at(path: str) -> Optional[Kind]:
-    """Return the section, mapping or slot of a dotted path; None if it is none of these."""
+    """Return the section, mapping or slot of a dotted path; None for any other path."""
     kind: Optional[Kind] = ROOT
     for key in path.split("."):
         kind = below(kind, key)

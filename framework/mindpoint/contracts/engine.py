@@ -1,4 +1,4 @@
-"""What runs exported model files."""
+"""The contract of engines, which run exported model files."""
 
 from __future__ import annotations
 

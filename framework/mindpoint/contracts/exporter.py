@@ -1,4 +1,4 @@
-"""What writes trained networks as files for other runtimes."""
+"""The contract of exporters, which write trained networks as files for other runtimes."""
 
 from __future__ import annotations
 

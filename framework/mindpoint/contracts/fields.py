@@ -26,7 +26,7 @@ class Field:
 
     Args:
         name: an identifier; the attribute of :class:`~mindpoint.contracts.instances.Instances`, the key in JSON and COCO records.
-        shape: of one object's value; None in it stands for any size.
+        shape: of one object's value; None in it allows any size.
         dtype: numpy's name of the type: ``float32``, ``int64``, ``bool``, ...
         of: the :class:`Points` field whose entries this one describes; its first axis is that of the points. In JSON and CSV the values
             are then shown with the points, under ``key``.
@@ -39,7 +39,7 @@ class Field:
     """
 
     in_pixels = False
-    """Whether values are lengths or places in pixels, whose tolerance grows with the image."""
+    """Tell whether values are lengths or places in pixels, whose tolerance grows with the image."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What was found in one image, and where the image comes from."""
+"""The objects found in one image, and where the image comes from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was found in one image.
+    """The objects found in one image.
 
     Attributes:
         image: the image itself, BGR uint8 ``(H, W, 3)``.

@@ -1,4 +1,4 @@
-"""What a running training offers to its hooks."""
+"""The view of a running training that its hooks get."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Run(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Tell whether no further step will follow; hooks that act every so many epochs act now."""
+        """Tell whether no further step will follow; hooks that act every few epochs act now."""
 
     def evaluate(self) -> object:
         """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""

@@ -17,7 +17,7 @@ Shapes = Mapping[str, Tuple[int, ...]]
 
 @dataclass(frozen=True)
 class RecognizedWeights:
-    """What a file of weights holds.
+    """The content of a file of weights.
 
     Attributes:
         name: of the network, as its authors call it, e.g. ``dla_34``.

@@ -1,4 +1,4 @@
-"""What writes predictions into files."""
+"""The contract of prediction writers, which write predictions into files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mindpoint.contracts.records import to_coco
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a model says about the objects that it finds.
+    """Facts that a model gives about the objects that it finds.
 
     Attributes:
         classes: names by label.

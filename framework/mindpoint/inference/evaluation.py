@@ -51,7 +51,7 @@ Track = Callable[[Iterable, int], Iterable]
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a data set.
+    """Findings about a data set.
 
     Attributes:
         detections: by image id, in the order of the data set.

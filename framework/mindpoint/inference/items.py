@@ -1,4 +1,4 @@
-"""What Python code may hand over as an image."""
+"""The forms in which Python code may hand over an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exported file says about itself. Importing this module does not import MindSpore."""
+"""The metadata of an exported file. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 

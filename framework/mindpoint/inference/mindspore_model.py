@@ -29,7 +29,7 @@ NETWORK = ("model.backbone", "model.neck", "model.heads")
 
 @dataclass(frozen=True)
 class Trained:
-    """What a checkpoint file holds.
+    """The content of a checkpoint file.
 
     Attributes:
         category_ids: see :class:`Model`.

@@ -1,4 +1,4 @@
-"""Where images to predict on come from: files, folders, patterns, lists, videos, cameras, arrays."""
+"""Sources of images to predict on: files, folders, patterns, lists, videos, cameras, arrays."""
 
 from __future__ import annotations
 

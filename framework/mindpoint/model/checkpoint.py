@@ -26,7 +26,7 @@ _KEY = "mindpoint"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds.
+    """The content of a checkpoint file.
 
     Attributes:
         arrays: parameters by name: of the network, and of the optimizer if it was written in training.

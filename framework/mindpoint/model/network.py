@@ -98,7 +98,7 @@ def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
 
 
 def refuse_repeated(what: str, names: Sequence[str]) -> None:
-    """Raise ConfigError if a name stands more than once."""
+    """Raise ConfigError if a name appears more than once."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"{what} named {', '.join(repeated)}")

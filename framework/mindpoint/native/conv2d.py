@@ -49,7 +49,7 @@ class NativeConv2d(nn.Conv2d):
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return what the kernel needs to know of a convolution; None if it is none, or one that the kernel does not do."""
+        """Return what the kernel needs to know of a convolution; None for another operator, or one that the kernel does not do."""
         if type(cell) is not nn.Conv2d or cell.group != 1 or cell.data_format != "NCHW":
             return None
         if cell.pad_mode == "same":

@@ -33,7 +33,7 @@ class Export:
     builders: Dict[str, Build] = field(default_factory=dict)
 
     def operator(self, build: Build, shape: Callable[..., Shape]) -> object:
-        """Return a MindSpore operator of float32 tensors that stands for others in the exported ONNX graph. It cannot run.
+        """Return a MindSpore operator of float32 tensors that becomes other operators in the exported ONNX graph. It cannot run.
 
         Args:
             build: adds the nodes: called with the graph and the names of the inputs, returns the name of the result. ``onnx`` only.

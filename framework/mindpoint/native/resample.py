@@ -56,7 +56,7 @@ class NativeUpsample(nn.Conv2dTranspose):
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return what the kernel needs to know of a transposed convolution; None if it is none, or one that the kernel does not do."""
+        """Return what the kernel needs to know of a transposed convolution; None for another operator, or one it does not do."""
         if type(cell) is not nn.Conv2dTranspose or not cell.group == cell.in_channels == cell.out_channels or cell.has_bias:
             return None
         if cell.pad_mode not in ("pad", "valid") or tuple(cell.dilation) != (1, 1) or cell.output_padding != 0:
@@ -82,7 +82,7 @@ class NativeMaxPool2d(nn.MaxPool2d):
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, int]]:
-        """Return the window of a pooling; None if it is none, or one that the kernel does not do."""
+        """Return the window of a pooling; None for another operator, or one that the kernel does not do."""
         if type(cell) is not nn.MaxPool2d or cell.pad_mode.upper() != "VALID" or cell.format != "NCHW":
             return None
         pair = [tuple(value) if isinstance(value, tuple) else (value, value) for value in (cell.kernel_size, cell.stride)]

@@ -35,7 +35,7 @@ class Annotation:
     arguments: Tuple = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether a value read from YAML will do. An int does for a float, a list for a tuple; a bool is no int, a str no sequence."""
+        """Tell whether a value of YAML will do. An int does for a float, a list for a tuple; a bool is not an int, a str not a sequence."""
         if self.name == "Any":
             return True
         if self.name == "Union":

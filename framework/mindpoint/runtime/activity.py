@@ -1,4 +1,4 @@
-"""What this process is doing, told to whoever watches it."""
+"""The activity of this process, told to whoever watches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all processes of a training must have in common."""
+"""Facts that all processes of a training must have in common."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Trainer:
 
     @property
     def ended(self) -> bool:
-        """No further step will follow; hooks that act every so many epochs act now."""
+        """No further step will follow; hooks that act every few epochs act now."""
         return self.stop_reason is not None or self.step >= self.total_steps
 
     @property

@@ -8,5 +8,5 @@ from mindpoint.visual.objects import ObjectVisualizer
 
 
 def build_visualizer(config: Config) -> Visualizer:
-    """Return the block ``test.visualizer``, or the usual visualizer if there is none."""
+    """Return the block ``test.visualizer``, or the usual visualizer without that block."""
     return config.build("test.visualizer") or ObjectVisualizer(config.classes)

@@ -115,7 +115,7 @@ class Label:
 def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
     """Draw labels, the most important first, in place and inside the picture.
 
-    Each stands above its box, or where it hides no label before it: below the box or inside of it. Where there is no such place, it is
+    Each is written above its box, or where it hides no label before it: below the box or inside of it. Where there is no such place, it is
     drawn above the box and partly hidden. Labels of boxes that are not finite, or lie outside of the picture, are left out.
     """
     height, width = canvas.shape[:2]

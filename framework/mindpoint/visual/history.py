@@ -14,7 +14,7 @@ from mindpoint.visual.charts import Panel
 FILE = "log.jsonl"
 _POINTS = 400  # of a drawn curve; more hide each other
 NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
-"""What a record of a step holds besides losses."""
+"""Figures that a record of a step holds besides losses."""
 
 Curve = Tuple[List[int], List[float]]
 
@@ -83,7 +83,7 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
 def panels(histories: Mapping[str, History]) -> List[Panel]:
     """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line a run.
 
-    What stands before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
+    The text before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
     """
     found = []
     for name in dict.fromkeys(name for history in histories.values() for name in history.losses):
@@ -111,6 +111,6 @@ def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[f
 
 
 def mean_of_finite(values: Sequence[float]) -> float:
-    """Return the mean without values that are not finite; NaN if none is."""
+    """Return the mean without values that are not finite; NaN if all are not finite."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

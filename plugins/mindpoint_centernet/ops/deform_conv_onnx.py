@@ -32,7 +32,7 @@ class DeformConvNodes:
     groups: int
 
     def operator(self, export: Export) -> object:
-        """Return what stands for the deformable convolution while a network is exported."""
+        """Return the operator that replaces the deformable convolution while a network is exported."""
 
         def shape(x, offset, mask, weight, bias):
             return x[0], weight[0], offset[2], offset[3]

@@ -1,4 +1,4 @@
-"""Where the objects and joints of a sample lie on the output map."""
+"""Places of the objects and joints of a sample on the output map."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from mindpoint_centernet.weights.translate import our_arrays, recognize, recogni
 
 
 class Converted(NamedTuple):
-    """What a conversion gave.
+    """The result of a conversion.
 
     Attributes:
         weights: what was recognised.

@@ -30,7 +30,7 @@ class Source:
 
     Attributes:
         name: what to call it, short enough for a file name.
-        origin: the annotation file, or what stands for it.
+        origin: the annotation file, or a name for data without one.
         content: COCO's dictionary, unchecked.
         classes: names of the categories that count.
         fields: what annotations have beyond COCO's own keys.

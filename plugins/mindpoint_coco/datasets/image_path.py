@@ -1,4 +1,4 @@
-"""Where the image of a record lies: in the folder of images, unless the user lets file names lead elsewhere."""
+"""The path of the image of a record: in the folder of images, unless the user lets file names lead elsewhere."""
 
 from __future__ import annotations
 

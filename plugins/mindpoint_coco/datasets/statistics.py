@@ -18,7 +18,7 @@ _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a COCO dictionary holds; N images, M objects that are not crowds.
+    """The content of a COCO dictionary; N images, M objects that are not crowds.
 
     Attributes:
         classes: names by label.
