@@ -276,7 +276,7 @@ def test_a_section_of_a_plugin_is_optional_and_needed_by_those_who_name_it():
     given = needy.replace("'config_toys:PointHead'", "'config_toys:PointHead', points: 3")
     assert Config.from_text(given, "a.yaml", trusted=True).build("model.heads.pose").points == 3
     assert errors(BASE, "+points.names=3") == ["--set points.names: takes [str, ...], not 3"]
-    assert errors(BASE, "points.nams=3") == ["--set points.nams: there is no 'points.nams'; did you mean 'names'?"]
+    assert errors(BASE, "points.nams=3") == ["--set points.nams: there is no 'points.nams'; did you mean 'points.names'?"]
 
 
 def test_a_section_that_nobody_declares_is_an_unknown_key():

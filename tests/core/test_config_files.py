@@ -192,8 +192,8 @@ def test_the_last_override_wins_and_names_itself(write):
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("model.bakcbone.depth=1", "--set model.bakcbone.depth: there is no 'model.bakcbone'; did you mean 'backbone'?"),
-        ("train.epoch=1", "--set train.epoch: there is no 'train.epoch'; did you mean 'epochs'?"),
+        ("model.bakcbone.depth=1", "--set model.bakcbone.depth: there is no 'model.bakcbone'; did you mean 'model.backbone'?"),
+        ("train.epoch=1", "--set train.epoch: there is no 'train.epoch'; did you mean 'train.epochs'?"),
         ("model.backbone.depht=1", "--set model.backbone.depht: config_toys:Net has no argument 'depht'; did you mean 'depth'?"),
         (
             "model.heads.box.width=1",

@@ -83,7 +83,7 @@ def _described(part: Description) -> str:
             f"{entry.kind.singular} {entry.name}",
             *textwrap.wrap(part.doc, 100, initial_indent="  ", subsequent_indent="  "),
             *([f"  distribution  {entry.distribution} {entry.version}"] if entry.distribution else []),
-            f"  defined as    {entry.value}",
+            f"  defined as    {entry.shown}",
             f"  defined in    {part.file}:{part.line}" if part.file else "  defined in    no source file",
             "  arguments" if arguments else "  no arguments",
             *arguments,

@@ -10,6 +10,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from mindpoint.config.merge import REPLACE, merge
 from mindpoint.config.node import Node, Problems, Trust
+from mindpoint.config.local_parts import with_whole_paths
 from mindpoint.config.renamed import with_current_names
 from mindpoint.config.text import MOST_CHARACTERS, parse
 from mindpoint.config.trust import refused
@@ -118,6 +119,8 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
         if trust < Trust.USER:
             _refuse_bases(own)
+        else:
+            own = with_whole_paths(own, folder)
     except ConfigError as error:
         return _unreadable(str(error), Path(name), problems)
     if own.value is None:

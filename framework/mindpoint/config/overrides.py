@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
+from mindpoint.config.local_parts import with_whole_paths
 from mindpoint.config.merge import merge
 from mindpoint.config.node import Node, Problems, join
 from mindpoint.config.renamed import with_current_names
-from mindpoint.config.schema import ROOT, Kind, Slot
+from mindpoint.config.schema import ROOT, Kind, Section, Slot
 from mindpoint.config.text import parse
 from mindpoint.config.walk import advice, annotation_at, below, possible_keys
 from mindpoint.errors import ConfigError
+from mindpoint.registry import nearest
 from mindpoint.registry.annotation import ANY, Annotation
 
 
@@ -59,7 +62,7 @@ class _Override:
     def apply(self, node: Node, kind: Optional[Kind], depth: int) -> Node:
         key, rest = self._keys[depth], self._keys[depth + 1 :]
         if not rest:
-            self._value = self._meant(annotation_at(kind, node, key))
+            self._value = with_whole_paths(self._meant(annotation_at(kind, node, key)), Path(), ".".join(self._keys))
         child = node.child(key)
         if child is None:
             self._check_missing(node, kind, depth)
@@ -106,4 +109,15 @@ class _Override:
         known = list(dict.fromkeys([*node.keys(), *possible]))
         fixed = bool(possible) or isinstance(kind, Slot)
         how = "" if fixed else f"; --set +{'.'.join(self._keys)}=... adds it"
-        raise ConfigError(f"{self._where}: {said}{advice(key, known, 'known here:')}{how}")
+        found = advice(key, known, "it takes") if owner else _advice_of_section(path, key, known)
+        raise ConfigError(f"{self._where}: {said}{found}{how}")
+
+
+def _advice_of_section(path: str, key: str, known: List[str]) -> str:
+    """Return :func:`advice` with whole paths: of a key like this one, or of the same key in a section below."""
+    near = nearest(key, known)
+    if near:
+        return f"; did you mean '{join(path, near[0])}'?"
+    sections = [name for name in known if isinstance(below(ROOT, name), Section)] if not path else []
+    inside = [name for name in sections if key in possible_keys(below(ROOT, name), Node({}, ""))]
+    return f"; did you mean '{inside[0]}.{key}'?" if inside else advice(key, known, "known here:")

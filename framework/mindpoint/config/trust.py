@@ -21,7 +21,7 @@ HOW = "or with --trust, only if you trust whoever made this file: it can run cod
 def check_entry(entry: Entry, said: Node, path: str) -> None:
     """Raise ConfigError if a part is named by its class and whoever wrote that is not trusted; ``said`` is the node of the ``type``."""
     if said.trust < Trust.USER and not entry.distribution and entry.registered is None:
-        raise refused(said, path, f"names the class '{entry.value}', which may run anything", f"--set {path}=NAME")
+        raise refused(said, path, f"names the class '{entry.shown}', which may run anything", f"--set {path}=NAME")
 
 
 def check_text(annotation: Annotation, node: Node, path: str) -> None:

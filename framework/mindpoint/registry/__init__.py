@@ -5,6 +5,7 @@ registry("backbones").get("MyBackbone")
 signature_of(registry("backbones").find("MyBackbone"))
 """
 
+from mindpoint.registry import local
 from mindpoint.registry.annotation import LISTS, Annotation
 from mindpoint.registry.entries import Entry
 from mindpoint.registry.errors import PluginConflict, PluginError, PluginImportError, UnknownPlugin, WrongKind
@@ -33,6 +34,7 @@ __all__ = [
     "distribution_of",
     "kind_called",
     "kinds",
+    "local",
     "nearest",
     "normalize",
     "registry",

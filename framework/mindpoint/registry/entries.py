@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from mindpoint.registry import installed, static
+from mindpoint.registry import installed, local, static
 from mindpoint.registry.errors import PluginImportError, WrongKind
 from mindpoint.registry.kinds import Kind, kinds
 
@@ -41,7 +41,13 @@ class Entry:
 
     def __str__(self) -> str:
         by = f" of {self.distribution} {self.version}" if self.distribution else ""
-        return f"{self.kind.singular} '{self.name}'{by} ({self.value})"
+        return f"{self.kind.singular} '{self.name}'{by} ({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """Return where it is defined, as people write it: ``module:attribute`` or ``path.py:attribute``."""
+        file = local.path_of(self.module)
+        return f"{file}:{self.attribute}" if file else self.value
 
     def definition(self) -> Optional[static.Definition]:
         """Return where it is defined, read without importing; None if that cannot be told."""

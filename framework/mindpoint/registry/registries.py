@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Callable, Dict, Iterator, List, Optional
 
 from mindpoint._version import __version__
-from mindpoint.registry import static
+from mindpoint.registry import local, static
 from mindpoint.registry.entries import Entry, declared
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normalize
@@ -33,9 +34,9 @@ class Description:
 class Registry:
     """The parts of one kind: those that installed distributions declare, and those registered in this process.
 
-    A part is named in one of three ways: ``Name``; ``distribution:Name``, when several distributions declare the name;
-    ``package.module:Class``, for any class without an entry point. Text before a colon is a distribution if one of that name
-    declares parts of this kind, otherwise a module.
+    A part is named in one of four ways: ``Name``; ``distribution:Name``, when several distributions declare the name;
+    ``package.module:Class``, for any class without an entry point; ``./file.py:Class``, for one in a file. Other text before a colon is
+    a distribution if one of that name declares parts of this kind, otherwise a module.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -63,6 +64,8 @@ class Registry:
             UnknownPlugin, WrongKind, PluginConflict
         """
         owner, colon, short = name.rpartition(":")
+        if local.names_file(name):
+            return self._of_file(owner, short, where)
         candidates = self.entries()
         if colon:
             candidates = [e for e in candidates if normalize(e.distribution) == normalize(owner)]
@@ -122,11 +125,22 @@ class Registry:
             if before is not None:
                 self._registered[normalize(name)] = before
 
+    def _of_file(self, path: str, attribute: str, where: Optional[str]) -> Entry:
+        if not os.path.isfile(path):
+            raise UnknownPlugin(f"'{attribute}' is to be in {path}, and there is no such file", where)
+        module = local.module_of(path)
+        source = static.source_of(module)
+        if source is not None and not source.stars and attribute.partition(".")[0] not in source.names:
+            near = nearest(attribute, list(source.names))
+            raise UnknownPlugin(f"{path} does not define '{attribute}'" + (f"; did you mean '{near[0]}'?" if near else ""), where)
+        return Entry(self.kind, attribute, f"{module}:{attribute}")
+
     def _of_module(self, module: str, attribute: str, where: Optional[str]) -> Entry:
         if not static.exists(module):
-            raise UnknownPlugin(
-                f"'{module}:{attribute}': {module!r} is neither an installed distribution with {self.kind.plural} nor a module", where
-            )
+            message = f"'{module}:{attribute}': {module!r} is neither an installed distribution with {self.kind.plural} nor a module"
+            beside = f"{module.replace('.', '/')}.py"
+            advice = f"; for the file here write './{beside}:{attribute}'" if os.path.isfile(beside) else ""
+            raise UnknownPlugin(message + advice, where)
         return Entry(self.kind, attribute, f"{module}:{attribute}")
 
     def _conflict(self, name: str, matches: List[Entry]) -> str:

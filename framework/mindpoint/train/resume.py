@@ -12,6 +12,7 @@ from mindpoint.config.differences import differences
 from mindpoint.errors import WeightsError
 from mindpoint.model import checkpoint
 from mindpoint.model.weights import load_arrays
+from mindpoint.registry import local
 from mindpoint.runtime import distributed
 from mindpoint.runtime.versions import versions
 from mindpoint.train.run_folder import epoch_checkpoints
@@ -85,6 +86,9 @@ def _report_changes(config: Config, stored: checkpoint.Checkpoint, path: Path) -
         different = [f"{name} {then.get(name)} -> {now.get(name)}" for name in {**then, **now} if then.get(name) != now.get(name)]
         if different:
             log.warning("the %s has changed, so results may differ in the last digits: %s", what, ", ".join(different))
+    for file, digest in stored.info["state"].get("files", {}).items():
+        if local.digests().get(file, digest) != digest:
+            log.warning("%s has changed since %s: parts in it may work otherwise", file, path)
     return bool(lines)
 
 

@@ -22,6 +22,7 @@ from mindpoint.inference.detector import Detector
 from mindpoint.inference.evaluation import Evaluation, evaluate
 from mindpoint.model import checkpoint
 from mindpoint.optim.schedules import Schedule
+from mindpoint.registry import local
 from mindpoint.runtime import activity, distributed
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
@@ -280,6 +281,7 @@ class Trainer:
             "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
             "random": random_state(),
             "machine": machine(),
+            "files": local.digests(),
         }
 
     def defer(self, action: Callable[[], None]) -> None:

@@ -1,0 +1,82 @@
+"""Parts in a file of their own, without a distribution: ``./parts.py:Bell``.
+
+Each file is a module of its own, whose name holds its whole path: any process can import it by that name, as unpickling does, and two
+files called ``parts.py`` are two modules. Nothing is added to ``sys.path``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.abc
+import importlib.util
+import os
+import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from typing import Dict, Optional
+
+_PREFIX = "mindpoint_file_"
+_SUFFIX = ".py"
+_digests: Dict[str, str] = {}
+
+
+def names_file(text: str) -> bool:
+    """Tell whether text is that of a part in a file, ``path.py:Class``."""
+    path, colon, attribute = text.rpartition(":")
+    return bool(colon and attribute) and path.endswith(_SUFFIX)
+
+
+def module_of(path: str) -> str:
+    """Return the name of the module that a file is; relative paths begin in the working folder."""
+    whole = os.path.abspath(path)
+    return f"{_PREFIX}{os.fsencode(whole).hex()}"
+
+
+def path_of(module: str) -> Optional[str]:
+    """Return the file that a module of :func:`module_of` is; None for any other module."""
+    if not module.startswith(_PREFIX):
+        return None
+    try:
+        return os.fsdecode(bytes.fromhex(module[len(_PREFIX) :]))
+    except ValueError:
+        return None
+
+
+def forget_changed() -> None:
+    """Let files that have changed since they were imported be imported again by who asks next, as in a notebook."""
+    for path, digest in list(_digests.items()):
+        if _digest(path) != digest:
+            del _digests[path]
+            sys.modules.pop(module_of(path), None)
+
+
+def digests() -> Dict[str, str]:
+    """Return the SHA-256 of each file that was imported, as it was then, by path."""
+    return dict(_digests)
+
+
+def _digest(path: str) -> Optional[str]:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+class _Loader(SourceFileLoader):
+    """Compiles the file as it is now: it leaves no ``__pycache__`` beside it and is never misled by an older one."""
+
+    def get_code(self, fullname: str) -> object:
+        data = self.get_data(self.path)
+        _digests[self.path] = hashlib.sha256(data).hexdigest()
+        return self.source_to_code(data, self.path)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> Optional[ModuleSpec]:
+        file = path_of(fullname)
+        if file is None or not os.path.isfile(file):
+            return None
+        return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, file))
+
+
+sys.meta_path.append(_Finder())
