@@ -8,7 +8,7 @@ from typing import Dict, Iterator, Mapping
 import mindspore as ms
 import numpy as np
 from mindpoint.optim.optimizers import Adam
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_centernet.weights.dla import DLARules
 from mindspore import nn, ops

@@ -20,7 +20,7 @@ ORDER = (
     "data",
     "model",
     "inference",
-    "train",
+    "training",
     "hooks",
     "export",
     "report",

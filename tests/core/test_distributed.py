@@ -16,7 +16,7 @@ from mindpoint.errors import ConfigError, TrainingError
 from mindpoint.launch import job as launcher
 from mindpoint.model import checkpoint
 from mindpoint.runtime import device, distributed
-from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.training.build import build_samples, build_trainer
 
 HERE = Path(__file__).parent
 DIGEST = "+hooks.digest={type: 'toy:Digest'}"

@@ -9,7 +9,7 @@ from mindpoint.errors import ConfigError, WeightsError
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.runtime import device
-from mindpoint.train.build import build_trainer
+from mindpoint.training.build import build_trainer
 
 TOY = str(Path(__file__).parent / "toy.yaml")
 TWO_HEADS = "+model.heads.other={type: 'toy:SpotHead', name: other}"

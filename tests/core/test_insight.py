@@ -28,8 +28,8 @@ from mindpoint.model import checkpoint
 from mindpoint.runtime import device, environment
 from mindpoint.runtime.progress import duration
 from mindpoint.storage.images import write_image
-from mindpoint.train import overfit, resume
-from mindpoint.train.build import build_samples, build_trainer
+from mindpoint.training import overfit, resume
+from mindpoint.training.build import build_samples, build_trainer
 from mindpoint.visual.charts import Panel, write_chart
 from mindpoint.visual.history import NO_LOSSES, History, panels
 from toy import Painter

@@ -24,10 +24,10 @@ def test_no_modules_import_each_other(graph):
 
 
 def test_the_checks_see_climbs_and_circles(graph):
-    bad = {**graph, "mindpoint.storage.files": {"mindpoint.train.trainer", "mindpoint_coco.folder", "mindpoint"}}
+    bad = {**graph, "mindpoint.storage.files": {"mindpoint.training.trainer", "mindpoint_coco.folder", "mindpoint"}}
     assert [found for found in layers.climbs(bad) if "storage.files" in found] == [
         "mindpoint.storage.files imports mindpoint",
-        "mindpoint.storage.files imports mindpoint.train.trainer",
+        "mindpoint.storage.files imports mindpoint.training.trainer",
         "mindpoint.storage.files imports mindpoint_coco.folder",
     ]
     assert any("mindpoint.storage.files" in group for group in layers.circles(bad))

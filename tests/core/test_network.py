@@ -16,8 +16,8 @@ from mindpoint.native.accelerate import accelerate
 from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.optim.optimizers import SGD
 from mindpoint.runtime import device
-from mindpoint.train.build import build_trainer
-from mindpoint.train.step import TrainStep
+from mindpoint.training.build import build_trainer
+from mindpoint.training.step import TrainStep
 from mindspore import Tensor, nn, ops
 from toy import Cells, Spots
 

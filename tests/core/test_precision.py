@@ -11,7 +11,7 @@ from mindpoint.errors import ConfigError
 from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.native.resample import NativeMaxPool2d
 from mindpoint.runtime import device
-from mindpoint.train.build import build_trainer
+from mindpoint.training.build import build_trainer
 
 TOY = str(Path(__file__).parent / "toy.yaml")
 WATCHED = ("model.backbone={type: 'precision_toys:Watched'}", "model.losses.spot={type: 'precision_toys:WatchedLoss'}")

@@ -19,9 +19,9 @@ from mindpoint.contracts.hook import Hook
 from mindpoint.errors import DataError, Interrupted, OutputError, TrainingError, WeightsError
 from mindpoint.model import checkpoint
 from mindpoint.runtime import device
-from mindpoint.train import resume
-from mindpoint.train.build import build_samples, build_trainer
-from mindpoint.train.run_folder import latest_folder, new_folder, old_folder
+from mindpoint.training import resume
+from mindpoint.training.build import build_samples, build_trainer
+from mindpoint.training.run_folder import latest_folder, new_folder, old_folder
 
 HERE = Path(__file__).parent
 STRESS = HERE.parents[1] / "benchmarks" / "resume_stress.py"

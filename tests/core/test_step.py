@@ -11,7 +11,7 @@ from mindpoint.optim.groups import parameter_groups
 from mindpoint.optim.optimizers import SGD, Adam, AdamW
 from mindpoint.optim.rules import match_parameters
 from mindpoint.runtime import device
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 from mindspore import Parameter, Tensor, nn, ops
 
 

@@ -17,9 +17,9 @@ from mindpoint.inference.evaluation import evaluate
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
 from mindpoint.runtime import device
-from mindpoint.train import trainer as trainer_module
-from mindpoint.train.build import build_samples, build_trainer
-from mindpoint.train.run_folder import epoch_checkpoints
+from mindpoint.training import trainer as trainer_module
+from mindpoint.training.build import build_samples, build_trainer
+from mindpoint.training.run_folder import epoch_checkpoints
 from mindpoint.visual.history import History
 from toy import Accuracy
 

@@ -12,9 +12,9 @@ from mindpoint.data.build import build_samples
 from mindpoint.errors import PartError
 from mindpoint.model.network import build_network
 from mindpoint.runtime import device
-from mindpoint.train.build import build_losses, build_trainer
-from mindpoint.train.surroundings import random_state
-from mindpoint.train.trial import try_parts
+from mindpoint.training.build import build_losses, build_trainer
+from mindpoint.training.surroundings import random_state
+from mindpoint.training.trial import try_parts
 from mindspore import Parameter, Tensor, nn, ops
 from toy import Cells, SpotHead, SpotLoss
 
@@ -160,7 +160,7 @@ def test_a_training_is_the_same_to_the_last_bit_with_it(tmp_path, monkeypatch):
     found = []
     for name in ("with", "without"):
         if name == "without":
-            monkeypatch.setattr("mindpoint.train.build.try_parts", lambda *parts: None)
+            monkeypatch.setattr("mindpoint.training.build.try_parts", lambda *parts: None)
         (tmp_path / name).mkdir()
         trainer = trainer_of(tmp_path / name, "model.backbone={type: 'test_trial:Restless'}", "train.epochs=1", "hooks.evaluation=null")
         trainer.train()

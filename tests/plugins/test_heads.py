@@ -8,7 +8,7 @@ from mindpoint.errors import ConfigError
 from mindpoint.model.network import Network
 from mindpoint.optim.optimizers import Adam
 from mindpoint.runtime import device
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads

@@ -12,7 +12,7 @@ from mindpoint.launch import job as launch
 from mindpoint.model.network import Network
 from mindpoint.optim.optimizers import SGD
 from mindpoint.runtime import device, distributed
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindspore import nn
 

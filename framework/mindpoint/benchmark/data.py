@@ -14,7 +14,7 @@ from mindpoint.benchmark.settings import Settings
 from mindpoint.data.loader import Loader
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
-from mindpoint.train.build import build_samples
+from mindpoint.training.build import build_samples
 
 SAMPLES = 100  # in a round of the parts
 

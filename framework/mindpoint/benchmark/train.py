@@ -11,7 +11,7 @@ from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.hook import Hook
 from mindpoint.runtime import device
-from mindpoint.train.build import build_trainer
+from mindpoint.training.build import build_trainer
 
 # Nothing but the steps, and enough of them.
 ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.epochs=1000000")

@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
     changes = [*_profile(args.profile), *args.set]
     config = load_config(args.config, changes, trusted=args.trust or None)
     if args.overfit is not None:
-        from mindpoint.train import overfit
+        from mindpoint.training import overfit
 
         config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes], trusted=args.trust or None)
 
@@ -82,8 +82,8 @@ def _profile(window: Optional[str]) -> List[str]:
 
 def _start(args: argparse.Namespace, config, name: str, signals):
     from mindpoint.errors import MindpointError
-    from mindpoint.train.build import build_trainer
-    from mindpoint.train.run_folder import discard_run, for_all_ranks, new_folder
+    from mindpoint.training.build import build_trainer
+    from mindpoint.training.run_folder import discard_run, for_all_ranks, new_folder
 
     with for_all_ranks(new_folder(args.out, name)) as run_dir:
         trainer = build_trainer(config, run_dir)
@@ -99,9 +99,9 @@ def _start(args: argparse.Namespace, config, name: str, signals):
 
 def _resume(args: argparse.Namespace, config, name: str, signals):
     """The trainer, or None if nothing was left to do."""
-    from mindpoint.train import resume
-    from mindpoint.train.build import build_trainer
-    from mindpoint.train.run_folder import for_all_ranks, latest_folder, new_folder, old_folder
+    from mindpoint.training import resume
+    from mindpoint.training.build import build_trainer
+    from mindpoint.training.run_folder import for_all_ranks, latest_folder, new_folder, old_folder
 
     named = Path(args.resume) if args.resume else None
     place = Path(args.out) if args.out else named.parent if named else Path(config.name)

@@ -25,7 +25,7 @@ WRITER_POINTS = ("on_checkpoint",)
 
 
 class Hook:
-    """Called by the trainer at ten points; see :class:`mindpoint.train.trainer.Trainer` for when.
+    """Called by the trainer at ten points; see :class:`mindpoint.training.trainer.Trainer` for when.
 
     Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``,
     ``after_`` or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.

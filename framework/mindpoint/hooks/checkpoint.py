@@ -9,7 +9,7 @@ from typing import Dict, Optional, Tuple
 from mindpoint.contracts.hook import Hook
 from mindpoint.errors import ConfigError, Interrupted
 from mindpoint.storage.files import atomic_write
-from mindpoint.train.run_folder import epoch_checkpoints
+from mindpoint.training.run_folder import epoch_checkpoints
 
 
 class Checkpoint(Hook):

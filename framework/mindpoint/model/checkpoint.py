@@ -31,7 +31,7 @@ class Checkpoint:
     Attributes:
         arrays: parameters by name: of the network, and of the optimizer if it was written in training.
         info: JSON values: ``config`` (resolved YAML text), ``name`` (of the configuration), ``categories`` (the data set's records with
-            ``id`` and ``name``), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see :mod:`mindpoint.train.resume`); empty in a
+            ``id`` and ``name``), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see :mod:`mindpoint.training.resume`); empty in a
             file that was not written here.
     """
 

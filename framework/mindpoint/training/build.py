@@ -26,9 +26,9 @@ from mindpoint.model.weights import load_initial
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
 from mindpoint.runtime import distributed
-from mindpoint.train.step import TrainStep
-from mindpoint.train.trainer import Trainer
-from mindpoint.train.trial import try_parts
+from mindpoint.training.step import TrainStep
+from mindpoint.training.trainer import Trainer
+from mindpoint.training.trial import try_parts
 
 log = logging.getLogger("mindpoint")
 

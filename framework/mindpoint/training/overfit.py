@@ -9,7 +9,7 @@ from mindpoint.config import Config
 from mindpoint.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mindpoint.train.trainer import Trainer
+    from mindpoint.training.trainer import Trainer
 
 GOAL = 0.9
 STEPS = 600

@@ -15,9 +15,9 @@ from mindpoint.model.weights import load_arrays
 from mindpoint.registry import local
 from mindpoint.runtime import distributed
 from mindpoint.runtime.versions import versions
-from mindpoint.train.run_folder import epoch_checkpoints
-from mindpoint.train.surroundings import machine, set_random_state
-from mindpoint.train.trainer import Trainer
+from mindpoint.training.run_folder import epoch_checkpoints
+from mindpoint.training.surroundings import machine, set_random_state
+from mindpoint.training.trainer import Trainer
 
 log = logging.getLogger("mindpoint")
 

@@ -27,11 +27,11 @@ from mindpoint.runtime import activity, distributed
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
-from mindpoint.train.agreement import agree_on_end, check_same_start
-from mindpoint.train.hook_calls import HookCalls
-from mindpoint.train.skipped import SkippedSteps
-from mindpoint.train.step import TrainStep
-from mindpoint.train.surroundings import machine, random_state
+from mindpoint.training.agreement import agree_on_end, check_same_start
+from mindpoint.training.hook_calls import HookCalls
+from mindpoint.training.skipped import SkippedSteps
+from mindpoint.training.step import TrainStep
+from mindpoint.training.surroundings import machine, random_state
 from mindpoint.visual.build import build_visualizer
 
 log = logging.getLogger("mindpoint")
@@ -58,7 +58,7 @@ class Trainer:
     Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks act in the first, except
     those with ``all_ranks``.
 
-    A resumed training (:mod:`mindpoint.train.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
+    A resumed training (:mod:`mindpoint.training.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
 
     It has the attributes of :class:`mindpoint.contracts.run.Run`, and these.
 

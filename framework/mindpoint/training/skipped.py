@@ -6,7 +6,7 @@ import logging
 from typing import Dict, List
 
 from mindpoint.errors import TrainingError
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 
 log = logging.getLogger("mindpoint")
 

@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 from mindpoint.config import Config
 from mindpoint.runtime import distributed
-from mindpoint.train.step import TrainStep
+from mindpoint.training.step import TrainStep
 
 
 def check_same_start(config: Config, images: int, step: TrainStep) -> None:

@@ -16,7 +16,7 @@ from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.parts import Loss
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.model.network import Network
-from mindpoint.train.surroundings import random_state, set_random_state
+from mindpoint.training.surroundings import random_state, set_random_state
 
 _LEAST_SIDE = 64  # pixels
 Arrays = Dict[str, np.ndarray]
