@@ -1,15 +1,31 @@
 """mindpoint: a plugin-registry detection framework on MindSpore."""
 
+from typing import TYPE_CHECKING
+
+from mindpoint._version import API as API
 from mindpoint._version import __version__ as __version__
 from mindpoint.runtime import guard as _guard
 
+if TYPE_CHECKING:
+    from mindpoint.inference.evaluation import evaluate_model as evaluate
+    from mindpoint.inference.predictor import Predictor
+    from mindpoint.training.start import train
+
+__all__ = ["API", "Predictor", "evaluate", "train"]
+
 _guard.apply()
+_LAZY = {
+    "Predictor": ("mindpoint.inference.predictor", "Predictor"),
+    "evaluate": ("mindpoint.inference.evaluation", "evaluate_model"),
+    "train": ("mindpoint.training.start", "train"),
+}
 
 
 def __getattr__(name: str) -> object:
-    """``mindpoint.Predictor`` is imported when it is asked for: ``import mindpoint`` stays light."""
-    if name == "Predictor":
-        from mindpoint.inference.predictor import Predictor
+    """Import what is asked for: ``import mindpoint`` stays light."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'mindpoint' has no attribute {name!r}")
+    import importlib
 
-        return Predictor
-    raise AttributeError(f"module 'mindpoint' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    return getattr(importlib.import_module(module), attribute)

@@ -1,7 +1,7 @@
 """YAML files with inheritance, references and overrides to checked configurations, and those to parts."""
 
-from mindpoint.config.configuration import Config, load_config
+from mindpoint.config.configuration import Config, config_of, load_config
 from mindpoint.config.files import shipped
 from mindpoint.config.node import Trust
 
-__all__ = ["Config", "Trust", "load_config", "shipped"]
+__all__ = ["Config", "Trust", "config_of", "load_config", "shipped"]

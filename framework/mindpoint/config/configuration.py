@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import yaml
 
 from mindpoint.config import files
 from mindpoint.config.check import Checker, find_entry, parts_of_argument, positioned, settings
@@ -13,7 +15,7 @@ from mindpoint.config.node import Node, Problems, Trust, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve
 from mindpoint.config.schema import ROOT, Named, Section, Slot
-from mindpoint.config.text import to_text
+from mindpoint.config.text import one_line, to_text
 from mindpoint.config.walk import kind_at, without_nulls
 from mindpoint.contracts.image import InputSpec
 from mindpoint.errors import ConfigError, MindpointError
@@ -42,6 +44,22 @@ def load_config(
     trusted = path.parent != Path(name) if trusted is None else trusted  # else it is a run's folder
     root = files.read(path, problems, trust=Trust.USER if trusted else Trust.RUN)
     return _finish(str(name), root, overrides, problems, parts)
+
+
+def config_of(
+    source: Union[str, Path, Mapping[str, object], "Config"], overrides: Sequence[str] = (), trusted: Optional[bool] = None
+) -> "Config":
+    """Return the configuration that a Python program means: a file or name as :func:`load_config` takes it, nested mappings, whose
+    relative paths begin in the working folder, or a loaded one. Raises ConfigError."""
+    if isinstance(source, Config):
+        return source.changed(overrides)
+    if not isinstance(source, Mapping):
+        return load_config(str(source), overrides, trusted=trusted)
+    try:
+        text = one_line(source)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"a configuration holds numbers, texts, lists and mappings: {error}") from error
+    return Config.from_text(text, "configuration", overrides, trusted=True)
 
 
 def _finish(name: str, root: Node, overrides: Sequence[str], problems: Problems, parts: Optional[Sequence[str]]) -> "Config":

@@ -9,15 +9,17 @@ import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
+from mindpoint.data.build import build_dataset, build_metric
 from mindpoint.errors import DataError
 from mindpoint.inference.detector import Detector
+from mindpoint.inference.open import open_model
 from mindpoint.runtime import distributed
 from mindpoint.storage.files import atomic_write, write_text
 
@@ -103,6 +105,30 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
         count = len(found.unreadable)
         notes = [f"{count} of {len(dataset)} images could not be read and do not count: {'; '.join(found.unreadable[:_SHOWN])}"]
     return _measured(str(dataset), metric, truth, results, list(found.detections), found.detections, notes)
+
+
+def evaluate_model(
+    model: Union[str, Path],
+    split: str = "val",
+    config: Optional[str] = None,
+    overrides: Sequence[str] = (),
+    trust: bool = False,
+) -> Evaluation:
+    """Evaluate a trained model, as ``mindpoint eval`` does.
+
+    >>> mindpoint.evaluate("runs/people").statistics["keypoints/AP"]
+
+    Args:
+        model: a run folder, a checkpoint, an exported file.
+        split: the data ``data.SPLIT`` of the configuration.
+        config, overrides, trust: see :class:`mindpoint.Predictor`.
+
+    Raises:
+        WeightsError, ConfigError: the model cannot be opened. DataError: not a single image can be read.
+    """
+    opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust)
+    dataset, metric = build_dataset(opened.config, split), build_metric(opened.config)
+    return evaluate(opened.detector, dataset, metric, lambda items, total: items)
 
 
 def evaluate_results(results: Sequence[dict], dataset: Dataset, metric: Metric) -> Evaluation:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 
 import importlib_metadata
 
+from mindpoint.registry import installed
 from mindpoint.registry.entries import Entry
 from mindpoint.registry.installed import PREFIX
 from mindpoint.registry.kinds import kind_called, kinds, normalize
@@ -33,11 +34,16 @@ def examine() -> List[Finding]:
     """All declared parts: imported, checked against their kind, compared with each other and with the sources of editable installs."""
     entries = [entry for kind in kinds() for entry in registry(kind.plural).entries()]
     findings = [_finding(entry, problem and problem.replace(f"{entry} ", "", 1)) for entry, problem in zip(entries, probe(entries))]
-    return findings + _conflicts(entries) + _hidden_kinds() + _outdated()
+    return findings + _conflicts(entries) + _hidden_kinds() + _outdated() + _other_contracts()
 
 
 def _finding(entry: Entry, problem: Optional[str]) -> Finding:
     return Finding(entry.kind.singular, entry.name, f"{entry.distribution} {entry.version}", problem)
+
+
+def _other_contracts() -> List[Finding]:
+    points = [point for point in installed.points() if point.group == installed.API_GROUP]
+    return [Finding("api", p.name, f"{p.distribution} {p.version}", installed.other_api(p.distribution)) for p in points]
 
 
 def _conflicts(entries: List[Entry]) -> List[Finding]:

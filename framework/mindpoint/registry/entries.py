@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
@@ -11,6 +12,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from mindpoint.registry import installed, local, static
 from mindpoint.registry.errors import PluginImportError, WrongKind
 from mindpoint.registry.kinds import Kind, kinds
+
+log = logging.getLogger("mindpoint")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Entry:
 
     def load(self, where: Optional[str] = None) -> object:
         """Import it and check its kind. Raises PluginImportError, whatever the plugin raises, and WrongKind."""
+        if self.registered is None and self.distribution:
+            _warn_of_other_api(self.distribution)
         obj = self._imported(where) if self.registered is None else self.registered
         self._check(obj, where)
         return obj
@@ -96,6 +101,14 @@ class Entry:
     def _wrong_kind(self, others: Sequence[Kind], where: Optional[str]) -> WrongKind:
         said = f"is a {others[0].singular}, not a" if others else "is not a"
         return WrongKind(f"{self} {said} {self.kind.singular}: it must derive from {self.kind.base.replace(':', '.')}", where)
+
+
+@lru_cache(maxsize=None)
+def _warn_of_other_api(distribution: str) -> None:
+    """Say once a process that a distribution was made for other contracts, before its parts fail for that."""
+    said = installed.other_api(distribution)
+    if said:
+        log.warning("%s", said)
 
 
 def _definition_of_base(kind: Kind) -> Optional[static.Definition]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
+
+from mindpoint._version import API
 
 PREFIX = "mindpoint."
+API_GROUP = "mindpoint.api"
+"""The group in which a distribution says which version of the contracts it was made for: the name of its one entry point."""
 
 
 class Point(NamedTuple):
@@ -31,6 +35,25 @@ def points() -> Tuple[Point, ...]:
                 identities[point.dist] = (point.dist.name, point.dist.version)
             found.append(Point(point.group, point.name, point.value, *identities[point.dist]))
     return tuple(found)
+
+
+def other_api(distribution: str) -> Optional[str]:
+    """Return what is to be said of a distribution that was made for contracts that this version does not have; None if it was not, or
+    does not say.
+
+    Contracts of one major version work with those of every later minor version.
+    """
+    said = next((point.name for point in points() if point.group == API_GROUP and point.distribution == distribution), None)
+    if said is None:
+        return None
+    major, _, minor = said.partition(".")
+    ours, _, newest = API.partition(".")
+    if major.isdecimal() and (minor or "0").isdecimal():
+        if major == ours and int(minor or 0) <= int(newest):
+            return None
+        advice = "upgrade mindpoint" if (int(major), int(minor or 0)) > (int(ours), int(newest)) else f"look for a newer {distribution}"
+        return f"{distribution} was made for version {said} of mindpoint's contracts, here is {API}: {advice}"
+    return f"{distribution} names the version {said!r} of mindpoint's contracts; it must be like {API}"
 
 
 def distribution_of(module: str) -> str:

@@ -1,7 +1,7 @@
 """SIGINT, SIGTERM and SIGHUP, noted and acted upon when it suits.
 
-Whenever MindSpore runs a graph it puts a handler of its own in place of Python's, which makes a SIGTERM of every SIGINT. So no handler is
-used here: all threads block these signals, and one of ours waits for them.
+Whenever MindSpore runs a graph it puts a handler of its own in place of Python's, which makes a SIGTERM of every SIGINT. So a command uses
+no handler: all threads block these signals, and one of ours waits for them.
 """
 
 from __future__ import annotations
@@ -48,6 +48,30 @@ class Signals:
                 signal.pthread_kill(thread.ident, signal.SIGTERM)  # lets it end
                 thread.join()
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM meanwhile by handlers of Python, in a program that goes on and may have other threads, such as a notebook.
+
+        MindSpore's handler makes a SIGTERM of a SIGINT that comes while a graph runs, so that both mean the same here. Outside of
+        :meth:`noted`, and the second time, they raise KeyboardInterrupt. Only the main thread can have handlers; elsewhere nothing is done.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _handle(self, number: int, frame: object) -> None:
+        now = time.monotonic()
+        if self._noting and self.received is None:
+            self.received, self._time = signal.Signals(number), now
+        elif self.received is None or now - self._time >= _SAME:
+            raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:

@@ -1,0 +1,110 @@
+"""``mindpoint.train`` and ``mindpoint.evaluate``: what a program or a notebook calls."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import mindpoint
+import numpy as np
+import pytest
+import yaml
+from mindpoint.errors import ConfigError, OutputError
+from mindpoint.registry import installed
+from mindpoint.registry.installed import Point
+
+HERE = Path(__file__).parent
+SHORT = ["train.epochs=2"]
+
+
+def test_mappings_train_evaluate_and_go_on(toy, tmp_path):
+    blocks = yaml.safe_load(toy.read_text())
+    first = mindpoint.train(blocks, SHORT, out=tmp_path / "run")
+    assert first.run_dir == tmp_path / "run" and first.step == 10 and first.stop_reason is None
+    assert set(first.losses) == {"loss", "spot_loss"} and first.checkpoint.name == "best.ckpt"
+    assert mindpoint.evaluate(first.run_dir).statistics == pytest.approx(first.metrics)
+
+    with pytest.raises(OutputError, match="is not an empty folder"):
+        mindpoint.train(blocks, SHORT, out=tmp_path / "run")
+    more = mindpoint.train(blocks, ["train.epochs=3"], out=tmp_path / "run", resume=True)
+    assert more.step == 15
+    whole = mindpoint.train(toy, ["train.epochs=3"], out=tmp_path / "whole")
+    assert whole.losses == more.losses and callable(mindpoint.train), "the package of the loop has another name"
+
+
+def test_another_thread_and_a_loaded_configuration(toy, tmp_path):
+    results = []
+    config = mindpoint.config.load_config(str(toy))
+    thread = threading.Thread(target=lambda: results.append(mindpoint.train(config, SHORT, out=tmp_path / "run")))
+    thread.start()
+    thread.join()
+    assert results[0].step == 10 and np.isfinite(results[0].losses["loss"])
+
+
+def test_errors_are_exceptions_and_leave_no_folder(toy, tmp_path):
+    for config, message in (
+        ({"_base_": str(toy), "train": {"epochs": "two"}}, "train.epochs: takes int, not 'two'"),
+        ({"_base_": str(toy), "seed": np.float32(3)}, "a configuration holds numbers, texts, lists and mappings"),
+        (tmp_path / "absent.yaml", "no such configuration file"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            mindpoint.train(config, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupt_ends_it_beside_other_threads_and_the_program_goes_on(toy, tmp_path):
+    """As in a notebook: its threads are there before MindSpore, which makes a SIGTERM of the SIGINT."""
+    program = f"""
+import os, signal, sys, threading, time
+import mindpoint
+sys.path.insert(0, {str(HERE)!r})
+
+def interrupt():
+    while not os.path.exists("run/last.ckpt"):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    mindpoint.train({str(toy)!r}, ["train.epochs=1000", "hooks.checkpoint.every_steps=1"], out="run")
+except mindpoint.errors.Interrupted as error:
+    print("ended:", error)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    print("as before")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    *_, ended, before = done.stdout.splitlines()
+    assert ended.startswith("ended: SIG") and "mindpoint train run --resume --trust" in ended and before == "as before"
+
+
+@pytest.mark.parametrize(
+    "said, message",
+    [
+        (mindpoint.API, None),
+        ("1", None),
+        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, here is {API}: upgrade mindpoint"),
+        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, here is {API}: look for a newer acme"),
+        ("2.0", "upgrade mindpoint"),
+        ("one", "names the version 'one' of mindpoint's contracts; it must be like {API}"),
+    ],
+)
+def test_a_distribution_made_for_other_contracts_is_named(said, message, monkeypatch, caplog):
+    from mindpoint.registry import entries, registry
+    from mindpoint.registry.doctor import examine
+
+    points = (Point("mindpoint.api", said, "toy", "acme", "1.0"), Point("mindpoint.hooks", "Digest", "toy:Digest", "acme", "1.0"))
+    monkeypatch.setattr(installed, "points", lambda: points)
+    entries._warn_of_other_api.cache_clear()
+    for _ in range(2):
+        assert registry("hooks").get("Digest").__name__ == "Digest"
+    warnings = [record.getMessage() for record in caplog.records]
+    ((problem,),) = [[finding.problem for finding in examine() if finding.kind == "api"]]
+    if message is None:
+        assert problem is None and not warnings
+    else:
+        assert message.format(API=mindpoint.API) in problem and warnings == [problem]
+    entries._warn_of_other_api.cache_clear()
