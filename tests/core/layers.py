@@ -26,6 +26,7 @@ ORDER = (
     "report",
     "benchmark",
     "doctor",
+    "testing",
     "cli",
 )
 """The packages, lowest first: each imports only those before it. ``_version`` is below all, ``worker`` and ``__main__`` above."""

@@ -1,0 +1,252 @@
+"""Tests of backbones, necks and heads. Importing this module imports MindSpore."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from mindpoint.contracts.exporter import Exportable
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.parts import Backbone, Head, Neck
+from mindpoint.testing.samples import PartTests, need, skip
+
+Sizes = Sequence[Tuple[int, int]]
+
+
+class _CellTests(PartTests):
+    """What the three kinds have in common; subclasses say what goes in and what is declared.
+
+    Attributes:
+        sizes: heights and widths of the input that are tried, in pixels; rounded up to multiples of the divisor.
+    """
+
+    sizes: Sizes = ((64, 64), (64, 96))
+
+    def _inputs(self, cell: nn.Cell, height: int, width: int) -> List[np.ndarray]:
+        raise NotImplementedError
+
+    def _specs(self, cell: nn.Cell) -> Dict[str, FeatureSpec]:
+        raise NotImplementedError
+
+    def _run(self, cell: nn.Cell, inputs: List[Tensor]) -> Dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _divisor(self, cell: nn.Cell) -> int:
+        return max(spec.stride for spec in self._specs(cell).values())
+
+    def _size(self, cell: nn.Cell, number: int) -> Tuple[int, int]:
+        divisor = self._divisor(cell)
+        height, width = (divisor * math.ceil(side / divisor) for side in self.sizes[number])
+        return height, width
+
+    def _tensors(self, cell: nn.Cell, number: int = 0) -> List[Tensor]:
+        return [Tensor(array) for array in self._inputs(cell, *self._size(cell, number))]
+
+    def test_maps_are_as_declared(self):
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        cell = self.make()
+        cell.set_train(False)
+        for number in range(len(self.sizes)):
+            height, width = self._size(cell, number)
+            found = self._run(cell, self._tensors(cell, number))
+            specs = self._specs(cell)
+            need(list(found) == list(specs), f"{len(specs)} maps are declared ({', '.join(specs)}); construct gives {', '.join(found)}")
+            for name, spec in specs.items():
+                wanted = (2, spec.channels, height // spec.stride, width // spec.stride)
+                need(
+                    found[name].shape == wanted,
+                    f"{name}: {spec.channels} channels at stride {spec.stride} are declared, {wanted} for an input of {height} x {width}; "
+                    f"construct gives {found[name].shape}",
+                )
+
+    def test_gradients_reach_every_parameter(self):
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        cell = self.make()
+        cell.set_train()
+        inputs = self._tensors(cell)
+        parameters = cell.trainable_params()
+        if not parameters:
+            skip("the part has nothing to train")
+        gradients = ms.value_and_grad(lambda: self._loss(cell, inputs), None, parameters)()[1]
+        for parameter, gradient in zip(parameters, gradients):
+            values = gradient.asnumpy()
+            need(np.isfinite(values).all(), f"the gradient of {parameter.name} is not finite")
+            need(values.any(), f"no gradient reaches {parameter.name}: no map depends on it, or it is not to be trained")
+
+    def test_it_compiles(self):
+        ms.set_context(mode=ms.GRAPH_MODE)
+        cell = self.make()
+        cell.set_train(False)
+        inputs = self._tensors(cell)
+        compiled = {name: value.asnumpy() for name, value in self._run(cell, inputs).items()}
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        for name, value in self._run(cell, inputs).items():
+            close = np.allclose(compiled[name], value.asnumpy(), rtol=1e-3, atol=1e-4)
+            need(close, f"{name}: the compiled graph gives other values than single operators: construct must not depend on values")
+
+    def test_saved_and_resumed_it_goes_on_the_same(self):
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        first, second = self.make(), self.make()
+        inputs = self._tensors(first)
+        self._step(first, inputs)
+        state = {name: parameter.asnumpy().copy() for name, parameter in first.parameters_dict().items()}
+        need(set(state) == set(second.parameters_dict()), "make gives parts with the same parameters each time")
+        for name, parameter in second.parameters_dict().items():
+            parameter.set_data(Tensor(state[name]))
+        self._step(first, inputs)
+        self._step(second, inputs)
+        for name, parameter in first.parameters_dict().items():
+            same = np.allclose(parameter.asnumpy(), second.parameters_dict()[name].asnumpy(), rtol=1e-4, atol=1e-6)
+            need(same, f"{name} differs after a resumed step: all that a part remembers must be a Parameter")
+
+    def test_onnx_gives_the_same(self):
+        from mindpoint.export.exporters import OnnxExporter
+
+        ms.set_context(mode=ms.GRAPH_MODE)
+        cell = self.make()
+        cell.set_train(False)
+        specs, size = self._specs(cell), self._size(cell, 0)
+        inputs = [array[:1] for array in self._inputs(cell, *size)]
+        names = [f"input_{number}" for number in range(len(inputs))]
+        wrapped = _Tuple(self, cell)
+        model = _Exportable(wrapped, specs, dict(zip(names, inputs)), size)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "part.onnx"
+            OnnxExporter().write(path, model)
+            (found,) = OnnxExporter().run(path, [dict(zip(names, inputs))])
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        for name, value in self._run(cell, [Tensor(array) for array in inputs]).items():
+            error = float(np.abs(found[name] - value.asnumpy()).max())
+            need(error <= 1e-3, f"{name}: the ONNX file differs by {error:.2g}, at most 0.001 is allowed")
+
+    def _loss(self, cell: nn.Cell, inputs: List[Tensor]) -> Tensor:
+        """Return a mean square whose gradient vanishes nowhere by symmetry."""
+        total = 0.0
+        for number, value in enumerate(self._run(cell, inputs).values()):
+            pattern = np.random.default_rng(number).normal(size=value.shape).astype(np.float32)
+            total = total + ((value - Tensor(pattern)) ** 2).mean()
+        return total
+
+    def _step(self, cell: nn.Cell, inputs: List[Tensor]) -> None:
+        cell.set_train()
+        parameters = cell.trainable_params()
+        if not parameters:
+            self._run(cell, inputs)
+            return
+        gradients = ms.value_and_grad(lambda: self._loss(cell, inputs), None, parameters)()[1]
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.set_data(Tensor(parameter.asnumpy() - 0.01 * gradient.asnumpy()))
+
+
+class BackboneTests(_CellTests):
+    """Derive from it and let ``make`` return a backbone."""
+
+    def make(self) -> Backbone:
+        return super().make()
+
+    def _divisor(self, cell: Backbone) -> int:
+        return cell.divisor or super()._divisor(cell)
+
+    def _specs(self, cell: Backbone) -> Dict[str, FeatureSpec]:
+        need(getattr(cell, "out_features", None), "a backbone sets out_features: a FeatureSpec for each map, finest first")
+        return {f"out_features[{index}]": spec for index, spec in enumerate(tuple(cell.out_features) * cell.stacks)}
+
+    def _inputs(self, cell: Backbone, height: int, width: int) -> List[np.ndarray]:
+        return [_noise(channels, height, width, 1) for channels in (3, *cell.inputs.values())]
+
+    def _run(self, cell: Backbone, inputs: List[Tensor]) -> Dict[str, Tensor]:
+        return _named(cell(*inputs))
+
+    def test_finest_map_is_first(self):
+        strides = [spec.stride for spec in self.make().out_features]
+        need(strides == sorted(strides), f"maps come finest first; the strides are {strides}")
+
+
+class NeckTests(_CellTests):
+    """Derive from it and let ``make(in_features)`` return a neck.
+
+    Attributes:
+        in_features: of the maps that it is given.
+    """
+
+    in_features: Sequence[FeatureSpec] = (FeatureSpec(8, 4), FeatureSpec(16, 8), FeatureSpec(24, 16), FeatureSpec(32, 32))
+
+    def make(self) -> Neck:
+        return super().make()
+
+    def _divisor(self, cell: nn.Cell) -> int:
+        return max(spec.stride for spec in self.in_features)
+
+    def _specs(self, cell: Neck) -> Dict[str, FeatureSpec]:
+        need(getattr(cell, "out_features", None), "a neck sets out_features: a FeatureSpec for each map, finest first")
+        return {f"out_features[{index}]": spec for index, spec in enumerate(cell.out_features)}
+
+    def _inputs(self, cell: nn.Cell, height: int, width: int) -> List[np.ndarray]:
+        return [_noise(spec.channels, height, width, spec.stride) for spec in self.in_features]
+
+    def _run(self, cell: nn.Cell, inputs: List[Tensor]) -> Dict[str, Tensor]:
+        return _named(cell(tuple(inputs)))
+
+
+class HeadTests(NeckTests):
+    """Derive from it and let ``make`` return a head that was built for :attr:`in_features`."""
+
+    in_features: Sequence[FeatureSpec] = (FeatureSpec(16, 8),)
+
+    def make(self) -> Head:
+        return PartTests.make(self)
+
+    def _specs(self, cell: Head) -> Dict[str, FeatureSpec]:
+        need(isinstance(getattr(cell, "out_maps", None), Mapping), "a head sets out_maps: a FeatureSpec for each map by name")
+        return dict(cell.out_maps)
+
+    def _run(self, cell: nn.Cell, inputs: List[Tensor]) -> Dict[str, Tensor]:
+        found = cell(tuple(inputs))
+        need(isinstance(found, Mapping), f"a head gives maps by name, not {type(found).__name__}")
+        return {name: found[name] for name in self._specs(cell) if name in found}
+
+
+class _Tuple(nn.Cell):
+    """A part as a cell of single tensors, which gives a tuple: what can be exported."""
+
+    def __init__(self, tests: _CellTests, cell: nn.Cell) -> None:
+        super().__init__()
+        self.cell, self.one_by_one = cell, isinstance(cell, Backbone)
+        self.names = tuple(tests._specs(cell)) if isinstance(cell, Head) else ()
+
+    def construct(self, *inputs):
+        found = self.cell(*inputs) if self.one_by_one else self.cell(inputs)
+        if not self.names:
+            return found
+        maps = ()
+        for name in self.names:
+            maps = maps + (found[name],)
+        return maps
+
+
+class _Exportable(Exportable):
+    """A part with inputs of any shapes."""
+
+    def __init__(self, cell: nn.Cell, maps: Mapping[str, FeatureSpec], inputs: Mapping[str, np.ndarray], size: Tuple[int, int]) -> None:
+        channels = {name: array.shape[1] for name, array in inputs.items()}
+        super().__init__(cell, maps, channels, 1, size, 1, False, False, None, {})
+        object.__setattr__(self, "inputs", inputs)
+
+    def zeros(self, batch: int, height: int, width: int) -> Dict[str, np.ndarray]:
+        return {name: np.zeros_like(array) for name, array in self.inputs.items()}
+
+
+def _named(maps: object) -> Dict[str, Tensor]:
+    need(isinstance(maps, (tuple, list)), f"construct gives a tuple of maps, not {type(maps).__name__}; one map is (x,)")
+    return {f"out_features[{index}]": value for index, value in enumerate(maps)}
+
+
+def _noise(channels: int, height: int, width: int, stride: int) -> np.ndarray:
+    rng = np.random.default_rng((channels, stride))
+    return rng.normal(size=(2, channels, height // stride, width // stride)).astype(np.float32)

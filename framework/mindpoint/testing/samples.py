@@ -1,0 +1,78 @@
+"""What the test classes are made of: a refusal with words, and samples with drawn boxes."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple
+from unittest import SkipTest
+
+import numpy as np
+
+from mindpoint.contracts.fields import Field, Points
+from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
+from mindpoint.contracts.instances import Objects
+
+
+class PartTests:
+    """Base of the test classes."""
+
+    def make(self):
+        """Return a new part, the same each time; called for every test."""
+        raise NotImplementedError(f"{type(self).__name__}.make must return the part to test")
+
+
+def need(holds: object, message: str) -> None:
+    """Raise AssertionError with what the contract wants, unless it holds."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def skip(reason: str) -> None:
+    """Leave a test out; pytest and ``plugins test`` show the reason."""
+    raise SkipTest(reason)
+
+
+def input_spec(height: int = 128, width: int = 128) -> InputSpec:
+    """Return the section ``input`` of a small network."""
+    return InputSpec((height, width), (0.4, 0.4, 0.4), (0.3, 0.3, 0.3))
+
+
+def whole_view(width: int, height: int, size: Tuple[int, int]) -> View:
+    """Return the view of a whole image of that size on a raster ``(height, width)``."""
+    return View((width / 2, height / 2), letterbox_size(width, height, size))
+
+
+def drawn_samples(spec: InputSpec, classes: int, fields: Sequence[Field] = (), count: int = 3) -> List[Sample]:
+    """Return samples with one to three boxes each, far apart, of all classes in turn; the view is set, ``image`` is the raster.
+
+    Points lie inside their box and are all visible; other fields hold small random values.
+    """
+    return [_drawn(spec, classes, fields, number) for number in range(count)]
+
+
+def _drawn(spec: InputSpec, classes: int, fields: Sequence[Field], number: int) -> Sample:
+    rng = np.random.default_rng(number)
+    height, width = spec.size
+    corners = rng.permutation(4)[: 1 + number % 3]
+    middles = np.stack([width * (0.25 + 0.5 * (corners % 2)), height * (0.25 + 0.5 * (corners // 2))], axis=1)
+    halves = np.stack([width * rng.uniform(0.1, 0.2, len(corners)), height * rng.uniform(0.1, 0.2, len(corners))], axis=1)
+    boxes = np.concatenate([middles - halves, middles + halves], axis=1).astype(np.float32)
+    labels = (np.arange(len(corners)) + number) % classes
+    values = {field.name: _values(field, boxes, rng) for field in fields}
+    objects = Objects(boxes, labels.astype(np.int64), fields=fields, values=values)
+    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    return Sample(number, f"drawn {number}", image, objects, whole_view(width, height, spec.size))
+
+
+def _values(field: Field, boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    shape = (len(boxes), *(size or 2 for size in field.shape))
+    if isinstance(field, Points):
+        points = np.full(shape, 2.0)
+        inside = rng.uniform(0.2, 0.8, (*shape[:2], 2))
+        points[..., :2] = boxes[:, None, :2] + inside * (boxes[:, None, 2:] - boxes[:, None, :2])
+        return points.astype(field.dtype)
+    return rng.uniform(0, 1, shape).astype(field.dtype)
+
+
+def records(arrays: Dict[str, np.ndarray]) -> Dict[str, Tuple[Tuple[int, ...], str]]:
+    """Return shape and type of each array by name."""
+    return {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
