@@ -27,6 +27,7 @@ ORDER = (
     "benchmark",
     "doctor",
     "testing",
+    "scaffold",
     "cli",
 )
 """The packages, lowest first: each imports only those before it. ``_version`` is below all, ``worker`` and ``__main__`` above."""

@@ -9,13 +9,14 @@ from typing import List
 
 from mindpoint.registry import Description, Kind, UnknownPlugin, WrongKind, any_class, kinds, nearest, registry
 from mindpoint.registry.entries import kinds_of
+from mindpoint.scaffold import PARTS
 from mindpoint.visual.tables import table
 
-HELP = "list the installed parts, show one, or find out what is wrong with them"
+HELP = "list the installed parts, show one, find out what is wrong with them, test them, begin a distribution of your own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="list | show | doctor", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="list | show | doctor | test | new", required=True)
     listing = actions.add_parser("list", help="all parts that installed distributions declare; imports none of them")
     listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
     listing.add_argument("--json", action="store_true", help="for machines: a list of objects")
@@ -25,6 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.set_defaults(run=_show)
     doctor = actions.add_parser("doctor", help="import every part and report what is broken; exit code 1 if anything is")
     doctor.set_defaults(run=_doctor)
+    test = actions.add_parser("test", help="hold the parts of a distribution against their contracts; exit code 1 if one breaks it")
+    test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as pip has it")
+    test.add_argument("--config", metavar="CONFIG", help="make the parts that it names as it says, all with its classes, input and sections")
+    test.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of it; +KEY=VALUE adds one")
+    test.add_argument("--verbose", action="store_true", help="a line for each test")
+    test.set_defaults(run=_test)
+    new = actions.add_parser("new", help="write a distribution with parts, tests and a configuration that trains")
+    new.add_argument("name", metavar="NAME", help="of the distribution, e.g. acme-shapes; a folder of that name is made here")
+    new.add_argument("--parts", metavar="KIND,...", required=True, help=f"which parts, with commas between them: {', '.join(PARTS)}")
+    new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="for its pyproject.toml (default: Apache-2.0)")
+    new.set_defaults(run=_new)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,3 +112,34 @@ def _doctor(args: argparse.Namespace) -> int:
     problems = sum(f.problem is not None for f in findings)
     print("\nno problems" if not problems else f"\n{problems} problem{'s' if problems > 1 else ''}")
     return 1 if problems else 0
+
+
+def _test(args: argparse.Namespace) -> int:
+    from mindpoint.config import load_config
+    from mindpoint.runtime import device
+    from mindpoint.testing.suite import Suite
+
+    config = load_config(args.config, args.set) if args.config else None
+    suite = Suite(args.distribution, config)
+    device.setup("auto", config.seed if config else 0)
+    outcomes = []
+    for outcome in suite.run():
+        outcomes.append(outcome)
+        if args.verbose:
+            print(f"{outcome.kind} {outcome.part}: {outcome.test}: {outcome.problem or outcome.skipped or 'ok'}", flush=True)
+    rows = []
+    for kind, part in dict.fromkeys((outcome.kind, outcome.part) for outcome in outcomes):
+        tests = [outcome for outcome in outcomes if (outcome.kind, outcome.part) == (kind, part)]
+        passed, failed = (sum(test.problem is None and test.skipped is None for test in tests), sum(test.problem is not None for test in tests))
+        status = "BROKEN" if failed else "ok" if passed else "skipped"
+        note = "; ".join(f"{test.test}: {test.problem}" for test in tests if test.problem) or "".join(t.skipped for t in tests if not t.test)
+        rows.append((status, kind, part, f"{passed} of {passed + failed}" if passed + failed else "", note))
+    print(table(("STATUS", "KIND", "NAME", "PASSED", ""), rows))
+    return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    from mindpoint.scaffold import write_distribution
+
+    print(write_distribution(args.name, args.parts.split(","), args.license))
+    return 0

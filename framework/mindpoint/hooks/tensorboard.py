@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import time
@@ -12,6 +13,8 @@ from mindpoint.errors import ConfigError, OutputError
 from mindpoint.hooks.step_log import StepLog
 from mindpoint.storage.files import make_folder
 from mindpoint.visual.history import NO_LOSSES
+
+_numbers = itertools.count()  # of the files of this process: two may be opened within a second
 
 
 class TensorBoard(StepLog):
@@ -40,7 +43,7 @@ class TensorBoard(StepLog):
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         # The package's own EventFileWriter writes in a thread, which a full disk ends with a traceback.
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.path = make_folder(run.run_dir / "tensorboard") / name
         try:
             self.file = open(self.path, "xb", buffering=0)  # what a full disk has refused is not tried again when it is closed

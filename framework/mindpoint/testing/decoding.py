@@ -64,7 +64,7 @@ class CodecTests:
 
     def test_perfect_maps_give_the_objects_back(self):
         decoder = self.make_decoder()
-        for sample, maps in self._perfect():
+        for sample, maps in self.samples_and_maps():
             (found,) = decoder(maps, [sample.view])
             need(isinstance(found, Detections), f"a decoder returns a list of Detections, not of {type(found).__name__}")
             self._hold(sample.objects, found, sample.name, self.tolerance)
@@ -82,7 +82,7 @@ class CodecTests:
     def test_detections_are_sound(self):
         decoder, view = self.make_decoder(), self.samples()[0].view
         rng = np.random.default_rng(0)
-        shapes = {name: values.shape for name, values in self._perfect()[0][1].items()}
+        shapes = {name: values.shape for name, values in self.samples_and_maps()[0][1].items()}
         maps = {name: rng.normal(0, 2, shape).astype(np.float32) for name, shape in shapes.items()}
         before = {name: values.copy() for name, values in maps.items()}
         (found,) = decoder(maps, [view])
@@ -94,14 +94,14 @@ class CodecTests:
         need([field.name for field in found.fields] == [field.name for field in decoder.fields], "detections have the decoder's fields")
 
     def test_needs_maps_are_those_of_the_encoder(self):
-        needs, maps = self.make_decoder().needs_maps, self._perfect()[0][1]
+        needs, maps = self.make_decoder().needs_maps, self.samples_and_maps()[0][1]
         for name, channels in needs.items():
             need(name in maps, f"the decoder needs the map '{name}'; the encoder has {', '.join(maps)}")
             right = channels in (None, maps[name].shape[1])
             need(right, f"needs_maps: '{name}' has {channels} channels, the encoder's map {maps[name].shape[1]}")
 
     def test_a_batch_gives_what_single_images_give(self):
-        decoder, pairs = self.make_decoder(), self._perfect()
+        decoder, pairs = self.make_decoder(), self.samples_and_maps()
         batch = {name: np.concatenate([maps[name] for _, maps in pairs]) for name in pairs[0][1]}
         together = decoder(batch, [sample.view for sample, _ in pairs])
         need(len(together) == len(pairs), "a decoder returns one entry for each image of the batch")
@@ -111,7 +111,7 @@ class CodecTests:
 
     def test_another_view_moves_the_boxes_with_it(self):
         decoder = self.make_decoder()
-        sample, maps = self._perfect()[0]
+        sample, maps = self.samples_and_maps()[0]
         view = sample.view
         (near,) = decoder(maps, [view])
         (far,) = decoder(maps, [View((view.crop_center[0] + 40, view.crop_center[1] + 24), view.crop_size)])
@@ -122,7 +122,7 @@ class CodecTests:
         decoder = self.make_decoder()
         if type(decoder).mirror is Decoder.mirror:
             skip("the decoder does not mirror maps")
-        for sample, maps in self._perfect():
+        for sample, maps in self.samples_and_maps():
             back = decoder.mirror(decoder.mirror(maps))
             need(all(np.allclose(back[name], values) for name, values in maps.items()), "mirroring twice gives the maps back")
             (found,) = decoder(maps, [sample.view], decoder.mirror(maps))
@@ -135,13 +135,13 @@ class CodecTests:
         decoder = self.make_decoder()
         if type(decoder).merge is Decoder.merge:
             skip("the decoder does not join scales")
-        for sample, maps in self._perfect():
+        for sample, maps in self.samples_and_maps():
             (found,) = decoder(maps, [sample.view])
             joined = decoder.merge([found, found])
             self._hold(sample.objects, joined, f"{sample.name}, twice the same detections joined", self.tolerance)
 
     def test_heatmaps_are_in_0_to_1(self):
-        for name, heat in self.make_decoder().heatmaps(self._perfect()[0][1]).items():
+        for name, heat in self.make_decoder().heatmaps(self.samples_and_maps()[0][1]).items():
             need(heat.ndim == 3 and 0 <= heat.min() <= heat.max() <= 1, f"heatmaps: '{name}' must be (B, H, W) in 0..1; it is {heat.shape}")
 
     def test_decoding_in_onnx_gives_the_same(self):
@@ -152,7 +152,7 @@ class CodecTests:
 
         height, width = self.input_spec.size
         view = View((width / 2, height / 2), float(width))
-        for sample, maps in self._perfect():
+        for sample, maps in self.samples_and_maps():
             (expected,) = decoder(maps, [view])
             found = decoded(decoder, maps, self.make_targets().strides)
             for field in (*Detections.own, *decoder.fields):
@@ -167,7 +167,8 @@ class CodecTests:
         sample.objects, sample.name = Objects.none(self.fields), "a sample without objects"
         return sample
 
-    def _perfect(self) -> List[Tuple[Sample, Maps]]:
+    def samples_and_maps(self) -> List[Tuple[Sample, Maps]]:
+        """Return each sample with its perfect maps, raw, ``(1, C, H, W)``."""
         encoder = self.make_targets()
         pairs = [(sample, self._raw(encoder.perfect_outputs(sample))) for sample in self.samples()]
         if not pairs[0][1]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 from unittest import SkipTest
 
 import numpy as np
 
+from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.contracts.instances import Objects
@@ -71,6 +73,25 @@ def _values(field: Field, boxes: np.ndarray, rng: np.random.Generator) -> np.nda
         points[..., :2] = boxes[:, None, :2] + inside * (boxes[:, None, 2:] - boxes[:, None, :2])
         return points.astype(field.dtype)
     return rng.uniform(0, 1, shape).astype(field.dtype)
+
+
+class DrawnObjects(Dataset):
+    """A data set of drawn samples.
+
+    Args:
+        classes: their names.
+        fields: of the objects.
+    """
+
+    def __init__(self, classes: Sequence[str], fields: Sequence[Field] = ()) -> None:
+        self.classes, self.fields = list(classes), tuple(fields)
+        self._samples = drawn_samples(input_spec(), len(classes), fields)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return replace(self._samples[index], view=None)
 
 
 def records(arrays: Dict[str, np.ndarray]) -> Dict[str, Tuple[Tuple[int, ...], str]]:
