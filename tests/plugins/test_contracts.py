@@ -48,7 +48,7 @@ class TestDLA34(BackboneTests):
         return DLA34(channels=CHANNELS)
 
 
-@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("depth", [18])
 class TestResNet(BackboneTests):
     @pytest.fixture(autouse=True)
     def _depth(self, depth):

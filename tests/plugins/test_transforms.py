@@ -113,15 +113,6 @@ def test_none_is_never_random():
     assert all(view == first for view in others)
 
 
-def test_same_generator_same_sample():
-    view, color = RandomView(SQUARE), ColorAugment()
-    pictures = []
-    for _ in range(2):
-        rng = np.random.default_rng([3, 1, 4])
-        pictures.append(color(view(a_sample(), rng), rng).image)
-    np.testing.assert_array_equal(*pictures)
-
-
 @pytest.mark.parametrize(
     "arguments",
     [{"mode": "zoom"}, {"crop_scales": []}, {"crop_scales": [0.0]}, {"scale": 1.0}, {"shift": -1}, {"flip": 1.5}, {"crop_border": -1}],

@@ -36,8 +36,8 @@ mindpoint plugins test {name}
 mindpoint train {name}:example --set train.max_steps=20
 ```
 
-The parts are in `src/{module}`, the example is `src/{module}/recipes/example.yaml`. After a change of the entry points in `pyproject.toml` install
-again.
+The parts are in `src/{module}`, the example is `src/{module}/recipes/example.yaml`.
+After a change of the entry points in `pyproject.toml` install again.
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from keyword import iskeyword
 from pathlib import Path
 from typing import Dict, List, Sequence
 
@@ -77,7 +78,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
 
 def _module_of(name: str) -> str:
     module = name.replace("-", "_")
-    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name) or not module.isidentifier():
+    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name) or iskeyword(module):
         raise ConfigError(f"{name!r} cannot be the name of a distribution here; use small letters, digits and '-', e.g. acme-shapes")
     if module.partition("_")[0] == "mindpoint":
         raise ConfigError(f"{name!r}: names that begin with mindpoint are its own; put your own name in front, e.g. acme-shapes")
