@@ -111,3 +111,16 @@ def test_a_changed_file_counts_with_the_next_reading(folder):
 def test_describing_one():
     found = registry("hooks").describe("./parts/bell.py:Bell")
     assert found.doc == "Rings." and found.file.endswith("parts/bell.py") and str(found.signature) == "(times: int = 1)"
+
+
+def test_a_part_in_a_mapping_may_leave_out_its_name():
+    Path("holder.py").write_text(
+        "from mindpoint.contracts.hook import Hook\n"
+        "class Named:\n    def __init__(self, name: str, inner: object = None):\n        self.name, self.inner = name, inner\n"
+        "class Holder(Hook):\n    def __init__(self, shapes: dict, one: object = None):\n        self.shapes, self.one = shapes, one\n"
+    )
+    block = "{type: ./holder.py:Holder, shapes: {a: {type: ./holder.py:Named}, b: {type: ./holder.py:Named, name: c}}}"
+    shapes = load_config("experiments/a.yaml", [f"+hooks.holder={block}"]).build("hooks.holder").shapes
+    assert {key: named.name for key, named in shapes.items()} == {"a": "a", "b": "c"}
+    for inner in ("shapes: {}, one: {type: ./holder.py:Named}", "shapes: {a: {type: ./holder.py:Named, inner: {type: ./holder.py:Named}}}"):
+        assert "Named needs the argument 'name' (str)" in error(f"+hooks.holder={{type: ./holder.py:Holder, {inner}}}")

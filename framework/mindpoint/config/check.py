@@ -31,6 +31,8 @@ from mindpoint.registry.annotation import ANY
 from mindpoint.registry.signature import Parameter
 
 _PART = object()
+NAME = "name"
+"""The parameter by which a part that is an entry of a mapping in an argument is given its key."""
 
 
 class Checker:
@@ -136,9 +138,10 @@ class Checker:
         if signature is None:
             self.remarks.append(f"{place(said.where, join(path, 'type'))}: {entry} cannot be checked without importing it")
             return
+        inner = [name for name in given if name != NAME]
         for key, child in node.value.items():
             if key != "type":
-                self._check_argument(entry, signature, key, child, join(path, key), given)
+                self._check_argument(entry, signature, key, child, join(path, key), inner)
         for parameter in signature.parameters:
             if parameter.required and parameter.name not in node.value:
                 self._check_given(entry, parameter, said.where, path, given)
@@ -156,8 +159,8 @@ class Checker:
             check_text(parameter.annotation if parameter else ANY, node, path)
         except ConfigError as error:
             self._problems.add_message(str(error))
-        for block_path, block in blocks:
-            self._check_block(parts_of_argument(key), block, block_path, given)
+        for block_path, block, is_named in blocks:
+            self._check_block(parts_of_argument(key), block, block_path, (*given, NAME) if is_named else given)
 
     def _check_given(self, entry: Entry, parameter: Parameter, where: str, path: str, given: Sequence[str]) -> None:
         if parameter.name in self._absent:
@@ -239,13 +242,13 @@ def _with_parts(node: Node) -> object:
     return [_with_parts(child) for child in node.value] if node.is_list else node.value
 
 
-def _nested_blocks(node: Node, path: str) -> Iterator[Tuple[str, Node]]:
-    """Yield the outermost mappings with a ``type`` in a value."""
+def _nested_blocks(node: Node, path: str, is_named: bool = False) -> Iterator[Tuple[str, Node, bool]]:
+    """Yield the outermost mappings with a ``type`` in a value, and whether each has a name: its key in a mapping."""
     if node.is_mapping and "type" in node.value:
-        yield path, node
+        yield path, node, is_named
         return
     for key in node.keys():
-        yield from _nested_blocks(node.child(key), join(path, key))
+        yield from _nested_blocks(node.child(key), join(path, key), node.is_mapping)
 
 
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:

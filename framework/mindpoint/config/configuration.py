@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 import yaml
 
 from mindpoint.config import files
-from mindpoint.config.check import Checker, find_entry, parts_of_argument, positioned, settings
+from mindpoint.config.check import NAME, Checker, find_entry, parts_of_argument, positioned, settings
 from mindpoint.config.node import Node, Problems, Trust, join, leaves, place
 from mindpoint.config.overrides import apply
 from mindpoint.config.references import escape, resolve
@@ -236,8 +236,9 @@ def _build(parts: Registry, node: Node, path: str, provided: Dict[str, object]) 
     entry = find_entry(parts, node, path)
     said = node.value["type"]
     make = entry.load(place(said.where, join(path, "type")))
+    inner = {name: value for name, value in provided.items() if name != NAME}
     arguments = {
-        key: _argument(parts_of_argument(key), child, join(path, key), provided) for key, child in node.value.items() if key != "type"
+        key: _argument(parts_of_argument(key), child, join(path, key), inner) for key, child in node.value.items() if key != "type"
     }
     for parameter in inspected(make).parameters:
         if parameter.name in provided:
@@ -255,7 +256,7 @@ def _argument(parts: Registry, node: Node, path: str, provided: Dict[str, object
     if node.is_mapping and "type" in node.value:
         return _build(parts, node, path, provided)
     if node.is_mapping:
-        return {key: _argument(parts, child, join(path, key), provided) for key, child in node.value.items()}
+        return {key: _argument(parts, child, join(path, key), {**provided, NAME: key}) for key, child in node.value.items()}
     if node.is_list:
         return [_argument(parts, child, join(path, str(index)), provided) for index, child in enumerate(node.value)]
     return node.value

@@ -34,7 +34,7 @@ class CocoDataset(Dataset):
         classes: category names; an object's label is the index of its category's name.
         keypoints: the joints; an annotation without any has no labelled joint.
         fields: what annotations have besides, by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
-            as ``{size: {type: "mindpoint.contracts.fields:Field", name: size, shape: [3]}}``. Zeros where an annotation lacks it.
+            as ``{size: {type: "mindpoint.contracts.fields:Field", shape: [3]}}``. Zeros where an annotation lacks it.
         with_objects: keep only images with at least one annotation (the official training set).
         unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; there is nothing to train on.
         image_ids: keep only these images, in this order.
