@@ -108,3 +108,18 @@ def test_a_distribution_made_for_other_contracts_is_named(said, message, monkeyp
     else:
         assert message.format(API=mindpoint.API) in problem and warnings == [problem]
     entries._warn_of_other_api.cache_clear()
+
+
+def test_a_part_s_file_that_has_changed_is_told_on_resuming(toy, tmp_path, caplog):
+    file = tmp_path / "bell.py"
+    file.write_text("from mindpoint.contracts.hook import Hook\n\n\nclass Bell(Hook):\n    sound = 1\n")
+    blocks = {"_base_": str(toy), "hooks": {"bell": {"type": f"{file}:Bell"}}}
+
+    def go_on(epochs):
+        caplog.clear()
+        mindpoint.train(blocks, [f"train.epochs={epochs}"], out=tmp_path / "run", resume=epochs > 1)
+        return f"{file} has changed since {tmp_path}/run/last.ckpt" in caplog.text
+
+    assert not go_on(1) and not go_on(2)
+    file.write_text(file.read_text().replace("1", "2"))
+    assert go_on(3) and not go_on(4)

@@ -50,7 +50,7 @@ def test_listed_packages_are_those_of_the_tree(setup_cfg):
 def test_wheel_holds_every_module_configuration_and_source(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    kinds = (".py", ".yaml", ".json", ".cc", ".h", ".html", ".css", ".js")
+    kinds = (".py", ".typed", ".yaml", ".json", ".cc", ".h", ".html", ".css", ".js")
     wanted = files(*(f"*{kind}" for kind in kinds))
     assert {Path(name).suffix for name in wanted} == set(kinds)
     assert sorted(wanted - names) == []
