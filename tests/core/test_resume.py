@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
@@ -273,6 +274,38 @@ def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
     text = str(caught.value)
     assert trainer.step == 3 and text.startswith("3 steps in a row gave gradients that are not finite, train.max_skipped is 2")
     assert "spot_loss nan" in text and "learning rate" in text and "image ids" in text and "3" in text.rpartition("image ids")[2]
+
+
+def test_the_newest_checkpoint_within_an_epoch_is_never_older_than_asked_for(whole, tmp_path):
+    class Kept(Hook):
+        steps = []
+
+        def on_checkpoint(self, trainer):
+            self.steps.append(trainer.step)
+
+    for minutes, steps in ((1e-9, [1, 2, 3, 4, 5]), (60, [5])):
+        trainer = build(tmp_path / str(minutes), "hooks.checkpoint.every_steps=0", f"+train.checkpoint_minutes={minutes}", "train.epochs=1")
+        kept = trainer.hooks["kept"] = Kept()
+        kept.steps = []
+        trainer.train()
+        assert list(dict.fromkeys(kept.steps)) == steps
+
+
+def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
+    class Kill(Hook):
+        def after_step(self, trainer):
+            if trainer.step == 5:
+                for child in psutil.Process().children():
+                    child.kill()
+
+    settings = [setting for setting in SETTINGS if "every_steps" not in setting]
+    trainer = build(tmp_path / "run", "+data.train.processes=true", settings=settings)
+    trainer.hooks["kill"] = Kill()
+    with pytest.raises(DataError, match="a process that reads training data was killed"):
+        trainer.train()
+    assert trainer.step >= 5 and checkpoint.load(tmp_path / "run" / "last.ckpt").info["step"] == trainer.step
+    resumed(tmp_path / "run", settings=settings).train()
+    assert_same(tmp_path / "run", whole)
 
 
 def test_a_folder_is_one_run_at_a_time(tmp_path):

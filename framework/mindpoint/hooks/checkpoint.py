@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from typing import Dict, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
-from mindpoint.errors import ConfigError, Interrupted
+from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.storage.files import atomic_write
 from mindpoint.training.run_folder import epoch_checkpoints
 
 
 class Checkpoint(Hook):
-    """``last.ckpt`` after every epoch, at the end and when a signal ends the training, ``best.ckpt`` after every evaluation that is better
-    than all before. The ``last.ckpt`` before this one stays as ``previous.ckpt``, should the newer one come to harm.
+    """Write ``last.ckpt`` after every epoch, within an epoch when the newest is ``train.checkpoint_minutes`` old, at the end, and when a
+    signal or the data end the training. Write ``best.ckpt`` after every evaluation that is better than all before. The ``last.ckpt`` before
+    this one stays as ``previous.ckpt``, should the newer one come to harm.
 
     Args:
         every: epochs between two writes of ``last.ckpt``.
@@ -28,6 +30,7 @@ class Checkpoint(Hook):
             raise ConfigError("every must be at least 1, every_steps and keep at least 0")
         self.every, self.every_steps, self.best, self.keep = every, every_steps, best, keep
         self.best_value = -math.inf
+        self.saved_at = -math.inf  # time.monotonic()
         self.saved: Optional[Tuple[int, int]] = None  # (steps, closed epochs) of the last.ckpt that holds all there is to hold
 
     def state_dict(self) -> Dict[str, object]:
@@ -41,6 +44,7 @@ class Checkpoint(Hook):
             self.best = trainer.main_statistic
         else:
             trainer.check_statistics("hooks.checkpoint.best", [self.best])
+        self.saved_at = time.monotonic()
         if (trainer.run_dir / "last.ckpt").exists():
             self.saved = _progress(trainer)
 
@@ -51,7 +55,8 @@ class Checkpoint(Hook):
     def after_step(self, trainer) -> None:
         epoch = trainer.epoch + 1
         whole = trainer.step == epoch * trainer.steps_per_epoch and epoch % self.every == 0
-        if whole or self.every_steps and trainer.step % self.every_steps == 0:
+        old = trainer.checkpoint_minutes is not None and time.monotonic() - self.saved_at >= 60 * trainer.checkpoint_minutes
+        if whole or old or self.every_steps and trainer.step % self.every_steps == 0:
             trainer.defer(lambda: self._save_last(trainer))
 
     def after_epoch(self, trainer) -> None:
@@ -65,7 +70,7 @@ class Checkpoint(Hook):
             trainer.save("best.ckpt")
 
     def on_exception(self, trainer) -> None:
-        if isinstance(trainer.error, Interrupted):
+        if isinstance(trainer.error, (Interrupted, DataError)):  # between two steps, so all that was learnt is whole
             self._save_last(trainer)
 
     def after_train(self, trainer) -> None:
@@ -75,7 +80,7 @@ class Checkpoint(Hook):
     def _save_last(self, trainer) -> None:
         if self.saved != _progress(trainer):
             trainer.save("last.ckpt", previous="previous.ckpt")
-            self.saved = _progress(trainer)
+            self.saved, self.saved_at = _progress(trainer), time.monotonic()
 
     def _keep_copy(self, trainer) -> None:
         self._save_last(trainer)

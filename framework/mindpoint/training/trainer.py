@@ -92,6 +92,7 @@ class Trainer:
         settings = config.section("train")
         self.epochs, self.steps_per_epoch = settings.epochs, loader.steps_per_epoch
         self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
+        self.checkpoint_minutes = settings.checkpoint_minutes
         self.skipped = SkippedSteps(settings.max_skipped)
         self.base_lr = max(float(rate.asnumpy()) for rate in network_step.rates)
         if settings.lr_batch_size is not None:
