@@ -49,6 +49,18 @@ def test_every_orientation_is_turned_upright(picture, orientation, kind):
     np.testing.assert_array_equal(decode_image(stored(picture, orientation, kind), "x"), picture)
 
 
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_pictures_of_12_bits_are_refused_and_dark_ones_of_16_are_not(tmp_path, ending):
+    path, ramp = str(tmp_path / f"a.{ending}"), np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    assert cv2.imwrite(path, ramp)
+    with pytest.raises(DataError, match=f"a.{ending}: has 16 bits a pixel but no number above 4095.*multiply by 16"):
+        read_image(path)
+    assert cv2.imwrite(path, ramp * 16)
+    assert np.abs(read_image(path)[..., 0] - ramp / 16).max() <= 1
+    assert cv2.imwrite(path, ramp % 200)  # black but for noise, whatever the number of bits
+    assert read_image(path).max() <= 1
+
+
 def test_floating_point_pictures_are_refused(tmp_path):
     assert cv2.imwrite(str(tmp_path / "a.tif"), np.full((4, 4), 200, np.float32))
     with pytest.raises(DataError, match="a.tif: holds floating-point numbers.*convert it to 8 or 16 bits"):

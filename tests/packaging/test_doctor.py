@@ -43,7 +43,7 @@ def test_broken_packages(tmp_path):
     """A MindSpore that ends the interpreter, requirements that do not hold, and checks that find, fail and cannot be imported."""
     info = tmp_path / "acme_sick-1.0.dist-info"
     info.mkdir()
-    needs = "Requires-Dist: numpy>=3\nRequires-Dist: acme-absent>=2\nRequires-Dist: acme-extra; extra == 'more'\n"
+    needs = "Requires-Dist: numpy>=3\nRequires-Dist: acme-absent>=2\nRequires-Dist: acme-extra; extra == 'more'\nRequires-Dist: acme-odd >>1\n"
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-sick\nVersion: 1.0\n{needs}")
     (info / "entry_points.txt").write_text(
         "[mindpoint.checks]\nacme-finds = acme_sick:finds\nacme-fails = acme_sick:fails\nacme-lost = acme_lost:check\n"
@@ -59,6 +59,8 @@ def test_broken_packages(tmp_path):
     assert "acme-sick needs >=3: " in checks["numpy"]["problem"] and "mindpoint needs <2,>=1.25" in checks["numpy"]["problem"]
     assert checks["acme-absent"]["problem"].endswith("-m pip install 'acme-absent>=2'")
     assert "acme-extra" not in checks
+    odd = checks["requirement of acme-sick"]
+    assert odd["value"] == "acme-odd >>1" and odd["note"].startswith("cannot be read (") and odd["problem"] is None
     assert checks["convolution"]["problem"].startswith("MindSpore does not run here (signal 6)")
     assert checks["acme licence"]["problem"] == "renew it" and checks["acme key"]["problem"] is None
     assert "KeyError: 'acme'" in checks["acme-fails"]["problem"]

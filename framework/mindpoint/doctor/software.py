@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
@@ -19,10 +19,8 @@ OPTIONAL = "mindspore"  # package and extra: an installation that only runs expo
 
 def check_software() -> List[Check]:
     """Python, then every requirement of the framework and of each distribution with plugins, once."""
-    checks = [_python()]
-    for name, asked in _requirements().items():
-        checks.append(_package(name, asked))
-    return checks
+    wanted, unreadable = _requirements()
+    return [_python(), *(_package(name, asked) for name, asked in wanted.items()), *unreadable]
 
 
 def _python() -> Check:
@@ -33,9 +31,10 @@ def _python() -> Check:
     return Check("python", value, problem=f"{FRAMEWORK} needs Python {wanted}; make a virtual environment with such a one")
 
 
-def _requirements() -> Dict[str, Dict[str, str]]:
-    """For each needed package, by whom it is asked for in which range."""
+def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
+    """Return for each needed package who asks for it in which range, and a line for each requirement that cannot be read."""
     wanted: Dict[str, Dict[str, str]] = {}
+    unreadable = []
     owners = {FRAMEWORK: importlib_metadata.distribution(FRAMEWORK)}
     for found in importlib_metadata.distributions():
         if any(point.group.startswith(f"{FRAMEWORK}.") for point in found.entry_points):
@@ -44,11 +43,13 @@ def _requirements() -> Dict[str, Dict[str, str]]:
         for line in distribution.requires or ():
             try:
                 requirement = Requirement(line)
-            except InvalidRequirement:
+            except InvalidRequirement as error:
+                first = str(error).partition("\n")[0]
+                unreadable.append(Check(f"requirement of {owner}", line, note=f"cannot be read ({first}), so it was not checked"))
                 continue
             if requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL}):
                 wanted.setdefault(requirement.name, {})[owner] = str(requirement.specifier)
-    return {name: asked for name, asked in wanted.items() if name not in owners}
+    return {name: asked for name, asked in wanted.items() if name not in owners}, unreadable
 
 
 def _package(name: str, asked: Dict[str, str]) -> Check:

@@ -24,6 +24,7 @@ _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_RE
 MOST_PIXELS = 1 << 27
 """Of an image that is decoded: 400 MB, and twice that while it is turned."""
 _ORIENTATION = 0x0112  # the EXIF tag
+_NEARLY_BLACK = 16  # of 255; 12-bit numbers in a 16-bit file come to no more
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 
 
@@ -60,7 +61,7 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
         reduction: 2, 4 or 8: a JPEG's pixel stands for so many by so many, and sides are rounded up. See :func:`reduction_of`.
 
     Raises:
-        DataError: truncated, too large, of floating-point numbers, or in a format that OpenCV does not know.
+        DataError: truncated, too large, of floating-point or 12-bit numbers, or in a format that OpenCV does not know.
     """
     if not data:
         raise DataError(f"{name}: is empty (0 bytes), not an image; fetch it again")
@@ -73,7 +74,19 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
         raise DataError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
         raise DataError(f"{name}: not an image that OpenCV can read (it starts with {data[:8]!r})")
+    if image.max() <= _NEARLY_BLACK:
+        _refuse_few_bits(data, name)
     return turn(image)
+
+
+def _refuse_few_bits(data: bytes, name: Union[str, Path]) -> None:
+    """Raise DataError for numbers of 12 bits or fewer in a file of 16, which OpenCV takes for a nearly black picture."""
+    original = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if original is not None and original.dtype == np.uint16 and 256 <= original.max() < 4096:
+        raise DataError(
+            f"{name}: has 16 bits a pixel but no number above {original.max()}, as 12-bit cameras write them, and would be read as nearly "
+            f"black; stretch it to the full range (for 12 bits: multiply by 16)"
+        )
 
 
 def _look_at_header(data: bytes, name: Union[str, Path]) -> Callable[[np.ndarray], np.ndarray]:
