@@ -14,6 +14,7 @@ from mindspore import Tensor, nn
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head, Neck
+from mindpoint.testing.mode import operator_by_operator
 from mindpoint.testing.samples import PartTests, need, skip
 
 Sizes = Sequence[Tuple[int, int]]
@@ -48,8 +49,8 @@ class _CellTests(PartTests):
     def _tensors(self, cell: nn.Cell, number: int = 0) -> List[Tensor]:
         return [Tensor(array) for array in self._inputs(cell, *self._size(cell, number))]
 
+    @operator_by_operator
     def test_maps_are_as_declared(self):
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         cell = self.make()
         cell.set_train(False)
         for number in range(len(self.sizes)):
@@ -65,8 +66,8 @@ class _CellTests(PartTests):
                     f"construct gives {found[name].shape}",
                 )
 
+    @operator_by_operator
     def test_gradients_reach_every_parameter(self):
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         cell = self.make()
         cell.set_train()
         inputs = self._tensors(cell)
@@ -79,6 +80,7 @@ class _CellTests(PartTests):
             need(np.isfinite(values).all(), f"the gradient of {parameter.name} is not finite")
             need(values.any(), f"no gradient reaches {parameter.name}: no map depends on it, or it is not to be trained")
 
+    @operator_by_operator
     def test_it_compiles(self):
         ms.set_context(mode=ms.GRAPH_MODE)
         cell = self.make()
@@ -90,8 +92,8 @@ class _CellTests(PartTests):
             close = np.allclose(compiled[name], value.asnumpy(), rtol=1e-3, atol=1e-4)
             need(close, f"{name}: the compiled graph gives other values than single operators: construct must not depend on values")
 
+    @operator_by_operator
     def test_saved_and_resumed_it_goes_on_the_same(self):
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         first, second = self.make(), self.make()
         inputs = self._tensors(first)
         self._step(first, inputs)
@@ -105,6 +107,7 @@ class _CellTests(PartTests):
             same = np.allclose(parameter.asnumpy(), second.parameters_dict()[name].asnumpy(), rtol=1e-4, atol=1e-6)
             need(same, f"{name} differs after a resumed step: all that a part remembers must be a Parameter")
 
+    @operator_by_operator
     def test_onnx_gives_the_same(self):
         from mindpoint.export.exporters import OnnxExporter
 

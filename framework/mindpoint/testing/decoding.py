@@ -190,4 +190,5 @@ class CodecTests:
                 f"{name}: the nearest detection of the box {box.round(1).tolist()} of class {label} is {distance:.2f} pixels off, at most "
                 f"{tolerance:g} are allowed: encoder and decoder must be inverse to each other",
             )
-        need(len(found) == len(objects), f"{name}: {len(found)} detections with a score of at least {self.threshold} of {len(objects)} objects")
+        count, wanted = len(found), len(objects)
+        need(count == wanted, f"{name}: {count} detections with a score of at least {self.threshold} of {wanted} objects")

@@ -16,6 +16,7 @@ from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.parts import Loss
+from mindpoint.testing.mode import operator_by_operator
 from mindpoint.testing.samples import PartTests, drawn_samples, input_spec, need, skip
 
 Arrays = Dict[str, np.ndarray]
@@ -69,6 +70,7 @@ class LossTests(PartTests):
         every = [encoder(sample) for sample in samples]
         return {name: np.stack([targets[name] for targets in every]) for name in every[0]}
 
+    @operator_by_operator
     def test_names_are_declared_and_terms_finite(self):
         loss, outputs, targets = self.make(), self.outputs(), self.targets()
         for what, names, given in (("maps", loss.needs_maps, outputs), ("targets", loss.needs_targets, targets)):
@@ -78,6 +80,7 @@ class LossTests(PartTests):
         need(set(terms) == set(loss.terms), f"terms declares {', '.join(loss.terms)}; construct gives {', '.join(terms)}")
         need(all(math.isfinite(value) for value in (total, *terms.values())), f"not finite: total {total}, {terms}")
 
+    @operator_by_operator
     def test_only_declared_maps_and_targets_are_read(self):
         loss = self.make()
         if {"maps", "targets"} & set(inspect.signature(type(loss)).parameters):
@@ -89,16 +92,19 @@ class LossTests(PartTests):
         except KeyError as error:
             raise AssertionError(f"construct reads {error}, which neither needs_maps nor needs_targets names") from error
 
+    @operator_by_operator
     def test_no_object_is_finite(self):
         total, terms = self._value(self.make(), self.outputs(), self.empty_targets())
         need(math.isfinite(total), f"a batch without objects must give finite values, not {total} ({terms}): guard the division")
 
+    @operator_by_operator
     def test_extreme_maps_are_finite(self):
         for value in (-80.0, 80.0):
             outputs = {name: np.full_like(values, value) for name, values in self.outputs().items()}
             total, terms = self._value(self.make(), outputs, self.targets())
             need(math.isfinite(total), f"maps of {value:g} give {total} ({terms}): work with logits, or clamp")
 
+    @operator_by_operator
     def test_parts_of_a_batch_give_what_the_whole_gives(self):
         outputs, targets = self.outputs(), self.targets()
         whole, _ = self._value(self.make(), outputs, targets)
@@ -111,12 +117,12 @@ class LossTests(PartTests):
             parts.append(self._value(loss, *part, counts)[0])
         need(
             math.isclose(np.mean(parts), whole, rel_tol=1e-3, abs_tol=1e-5),
-            f"a batch in two parts gives {np.mean(parts):.6g}, at once {whole:.6g}: a number of objects that the loss divides by belongs in "
-            "normalizers and count_normalizers, the factor is num_shards / counts[name]",
+            f"a batch in two parts gives {np.mean(parts):.6g}, at once {whole:.6g}: a number of objects that the loss divides by belongs "
+            "in normalizers and count_normalizers, the factor is num_shards / counts[name]",
         )
 
+    @operator_by_operator
     def test_gradients_reach_every_map(self):
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         loss, targets = self.make(), self.targets()
         names = list(loss.needs_maps)
         outputs = {name: Tensor(values) for name, values in self.outputs().items()}
@@ -132,7 +138,6 @@ class LossTests(PartTests):
             need(gradient.asnumpy().any(), f"needs_maps names '{name}', and no gradient reaches it")
 
     def _value(self, loss: Loss, outputs: Arrays, targets: Arrays, counts: Optional[dict] = None) -> Tuple[float, Dict[str, float]]:
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         maps = {name: Tensor(values) for name, values in outputs.items()}
         total, terms = loss(maps, *self._arguments(loss, targets, counts))
         return float(total.asnumpy()), {name: float(value.asnumpy()) for name, value in terms.items()}
@@ -144,7 +149,6 @@ class LossTests(PartTests):
         return [tensors, counts or self._counts(loss, targets)]
 
     def _counts(self, loss: Loss, targets: Arrays) -> Dict[str, Tensor]:
-        ms.set_context(mode=ms.PYNATIVE_MODE)
         counts = loss.count_normalizers({name: Tensor(values) for name, values in targets.items()})
         need(set(loss.normalizers) == set(counts), f"normalizers declares {loss.normalizers}, count_normalizers gives {tuple(counts)}")
         return counts

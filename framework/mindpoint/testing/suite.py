@@ -111,7 +111,8 @@ class Suite:
         base = bases[kind]
         given = {"in_features": base.in_features} if kind in ("necks", "heads") else {}
         if kind == "metrics":
-            return self._with_fields(_class(MetricTests, lambda: self._make(entry), classes=self._given()["classes"]), "test_perfect_detections_are_the_best")
+            tests = _class(MetricTests, lambda: self._make(entry), classes=self._given()["classes"])
+            return self._with_fields(tests, "test_perfect_detections_are_the_best")
         return _class(base, lambda: self._make(entry, **given))
 
     def _codec_tests(self, entry: Entry) -> "type | str":
@@ -147,8 +148,8 @@ class Suite:
         return "no target encoder of the distribution gives its targets"
 
     def _with_fields(self, tests: type, probe: str) -> type:
-        """Return the tests with the first fields of objects with which a method of theirs works: those of the distribution's data sets, none,
-        or those of its decoders."""
+        """Return the tests with the first fields of objects with which a method of theirs works: those of the distribution's data sets,
+        then without any, then those of its decoders."""
         owners = {kind: [self._make(entry).fields for entry in self._made(kind)] for kind in ("datasets", "decoders")}
         for fields in (*owners["datasets"], (), *owners["decoders"]):
             tests.fields = tuple(fields)
