@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import struct
+import tempfile
 import zlib
 
 import numpy as np
@@ -157,6 +158,24 @@ def test_the_older_one_is_kept_on_a_disk_without_hard_links(tmp_path, monkeypatc
     checkpoint.save(path, ARRAYS, {**INFO, "epoch": 1})
     checkpoint.save(path, ARRAYS, {**INFO, "epoch": 2}, previous=previous)
     assert [checkpoint.load(file).info["epoch"] for file in (previous, path)] == [1, 2]
+
+
+def test_it_is_written_where_permissions_cannot_be_set(tmp_path, monkeypatch):
+    set_mode = os.chmod
+
+    def chmod(path, *arguments, **options):
+        if str(path).startswith(str(tmp_path / "share")):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        set_mode(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "chmod", chmod)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "share").mkdir()
+    path, previous = tmp_path / "share" / "last.ckpt", tmp_path / "share" / "previous.ckpt"
+    for epoch in (1, 2):
+        checkpoint.save(path, ARRAYS, {**INFO, "epoch": epoch}, previous=previous)
+    assert [checkpoint.load(file).info["epoch"] for file in (previous, path)] == [1, 2]
+    assert os.listdir(tmp_path) == ["share"] and sorted(os.listdir(tmp_path / "share")) == ["last.ckpt", "previous.ckpt"]
 
 
 def test_the_permissions_are_the_users_choice(tmp_path):

@@ -1,8 +1,10 @@
 """Run the fuzzer. Every input of the corpus is tried first; what fails is shown, and kept in the folder ``--keep``."""
 
 import argparse
+import copy
 import faulthandler
 import hashlib
+import json
 import logging
 import os
 import resource
@@ -98,6 +100,49 @@ def damaged(draw, valid):
     return bytes(data)
 
 
+ODD = [None, True, -1, 0, 0.5, 2**31, 2**63, 10**30, -1e308, float("nan"), float("inf"), "", "x", "\x1b]0;x\x07", "../x", "=1+1", [], {}, [[]]]
+ODD += [[[1, 2], [3, 4]], {"a": 1}, "9" * 5000, "/dev/zero", ["nose"], [0, 0, 0, 0], [5, 5, -1, -1], "1", 1.0]
+
+
+@st.composite
+def damaged_tree(draw, valid):
+    """A valid JSON text with up to four values or keys changed, left out or put twice."""
+    content = json.loads(draw(st.sampled_from(valid)))
+    for _ in range(draw(st.integers(1, 4))):
+        places = list(_places(content))
+        if not places:
+            break
+        holder, key = draw(st.sampled_from(places))
+        what = draw(st.sampled_from(["odd", "odd", "odd", "other", "drop", "twice"]))
+        if what == "odd":
+            holder[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
+        elif what == "other":
+            other, name = draw(st.sampled_from(places))
+            holder[key] = copy.deepcopy(other[name])
+        elif what == "drop":
+            del holder[key]
+        elif isinstance(holder, list):
+            holder.insert(key, copy.deepcopy(holder[key]))
+        else:
+            holder[draw(st.sampled_from(["id", "name", "x", ""]))] = copy.deepcopy(holder[key])
+    return json.dumps(content).encode()
+
+
+def _places(content):
+    """All values inside, each as what holds it and the key there."""
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in list(pairs):
+        yield content, key
+        yield from _places(value)
+
+
+def inputs_of(name):
+    """Return the strategy that makes a target's inputs."""
+    valid = TARGETS[name][1]()
+    ways = [damaged(valid), st.binary(max_size=200), st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)]
+    return st.one_of(damaged_tree(valid), *ways) if valid[0][:2] in (b'{"', b"[{") else st.one_of(*ways)
+
+
 def attempt(name, data, folder):
     """Raise whatever is not a message."""
     (folder / "current").write_bytes(data)  # to be found when the process dies
@@ -117,7 +162,7 @@ def fuzz(name, examples, number, folder):
     """Try one target. Raises what its inputs raise."""
     for path in sorted((CORPUS / name).glob("*")):
         attempt(name, path.read_bytes(), folder)
-    inputs = st.one_of(damaged(TARGETS[name][1]()), st.binary(max_size=200), st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+    inputs = inputs_of(name)
 
     @seed(number)
     @settings(

@@ -1,7 +1,10 @@
 """What is tried: functions of the bytes of an input, and valid inputs to start from. Each may raise MindpointError and nothing else."""
 
+import contextlib
 import io
 import json
+import shutil
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -87,8 +90,6 @@ def checkpoint_with_check_sum(data: bytes, folder: Path) -> None:
 
 
 def checkpoints():
-    import tempfile
-
     from mindpoint.model import checkpoint
 
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +126,6 @@ def torch_file(data: bytes, folder: Path) -> None:
 
 def torch_files():
     import pickle
-    import tempfile
 
     from mindpoint_centernet.weights.torch_file import write_torch_file
 
@@ -148,6 +148,168 @@ def torch_pickle(data: bytes, folder: Path) -> None:
     torch_file(file.getvalue(), folder)
 
 
+ANNOTATIONS = {
+    "images": [{"id": number, "file_name": f"{number}.png", "width": 17, "height": 12} for number in (1, 2)],
+    "annotations": [
+        {
+            "id": number,
+            "image_id": 1 + number % 2,
+            "category_id": 1,
+            "bbox": [1.5, 2, 6, 7],
+            "area": 42.0,
+            "iscrowd": 0,
+            "num_keypoints": 2,
+            "keypoints": [3, 4, 2, 5, 6, 1] + [0] * 45,
+        }
+        for number in (3, 4, 5)
+    ],
+    "categories": [{"id": 1, "name": "person", "keypoints": ["nose", "left_eye"], "skeleton": [[1, 2]]}],
+}
+RESULTS = [{"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4], "keypoints": [3, 4, 2] * 17} for _ in range(3)]
+
+
+def _command(*arguments) -> None:
+    """Run the program in this process, without what it prints; what is not a message comes out as an exception."""
+    from mindpoint.cli.main import main
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert main([str(argument) for argument in arguments]) in (0, 1, 2)
+
+
+def _write_images(folder: Path) -> None:
+    for number in (1, 2):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((12, 17, 3), 90 * number, np.uint8))
+
+
+def checked_annotations(data: bytes, folder: Path) -> None:
+    _write_images(folder)
+    (folder / "a.json").write_bytes(data)
+    shutil.rmtree(folder / "mended", ignore_errors=True)
+    _command("data", "check", folder / "a.json", "--images", folder, "--fix", folder / "mended", "--drop")
+    assert (folder / "a.json").read_bytes() == data
+    _command("data", "stats", folder / "a.json", "--images", folder)
+
+
+def read_annotations(data: bytes, folder: Path) -> None:
+    from mindpoint_coco.datasets.coco import CocoDataset
+
+    _write_images(folder)
+    (folder / "a.json").write_bytes(data)
+    found = CocoDataset(str(folder / "a.json"), str(folder), ["person"], load_config("quickstart").vocabulary["keypoints"])
+    found.ready_to_train()
+    for index in range(len(found)):
+        found[index]
+    found.ground_truth()
+
+
+def annotations():
+    return [json.dumps(ANNOTATIONS).encode()]
+
+
+def result_file(data: bytes, folder: Path) -> None:
+    _write_images(folder)
+    (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
+    (folder / "r.json").write_bytes(data)
+    dataset = f"{{type: CocoDataset, annotations: {folder / 'a.json'}, images: {folder}}}"
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    _command("eval", "--results", folder / "r.json", "--config", "quickstart", "--set", f"data.val.dataset={dataset}", "--out", folder / "out")
+
+
+def result_files():
+    return [json.dumps(RESULTS).encode()]
+
+
+def export_metadata(data: bytes, folder: Path) -> None:
+    """The metadata of an exported file, a JSON text each, as what opens the file reads them."""
+    from mindpoint.config.node import Trust
+    from mindpoint.inference.metadata import ExportMetadata
+
+    try:
+        values = dict(json.loads(data))
+    except (TypeError, ValueError, RecursionError):
+        values = {"mindpoint.format": "2", "mindpoint.maps": data.decode("latin-1")}
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    facts = ExportMetadata.from_metadata(texts, folder)
+    assert facts.specs is not None and len(facts.size) == 2
+    facts.configuration(folder, None, [], ("model.decoder",), Trust.MODEL)
+
+
+def exports():
+    from mindpoint.inference.metadata import FORMAT, KEY, preprocessing_of
+
+    config = load_config("quickstart")
+    facts = {
+        "config": config.to_yaml(),
+        "classes": ["person"],
+        "category_ids": [1],
+        "fields": [{"name": "keypoints", "shape": [17, 3], "type": "float32", "names": ["nose"]}],
+        "preprocessing": preprocessing_of(config),
+        "maps": {"hm": {"channels": 1, "stride": 4}},
+        "inputs": {},
+        "divisor": 32,
+        "decoded": False,
+        "batch": None,
+        "dynamic_size": True,
+        "format": str(FORMAT),
+        "version": "0.1.0",
+    }
+    return [json.dumps({f"{KEY}.{name}": value for name, value in facts.items()}).encode()]
+
+
+def _converted(folder: Path) -> Path:
+    from mindpoint_coco.datasets.coco import CocoDataset
+    from mindpoint_coco.datasets.mindrecord_writer import convert
+
+    _write_images(folder)
+    (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
+    shutil.rmtree(folder / "records", ignore_errors=True)
+    convert(CocoDataset(str(folder / "a.json"), str(folder), ["person"]), folder / "records", 1, False)
+    return folder / "records"
+
+
+def _read_records(folder: Path) -> None:
+    from mindpoint_coco.datasets.mindrecord import MindRecordDataset
+
+    found = MindRecordDataset(str(folder), ["person"])
+    for index in range(len(found)):
+        found[index]
+    found.damage()
+    found.ground_truth()
+
+
+def record_manifest(data: bytes, folder: Path) -> None:
+    from mindpoint_coco.datasets.mindrecord_columns import MANIFEST
+
+    records = _converted(folder)
+    (records / MANIFEST).write_bytes(data)
+    _read_records(records)
+
+
+def record_file(data: bytes, folder: Path, name: str = "images.mindrecord") -> None:
+    """Converted data with one file changed, whose hash is made to fit."""
+    from mindpoint_coco.datasets.mindrecord_columns import MANIFEST, file_hash, manifest_hash
+
+    records = _converted(folder)
+    (records / name).write_bytes(data)
+    manifest = json.loads((records / MANIFEST).read_text())
+    manifest["files"][name].update(size=len(data), sha256=file_hash(str(records / name)))
+    manifest["sha256"] = manifest_hash(manifest)
+    (records / MANIFEST).write_text(json.dumps(manifest))
+    _read_records(records)
+
+
+def record_index(data: bytes, folder: Path) -> None:
+    record_file(data, folder, "images.mindrecord.db")
+
+
+def _record(name: str):
+    def made():
+        with tempfile.TemporaryDirectory() as folder:
+            return [(_converted(Path(folder)) / name).read_bytes()]
+
+    return made
+
+
 TARGETS = {
     "config_file": (config_file, texts),
     "embedded_config": (embedded_config, texts),
@@ -158,5 +320,12 @@ TARGETS = {
     "torch_pickle": (torch_pickle, torch_files),
     "checkpoint_file": (checkpoint_file, checkpoints),
     "checkpoint_with_check_sum": (checkpoint_with_check_sum, checkpoints),
+    "checked_annotations": (checked_annotations, annotations),
+    "read_annotations": (read_annotations, annotations),
+    "result_file": (result_file, result_files),
+    "export_metadata": (export_metadata, exports),
+    "record_manifest": (record_manifest, _record("manifest.json")),
+    "record_file": (record_file, _record("images.mindrecord")),
+    "record_index": (record_index, _record("images.mindrecord.db")),
 }
 """By name: the function, and what makes valid inputs."""

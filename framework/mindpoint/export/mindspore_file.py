@@ -10,6 +10,7 @@ from mindpoint.contracts.exporter import Exportable
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
 from mindpoint.native.exporting import Export, export_in_progress
+from mindpoint.storage.files import write_with
 
 
 def write_mindir(path: Path, model: Exportable) -> None:
@@ -51,8 +52,9 @@ def _export(path: Path, model: Exportable, file_format: str, **options: object) 
         inputs = [ms.Tensor(shape=(None, count, *model.size), dtype=ms.float32) for count in model.channels.values()]
     else:
         inputs = [ms.Tensor(array) for array in model.zeros(model.batch, *model.size).values()]
+    graph = FreshGraph(model.network)
     with export_in_progress(Export(file_format.lower())):
         try:
-            ms.export(FreshGraph(model.network), *inputs, file_name=str(path), file_format=file_format, **options)
+            write_with(lambda file: ms.export(graph, *inputs, file_name=str(file), file_format=file_format, **options), path)
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network as {file_format}: {str(error).splitlines()[0]}") from error

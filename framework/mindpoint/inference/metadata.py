@@ -93,7 +93,7 @@ class ExportMetadata:
 
     def _strange(self) -> Optional[str]:
         """Return the name of a value that no export writes; the file may be damaged or made up."""
-        specs = [(spec["channels"], spec["stride"]) for spec in self.maps.values()]
+        specs = [(spec.channels, spec.stride) for spec in self.specs.values()]
         sound = {
             "classes": isinstance(self.classes, list) and all(isinstance(name, str) for name in self.classes),
             "category_ids": len(self.category_ids) == len(self.classes) and all(type(number) is int for number in self.category_ids),

@@ -16,7 +16,7 @@ from mindspore import nn
 
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.model.checkpoint_file import check_complete
-from mindpoint.storage.files import atomic_write, check_readable, duplicate, set_usual_mode, sync
+from mindpoint.storage.files import atomic_write, check_readable, duplicate, set_usual_mode, sync, write_with
 from mindpoint.storage.json_file import parse_json
 
 AVERAGE = "average"  # prefix of the names of averaged weights
@@ -64,10 +64,14 @@ def save(
     """
     if isinstance(content, Mapping):
         content = [{"name": name, "data": ms.Tensor(np.ascontiguousarray(array))} for name, array in content.items()]
+
+    def write(file: Path) -> None:
+        ms.save_checkpoint(content, str(file), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
+
     with atomic_write(path) as temporary:
         try:
             with _own_messages_only():
-                ms.save_checkpoint(content, str(temporary), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
+                write_with(write, temporary)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         set_usual_mode(temporary)

@@ -11,7 +11,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Callable, Iterator, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
@@ -64,6 +64,20 @@ def set_usual_mode(path: Path) -> None:
         mode = stat.S_IMODE(probe.stat().st_mode)
         probe.unlink()
         os.chmod(path, mode)
+
+
+def write_with(write: Callable[[Path], None], path: Path) -> None:
+    """Let a library write a file. Where its file system refuses the permissions that the library sets, write it elsewhere and copy it.
+
+    Args:
+        write: called with the path to write; a second time with one in the machine's temporary folder if it raises PermissionError.
+    """
+    try:
+        write(path)
+    except PermissionError:
+        with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
+            write(Path(folder) / path.name)
+            shutil.copyfile(Path(folder) / path.name, path)
 
 
 def duplicate(path: Path, copy: Path) -> None:
