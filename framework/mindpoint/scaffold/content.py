@@ -56,7 +56,7 @@ def _detector(prefix: str, chosen: Sequence[str]) -> str:
         f"classes: [{'circle, square' if own else 'person'}]",
         "input: {size: [96, 96], mean: [0.4, 0.4, 0.4], std: [0.3, 0.3, 0.3], channel_order: bgr}",
         "model:",
-        f"  backbone: {{type: {prefix}Backbone}}" if "backbone" in chosen else "  backbone: {type: ResNet, depth: 18}",
+        f"  backbone: {{type: {prefix}Backbone}}",
         *([f"  neck: {{type: {prefix}Neck}}"] if "neck" in chosen else []),
         "  heads:",
         f"    boxes: {{type: {prefix}Head}}",

@@ -14,8 +14,8 @@ from mindpoint.registry import kind_called, nearest
 from mindpoint.scaffold.content import configuration, readme, tests
 from mindpoint.storage.files import atomic_folder
 
-DETECTOR = ("head", "loss", "targets", "decoder")
-"""Parts that share the names of maps and targets, and so are written together."""
+DETECTOR = ("backbone", "head", "loss", "targets", "decoder")
+"""What makes a detector: parts that share the names of maps and targets, and what they look at; written together."""
 PARTS: Dict[str, str] = {
     "backbone": "backbones",
     "neck": "necks",
@@ -69,7 +69,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             (temporary / path).write_text(text, encoding="utf-8")
     added = [part for part in chosen if part not in _named(parts)]
-    note = f"{', '.join(added)} came with what was asked for: they share names of maps and targets.\n" if added else ""
+    note = f"{', '.join(added)} came with what was asked for, so that there is a detector to train.\n" if added else ""
     return (
         f"{target}: {', '.join(chosen)}\n{note}next:\n  cd {target}\n  pip install -e '.[test]'\n  pytest\n"
         f"  mindpoint train {name}:example --set train.max_steps=20"
@@ -107,7 +107,7 @@ def _named(parts: Sequence[str]) -> List[str]:
 def _chosen(parts: Sequence[str]) -> List[str]:
     """Return what is written, in the order of :data:`PARTS`."""
     named = _named(parts)
-    whole = [*named, *DETECTOR] if {*DETECTOR, "dataset"} & {*named} else named
+    whole = [*named, *DETECTOR] if {*DETECTOR[1:], "dataset"} & {*named} else named
     return [part for part in PARTS if part in whole]
 
 
