@@ -342,13 +342,14 @@ def test_a_full_disk_is_said_before_the_training_and_leaves_no_lock(tmp_path, mo
 def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(str(HERE / "toy.yaml"))
-    runs = {"toy": "toy", "toy-3": None, "toy-2": "toy", "toy-4": "toy-4", "toy-other": "toy"}  # folder, name in its checkpoint
+    runs = {"toy": "toy", "toy-3": None, "toy-2": "toy", "toy-4": "toy-4", "toy-other": "toy", "toy[1]": "toy[1]"}  # folder, name in its checkpoint
     for age, (folder, name) in enumerate(runs.items()):
         Path("runs", folder).mkdir(parents=True)
         if name is not None:
             checkpoint.save(Path("runs", folder, "last.ckpt"), {"x": np.zeros(1, np.float32)}, {"name": name})
             os.utime(Path("runs", folder, "last.ckpt"), (1000 + age, 1000 + age))
     assert latest_folder("toy", config) == Path("runs/toy-2") and latest_folder("toy-4", config) == Path("runs/toy-4")
+    assert latest_folder("toy[1]", config) == Path("runs/toy[1]")
     for name in ("nothing", "toy-3"):
         with pytest.raises(WeightsError, match=f"runs/{name}: there is no run with a checkpoint"):
             latest_folder(name, config)

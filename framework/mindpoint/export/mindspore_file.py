@@ -10,7 +10,7 @@ from mindpoint.contracts.exporter import Exportable
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
 from mindpoint.native.exporting import Export, export_in_progress
-from mindpoint.storage.files import write_with
+from mindpoint.storage.files import write_elsewhere
 
 
 def write_mindir(path: Path, model: Exportable) -> None:
@@ -55,6 +55,6 @@ def _export(path: Path, model: Exportable, file_format: str, **options: object) 
     graph = FreshGraph(model.network)
     with export_in_progress(Export(file_format.lower())):
         try:
-            write_with(lambda file: ms.export(graph, *inputs, file_name=str(file), file_format=file_format, **options), path)
+            write_elsewhere(lambda file: ms.export(graph, *inputs, file_name=str(file), file_format=file_format, **options), path)
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot export this network as {file_format}: {str(error).splitlines()[0]}") from error

@@ -16,7 +16,7 @@ from mindspore import nn
 
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.model.checkpoint_file import check_complete
-from mindpoint.storage.files import atomic_write, check_readable, duplicate, set_usual_mode, sync, write_with
+from mindpoint.storage.files import atomic_write, check_readable, duplicate, set_usual_mode, sync, write_elsewhere
 from mindpoint.storage.json_file import parse_json
 
 AVERAGE = "average"  # prefix of the names of averaged weights
@@ -71,7 +71,10 @@ def save(
     with atomic_write(path) as temporary:
         try:
             with _own_messages_only():
-                write_with(write, temporary)
+                try:
+                    write(temporary)
+                except PermissionError:
+                    write_elsewhere(write, temporary)
         except (RuntimeError, ValueError) as error:
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
         set_usual_mode(temporary)

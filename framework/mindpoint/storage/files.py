@@ -66,18 +66,17 @@ def set_usual_mode(path: Path) -> None:
         os.chmod(path, mode)
 
 
-def write_with(write: Callable[[Path], None], path: Path) -> None:
-    """Let a library write a file. Where its file system refuses the permissions that the library sets, write it elsewhere and copy it.
+def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
+    """Let a library write a file in the machine's temporary folder, and copy it to ``path``: for libraries that set permissions, which not
+    every file system has, or that restrict the characters of a path.
 
     Args:
-        write: called with the path to write; a second time with one in the machine's temporary folder if it raises PermissionError.
+        write: called with the path to write, whose name has the ending of ``path``.
     """
-    try:
-        write(path)
-    except PermissionError:
-        with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-            write(Path(folder) / path.name)
-            shutil.copyfile(Path(folder) / path.name, path)
+    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
+        plain = Path(folder) / f"file{path.suffix}"
+        write(plain)
+        shutil.copyfile(plain, path)
 
 
 def duplicate(path: Path, copy: Path) -> None:

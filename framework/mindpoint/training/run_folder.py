@@ -73,7 +73,7 @@ def latest_folder(name: str, config: Config) -> Path:
     Raises:
         WeightsError: there is none with a checkpoint.
     """
-    folders = [path for path in Path(RUNS).glob(f"{name}*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
+    folders = [path for path in Path(RUNS).glob("*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
     checkpoints = [file for folder in folders for file in folder.glob("*.ckpt")]
     by_age = sorted(checkpoints, key=lambda file: file.stat().st_mtime, reverse=True)
     for folder in dict.fromkeys(file.parent for file in by_age):
