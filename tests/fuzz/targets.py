@@ -184,10 +184,11 @@ def _write_images(folder: Path) -> None:
 def checked_annotations(data: bytes, folder: Path) -> None:
     _write_images(folder)
     (folder / "a.json").write_bytes(data)
-    shutil.rmtree(folder / "mended", ignore_errors=True)
+    for name in ("mended", "stats"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     _command("data", "check", folder / "a.json", "--images", folder, "--fix", folder / "mended", "--drop")
     assert (folder / "a.json").read_bytes() == data
-    _command("data", "stats", folder / "a.json", "--images", folder)
+    _command("data", "stats", folder / "a.json", "--images", folder, "--out", folder / "stats")
 
 
 def read_annotations(data: bytes, folder: Path) -> None:
