@@ -65,7 +65,7 @@ def source_tree(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info")
     for folder in ("framework", "plugins", "configs"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=ignored)
-    for file in ("setup.cfg", "pyproject.toml", "README.md"):
+    for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)
     return tree
 

@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+from mindpoint._version import __version__
 from mindpoint.registry import installed, kinds, registry, signature_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,18 @@ def test_wheel_holds_every_module_configuration_and_source(wheel):
     assert {Path(name).suffix for name in wanted} == set(kinds)
     assert sorted(wanted - names) == []
     assert sorted(name for name in names if ".dist-info/" not in name and name not in wanted) == []
+
+
+def test_the_licence_comes_with_it(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = [name for name in archive.namelist() if ".dist-info/" in name and name.endswith("LICENSE")]
+        assert len(held) == 1 and archive.read(held[0]) == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_version_is_the_same_everywhere():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    changed = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)[0]
+    assert cited == changed == __version__
 
 
 def test_mindspore_is_an_extra(wheel):
