@@ -31,8 +31,8 @@ class Run(Protocol):
         losses: ``loss`` (weighted total) and every term of the last step, means over all processes.
         incidents: what went wrong in the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}`` or
             ``{"incident": "unreadable image", "message": ...}`` for each image that is met for the first time.
-        checkpoint_minutes: greatest age of the newest checkpoint, as ``train.checkpoint_minutes`` says; None: no limit.
         skipped_steps: steps left out because a gradient was not finite.
+        checkpoint_minutes: greatest age of the newest checkpoint, as ``train.checkpoint_minutes`` says; None: no limit.
         data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
         val_data: the data set to evaluate on; None without ``data.val``.
         metrics: statistics of the last evaluation by name; NaN where undefined.
@@ -58,8 +58,8 @@ class Run(Protocol):
     batch: Dict[str, np.ndarray]
     losses: Dict[str, float]
     incidents: List[Dict[str, object]]
-    checkpoint_minutes: Optional[float]
     skipped_steps: int
+    checkpoint_minutes: Optional[float]
     data_seconds: float
     step_seconds: float
     val_data: "Optional[Dataset]"
