@@ -77,6 +77,7 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
             values[[place, best]] = values[[best, place]]
         rest = slice(place + 1, live)
         overlap = _overlap(boxes[place], boxes[rest])
+        before = scores.copy()
         # The exponential is taken in float64 and rounded, as there: a score near the threshold must fall on the same side.
         scores[rest] *= np.exp((-(overlap * overlap) / np.float32(sigma)).astype(np.float64)).astype(np.float32)
         dropped = np.zeros(len(scores), bool)
@@ -86,6 +87,8 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
             live -= 1
             for values in (boxes, scores, rows, dropped):
                 values[hole] = values[live]
+            if hole < live:  # there a row is moved before its score is lowered, and what stays behind keeps that score
+                scores[live] = before[live]
             joint_rows[[hole, live]] = joint_rows[[live, hole]]
         place += 1
     return Suppressed(rows, joint_rows, scores, live)

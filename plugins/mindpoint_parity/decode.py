@@ -9,7 +9,8 @@ from mindpoint.config import load_config
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
-from mindpoint_centernet.decoders.multi_pose import average_mirrored, decode_maps
+from mindpoint_centernet.decoders.centers import average_mirrored
+from mindpoint_centernet.decoders.multi_pose import decode_maps
 
 from mindpoint_parity.reference import Reference
 

@@ -3,7 +3,8 @@ import pytest
 from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import ConfigError
-from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder, average_mirrored, decode_maps
+from mindpoint_centernet.decoders.centers import average_mirrored
+from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder, decode_maps
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_parity import decode as parity

@@ -211,7 +211,7 @@ def test_fixed_joint_width():
         ({"stride": 0}, "at least 1"),
         ({"max_objects": 0}, "at least 1"),
         ({"joint_sigma": 0}, "joint_sigma"),
-        ({"stride": 10}, r"\[64, 96\] is no multiple of the targets' stride 10"),
+        ({"stride": 10}, r"\[64, 96\] is not a multiple of the targets' stride 10"),
     ],
 )
 def test_wrong_arguments(arguments, message):

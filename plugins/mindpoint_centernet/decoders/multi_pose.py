@@ -9,27 +9,24 @@ Each stage is a function of its own:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, Literal, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Literal, Mapping, Optional, Sequence
 
 import numpy as np
-from mindpoint.contracts.decoder import OnnxDecoder, check_maps
 from mindpoint.contracts.fields import Field
-from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.nms import oks_nms, soft_nms
+from mindpoint_coco.nms import oks_nms
 
+from mindpoint_centernet.decoders.centers import CenterDecoder, Maps, decode_centers, offsets
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.heatmaps import peaks
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
-Maps = Mapping[str, np.ndarray]
 
-
-class MultiPoseDecoder(OnnxDecoder):
+class MultiPoseDecoder(CenterDecoder):
     """Objects are peaks of the centre heatmap; their joints are regressed and, where a joint heatmap has a peak near by, moved to it.
 
     The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they
@@ -67,10 +64,8 @@ class MultiPoseDecoder(OnnxDecoder):
         nms_threshold: float = 0.001,
         stale_tail: bool = False,
     ) -> None:
-        if top_k < 1:
-            raise ConfigError(f"MultiPoseDecoder: top_k is {top_k}; it must be at least 1")
-        if nms_sigma <= 0:
-            raise ConfigError(f"MultiPoseDecoder: nms_sigma is {nms_sigma}; it must be positive")
+        activated = ("hm", "hm_hp") if joint_activation == "sigmoid" else ("hm",)
+        super().__init__(top_k, nms_sigma, nms_threshold, stale_tail, activated, keypoints.flip_index)
         if suppression not in ("soft", "oks"):
             raise ConfigError(f"MultiPoseDecoder: suppression is '{suppression}'; it must be 'soft' or 'oks'")
         if not 0 < oks_threshold <= 1:
@@ -81,97 +76,23 @@ class MultiPoseDecoder(OnnxDecoder):
         self.fields = keypoints.found()
         self.needs_maps = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints)}
         self.optional_maps = {"reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
-        self._activated = ("hm", "hm_hp") if joint_activation == "sigmoid" else ("hm",)
         self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
-        self._nms = dict(sigma=nms_sigma, threshold=nms_threshold)
-        self._stale_tail = stale_tail
         self._suppression, self._oks_threshold = suppression, oks_threshold
 
-    def __call__(self, maps: Maps, views: Sequence[View], mirrored: Optional[Maps] = None) -> List[Detections]:
-        """See :class:`Decoder`. At most ``top_k`` detections an image.
+    def decode(self, maps: Dict[str, np.ndarray]) -> Detections:
+        """See :func:`decode_maps`."""
+        return decode_maps(maps, self.fields, **self._limits)
 
-        Raises:
-            ConfigError: a needed map is missing or has the wrong number of channels.
-        """
-        check_maps(self, {name: values.shape[1] for name, values in maps.items()})
-        active = activate(maps, self._activated)
-        if mirrored is not None:
-            active = average_mirrored(active, activate(mirrored, self._activated), self._keypoints.flip_index)
-        height, width = maps["hm"].shape[2:]
-        found = []
-        for row, view in enumerate(views):
-            detections = decode_maps({name: values[row] for name, values in active.items()}, self.fields, **self._limits)
-            found.append(detections.transform(view.motion_to_image(width, height)))
-        return found
-
-    def merge(self, parts: Sequence[Detections]) -> Detections:
-        """Return all detections after suppression among those of the same class, best first; how is said by ``suppression``."""
-        everything = Detections.concatenate(list(parts))
-        groups = [everything.select(everything.labels == label) for label in np.unique(everything.labels)]
-        suppress = self._soften if self._suppression == "soft" else self._keep_dissimilar
-        merged = Detections.concatenate([suppress(group) for group in groups] or [everything])
-        return merged.select(np.argsort(-merged.scores, kind="stable"))
+    def suppress(self, group: Detections) -> Detections:
+        """Return what ``suppression`` leaves of overlapping detections of one class at several scales."""
+        if self._suppression == "soft":
+            return super().suppress(group)
+        return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
 
     def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
         """See :class:`OnnxDecoder`."""
         found = decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
         return {**found, **{name: graph.add("Mul", found[name], float(strides["hm"])) for name in ("boxes", "keypoints")}}
-
-    def to_logits(self, active: Maps) -> Dict[str, np.ndarray]:
-        """See :class:`Decoder`. Heatmaps are held at ``1e-7`` from 0 and 1, whose logits are infinite."""
-        logits = {}
-        for name, values in active.items():
-            if name in self._activated:
-                inside = np.clip(np.asarray(values, np.float64), 1e-7, 1 - 1e-7)
-                values = np.log(inside / (1 - inside))
-            logits[name] = np.asarray(values, np.float32)
-        return logits
-
-    def mirror(self, maps: Maps) -> Dict[str, np.ndarray]:
-        """See :class:`Decoder`."""
-        return mirror_maps(maps, self._keypoints.flip_index)
-
-    def heatmaps(self, maps: Maps) -> Dict[str, np.ndarray]:
-        """See :class:`Decoder`. The highest score of all classes as ``centres``, of all joints as ``joints``."""
-        active = activate({name: maps[name] for name in ("hm", "hm_hp") if name in maps}, self._activated)
-        return {{"hm": "centres", "hm_hp": "joints"}[name]: np.clip(values.max(axis=1), 0, 1) for name, values in active.items()}
-
-    def _soften(self, group: Detections) -> Detections:
-        rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
-        count = len(scores) if self._stale_tail else live
-        joints = group.select(joint_rows[:count])
-        return joints.replace(boxes=group.boxes[rows[:count]], scores=scores[:count])
-
-    def _keep_dissimilar(self, group: Detections) -> Detections:
-        return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
-
-
-def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
-    """Return the maps in float32, those named through a sigmoid. It is not clamped: low scores stay apart."""
-    active = {name: np.asarray(values, np.float32) for name, values in maps.items()}
-    # exp(88) is the last power below float32's largest value; the sigmoid is 1 to 38 digits there.
-    return {name: 1 / (1 + np.exp(np.minimum(-v, 88))) if name in names else v for name, v in active.items()}
-
-
-def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
-    """Flip test: mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (CenterNet ``detectors/multi_pose.py``).
-
-    The offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
-    """
-    back = mirror_maps({name: mirrored[name] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}, flip_index)
-    return {name: (values + back[name]) / 2 if name in back else values for name, values in maps.items()}
-
-
-def mirror_maps(maps: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
-    """Maps ``(B, C, H, W)`` of images to those of the mirrored images: place, the sign of x in ``hps``, left and right joints."""
-    mirrored = {name: values[..., ::-1] for name, values in maps.items()}
-    if "hps" in mirrored:
-        batch, channels, height, width = mirrored["hps"].shape
-        joints = mirrored["hps"].reshape(batch, channels // 2, 2, height, width)[:, flip_index]
-        mirrored["hps"] = (joints * np.array([-1, 1], np.float32)[:, None, None]).reshape(batch, channels, height, width)
-    if "hm_hp" in mirrored:
-        mirrored["hm_hp"] = mirrored["hm_hp"][:, flip_index]
-    return mirrored
 
 
 def decode_maps(
@@ -195,11 +116,7 @@ def decode_maps(
     """
     joints = maps["hps"].shape[0] // 2
     fields = fields or Keypoints(list(map(str, range(joints)))).found()
-    scores, labels, rows, columns = peaks(maps["hm"], top_k, above=0.0)
-    pixels = np.stack([columns, rows], axis=1).astype(np.float32)
-    half = maps["wh"][:, rows, columns].T / 2
-    centers = pixels + _offsets(maps.get("reg"), rows, columns)
-    boxes = np.concatenate([centers - half, centers + half], axis=1)
+    boxes, scores, labels, pixels, rows, columns = decode_centers(maps, top_k)
     # Joints are relative to the centre's pixel, not to the centre: the sub-pixel offset is not added.
     regressed = maps["hps"][:, rows, columns].T.reshape(-1, joints, 2) + pixels[:, None]
     joint_scores = np.repeat(scores[:, None], joints, axis=1)
@@ -209,14 +126,9 @@ def decode_maps(
         return detections
     for joint, heat in enumerate(maps["hm_hp"]):
         peak_scores, _, rows, columns = peaks(heat[None], top_k, above=joint_threshold)
-        points = np.stack([columns, rows], axis=1).astype(np.float32) + _offsets(maps.get("hp_offset"), rows, columns)
+        points = np.stack([columns, rows], axis=1).astype(np.float32) + offsets(maps.get("hp_offset"), rows, columns)
         _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
     return detections
-
-
-def _offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sub-pixel offsets ``(N, 2)`` at the pixels; the pixel's middle if the network has no such map."""
-    return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
 
 
 def _take_peaks(

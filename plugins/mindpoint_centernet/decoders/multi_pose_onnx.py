@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from mindpoint_centernet.decoders.centers_onnx import at, center_nodes, peaks
+
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
-FLOAT, INT64, BOOL = 1, 7, 9  # ONNX's numbers of its types
+INT64, BOOL = 7, 9  # ONNX's numbers of its types
 FAR = 1e30  # a distance that is near nothing
 
 
@@ -35,13 +37,8 @@ def decode_nodes(
         top_k, joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
     """
     add = graph.add
-    maps = {name: _sigmoid(graph, tensor) if name in activated else tensor for name, tensor in maps.items()}
-    scores, labels, places, pixels = _peaks(graph, add("Unsqueeze", maps["hm"], [1]), top_k, absent=0.0)
-    scores, labels, places, pixels = (add("Squeeze", value, [1]) for value in (scores, labels, places, pixels))  # (B, N), pixels (B, N, 2)
-    half = add("Div", _at(graph, maps["wh"], places), 2.0)
-    centers = add("Add", pixels, _at(graph, maps["reg"], places) if "reg" in maps else 0.5)
-    first, last = add("Sub", centers, half), add("Add", centers, half)
-    regressed = add("Reshape", _at(graph, maps["hps"], places), [0, 0, joints, 2])
+    maps, first, last, scores, labels, places, pixels = center_nodes(graph, maps, activated, top_k, class_sizes=False)
+    regressed = add("Reshape", at(graph, maps["hps"], places), [0, 0, joints, 2])
     keypoints = add("Add", regressed, add("Unsqueeze", pixels, [2]))  # (B, N, J, 2)
     keypoint_scores = add("Expand", add("Unsqueeze", scores, [2]), [1, 1, joints])
     if "hm_hp" in maps:
@@ -65,52 +62,13 @@ def decode_nodes(
     return dict(boxes=boxes, scores=scores, labels=labels, keypoints=keypoints, keypoint_scores=keypoint_scores, from_heatmap=taken)
 
 
-def _sigmoid(graph: "OnnxGraph", tensor: str) -> str:
-    """As the decoder has it: runtimes approximate their own sigmoid and make plateaus of low scores."""
-    power = graph.add("Exp", graph.add("Min", graph.add("Neg", tensor), 88.0))
-    return graph.add("Div", 1.0, graph.add("Add", power, 1.0))
-
-
-def _peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str, str, str, str]:
-    """Return the best ``count`` pixels that no neighbour exceeds, each group ``(B, G)`` for itself.
-
-    Args:
-        heat: ``(B, G, C, H, W)``.
-        absent: score of the rest if there are fewer.
-
-    Returns:
-        Scores, channels and places (row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.
-    """
-    add = graph.add
-    shape = add("Shape", heat)
-    size = add("Slice", shape, [3], [5])
-    planes = add("Reshape", heat, add("Concat", [-1, 1], size, axis=0))
-    highest = add("MaxPool", planes, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])
-    peaks = add("Where", add("Equal", planes, highest), planes, absent)
-    flat = add("Reshape", peaks, add("Concat", add("Slice", shape, [0], [2]), [-1], axis=0))
-    available = add("Slice", add("Shape", flat), [2], [3])
-    scores, places = graph.add_many("TopK", 2, flat, add("Min", available, [count]), axis=2)
-    area, width = add("ReduceProd", size, keepdims=0), add("Gather", size, 1)
-    labels = add("Div", places, area)
-    places = add("Mod", places, area)
-    columns, rows = add("Mod", places, width), add("Div", places, width)
-    pixels = add("Concat", add("Unsqueeze", columns, [3]), add("Unsqueeze", rows, [3]), axis=3)
-    return scores, labels, places, add("Cast", pixels, to=FLOAT)
-
-
-def _at(graph: "OnnxGraph", values: str, places: str) -> str:
-    """``(B, N, C)`` of a map ``(B, C, H, W)`` at places ``(B, N)``."""
-    rows = graph.add("Transpose", graph.add("Reshape", values, [0, 0, -1]), perm=[0, 2, 1])
-    return graph.add("GatherND", rows, graph.add("Unsqueeze", places, [2]), batch_dims=1)
-
-
 def _candidates(graph: "OnnxGraph", heat: str, offset: Optional[str], joints: int, count: int) -> Tuple[str, str]:
     """Points ``(B, J, M, 2)`` and scores ``(B, J, M)`` of the peaks of every joint's heatmap."""
     add = graph.add
-    scores, _, places, points = _peaks(graph, add("Unsqueeze", heat, [2]), count, absent=-FAR)
+    scores, _, places, points = peaks(graph, add("Unsqueeze", heat, [2]), count, absent=-FAR)
     shift: Union[str, float] = 0.5
     if offset is not None:
-        shift = add("Reshape", _at(graph, offset, add("Reshape", places, [0, -1])), add("Shape", points))
+        shift = add("Reshape", at(graph, offset, add("Reshape", places, [0, -1])), add("Shape", points))
     return add("Add", points, shift), scores
 
 

@@ -5,32 +5,13 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from mindpoint.contracts.features import FeatureSpec
-from mindpoint.contracts.parts import Head
 from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
-from mindspore import nn
-from mindspore.common.initializer import Constant, initializer
 
-from mindpoint_centernet.layers import conv
-
-PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 0.1
+from mindpoint_centernet.heads.branches import Branches
 
 
-def _branch(name: str, in_channels: int, width: int, out_channels: int) -> nn.Cell:
-    """3x3 convolution, ReLU, 1x1 convolution (``width`` 0: only the latter) with the official initial biases."""
-    last = conv(width or in_channels, out_channels, 1, bias=True)
-    layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
-    heatmap = name in ("hm", "hm_hp")
-    if heatmap:
-        last.bias.set_data(initializer(Constant(PRIOR), last.bias.shape))
-    else:
-        for layer in layers:
-            if isinstance(layer, nn.Conv2d):
-                layer.bias.set_data(initializer("zeros", layer.bias.shape))
-    return nn.SequentialCell(layers) if width else last
-
-
-class MultiPoseHeads(Head):
+class MultiPoseHeads(Branches):
     """One small convolutional branch a map, all on the finest feature map. For C classes and J joints:
 
     ========== ==== ==============================================================================================
@@ -59,22 +40,9 @@ class MultiPoseHeads(Head):
         hm_hp: bool = True,
         hp_offset: bool = True,
     ):
-        super().__init__()
-        if head_conv < 0:
-            raise ConfigError(f"MultiPoseHeads: head_conv must be 0 or more channels, not {head_conv}")
         if hp_offset and not hm_hp:
             raise ConfigError("MultiPoseHeads: hp_offset refines the peaks of hm_hp; with hm_hp: false set hp_offset: false too")
         joints = len(keypoints)
         wanted = {"reg": reg, "hm_hp": hm_hp, "hp_offset": hp_offset}
         channels = {"hm": len(classes), "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}
-        finest = in_features[0]
-        self.out_maps = {name: FeatureSpec(count, finest.stride) for name, count in channels.items() if wanted.get(name, True)}
-        self.names = tuple(self.out_maps)
-        for name, spec in self.out_maps.items():
-            setattr(self, name, _branch(name, finest.channels, head_conv, spec.channels))
-
-    def construct(self, maps):
-        outputs = {}
-        for name in self.names:
-            outputs[name] = getattr(self, name)(maps[0])
-        return outputs
+        super().__init__(in_features, {name: count for name, count in channels.items() if wanted.get(name, True)}, head_conv)

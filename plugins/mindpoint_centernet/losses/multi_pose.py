@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Sequence
 
-from mindpoint.contracts.parts import Loss
-from mindpoint.errors import ConfigError
-from mindspore import ops
 from mindspore.common import dtype as mstype
 
-from mindpoint_centernet.functional import EPSILON, at_index, count_peaks, focal, l1, mean_squares, smooth_l1
+from mindpoint_centernet.functional import at_index, count_peaks, l1, mean_squares
+from mindpoint_centernet.losses.centers import CenterLoss, float32, object_mask
 
 # term and further targets of each optional map
 _OPTIONAL = {
@@ -19,7 +17,7 @@ _OPTIONAL = {
 }
 
 
-class MultiPoseLoss(Loss):
+class MultiPoseLoss(CenterLoss):
     """Centre heatmap, box size, box centre offset, joint vectors, joint heatmaps, joint offset.
 
     Terms: ``hm_loss``, ``wh_loss``, ``hp_loss``, and for the optional maps ``off_loss`` (reg), ``hm_hp_loss`` (hm_hp) and
@@ -51,15 +49,7 @@ class MultiPoseLoss(Loss):
         maps: Sequence[str] = ("hm", "wh", "hps", *_OPTIONAL),
         targets: Sequence[str] = (),
     ):
-        super().__init__()
-        for name, value, known in (
-            ("joint_loss", joint_loss, ("focal", "mse")),
-            ("regression", regression, ("l1", "smooth_l1")),
-            ("normalization", normalization, ("official", "model_zoo")),
-        ):
-            if value not in known:
-                raise ConfigError(f"MultiPoseLoss: {name} '{value}' is neither '{known[0]}' nor '{known[1]}'")
-        self.factors = {
+        factors = {
             "hm_loss": hm_weight,
             "wh_loss": wh_weight,
             "off_loss": off_weight,
@@ -67,47 +57,27 @@ class MultiPoseLoss(Loss):
             "hm_hp_loss": hm_hp_weight,
             "hp_offset_loss": off_weight,
         }
+        super().__init__(factors, regression, normalization, maps, [name for name in ("hm_weight", "hm_hp_weight") if name in targets])
+        self.check("joint_loss", joint_loss, ("focal", "mse"))
         self.joint_loss, self.dense = joint_loss, dense
-        self.distance = l1 if regression == "l1" else smooth_l1
-        self.coordinates = 2 if normalization == "official" and regression == "l1" else 1
         given = [name for name in _OPTIONAL if name in maps]
         self.terms = ("hm_loss", "wh_loss", "hp_loss") + tuple(_OPTIONAL[name][0] for name in given)
         self.needs_maps = ("hm", "wh", "hps")
         self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("dense_hps", "dense_hps_mask") if dense else ("hps", "hps_mask"))
         self.needs_targets += tuple(target for name in given for target in _OPTIONAL[name][1])
-        self.weights = tuple(name for name in ("hm_weight", "hm_hp_weight") if name in targets)
         self.needs_targets += self.weights
         self.normalizers = ("centres", "objects", "vectors")
         self.normalizers += ("joints",) if "hm_hp" in given and joint_loss == "focal" else ()
         self.normalizers += ("offsets",) if "hp_offset" in given else ()
 
     def count_normalizers(self, targets):
-        numbers = {
-            "centres": count_peaks(targets["hm"], self.weight("hm_weight", targets)),
-            "objects": targets["reg_mask"].astype(mstype.float32).sum(),
-            "vectors": targets["dense_hps_mask" if self.dense else "hps_mask"].astype(mstype.float32).sum(),
-        }
+        numbers = self.center_counts(targets)
+        numbers["vectors"] = targets["dense_hps_mask" if self.dense else "hps_mask"].astype(mstype.float32).sum()
         if "joints" in self.normalizers:
             numbers["joints"] = count_peaks(targets["hm_hp"], self.weight("hm_hp_weight", targets))
         if "offsets" in self.normalizers:
             numbers["offsets"] = targets["hp_mask"].astype(mstype.float32).sum()
         return numbers
-
-    def weight(self, name, targets):
-        return targets[name] if name in self.weights else 1.0
-
-    def per_object(self, total, count):
-        """0 where there is none."""
-        return self.num_shards * total / (count + EPSILON)
-
-    def heatmaps(self, logits, target, weight, count):
-        """The focal loss, not divided where there is no peak."""
-        return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
-
-    def at_objects(self, maps, index, target, mask, count):
-        """Distance at the objects' pixels: maps ``(B, 2, H, W)``, index and mask ``(B, N)``, target ``(B, N, 2)``."""
-        distance = self.distance(at_index(maps, index), target) * ops.expand_dims(mask.astype(mstype.float32), -1)
-        return self.per_object(distance.sum(), self.coordinates * count)
 
     def joint_vectors(self, hps, targets, count):
         if self.dense:
@@ -122,23 +92,13 @@ class MultiPoseLoss(Loss):
         return self.heatmaps(hm_hp, target, weight, counts["joints"])
 
     def construct(self, outputs, targets, counts):
-        maps = {}
-        for name, value in outputs.items():
-            maps[name] = value.astype(mstype.float32)
-        values = {
-            "hm_loss": self.heatmaps(maps["hm"], targets["hm"], self.weight("hm_weight", targets), counts["centres"]),
-            "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], targets["reg_mask"], counts["objects"]),
-            "hp_loss": self.joint_vectors(maps["hps"], targets, counts["vectors"]),
-        }
-        if "off_loss" in self.terms:
-            values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], targets["reg_mask"], counts["objects"])
+        maps = float32(outputs)
+        values = self.center_terms(maps, targets, counts)
+        values["hp_loss"] = self.joint_vectors(maps["hps"], targets, counts["vectors"])
         if "hm_hp_loss" in self.terms:
             values["hm_hp_loss"] = self.joint_heatmaps(maps["hm_hp"], targets["hm_hp"], self.weight("hm_hp_weight", targets), counts)
         if "hp_offset_loss" in self.terms:
             values["hp_offset_loss"] = self.at_objects(
-                maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], targets["hp_mask"], counts["offsets"]
+                maps["hp_offset"], targets["hp_ind"], targets["hp_offset"], object_mask(targets, "hp_mask"), counts["offsets"]
             )
-        total = 0.0
-        for name in self.terms:
-            total = total + self.factors[name] * values[name]
-        return total, values
+        return self.total(values), values

@@ -1,12 +1,13 @@
-"""Places of the objects and joints of a sample on the output map."""
+"""Places of the objects and joints of a sample on the output map, and what each object's slot learns of its box."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
-from mindpoint.contracts.image import Sample, View, transform_points
+from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
+from mindpoint.errors import ConfigError
 
 from mindpoint_centernet.heatmaps import gaussian_radius
 
@@ -22,7 +23,7 @@ class Located:
         rows: slots of the objects that train anything.
         boxes: ``(N, 4)`` float32, clipped to the map.
         centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
-        joints: ``(N, J, 2)`` float32; 0 unless seen. joint_pixels: likewise int64.
+        joints: ``(N, J, 2)`` float32, no joints where objects have none; 0 unless seen. joint_pixels: likewise int64.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
         labelled: ``(N,)`` bool, has a labelled joint.
         labels: ``(N,)`` class indices.
@@ -39,6 +40,14 @@ class Located:
     labelled: np.ndarray
     labels: np.ndarray
     radii: List[int]
+
+
+def check_encoder(name: str, stride: int, max_objects: int, input_spec: InputSpec) -> None:
+    """Raise ConfigError if a target encoder's sizes are out of range or do not fit the input."""
+    if stride < 1 or max_objects < 1:
+        raise ConfigError(f"{name}: stride {stride} and max_objects {max_objects} must be at least 1")
+    if any(side % stride for side in input_spec.size):
+        raise ConfigError(f"input.size: {list(input_spec.size)} is not a multiple of the targets' stride {stride}")
 
 
 def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.ndarray:
@@ -61,7 +70,7 @@ def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bo
     """Return where the objects in these rows lie on a map.
 
     Args:
-        sample: its ``view`` is set; its objects have ``keypoints``.
+        sample: its ``view`` is set; its objects may have ``keypoints``.
         rows: of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :func:`map_boxes`.
@@ -74,8 +83,9 @@ def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bo
     # the official implementation keeps boxes outside a turned view, since their joints may still be inside
     kept = (sizes > 0).all(1) | (not boxes_known)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-    joints = transform_points(objects.keypoints[..., :2], sample.view.affine(width, height)).astype(np.float32)
-    labelled = objects.keypoints[..., 2] > 0
+    keypoints = objects.values.get("keypoints", np.zeros((len(objects), 0, 3), np.float32))
+    joints = transform_points(keypoints[..., :2], sample.view.affine(width, height)).astype(np.float32)
+    labelled = keypoints[..., 2] > 0
     seen = labelled & (joints >= 0).all(2) & (joints < (width, height)).all(2) & kept[:, None]
     joints[~seen] = 0
     return Located(
@@ -90,3 +100,24 @@ def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bo
         labels=objects.labels,
         radii=[gaussian_radius(height, width, radius) for width, height in np.ceil(np.maximum(sizes, 0)).tolist()],
     )
+
+
+def box_lists(located: Located, slots: int, width: int, counted: np.ndarray) -> Dict[str, np.ndarray]:
+    """Return ``wh`` and ``reg`` ``(slots, 2)``, ``ind`` int32 and ``reg_mask`` ``(slots,)``; see the target encoders.
+
+    Args:
+        width: of the map in pixels.
+        counted: ``(N,)``, whether ``wh`` and ``reg`` of an object count.
+    """
+    rows, boxes, pixels = located.rows, located.boxes, located.pixels
+    targets = {
+        "wh": np.zeros((slots, 2), np.float32),
+        "reg": np.zeros((slots, 2), np.float32),
+        "ind": np.zeros(slots, np.int32),
+        "reg_mask": np.zeros(slots, np.float32),
+    }
+    targets["wh"][rows] = (boxes[:, 2:] - boxes[:, :2])[rows]
+    targets["reg"][rows] = (located.centers - pixels)[rows]
+    targets["ind"][rows] = (pixels[:, 1] * width + pixels[:, 0])[rows]
+    targets["reg_mask"][rows] = counted[rows]
+    return targets

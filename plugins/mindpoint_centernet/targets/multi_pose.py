@@ -11,7 +11,7 @@ from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_centernet.heatmaps import RADIUS_RULES
-from mindpoint_centernet.targets.located import Located, locate, map_boxes
+from mindpoint_centernet.targets.located import Located, box_lists, check_encoder, locate, map_boxes
 from mindpoint_centernet.targets.maps import center_heatmap, dense_joints, ignoring, joint_heatmap, of_nearest
 
 # What the official implementation fills the centre heatmap with where boxes are unknown: neither a centre nor background.
@@ -76,12 +76,9 @@ class MultiPoseTargets(TargetEncoder):
         ):
             if value not in choices:
                 raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is none of {', '.join(choices)}")
-        if stride < 1 or max_objects < 1:
-            raise ConfigError(f"MultiPoseTargets: stride {stride} and max_objects {max_objects} must be at least 1")
+        check_encoder("MultiPoseTargets", stride, max_objects, input_spec)
         if joint_sigma is not None and joint_sigma <= 0:
             raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
-        if any(side % stride for side in input_spec.size):
-            raise ConfigError(f"input.size: {list(input_spec.size)} is no multiple of the targets' stride {stride}")
         self.keypoints, self.classes = keypoints, list(classes)
         self.stride, self.size = stride, (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)
@@ -143,24 +140,16 @@ class MultiPoseTargets(TargetEncoder):
         """Return the targets with one row an object or joint."""
         slots, joints, width = self.max_objects, len(self.keypoints), self.size[1]
         targets = {
-            "wh": np.zeros((slots, 2), np.float32),
-            "reg": np.zeros((slots, 2), np.float32),
-            "ind": np.zeros(slots, np.int32),
-            "reg_mask": np.zeros(slots, np.float32),
+            **box_lists(located, slots, width, located.labelled),
             "hps": np.zeros((slots, joints, 2), np.float32),
             "hps_mask": np.zeros((slots, joints, 2), np.float32),
             "hp_offset": np.zeros((slots, joints, 2), np.float32),
             "hp_ind": np.zeros((slots, joints), np.int32),
             "hp_mask": np.zeros((slots, joints), np.float32),
         }
-        rows, boxes, pixels = located.rows, located.boxes, located.pixels
-        targets["wh"][rows] = (boxes[:, 2:] - boxes[:, :2])[rows]
-        targets["reg"][rows] = (located.centers - pixels)[rows]
-        targets["ind"][rows] = (pixels[:, 1] * width + pixels[:, 0])[rows]
-        targets["reg_mask"][rows] = located.labelled[rows]
         seen = np.nonzero(located.joint_seen)
         at = located.joint_pixels[seen]
-        targets["hps"][seen] = located.joints[seen] - pixels[seen[0]]
+        targets["hps"][seen] = located.joints[seen] - located.pixels[seen[0]]
         targets["hps_mask"][seen] = 1
         targets["hp_offset"][seen] = located.joints[seen] - at
         targets["hp_ind"][seen] = at[:, 1] * width + at[:, 0]

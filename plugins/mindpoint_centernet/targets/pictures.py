@@ -20,6 +20,41 @@ HEIGHT, DETAIL = 480, 160  # pixels: of a picture, and of one of a single joint
 _CENTER, _JOINT, _MARK = (80, 220, 80), (0, 255, 255), (255, 255, 255)  # blue, green, red
 
 
+def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequence[str]) -> Pictures:
+    """Return boxes and centre heatmap, drawn from the targets alone, over what the network sees; BGR uint8, 480 pixels high, by caption.
+
+    Args:
+        sample: its image is the raster that the network sees.
+        targets: of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
+        stride: input pixels per map pixel.
+    """
+    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
+    objects = Objects(*described_boxes(targets, stride * len(raster) / len(sample.image), np.flatnonzero(targets["reg_mask"])))
+    pictures = {
+        "boxes to regress": ObjectVisualizer(classes, names=len(classes) > 1).draw_objects(raster, objects),
+        "centre heatmap": _overlay(raster, targets["hm"], [_CENTER] * len(targets["hm"])),
+    }
+    if "hm_weight" in targets:
+        pictures["ignored: grey"] = _overlay(raster, 1 - targets["hm_weight"], [GREY])
+    return pictures
+
+
+def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Return boxes ``(N, 4)`` and labels ``(N,)`` that the targets describe in these slots.
+
+    Args:
+        stride: factor from map pixels to those of the result.
+    """
+    width = targets["hm"].shape[2]
+    columns, rows = targets["ind"][used] % width, targets["ind"][used] // width
+    centers = np.stack([columns, rows], axis=1) + targets["reg"][used]
+    wh = targets["wh"][used]
+    sizes = np.stack([wh[:, 0::2].sum(axis=1), wh[:, 1::2].sum(axis=1)], axis=1)  # 0 for all classes but the object's
+    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1) * stride
+    labels = targets["hm"][:, rows, columns].argmax(axis=0)  # 1 on the channel of the object's class
+    return boxes.astype(np.float32), labels
+
+
 def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Keypoints, classes: Sequence[str]) -> Pictures:
     """Return what the network is to give, drawn from the targets alone, over what it sees; BGR uint8, 480 pixels high, by caption.
 
@@ -56,16 +91,13 @@ def described_objects(targets: Targets, stride: float, keypoints: Keypoints) -> 
     """
     width = targets["hm"].shape[2]
     used = np.flatnonzero((targets["reg_mask"] > 0) | (targets["hps_mask"] > 0).any(axis=1))
-    columns, rows = targets["ind"][used] % width, targets["ind"][used] // width
-    pixels = np.stack([columns, rows], axis=1)
-    centers, sizes = pixels + targets["reg"][used], targets["wh"][used]
+    boxes, labels = described_boxes(targets, stride, used)
+    pixels = np.stack([targets["ind"][used] % width, targets["ind"][used] // width], axis=1)
     shape = (len(used), len(keypoints), 2)
     points = np.zeros((*shape[:2], 3), np.float32)
     points[..., :2] = (pixels[:, None] + targets["hps"][used].reshape(shape)) * stride
     points[..., 2] = 2 * (targets["hps_mask"][used].reshape(shape)[..., 0] > 0)
-    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1) * stride
-    labels = targets["hm"][:, rows, columns].argmax(axis=0)  # 1 on the channel of the object's class
-    return Objects(boxes.astype(np.float32), labels, fields=[keypoints.annotated()], values={"keypoints": points})
+    return Objects(boxes, labels, fields=[keypoints.annotated()], values={"keypoints": points})
 
 
 def _overlay(raster: np.ndarray, maps: np.ndarray, colors: Sequence[Color]) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""Maps of the detection heads to boxes with classes, by the rules of the official implementation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Mapping, Sequence
+
+import numpy as np
+from mindpoint.contracts.instances import Detections
+from mindpoint.errors import ConfigError
+
+from mindpoint_centernet.decoders.centers import CenterDecoder, decode_centers
+from mindpoint_centernet.decoders.centers_onnx import center_nodes
+
+if TYPE_CHECKING:
+    from mindpoint.contracts.onnx_graph import OnnxGraph
+
+
+class DetectionDecoder(CenterDecoder):
+    """Objects are peaks of the centre heatmap of their class.
+
+    The maps ``hm`` (C) and ``wh`` (2, with ``class_sizes`` 2C) are needed; ``reg`` (2) is used if it is there.
+
+    Args:
+        classes: class names; provided by the run.
+        top_k: most detections an image and scale.
+        class_sizes: the head gives width and height for each class.
+        limit: best detections that ``merge`` keeps, and those whose score is equal to the last one's.
+        nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
+        nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
+        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of rows that were moved. For
+            comparison with its results only.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        top_k: int = 100,
+        class_sizes: bool = False,
+        limit: int = 100,
+        nms_sigma: float = 0.5,
+        nms_threshold: float = 0.001,
+        stale_tail: bool = False,
+    ) -> None:
+        super().__init__(top_k, nms_sigma, nms_threshold, stale_tail)
+        if limit < 1:
+            raise ConfigError(f"DetectionDecoder: limit is {limit}; it must be at least 1")
+        self._limit = limit
+        self.needs_maps = {"hm": len(classes), "wh": 2 * len(classes) if class_sizes else 2}
+        self.optional_maps = {"reg": 2}
+
+    def decode(self, maps: Dict[str, np.ndarray]) -> Detections:
+        """See :func:`~mindpoint_centernet.decoders.centers.decode_centers`."""
+        return Detections(*decode_centers(maps, self._top_k)[:3])
+
+    def merge(self, parts: Sequence[Detections]) -> Detections:
+        """Return the best detections after suppression among those of the same class, best first."""
+        merged = super().merge(parts)
+        if len(merged) <= self._limit:
+            return merged
+        return merged.select(merged.scores >= merged.scores[self._limit - 1])
+
+    def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
+        """See :class:`OnnxDecoder`."""
+        found = center_nodes(graph, maps, self._activated, self._top_k, self.needs_maps["wh"] > 2)
+        boxes = graph.add("Mul", graph.add("Concat", found.first, found.last, axis=2), float(strides["hm"]))
+        return dict(boxes=boxes, scores=found.scores, labels=found.labels)

@@ -1,0 +1,54 @@
+"""What CenterNet's heads have in common: a small convolutional branch for each map."""
+
+from __future__ import annotations
+
+from typing import Mapping, Tuple
+
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.parts import Head
+from mindpoint.errors import ConfigError
+from mindspore import nn
+from mindspore.common.initializer import Constant, initializer
+
+from mindpoint_centernet.layers import conv
+
+PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 0.1
+
+
+def _branch(name: str, in_channels: int, width: int, out_channels: int) -> nn.Cell:
+    """3x3 convolution, ReLU, 1x1 convolution (``width`` 0: only the latter) with the official initial biases."""
+    last = conv(width or in_channels, out_channels, 1, bias=True)
+    layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
+    heatmap = name in ("hm", "hm_hp")
+    if heatmap:
+        last.bias.set_data(initializer(Constant(PRIOR), last.bias.shape))
+    else:
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                layer.bias.set_data(initializer("zeros", layer.bias.shape))
+    return nn.SequentialCell(layers) if width else last
+
+
+class Branches(Head):
+    """One small convolutional branch a map, all on the finest feature map.
+
+    Args:
+        channels: of each map by name.
+        head_conv: channels between a branch's 3x3 and 1x1 convolution; 0: one 1x1 convolution alone.
+    """
+
+    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Mapping[str, int], head_conv: int):
+        super().__init__()
+        if head_conv < 0:
+            raise ConfigError(f"{type(self).__name__}: head_conv must be 0 or more channels, not {head_conv}")
+        finest = in_features[0]
+        self.out_maps = {name: FeatureSpec(count, finest.stride) for name, count in channels.items()}
+        self.names = tuple(self.out_maps)
+        for name, spec in self.out_maps.items():
+            setattr(self, name, _branch(name, finest.channels, head_conv, spec.channels))
+
+    def construct(self, maps):
+        outputs = {}
+        for name in self.names:
+            outputs[name] = getattr(self, name)(maps[0])
+        return outputs

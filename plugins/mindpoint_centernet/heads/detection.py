@@ -1,0 +1,31 @@
+"""Heads of CenterNet object detection."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from mindpoint.contracts.features import FeatureSpec
+
+from mindpoint_centernet.heads.branches import Branches
+
+
+class DetectionHeads(Branches):
+    """One small convolutional branch a map, all on the finest feature map. For C classes:
+
+    ===== ======== =========================================================================
+    hm    C        logits of the centre heatmap of each class
+    wh    2 or 2C  width and height of the box centred here, in map pixels
+    reg   2        x, y of the box centre's fraction of a pixel, 0..1
+    ===== ======== =========================================================================
+
+    Args:
+        head_conv: channels between a branch's 3x3 and 1x1 convolution; 0: one 1x1 convolution alone.
+        reg: give ``reg``; without it box centres are the middles of pixels.
+        class_sizes: give width and height for each class; otherwise one pair is for all.
+    """
+
+    def __init__(
+        self, in_features: Tuple[FeatureSpec, ...], classes: List[str], head_conv: int = 256, reg: bool = True, class_sizes: bool = False
+    ):
+        channels = {"hm": len(classes), "wh": 2 * len(classes) if class_sizes else 2}
+        super().__init__(in_features, {**channels, "reg": 2} if reg else channels, head_conv)

@@ -1,0 +1,101 @@
+"""Objects with boxes to the maps and lists that the detection heads learn from."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Literal, Mapping
+
+import numpy as np
+from mindpoint.contracts.data import TargetEncoder
+from mindpoint.contracts.image import InputSpec, Sample, transform_points
+from mindpoint.errors import ConfigError
+
+from mindpoint_centernet.heatmaps import RADIUS_RULES
+from mindpoint_centernet.targets.located import box_lists, check_encoder, locate, map_boxes
+from mindpoint_centernet.targets.maps import center_heatmap, ignoring, of_nearest
+
+
+class DetectionTargets(TargetEncoder):
+    """CenterNet's detection targets. M is ``max_objects``, C the number of classes, ``(H, W)`` the output map's size.
+
+    ============= ============ ===================================================================================
+    ``hm``        (C, H, W)    peaks at box centres, 0..1, exactly 1 at the centre's pixel
+    ``wh``        (M, 2)       width, height of the box in map pixels; with ``class_sizes`` (M, 2C), in the class's columns
+    ``reg``       (M, 2)       centre minus its pixel
+    ``ind``       (M,) int32   the centre's pixel, ``y W + x``
+    ``reg_mask``  (M,)         1 where ``wh`` and ``reg`` count
+    ``wh_mask``   (M, 2C)      with ``class_sizes``: 1 where ``wh`` counts
+    ``hm_weight`` (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
+    ============= ============ ===================================================================================
+
+    All else is float32. Boxes are clipped to the map; only the first M objects count. In a turned view a box is the upright one around the
+    turned one's corners.
+
+    Args:
+        stride: input pixels per map pixel.
+        max_objects: M.
+        radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
+        crowds: ``ignore``: crowd boxes take no slot; inside them the heatmap does not train, except on the peaks of the other objects.
+            ``objects`` (official): crowds are objects like any other.
+        class_sizes: encode sizes for each class.
+
+    Raises:
+        ConfigError: a value out of range, or an input size that is not a multiple of ``stride``.
+    """
+
+    def __init__(
+        self,
+        classes: List[str],
+        input_spec: InputSpec,
+        stride: int = 4,
+        max_objects: int = 128,
+        radius: Literal["official", "model_zoo", "corrected"] = "official",
+        crowds: Literal["ignore", "objects"] = "ignore",
+        class_sizes: bool = False,
+    ) -> None:
+        for name, value, choices in (("radius", radius, RADIUS_RULES), ("crowds", crowds, ("ignore", "objects"))):
+            if value not in choices:
+                raise ConfigError(f"DetectionTargets.{name}: '{value}' is not one of {', '.join(choices)}")
+        check_encoder("DetectionTargets", stride, max_objects, input_spec)
+        self.classes, self.stride = list(classes), stride
+        self.size = (input_spec.size[0] // stride, input_spec.size[1] // stride)
+        self.strides = dict.fromkeys(("hm", "wh", "reg"), stride)
+        self.max_objects, self.radius, self.crowds, self.class_sizes = max_objects, radius, crowds, class_sizes
+
+    def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
+        objects, turned = sample.objects, sample.view.rotation != 0
+        ignored = objects.crowd if self.crowds == "ignore" else np.zeros(len(objects), bool)
+        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turned)
+        targets = box_lists(located, self.max_objects, self.size[1], np.ones(len(located.boxes)))
+        targets["hm"] = center_heatmap(located, len(self.classes), self.size)
+        if self.class_sizes:
+            targets.update(self._by_class(targets["wh"], located.rows, located.labels))
+        if self.crowds == "ignore":
+            targets["hm_weight"] = ignoring(map_boxes(objects.boxes[ignored], sample.view, self.size, True), targets["hm"])
+        return targets
+
+    def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
+        """See :class:`TargetEncoder`. All annotated objects but crowds count, however many; boxes are not clipped to the map.
+
+        ``wh`` and ``reg`` have at each pixel what belongs to the object with the nearest centre.
+        """
+        chosen = np.flatnonzero(~sample.objects.crowd)
+        located = locate(sample, chosen, self.size, self.radius)
+        rows, (height, width) = located.rows, self.size
+        corners = transform_points(sample.objects.boxes[chosen[rows]].reshape(-1, 2, 2), sample.view.affine(width, height))
+        values = [corners[:, 1] - corners[:, 0], corners.mean(axis=1) - located.pixels[rows]]
+        wh, reg = np.split(of_nearest(np.concatenate(values, axis=1), located.pixels[rows], self.size), 2)
+        if self.class_sizes:
+            wh = np.tile(wh, (len(self.classes), 1, 1))
+        return {"hm": center_heatmap(located, len(self.classes), self.size), "wh": wh, "reg": reg}
+
+    def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
+        """See :class:`TargetEncoder`."""
+        from mindpoint_centernet.targets.pictures import center_pictures  # drawing is not needed to train
+
+        return center_pictures(sample, targets, self.stride, self.classes)
+
+    def _by_class(self, wh: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> Dict[str, np.ndarray]:
+        """Return sizes in the columns of each slot's class, and which columns these are."""
+        mask = np.zeros((self.max_objects, len(self.classes), 2), np.float32)
+        mask[rows, labels[rows]] = 1
+        return {"wh": (mask * wh[:, None]).reshape(len(wh), -1), "wh_mask": mask.reshape(len(wh), -1)}
