@@ -1,13 +1,16 @@
 """Drawn things: boxes and areas are those of the visible pixels, the same on every run; classes are told apart by what is drawn."""
 
 import hashlib
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from mindpoint.cli.main import main
 from mindpoint.errors import ConfigError
 from mindpoint.testing import DatasetTests
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_synthetic.objects import SyntheticObjects
 from mindpoint_synthetic.things import THINGS, thing
 
@@ -121,3 +124,27 @@ def test_holes_show_the_ground():
 def test_unusable_arguments(options, message):
     with pytest.raises(ConfigError, match=message):
         drawn(**options)
+
+
+def test_written_to_disk_and_read_again(tmp_path):
+    out = tmp_path / "things"
+    look = ["--things", "3", "5", "--length", "0.2", "0.6", "--crowding", "0.6"]
+    assert main(["synthesize", str(out), "--draw", "things", "--count", "4", "--size", "96", "128", "--name", "few", *look]) == 0
+    data = drawn(4, 0, size=(96, 128), things=(3, 5), length=(0.2, 0.6), crowding=0.6)
+    path = out / "annotations" / "instances_few.json"
+    assert json.loads(path.read_text())["annotations"] == data.ground_truth()["annotations"]
+    read = CocoDataset(str(path), str(out / "images"), ALL)
+    for index in range(4):
+        assert np.array_equal(data[index].image, read[index].image)
+        for name in ("boxes", "labels", "areas"):
+            assert np.array_equal(getattr(data[index].objects, name), getattr(read[index].objects, name)), name
+    assert main(["data", "check", str(path), "--images", str(out / "images")]) == 0
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [(["--draw", "things", "--people", "1", "2"], "--people is for people"), (["--length", "0.1", "0.2"], "--length is for things")],
+)
+def test_options_of_the_other_kind_are_refused(tmp_path, capsys, options, message):
+    assert main(["synthesize", str(tmp_path / "out"), "--count", "2", *options]) == 2
+    assert message in capsys.readouterr().err and not any(tmp_path.iterdir())
