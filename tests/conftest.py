@@ -30,6 +30,12 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_ctdet() -> Path:
+    """Numbers of the official object detection for known inputs."""
+    return _folder("golden-ctdet")
+
+
+@pytest.fixture(scope="session")
 def coco_mini() -> Path:
     """A small part of COCO 2017 in COCO's own layout."""
     return _folder("coco-mini")

@@ -1,1 +1,1 @@
-"""Drawn people as a data set."""
+"""Drawn people and drawn things as data sets."""

@@ -1,4 +1,4 @@
-"""write the built-in synthetic people to disk as a COCO data set"""
+"""write drawn people or things to disk as a COCO data set"""
 
 from __future__ import annotations
 
@@ -15,24 +15,38 @@ from mindpoint.storage.files import atomic_folder
 from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, SKELETON
+from mindpoint_synthetic.objects import SyntheticObjects
 from mindpoint_synthetic.people import SyntheticPeople
+from mindpoint_synthetic.scene import DrawnDataset
+from mindpoint_synthetic.things import THINGS
+
+_FILES = {"people": "person_keypoints", "things": "instances"}
+_LOOKS = {"people": ("people", "height", "actions", "facing", "arms"), "things": ("things", "length", "crowding")}
 
 
 def main(argv: Sequence[str]) -> int:
-    """write the built-in synthetic people to disk as a COCO data set"""
+    """write drawn people or things to disk as a COCO data set"""
     parser = argparse.ArgumentParser(prog="mindpoint synthesize", description=__doc__)
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to make; gets annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
-    parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, default=(1, 4), help="people an image (default: 1 4)")
+    parser.add_argument("--draw", choices=list(_FILES), default="people", help=f"what; things are {', '.join(THINGS)} (default: people)")
+    parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people an image (default: 1 4)")
     kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
     for name, known in kinds.items():
         parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=f"some of {', '.join(known)} (default: all)")
     parser.add_argument(
         "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="of people, relative to the image's (default: 0.35 0.85)"
     )
-    parser.add_argument("--name", default="synthetic", help="for annotations/person_keypoints_NAME.json (default: synthetic)")
+    parser.add_argument("--things", metavar=("MIN", "MAX"), type=int, nargs=2, help="things an image (default: 2 6)")
+    parser.add_argument(
+        "--length", metavar=("MIN", "MAX"), type=float, nargs=2, help="of things, relative to the image's shorter side (default: 0.15 0.55)"
+    )
+    parser.add_argument("--crowding", metavar="SHARE", type=float, help="of a thing's box that another one's may cover (default: 0.4)")
+    parser.add_argument(
+        "--name", default="synthetic", help="for annotations/person_keypoints_NAME.json, of things instances_NAME.json (default: synthetic)"
+    )
     parser.add_argument("--quality", metavar="Q", type=int, help="write JPEG of this quality, 1 to 100, instead of PNG")
     parser.add_argument("--config", metavar="CONFIG", help="take keypoints and classes from this configuration (default: COCO's)")
     args = parser.parse_args(argv)
@@ -40,19 +54,28 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--quality: {args.quality} is not between 1 and 100")
     if Path(args.name).name != args.name:
         raise ConfigError(f"--name: '{args.name}' is not a part of a file name")
-    keypoints, classes = Keypoints(JOINTS, SKELETON), ["person"]
-    if args.config is not None:
-        config = load_config(args.config, parts=())
-        keypoints, classes = config.vocabulary.get("keypoints"), config.classes
-    look = {name: getattr(args, name) for name in (*kinds, "height") if getattr(args, name) is not None}
-    dataset = SyntheticPeople(args.count, args.seed, classes, keypoints, args.size, args.people, **look)
+    dataset, path = _dataset(args), f"annotations/{_FILES[args.draw]}_{args.name}.json"
     with atomic_folder(args.out) as folder:
-        _write(dataset, folder, args.name, args.quality)
-    print(f"{args.out}: {len(dataset)} images, annotations/person_keypoints_{args.name}.json")
+        _write(dataset, folder, path, args.quality)
+    print(f"{args.out}: {len(dataset)} images, {path}")
     return 0
 
 
-def _write(dataset: SyntheticPeople, folder: Path, name: str, quality: Optional[int]) -> None:
+def _dataset(args: argparse.Namespace) -> DrawnDataset:
+    """Return the data set that the arguments describe."""
+    for what, names in _LOOKS.items():
+        foreign = [name for name in names if what != args.draw and getattr(args, name) is not None]
+        if foreign:
+            raise ConfigError(f"--{foreign[0]} is for {what}; leave it out or say --draw {what}")
+    look = {name: getattr(args, name) for name in _LOOKS[args.draw] if getattr(args, name) is not None}
+    config = load_config(args.config, parts=()) if args.config is not None else None
+    if args.draw == "things":
+        return SyntheticObjects(args.count, args.seed, config.classes if config else list(THINGS), args.size, **look)
+    keypoints = config.vocabulary.get("keypoints") if config else Keypoints(JOINTS, SKELETON)
+    return SyntheticPeople(args.count, args.seed, config.classes if config else ["person"], keypoints, args.size, **look)
+
+
+def _write(dataset: DrawnDataset, folder: Path, path: str, quality: Optional[int]) -> None:
     suffix, options = (".png", []) if quality is None else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
     (folder / "images").mkdir()
     (folder / "annotations").mkdir()
@@ -61,6 +84,6 @@ def _write(dataset: SyntheticPeople, folder: Path, name: str, quality: Optional[
     for index, record in track(enumerate(records), len(records), "drawing"):
         pixels = cv2.imencode(suffix, dataset[index].image, options)[1]
         (folder / "images" / record["file_name"]).write_bytes(pixels)
-    info = {"description": f"SyntheticPeople of mindpoint, seed {dataset.seed}"}
+    info = {"description": f"{type(dataset).__name__} of mindpoint, seed {dataset.seed}"}
     text = json.dumps({"info": info, **content, "images": records})
-    (folder / "annotations" / f"person_keypoints_{name}.json").write_text(text, encoding="utf-8")
+    (folder / path).write_text(text, encoding="utf-8")

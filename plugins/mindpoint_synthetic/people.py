@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
 
-from mindpoint_synthetic.background import Stool, finish, paint_background
+from mindpoint_synthetic.background import Stool
 from mindpoint_synthetic.drawing import LABELS_EACH, Drawing, draw
 from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, Figure, sample_figure
 from mindpoint_synthetic.outfit import cloth, sample_outfit
+from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 
 _CATEGORY = "person"
 _MARGIN = 0.1  # of the standing height: how far a body reaches beyond its joints
@@ -25,8 +24,13 @@ class _Person(NamedTuple):
     drawing: Drawing
     stool: Optional[Stool]
 
+    def paint(self, image: np.ndarray) -> None:
+        if self.stool is not None:
+            self.stool.paint(image)
+        self.drawing.paint(image)
 
-class SyntheticPeople(Dataset):
+
+class SyntheticPeople(DrawnDataset):
     """Drawn people in cluttered scenes, for trying things out without data.
 
     Pixels and annotations are a function of (seed, index). Nothing is kept but the annotations, once asked for. Boxes are tight around the
@@ -71,46 +75,14 @@ class SyntheticPeople(Dataset):
             )
         if _CATEGORY not in classes:
             raise ConfigError(f"classes: SyntheticPeople draws '{_CATEGORY}', which is not among {', '.join(classes)}")
-        _check("count", count >= 1, count, "a positive number")
-        _check("seed", seed >= 0, seed, "0 or a positive number")
-        _check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
-        _check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
-        _check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
+        super().__init__(count, seed, classes, size)
+        self._check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
+        self._check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
         for name, chosen, known in (("actions", actions, ACTIONS), ("facing", facing, FACINGS), ("arms", arms, ARMS)):
-            _check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
+            self._check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
         self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
-        self.count, self.seed, self.keypoints, self.classes = count, seed, keypoints, list(classes)
-        self.size, self.people, self.height = tuple(size), tuple(people), tuple(height)
+        self.keypoints, self.people, self.height = keypoints, tuple(people), tuple(height)
         self.fields = (keypoints.annotated(),) if keypoints is not None else ()
-        self._ground_truth: Optional[dict] = None
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Sample:
-        rng, people, objects = self._scene(index)
-        image = paint_background(rng, self.size)
-        for person in people:
-            if person.stool is not None:
-                person.stool.paint(image)
-            person.drawing.paint(image)
-        return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
-
-    def ids(self) -> List[int]:
-        """See :class:`Dataset`; from 1."""
-        return list(range(1, self.count + 1))
-
-    def objects(self, index: int) -> Objects:
-        """See :class:`Dataset`; without painting the image."""
-        return self._scene(index)[2]
-
-    def image_size(self, index: int) -> Tuple[int, int]:
-        """See :class:`Dataset`."""
-        return self.size
-
-    def file_name(self, index: int) -> str:
-        """See :class:`Dataset`."""
-        return f"{index + 1:012d}.png"
 
     def categories(self) -> List[dict]:
         """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
@@ -118,19 +90,10 @@ class SyntheticPeople(Dataset):
         if self.keypoints is not None:
             skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
             joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
-        return [{**record, "supercategory": record["name"], **joints} for record in super().categories()]
+        return [{**record, **joints} for record in super().categories()]
 
-    def ground_truth(self) -> dict:
-        """See :class:`Dataset`; kept once it is made."""
-        if self._ground_truth is None:
-            self._ground_truth = super().ground_truth()
-        return self._ground_truth
-
-    def _scene(self, index: int) -> Tuple[np.random.Generator, List[_Person], Objects]:
-        """Return the people of an image, farthest first, what is annotated of them, and the generator for all else."""
-        if not 0 <= index < self.count:
-            raise IndexError(f"image {index} of {self.count}")
-        rng = np.random.default_rng((self.seed, index))
+    def scene(self, rng: np.random.Generator) -> Tuple[List[_Person], Objects]:
+        """See :class:`DrawnDataset`."""
         people = self._place(rng)
         while True:
             labels = np.zeros(self.size, np.int16)
@@ -141,7 +104,7 @@ class SyntheticPeople(Dataset):
             visibility = [person.drawing.visibility(labels, number) for number, person in enumerate(people)]
             clear = [(seen == 2).sum() >= _FEWEST_SEEN for seen in visibility]
             if all(clear):
-                return rng, people, self._objects(people, visibility, labels)
+                return people, self._objects(people, visibility, labels)
             people = [person for person, keep in zip(people, clear) if keep]
 
     def _place(self, rng: np.random.Generator) -> List[_Person]:
@@ -157,7 +120,7 @@ class SyntheticPeople(Dataset):
             for _ in range(12):
                 origin = self._origin(rng, extent, cut_off)
                 box = extent + np.tile(origin, 2)
-                if all(_overlap(box, other) < 0.4 for other in taken):
+                if all(overlap(box, other) < 0.4 for other in taken):
                     break
             else:
                 continue
@@ -173,13 +136,9 @@ class SyntheticPeople(Dataset):
         return least + rng.random(2) ** (1.0, 0.6) * np.maximum(most - least, 0)
 
     def _objects(self, people: List[_Person], visibility: List[np.ndarray], labels: np.ndarray) -> Objects:
-        owner = labels // LABELS_EACH
-        boxes, joints, areas = np.zeros((len(people), 4), np.float32), np.zeros((len(people), len(JOINTS), 3), np.float32), []
+        boxes, areas = visible(labels // LABELS_EACH, len(people))
+        joints = np.zeros((len(people), len(JOINTS), 3), np.float32)
         for number, person in enumerate(people):
-            mask = owner == number + 1
-            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-            boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-            areas.append(np.count_nonzero(mask))
             joints[number, :, :2] = np.round(person.drawing.joints, 2)
             joints[number, :, 2] = visibility[number]
         joints[joints[:, :, 2] == 0] = 0
@@ -187,24 +146,13 @@ class SyntheticPeople(Dataset):
         values = {}
         if self.keypoints is not None:
             values["keypoints"] = joints[:, [JOINTS.index(name) for name in self.keypoints.names]]
-        return Objects(boxes, label, np.array(areas, np.float32), fields=self.fields, values=values)
-
-
-def _check(name: str, good: bool, value: object, wanted: str) -> None:
-    if not good:
-        raise ConfigError(f"SyntheticPeople: {name} is {value}; it must be {wanted}")
+        return Objects(boxes, label, areas, fields=self.fields, values=values)
 
 
 def _extent(figure: Figure) -> np.ndarray:
     """Return left, top, right, bottom around the figure relative to the middle of its hips, in units of standing height."""
     points = np.stack([*figure.points.values(), figure.head.origin])[:, :2]
     return np.concatenate([points.min(axis=0) - _MARGIN * np.array([0.4, 0.8]), points.max(axis=0) + _MARGIN * np.array([0.4, 0.2])])
-
-
-def _overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the shared area of two boxes as a share of the smaller one."""
-    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
-    return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))
 
 
 def _stool(rng: np.random.Generator, figure: Figure, scale: float, origin: np.ndarray) -> Optional[Stool]:

@@ -71,7 +71,7 @@ def test_types_and_statistics_follow_what_is_configured():
     joints = Keypoints(["nose"])
     boxes, both = CocoMetric(CLASSES), CocoMetric(CLASSES, joints, per_class=True)
     assert boxes.main == "bbox/AP" and both.main == "keypoints/AP" and len(boxes.statistics) == 12
-    assert len(both.statistics) == 22 + 6 and both.statistics[10] == "keypoints/AP/dog" and both.statistics[-1] == "bbox/AP/cow"
+    assert len(both.statistics) == 22 + 12 and both.statistics[10] == "keypoints/AP/dog" and both.statistics[-1] == "bbox/AR/cow"
     assert CocoMetric(CLASSES, joints, types=["bbox", "keypoints"]).main == "bbox/AP"
     assert CocoMetric(CLASSES, Keypoints([])).statistics == boxes.statistics, "no joints are like no section"
     with pytest.raises(ConfigError, match="'keypoints'; there are bbox; for keypoints the configuration needs a section 'keypoints'"):
@@ -85,7 +85,7 @@ def test_a_configuration_decides_what_is_measured(tmp_path):
     text = "input: {size: [64, 64], mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3]}\nclasses: [dog, cat]\nmodel: {backbone: {type: ResNet}}\n"
     config.write_text(text + "test: {metric: {type: CocoMetric, per_class: true}}\n")
     boxes = load_config(str(config), parts=("test.metric",)).build("test.metric")
-    assert boxes.main == "bbox/AP" and boxes.statistics[-2:] == ["bbox/AP/dog", "bbox/AP/cat"]
+    assert boxes.main == "bbox/AP" and boxes.statistics[-4:] == ["bbox/AP/dog", "bbox/AR/dog", "bbox/AP/cat", "bbox/AR/cat"]
     config.write_text(config.read_text() + "keypoints: {names: [nose]}\n")
     assert load_config(str(config), parts=("test.metric",)).build("test.metric").main == "keypoints/AP"
 
@@ -100,7 +100,9 @@ def test_each_class_by_hand():
     assert stats["bbox/AP/dog"] == pytest.approx(1) and stats["bbox/AP/cat"] == pytest.approx(HALF_AP) and np.isnan(stats["bbox/AP/cow"])
     assert stats["bbox/AP"] == pytest.approx((1 + HALF_AP) / 2)
     lines = metric.table(stats).splitlines()
-    assert len(lines) == 5 and lines[2].split() == ["1.000", "AP", "dog"] and lines[4].split() == ["n/a", "AP", "cow"]
+    assert stats["bbox/AR/dog"] == pytest.approx(1) and stats["bbox/AR/cat"] == pytest.approx(0.5)
+    assert len(lines) == 6 and lines[2].split() == ["AP", "AR", "class"]
+    assert lines[3].split() == ["1.000", "1.000", "dog"] and lines[5].split() == ["n/a", "n/a", "cow"]
 
 
 def test_each_class_is_that_of_pycocotools(capsys):
@@ -118,6 +120,7 @@ def test_each_class_is_that_of_pycocotools(capsys):
             for step in (reference.evaluate, reference.accumulate, reference.summarize):
                 step()
             assert stats[f"bbox/AP/{number}"] == pytest.approx(reference.stats[0], abs=1e-9) and 0.02 < reference.stats[0] < 0.98
+            assert stats[f"bbox/AR/{number}"] == pytest.approx(reference.stats[8], abs=1e-9)
 
 
 def test_analysis():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
-from mindpoint.errors import DataError, MindpointError
+from mindpoint.errors import ConfigError, DataError, MindpointError
 from mindpoint.registry import registry
 from mindpoint_coco.data_command.command import main
 from mindpoint_coco.importers.pascal_voc import PascalVoc
@@ -40,6 +40,25 @@ def test_boxes_by_hand(voc):
     assert truth["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
     assert PascalVoc(one_based=True).read(voc)["annotations"][1]["bbox"] == [4, 5, 4, 5]
     assert [a["bbox"][0] for a in PascalVoc(difficult=False).read(voc)["annotations"]] == [5]
+
+
+def test_corners_in_any_order(voc):
+    swapped = XML.format(name="0af.jpg").replace("<xmin>5</xmin><ymin>6</ymin><xmax>8</xmax>", "<xmin>8</xmin><ymin>6</ymin><xmax>5</xmax>")
+    (voc / "0af.xml").write_text(swapped)
+    assert PascalVoc().read(voc)["annotations"][1]["bbox"] == [5, 6, 3, 4]
+    assert PascalVoc(one_based=True).read(voc)["annotations"][1]["bbox"] == [4, 5, 4, 5]
+
+
+def test_named_classes(voc, tmp_path, capsys):
+    assert main(["import", "pascal-voc", str(voc), str(tmp_path / "out"), "--option", "classes=[dog, bird, cat]"]) == 0
+    truth = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [(record["id"], record["name"]) for record in truth["categories"]] == [(1, "dog"), (2, "bird"), (3, "cat")]
+    assert [record["category_id"] for record in truth["annotations"]] == [3, 1]
+    with pytest.raises(DataError, match="object 2: has the class 'dog', which is not among cat"):
+        PascalVoc(classes=["cat"]).read(voc)
+    for wrong in ("dog", ["dog", "dog"]):
+        with pytest.raises(ConfigError, match="a list of different names"):
+            PascalVoc(classes=wrong)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 from xml.etree import ElementTree
 
 from mindpoint.contracts.importer import Importer
-from mindpoint.errors import DataError
+from mindpoint.errors import ConfigError, DataError
 from mindpoint.storage.images import read_image
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -21,10 +21,17 @@ class PascalVoc(Importer):
     Args:
         one_based: the first pixel is 1 and the last one is inside, as in the original data; many tools count from 0.
         difficult: keep objects that are marked as difficult, as crowds, which neither count as found nor as missed.
+        classes: names of the categories, numbered from 1 in this order, with those that no object has. Not given: those of the objects, in
+            the order in which they come up.
+
+    Raises:
+        ConfigError: ``classes`` is not a list of different names.
     """
 
-    def __init__(self, one_based: bool = False, difficult: bool = True):
-        self.one_based, self.difficult = one_based, difficult
+    def __init__(self, one_based: bool = False, difficult: bool = True, classes: Sequence[str] = ()):
+        if isinstance(classes, str) or len(set(map(str, classes))) < len(classes):
+            raise ConfigError(f"PascalVoc: classes is {classes}; it must be a list of different names, such as [dog, cat]")
+        self.one_based, self.difficult, self.classes = one_based, difficult, [str(name) for name in classes]
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""
@@ -42,7 +49,7 @@ class PascalVoc(Importer):
         folder = images or self.image_folder(source)
         known = {path.name.lower(): path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _IMAGES}
         truth: dict = {"images": [], "annotations": [], "categories": []}
-        categories: Dict[str, int] = {}
+        categories = {label: number for number, label in enumerate(self.classes, 1)}
         for path in files:
             root = _root(path)
             name = _image_name(path, root, known)
@@ -57,6 +64,8 @@ class PascalVoc(Importer):
                 label = (item.findtext("name") or "").strip()
                 if not label:
                     raise DataError(f"{where}: has no name")
+                if self.classes and label not in categories:
+                    raise DataError(f"{where}: has the class '{label}', which is not among {', '.join(self.classes)}; name it in 'classes'")
                 box = self._box(where, item)
                 truth["annotations"].append(
                     {
@@ -72,7 +81,7 @@ class PascalVoc(Importer):
         return truth
 
     def _box(self, where: str, item: ElementTree.Element) -> List[float]:
-        """Return left, top, width, height. Only the object's own box counts, not those of its parts."""
+        """Return left, top, width, height, whichever corner comes first. Only the object's own box counts, not those of its parts."""
         box = item.find("bndbox")
         try:
             left, top, right, bottom = (float(box.findtext(side)) for side in ("xmin", "ymin", "xmax", "ymax"))
@@ -80,6 +89,7 @@ class PascalVoc(Importer):
             raise DataError(f"{where}: 'bndbox' must hold the numbers xmin, ymin, xmax and ymax") from None
         if not all(map(math.isfinite, (left, top, right, bottom))):
             raise DataError(f"{where}: 'bndbox' holds a number that is not finite")
+        left, right, top, bottom = min(left, right), max(left, right), min(top, bottom), max(top, bottom)
         if self.one_based:
             left, top = left - 1, top - 1
         return [left, top, right - left, bottom - top]

@@ -19,6 +19,8 @@ from mindpoint_coco.metrics.box_errors import MOST
 from mindpoint_coco.metrics.evaluator import NAMES, Task, statistics
 from mindpoint_coco.metrics.matching import box_groups, pose_groups
 
+_OF_CLASSES = {"AP": "precision", "AR": "recall"}
+
 
 class CocoMetric(Metric):
     """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints.
@@ -34,7 +36,7 @@ class CocoMetric(Metric):
         types: which statistics, of ``keypoints`` and ``bbox``, the main one first. Not given: all that there can be, keypoints first.
         max_detections: best detections of an image that count for the keypoint statistics.
         round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
-        per_class: also AP of each class, as ``bbox/AP/dog``.
+        per_class: also AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class CocoMetric(Metric):
         self._keypoints, self._classes, self._types = keypoints, list(classes), list(types)
         self._max_detections, self._round, self._per_class = max_detections, round_results, per_class
         self._joints = len(keypoints) if "keypoints" in self._types else 0
-        of_classes = [f"AP/{name}" for name in classes] if per_class else []
+        of_classes = [f"{what}/{name}" for name in classes for what in _OF_CLASSES] if per_class else []
         self.statistics = [f"{kind}/{name}" for kind in self._types for name in (*NAMES[kind], *of_classes)]
         self.main = f"{self._types[0]}/AP"
 
@@ -85,19 +87,23 @@ class CocoMetric(Metric):
             values.update(statistics(kind, curves))
             if self._per_class:
                 values.update(
-                    (f"{kind}/AP/{name}", curves.mean("precision", category_id=key)) for key, name in zip(task.category_ids, self._classes)
+                    (f"{kind}/{short}/{name}", curves.mean(what, category_id=key))
+                    for key, name in zip(task.category_ids, self._classes)
+                    for short, what in _OF_CLASSES.items()
                 )
         return values
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """See :class:`Metric`. Two lines a type, names and values, and a line a class."""
+        """See :class:`Metric`. Two lines a type, names and values, then AP and AR of each class, a line a class."""
         lines = []
         for kind in dict.fromkeys(name.split("/")[0] for name in stats):
             row = {name.split("/", 1)[1]: _said(value) for name, value in stats.items() if name.startswith(kind + "/")}
             whole = {name: value for name, value in row.items() if "/" not in name}
             lines.append(f"{kind:<10}" + "".join(f"{name:>7}" for name in whole))
             lines.append(" " * 10 + "".join(f"{value:>7}" for value in whole.values()))
-            lines += [f"{'':<10}{value:>7}  {name.replace('/', ' ', 1)}" for name, value in row.items() if "/" in name]
+            names = dict.fromkeys(name.split("/", 1)[1] for name in row if "/" in name)
+            lines += [" " * 10 + "".join(f"{what:>7}" for what in _OF_CLASSES) + "  class"] if names else []
+            lines += [" " * 10 + "".join(f"{row[f'{what}/{name}']:>7}" for what in _OF_CLASSES) + f"  {name}" for name in names]
         return "\n".join(lines)
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:

@@ -1,0 +1,95 @@
+"""Built-in data: things of several classes drawn by rule."""
+
+from __future__ import annotations
+
+from typing import List, Sequence, Tuple
+
+import numpy as np
+from mindpoint.contracts.instances import Objects
+from mindpoint.errors import ConfigError
+
+from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
+from mindpoint_synthetic.things import THINGS, Thing, thing
+
+_LEAST_SEEN = 0.3  # of a thing's pixels; one of which less is seen is left out of the picture
+_FEWEST_PIXELS = 20
+
+
+class SyntheticObjects(DrawnDataset):
+    """Drawn things in cluttered scenes, some before others, for trying out object detection without data.
+
+    The classes are ball, book, bottle, clock, fish, key, leaf, mug, star and umbrella; each varies in proportions, colours and pose.
+    Pixels and annotations are a function of (seed, index). Nothing is kept but the annotations, once asked for. Boxes are tight around
+    the pixels of a thing that can be seen, areas count these pixels. A thing that would be hidden by more than 70 % is left out of
+    the picture.
+
+    Args:
+        count: number of images.
+        seed: another seed gives other images.
+        classes: category names; each must be one of the above. Only these are drawn.
+        size: height and width of the images in pixels.
+        things: least and most things an image; fewer where there is no room.
+        length: least and most length of a thing relative to the shorter side of the image.
+        crowding: largest share of a thing's box that another one's may cover when it is placed, 0 to 1.
+
+    Raises:
+        ConfigError: a class that cannot be drawn, a value out of range.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        classes: Sequence[str],
+        size: Sequence[int] = (256, 256),
+        things: Sequence[int] = (2, 6),
+        length: Sequence[float] = (0.15, 0.55),
+        crowding: float = 0.4,
+    ) -> None:
+        super().__init__(count, seed, classes, size)
+        unknown = [name for name in classes if name not in THINGS]
+        if unknown:
+            raise ConfigError(f"classes: SyntheticObjects draws no {', '.join(map(repr, unknown))}; it draws {', '.join(THINGS)}")
+        self._check("classes", len(classes) > 0, list(classes), "at least one class")
+        self._check("things", len(things) == 2 and 1 <= things[0] <= things[1], things, "[least, most] with 1 <= least <= most")
+        self._check("length", len(length) == 2 and 0 < length[0] <= length[1] <= 1, length, "[least, most] with 0 < least <= most <= 1")
+        self._check("crowding", 0 <= crowding <= 1, crowding, "between 0 and 1")
+        self.things, self.length, self.crowding = tuple(things), tuple(length), crowding
+        self.fields = ()
+
+    def scene(self, rng: np.random.Generator) -> Tuple[List[Thing], Objects]:
+        """See :class:`DrawnDataset`."""
+        things = self._place(rng)
+        whole = [np.count_nonzero(self._owner([one])) for one in things]
+        while True:
+            owner = self._owner(things)
+            seen = np.bincount(owner.ravel(), minlength=len(things) + 1)[1:]
+            clear = [pixels >= max(_FEWEST_PIXELS, _LEAST_SEEN * own) for pixels, own in zip(seen, whole)]
+            if all(clear):
+                boxes, areas = visible(owner, len(things))
+                return things, Objects(boxes, np.array([one.label for one in things], np.int64), areas)
+            things = [one for one, keep in zip(things, clear) if keep]
+            whole = [own for own, keep in zip(whole, clear) if keep]
+
+    def _owner(self, things: Sequence[Thing]) -> np.ndarray:
+        owner = np.zeros(self.size, np.int16)
+        for number, one in enumerate(things, start=1):
+            one.mark(owner, number)
+        return owner
+
+    def _place(self, rng: np.random.Generator) -> List[Thing]:
+        """Return things that have found room, farthest first."""
+        rows, columns = self.size
+        placed: List[Thing] = []
+        least, most = self.length
+        for _ in range(rng.integers(self.things[0], self.things[1] + 1)):
+            length = min(rows, columns) * (least + (most - least) * rng.random() ** 1.5)
+            label = int(rng.integers(len(self.classes)))
+            for _ in range(12):
+                margin = 0.3 * length
+                center = complex(rng.uniform(margin, columns - margin), rng.uniform(margin, rows - margin))
+                one = thing(rng, label, self.classes[label], length, center)
+                if all(overlap(one.extent(), other.extent()) <= self.crowding for other in placed):
+                    placed.append(one)
+                    break
+        return placed
