@@ -36,6 +36,12 @@ def golden_ctdet() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_networks() -> Path:
+    """Numbers of two further networks of the official implementation."""
+    return _folder("golden-networks")
+
+
+@pytest.fixture(scope="session")
 def coco_mini() -> Path:
     """A small part of COCO 2017 in COCO's own layout."""
     return _folder("coco-mini")
