@@ -24,12 +24,16 @@ from mindpoint.testing import (
 from mindpoint.testing.samples import input_spec
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.backbones.resnet import ResNet
+from mindpoint_centernet.decoders.detection import DetectionDecoder
 from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
+from mindpoint_centernet.heads.detection import DetectionHeads
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
+from mindpoint_centernet.losses.detection import DetectionLoss
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import ModelZooDLAUp
+from mindpoint_centernet.targets.detection import DetectionTargets
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
@@ -82,6 +86,44 @@ class TestMultiPoseHeads(HeadTests):
 
     def make(self):
         return MultiPoseHeads(self.in_features, classes=["person"], keypoints=JOINTS, head_conv=8)
+
+
+class TestDetectionHeads(HeadTests):
+    in_features = (FeatureSpec(8, 4),)
+
+    def make(self):
+        return DetectionHeads(self.in_features, classes=["cup", "dog"], head_conv=8)
+
+
+class TestDetectionCodec(CodecTests):
+    classes = ("cup", "dog")
+
+    def make_targets(self):
+        return DetectionTargets(list(self.classes), self.input_spec)
+
+    def make_decoder(self):
+        return DetectionDecoder(self.classes)
+
+
+class TestDetectionCodecByClass(TestDetectionCodec):
+    def make_targets(self):
+        return DetectionTargets(list(self.classes), self.input_spec, class_sizes=True)
+
+    def make_decoder(self):
+        return DetectionDecoder(self.classes, class_sizes=True)
+
+
+class TestDetectionLoss(LossTests):
+    def make(self):
+        return DetectionLoss(maps=tuple(self.outputs()), targets=tuple(self.targets()))
+
+    def make_targets(self):
+        return DetectionTargets(["cup", "dog"], self.input_spec)
+
+
+class TestDetectionLossByClass(TestDetectionLoss):
+    def make_targets(self):
+        return DetectionTargets(["cup", "dog"], self.input_spec, class_sizes=True)
 
 
 class TestMultiPoseCodec(CodecTests):
