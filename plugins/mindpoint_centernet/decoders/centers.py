@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from abc import abstractmethod
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from mindpoint.contracts.decoder import OnnxDecoder, check_maps
@@ -12,9 +13,6 @@ from mindpoint.errors import ConfigError
 from mindpoint_coco.nms import soft_nms
 
 from mindpoint_centernet.heatmaps import peaks
-
-if TYPE_CHECKING:
-    from mindpoint.contracts.onnx_graph import OnnxGraph
 
 Maps = Mapping[str, np.ndarray]
 NO_JOINTS = np.zeros(0, np.int64)
@@ -49,9 +47,9 @@ class CenterDecoder(OnnxDecoder):
         self._nms = dict(sigma=nms_sigma, threshold=nms_threshold)
         self._activated, self._flip_index = activated, flip_index
 
+    @abstractmethod
     def decode(self, maps: Dict[str, np.ndarray]) -> Detections:
         """Decode the activated maps ``(channels, H, W)`` of one image; detections are in pixels of the maps, best first."""
-        raise NotImplementedError
 
     def suppress(self, group: Detections) -> Detections:
         """Return what is left of overlapping detections of one class at several scales: soft non-maximum suppression."""

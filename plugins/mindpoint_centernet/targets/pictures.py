@@ -1,4 +1,4 @@
-"""Pictures of multi-pose targets over what the network sees, for people to look at."""
+"""Pictures of targets over what the network sees, for people to look at."""
 
 from __future__ import annotations
 
@@ -28,15 +28,10 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
         targets: of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
-    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
-    objects = Objects(*described_boxes(targets, stride * len(raster) / len(sample.image), np.flatnonzero(targets["reg_mask"])))
-    pictures = {
-        "boxes to regress": ObjectVisualizer(classes, names=len(classes) > 1).draw_objects(raster, objects),
-        "centre heatmap": _overlay(raster, targets["hm"], [_CENTER] * len(targets["hm"])),
-    }
-    if "hm_weight" in targets:
-        pictures["ignored: grey"] = _overlay(raster, 1 - targets["hm_weight"], [GREY])
-    return pictures
+    raster, scale = _raster(sample)
+    objects = Objects(*described_boxes(targets, stride * scale, np.flatnonzero(targets["reg_mask"])))
+    boxes = ObjectVisualizer(classes, names=len(classes) > 1).draw_objects(raster, objects)
+    return {"boxes to regress": boxes, "centre heatmap": _centers(raster, targets), **_ignored(raster, targets)}
 
 
 def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -63,18 +58,29 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
         targets: of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """
-    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
-    stride = stride * len(raster) / len(sample.image)
-    objects = described_objects(targets, stride, keypoints)
+    raster, scale = _raster(sample)
+    objects = described_objects(targets, stride * scale, keypoints)
     joints = _overlay(raster, targets["hm_hp"], keypoints.colors)
-    pictures = {
+    return {
         "boxes and joints to regress": ObjectVisualizer(classes, names=len(classes) > 1).draw_objects(raster, objects),
-        "centre heatmap": _overlay(raster, targets["hm"], [_CENTER] * len(targets["hm"])),
-        "joint heatmaps and offsets": _mark_joints(joints, targets, stride),
+        "centre heatmap": _centers(raster, targets),
+        "joint heatmaps and offsets": _mark_joints(joints, targets, stride * scale),
+        **_ignored(raster, targets),
     }
-    if "hm_weight" in targets:
-        pictures["ignored: grey"] = _overlay(raster, 1 - targets["hm_weight"], [GREY])
-    return pictures
+
+
+def _raster(sample: Sample) -> Tuple[np.ndarray, float]:
+    """Return what the network sees at the pictures' height, and by what factor it is enlarged."""
+    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
+    return raster, len(raster) / len(sample.image)
+
+
+def _centers(raster: np.ndarray, targets: Targets) -> np.ndarray:
+    return _overlay(raster, targets["hm"], [_CENTER] * len(targets["hm"]))
+
+
+def _ignored(raster: np.ndarray, targets: Targets) -> Pictures:
+    return {"ignored: grey": _overlay(raster, 1 - targets["hm_weight"], [GREY])} if "hm_weight" in targets else {}
 
 
 def joint_pictures(sample: Sample, targets: Targets, keypoints: Keypoints) -> Pictures:

@@ -1,0 +1,57 @@
+"""What the detection encoder does beside the official rules: crowds, sizes by class, pictures."""
+
+import numpy as np
+import pytest
+from mindpoint.contracts.image import InputSpec, Sample, View
+from mindpoint.contracts.instances import Objects
+from mindpoint.errors import ConfigError
+from mindpoint_centernet.targets.detection import DetectionTargets
+
+SPEC = InputSpec(size=(64, 96), mean=[0.4, 0.4, 0.4], std=[0.3, 0.3, 0.3])
+CLASSES = ["cup", "dog"]
+
+
+def sample_of(boxes, labels, crowd):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    objects = Objects(boxes, np.array(labels, int), crowd=np.array(crowd, bool))
+    return Sample(1, "a", np.full((64, 96, 3), 90, np.uint8), objects, View(crop_center=(48.0, 32.0), crop_size=96.0))
+
+
+def test_crowds_take_no_slot_and_do_not_train_but_for_peaks():
+    sample = sample_of([[8, 8, 40, 40], [20, 20, 28, 28]], [1, 0], [True, False])
+    ignoring, official = DetectionTargets(CLASSES, SPEC)(sample), DetectionTargets(CLASSES, SPEC, crowds="objects")(sample)
+    assert ignoring["reg_mask"].tolist()[:2] == [1, 0] and official["reg_mask"].tolist()[:3] == [1, 1, 0]
+    np.testing.assert_array_equal(ignoring["wh"][0], [2, 2])
+    assert "hm_weight" not in official and official["hm"][1, 6, 6] == 1 and not ignoring["hm"][1].any()
+    weight = ignoring["hm_weight"][0]
+    assert weight[6, 6] == 1 and weight[3, 3] == 0 and weight[9, 9] == 0 and weight[12, 12] == 1
+    assert weight.sum() == 16 * 24 - 9 * 9 + (ignoring["hm"][0][2:11, 2:11] > 0).sum()
+
+
+def test_sizes_by_class_lie_in_the_columns_of_the_class():
+    found = DetectionTargets(CLASSES, SPEC, class_sizes=True)(sample_of([[8, 8, 40, 24], [48, 16, 56, 48]], [1, 0], [False] * 2))
+    np.testing.assert_array_equal(found["wh"][:3], [[0, 0, 8, 4], [2, 8, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(found["wh_mask"][:3], [[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("class_sizes", [False, True])
+def test_pictures(class_sizes):
+    encode = DetectionTargets(CLASSES, SPEC, class_sizes=class_sizes)
+    sample = sample_of([[8, 8, 40, 24]], [1], [False])
+    pictures = encode.pictures(sample, encode(sample))
+    assert list(pictures) == ["boxes to regress", "centre heatmap", "ignored: grey"]
+    plain = encode.pictures(sample_of([], [], []), encode(sample_of([], [], [])))
+    drawn = np.nonzero((pictures["boxes to regress"] != plain["boxes to regress"]).any(axis=2))
+    for edge, wanted in ((drawn[1].min(), 8), (drawn[1].max(), 40), (drawn[0].max(), 24)):
+        assert abs(edge - 7.5 * wanted) <= 5  # 480 pixels for 64
+    green = pictures["centre heatmap"][..., 1].astype(int) - pictures["centre heatmap"][..., 2]
+    assert np.unravel_index(green.argmax(), green.shape)[0] // 30 == 4 and green[400, 600] == 0
+
+
+def test_arguments():
+    with pytest.raises(ConfigError, match="crowds: 'drop' is not one of ignore, objects"):
+        DetectionTargets(CLASSES, SPEC, crowds="drop")
+    with pytest.raises(ConfigError, match="max_objects 0 must be at least 1"):
+        DetectionTargets(CLASSES, SPEC, max_objects=0)
+    with pytest.raises(ConfigError, match="not a multiple of the targets' stride 7"):
+        DetectionTargets(CLASSES, SPEC, stride=7)
