@@ -61,12 +61,18 @@ def test_pictures_of_12_bits_are_refused_and_dark_ones_of_16_are_not(tmp_path, e
     assert read_image(path).max() <= 1
 
 
-def test_floating_point_pictures_are_refused(tmp_path):
-    assert cv2.imwrite(str(tmp_path / "a.tif"), np.full((4, 4), 200, np.float32))
-    with pytest.raises(DataError, match="a.tif: holds floating-point numbers.*convert it to 8 or 16 bits"):
-        read_image(tmp_path / "a.tif")
-    assert cv2.imwrite(str(tmp_path / "b.tif"), np.full((4, 4), 200 << 8, np.uint16))
-    assert read_image(tmp_path / "b.tif").mean() == 200
+@pytest.mark.parametrize("channels, ending, kind", [(1, "tif", "f4"), (3, "tif", "f4"), (3, "tif", "f8"), (3, "hdr", "f4"), (3, "pfm", "f4")])
+def test_floating_point_pictures_are_refused(tmp_path, channels, ending, kind):
+    picture = np.full((4, 4, 3), 200, kind) if channels == 3 else np.full((4, 4), 200, kind)
+    assert cv2.imwrite(str(tmp_path / f"a.{ending}"), picture)
+    with pytest.raises(DataError, match=f"a.{ending}: holds floating-point numbers.*convert it to 8 or 16 bits"):
+        read_image(tmp_path / f"a.{ending}")
+
+
+def test_pictures_of_16_bits_are_read(tmp_path):
+    for name, picture in (("a.tif", np.full((4, 4), 200 << 8, np.uint16)), ("b.tif", np.full((4, 4, 3), 200 << 8, np.uint16))):
+        assert cv2.imwrite(str(tmp_path / name), picture)
+        assert abs(read_image(tmp_path / name).mean() - 200) <= 1
 
 
 def png_of_zeros(width, height):

@@ -9,11 +9,12 @@ import re
 import stat
 import warnings
 from pathlib import Path
-from typing import Callable, Union
+from typing import Callable, Tuple, Union
 
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.TiffImagePlugin
 
 from mindpoint.errors import DataError, OutputError
 from mindpoint.storage.files import atomic_write
@@ -26,6 +27,10 @@ MOST_PIXELS = 1 << 27
 _ORIENTATION = 0x0112  # the EXIF tag
 _NEARLY_BLACK = 16  # of 255; 12-bit numbers in a 16-bit file come to no more
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FLOATS = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"\x76\x2f\x31\x01")  # HDR, PFM, OpenEXR
+_WIDTH, _HEIGHT, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 262, 339  # TIFF's tags
+_LOG_LIGHT = (32844, 32845)  # LogL and LogLuv, as which OpenCV writes three floats a pixel
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
@@ -95,6 +100,8 @@ def _look_at_header(data: bytes, name: Union[str, Path]) -> Callable[[np.ndarray
     Raises:
         DataError: more pixels than :data:`MOST_PIXELS`, or numbers with a decimal point, whose range nothing tells.
     """
+    width, height, floats = _tiff_header(data) if data.startswith(_TIFF) else (0, 0, data.startswith(_FLOATS))
+    _check_header(width, height, floats, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
@@ -103,14 +110,32 @@ def _look_at_header(data: bytes, name: Union[str, Path]) -> Callable[[np.ndarray
         raise DataError(f"{name}: has too many pixels; at most {MOST_PIXELS / 1e6:.0f} million can be decoded") from error
     except Exception:  # not a format of Pillow's, or damaged: OpenCV will tell; its errors have no common base
         return lambda image: image
-    width, height = header.size
-    if width * height > MOST_PIXELS:
-        raise DataError(f"{name}: has {width} x {height} pixels; at most {MOST_PIXELS / 1e6:.0f} million can be decoded. Make it smaller")
-    if header.mode == "F":
-        raise DataError(f"{name}: holds floating-point numbers, whose range is not known; convert it to 8 or 16 bits")
+    _check_header(*header.size, header.mode == "F", name)
     if header.format == "WEBP":
         return functools.partial(_turned, orientation=header.getexif().get(_ORIENTATION, 1))
     return lambda image: image
+
+
+def _check_header(width: int, height: int, floats: bool, name: Union[str, Path]) -> None:
+    if width * height > MOST_PIXELS:
+        raise DataError(f"{name}: has {width} x {height} pixels; at most {MOST_PIXELS / 1e6:.0f} million can be decoded. Make it smaller")
+    if floats:
+        raise DataError(f"{name}: holds floating-point numbers, whose range is not known; convert it to 8 or 16 bits")
+
+
+def _tiff_header(data: bytes) -> Tuple[int, int, bool]:
+    """Return width, height, and whether numbers have a decimal point; Pillow opens no TIFF of several such channels. Zeros if damaged."""
+    try:
+        tags = PIL.TiffImagePlugin.ImageFileDirectory_v2(data[: 8 if data[2:4] in (b"*\0", b"\0*") else 16])
+        file = io.BytesIO(data)
+        file.seek(tags.next)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tags.load(file)
+        floats = tags.get(_PHOTOMETRIC) in _LOG_LIGHT or bool(set(tags.get(_SAMPLE_FORMAT, ())) & {3, 5, 6})
+        return int(tags.get(_WIDTH, 0)), int(tags.get(_HEIGHT, 0)), floats
+    except Exception:  # damaged: OpenCV will tell; Pillow's errors have no common base
+        return 0, 0, False
 
 
 def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
