@@ -13,7 +13,9 @@ from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.contracts.metric import Metric
 from mindpoint.contracts.parts import Backbone, Head, Loss
 from mindpoint.contracts.records import to_coco
+from mindpoint.contracts.run import Run
 from mindpoint.testing import BackboneTests, CodecTests, DatasetTests, HeadTests, HookTests, LossTests, MetricTests, TransformTests
+from mindpoint.testing.hook import FakeRun
 from mindspore import nn
 from toy import SpotHead
 
@@ -337,3 +339,8 @@ def test_codecs(monkeypatch):
     ):
         found = failures(type("Tests", (Codec,), {"make_decoder": lambda self, decoder=decoder: decoder(["one", "two"])}))
         assert message in found[test], found
+
+
+def test_the_run_of_the_hook_tests_has_all_that_a_hook_may_ask_for(tmp_path):
+    run = FakeRun(tmp_path)
+    assert [name for name in (*Run.__annotations__, *vars(Run)) if not name.startswith("_") and not hasattr(run, name)] == []

@@ -100,6 +100,7 @@ class FakeRun:
         self.batch: Dict[str, np.ndarray] = {"image": np.zeros((4, 3, 32, 32), np.float32), "image_id": np.arange(4)}
         self.losses: Dict[str, float] = {}
         self.incidents: List[dict] = []
+        self.checkpoint_minutes: Optional[float] = 10
         self.data_seconds, self.step_seconds = 0.01, 0.1
         self.val_data = DrawnObjects(["one", "two"])
         self.metrics: Dict[str, float] = {}
