@@ -70,7 +70,7 @@ def test_unknown_name_suggests_the_nearest_with_its_distribution(distribute):
 
 def test_unknown_name_without_a_near_one_lists_what_there_is():
     text = message(UnknownPlugin, registry("backbones").find, "Quark")
-    assert text.startswith("unknown backbone 'Quark'; there are 'DLA34' (mindpoint), 'ResNet' (mindpoint)") and "installed?" in text
+    assert text.startswith("unknown backbone 'Quark'; there are 'DLA34' (mindpoint), 'Hourglass104' (mindpoint), 'ResNet' (mindpoint)") and "installed?" in text
 
 
 def test_name_of_another_kind():
