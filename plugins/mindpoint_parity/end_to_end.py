@@ -11,9 +11,9 @@ from mindpoint.contracts.comparison import Comparison
 from mindpoint.errors import WeightsError
 from mindpoint.inference.mindspore_model import network_detector
 from mindpoint.model.network import build_network
+from mindpoint.model.translate import load_official
 from mindpoint.storage.images import read_image
 from mindpoint_centernet.weights.dla import DLARules
-from mindpoint_centernet.weights.translate import load_official
 
 from mindpoint_parity.decode import columns
 from mindpoint_parity.reference import Reference

@@ -9,13 +9,13 @@ import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.errors import WeightsError
 from mindpoint.model.network import Network
+from mindpoint.model.translate import load_official
 from mindpoint.native.accelerate import accelerate
 from mindpoint.runtime import device
 from mindpoint_centernet.backbones.dla import DLA34
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.weights.dla import DLARules
-from mindpoint_centernet.weights.translate import load_official
 from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_parity.reference import Reference

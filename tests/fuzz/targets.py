@@ -118,7 +118,7 @@ def images():
 
 
 def torch_file(data: bytes, folder: Path) -> None:
-    from mindpoint_centernet.weights.torch_file import read_torch_file
+    from mindpoint.storage.torch_file import read_torch_file
 
     (folder / "a.pth").write_bytes(data)
     read_torch_file(folder / "a.pth")
@@ -127,7 +127,7 @@ def torch_file(data: bytes, folder: Path) -> None:
 def torch_files():
     import pickle
 
-    from mindpoint_centernet.weights.torch_file import write_torch_file
+    from mindpoint.storage.torch_file import write_torch_file
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.pth"

@@ -60,17 +60,23 @@ class Bottleneck(nn.Cell):
         return self.relu(self.bn3(self.conv3(y)) + residual)
 
 
-_KINDS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
+_KINDS = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
 
 
 class ResNet(Backbone):
     """ResNet without its classifier; gives its four stages, strides 4, 8, 16 and 32.
 
     Args:
-        depth: 18, 34 (basic blocks), 50 or 101 (bottlenecks).
+        depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
     """
 
-    def __init__(self, depth: Literal[18, 34, 50, 101]):
+    def __init__(self, depth: Literal[18, 34, 50, 101, 152]):
         super().__init__()
         if depth not in _KINDS:
             raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")

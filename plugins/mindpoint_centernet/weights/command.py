@@ -58,16 +58,16 @@ def _convert_back(args: argparse.Namespace) -> int:
     if found.usage:
         print(f"in the official code: {found.usage.format(file=args.out)}")
     else:
-        print(f"its widths are not those of the official {found.name}: change them in the official code too")
+        print(f"the official code has no {found.name} of these widths and heads: change it there too")
     return _compare(args.model, args.out, args.image) if args.verify else 0
 
 
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
     from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
+    from mindpoint.model.translate import recognize
 
     from mindpoint_centernet.weights.convert import read_official
-    from mindpoint_centernet.weights.translate import recognize
     from mindpoint_centernet.weights.verify import verify
 
     rows = verify(open_model(ours), recognize(read_official(official), official), image)

@@ -13,12 +13,11 @@ from mindpoint.errors import OutputError, WeightsError
 from mindpoint.inference.open import find_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
+from mindpoint.model.translate import our_arrays, recognize, recognize_ours
 from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import device
+from mindpoint.storage.torch_file import read_torch_file, write_torch_file
 from mindspore.nn.utils import no_init_parameters
-
-from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
-from mindpoint_centernet.weights.translate import our_arrays, recognize, recognize_ours
 
 
 class Converted(NamedTuple):

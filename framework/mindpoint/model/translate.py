@@ -58,14 +58,17 @@ def recognize_ours(arrays: State, what: str) -> Found:
 
 
 def _only(candidates: list, what: str) -> Found:
-    found = []
+    found, problems = [], []
     for rules, state in candidates:
         try:
             weights = rules.recognize({name: np.shape(value) for name, value in state.items()})
         except WeightsError as error:
-            raise WeightsError(f"{what}: {error}") from error
+            problems.append(error)
+            continue
         if weights is not None:
             found.append(Found(rules, weights, state))
+    if not found and problems:
+        raise WeightsError(f"{what}: {problems[0]}") from problems[0]
     if not found:
         names = ", ".join(list(candidates[0][1])[:3])
         raise WeightsError(f"{what}: weights of an unknown architecture (names such as {names}); known are {', '.join(all_rules())}")
