@@ -11,7 +11,7 @@ from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
-from mindpoint.model.translate import load_official
+from mindpoint.model.translate import load_official, read_state
 from mindpoint.storage.images import read_image
 from mindpoint.storage.torch_file import write_torch_file
 from mindpoint_centernet.weights import convert
@@ -79,6 +79,6 @@ def test_an_official_detector_to_onnx_and_back(tmp_path, golden_ctdet, coco_mini
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=1e-3, rtol=0, err_msg=name)
     convert.convert_back(str(tmp_path / "ctdet.ckpt"), str(tmp_path / "back.pth"))
-    assert {name: value.shape for name, value in convert.read_official(tmp_path / "back.pth").items()} == {
+    assert {name: value.shape for name, value in read_state(tmp_path / "back.pth").items()} == {
         name: value.shape for name, value in state.items()
     }

@@ -1,6 +1,8 @@
 """Official weights to checkpoints and back, from the command line's functions."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from mindpoint.errors import MindpointError, OutputError, WeightsError
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
-from mindpoint.model.translate import recognize, recognize_ours
+from mindpoint.model.translate import initial_arrays, read_state, recognize, recognize_ours
 from mindpoint.model.weights import load_arrays, load_initial
 from mindpoint.registry import registry
 from mindpoint.runtime import device
@@ -21,6 +23,7 @@ from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.command import main
 from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.official import shipped_folder
+from mindpoint_centernet.weights.resnet import ResNetRules
 from mindpoint_parity.seeded import golden_state, seeded_state
 from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
@@ -80,7 +83,7 @@ def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     if kind != "legacy":
         return
     convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth"))
-    back = convert.read_official(tmp_path / "back.pth")
+    back = read_state(tmp_path / "back.pth")
     listed = json.loads((golden / "official_state_dict.json").read_text())["params"]
     assert {name: list(value.shape) for name, value in back.items()} == dict(listed)
     unused = {name for name in back if not np.array_equal(back[name], state[name])}
@@ -115,7 +118,7 @@ def test_resnet_round_trip_and_reference(tmp_path, file, neck):
     source = file(official("resnet18_dcn_coco.yaml", changes))
     assert main(["convert", source, str(tmp_path / "x.ckpt"), "--verify"]) == 0
     assert main(["to-official", str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth")]) == 0
-    first, second = convert.read_official(source), convert.read_official(tmp_path / "back.pth")
+    first, second = read_state(source), read_state(tmp_path / "back.pth")
     assert sorted(first) == sorted(second) and all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -179,6 +182,30 @@ def test_weights_to_start_from(tmp_path, file, slim):
         open_model(out)
 
 
+def test_imagenet_weights_by_name(tmp_path, file, monkeypatch, capsys):
+    """``resnet18`` in a configuration and on the command line means torchvision's file, here one of a folder that has it."""
+    state = official("resnet18_dcn_coco.yaml", {"input": {"size": [64, 64]}})
+    state = {name: value for name, value in state.items() if name.startswith(("conv1", "bn1", "layer"))}
+    classifier = {"fc.weight": np.zeros((1000, 512), np.float32), "fc.bias": np.zeros(1000, np.float32)}
+    source = Path(file({**state, **classifier}))
+    name = f"resnet18-{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}.pth"
+    source.rename(tmp_path / name)
+    monkeypatch.setenv("MINDPOINT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MINDPOINT_WEIGHTS_URL", tmp_path.as_uri())
+    monkeypatch.setattr(ResNetRules, "downloads", {"resnet18": f"http://nowhere.invalid/{name}"})
+    network = build_network(load_config("resnet18_dcn_coco", ["input.size=[64, 64]"]))
+    load_initial(network, initial_arrays(network, "resnet18"), "backbone", "resnet18")
+    np.testing.assert_array_equal(network.backbone.layer4[1].bn2.moving_mean.asnumpy(), state["layer4.1.bn2.running_mean"])
+    assert main(["fetch", "resnet18"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'cache' / 'weights' / name}\n"
+    assert main(["convert", "resnet18", str(tmp_path / "x.ckpt")]) == 0
+    assert "resnet18: ResNet-18 without heads" in capsys.readouterr().out
+    with pytest.raises(WeightsError, match="resnet81: neither a file nor the name of known weights; did you mean resnet18"):
+        initial_arrays(network, "resnet81")
+    assert main(["fetch"]) == 0
+    assert "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth" in capsys.readouterr().out
+
+
 def pose_network():
     text = json.dumps({"_base_": str(shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
     return build_network(Config.from_text(text, "test", trusted=True))
@@ -227,7 +254,7 @@ def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     said = capsys.readouterr().out
     slim = "the official code has no dla_34 of these widths" if arch == "dla_34" else "the official code has no hourglass of these widths"
     assert ("in the official code: ctdet --arch resdcn_18 --head_conv 64 --load_model" if arch == "resdcn_18" else slim) in said
-    back = convert.read_official(tmp_path / "back.pth")
+    back = read_state(tmp_path / "back.pth")
     assert sorted(back) == sorted(state)
     assert all(np.array_equal(back[name], state[name]) for name in state if ".project." not in name)
 

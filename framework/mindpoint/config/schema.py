@@ -79,9 +79,9 @@ class TrainSettings:
     Attributes:
         epochs: passes over the training data.
         max_steps: end after that many steps, if that is earlier.
-        weights: file with the initial weights.
+        weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: what of the network the file must hold: ``exact`` everything, ``heads`` everything but maps of the heads, which
-            begin anew where they differ, ``any`` something.
+            begin anew where they differ, ``backbone`` everything of the backbone, ``any`` something.
         freeze: parameters that stay as they are, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions that their names
             begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
         lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
@@ -102,7 +102,7 @@ class TrainSettings:
     epochs: int = _whole(1, most=1_000_000)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
-    weights_match: Literal["exact", "heads", "any"] = "heads"
+    weights_match: Literal["exact", "heads", "backbone", "any"] = "heads"
     freeze: Sequence[str] = ()
     lr_factors: Optional[Mapping[str, float]] = _key(
         lambda factors: factors is None or all(0 <= factor <= 1e6 for factor in factors.values()), "factors of 0 to 1e6", default=None

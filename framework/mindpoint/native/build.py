@@ -25,6 +25,7 @@ from typing import Iterator, List
 
 from mindpoint.errors import MindpointError
 from mindpoint.runtime import cpu
+from mindpoint.storage.files import user_cache
 from mindpoint.storage.lock import waited_for
 
 FLAGS = (
@@ -50,8 +51,8 @@ class NativeBuildError(MindpointError):
 def build(source: Path) -> Path:
     """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; it loads.
 
-    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
-    ``~/.cache/mindpoint``; where that cannot be written, or others can write, a folder of this user in the system's temporary folder.
+    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: the user's cache; where that cannot be written, or others can write, a folder
+    of this user in the system's temporary folder.
     Raises NativeBuildError.
     """
     compilers = find_compilers()
@@ -80,9 +81,8 @@ def find_compilers() -> List[List[str]]:
 
 
 def _folders() -> Iterator[Path]:
-    own = os.environ.get("MINDPOINT_CACHE")
     with contextlib.suppress(RuntimeError):  # no home folder
-        yield Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
+        yield user_cache()
     yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
 
 

@@ -132,6 +132,13 @@ def numbered_folder(parent: Union[str, Path], name: str) -> Path:
     raise AssertionError
 
 
+def user_cache() -> Path:
+    """Return the folder for what can be made or fetched again: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
+    ``~/.cache/mindpoint``. Raises RuntimeError if the user has no home folder."""
+    own = os.environ.get("MINDPOINT_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
+
+
 def check_readable(path: Union[str, Path], kind: str) -> None:
     """Raises WeightsError: there is no such file, called ``kind`` in the message, or it may not be read."""
     if not os.path.isfile(path):

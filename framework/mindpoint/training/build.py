@@ -18,10 +18,10 @@ from mindpoint.data.loader import Loader
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError
 from mindpoint.inference.mindspore_model import network_detector
-from mindpoint.model import checkpoint
 from mindpoint.model.freeze import trained_parameters
 from mindpoint.model.network import Network, build_network, refuse_repeated
 from mindpoint.model.precision import cast_to, loss_scale
+from mindpoint.model.translate import initial_arrays
 from mindpoint.model.weights import load_initial
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
@@ -48,7 +48,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     if split.batch_size % settings.accumulate:
         raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights and not resumed:
-        load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
+        load_initial(network, initial_arrays(network, settings.weights), settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
     cast_to(network, settings.precision)
     schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)

@@ -15,18 +15,23 @@ def main(argv: Sequence[str]) -> int:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "official or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
-    what = "dla_34, resdcn_18/34/50/101 or res_* for multi_pose or ctdet; ImageNet's DLA34, torchvision's ResNet"
-    convert.add_argument("file", metavar="FILE.pth", help=what)
+    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; ImageNet's DLA34, torchvision's ResNet"
+    convert.add_argument("file", metavar="FILE.pth", help=f"{what}; or a name that 'fetch' knows")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
     back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation loads")
     back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     back.add_argument("out", metavar="OUT.pth", help="the file to write")
     back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
+    text = "download public weights by name, into the user's cache"
+    fetch = actions.add_parser("fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too.")
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, all names and their addresses are shown")
     for action in (convert, back):
         action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
     args = parser.parse_args(argv)
+    if args.action == "fetch":
+        return _fetch(args.name)
     from mindpoint.runtime import logs
 
     from mindpoint_centernet.weights.verify import require_torch
@@ -35,6 +40,13 @@ def main(argv: Sequence[str]) -> int:
     if args.verify:
         require_torch()
     return _convert(args) if args.action == "convert" else _convert_back(args)
+
+
+def _fetch(name: Optional[str]) -> int:
+    from mindpoint.model.translate import downloads, find_file
+
+    print(find_file(name) if name else "\n".join(f"{known:<14}{url}" for known, url in downloads().items()))
+    return 0
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -65,11 +77,10 @@ def _convert_back(args: argparse.Namespace) -> int:
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
     from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
-    from mindpoint.model.translate import recognize
+    from mindpoint.model.translate import find_file, read_state, recognize
 
-    from mindpoint_centernet.weights.convert import read_official
     from mindpoint_centernet.weights.verify import verify
 
-    rows = verify(open_model(ours), recognize(read_official(official), official), image)
+    rows = verify(open_model(ours), recognize(read_state(find_file(official)), official), image)
     print(as_table(rows))
     return 0 if all(row.passed for row in rows) else 1

@@ -13,10 +13,10 @@ from mindpoint.errors import OutputError, WeightsError
 from mindpoint.inference.open import find_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
-from mindpoint.model.translate import our_arrays, recognize, recognize_ours
+from mindpoint.model.translate import find_file, our_arrays, read_state, recognize, recognize_ours
 from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import device
-from mindpoint.storage.torch_file import read_torch_file, write_torch_file
+from mindpoint.storage.torch_file import write_torch_file
 from mindspore.nn.utils import no_init_parameters
 
 
@@ -34,23 +34,6 @@ class Converted(NamedTuple):
     whole: bool
 
 
-def read_official(path: str) -> Dict[str, np.ndarray]:
-    """Return the state dictionary of an official file, alone or under ``state_dict``, by the file's names.
-
-    Raises:
-        WeightsError: no readable file of PyTorch, or no state dictionary in it.
-    """
-    content = read_torch_file(path)
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    arrays = {}
-    if isinstance(content, dict):
-        arrays = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, np.ndarray)}
-    if not arrays:
-        raise WeightsError(f"{path}: holds no state dictionary (tensors by name), alone or under 'state_dict'")
-    return arrays
-
-
 def convert(source: str, out: str, config_name: Optional[str] = None) -> Converted:
     """Write a checkpoint of official weights.
 
@@ -58,6 +41,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
     ``train.weights`` only, and say so.
 
     Args:
+        source: a file, or the name of weights to download.
         config_name: the configuration, instead of the one that the rules propose, e.g. for the names of joints or another task.
 
     Raises:
@@ -65,7 +49,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
         OutputError: ``out`` exists, does not end in ``.ckpt``, or cannot be written.
     """
     refuse_existing(out, ".ckpt")
-    rules, found, state = recognize(read_official(source), source)
+    rules, found, state = recognize(read_state(find_file(source)), source)
     config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source, trusted=True)
     device.setup(config.section("runtime").device, config.seed)
     with no_init_parameters():

@@ -17,6 +17,7 @@ WIDTHS = [16, 32, 64, 128, 256, 512]
 class DLARules(OfficialRules):
     """DLA-34, with the official deformable neck and heads, or ImageNet's without both."""
 
+    downloads = {"dla34": "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"}
     bases = {"multi_pose": "dla34_dcn_coco.yaml", "ctdet": "ctdet_dla34_dcn_coco.yaml"}
     body_names = ("base", "dla_up", "ida_up")
 

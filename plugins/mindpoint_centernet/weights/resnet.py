@@ -16,6 +16,19 @@ DEPTHS = {("basic", 2): 18, ("basic", 6): 34, ("bottleneck", 6): 50, ("bottlenec
 class ResNetRules(OfficialRules):
     """ResNet with the official neck of transposed convolutions and heads, or torchvision's without both."""
 
+    downloads = {
+        name: f"https://download.pytorch.org/models/{name.partition('_')[0]}-{digits}.pth"
+        for name, digits in {
+            "resnet18": "f37072fd",
+            "resnet34": "b627a593",
+            "resnet50": "0676ba61",
+            "resnet50_v2": "11ad3fa6",
+            "resnet101": "63fe2227",
+            "resnet101_v2": "cd907fc2",
+            "resnet152": "394f9c45",
+            "resnet152_v2": "f82ba261",
+        }.items()
+    }
     bases = {"multi_pose": "resnet18_dcn_coco.yaml", "ctdet": "ctdet_resnet18_dcn_coco.yaml"}
     body_names = ("deconv_layers", "conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc")
 
