@@ -42,6 +42,12 @@ def golden_networks() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_zoo() -> Path:
+    """Numbers of the model zoo's network for known inputs."""
+    return _folder("golden-zoo")
+
+
+@pytest.fixture(scope="session")
 def coco_mini() -> Path:
     """A small part of COCO 2017 in COCO's own layout."""
     return _folder("coco-mini")

@@ -253,7 +253,7 @@ def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     assert main(["to-official", out, str(tmp_path / "back.pth")]) == 0
     said = capsys.readouterr().out
     slim = "the official code has no dla_34 of these widths" if arch == "dla_34" else "the official code has no hourglass of these widths"
-    assert ("in the official code: ctdet --arch resdcn_18 --head_conv 64 --load_model" if arch == "resdcn_18" else slim) in said
+    assert ("load it there with: ctdet --arch resdcn_18 --head_conv 64 --load_model" if arch == "resdcn_18" else slim) in said
     back = read_state(tmp_path / "back.pth")
     assert sorted(back) == sorted(state)
     assert all(np.array_equal(back[name], state[name]) for name in state if ".project." not in name)
@@ -371,8 +371,9 @@ def test_nothing_is_overwritten(tmp_path, file, slim):
 
 
 def test_a_network_that_the_official_code_does_not_have(tmp_path):
-    base = shipped_folder() / "dla34_coco_modelzoo.yaml"
-    config = Config.from_text(json.dumps({"_base_": str(base), **SLIM}), "test", trusted=True)
+    base = shipped_folder() / "dla34_dcn_coco.yaml"
+    model = {**SLIM["model"], "neck": {"conv": "plain"}}
+    config = Config.from_text(json.dumps({"_base_": str(base), **SLIM, "model": model}), "test", trusted=True)
     checkpoint.save(tmp_path / "x.ckpt", build_network(config), {"config": config.to_yaml()})
     with pytest.raises(MindpointError, match="not the official|not a head"):
         convert.convert_back(str(tmp_path / "x.ckpt"), str(tmp_path / "x.pth"))

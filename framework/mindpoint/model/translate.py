@@ -58,11 +58,16 @@ def downloads() -> Dict[str, str]:
 
 
 def read_state(path: Path) -> Dict[str, np.ndarray]:
-    """Return the state dictionary of a file of PyTorch, alone or under ``state_dict``, by the file's names.
+    """Return the arrays of another implementation's file by the file's names.
+
+    Args:
+        path: a file of PyTorch with a state dictionary, alone or under ``state_dict``, or a ``.ckpt`` of MindSpore.
 
     Raises:
-        WeightsError: the file cannot be read, differs from the check sum in its name, or holds no state dictionary.
+        WeightsError: the file cannot be read, differs from the check sum in its name, or holds no such arrays.
     """
+    if path.suffix == ".ckpt":
+        return checkpoint.load_plain(path)
     content = read_torch_file(path)
     check_digest(path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -113,7 +118,7 @@ def _only(candidates: list, what: str) -> Found:
         if weights is not None:
             found.append(Found(rules, weights, state))
     if not found and problems:
-        raise WeightsError(f"{what}: {problems[0]}") from problems[0]
+        raise WeightsError(f"{what}: {'; '.join(dict.fromkeys(map(str, problems)))}") from problems[0]
     if not found:
         names = ", ".join(list(candidates[0][1])[:3])
         raise WeightsError(f"{what}: weights of an unknown architecture (names such as {names}); known are {', '.join(all_rules())}")

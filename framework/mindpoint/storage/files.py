@@ -190,3 +190,14 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     if target.exists() and any(target.iterdir()):
         os.replace(target, old)
     os.replace(new, target)
+
+
+def refuse_existing(out: str, ending: str) -> None:
+    """Raise OutputError if a file cannot be made there."""
+    path = Path(out)
+    if path.suffix != ending:
+        raise OutputError(f"{out}: give it a name that ends in {ending}")
+    if path.exists():
+        raise OutputError(f"{out}: exists; choose another name or remove it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")

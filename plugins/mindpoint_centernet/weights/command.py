@@ -7,21 +7,21 @@ from typing import Optional, Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """convert weights of the official CenterNet (PyTorch) to checkpoints, and back
+    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back
 
     Status 1 if a verification falls short.
     """
-    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert weights of the official CenterNet (PyTorch), and back.")
+    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert other implementations' weights, and back.")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "official or ImageNet weights to a checkpoint"
+    text = "official, model zoo's or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
-    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; ImageNet's DLA34, torchvision's ResNet"
-    convert.add_argument("file", metavar="FILE.pth", help=f"{what}; or a name that 'fetch' knows")
+    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; the model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet"
+    convert.add_argument("file", metavar="FILE", help=f"{what}; or a name that 'fetch' knows")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
-    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation loads")
+    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation, or the model zoo's, loads")
     back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    back.add_argument("out", metavar="OUT.pth", help="the file to write")
+    back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
     back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
     text = "download public weights by name, into the user's cache"
     fetch = actions.add_parser("fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too.")
@@ -68,7 +68,7 @@ def _convert_back(args: argparse.Namespace) -> int:
     found = convert_back(args.model, args.out, args.classifier)
     print(f"{args.out}: {found}")
     if found.usage:
-        print(f"in the official code: {found.usage.format(file=args.out)}")
+        print(f"load it there with: {found.usage.format(file=args.out)}")
     else:
         print(f"the official code has no {found.name} of these widths and heads: change it there too")
     return _compare(args.model, args.out, args.image) if args.verify else 0

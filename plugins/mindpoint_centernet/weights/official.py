@@ -92,7 +92,8 @@ class OfficialRules(WeightRules):
         if body is None:
             return None
         heads = self._heads(shapes)
-        task = next((task for task in TASKS if task.heads <= set(heads) <= {*task.heads, *task.optional}), None)
+        tasks = [task for task in TASKS if task.name in self.bases]
+        task = next((task for task in tasks if task.heads <= set(heads) <= {*task.heads, *task.optional}), None)
         width = max((branch.hidden for branch in heads.values()), default=0)
         listed = ", ".join(f"{head} {branch.channels}" for head, branch in heads.items())
         return RecognizedWeights(
@@ -119,7 +120,8 @@ class OfficialRules(WeightRules):
 
     def _heads(self, shapes: Shapes) -> Dict[str, Branch]:
         first, last = self.branch
-        words = [word for word in dict.fromkeys(name.split(".")[0] for name in shapes) if word not in self.body_names]
+        used = [name for name in shapes if not self.feeds_nothing(name, shapes)]
+        words = [word for word in dict.fromkeys(name.split(".")[0] for name in used) if word not in self.body_names]
         maps = {word: shapes.get(f"{word}.{last}.weight", shapes.get(f"{word}.weight")) for word in words}
         strange = [word for word, shape in maps.items() if shape is None]
         if strange:
