@@ -118,7 +118,7 @@ def test_resnet_round_trip_and_reference(tmp_path, file, neck):
     source = file(official("resnet18_dcn_coco.yaml", changes))
     assert main(["convert", source, str(tmp_path / "x.ckpt"), "--verify"]) == 0
     assert main(["to-official", str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth")]) == 0
-    first, second = read_state(source), read_state(tmp_path / "back.pth")
+    first, second = read_state(Path(source)), read_state(tmp_path / "back.pth")
     assert sorted(first) == sorted(second) and all(np.array_equal(first[name], second[name]) for name in first)
 
 
