@@ -240,7 +240,7 @@ DETECTORS = {
 DETECTOR_BASES = {"dla_34": "ctdet_dla34_dcn_coco.yaml", "resdcn_18": "ctdet_resnet18_dcn_coco.yaml", "hourglass": "ctdet_hourglass_coco.yaml"}
 
 
-@pytest.mark.parametrize("arch", list(DETECTORS))
+@pytest.mark.parametrize("arch", ["dla_34", "resdcn_18", pytest.param("hourglass", marks=pytest.mark.slow)])
 def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     """Without a configuration from file to model, as the network in PyTorch, and back to every name and number that feeds an output."""
     pytest.importorskip("torch")
