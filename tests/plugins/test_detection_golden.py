@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from mindpoint.contracts.image import InputSpec, letterbox_size
+from mindpoint.contracts.image import InputSpec, View, letterbox_size
 from mindpoint.contracts.instances import Detections
 from mindpoint_centernet.decoders.centers import NO_JOINTS, average_mirrored, decode_centers
 from mindpoint_centernet.decoders.detection import DetectionDecoder
@@ -113,8 +113,26 @@ def test_merging(decoding, name):
         np.testing.assert_allclose(ours[np.lexsort(ours.round(4).T)], theirs[np.lexsort(theirs.round(4).T)], atol=1e-4)
 
 
-def test_equal_scores_at_the_limit_stay():
+@pytest.mark.parametrize("official, scores", [(False, [0.9, 0.7, 0.4]), (True, [0.9, 0.7, 0.4, 0.4])])
+def test_equal_scores_at_the_limit_stay_in_the_official_result_alone(official, scores):
     boxes = 100.0 * np.arange(5)[:, None] + np.array([0, 0, 10, 10])
-    scores = np.array([0.9, 0.4, 0.7, 0.4, 0.2])
-    found = DetectionDecoder(CLASSES, limit=3).merge([Detections(boxes, scores, np.zeros(5, int))])
-    np.testing.assert_allclose(found.scores, [0.9, 0.7, 0.4, 0.4], atol=1e-6)
+    parts = [Detections(boxes, np.array([0.9, 0.4, 0.7, 0.4, 0.2]), np.zeros(5, int))]
+    np.testing.assert_allclose(DetectionDecoder(CLASSES, limit=3, stale_tail=official).merge(parts).scores, scores, atol=1e-6)
+
+
+def test_the_limit_holds_for_one_scale_too(decoding):
+    maps = {name: decoding[f"case0/{name}"][None].astype(np.float32) for name in ("hm", "wh", "reg")}
+    view = View(crop_center=(24.0, 16.0), crop_size=48.0)
+    logits = DetectionDecoder(CLASSES).to_logits(maps)
+    counts = [len(DetectionDecoder(CLASSES, **sizes)(logits, [view])[0]) for sizes in ({"top_k": 300}, {"limit": 7}, {"limit": 300})]
+    assert counts == [100, 7, 100]
+
+
+def test_raw_values_as_scores():
+    """A network of squared error: a peak above 1, one of 0.25, and background around 0, where a sigmoid would find 0.5."""
+    hm = np.full((1, 80, 8, 8), -0.01, np.float32)
+    hm[0, 3, 2, 2], hm[0, 5, 6, 4] = 1.2, 0.25
+    maps = {"hm": hm, "wh": np.full((1, 2, 8, 8), 2, np.float32)}
+    (found,) = DetectionDecoder(CLASSES, center_activation="none")(maps, [View(crop_center=(16.0, 16.0), crop_size=32.0)])
+    np.testing.assert_array_equal(found.scores, np.float32([1, 0.25]))
+    np.testing.assert_array_equal(found.labels, [3, 5])
