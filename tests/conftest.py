@@ -53,12 +53,28 @@ def coco_mini() -> Path:
     return _folder("coco-mini")
 
 
-@pytest.fixture(scope="session")
-def reference(golden, coco_mini):
-    """Both, as the comparison with the official implementation takes them, with the shipped tolerances."""
+def _reference(folder: Path, coco: Path):
     from mindpoint_parity.reference import Reference, load_tolerances
 
-    return Reference(golden, coco_mini, load_tolerances(golden))
+    return Reference(folder, coco, load_tolerances(folder))
+
+
+@pytest.fixture(scope="session")
+def reference(golden, coco_mini):
+    """Numbers of pose and images, as the comparison with the official implementation takes them, with the shipped tolerances."""
+    return _reference(golden, coco_mini)
+
+
+@pytest.fixture(scope="session")
+def reference_ctdet(golden_ctdet, coco_mini):
+    """The same of object detection."""
+    return _reference(golden_ctdet, coco_mini)
+
+
+@pytest.fixture(scope="session")
+def reference_networks(golden_networks, coco_mini):
+    """The same of further networks."""
+    return _reference(golden_networks, coco_mini)
 
 
 @pytest.fixture(scope="session")
