@@ -12,10 +12,10 @@ from typing import List, Sequence
 from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError
 
-from mindpoint_parity.reference import Reference, load_tolerances
+from mindpoint_parity.reference import NETWORKS, ZOO, Reference, load_tolerances
 
 AREAS = {
-    "network": "network*.npz",
+    "network": NETWORKS,
     "targets": "targets.json",
     "train": "train.json",
     "decode": "decode.npz",
@@ -24,6 +24,7 @@ AREAS = {
     "preprocess": "preprocess*.json",
     "end_to_end": "end_to_end.npz",
     "evaluation": "evaluation.json",
+    "zoo": ZOO,
 }
 """Modules of this package, and the files of numbers that they are for; each has ``check(reference) -> comparisons``."""
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     Status 1 if anything falls short of its tolerance.
     """
     parser = argparse.ArgumentParser(prog="mindpoint parity", description="Compare every part with numbers of the official implementation.")
-    text = "folder with the expected values, of pose or of detection; areas that it has no numbers of are left out"
+    text = "folder with the expected values, of pose, detection or the model zoo; areas that it has no numbers of are left out"
     parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help=text)
     text = "COCO folder with the images that they were computed from, for targets, end_to_end and evaluation"
     parser.add_argument("--coco", metavar="DIR", type=Path, help=text)

@@ -21,7 +21,7 @@ Tolerances = Mapping[str, Mapping[str, float]]
 """Largest error that passes, by area and quantity; absolute, but for losses, gradients and weights, whose errors are relative."""
 
 FILE = "tolerances.json"
-NETWORKS = "official_state_dict*.json"
+NETWORKS, ZOO = "official_state_dict*.json", "parameters.json"
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,17 @@ class Reference:
 
 
 def task_of(golden: Path) -> str:
-    """Return the official name of the task that a folder's networks are for: ``multi_pose`` or ``ctdet``.
+    """Return the official name of the task that a folder's networks are for: ``multi_pose`` or ``ctdet``; ``model_zoo`` for numbers of
+    the model zoo's own network.
 
     Raises:
         DataError: the folder lists no network.
     """
     files = sorted(golden.glob(NETWORKS))
+    if not files and (golden / ZOO).is_file():
+        return "model_zoo"
     if not files:
-        raise DataError(f"{golden}: has no {NETWORKS}, which lists the network's weights and tells the task")
+        raise DataError(f"{golden}: has no {NETWORKS} or {ZOO}, which lists the network's weights and tells the task")
     shapes = read_shapes(golden, files[0].stem.partition("-")[2])
     return "multi_pose" if any(name.startswith("hps.") for name, _ in shapes) else "ctdet"
 
