@@ -16,7 +16,7 @@ from mindpoint_centernet.weights.command import main
 from mindpoint_centernet.weights.convert import convert, convert_back
 from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_parity import zoo
-from mindpoint_parity.reference import Reference
+from mindpoint_parity.reference import Reference, load_tolerances
 
 SLIM = {
     "input": {"size": [64, 64]},
@@ -52,7 +52,7 @@ UNUSED = ("level3.root", "level3.project", "level4.root", "level4.project")
 
 @pytest.mark.slow
 def test_the_network_gives_the_model_zoos_maps(golden_zoo):
-    rows = zoo.check(Reference(golden_zoo, golden_zoo, {}))
+    rows = zoo.check(Reference(golden_zoo, None, load_tolerances(golden_zoo)))
     assert len(rows) == 12 and not [row for row in rows if not row.passed]
 
 
