@@ -7,6 +7,8 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint_recipes.plan import Plan
 
+_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: rotate, unlabelled: ignore", "detection": "DetectionTargets"}
+
 Split = Tuple[str, str]
 """Annotation file, folder of images."""
 
@@ -58,7 +60,7 @@ def configuration(
             f"      view: {{type: RandomView, mode: shift, scale: 0.25, rotation: {plan.rotation:g}, rotation_probability: "
             f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
             "      color: {type: ColorAugment}",
-            f"    targets: {{type: {'MultiPoseTargets' if joints else 'DetectionTargets'}}}",
+            f"    targets: {{type: {_TARGETS[task]}}}",
             f"    batch_size: {plan.batch_size}",
             "  val:",
             *_dataset(val),
