@@ -115,8 +115,8 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     shown = range(0, steps, max(1, steps // 2000))
     base = _highest_rate(config) * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
-    length_said = f"{length} steps" if settings.steps else f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
-    title = f"{config.name}: {length_said}, {steps_per_epoch} an epoch"
+    epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
+    title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} an epoch" if settings.steps else epochs)
     write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0

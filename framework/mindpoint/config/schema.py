@@ -126,7 +126,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None:
-            raise ConfigError("train: give the length of the training, as 'steps' or as 'epochs'")
+            raise ConfigError("'steps' or 'epochs' is missing: the length of the training")
 
     def length(self, steps_per_epoch: int) -> int:
         """Return the steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""

@@ -80,11 +80,11 @@ class Evaluation(Hook):
 
 
 def median_side(ground_truth: dict, input_spec: InputSpec) -> Optional[float]:
-    """Return the median side of the objects in the network's input, the root of the box's area, pixels; None without objects."""
-    sizes = {record["id"]: (record["width"], record["height"]) for record in ground_truth["images"]}
+    """Return the median side of the objects in the network's input, the root of the box's area, pixels; None without boxes."""
+    sizes = {record["id"]: (record["width"], record["height"]) for record in ground_truth["images"] if "width" in record}
     sides = [
         (record["bbox"][2] * record["bbox"][3]) ** 0.5 * input_spec.size[1] / letterbox_size(*sizes[record["image_id"]], input_spec.size)
         for record in ground_truth["annotations"]
-        if not record.get("iscrowd") and record["image_id"] in sizes
+        if "bbox" in record and not record.get("iscrowd") and record["image_id"] in sizes
     ]
     return float(np.median(sides)) if sides else None
