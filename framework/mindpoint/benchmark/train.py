@@ -14,7 +14,7 @@ from mindpoint.runtime import device
 from mindpoint.training.build import build_trainer
 
 # Nothing but the steps, and enough of them.
-ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.epochs=1000000")
+ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.steps=1000000")
 
 
 class _Times(Hook):

@@ -109,12 +109,14 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     if images < batch_size:
         raise ConfigError(f"{config.name}: one step needs {batch_size} images, and there are only {images}; nothing to draw")
     steps_per_epoch = images // batch_size
-    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=steps_per_epoch)
-    steps = min(settings.epochs * steps_per_epoch, settings.max_steps or settings.epochs * steps_per_epoch)
+    length = settings.length(steps_per_epoch)
+    schedule = config.build("schedule", epochs=length / steps_per_epoch, steps_per_epoch=steps_per_epoch)
+    steps = min(length, settings.max_steps or length)
     shown = range(0, steps, max(1, steps // 2000))
     base = _highest_rate(config) * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
-    title = f"{config.name}: {settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
+    epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
+    title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} an epoch" if settings.steps else epochs)
     write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0

@@ -10,6 +10,7 @@ from typing import Callable, Dict, Iterator, Literal, Mapping, Optional, Sequenc
 
 from mindpoint.config import injection
 from mindpoint.contracts.image import InputSpec
+from mindpoint.errors import ConfigError
 from mindpoint.registry import Entry, WrongKind, registry
 
 
@@ -78,7 +79,8 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        max_steps: end after that many steps, if that is earlier.
+        steps: length in optimizer steps, for small data sets; where both are given, ``steps`` counts. The schedule ends with it.
+        max_steps: end after that many steps, if that is earlier; the schedule stays that of the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: what of the network the file must hold: ``exact`` everything, ``heads`` everything but maps of the heads, which
             begin anew where they differ, ``backbone`` everything of the backbone, ``any`` something.
@@ -99,7 +101,8 @@ class TrainSettings:
             ``hooks.checkpoint`` says.
     """
 
-    epochs: int = _whole(1, most=1_000_000)
+    epochs: Optional[int] = _whole(1, default=None, most=1_000_000)
+    steps: Optional[int] = _whole(1, default=None)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
     weights_match: Literal["exact", "heads", "backbone", "any"] = "heads"
@@ -120,6 +123,14 @@ class TrainSettings:
     checkpoint_minutes: Optional[float] = _key(
         lambda value: value is None or 0 < value <= 1e6, "above 0 and at most 1e6, or null", default=10.0
     )
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None:
+            raise ConfigError("'steps' or 'epochs' is missing: the length of the training")
+
+    def length(self, steps_per_epoch: int) -> int:
+        """Return the steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
+        return self.steps or self.epochs * steps_per_epoch
 
 
 @dataclass(frozen=True)

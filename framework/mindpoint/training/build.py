@@ -51,7 +51,8 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
         load_initial(network, initial_arrays(network, settings.weights), settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
     cast_to(network, settings.precision)
-    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
+    epochs = settings.length(loader.steps_per_epoch) / loader.steps_per_epoch
+    schedule = config.build("schedule", epochs=epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
     has_val = config.has("data.val")
     trainer = Trainer(

@@ -46,6 +46,7 @@ def overrides(config: Config, images: int) -> List[str]:
         f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', max_images: {images}}}",
         "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",
         f"train.epochs={epochs}",
+        "+train.steps=null",
         "train.accumulate=1",
         "train.ema=null",
         "train.lr_batch_size=null",

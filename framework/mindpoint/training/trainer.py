@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -90,8 +91,9 @@ class Trainer:
         self.visualizer = build_visualizer(config)
         self.images, self.batch_size = len(loader.samples), loader.batch_size
         settings = config.section("train")
-        self.epochs, self.steps_per_epoch = settings.epochs, loader.steps_per_epoch
-        self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
+        self.steps_per_epoch = loader.steps_per_epoch
+        length = settings.length(self.steps_per_epoch)
+        self.epochs, self.total_steps = math.ceil(length / self.steps_per_epoch), min(length, settings.max_steps or length)
         self.checkpoint_minutes = settings.checkpoint_minutes
         self.skipped = SkippedSteps(settings.max_skipped)
         self.base_lr = max(float(rate.asnumpy()) for rate in network_step.rates)

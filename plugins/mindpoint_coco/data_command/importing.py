@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import List
+from typing import Sequence
 
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.source}: no such file or folder")
     if args.images is not None and not args.images.is_dir():
         raise DataError(f"{args.images}: no such folder of images")
-    importer = _recognized(args.source) if args.format == "auto" else _importer(args.format, args.option)
+    importer = importer_for(args.format, args.source, args.option)
     truth = importer.read(args.source, args.images)
     with atomic_folder(args.out) as folder:
         (folder / "annotations.json").write_text(json.dumps(truth), encoding="utf-8")
@@ -44,7 +44,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _importer(name: str, options: List[str]) -> Importer:
+def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Importer:
+    """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
+
+    Raises:
+        ConfigError: an option that the importer does not take. DataError: nothing or too much is recognised.
+    """
+    return _recognized(source) if name == "auto" else _importer(name, options)
+
+
+def _importer(name: str, options: Sequence[str]) -> Importer:
     from mindpoint.config.node import Problems
     from mindpoint.config.text import parse
 
