@@ -19,7 +19,7 @@ from mindpoint.model import checkpoint
 from mindpoint.runtime import device
 from mindpoint.training import trainer as trainer_module
 from mindpoint.training.build import build_samples, build_trainer
-from mindpoint.training.run_folder import epoch_checkpoints
+from mindpoint.training.run_folder import numbered_checkpoints
 from mindpoint.visual.history import History
 from toy import Accuracy
 
@@ -316,7 +316,7 @@ def test_old_epoch_checkpoints_go_by_number(tmp_path):
         (tmp_path / f"epoch-{number:04d}.ckpt").touch()
     for name in ("epoch-best", "epoch-", "epoch-²", "epoch-5b"):
         (tmp_path / f"{name}.ckpt").touch()
-    assert [path.stem for path in epoch_checkpoints(tmp_path)] == ["epoch-0005", "epoch-9999", "epoch-10000"]
+    assert [path.stem for path in numbered_checkpoints(tmp_path, "epoch")] == ["epoch-0005", "epoch-9999", "epoch-10000"]
 
 
 class TestDamage:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Tuple
 
-from mindpoint.cli.options import add_trust
+from mindpoint.cli.options import add_device, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
     add_trust(parser, "the model")
     parser.add_argument(
         "--mode",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, List, Optional
 
-from mindpoint.cli.options import add_trust
+from mindpoint.cli.options import add_device, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.runtime.signals import Signals
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config", metavar="CONFIG", help="a YAML file, a run folder, or the name of a shipped configuration such as quickstart"
     )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
     parser.add_argument(
         "--overfit", metavar="N", type=int, help="instead, learn the first N training images by heart: a check of everything"
     )
@@ -57,7 +58,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
 
     console.outlive()  # a training goes on when its terminal has gone
     logs.setup()
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
 
     from mindpoint.training.start import run_training
 

@@ -51,6 +51,7 @@ def step_values(run: Run) -> Dict[str, float]:
         "data_seconds": round(run.data_seconds, 4),
         "step_seconds": round(run.step_seconds, 4),
         "skipped_steps": run.skipped_steps,
+        **({} if run.loss_scale is None else {"loss_scale": run.loss_scale}),
     }
 
 

@@ -71,7 +71,7 @@ def train(
     signals = Signals()
     with signals.handled():
         checked = config_of(config, overrides, trusted=trust or None)
-        device.setup(checked.section("runtime").device, checked.seed)
+        device.setup(seed=checked.seed, **vars(checked.section("runtime")))
         checkpoint = "" if resume is True else None if resume is False else str(resume)
         trainer = run_training(checked, checked.stem, None if out is None else str(out), checkpoint, signals)
     return Training(trainer.run_dir, trainer.step, dict(trainer.losses), dict(trainer.metrics), trainer.stop_reason)

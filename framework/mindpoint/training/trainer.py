@@ -138,6 +138,12 @@ class Trainer:
         return self.skipped.total
 
     @property
+    def loss_scale(self) -> Optional[float]:
+        """Factor of the loss in the next step's gradients; None: the loss is not scaled."""
+        scaler = self.network_step.scaler
+        return None if scaler is None else float(scaler.scale_value.asnumpy())
+
+    @property
     def ended(self) -> bool:
         """No further step will follow; hooks that act every few epochs act now."""
         return self.stop_reason is not None or self.step >= self.total_steps
