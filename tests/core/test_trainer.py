@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.config.schema import SplitSettings
 from mindpoint.contracts.hook import Hook
 from mindpoint.data.build import build_dataset, build_metric
 from mindpoint.data.loader import Loader, epoch_order
@@ -19,6 +21,7 @@ from mindpoint.model import checkpoint
 from mindpoint.runtime import device
 from mindpoint.training import trainer as trainer_module
 from mindpoint.training.build import build_samples, build_trainer
+from mindpoint.training.resume import find_checkpoint
 from mindpoint.training.run_folder import numbered_checkpoints
 from mindpoint.visual.history import History
 from toy import Accuracy
@@ -368,3 +371,54 @@ def test_a_log_that_cannot_be_written(toy, tmp_path):
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(OutputError, match="log.jsonl: cannot be written"):
         trainer.train()
+
+
+def test_checkpoints_by_steps(toy, tmp_path):
+    trainer_of(toy, tmp_path, "train.epochs=2", "hooks.checkpoint={every_steps: 2, keep: 3}").train()
+    assert [path.name for path in numbered_checkpoints(tmp_path, "step")] == [f"step-{step:07d}.ckpt" for step in (6, 8, 10)]
+    assert [path.name for path in numbered_checkpoints(tmp_path, "epoch")] == ["epoch-0001.ckpt", "epoch-0002.ckpt"]
+    assert [checkpoint.load(tmp_path / f"step-{step:07d}.ckpt").info["step"] for step in (6, 8, 10)] == [6, 8, 10]
+
+
+def test_a_run_resumes_from_the_newest_kept_checkpoint(toy, tmp_path):
+    trainer_of(toy, tmp_path, "train.epochs=2", "train.max_steps=7", "hooks.checkpoint={every_steps: 2, keep: 2}").train()
+    for name in ("last", "previous", "best", "epoch-0002"):
+        (tmp_path / f"{name}.ckpt").unlink()
+    assert find_checkpoint(tmp_path)[0].name == "step-0000006.ckpt"
+
+
+def test_the_loss_scale_is_logged(toy, tmp_path, capsys):
+    trainer_of(toy, tmp_path, "train.epochs=1", "train.loss_scale=dynamic", "+hooks.tables={type: 'mindpoint.hooks.csv_table:Csv'}").train()
+    assert [record["loss_scale"] for record in log_of(tmp_path) if "loss" in record] == [65536.0] * 5
+    assert (tmp_path / "steps.csv").read_text().splitlines()[1].endswith(",65536.0")
+    assert "  loss scale 65536  " in capsys.readouterr().out
+    assert list(History.read(tmp_path).losses) == ["loss", "spot_loss"]
+
+
+def test_the_run_folder_has_what_was_printed(toy, tmp_path, capsys):
+    assert main(["train", str(toy), "--out", str(tmp_path / "run"), "--set", "train.max_steps=7"]) == 0
+    assert (tmp_path / "run" / "training.log").read_text() == capsys.readouterr().out
+    assert main(["train", str(tmp_path / "run"), "--resume", "--set", "train.max_steps=9"]) == 0
+    said = (tmp_path / "run" / "training.log").read_text()
+    assert said.endswith(capsys.readouterr().out) and "resumed from" in said and said.count("accuracy 1.000") == 2
+
+
+def test_eager_mode_trains_the_same(toy, tmp_path):
+    losses = []
+    for mode in ("graph", "eager"):
+        command = [sys.executable, "-m", "mindpoint", "train", str(toy), "--out", str(tmp_path / mode)]
+        settings = ["--set", f"runtime.mode={mode}", "--set", "train.max_steps=6"]
+        subprocess.run([*command, *settings], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(toy.parent)})
+        losses.append([record["loss"] for record in log_of(tmp_path / mode) if "loss" in record])
+    assert np.allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("processes, of_each", [(1, 12), (2, 6), (3, 4)])
+def test_a_total_batch_is_shared(processes, of_each):
+    settings = SplitSettings(batch_size=5, total_batch_size=12)
+    assert settings.batch_of_each(processes) == of_each and SplitSettings(batch_size=5).batch_of_each(processes) == 5
+
+
+def test_a_total_batch_that_cannot_be_shared():
+    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 cannot be split among 5 processes"):
+        SplitSettings(total_batch_size=12).batch_of_each(5)

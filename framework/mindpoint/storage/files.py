@@ -183,3 +183,16 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     if target.exists() and any(target.iterdir()):
         os.replace(target, old)
     os.replace(new, target)
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -47,7 +47,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
     if batch_size % settings.accumulate:
-        raise ConfigError(f"train.accumulate: the batch of {batch_size} images cannot be split into {settings.accumulate} parts")
+        raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights and not resumed:
         load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
