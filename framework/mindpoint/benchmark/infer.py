@@ -55,7 +55,7 @@ def infer(settings: Settings) -> Report:
             clock.close()
         height, width = read_image(paths[0]).shape[:2]
     parts = clock.rows(1 + settings.warmup, test.batch_size)
-    _, raster = inference_view((height, width), config.input_spec.size, test.resolution, test.scales[0], network.divisor)
+    _, raster = inference_view((height, width), config.input_spec.size, test.resolution, test.scales[0], detector.divisor)
     facts = {
         "data": data,
         "image": f"{height} x {width}",

@@ -155,6 +155,8 @@ class InferenceSettings:
 
     Attributes:
         resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
+        pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: one less than what the network's input must be a
+            multiple of, such as 31.
         flip: average with the outputs for the mirrored image.
         scales: factors by which each image is scaled; the detections of all are joined.
         nms: soft non-maximum suppression also for a single scale.
@@ -162,6 +164,9 @@ class InferenceSettings:
     """
 
     resolution: Literal["fixed", "keep"] = "fixed"
+    pad: Optional[int] = _key(
+        lambda value: value is None or 0 <= value < 4096 and not value & (value + 1), "one less than a power of 2, such as 31", default=None
+    )
     flip: bool = False
     scales: Sequence[float] = _key(
         lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales),
