@@ -121,6 +121,7 @@ class TrainSettings:
         precision: what the network computes in: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
             normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
+        sink: so many steps follow each other on an Ascend without the host between them; losses are those of the last one. Not given: none.
         max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
         checkpoint_minutes: write ``last.ckpt`` within an epoch, too, when the newest one is so many minutes old. Not given: only as
             ``hooks.checkpoint`` says.
@@ -143,6 +144,7 @@ class TrainSettings:
     loss_scale: Union[float, Literal["dynamic"], None] = _key(
         lambda value: value is None or value == "dynamic" or 0 < value <= 2**40, "positive and at most 2^40, or dynamic", default=None
     )
+    sink: Optional[int] = _whole(1, default=None)
     max_skipped: int = _whole(0, default=20)
     checkpoint_minutes: Optional[float] = _key(
         lambda value: value is None or 0 < value <= 1e6, "above 0 and at most 1e6, or null", default=10.0

@@ -196,3 +196,14 @@ def append(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def refuse_existing(out: str, ending: str) -> None:
+    """Raise OutputError if a file cannot be made there."""
+    path = Path(out)
+    if path.suffix != ending:
+        raise OutputError(f"{out}: give it a name that ends in {ending}")
+    if path.exists():
+        raise OutputError(f"{out}: exists; choose another name or remove it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")

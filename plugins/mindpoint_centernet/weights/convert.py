@@ -9,12 +9,13 @@ from typing import Dict, NamedTuple, Optional
 import numpy as np
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.weights import RecognizedWeights
-from mindpoint.errors import OutputError, WeightsError
+from mindpoint.errors import WeightsError
 from mindpoint.inference.open import find_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import device
+from mindpoint.storage.files import refuse_existing
 from mindspore.nn.utils import no_init_parameters
 
 from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
@@ -105,14 +106,3 @@ def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWe
         state = {**state, "base.fc.weight": np.zeros((1000, width, 1, 1), np.float32), "base.fc.bias": np.zeros(1000, np.float32)}
     write_torch_file(out, state, epoch=int(stored.info.get("epoch", 0)))
     return found
-
-
-def refuse_existing(out: str, ending: str) -> None:
-    """Raise OutputError if a file cannot be made there."""
-    path = Path(out)
-    if path.suffix != ending:
-        raise OutputError(f"{out}: give it a name that ends in {ending}")
-    if path.exists():
-        raise OutputError(f"{out}: exists; choose another name or remove it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")
