@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
     )
-    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps (onnx)")
+    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps")
     parser.add_argument(
         "--dynamic",
         choices=("batch", "size"),
