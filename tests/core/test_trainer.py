@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -422,3 +423,39 @@ def test_a_total_batch_is_shared(processes, of_each):
 def test_a_total_batch_that_cannot_be_shared():
     with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 cannot be split among 5 processes"):
         SplitSettings(total_batch_size=12).batch_of_each(5)
+
+
+def test_data_that_cannot_be_sunk(toy, tmp_path):
+    with pytest.raises(ConfigError, match="train.sink: a CPU has no queue that data could be sunk into, an Ascend has; set it to null"):
+        trainer_of(toy, tmp_path, "train.sink=5")
+
+
+def on_the_host(function, dataset, sink_size):
+    """What ``mindspore.data_sink`` does on an Ascend, done by the host."""
+    rows = dataset.create_tuple_iterator(num_epochs=1)
+
+    def run_many():
+        for _ in range(sink_size):
+            result = function(*next(rows))
+        return result
+
+    return run_many
+
+
+def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
+    """The same batches, learning rates and updates in the same order, five steps at a time; the device's part is done by the host here."""
+    changes = ["train.epochs=2", "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Cosine'}"]
+    plain = trainer_of(toy, tmp_path / "plain", *changes)
+    monkeypatch.setattr("mindpoint.training.sink.device", SimpleNamespace(name=lambda: "Ascend"))
+    monkeypatch.setattr("mindspore.data_sink", on_the_host)
+    with pytest.raises(ConfigError, match="train.sink: 3 must divide the 5 steps of an epoch and the 10 of the training"):
+        trainer_of(toy, tmp_path, *changes, "train.sink=3")
+    sunk = trainer_of(toy, tmp_path / "sunk", *changes, "train.sink=5")
+    for trainer in (plain, sunk):
+        trainer.run_dir.mkdir()
+        trainer.train()
+    assert sunk.step == 10 and [record["step"] for record in log_of(sunk.run_dir) if "loss" in record] == [5, 10]
+    assert sunk.losses == pytest.approx(plain.losses, rel=1e-6) and sunk.learning_rate == plain.learning_rate
+    theirs = plain.network_step.network.parameters_dict()
+    for name, value in sunk.network_step.network.parameters_dict().items():
+        np.testing.assert_allclose(value.asnumpy(), theirs[name].asnumpy(), rtol=1e-6, err_msg=name)
