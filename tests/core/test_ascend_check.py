@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from mindpoint.ascend.registrations import ACLNN, AICPU, HOST, MISSING, NAMED, Registrations
+from mindpoint.ascend.registrations import ACLNN, AICPU, HOST, MISSING, NAMED, TAIL, Registrations
 from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
 from mindpoint.runtime import device
@@ -26,7 +26,7 @@ def registrations():
         ("ReLU", ("float32",), ACLNN),
         ("Conv2D", ("float32",), NAMED),
         ("Stack", ("float32",), AICPU),
-        ("Stack", ("quaternion",), MISSING),
+        ("Stack", ("quaternion",), TAIL),
         ("NoSuchOperator", ("float32",), MISSING),
         ("TupleGetItem", ("float32",), HOST),
         ("ScalarAdd", (), HOST),
