@@ -90,6 +90,12 @@ def formats() -> Path:
 
 
 @pytest.fixture(scope="session")
+def seed_options() -> Path:
+    """The options of the model zoo's README as a table."""
+    return _folder("design") / "seed-options.md"
+
+
+@pytest.fixture(scope="session")
 def chromium():
     """Return a browser without a window; skip the test where none is installed."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

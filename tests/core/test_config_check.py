@@ -198,7 +198,7 @@ def test_settings_have_defaults():
     more = "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n"
     config = Config.from_text(BASE + more, "a.yaml", trusted=True)
     assert config.section("train") == TrainSettings(epochs=3, max_steps=None, weights=None)
-    assert config.section("test") == InferenceSettings("fixed", False, (1.0,), False, 1)
+    assert config.section("test") == InferenceSettings("fixed", None, False, (1.0,), False, 1)
     assert config.section("runtime") == RuntimeSettings("auto")
     assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
     assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))

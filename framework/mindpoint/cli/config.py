@@ -104,7 +104,8 @@ def _plot_schedule(args: argparse.Namespace) -> int:
 
     config = load_config(args.config, args.set)
     config.require("optimizer", "schedule", "train", "data.train")
-    settings, batch_size = config.section("train"), config.split("train").batch_size * max(1, args.processes)
+    settings, processes = config.section("train"), max(1, args.processes)
+    batch_size = processes * config.split("train").batch_of_each(processes)
     images = args.images if args.images is not None else _training_images(config)
     if images < batch_size:
         raise ConfigError(f"{config.name}: one step needs {batch_size} images, and there are only {images}; nothing to draw")

@@ -46,7 +46,7 @@ class MindirExporter(Exporter):
     """MindSpore's own format; it is run in a new process, which has nothing of the network that it was made from."""
 
     suffix = ".mindir"
-    options = frozenset(("batch",))
+    options = frozenset(("decode", "batch"))
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
@@ -65,7 +65,7 @@ class AirExporter(Exporter):
     """MindSpore's format for Ascend, which can be neither written nor run anywhere else."""
 
     suffix = ".air"
-    options = frozenset(("batch",))
+    options = frozenset(("decode", "batch"))
     holds_metadata = False
 
     def check(self) -> None:

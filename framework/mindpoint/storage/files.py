@@ -192,6 +192,19 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     os.replace(new, target)
 
 
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def refuse_existing(out: str, ending: str) -> None:
     """Raise OutputError if a file cannot be made there."""
     path = Path(out)

@@ -43,10 +43,11 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     losses = build_losses(config, network, samples)
     try_parts(network, losses, samples)
     split = config.split("train")
-    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
+    batch_size = split.batch_of_each(distributed.size())
+    loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
-    if split.batch_size % settings.accumulate:
-        raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
+    if batch_size % settings.accumulate:
+        raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights and not resumed:
         load_initial(network, initial_arrays(network, settings.weights), settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)

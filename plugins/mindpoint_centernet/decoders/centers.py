@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from mindpoint.contracts.decoder import OnnxDecoder, check_maps
+from mindpoint.contracts.decoder import MindSporeDecoder, OnnxDecoder, check_maps
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
@@ -18,7 +18,7 @@ Maps = Mapping[str, np.ndarray]
 NO_JOINTS = np.zeros(0, np.int64)
 
 
-class CenterDecoder(OnnxDecoder):
+class CenterDecoder(OnnxDecoder, MindSporeDecoder):
     """Maps of CenterNet's heads to detections.
 
     Args:

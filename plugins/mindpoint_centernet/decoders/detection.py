@@ -13,6 +13,7 @@ from mindpoint_centernet.decoders.centers_onnx import center_nodes
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
+    from mindspore import nn
 
 
 class DetectionDecoder(CenterDecoder):
@@ -73,3 +74,9 @@ class DetectionDecoder(CenterDecoder):
         found = center_nodes(graph, maps, self._activated, self._top_k, self.needs_maps["wh"] > 2)
         boxes = graph.add("Mul", graph.add("Concat", found.first, found.last, axis=2), float(strides["hm"]))
         return dict(boxes=boxes, scores=found.scores, labels=found.labels)
+
+    def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
+        """See :class:`MindSporeDecoder`."""
+        from mindpoint_centernet.decoders.centers_cell import CenterCell
+
+        return CenterCell(maps, self._activated, self._top_k, self.needs_maps["wh"] > 2, strides["hm"])

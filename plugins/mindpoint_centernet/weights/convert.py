@@ -51,7 +51,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
     refuse_existing(out, ".ckpt")
     rules, found, state = recognize(read_state(find_file(source)), source)
     config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source, trusted=True)
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
     with no_init_parameters():
         network = build_network(config)
     arrays = our_arrays(network, state, rules)
