@@ -39,7 +39,7 @@ class PascalVoc(Importer):
         if not files:
             return False
         with open(files[0], "rb") as file:
-            return b"<annotation" in file.read(2000)
+            return b"<annotation>" in file.read(2000)
 
     def read(self, source: Path, images: Optional[Path] = None) -> dict:
         """See :class:`Importer`."""
