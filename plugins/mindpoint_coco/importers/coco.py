@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Set, Tuple
 
 from mindpoint.errors import DataError
 
+from mindpoint_coco.datasets.rules import finite
 from mindpoint_coco.importers.document import Item, begins, files, json_file
 from mindpoint_coco.importers.form import Kind, Labels, Picture, Thing
 from mindpoint_coco.importers.image_index import Images
@@ -63,6 +64,11 @@ def _large(path: Path, start: str) -> bool:
     return path.stat().st_size > 1 << 20 and '"images"' in start
 
 
+def _further(record: Item, known: Set[str]) -> dict:
+    """Return the plain values of keys that are not known, such as CrowdPose's ``crowdIndex``."""
+    return {key: value for key, value in record.dict().items() if key not in known and (isinstance(value, str) or finite([value]))}
+
+
 class _File:
     def __init__(self, content: Item, folder: Path, labels: Labels, joints: Sequence[str]):
         self.content, self.folder, self.labels, self.joints = content, folder, labels, joints
@@ -93,7 +99,7 @@ class _File:
         width, height = record.get("width"), record.get("height")
         size = None if width is None or height is None else (width.whole(1), height.whole(1))
         name = (self.folder / record["file_name"].text()).as_posix()
-        return Picture(name, record.where, size, extra={key: value for key, value in record.dict().items() if key not in _IMAGE})
+        return Picture(name, record.where, size, extra=_further(record, _IMAGE))
 
     def _kinds(self, records: Sequence[Item]) -> Dict[str, Kind]:
         """Return the classes that annotations have or that have joints, by category id. Without annotations all count."""
@@ -167,7 +173,7 @@ class _File:
         said = record.get("num_keypoints")
         if said is not None and said.value != labelled and not self.whole_body:
             self.labels.note("{} annotations have a 'num_keypoints' that differs from their joints, which are counted anew", record.where)
-        thing.extra = {key: value for key, value in record.dict().items() if key not in _OWN | _PARTS}
+        thing.extra = _further(record, _OWN | _PARTS)
         return thing
 
     def _points(self, record: Item, count: int) -> List[float]:

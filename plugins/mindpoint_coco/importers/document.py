@@ -112,7 +112,7 @@ class Item:
 
 
 def _short(value: object) -> str:
-    text = repr(value) if len(str(type(value))) and not isinstance(value, (list, dict)) else f"a {type(value).__name__}"
+    text = f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -147,7 +147,7 @@ def xml_file(path: Path) -> ElementTree.Element:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise DataError(f"{path}: declares a document type, which annotations do not need; remove the declaration")
     try:
-        return ElementTree.fromstring(text.encode("utf-8"))
+        return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         line, column = getattr(error, "position", (1, 0))
         raise DataError(f"{path}:{line}:{column + 1}: not XML: {error}; it is damaged or cut off") from error

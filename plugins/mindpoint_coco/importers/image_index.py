@@ -12,6 +12,8 @@ import PIL.Image
 from mindpoint.errors import DataError
 from mindpoint.storage.images import read_image
 
+from mindpoint_coco.importers.video_frames import frame_size
+
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".gif")
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -30,6 +32,7 @@ class Images:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self._sizes: Dict[str, Tuple[int, int]] = {}
         found = [
             os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
             for place, below, names in os.walk(folder)
@@ -70,6 +73,12 @@ class Images:
         except Exception:  # not a format of Pillow's, or damaged, for which it has no common error
             pixels = read_image(path)
             return pixels.shape[1], pixels.shape[0]
+
+    def video_size(self, name: str) -> Tuple[int, int]:
+        """Return width and height of a video's frames in pixels. Raises DataError if it cannot be read."""
+        if name not in self._sizes:
+            self._sizes[name] = frame_size(self.folder / name)
+        return self._sizes[name]
 
 
 def _parts(name: str) -> List[str]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import List, Optional, Sequence, Union
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
 
 from mindpoint.config.files import shipped_folder
 from mindpoint.errors import ConfigError
 
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.keypoints import Keypoints
+
+
+@lru_cache(maxsize=None)
+def joint_sets() -> Dict[str, Path]:
+    """Return the files of the shipped sets by name."""
+    folder = shipped_folder()
+    return {path.stem: path for path in sorted(folder.glob("_base_/joints/*.yaml"))} if folder else {}
 
 
 @lru_cache(maxsize=None)
@@ -21,11 +29,10 @@ def joint_set(name: str) -> Keypoints:
     """
     import yaml
 
-    folder = shipped_folder()
-    known = sorted(path.stem for path in folder.glob("_base_/joints/*.yaml")) if folder else []
+    known = joint_sets()
     if name not in known:
-        raise ConfigError(f"no shipped set of joints is called '{name}'; there are {', '.join(known) or 'none'}")
-    block = yaml.safe_load((folder / "_base_" / "joints" / f"{name}.yaml").read_text(encoding="utf-8"))["keypoints"]
+        raise ConfigError(f"the shipped sets of joints are {', '.join(known)}; '{name}' is not one of them")
+    block = yaml.safe_load(known[name].read_text(encoding="utf-8"))["keypoints"]
     return Keypoints(**{key: value for key, value in block.items() if key != "_replace_"})
 
 
@@ -34,6 +41,15 @@ def describe(kind: Kind, name: str) -> None:
     joints = joint_set(name)
     kind.joints, kind.skeleton, kind.pairs = list(joints.names), list(joints.skeleton), list(joints.flip_pairs)
     kind.sigmas = joints.sigmas.tolist()
+
+
+def complete(kind: Kind) -> None:
+    """Give a class whose joints are called like those of a shipped set what it lacks: skeleton, mirrored pairs, sigmas."""
+    found = next((joint_set(name) for name in joint_sets() if list(joint_set(name).names) == kind.joints), None)
+    if found is not None:
+        kind.skeleton = kind.skeleton or list(found.skeleton)
+        kind.pairs = list(found.flip_pairs) if kind.pairs is None else kind.pairs
+        kind.sigmas = kind.sigmas or found.sigmas.tolist()
 
 
 def named_joints(joints: Union[str, Sequence[str]], who: str) -> List[str]:

@@ -11,6 +11,7 @@ from mindpoint.errors import DataError
 
 from mindpoint_coco.importers.form import Labels, Picture, Thing, extent
 from mindpoint_coco.importers.image_index import Images
+from mindpoint_coco.importers.joint_sets import complete
 from mindpoint_coco.mirrored import mirrored_pairs
 
 _MARGIN = 0.1  # by which a box that the format does not have is larger than its joints on each side, of the longer side
@@ -23,7 +24,7 @@ class LabelImporter(Importer):
     """Reads labels and writes them as COCO's dictionary.
 
     Images are found in the folder of images by what the format calls them. An image that is not there is left out, and the notes say so
-    (``info.notes``). A box that is missing becomes the extent of the joints with a margin. Boxes are clipped to the image, joints outside
+    (``info.notes``). The record of an image that is a frame of a video says so (``video``, ``frame``). A box that is missing becomes the extent of the joints with a margin. Boxes are clipped to the image, joints outside
     it become unlabelled.
     """
 
@@ -37,6 +38,8 @@ class LabelImporter(Importer):
         labels = self.labels(source, index)
         if not labels.pictures:
             raise DataError(f"{source}: holds no images of this format")
+        for kind in labels.kinds.values():
+            complete(kind)
         return _Coco(labels, index).dictionary(source)
 
     def image_folder(self, source: Path) -> Path:
@@ -59,11 +62,9 @@ class _Coco:
         for picture in self.labels.pictures:
             self._add(picture)
         if not self.images:
-            first = self._missing[0]
-            raise DataError(
-                f"{first.where}: '{first.name}', like all {len(self._missing)} images of {source}, is not in {self.index.folder}; "
-                "name the folder of the images with --images"
-            )
+            first, more = self._missing[0], len(self._missing) - 1
+            also = f", nor {'is the other image' if more == 1 else f'are the other {more} images'}" if more else ""
+            raise DataError(f"{first.where}: its image '{first.name}' is not in {self.index.folder}{also}; name the folder with --images")
         if self._missing:
             first = self._missing[0]
             text = f"{{}} images are not in {str(self.index.folder)!r} and left out"
@@ -88,17 +89,21 @@ class _Coco:
         return record
 
     def _add(self, picture: Picture) -> None:
-        name = self.index.find(picture.name, picture.where)
+        name, frame = self.index.find(picture.name, picture.where), {}
+        if name is None and picture.video is not None:
+            video = self.index.video(picture.video, picture.where)
+            frame = {"video": video, "frame": picture.frame} if video else {}
+            name = f"{video}_{picture.frame:06d}.png" if video else None
         if name is None:
             self._missing.append(picture)
             return
         if name not in self._ids:
-            width, height = self.index.size(name)
+            width, height = self.index.video_size(frame["video"]) if frame else self.index.size(name)
             if picture.size is not None and (width, height) != tuple(picture.size):
                 said = "{} x {}, not {} x {}".format(width, height, *picture.size)
                 self.labels.note("{} images have another size than the source says, so that their labels may not fit", f"{name}: {said}")
             self._ids[name] = len(self.images) + 1
-            self.images.append({**picture.extra, "id": self._ids[name], "file_name": name, "width": width, "height": height})
+            self.images.append({**picture.extra, "id": self._ids[name], "file_name": name, "width": width, "height": height, **frame})
         image = self.images[self._ids[name] - 1]
         for thing in picture.things:
             self._add_thing(thing, image, picture.relative)
