@@ -90,10 +90,11 @@ def test_the_command_writes_what_the_check_finds_sound(voc, tmp_path, capsys):
     assert main(["check", str(tmp_path / "out" / "annotations.json"), "--images", str(voc)]) == 0
     with pytest.raises(MindpointError, match="exists and is not an empty folder"):
         main(["import", "pascal-voc", str(voc), str(tmp_path / "out")])
-    with pytest.raises(DataError, match="is in no format that is known here; name the format: pascal-voc"):
-        main(["import", "auto", str(tmp_path / "out"), str(tmp_path / "more")])
-    with pytest.raises(MindpointError, match="unknown importer 'yolo'"):
-        main(["import", "yolo", str(voc), str(tmp_path / "more")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is in no format that is known here; name the format: ai-challenger, "):
+        main(["import", "auto", str(tmp_path / "empty"), str(tmp_path / "more")])
+    with pytest.raises(MindpointError, match="unknown importer 'pascal-vok'; did you mean 'pascal-voc'"):
+        main(["import", "pascal-vok", str(voc), str(tmp_path / "more")])
 
 
 CASES = {

@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Sequence
 
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.source}: no such file or folder")
     if args.images is not None and not args.images.is_dir():
         raise DataError(f"{args.images}: no such folder of images")
-    importer = _recognized(args.source) if args.format == "auto" else _importer(args.format, args.option)
+    importer = importer_for(args.format, args.source, args.option)
     truth = importer.read(args.source, args.images)
     origin = args.images or importer.image_folder(args.source)
     frames = [record for record in truth["images"] if "video" in record]
@@ -94,7 +94,16 @@ def _place_images(records: List[dict], origin: Path, folder: Path, place: Callab
         write_frames(origin / video, places)
 
 
-def _importer(name: str, options: List[str]) -> Importer:
+def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Importer:
+    """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
+
+    Raises:
+        ConfigError: an option that the importer does not take. DataError: nothing or too much is recognised.
+    """
+    return _importer(_recognized(source) if name == "auto" else name, options)
+
+
+def _importer(name: str, options: Sequence[str]) -> Importer:
     from mindpoint.config.node import Problems
     from mindpoint.config.text import parse
 
@@ -113,14 +122,14 @@ def _importer(name: str, options: List[str]) -> Importer:
         raise ConfigError(f"--option: {name} does not take these: {error}") from error
 
 
-def _recognized(source: Path) -> Importer:
-    """Return the one importer that recognises the source."""
+def _recognized(source: Path) -> str:
+    """Return the name of the one importer that recognises the source."""
     names = registry("importers").names()
-    found = {name: importer for name in names if (importer := _importer(name, [])).recognizes(source)}
+    found = [name for name in names if _importer(name, []).recognizes(source)]
     if len(found) != 1:
         reason = f"looks like {' and '.join(found)}" if found else "is in no format that is known here"
         raise DataError(f"{source}: {reason}; name the format: {', '.join(names)}")
-    return next(iter(found.values()))
+    return found[0]
 
 
 class Import(DataAction):

@@ -45,7 +45,7 @@ class Coco(LabelImporter):
         labels = Labels()
         for path in files(source, *_PATTERNS):
             if source.is_dir() and not _looks_right(path):
-                labels.note("{} JSON files of another form are passed over", str(path))
+                labels.note("JSON files of another form are passed over", str(path))
                 continue
             folder = path.parent.relative_to(source) if source.is_dir() and path.parent.name != "annotations" else Path()
             _File(json_file(path), folder, labels, self.joints).read()
@@ -88,7 +88,7 @@ class _File:
         for record in records:
             owner, kind = record["image_id"].label(), record["category_id"].label()
             if owner not in pictures:
-                self.labels.note("{} annotations of images that the file does not have are left out", record.where)
+                self.labels.note("annotations of images that the file does not have are left out", record.where)
             elif kind not in kinds:
                 raise DataError(f"{record.where}: no category has the id {kind}; there are {', '.join(list(kinds)[:20])}")
             else:
@@ -108,7 +108,7 @@ class _File:
         for category in self.content["categories"]:
             key, name = category["id"].label(), category["name"].label()
             if key not in used and used and not category.get("keypoints"):
-                self.labels.note("{} categories without annotations and joints are left out", name)
+                self.labels.note("categories without annotations and joints are left out", name)
                 continue
             if key in found and found[key].name != name:
                 raise DataError(f"{category.where}: the category id {key} is that of '{found[key].name}' too")
@@ -129,7 +129,7 @@ class _File:
         if names:
             fresh = [name if name not in names[:place] else f"{name}_{place}" for place, name in enumerate(names)]
             if fresh != names:
-                self.labels.note(f"{category.where}: names of joints that repeat get a number", "")
+                self.labels.note(f"{category.where}: names of joints that repeat get a number")
             return fresh
         lengths = {len(record["keypoints"].list()) for record in records if record["category_id"].label() == key and record.get("keypoints")} - {0}
         if not lengths:
@@ -141,7 +141,7 @@ class _File:
             raise DataError(f"{category.where}: annotations have {count} joints, but {len(self.joints)} are named by 'joints'")
         if self.joints or not set_of(count):
             return list(self.joints) or [str(number) for number in range(count)]
-        self.labels.note(f"{category.where}: names no joints; {count} are taken for the set '{set_of(count)}'", "")
+        self.labels.note(f"{category.where}: names no joints; {count} are taken for the set '{set_of(count)}'")
         kind = Kind("")
         describe(kind, set_of(count))
         return kind.joints
@@ -152,12 +152,12 @@ class _File:
         try:
             lines = [tuple(int(end) for end in line.numbers(2)) for line in said] if said is not None else []
         except DataError:
-            self.labels.note(f"{category.where}: the skeleton is not a list of pairs of numbers, and left out", "")
+            self.labels.note(f"{category.where}: the skeleton is not a list of pairs of numbers, and left out")
             return []
         first = 0 if any(0 in line for line in lines) else 1
         fitting = [(a - first, b - first) for a, b in lines if first <= min(a, b) and max(a, b) < count + first and a != b]
         if len(fitting) < len(lines):
-            self.labels.note(f"{category.where}: the skeleton refers to joints that are not there, and is left out", "")
+            self.labels.note(f"{category.where}: the skeleton refers to joints that are not there, and is left out")
             return []
         return fitting
 
@@ -172,7 +172,7 @@ class _File:
         labelled = sum(seen > 0 for seen in thing.points[2::3])
         said = record.get("num_keypoints")
         if said is not None and said.value != labelled and not self.whole_body:
-            self.labels.note("{} annotations have a 'num_keypoints' that differs from their joints, which are counted anew", record.where)
+            self.labels.note("annotations whose 'num_keypoints' differs from their joints, which are counted anew", record.where)
         thing.extra = _further(record, _OWN | _PARTS)
         return thing
 
@@ -206,7 +206,7 @@ class _File:
             x, y, seen = (Item(values[at], f"{said.where}: number {at}").number() for at in range(place, place + 3))
             if scores or seen not in (1, 2):
                 if not scores:
-                    self.labels.note("{} visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", said.where)
+                    self.labels.note("visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", said.where)
                 seen = 2 if seen > 0 and (scores or seen >= 0.5) else 0
             points += (x, y, int(seen)) if seen else (0, 0, 0)
         return points

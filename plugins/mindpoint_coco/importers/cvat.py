@@ -80,10 +80,10 @@ class Cvat(LabelImporter):
         if shape.tag not in _SHAPES or shape.get("outside") == "1":
             return
         if not label:
-            labels.note("{} shapes without a label are left out", where)
+            labels.note("shapes without a label are left out", where)
             return
         if shape.tag == "points":
-            labels.note("{} points outside skeletons have no names and are left out", where)
+            labels.note("points outside skeletons, which have no names, are left out", where)
             return
         kind, thing = labels.kind(label), Thing(label, where)
         if shape.tag == "skeleton":

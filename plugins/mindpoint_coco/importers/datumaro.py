@@ -51,7 +51,7 @@ class _File:
         for item in self.content["items"]:
             image = item.get("image")
             if image is None:
-                self.labels.note("{} items have no image and are left out", item.where)
+                self.labels.note("items without an image are left out", item.where)
                 continue
             picture = Picture(f"{self.subset}/{image['path'].text()}", item.where)
             size = image.get("size")
@@ -67,10 +67,10 @@ class _File:
     def _thing(self, said: Item) -> Optional[Thing]:
         kind, number = said["type"].text(), said.get("label_id")
         if kind not in ("bbox", "polygon", "polyline", "skeleton"):
-            self.labels.note(f"{{}} annotations of the type '{kind}' are left out", said.where)
+            self.labels.note(f"annotations of the type '{kind}' are left out", said.where)
             return None
         if number is None or number.whole() >= len(self.names):
-            self.labels.note("{} objects have no class, or one that the file does not name, and are left out", said.where)
+            self.labels.note("objects without a class that the file names are left out", said.where)
             return None
         thing = Thing(self.names[number.whole()], said.where)
         own = self.labels.kind(thing.kind)
@@ -99,4 +99,4 @@ class _File:
         if all(1 <= end <= len(kind.joints) for line in lines for end in line):
             kind.skeleton = [(int(first) - 1, int(second) - 1) for first, second in lines if first != second]
         else:
-            self.labels.note(f"{entry.where}: lines between joints that are not there; they are left out", "")
+            self.labels.note(f"{entry.where}: lines between joints that are not there; they are left out")

@@ -95,7 +95,7 @@ class DeepLabCut(LabelImporter):
             lines = (yaml.safe_load(text_file(path)) or {}).get("skeleton") or []
             kind.skeleton = [(kind.joints.index(first), kind.joints.index(second)) for first, second in lines if first != second]
         except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError):
-            labels.note(f"{path}: its skeleton is not made of pairs of body parts, and left out", "")
+            labels.note(f"{path}: its skeleton is not made of pairs of body parts, and left out")
 
 
 def _tables(source: Path) -> List[Path]:

@@ -106,13 +106,13 @@ class Labels:
         return self.kinds.setdefault(name, Kind(name))
 
     def note(self, text: str, example: str = "", count: int = 1) -> None:
-        """Take a note; ``{}`` in the text becomes the number of times that it was taken."""
+        """Take a note, which is told once, with the number of times that it was taken and the first example."""
         before, first = self.notes.get(text, (0, example))
         self.notes[text] = before + count, first
 
     def told(self) -> List[str]:
         """Return the notes as sentences."""
-        return [text.replace("{}", str(count), 1) + f", such as {example}" * bool(example) for text, (count, example) in self.notes.items()]
+        return [f"{text}: {count}, such as {example}" if example else text for text, (count, example) in self.notes.items()]
 
 
 def extent(xs: Sequence[float], ys: Sequence[float]) -> List[float]:

@@ -28,10 +28,10 @@ def add_points(labels: Labels, picture: Picture, loose: Sequence[Loose], holders
     for name, point, where in loose:
         fitting = _fitting(name, point, holders, found)
         if not fitting:
-            labels.note("{} points that lie in no object, or in one that has a joint of this name, are left out", where)
+            labels.note("points that lie in no object, or in one that has a joint of this name, are left out", where)
             continue
         if len(fitting) > 1:
-            labels.note("{} points lie in several objects and are given to the smallest", where)
+            labels.note("points that lie in several objects are given to the smallest", where)
         found.setdefault(id(fitting[0]), {})[name] = point
     for thing in holders:
         if id(thing) in found:

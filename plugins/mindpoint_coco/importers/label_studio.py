@@ -46,7 +46,7 @@ class LabelStudio(LabelImporter):
         whole = [path for path, content in contents.items() if any("annotations" in task.dict() for task in content)]
         for path in found:
             if whole and path not in whole:
-                labels.note("{} files are the same export as JSON-MIN, which says less, and passed over", str(path))
+                labels.note("JSON-MIN files beside the whole export are passed over", str(path))
                 continue
             order = _joint_order(path.parent)
             for task in contents[path]:
@@ -75,7 +75,7 @@ class LabelStudio(LabelImporter):
             picture.size = width, height
             value, label = region["value"], _label(region["value"])
             if label is None:
-                labels.note("{} regions without a label are left out", region.where)
+                labels.note("regions without a label are left out", region.where)
                 continue
             x_unit, y_unit = width / 100, height / 100
             if "points" not in value.dict() and "height" not in value.dict() and "radiusX" not in value.dict():
@@ -114,7 +114,7 @@ def _chosen(task: Item, labels: Optional[Labels] = None) -> List[Item]:
     usable = [item for item in task["annotations"] if not (item.get("was_cancelled") and item["was_cancelled"].value)]
     sure = [item for item in usable if item.get("ground_truth") and item["ground_truth"].value]
     if len(usable) > 1 and labels is not None:
-        labels.note("{} tasks have several annotations: the ground truth counts, or else the first", task.where)
+        labels.note("tasks with several annotations, of which the ground truth counts, or else the first", task.where)
     return [region for region in (sure or usable)[0]["result"]] if usable else []
 
 

@@ -37,7 +37,7 @@ class Labelme(LabelImporter):
         labels = Labels()
         for path in _files(source):
             if '"shapes"' not in begins(path, 1 << 16) and source.is_dir():
-                labels.note("{} JSON files without shapes are passed over", str(path))
+                labels.note("JSON files without shapes are passed over", str(path))
                 continue
             picture = self._picture(json_file(path), path, labels)
             if source.is_dir():
@@ -58,7 +58,7 @@ class Labelme(LabelImporter):
             label, kind = shape["label"].label(), _kind(shape)
             group = shape.get("group_id")
             if label.startswith("__"):
-                labels.note(f"{{}} shapes '{label}' are marks of the tool, not objects", shape.where)
+                labels.note(f"shapes '{label}' are marks of the tool, not objects", shape.where)
             elif group is not None:
                 groups.setdefault(group.label(), []).append(shape)
             elif kind == "point":

@@ -12,7 +12,7 @@ from mindpoint_coco.importers.document import Item, begins, files
 from mindpoint_coco.importers.form import Labels, Picture, Thing
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import describe
-from mindpoint_coco.importers.optional import matlab_array
+from mindpoint_coco.importers.matlab import matlab_array
 from mindpoint_coco.importers.tool import LabelImporter
 
 
@@ -20,7 +20,7 @@ class Lsp(LabelImporter):
     """``joints*.mat`` of LSP, an array (3, 14, images), and of LSP-extended, (14, 3, images), with the images im0001.jpg or im00001.jpg, ...
 
     The third number is 1 for a hidden joint in LSP, and 1 for a labelled joint in the extension. There are no boxes: they become the extent of
-    the joints with a margin. Needs scipy (the extra ``importers``).
+    the joints with a margin.
     """
 
     def recognizes(self, source: Path) -> bool:
@@ -32,7 +32,7 @@ class Lsp(LabelImporter):
         labels = Labels()
         describe(labels.kind("person"), "lsp")
         for path in _files(source):
-            array = matlab_array(path, "joints").astype(np.float64)
+            array = matlab_array(path, "joints")
             if array.ndim == 2:  # Matlab drops the last axis of a single image
                 array = array[:, :, None]
             if array.ndim != 3 or array.shape[:2] not in ((3, 14), (14, 3)):

@@ -49,7 +49,7 @@ class OpenPose(LabelImporter):
                     describe(kind, _SETS[len(values) // 3])
                 picture.things.append(Thing("person", person.where, points=self._points(values)))
             labels.pictures.append(picture)
-        labels.note("these are results of a network, not labels that people made", "")
+        labels.note("these are results of a network, not labels that people made")
         return labels
 
     def _points(self, values: List[float]) -> List[float]:

@@ -10,7 +10,7 @@ from mindpoint.errors import DataError, MindpointError
 from mindpoint_coco.importers.document import Item, begins, files, json_file, json_text, named_rows
 from mindpoint_coco.importers.form import Kind, Labels, Picture, Point, Thing
 from mindpoint_coco.importers.image_index import Images
-from mindpoint_coco.importers.optional import hdf5, table, texts
+from mindpoint_coco.importers.hdf5_file import hdf5, table, texts
 from mindpoint_coco.importers.tool import LabelImporter
 
 _CENTRED = 1.1  # from this format on, the centre of the first pixel is at 0, 0; before, its corner was
@@ -102,7 +102,7 @@ class Sleap(LabelImporter):
                 rows = [_point(row["x"] + shift, row["y"] + shift, bool(row["visible"]), where) for row in source[start:stop]]
                 yield videos[video], int(frame["frame_idx"]), kind.points(dict(zip(names, rows))), where
             if not by_people and len(own):
-                labels.note("{} frames hold predictions only" + ("" if self.predicted else " and are left out"), where)
+                labels.note("frames with predictions only are " + ("taken" if self.predicted else "left out"), where)
 
     def _json(self, path: Path, labels: Labels) -> Iterator[Tuple[str, int, List[float], str]]:
         content = json_file(path)
@@ -138,7 +138,7 @@ class Sleap(LabelImporter):
         if tracks.ndim != 4 or tracks.shape[1] != 2 or tracks.shape[2] != len(names) or tracks.dtype.kind != "f":
             raise DataError(f"{path}: 'tracks' is {tracks.shape}, not (tracks, 2, {len(names)} joints, frames)")
         kind = self._declare(names, [line for line in lines if set(line) <= set(names)], labels, str(path))
-        labels.note("analysis files do not tell labels of people from predictions; all are taken", "")
+        labels.note("analysis files do not tell labels of people from predictions; all are taken")
         for frame in range(tracks.shape[3]):
             for track in range(tracks.shape[0]):
                 where = f"{path}: frame {frame}, track {track}"
@@ -147,7 +147,7 @@ class Sleap(LabelImporter):
                     yield video, frame, kind.points(places), where
 
     def _csv(self, path: Path, labels: Labels) -> Iterator[Tuple[str, int, List[float], str]]:
-        labels.note("analysis tables keep one of the objects of a frame that have no track; the .slp file has them all", "")
+        labels.note("analysis tables keep one of the objects of a frame that have no track; the .slp file has them all")
         video = path.name[: -len(".csv")]
         for row in named_rows(path):
             names = [key[: -len(".x")] for key in row.dict() if key.endswith(".x")]

@@ -33,7 +33,7 @@ class Supervisely(LabelImporter):
             if "objects" not in content.dict():
                 if source.is_file():
                     raise DataError(f"{path}: lacks 'objects'; name the project's folder or the file of one image")
-                labels.note("{} JSON files without objects are passed over", str(path))
+                labels.note("JSON files without objects are passed over", str(path))
                 continue
             size = content["size"]
             place = path.relative_to(source).as_posix() if source.is_dir() else path.name
@@ -56,7 +56,7 @@ class Supervisely(LabelImporter):
                 raise DataError(f"{said.where}: has no places")
             thing.box = extent([x for x, _ in places], [y for _, y in places])
         else:
-            labels.note(f"{{}} objects of the shape '{shape}' are left out", said.where)
+            labels.note(f"objects of the shape '{shape}' are left out", said.where)
             return None
         return thing
 

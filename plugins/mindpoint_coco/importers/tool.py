@@ -12,7 +12,7 @@ from mindpoint.errors import DataError
 from mindpoint_coco.importers.form import Labels, Picture, Thing, extent
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import complete
-from mindpoint_coco.mirrored import mirrored_pairs
+from mindpoint_coco.keypoints import side_pairs
 
 _MARGIN = 0.1  # by which a box that the format does not have is larger than its joints on each side, of the longer side
 _LEAST = 2.0  # pixels by which it is so at least
@@ -67,7 +67,7 @@ class _Coco:
             raise DataError(f"{first.where}: its image '{first.name}' is not in {self.index.folder}{also}; name the folder with --images")
         if self._missing:
             first = self._missing[0]
-            text = f"{{}} images are not in {str(self.index.folder)!r} and left out"
+            text = f"images are not in {str(self.index.folder)!r} and left out"
             self.labels.note(text, f"'{first.name}' ({first.where})", len(self._missing))
         return {
             "info": {"description": f"imported from {source.name}", "notes": self.labels.told()},
@@ -80,10 +80,10 @@ class _Coco:
         kind = self.labels.kinds[name]
         record: dict = {"id": number, "name": name}
         if kind.joints:
-            pairs = mirrored_pairs(kind.joints) if kind.pairs is None else kind.pairs
+            said = None if kind.pairs is None else [[kind.joints[first], kind.joints[second]] for first, second in kind.pairs]
             record["keypoints"] = kind.joints
             record["skeleton"] = [[first + 1, second + 1] for first, second in kind.skeleton]
-            record["flip_pairs"] = [[kind.joints[first], kind.joints[second]] for first, second in pairs]
+            record["flip_pairs"] = list(map(list, side_pairs(kind.joints))) if said is None else said
             if kind.sigmas:
                 record["sigmas"] = kind.sigmas
         return record
@@ -101,7 +101,7 @@ class _Coco:
             width, height = self.index.video_size(frame["video"]) if frame else self.index.size(name)
             if picture.size is not None and (width, height) != tuple(picture.size):
                 said = "{} x {}, not {} x {}".format(width, height, *picture.size)
-                self.labels.note("{} images have another size than the source says, so that their labels may not fit", f"{name}: {said}")
+                self.labels.note("images have another size than the source says, so that their labels may not fit", f"{name}: {said}")
             self._ids[name] = len(self.images) + 1
             self.images.append({**picture.extra, "id": self._ids[name], "file_name": name, "width": width, "height": height, **frame})
         image = self.images[self._ids[name] - 1]
@@ -125,15 +125,15 @@ class _Coco:
             "id": len(self.annotations) + 1,
             "image_id": image["id"],
             "category_id": self.numbers[thing.kind],
-            "bbox": box,
-            "area": area,
+            "bbox": [round(side, 4) for side in box],
+            "area": round(area, 4),
             "iscrowd": int(thing.crowd),
         }
         if self.labels.kinds[thing.kind].joints:
             record.update(keypoints=points, num_keypoints=sum(seen > 0 for seen in points[2::3]))
         same = (image["id"], thing.kind, *box, *points)
         if same in self._seen:
-            self.labels.note("{} objects stand twice and are taken once", thing.where)
+            self.labels.note("objects stand twice and are taken once", thing.where)
             return
         self._seen.add(same)
         self.annotations.append(record)
@@ -145,23 +145,23 @@ class _Coco:
         for x, y, seen in zip(thing.points[0::3], thing.points[1::3], thing.points[2::3]):
             x, y = x * unit[0], y * unit[1]
             if seen > 0 and not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
-                self.labels.note("{} joints outside their image become unlabelled", thing.where)
+                self.labels.note("joints outside their image become unlabelled", thing.where)
                 seen = 0
-            points += [x, y, int(seen)] if seen > 0 else [0, 0, 0]
+            points += [round(x, 4), round(y, 4), int(seen)] if seen > 0 else [0, 0, 0]
         return points + [0, 0, 0] * (count - len(points) // 3)
 
     def _clipped(self, box: Optional[List[float]], width: int, height: int, where: str) -> Optional[List[float]]:
         """Return the part of the box in the image; None without any."""
         if box is None:
-            self.labels.note("{} objects without box and joints are left out", where)
+            self.labels.note("objects without box and joints are left out", where)
             return None
         left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[0] + box[2], width), min(box[1] + box[3], height)
         if left >= right or top >= bottom:
-            self.labels.note("{} objects outside their image are left out", where)
+            self.labels.note("objects outside their image are left out", where)
             return None
         if min(box[:2]) >= -_SLACK and box[0] + box[2] <= width + _SLACK and box[1] + box[3] <= height + _SLACK:
             return box
-        self.labels.note("{} boxes reach over the image's edge and are clipped", where)
+        self.labels.note("boxes reach over the image's edge and are clipped", where)
         return [left, top, right - left, bottom - top]
 
 

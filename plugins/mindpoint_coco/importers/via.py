@@ -39,7 +39,7 @@ class Via(LabelImporter):
         labels, pictures = Labels(), {}
         found = [path for path in files(source, "*.json", "*.csv") if source.is_file() or _looks_right(path)]
         if len({path.suffix for path in found}) > 1:
-            labels.note("{} CSV files beside JSON files are passed over", "", sum(path.suffix == ".csv" for path in found))
+            labels.note("CSV files beside JSON files are passed over", str(next(path for path in found if path.suffix == ".csv")))
             found = [path for path in found if path.suffix == ".json"]
         for path in found:
             for name, where, regions in _images(path):
@@ -53,7 +53,7 @@ class Via(LabelImporter):
         for shape, said in regions:
             kind, label = shape["name"].text(), self._label(said)
             if label is None:
-                labels.note("{} regions without a label are left out", shape.where)
+                labels.note("regions without a label are left out", shape.where)
             elif kind == "point":
                 loose.append((label, (shape["cx"].number(), shape["cy"].number(), 2), shape.where))
             else:

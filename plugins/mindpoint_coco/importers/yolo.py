@@ -58,7 +58,7 @@ class Yolo(LabelImporter):
         empty = [name for name in images.names if name not in labelled and source.is_dir()]
         labels.pictures += [Picture(name, name, relative=True) for name in empty]
         if empty:
-            labels.note("{} images without labels are images without objects", empty[0], len(empty))
+            labels.note("images without labels are images without objects", empty[0], len(empty))
         return labels
 
 
@@ -107,11 +107,11 @@ class _Facts:
             return None
         index, count = said.value, self.shape[0]
         if not isinstance(index, list) or sorted(map(str, index)) != sorted(map(str, range(count))):
-            self.labels.note(f"{said.where}: does not give each of {count} joints its mirror image; pairs are guessed from names", "")
+            self.labels.note(f"{said.where}: does not give each of {count} joints its mirror image; pairs are guessed from names")
             return None
         numbers = [int(number) for number in index]
         if any(numbers[numbers[joint]] != joint for joint in range(count)):
-            self.labels.note(f"{said.where}: does not exchange joints in pairs; pairs are guessed from names", "")
+            self.labels.note(f"{said.where}: does not exchange joints in pairs; pairs are guessed from names")
             return None
         return [(joint, other) for joint, other in enumerate(numbers) if joint < other]
 
@@ -126,13 +126,13 @@ def _thing(cells: List[str], where: str, facts: _Facts) -> Thing:
     for entries in (3, 2) if count else ():
         if columns == 5 + count * entries:
             if entries != facts.shape[1]:
-                facts.labels.note(f"{{}} lines have {entries} columns a joint, but kpt_shape says {facts.shape[1]}: the lines count", where)
+                facts.labels.note(f"lines with {entries} columns a joint, where kpt_shape says {facts.shape[1]}", where)
             thing.points = _points(numbers[4:], entries, where, facts.labels)
     if columns == 6 and not count:
-        facts.labels.note("{} lines have a sixth column, which is taken for a score and passed over", where)
+        facts.labels.note("lines with a sixth column, which is taken for a score and passed over", where)
     elif columns >= 7 and columns % 2 and not thing.points:
         thing.box = extent(_shares(numbers[0::2], where), _shares(numbers[1::2], where))
-        facts.labels.note("{} lines are polygons, and become the boxes around them", where)
+        facts.labels.note("lines of polygons, which become the boxes around them", where)
         return thing
     elif columns != 5 and not thing.points:
         wanted = f"5, or 5 and {' or '.join(str(count * entries) for entries in (2, 3))} for {count} joints" if count else "5"
@@ -157,11 +157,11 @@ def _points(numbers: List[float], entries: int, where: str, labels: Labels) -> L
         else:
             seen = numbers[start + 2]
             if seen not in (0, 1, 2):
-                labels.note("{} visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", where)
+                labels.note("visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", where)
                 seen = 0 if seen < 0.5 else 2
         points += [x, y, int(seen)]
     if entries == 2:
-        labels.note("{} objects have no visibilities; joints at 0, 0 count as not labelled, all others as visible", where)
+        labels.note("objects without visibilities, of which joints at 0, 0 count as not labelled and all others as visible", where)
     return points
 
 
@@ -198,7 +198,7 @@ def _said(folder: Path, labels: Labels) -> Dict[str, Item]:
                 value = yaml.safe_load(block)
                 found.update({str(key): Item(child, f"{path}: {key}") for key, child in (value or {}).items() if child is not None})
             except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError):
-                labels.note(f"{path}:{line}: not YAML, and passed over", "")
+                labels.note(f"{path}:{line}: not YAML, and passed over")
             line += block.count("\n")
         if found.keys() & {"names", "nc", "kpt_shape"}:
             return found
