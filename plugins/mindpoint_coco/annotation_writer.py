@@ -10,7 +10,6 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 from mindpoint.contracts.fields import Points
 from mindpoint.contracts.prediction import Prediction, Source
-from mindpoint.contracts.writer import Vocabulary
 from mindpoint.inference.writers import TextWriter
 
 _SURE = 0.3  # score of a joint from which it is marked as visible

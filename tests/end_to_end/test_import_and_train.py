@@ -35,7 +35,7 @@ def trained(source, folder, bases, config):
     (folder / "mine.yaml").write_text(yaml.safe_dump(content))
     assert main(["train", str(folder / "mine.yaml"), "--out", str(folder / "run")]) == 0
     lines = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
-    return {key: value for line in lines for key, value in line.items()}
+    return {**lines[0], **lines[-1]["metrics"]}
 
 
 @pytest.mark.slow

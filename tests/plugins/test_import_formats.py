@@ -215,6 +215,26 @@ def test_a_graph_of_supervisely(formats, tmp_path):
     assert labels.kinds["graph"].joints == [f"joint {number}" for number in range(5)] and labels.kinds["graph"].skeleton == [(0, 1)]
 
 
+def test_a_label_studio_export_without_relations(formats):
+    whole, least = (make("label-studio").labels(formats / "labelstudio_keypoints" / name, None) for name in ("data.json", "data_min.json"))
+    assert [thing.points for thing in least.pictures[0].things] == [thing.points for thing in whole.pictures[0].things]
+
+
+@pytest.mark.parametrize("file, objects", [("minimal_instance.json", 2), ("minimal_instance.000_centered_pair_low_quality.analysis.csv", 1)])
+def test_other_files_of_sleap(file, objects, formats):
+    labels = make("sleap").labels(formats / "sleap" / file, None)
+    things = labels.pictures[0].things
+    assert len(things) == objects and labels.kinds["animal"].joints == ["A", "B"]
+    np.testing.assert_allclose(things[-1].points, [205.93005, 187.88964, 2, 278.63521, 203.36587, 2], atol=1e-4)
+
+
+def test_the_coco_file_of_via_has_the_same_boxes(formats):
+    own = make("via").labels(formats / "via" / "via_export_json.json", None)
+    coco = make("coco").labels(formats / "via" / "via_export_coco.json", None)
+    boxes = [{(p.name, t.kind, *t.box) for p in labels.pictures for t in p.things} for labels in (own, coco)]
+    assert len(boxes[0]) == 18 and boxes[0] == boxes[1]
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_auto_recognises(folder, formats):
     pytest.importorskip("h5py")  # to look into HDF5 files

@@ -112,7 +112,8 @@ def test_images_without_labels_are_images_without_objects(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "index, pairs, said", [([1, 0, 2], [["l", "r"]], ""), ([1, 2, 0], [], "does not exchange joints in pairs"), ([1, 0], [], "does not give each of 3")]
+    "index, pairs, said",
+    [([1, 0, 2], [["l", "r"]], ""), ([1, 2, 0], [], "does not exchange joints in pairs"), ([1, 0], [], "does not give each of 3")],
 )
 def test_mirrored_joints_of_yolo(index, pairs, said, tmp_path):
     picture(tmp_path / "a.jpg")
@@ -230,9 +231,8 @@ def test_two_people_of_label_studio(tmp_path):
     one, two = region("nose", key="p1", x=5, y=20, width=1), region("nose", key="p2", x=6, y=30, width=1)  # both inside the first box
     loose = region("nose", key="p3", x=60, y=20, width=1)
     results = [first, second, {**one, "parentID": "box0"}, two, {"type": "relation", "from_id": "p2", "to_id": "box1"}]
-    tasks = [
-        {"id": 1, "data": {"image": "/data/local-files/?d=photos%2Fa.jpg"}, "annotations": [{"was_cancelled": True, "result": [loose]}, {"result": results}]}
-    ]
+    annotations = [{"was_cancelled": True, "result": [loose]}, {"result": results}]
+    tasks = [{"id": 1, "data": {"image": "/data/local-files/?d=photos%2Fa.jpg"}, "annotations": annotations}]
     write(tmp_path / "a.json", tasks)
     assert [a["keypoints"] for a in read("label-studio", tmp_path)["annotations"]] == [[10, 20, 2], [12, 30, 2]]
     tasks[0]["annotations"].append({"ground_truth": True, "result": [first, second, loose]})

@@ -69,7 +69,8 @@ class LabelStudio(LabelImporter):
                 if isinstance(region.value, dict) and "x" in region.value
             ]
             relations, name = [], _image_name(task)
-        picture, loose, points, things = Picture(name, task.where), [], [], {}
+        picture, points, things = Picture(name, task.where), [], {}
+        loose: List[Loose] = []
         for region in regions:
             width, height = region["original_width"].whole(1), region["original_height"].whole(1)
             picture.size = width, height

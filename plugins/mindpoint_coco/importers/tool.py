@@ -24,8 +24,8 @@ class LabelImporter(Importer):
     """Reads labels and writes them as COCO's dictionary.
 
     Images are found in the folder of images by what the format calls them. An image that is not there is left out, and the notes say so
-    (``info.notes``). The record of an image that is a frame of a video says so (``video``, ``frame``). A box that is missing becomes the extent of the joints with a margin. Boxes are clipped to the image, joints outside
-    it become unlabelled.
+    (``info.notes``). The record of an image that is a frame of a video says so (``video``, ``frame``). A box that is missing becomes the
+    extent of the joints with a margin. Boxes are clipped to the image, joints outside it become unlabelled.
     """
 
     @abstractmethod
