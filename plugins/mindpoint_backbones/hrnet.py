@@ -54,29 +54,17 @@ def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell
     return nn.SequentialCell([*steps, conv_norm(in_channels, out_channels, 3, 2)])
 
 
-class Fusion(nn.CellList):
-    """What turns the map of each branch into the size and channels of one of them; nothing for its own: ``construct(maps) -> their sum``."""
-
-    def __init__(self, channels: List[int], target: int):
-        cells: List[nn.Cell] = []
-        for source, count in enumerate(channels):
-            if source < target:
-                cells.append(_downs(count, channels[target], target - source))
-            elif source > target:
-                cells.append(conv_norm(count, channels[target], 1))
-            else:
-                cells.append(nn.SequentialCell([]))
-        super().__init__(cells)
-        self.target = target
-
-    def construct(self, maps):
-        total = maps[self.target]
-        for source in range(len(self)):
-            if source < self.target:
-                total = total + self[source](maps[source])
-            elif source > self.target:
-                total = total + ops.interpolate(self[source](maps[source]), size=maps[self.target].shape[2:], mode="nearest")
-        return ops.relu(total)
+def _fusion(channels: List[int], target: int) -> nn.CellList:
+    """Return what turns the map of each branch into the channels of one of them, and a finer one into its size; nothing for its own."""
+    cells: List[nn.Cell] = []
+    for source, count in enumerate(channels):
+        if source < target:
+            cells.append(_downs(count, channels[target], target - source))
+        elif source > target:
+            cells.append(conv_norm(count, channels[target], 1))
+        else:
+            cells.append(nn.SequentialCell([]))
+    return nn.CellList(cells)
 
 
 class Module(nn.Cell):
@@ -90,16 +78,26 @@ class Module(nn.Cell):
     def __init__(self, channels: List[int], results: int):
         super().__init__()
         self.branches = nn.CellList([nn.SequentialCell([BasicBlock(count) for _ in range(BLOCKS)]) for count in channels])
-        self.fuse_layers = nn.CellList([Fusion(channels, target) for target in range(results)])
+        self.fuse_layers = nn.CellList([_fusion(channels, target) for target in range(results)])
 
     def construct(self, maps):
         found = ()
         for branch, x in zip(self.branches, maps):
             found = found + (branch(x),)
         fused = ()
-        for fusion in self.fuse_layers:
-            fused = fused + (fusion(found),)
+        for target in range(len(self.fuse_layers)):
+            fused = fused + (self._fused(found, target),)
         return fused
+
+    def _fused(self, maps, target):
+        total = maps[target]
+        for source in range(len(maps)):
+            if source < target:
+                total = total + self.fuse_layers[target][source](maps[source])
+            elif source > target:
+                coarse = self.fuse_layers[target][source](maps[source])
+                total = total + ops.interpolate(coarse, size=maps[target].shape[2:], mode="nearest")
+        return ops.relu(total)
 
 
 class HRNet(Backbone):

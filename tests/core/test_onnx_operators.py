@@ -1,5 +1,9 @@
 """MindSpore's operators in ONNX files: each in a small network, in ONNX Runtime beside MindSpore, at two sizes and numbers of images."""
 
+import importlib
+import re
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import onnx
@@ -7,6 +11,7 @@ import onnxruntime
 import pytest
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
 from mindpoint.export.onnx_network import network_model
 from mindpoint.export.onnx_sizes import Sizes, other_shape
@@ -97,6 +102,19 @@ def test_refusals_say_which_cell_and_where_to_read():
         network_model(exportable(Deciding()))
 
 
+def test_the_stand_in_of_the_documentation(tmp_path, monkeypatch):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    (program,) = (block for block in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S) if "class HardShrink" in block)
+    (tmp_path / "documented_stand_in.py").write_text(program, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = exportable(importlib.import_module("documented_stand_in").HardShrink())
+    content = network_model(model)
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    for shape in SHAPES:
+        expected = model.network(Tensor(waves(*shape)))[0].asnumpy()
+        np.testing.assert_allclose(run(content, waves(*shape)), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(1, 64, 64), (2, 64, 128), (1, 512, 384), (4, 32, 96)])
 def test_numbers_that_follow_from_the_size(shape):
     """Every product of sides is told from every other one, also where sides are equal or multiples."""
@@ -106,19 +124,13 @@ def test_numbers_that_follow_from_the_size(shape):
     def numbers(batch, height, width):
         return [batch, height // 4, width // 8, batch * height, 3 * height * width // 16, batch * height * width]
 
-    graph = onnx_graph()
+    graph = OnnxGraph()
     sizes = Sizes(graph, "image", shape, other)
     names = [sizes.tensor(*pair) for pair in zip(numbers(*shape), numbers(*other))]
     for third in ((3, 96, 160), (1, 32, 64)):
         assert evaluate(graph, names, np.zeros((third[0], 3, *third[1:]), np.float32)) == numbers(*third)
     assert sizes.tensor(shape[1] + 1, other[1] + 1) is None
     assert sizes.tensor(0, 1) is None
-
-
-def onnx_graph():
-    from mindpoint.contracts.onnx_graph import OnnxGraph
-
-    return OnnxGraph()
 
 
 def evaluate(graph, names, image):

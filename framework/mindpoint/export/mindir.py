@@ -82,7 +82,7 @@ def compile_network(network: nn.Cell, inputs: Sequence[np.ndarray]) -> CompiledN
 def _read(model: mind_ir_pb2.ModelProto) -> CompiledNetwork:
     graph, primitives = model.graph, {primitive.name: primitive for primitive in model.primitives}
     if model.functions:
-        raise MindpointError("the network takes another course for other values (if, while, or a function that is passed on): ONNX has no such form here")
+        raise MindpointError("the network takes another course for other values (an if or while on tensors): it has no form in ONNX here")
     found = CompiledNetwork(inputs=[value.name for value in graph.input], outputs=[value.name for value in graph.output])
     for value in graph.input:
         found.add_tensor(value.name, value.tensor[0])

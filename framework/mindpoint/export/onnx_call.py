@@ -83,7 +83,8 @@ class Call:
         if not np.array_equal(value, second):
             if isinstance(value, np.ndarray):
                 return self._filled(value, second)
-            return self.add("Cast", self.add("Squeeze", self.size(int(value), int(second))), to=helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
+            number = self.add("Squeeze", self.size(int(value), int(second)))
+            return self.add("Cast", number, to=helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
         return self.conversion.graph.constant(np.asarray(value, kind))
 
     def _filled(self, value: np.ndarray, second: np.ndarray) -> str:
