@@ -84,7 +84,7 @@ class ResNet(Backbone):
         self.conv1 = conv(3, 64, 7, 2, init=_INIT)
         self.bn1 = batch_norm(64)
         self.relu = nn.ReLU()
-        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))  # unlike ops.pad it can be exported to ONNX
+        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
         self.maxpool = nn.MaxPool2d(3, 2)
         widths = [64 * 2**i for i in range(4)]
         channels = [64] + [width * self.block.expansion for width in widths]
