@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> int:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "official, model zoo's or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
-    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet"
+    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet, MobileNet"
     convert.add_argument("file", metavar="FILE", help=f"{what}; or a name that 'fetch' knows")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 def _fetch(name: Optional[str]) -> int:
     from mindpoint.model.translate import downloads, find_file
 
-    print(find_file(name) if name else "\n".join(f"{known:<14}{url}" for known, url in downloads().items()))
+    print(find_file(name) if name else "\n".join(f"{known:<24}{url}" for known, url in downloads().items()))
     return 0
 
 
