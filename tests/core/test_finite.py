@@ -29,3 +29,15 @@ def test_any_number_that_is_not_finite_is_found(kernels, monkeypatch):
                 assert not ask()
                 array.flat[place] = kept
     assert ask()
+
+
+@pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
+def test_a_network_of_many_parameters():
+    """More than the thousand rounds of a loop that MindSpore unrolls, and the last group not full."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    arrays = [np.zeros(2, np.float32) for _ in range(1101)]
+    check = AllFinite([Parameter(Tensor(array), name=f"p{number}") for number, array in enumerate(arrays)])
+    assert check.operator is not None and bool(check(tuple(map(Tensor, arrays))))
+    for wrong in (0, 550, 1100):
+        found = [Tensor(array if number != wrong else array + np.inf) for number, array in enumerate(arrays)]
+        assert not bool(check(tuple(found)))

@@ -104,7 +104,7 @@ def _batches(reference: Detector, facts: ExportMetadata, images: Sequence[np.nda
     """Yield the images as inputs of every size that is to be tried, with the samples that they show."""
     sizes = [facts.size]
     if facts.dynamic_size:
-        sizes.append((facts.size[0] + facts.divisor, facts.size[1] + 2 * facts.divisor))
+        sizes.append((facts.size[0] + 2 * facts.divisor, facts.size[1] + facts.divisor))  # not one that the network was compiled for
     for size in sizes:
         spec = replace(reference.input_spec, size=size)
         prepared = [prepare_sample(sample_of(image), spec, reference.encoder) for image in images]

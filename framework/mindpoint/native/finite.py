@@ -23,16 +23,14 @@ class AllFinite(nn.Cell):
         self.operator, count = None, len(parameters)
         if all(p.dtype == ms.float32 for p in parameters) and choose(SOURCE) == "native":
             self.operator = operator(SOURCE, "AllFinite", [FLOAT] * ARRAYS, 1, lambda *shapes: [1])
-            # the last group is filled up with the last array
-            self.groups = tuple(tuple(min(first + i, count - 1) for i in range(ARRAYS)) for first in range(0, count, ARRAYS))
+            self.starts, self.missing = tuple(range(0, count, ARRAYS)), -count % ARRAYS
 
     def construct(self, gradients):
         if self.operator is None:
             return all_finite(gradients)
+        for _ in range(self.missing):  # the last group is filled up with the last array
+            gradients = gradients + (gradients[-1],)
         finite = 1.0
-        for group in self.groups:
-            arrays = ()
-            for index in group:
-                arrays = arrays + (gradients[index],)
-            finite = finite * self.operator(*arrays)
+        for start in self.starts:  # MindSpore unrolls loops, and at most a thousand rounds: not one a gradient
+            finite = finite * self.operator(*gradients[start : start + ARRAYS])
         return finite[0] > 0
