@@ -189,7 +189,7 @@ def test_reshapes_are_freed():
 
 def test_what_a_format_cannot_do(cells, capsys, tmp_path):
     assert "AIR files can only be written on a machine with an Ascend" in refused(capsys, "export", cells, "--format", "air")
-    assert "--decode is for --format onnx" in refused(capsys, "export", cells, "--format", "mindir", "--decode")
+    assert "--decode is for --format onnx or openvino" in refused(capsys, "export", cells, "--format", "mindir", "--decode")
     assert "SpotDecoder cannot be put into an exported file" in refused(capsys, "export", cells, "--decode")
     assert "must end in .mindir" in refused(capsys, "export", cells, "--format", "mindir", "--out", tmp_path / "a.onnx")
     assert "at least one image" in refused(capsys, "export", cells, "--batch", 0)
@@ -344,7 +344,7 @@ def test_a_format_of_a_plugin(cells, capsys):
         np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
         assert "is an exported model already" in refused(capsys, "export", path)
         message = refused(capsys, "export", cells, "--format", "mine", "--decode", "--out", cells.with_name("b.mine"))
-        assert "--decode is for --format onnx: the format mine cannot do that" in message
+        assert "--decode is for --format onnx or openvino: the format mine cannot do that" in message
     assert "not a checkpoint by its name" in refused(capsys, "eval", path)
 
 

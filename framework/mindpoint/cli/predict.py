@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from mindpoint.cli.options import add_trust
+from mindpoint.cli.options import add_engine, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.contracts.prediction import Prediction, Source
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_engine(parser)
     add_trust(parser, "the model")
 
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         _refuse_folder_of_inputs(args.out, sources)
         if not args.overwrite:
             files.refuse_existing(Path(args.out))
-    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, args.engine)
     vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []

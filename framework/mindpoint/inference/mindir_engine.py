@@ -17,6 +17,7 @@ class MindirEngine(Engine):
     """MindSpore's own format."""
 
     suffixes = (".mindir",)
+    title = "MindSpore"
 
     def open(self, path: Path) -> ModelFile:
         """See :class:`Engine`."""

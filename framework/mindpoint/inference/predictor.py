@@ -15,7 +15,7 @@ from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.inference.items import REFUSED, SINGLE, Known, known_item
-from mindpoint.inference.open import open_model
+from mindpoint.inference.open import AUTO, open_model
 from mindpoint.inference.sources import Frame, find_sources, frames_of, to_image
 from mindpoint.visual.build import build_visualizer
 
@@ -42,6 +42,7 @@ class Predictor:
         config: use this configuration, not the one that the model carries.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class: only if you trust whoever made it, it can run code.
+        engine: what runs an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest that is installed.
 
     Attributes:
         model: the opened model.
@@ -60,12 +61,13 @@ class Predictor:
         config: Optional[str] = None,
         overrides: Sequence[str] = (),
         trust: bool = False,
+        engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold: {threshold} is not in 0..1")
         check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
-        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust)
+        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)
         self.threshold = threshold
         self.classes = self.model.config.classes
         self.fields: Tuple[Field, ...] = self.model.detector.decoder.fields
