@@ -1,6 +1,7 @@
 """OpenVINO as an engine and as a format, on the toy model; which engine is taken, and what it refuses."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -73,6 +74,20 @@ def refused(capsys, *arguments):
     return error
 
 
+@pytest.fixture
+def messages():
+    """What the framework says meanwhile."""
+    said = []
+    handler, log = logging.Handler(), logging.getLogger("mindpoint")
+    handler.emit = lambda record: said.append(record.getMessage())
+    log.addHandler(handler)
+    level = log.level
+    log.setLevel(logging.INFO)
+    yield said
+    log.removeHandler(handler)
+    log.setLevel(level)
+
+
 def test_both_files_give_in_openvino_what_onnx_runtime_gives(files):
     onnx, xml = files
     for shape in ((1, 3, 16, 16), (5, 3, 16, 16), (2, 3, 32, 12)):
@@ -94,33 +109,32 @@ def test_detections_come_out_and_a_second_input_goes_in(toy, tmp_path, capsys):
     assert "100.0% of 4 detections the same" in capsys.readouterr().out
 
 
-def test_the_fastest_that_is_installed_is_taken(files, monkeypatch, capsys):
+def test_the_fastest_that_is_installed_is_taken(files, monkeypatch, messages):
     onnx, xml = files
     assert [engine.title for engine in engines_of(onnx)] == ["OpenVINO", "ONNX Runtime"]
     assert [engine.title for engine in engines_of(xml)] == ["OpenVINO"]
-    main(["eval", str(onnx), "--mode", "test"])
-    assert "any.onnx runs in OpenVINO\n" in capsys.readouterr().out
+    open_model(str(onnx))
     monkeypatch.setattr(OpenVinoEngine, "installed", lambda self: False)
-    main(["eval", str(onnx), "--mode", "test"])
-    assert "any.onnx runs in ONNX Runtime\n" in capsys.readouterr().out
+    open_model(str(onnx))
+    assert messages == [f"{onnx} runs in OpenVINO", f"{onnx} runs in ONNX Runtime"]
 
 
-def test_an_engine_by_its_name(files, cells, capsys):
+def test_an_engine_by_its_name(files, cells, capsys, messages):
     onnx, xml = files
-    main(["eval", str(onnx), "--mode", "test", "--engine", "onnxruntime"])
-    assert "runs in ONNX Runtime" in capsys.readouterr().out
+    assert main(["eval", str(onnx), "--engine", "onnxruntime"]) == 0
+    assert messages == [f"{onnx} runs in ONNX Runtime"]
     assert "the engine onnxruntime does not open such files; openvino does" in refused(capsys, "eval", xml, "--engine", "onnxruntime")
     assert "checkpoints run in MindSpore" in refused(capsys, "eval", cells, "--engine", "openvino")
     assert "unknown engine 'openvin'" in refused(capsys, "eval", onnx, "--engine", "openvin")
 
 
-def test_a_file_that_one_engine_cannot_run_goes_to_the_next(files, monkeypatch, capsys):
+def test_a_file_that_one_engine_cannot_run_goes_to_the_next(files, monkeypatch, capsys, messages):
     def broken(path):
         raise WeightsError(f"{path}: OpenVINO cannot run it")
 
     monkeypatch.setattr(openvino_engine, "read_model", broken)
-    main(["eval", str(files[0]), "--mode", "test"])
-    assert "runs in ONNX Runtime" in capsys.readouterr().out
+    open_model(str(files[0]))
+    assert messages == [f"{files[0]}: OpenVINO cannot run it", f"{files[0]} runs in ONNX Runtime"]
     assert "OpenVINO cannot run it" in refused(capsys, "eval", files[0], "--engine", "openvino")
 
 
@@ -241,17 +255,12 @@ def test_numbers_are_those_of_float32_where_openvino_would_take_fewer_bits(files
     assert np.abs(OpenVinoEngine().open(files[1]).forward(image)["spot"] - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-class TestReducedPrecision:
-    @pytest.fixture(scope="class")
-    def spots(self, toy, tmp_path_factory):
-        """A network that finds the bright spots of the toy pictures: the heatmap is the brightness."""
-        folder = tmp_path_factory.mktemp("spots")
-        config = load_config(str(toy), [])
-        network = build_network(config)
-        arrays = {name: parameter.asnumpy() for name, parameter in network.parameters_dict().items()}
-        checkpoint.save(folder / "spots.ckpt", arrays, {"config": config.to_yaml()})
-        return folder / "spots.ckpt"
+@pytest.fixture(scope="module")
+def spots(toy, tmp_path_factory):
+    return made(toy, tmp_path_factory.mktemp("spots"))
 
+
+class TestReducedPrecision:
     @pytest.mark.parametrize("name, precision", [("openvino", "bfloat16"), ("openvino", "float16"), ("openvino", "int8"), ("onnx", "int8")])
     def test_the_table_is_printed_and_the_file_says_its_precision(self, spots, tmp_path, capsys, name, precision):
         out = tmp_path / f"small.{'xml' if name == 'openvino' else 'onnx'}"
@@ -272,11 +281,21 @@ class TestReducedPrecision:
         assert {"QuantizeLinear", "DequantizeLinear"} <= kinds and "BatchNormalization" not in kinds
         assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in graph.initializer}
 
-    def test_a_file_that_loses_too_much_is_refused_with_the_table(self, spots, tmp_path, capsys):
-        arguments = ["export", spots, "--format", "openvino", "--precision", "bfloat16", "--out", tmp_path / "a.xml", "--trust"]
-        message = refused(capsys, *arguments, "--most-lost", "-1")
-        assert "bfloat16 costs " in message and "is allowed (--most-lost)" in message and "change" in message
-        assert os.listdir(tmp_path) == []
+    def test_a_file_that_loses_too_much_is_refused_with_the_table(self, toy, tmp_path, capsys):
+        """In the file the maps have the other sign, so the darkest place is found."""
+        path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
+        arguments = ["export", path, "--format", "openvino", "--precision", "bfloat16", "--trust"]
+        message = refused(capsys, *arguments)
+        assert re.search(r"bfloat16 costs 0\.\d+ of accuracy, 0\.01 is allowed", message) and re.search(r"\naccuracy +\S+ +\S+ +-0", message)
+        assert os.listdir(tmp_path) == ["toy.ckpt"]
+        assert main([*map(str, arguments), "--most-lost", "1"]) == 0
+        assert "--most-lost 2: must lie in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
+
+    def test_without_validation_data_the_detections_must_be_found_again(self, toy, tmp_path, capsys):
+        path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
+        absent = ["--trust", "--set", "data.val.dataset.type=absent:Data"]
+        message = refused(capsys, "export", path, "--format", "openvino", "--precision", "bfloat16", *absent)
+        assert "0.0% of the detections of network and bfloat16 file are on the other side too" in message and "95% must be" in message
 
     def test_what_a_format_cannot_do(self, spots, capsys):
         assert "--precision bfloat16 is for --format openvino" in refused(capsys, "export", spots, "--precision", "bfloat16")

@@ -41,7 +41,8 @@ def validation_of(config: Config) -> Optional[Validation]:
     """Return the first images of ``data.val`` with ``test.metric``; None, with a remark, where the data is missing."""
     try:
         config = config.changed([], ["data.val.dataset", "test.metric"])
-        return Validation(FirstImages(build_dataset(config, "val"), EVALUATED), build_metric(config))
+        dataset = build_dataset(config, "val")
+        return Validation(FirstImages(dataset, EVALUATED) if len(dataset) > EVALUATED else dataset, build_metric(config))
     except MindpointError as error:
         log.info("without validation data only detections are compared: %s", str(error).splitlines()[-1].strip())
         return None
@@ -89,11 +90,15 @@ def judge(
         MindpointError: the file is too bad.
     """
     engine = engines_of(path)[0]
-    forward = engine.open(path).forward
+    try:
+        forward = engine.open(path).forward
+    except MindpointError as error:
+        raise MindpointError(f"the exported file does not work: {str(error).replace(str(path), path.name)}") from error
     forward = forward if facts.batch is None else in_batches_of(facts.batch, forward)
     file = build_detector(config, forward, facts.specs, facts.divisor, facts.inputs, facts.decoded)
+    ran = f"run in {engine.title}"
     if validation is None:
-        return [_compare_detections(file(images), detector(images), facts.precision), f"run in {engine.title}"]
+        return [_compare_detections(file(images), detector(images), facts.precision), ran]
     before, after = (
         evaluate(one, validation.dataset, validation.metric, lambda items, total, name=name: track(items, total, f"evaluating {name}"))
         for one, name in ((detector, "float32"), (file, facts.precision))
@@ -101,12 +106,14 @@ def judge(
     main = validation.metric.main
     table = as_table(before.statistics, after.statistics, facts.precision)
     lost = before.statistics[main] - after.statistics[main]
-    if not lost <= most_lost:
+    if np.isnan(lost):  # undefined
+        return [table, _compare_detections(file(images), detector(images), facts.precision), ran]
+    if lost > most_lost:
         raise MindpointError(
-            f"{table}\n{facts.precision} costs {lost:.4f} of {main} on {before.data}; {most_lost:g} is allowed (--most-lost). "
-            "Choose another --precision"
+            f"{facts.precision} costs {lost:.4f} of {main}, {most_lost:g} is allowed; choose another --precision, or allow more with "
+            f"--most-lost\n{before.data}, {ran}\n{table}"
         )
-    return [f"{before.data}, run in {engine.title}", table]
+    return [f"{before.data}, {ran}", table]
 
 
 def as_table(before: Dict[str, float], after: Dict[str, float], precision: str) -> str:

@@ -44,7 +44,7 @@ class Request:
         images: what to compare on, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
-        MindpointError: there is no such format, or it cannot do that.
+        MindpointError: there is no such format, or it cannot do that; a number is out of range.
         WeightsError: the model is in an exported file already.
         OutputError: the file exists.
     """
@@ -68,6 +68,8 @@ class Request:
             raise WeightsError(f"{self.place}: is an exported model already; export the checkpoint that it came from")
         if self.batch is not None and self.batch < 1:
             raise MindpointError(f"--batch {self.batch}: a file takes at least one image at once")
+        if not 0 <= self.most_lost <= 1:
+            raise MindpointError(f"--most-lost {self.most_lost:g}: must lie in 0..1")
         for asked, name, option in (
             (self.decode, "decode", "--decode"),
             (self.portable, "portable", "--portable"),

@@ -12,6 +12,7 @@ import psutil
 
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
 from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.runtime import guard
 from mindpoint.storage.cache import cache_folders, prepare_private
 
 METADATA = "framework"  # where OpenVINO keeps the metadata of an ONNX file, in the IR made from it too
@@ -107,7 +108,8 @@ def _compiled(model, path: Path, metadata: Mapping[str, str]):
     if folder is not None:
         options["CACHE_DIR"] = str(folder)
     try:
-        return core().compile_model(model, "CPU", options)
+        with guard.lifted():
+            return core().compile_model(model, "CPU", options)
     except Exception as error:
         raise WeightsError(f"{path}: OpenVINO cannot run it: {_reason(error)}") from error
     finally:
