@@ -70,7 +70,7 @@ def files(cells):
 def refused(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     error = capsys.readouterr().err
-    assert code == 2 and error.startswith("mindpoint: error: ") and "Traceback" not in error, (code, error)
+    assert code == 2 and error.startswith("mindpoint: error:") and "Traceback" not in error, (code, error)
     return error
 
 

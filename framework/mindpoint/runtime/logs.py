@@ -17,6 +17,18 @@ def errors_of_mindspore_only() -> None:
     os.environ.setdefault("GLOG_v", "3")
 
 
+class _StandardOutput(logging.StreamHandler):
+    """Writes to what is standard output at the time."""
+
+    @property
+    def stream(self):
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, stream: object) -> None:
+        pass
+
+
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
@@ -26,7 +38,7 @@ def setup() -> None:
     """Show the framework's own messages, one plain line each, on standard output."""
     log = logging.getLogger("mindpoint")
     if not log.handlers:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _StandardOutput()
         handler.setFormatter(_Printable("%(message)s"))
         log.addHandler(handler)
     log.setLevel(logging.INFO)
