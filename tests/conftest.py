@@ -42,17 +42,39 @@ def golden_networks() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_zoo() -> Path:
+    """Numbers of the model zoo's network for known inputs."""
+    return _folder("golden-zoo")
+
+
+@pytest.fixture(scope="session")
 def coco_mini() -> Path:
     """A small part of COCO 2017 in COCO's own layout."""
     return _folder("coco-mini")
 
 
-@pytest.fixture(scope="session")
-def reference(golden, coco_mini):
-    """Both, as the comparison with the official implementation takes them, with the shipped tolerances."""
+def _reference(folder: Path, coco: Path):
     from mindpoint_parity.reference import Reference, load_tolerances
 
-    return Reference(golden, coco_mini, load_tolerances(golden))
+    return Reference(folder, coco, load_tolerances(folder))
+
+
+@pytest.fixture(scope="session")
+def reference(golden, coco_mini):
+    """Numbers of pose and images, as the comparison with the official implementation takes them, with the shipped tolerances."""
+    return _reference(golden, coco_mini)
+
+
+@pytest.fixture(scope="session")
+def reference_ctdet(golden_ctdet, coco_mini):
+    """The same of object detection."""
+    return _reference(golden_ctdet, coco_mini)
+
+
+@pytest.fixture(scope="session")
+def reference_networks(golden_networks, coco_mini):
+    """The same of further networks."""
+    return _reference(golden_networks, coco_mini)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +87,12 @@ def media() -> Path:
 def formats() -> Path:
     """Exports of annotation tools."""
     return _folder("formats")
+
+
+@pytest.fixture(scope="session")
+def seed_options() -> Path:
+    """The options of the model zoo's README as a table."""
+    return _folder("design") / "seed-options.md"
 
 
 @pytest.fixture(scope="session")

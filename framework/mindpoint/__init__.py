@@ -9,12 +9,14 @@ from mindpoint.runtime import guard as _guard
 if TYPE_CHECKING:
     from mindpoint.inference.evaluation import evaluate_model as evaluate
     from mindpoint.inference.predictor import Predictor
+    from mindpoint.model.create import create_model
     from mindpoint.training.start import train
 
-__all__ = ["API", "Predictor", "evaluate", "train"]
+__all__ = ["API", "Predictor", "create_model", "evaluate", "train"]
 
 _guard.apply()
 _LAZY = {
+    "create_model": ("mindpoint.model.create", "create_model"),
     "Predictor": ("mindpoint.inference.predictor", "Predictor"),
     "evaluate": ("mindpoint.inference.evaluation", "evaluate_model"),
     "train": ("mindpoint.training.start", "train"),

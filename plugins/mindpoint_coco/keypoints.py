@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
@@ -22,6 +23,29 @@ class AnnotatedJoints(Points):
         return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
 
 
+_SIDES = (  # a left side in a name, and the right one that takes its place
+    (re.compile(r"left"), "right"),
+    (re.compile(r"Left"), "Right"),
+    (re.compile(r"LEFT"), "RIGHT"),
+    (re.compile(r"左"), "右"),
+    (re.compile(r"(?<![A-Za-z])l"), "r"),
+    (re.compile(r"(?<![A-Za-z])L"), "R"),
+    (re.compile(r"(?<=[a-z0-9])L(?![A-Za-z])"), "R"),
+)
+
+
+def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
+    """Return the pairs of names that differ only in their side: ``left_eye`` and ``right_eye``, ``leftear`` and ``rightear``, ``l_hip``
+    and ``r_hip``, ``EyeL`` and ``EyeR``, ``左眼`` and ``右眼``."""
+    pairs, known = {}, set(names)
+    for name in names:
+        for left, right in _SIDES:
+            other = left.sub(right, name, count=1)
+            if other != name and other in known:
+                pairs.setdefault(name, other)
+    return list(pairs.items())
+
+
 @dataclass(frozen=True)
 class Keypoints:
     """A set of keypoints (joints).
@@ -29,8 +53,8 @@ class Keypoints:
     Attributes:
         names: one name a joint, in the order of the annotation files.
         skeleton: pairs of joints to be joined by a line, by name or 0-based index.
-        flip_pairs: pairs of joints that change places in a mirrored image, by name or 0-based index. ``None`` pairs every
-            ``left_x`` with its ``right_x``.
+        flip_pairs: pairs of joints that change places in a mirrored image, by name or 0-based index. ``None``:
+            :func:`side_pairs` of the names.
         sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
@@ -53,7 +77,7 @@ class Keypoints:
         if repeated:
             raise ConfigError(f"keypoints.names: {', '.join(repeated)} is named more than once")
         put("skeleton", tuple(self._pair(pair, "skeleton") for pair in self.skeleton))
-        pairs = self._left_right_pairs() if self.flip_pairs is None else self.flip_pairs
+        pairs = side_pairs(self.names) if self.flip_pairs is None else self.flip_pairs
         put("flip_pairs", tuple(self._pair(pair, "flip_pairs") for pair in pairs))
         put("flip_index", self._flip_index())
         sigmas = [0.05] * len(self.names) if self.sigmas is None else self.sigmas
@@ -100,10 +124,6 @@ class Keypoints:
         if first == second:
             raise ConfigError(f"keypoints.{where}: '{self.names[first]}' is paired with itself")
         return first, second
-
-    def _left_right_pairs(self) -> List[Tuple[str, str]]:
-        other = {name: name.replace("left", "right", 1) for name in self.names if "left" in name}
-        return [(left, right) for left, right in other.items() if right in self.names]
 
     def _flip_index(self) -> np.ndarray:
         index = np.arange(len(self.names))

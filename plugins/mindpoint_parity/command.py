@@ -12,10 +12,21 @@ from typing import List, Sequence
 from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError
 
-from mindpoint_parity.reference import Reference, load_tolerances
+from mindpoint_parity.reference import NETWORKS, ZOO, Reference, load_tolerances
 
-AREAS = ("network", "targets", "train", "decode", "soft_nms", "preprocess", "end_to_end", "evaluation")
-"""Modules of this package; each has ``check(reference) -> comparisons``."""
+AREAS = {
+    "network": NETWORKS,
+    "targets": "targets.json",
+    "train": "train.json",
+    "decode": "decode.npz",
+    "soft_nms": "decode.npz",
+    "merge": "decode.npz",
+    "preprocess": "preprocess*.json",
+    "end_to_end": "end_to_end.npz",
+    "evaluation": "evaluation.json",
+    "zoo": ZOO,
+}
+"""Modules of this package, and the files of numbers that they are for; each has ``check(reference) -> comparisons``."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,21 +35,26 @@ def main(argv: Sequence[str]) -> int:
     Status 1 if anything falls short of its tolerance.
     """
     parser = argparse.ArgumentParser(prog="mindpoint parity", description="Compare every part with numbers of the official implementation.")
-    parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help="folder with the expected values")
-    parser.add_argument("--coco", metavar="DIR", required=True, type=Path, help="COCO folder with the images that they were computed from")
+    text = "folder with the expected values, of pose, detection or the model zoo; areas that it has no numbers of are left out"
+    parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help=text)
+    text = "COCO folder with the images that they were computed from, for targets, end_to_end and evaluation"
+    parser.add_argument("--coco", metavar="DIR", type=Path, help=text)
     parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area, repeatable: {', '.join(AREAS)}")
     parser.add_argument("--json", action="store_true", help="print every comparison as JSON")
-    text = "largest errors that pass, as JSON by area and quantity (default: tolerances.json of --golden, else the shipped ones)"
+    text = "largest errors that pass, as JSON by area and quantity (default: tolerances.json of --golden, else the shipped ones of the task)"
     parser.add_argument("--tolerances", metavar="FILE", type=Path, help=text)
     args = parser.parse_args(argv)
     for folder in (args.golden, args.coco):
-        if not folder.is_dir():
+        if folder is not None and not folder.is_dir():
             raise DataError(f"{folder}: no such folder")
     reference = Reference(args.golden, args.coco, load_tolerances(args.golden, args.tolerances))
     rows: List[Comparison] = []
-    for name in args.only or AREAS:
+    for name in args.only or [name for name, files in AREAS.items() if any(args.golden.glob(files))]:
         started = time.perf_counter()
-        rows += _check(name, reference)
+        found = _check(name, reference)
+        if args.only and not found:
+            raise DataError(f"{name}: {args.golden} has no numbers of it")
+        rows += found
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
     print(as_json(rows) if args.json else as_table(rows))
     return 0 if rows and all(row.passed for row in rows) else 1
@@ -50,6 +66,8 @@ def _check(name: str, reference: Reference) -> List[Comparison]:
         return check(reference)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {error.filename or error} is missing from the folders given") from error
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     except (KeyError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise DataError(f"{name}: the expected values in {reference.golden} are not of the known format: {problem}") from error

@@ -1,22 +1,21 @@
-"""Replay of ``network.npz``: raw outputs of the seeded DLA-34 with deformable convolutions, in inference mode."""
+"""Replay of ``network*.npz``: raw outputs of the seeded networks, of each stack, in inference mode."""
 
 from __future__ import annotations
 
-from typing import List, Mapping
+import json
+from typing import List, Mapping, NamedTuple
 
 import mindspore as ms
 import numpy as np
+from mindpoint.config import Config
 from mindpoint.contracts.comparison import Comparison
+from mindpoint.contracts.weights import WeightRules
 from mindpoint.errors import WeightsError
-from mindpoint.model.network import Network
+from mindpoint.model.network import Network, build_network
+from mindpoint.model.translate import load_official, recognize
 from mindpoint.native.accelerate import accelerate
 from mindpoint.runtime import device
-from mindpoint_centernet.backbones.dla import DLA34
-from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
-from mindpoint_centernet.necks.dla_up import DLAUp
-from mindpoint_centernet.weights.dla import DLARules
-from mindpoint_centernet.weights.translate import load_official
-from mindpoint_coco.keypoints import Keypoints
+from mindspore.nn.utils import no_init_parameters
 
 from mindpoint_parity.reference import Reference
 from mindpoint_parity.seeded import golden_state
@@ -24,32 +23,59 @@ from mindpoint_parity.seeded import golden_state
 INPUT = (1, 3, 256, 256)
 
 
+class Recognized(NamedTuple):
+    """Our configuration for official weights, and their names' rules."""
+
+    config: Config
+    rules: WeightRules
+
+
+def recognized(state: Mapping[str, np.ndarray]) -> Recognized:
+    """Return what ``mindpoint weights convert`` sees in these weights (arrays by official name)."""
+    found = recognize(state, "the reference's weights")
+    return Recognized(Config.from_text(json.dumps(found.weights.config), "the reference's network", trusted=True), found.rules)
+
+
 def official_network(state: Mapping[str, np.ndarray]) -> Network:
-    """Return the official ``dla_34`` for multi-person pose with these weights (arrays by official name).
+    """Return the network that these weights (arrays by official name) are of, with them.
 
     Raises:
-        WeightsError: they are not those of such a network.
+        WeightsError: it is another network than the official one: weights are missing, superfluous or of other shapes.
     """
-    keypoints = Keypoints([str(joint) for joint in range(len(state["hm_hp.2.bias"]))])
-    classes = [str(label) for label in range(len(state["hm.2.bias"]))]
-    backbone = DLA34()
-    neck = DLAUp(backbone.out_features)
-    heads = MultiPoseHeads(neck.out_features, keypoints, classes, head_conv=len(state["hm.0.bias"]))
-    network = Network(backbone, neck, {"pose": heads})
+    config, rules = recognized(state)
+    with no_init_parameters():
+        network = build_network(config)
     accelerate(network)
-    report = load_official(network, state, DLARules())
-    if not report.complete or report.unexpected:
-        raise WeightsError(f"these weights are not those of the official dla_34 for multi-person pose: {report}")
+    report = load_official(network, state, rules)
+    ours = {rules.official_name(p.name): np.broadcast_to(np.float32(0), p.shape) for p in network.get_parameters()}
+    names = {name: value.shape for name, value in {**ours, **rules.unused_arrays(ours)}.items()}
+    theirs = {name: value.shape for name, value in state.items()}
+    if not report.complete or report.unexpected or names != theirs:
+        different = ", ".join(sorted({name for name, _ in names.items() ^ theirs.items()})[:5])
+        raise WeightsError(f"these weights are not those of the official network: {report}; names or shapes that differ: {different or 'none'}")
     return network
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each map of ``network.npz``: the largest absolute difference."""
+    """Compare each map of each network: the largest absolute difference."""
     device.setup("auto", seed=0)
-    expected = dict(np.load(reference.golden / "network.npz"))
+    return [row for variant in reference.variants for row in _check_variant(reference, variant)]
+
+
+def _check_variant(reference: Reference, variant: str) -> List[Comparison]:
+    expected = dict(np.load(reference.golden / (f"network-{variant}.npz" if variant else "network.npz")))
     generator = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist()))
     image = generator.standard_normal(INPUT).astype(np.float32)
-    network = official_network(golden_state(reference.golden))
-    outputs = dict(zip(network.maps, network.set_train(False)(ms.Tensor(image))))
-    errors = {name: float(np.abs(outputs[name].asnumpy() - value).max()) for name, value in expected.items()}
-    return [Comparison("network", name, error, reference.tolerances["network"]["maps"]) for name, error in errors.items()]
+    network = official_network(golden_state(reference.golden, variant))
+    network.set_train()  # so that it gives the maps of all stacks
+    for part in network.cells():
+        part.set_train(False)
+    stacks = len(network.stacks) + 1
+    names = [f"stack{stack}/{name}" if stacks > 1 else name for stack in range(stacks) for name in network.maps]
+    outputs = dict(zip(names, network(ms.Tensor(image))))
+    rows = []
+    for name, value in expected.items():
+        case = "/".join(filter(None, (variant, name)))
+        tolerance = reference.tolerance("network", case.rpartition("/")[0] or "maps")
+        rows.append(Comparison("network", case, float(np.abs(outputs[name].asnumpy() - value).max()), tolerance))
+    return rows

@@ -1,19 +1,27 @@
-"""The reference: where its numbers and images are, and how far ours may be from them."""
+"""The reference: where its numbers and images are, what they are of, and how far ours may be from them."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional
 
+import numpy as np
 from mindpoint.errors import DataError
 
-Tolerances = Dict[str, Dict[str, float]]
+from mindpoint_parity.seeded import read_shapes
+
+if TYPE_CHECKING:
+    from mindpoint.config import Config
+
+Tolerances = Mapping[str, Mapping[str, float]]
 """Largest error that passes, by area and quantity; absolute, but for losses, gradients and weights, whose errors are relative."""
 
 FILE = "tolerances.json"
+NETWORKS, ZOO = "official_state_dict*.json", "parameters.json"
 
 
 @dataclass(frozen=True)
@@ -22,31 +30,84 @@ class Reference:
 
     Attributes:
         golden: folder with the expected values.
-        coco: COCO folder with the images that they were computed from.
+        coco: COCO folder with the images that they were computed from, for the areas that need it.
         tolerances: by area and quantity.
     """
 
     golden: Path
-    coco: Path
-    tolerances: Mapping[str, Mapping[str, float]]
+    coco: Optional[Path]
+    tolerances: Tolerances
+
+    @property
+    def images(self) -> Path:
+        """Return the COCO folder. Raises DataError if none was given."""
+        if self.coco is None:
+            raise DataError("the numbers were computed from images: give the COCO folder that has them with --coco")
+        return self.coco
+
+    @property
+    def variants(self) -> List[str]:
+        """Return the names of the folder's networks: of ``official_state_dict-resdcn18.json``, ``resdcn18``; empty where there is one alone."""
+        return [file.stem.partition("-")[2] for file in sorted(self.golden.glob(NETWORKS))]
+
+    @cached_property
+    def config(self) -> "Config":
+        """Return our configuration of the folder's first network."""
+        return self.config_of(self.variants[0])
+
+    @property
+    def task(self) -> str:
+        """Return what the numbers are of, see :func:`task_of`."""
+        return task_of(self.golden)
+
+    def config_of(self, variant: str) -> "Config":
+        """Return our configuration of one of the networks."""
+        from mindpoint_parity.network import recognized  # imports MindSpore
+
+        shapes = read_shapes(self.golden, variant)
+        return recognized({name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes}).config
+
+    def tolerance(self, area: str, quantity: str) -> float:
+        """Return the largest error that passes. Raises DataError if the tolerances lack it."""
+        try:
+            return self.tolerances[area][quantity]
+        except KeyError as error:
+            raise DataError(f"the tolerances lack {area}: {quantity}") from error
+
+
+def task_of(golden: Path) -> str:
+    """Return the official name of the task that a folder's networks are for: ``multi_pose`` or ``ctdet``; ``model_zoo`` for numbers of
+    the model zoo's own network.
+
+    Raises:
+        DataError: the folder lists no network.
+    """
+    files = sorted(golden.glob(NETWORKS))
+    if not files and (golden / ZOO).is_file():
+        return "model_zoo"
+    if not files:
+        raise DataError(f"{golden}: has no {NETWORKS} or {ZOO}, which lists the network's weights and tells the task")
+    shapes = read_shapes(golden, files[0].stem.partition("-")[2])
+    return "multi_pose" if any(name.startswith("hps.") for name, _ in shapes) else "ctdet"
 
 
 def load_tolerances(golden: Path, file: Optional[Path] = None) -> Tolerances:
     """Return the tolerances of a comparison.
 
     Args:
-        golden: folder with the expected values; its ``tolerances.json``, if there is one, replaces those of this package.
-        file: replaces both.
+        golden: folder with the expected values; its ``tolerances.json`` wins over this package's for the task.
+        file: wins over both.
 
     Raises:
-        DataError: the file cannot be read, or its areas, quantities or numbers are not those that are needed.
+        DataError: the file cannot be read, or holds something else than positive numbers by area and quantity.
     """
-    shipped = Path(__file__).with_name(FILE)
     own = golden / FILE
-    return _read(file or (own if own.is_file() else shipped), json.loads(shipped.read_text(encoding="utf-8")))
+    if file is None:
+        file = own if own.is_file() else Path(__file__).with_name("tolerances") / f"{task_of(golden)}.json"
+    return _read(file)
 
 
-def _read(path: Path, needed: Tolerances) -> Tolerances:
+def _read(path: Path) -> Dict[str, Dict[str, float]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -55,14 +116,14 @@ def _read(path: Path, needed: Tolerances) -> Tolerances:
         raise DataError(f"{path}: is not JSON: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(area, dict) for area in content.values()):
         raise DataError(f"{path}: tolerances are numbers by area and quantity: {{area: {{quantity: number}}}}")
-    given = {(area, quantity): value for area, values in content.items() for quantity, value in values.items()}
-    wanted = [(area, quantity) for area, values in needed.items() for quantity in values]
-    problems = [f"{area}: {quantity} is missing" for area, quantity in wanted if (area, quantity) not in given]
-    problems += [f"{area}: {quantity} is unknown" for area, quantity in given if (area, quantity) not in wanted]
-    wrong = {key: value for key, value in given.items() if not _positive(value)}
-    problems += [f"{area}: {quantity} is {value!r}, not a positive number" for (area, quantity), value in wrong.items()]
-    if problems:
-        raise DataError(f"{path}: wrong tolerances: {'; '.join(problems)}")
+    wrong = [
+        f"{area}: {quantity} is {value!r}, not a positive number"
+        for area, values in content.items()
+        for quantity, value in values.items()
+        if not _positive(value)
+    ]
+    if wrong:
+        raise DataError(f"{path}: wrong tolerances: {'; '.join(wrong)}")
     return content
 
 

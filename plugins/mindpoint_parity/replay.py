@@ -1,7 +1,8 @@
-"""The seeded network on the golden batch: a few updates, as a training does them."""
+"""A seeded network on the golden batch: a few updates, as a training does them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, Mapping
 
@@ -9,14 +10,31 @@ import mindspore as ms
 import numpy as np
 from mindpoint.optim.optimizers import Adam
 from mindpoint.training.step import TrainStep
+from mindpoint_centernet.losses.detection import DetectionLoss
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
-from mindpoint_centernet.weights.dla import DLARules
 from mindspore import nn, ops
 
-from mindpoint_parity.network import official_network
-from mindpoint_parity.seeded import golden_state
+from mindpoint_parity.network import official_network, recognized
+from mindpoint_parity.reference import Reference
+from mindpoint_parity.seeded import golden_state, seeded_state
 
 LEARNING_RATE = 1.25e-4
+LOSSES = {"multi_pose": MultiPoseLoss, "ctdet": DetectionLoss}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one of the reference's trainings differs from its usual one.
+
+    Attributes:
+        loss: further arguments of our loss.
+        heads: channels of heads that have others, by name; 0: the head is left out.
+        targets: the batch's names of targets, by ours.
+    """
+
+    loss: Mapping[str, object] = field(default_factory=dict)
+    heads: Mapping[str, int] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
 
 
 class ReplayStep(nn.Cell):
@@ -38,15 +56,24 @@ class ReplayStep(nn.Cell):
 
 
 class Replay:
-    """The seeded network on the golden batch."""
+    """The seeded network on the golden batch.
 
-    def __init__(self, golden: Path, dense: bool, loss_weights: Mapping[str, float]):
-        network = official_network(start_state(golden)).set_train()
-        loss = MultiPoseLoss(dense=dense, maps=network.maps, **{f"{term}_weight": weight for term, weight in loss_weights.items()})
-        self.step = TrainStep(network, {"pose": loss}, Adam(network.trainable_params(), LEARNING_RATE), loss.needs_targets)
+    Args:
+        loss_weights: factor of each term by its official name.
+    """
+
+    def __init__(self, reference: Reference, loss_weights: Mapping[str, float], setting: Setting):
+        state = start_state(reference.golden, setting.heads)
+        self.rules = recognized(state).rules
+        network = official_network(state).set_train()
+        batch = read_batch(reference.golden, len(reference.config.classes))
+        targets = {**batch, **{ours: batch[theirs] for ours, theirs in setting.targets.items()}}
+        given = ("hm", "wh", "reg", "ind", "reg_mask", *setting.targets)
+        weights = {f"{term}_weight": weight for term, weight in loss_weights.items()}
+        loss = LOSSES[reference.task](maps=network.maps, targets=given, **weights, **setting.loss)
+        self.step = TrainStep(network, {"all": loss}, Adam(network.trainable_params(), LEARNING_RATE), loss.needs_targets)
         self.cell = ReplayStep(self.step)
-        batch = np.load(golden / "train_batch.npz")
-        self.inputs = [ms.Tensor(batch[name]) for name in ("input", *self.step.target_names)]
+        self.inputs = [ms.Tensor(targets[name]) for name in ("input", *self.step.target_names)]
         self.start = {p.name: p.asnumpy().copy() for p in self.cell.get_parameters()}
 
     def run(self, updates: int, perturbation: int = 0) -> Iterator[Dict[str, float]]:
@@ -64,16 +91,20 @@ class Replay:
 
     def gradient_norms(self) -> Dict[str, float]:
         """Return the norm of each gradient of the last step, by official name."""
-        return {DLARules().official_name(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
+        return {self.rules.official_name(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
 
     def weights(self) -> Dict[str, np.ndarray]:
         """Return all weights as they are now, by official name."""
-        return {DLARules().official_name(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
+        return {self.rules.official_name(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
 
 
-def start_state(golden: Path) -> Dict[str, np.ndarray]:
-    """Return the seeded weights with the changes that keep the numbers well conditioned."""
+def start_state(golden: Path, heads: Mapping[str, int]) -> Dict[str, np.ndarray]:
+    """Return the seeded weights with the changes that keep the numbers well conditioned; ``heads`` as in :class:`Setting`."""
     state = golden_state(golden)
+    for head, channels in heads.items():
+        lasts = {f"{head}.2.weight", f"{head}.2.bias"}
+        state.update(seeded_state((name, (channels, *state[name].shape[1:])) for name in lasts))
+    state = {name: value for name, value in state.items() if heads.get(name.split(".")[0]) != 0}
     for name, value in state.items():
         if "conv_offset_mask" in name:
             state[name] = value * np.float32(0.1)
@@ -82,3 +113,21 @@ def start_state(golden: Path) -> Dict[str, np.ndarray]:
         elif name in ("hm.2.bias", "hm_hp.2.bias"):
             state[name] = np.full_like(value, -2.19)
     return state
+
+
+def read_batch(golden: Path, classes: int) -> Dict[str, np.ndarray]:
+    """Return the golden batch; arrays that are stored as their non-zero cells in full."""
+    with np.load(golden / "train_batch.npz") as file:
+        stored = dict(file)
+    images, _, height, width = stored["input"].shape
+    pixels, slots = (height // 4, width // 4), stored["ind"].shape[1]
+    shapes = {
+        **dict.fromkeys(("hm", "mse_hm"), (images, classes, *pixels)),
+        **dict.fromkeys(("dense_wh", "dense_wh_mask"), (images, 2, *pixels)),
+        **dict.fromkeys(("cat_spec_wh", "cat_spec_mask"), (images, slots, 2 * classes)),
+    }
+    batch = {name: values for name, values in stored.items() if not name.endswith(("_index", "_value"))}
+    for name in (name[: -len("_index")] for name in stored if name.endswith("_index")):
+        batch[name] = np.zeros(shapes[name], np.float32)
+        batch[name].flat[stored[f"{name}_index"]] = stored.get(f"{name}_value", 1)
+    return batch

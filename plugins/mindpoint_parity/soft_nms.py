@@ -12,19 +12,18 @@ from mindpoint_parity.reference import Reference
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz``: sigma 0.5, threshold 0.001."""
+    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz``: sigma 0.5, threshold 0.001; and, where it is told, how many
+    rows are ``live``."""
     with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("softnms")}
-    return [
-        Comparison(
-            "soft-NMS", name[: -len("/in")], _error(table, arrays[name[: -len("in")] + "out"]), reference.tolerances["soft_nms"]["rows"]
-        )
-        for name, table in sorted(arrays.items())
-        if name.endswith("/in")
-    ]
-
-
-def _error(table: np.ndarray, expected: np.ndarray) -> float:
-    result = soft_nms(table[:, :4], table[:, 4])
-    found = np.concatenate([table[result.rows, :4], result.scores[:, None], table[result.joint_rows, 5:]], axis=1)
-    return float(np.abs(found - expected).max()) if found.shape == expected.shape else float("nan")
+    tolerance = reference.tolerance("soft_nms", "rows")
+    rows = []
+    for case in sorted({name.split("/")[0] for name in arrays}):
+        table, expected = arrays[f"{case}/in"], arrays[f"{case}/out"]
+        result = soft_nms(table[:, :4], table[:, 4])
+        found = np.concatenate([table[result.rows, :4], result.scores[:, None], table[result.joint_rows, 5:]], axis=1)
+        error = np.abs(found - expected).max(initial=0.0) if found.shape == expected.shape else np.nan
+        rows.append(Comparison("soft-NMS", case, float(error), tolerance))
+        if f"{case}/live" in arrays:
+            rows.append(Comparison("soft-NMS", f"{case}/live rows", float(abs(result.live - arrays[f"{case}/live"])), tolerance))
+    return rows

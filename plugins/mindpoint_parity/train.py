@@ -8,46 +8,70 @@ the centre heatmap's loss comes out 0.8 % low after four updates, for it adds up
 from __future__ import annotations
 
 import json
-from typing import List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.runtime import device
 
 from mindpoint_parity.reference import Reference
-from mindpoint_parity.replay import Replay
+from mindpoint_parity.replay import Replay, Setting
 
 SMALL_SUMS = ("off_loss", "hp_offset_loss")  # over few points, so one rounding weighs more
 UNUSED = 1e-6  # a gradient below it is rounding alone, such as that of a bias in front of a batch normalisation
 RUNS = 5
-Tolerances = Mapping[str, float]
+USUAL = Setting()
+DENSE_POSES = Setting(loss={"dense": True})
+BOX_OPTIONS = {
+    "dense_wh": Setting(targets={"dense_wh": "dense_wh", "dense_wh_mask": "dense_wh_mask"}),
+    "mse_loss": Setting(loss={"center_loss": "mse"}, targets={"hm": "mse_hm"}),
+    "reg_loss_sl1": Setting(loss={"regression": "smooth_l1"}),
+    "norm_wh": USUAL,  # it changes nothing in the reference
+    "not_reg_offset": Setting(heads={"reg": 0}),
+}
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare trainings with both kinds of pose regression; every error is relative."""
+    """Compare trainings, also with the reference's other kinds of regression and loss; every error is relative."""
     device.setup("auto", seed=0)
     expected = json.loads((reference.golden / "train.json").read_text())
-    tolerances = reference.tolerances["train"]
     rows: List[Comparison] = []
-    for kind in ("sparse", "dense"):
-        rows += _check_kind(Replay(reference.golden, kind == "dense", expected["loss_weights"]), kind, expected[kind], tolerances)
+    for kind, (setting, values) in _trainings(reference, expected).items():
+        rows += _check_kind(Replay(reference, expected["loss_weights"], setting), kind, values, reference)
     return rows
 
 
-def _check_kind(replay: Replay, kind: str, expected: Mapping, tolerances: Tolerances) -> List[Comparison]:
+def _trainings(reference: Reference, expected: Mapping) -> Dict[str, Tuple[Setting, Mapping]]:
+    """Return the stored trainings by name: how each is set, and its numbers."""
+    trainings = {"sparse": (USUAL, expected["sparse"])}
+    if "dense" in expected:
+        trainings["dense"] = (DENSE_POSES, expected["dense"])
+    by_class = Setting(heads={"wh": 2 * len(reference.config.classes)}, targets={"wh": "cat_spec_wh", "wh_mask": "cat_spec_mask"})
+    for name, values in expected.get("options_step0", {}).items():
+        setting = {**BOX_OPTIONS, "cat_spec_wh": by_class}[name]
+        trainings[name] = (setting, {**values, "losses": [values["losses"]]})
+    return trainings
+
+
+def _check_kind(replay: Replay, kind: str, expected: Mapping, reference: Reference) -> List[Comparison]:
     updates = len(expected["losses"])
     steps = replay.run(updates)
     first = next(steps)
-    rows = _loss_rows(kind, 0, first, expected["losses"][0], tolerances)
-    rows += _gradient_rows(kind, replay.gradient_norms(), expected["grad_l2_step0"], tolerances)
+    rows = _loss_rows(kind, 0, first, expected["losses"][0], reference)
+    if "grad_l2_step0" in expected:
+        rows += _gradient_rows(kind, replay.gradient_norms(), expected["grad_l2_step0"], reference)
+    if "grad_l2_step0_heads" in expected:
+        norms, heads = replay.gradient_norms(), expected["grad_l2_step0_heads"]
+        error = max(_relative(norms.get(name, np.nan), norm) for name, norm in heads.items())
+        rows.append(Comparison("train", f"{kind}/gradients of heads, largest", error, reference.tolerance("train", "gradients of heads")))
     runs = [[first, *steps]]
-    if expected["param_l2_after"] is not None:
-        rows.append(_weights_row(kind, replay.weights(), expected, tolerances["weights after updates"]))
+    if expected.get("param_l2_after") is not None:
+        rows.append(_weights_row(kind, replay.weights(), expected, reference.tolerance("train", "weights after updates")))
     if updates > 1:
         runs += [list(replay.run(updates, perturbation)) for perturbation in range(1, RUNS)]
         for number in range(1, updates):
             median = {name: float(np.median([run[number][name] for run in runs])) for name in expected["losses"][number]}
-            rows += _loss_rows(kind, number, median, expected["losses"][number], tolerances)
+            rows += _loss_rows(kind, number, median, expected["losses"][number], reference)
     return rows
 
 
@@ -56,25 +80,25 @@ def _relative(value: float, expected: float) -> float:
 
 
 def _loss_rows(
-    kind: str, number: int, losses: Mapping[str, float], expected: Mapping[str, float], tolerances: Tolerances
+    kind: str, number: int, losses: Mapping[str, float], expected: Mapping[str, float], reference: Reference
 ) -> List[Comparison]:
+    """Compare losses by name; one that we do not have is 0."""
     rows = []
     for name, value in expected.items():
         quantity = ("losses of offsets" if name in SMALL_SUMS else "losses") + (" after updates" if number else "")
-        rows.append(Comparison("train", f"{kind}/{name} after {number} updates", _relative(losses[name], value), tolerances[quantity]))
+        error = _relative(losses.get(name, 0.0), value)
+        rows.append(Comparison("train", f"{kind}/{name} after {number} updates", error, reference.tolerance("train", quantity)))
     return rows
 
 
 def _gradient_rows(
-    kind: str, norms: Mapping[str, float], expected: Mapping[str, Optional[float]], tolerances: Tolerances
+    kind: str, norms: Mapping[str, float], expected: Mapping[str, Optional[float]], reference: Reference
 ) -> List[Comparison]:
     errors = [_relative(norms.get(name, np.nan), norm) for name, norm in expected.items() if norm is not None and norm > UNUSED]
     unused = max((norms.get(name, 0.0) for name, norm in expected.items() if norm is None or norm <= UNUSED), default=0.0)
     measures = {"median gradient": 50, "95th percentile of gradients": 95, "largest gradient": 100}
-    rows = [
-        Comparison("train", f"{kind}/{name}", float(np.percentile(errors, percent)), tolerances[name]) for name, percent in measures.items()
-    ]
-    return rows + [Comparison("train", f"{kind}/unused gradient", unused, tolerances["unused gradient"])]
+    values = {**{name: float(np.percentile(errors, percent)) for name, percent in measures.items()}, "unused gradient": unused}
+    return [Comparison("train", f"{kind}/{name}", value, reference.tolerance("train", name)) for name, value in values.items()]
 
 
 def _weights_row(kind: str, arrays: Mapping[str, np.ndarray], expected: Mapping, tolerance: float) -> Comparison:

@@ -35,10 +35,10 @@ class Doubled(Cells):
 
 
 class Bound(Cells):
-    """Knows the size of its input: multiplies by its height."""
+    """Knows the size of its input: multiplies by its height and one."""
 
     def construct(self, image):
-        return (self.norm(self.conv(image)) * image.shape[2],)
+        return (self.norm(self.conv(image)) * (image.shape[2] + 1),)
 
 
 class Sliced(Cells):
@@ -50,7 +50,7 @@ class Sliced(Cells):
 
 
 class Unknown(Cells):
-    """Has an operator that MindSpore's exporter does not know."""
+    """Has an operator that has no form in ONNX."""
 
     def construct(self, image):
         return (ops.cummax(self.norm(self.conv(image)), 3)[0],)

@@ -25,6 +25,7 @@ ORDER = (
     "export",
     "report",
     "benchmark",
+    "ascend",
     "doctor",
     "testing",
     "scaffold",

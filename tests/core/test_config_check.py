@@ -91,10 +91,10 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
             "hooks, points, classes, seed",
         ),
         ("train: {epoch: 3, epochs: 3}", "a.yaml:8: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("train: {weights: x}", "a.yaml:8: train: 'epochs' is missing; add 'epochs: ...' (int)"),
+        ("train: {weights: x}", "a.yaml:8: train: 'steps' or 'epochs' is missing: the length of the training"),
         ("train: 3", "a.yaml:8: train: takes a mapping of keys to values, not 3"),
-        ("train: {epochs: 1.5}", "a.yaml:8: train.epochs: takes int, not 1.5"),
-        ("train: {epochs: true}", "a.yaml:8: train.epochs: takes int, not true"),
+        ("train: {epochs: 1.5}", "a.yaml:8: train.epochs: takes int or null, not 1.5"),
+        ("train: {epochs: true}", "a.yaml:8: train.epochs: takes int or null, not true"),
         ("train: {epochs: 0}", "a.yaml:8: train.epochs: 0 is not allowed; it must be 1 or more"),
         ("train: {epochs: 3, max_steps: 0}", "a.yaml:8: train.max_steps: 0 is not allowed; it must be 1 or more"),
         ("train: {epochs: 3, weights: 3}", "a.yaml:8: train.weights: takes str or null, not 3"),
@@ -198,7 +198,7 @@ def test_settings_have_defaults():
     more = "train: {epochs: 3}\ndata: {extra: {dataset: {type: 'config_toys:Images', path: x}, workers: 1}}\n"
     config = Config.from_text(BASE + more, "a.yaml", trusted=True)
     assert config.section("train") == TrainSettings(epochs=3, max_steps=None, weights=None)
-    assert config.section("test") == InferenceSettings("fixed", False, (1.0,), False, 1)
+    assert config.section("test") == InferenceSettings("fixed", None, False, (1.0,), False, 1)
     assert config.section("runtime") == RuntimeSettings("auto")
     assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
     assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))

@@ -74,6 +74,14 @@ def test_replace_forces_it_and_is_not_seen_later(write):
     found = data()
     assert found["input"] == {"size": [8, 8], "mean": [1, 1, 1], "std": [2, 2, 2]}
     assert found["points"] == {"names": ["left_eye", "right_eye"], "sizes": [1, 1]}
+    write(
+        a="_base_: [b.yaml, c.yaml]\n",
+        b="_base_: base.yaml\npoints: {sizes: [1, 1]}\n",
+        c="points: {_replace_: true, names: [nose]}\n",
+    )
+    assert data()["points"] == {"names": ["nose"]}
+    write(d="_base_: c.yaml\npoints: {sizes: [3]}\n", a="_base_: [b.yaml, d.yaml]\npoints: {_replace_: false}\n")
+    assert data()["points"] == {"names": ["nose"], "sizes": [3]}
     write(a="_base_: base.yaml\ninput: {_replace_: 1}\n")
     assert errors() == ["a.yaml:2: input._replace_: 1 is neither true nor false"]
 

@@ -171,7 +171,7 @@ class TestSet:
 
     def test_what_is_wrong_stays_wrong(self):
         assert "no valid YAML" in refused(BASE, "train.freeze=[a")
-        assert "takes int, not '5 # five'" in refused(BASE + "train: {epochs: 3}\n", "train.epochs=5 # five")
+        assert "takes int or null, not '5 # five'" in refused(BASE + "train: {epochs: 3}\n", "train.epochs=5 # five")
 
 
 class TestJson:

@@ -166,3 +166,21 @@ def test_batches_of_one_size(count):
     expected = inputs["image"].sum(axis=(1, 2, 3)) + inputs["plane"].sum(axis=(1, 2, 3))
     np.testing.assert_allclose(in_batches_of(3, run)(inputs)["sum"], expected)
     assert sizes == [[3, 3]] * -(-count // 3)
+
+
+def test_pad(config):
+    """At kept resolution a side becomes (side | pad) + 1; the network's own divisor is 4."""
+    image = np.zeros((18, 35, 3), np.uint8)
+    shapes = []
+
+    def seen(inputs):
+        shapes.append(inputs["image"].shape[2:])
+        return forward(inputs)
+
+    for change in ("test.pad=null", "test.pad=15", "test.pad=3"):
+        build_detector(config("test.resolution=keep", change), seen, {"heat": FeatureSpec(1, 4)}, 4)([image])
+    assert shapes == [(20, 36), (32, 48), (20, 36)]
+    with pytest.raises(ConfigError, match="test.pad: 1 gives sides that are no multiples of 4, which the network needs"):
+        build(config("test.pad=1"))
+    with pytest.raises(ConfigError, match="test.pad: 30 is not allowed; it must be one less than a power of 2, such as 31"):
+        config("test.pad=30")

@@ -2,9 +2,11 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import toy
+from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.features import FeatureSpec
@@ -115,3 +117,17 @@ def test_the_oracle_for_these_tests_is_right(detector):
         np.testing.assert_allclose(one.boxes[0], expected)
         assert math.isclose(one.scores[0], 1.0)
     assert isinstance(detector().decoder, Decoder)
+
+
+def test_pictures_of_all_images(toy_config, tmp_path, capsys):
+    """Truth and prediction of each in a file of its own; without annotations the prediction alone."""
+    visualizer = "+test.visualizer={type: 'toy:Painter'}"
+    assert main(["train", toy_config, "--out", str(tmp_path / "run"), "--set", "train.max_steps=1", "--set", visualizer]) == 0
+    command = ["eval", str(tmp_path / "run"), "--trust", "--pictures"]
+    assert main([*command, str(tmp_path / "val")]) == 0
+    assert "pictures of 10 images in" in capsys.readouterr().out
+    for kind in ("truth", "prediction"):
+        assert sorted(path.stem for path in (tmp_path / "val" / kind).iterdir()) == sorted(map(str, range(10)))
+    assert cv2.imread(str(tmp_path / "val" / "truth" / "3.jpg")).shape == cv2.imread(str(tmp_path / "val" / "prediction" / "3.jpg")).shape
+    assert main(["eval", "--results", "r.json", "--config", toy_config, "--pictures", str(tmp_path)]) == 2
+    assert "--pictures needs a MODEL" in capsys.readouterr().err

@@ -59,13 +59,16 @@ def test_strictness_is_chosen(tmp_path, weights):
     exact, body = "train.weights_match=exact", "model.backbone.channels=6"
     start(tmp_path, weights, f"+{exact}")
     with pytest.raises(
-        WeightsError, match="does not hold all of this network, as train.weights_match: exact asks .weaker: heads, any.: 7 matched"
+        WeightsError, match="does not hold all .* train.weights_match: exact asks for .weaker: heads, backbone, any.: 7 matched"
     ):
         start(tmp_path, weights, f"+{exact}", TWO_HEADS)
     with pytest.raises(
-        WeightsError, match="train.weights_match: heads asks .weaker: any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape"
+        WeightsError, match="train.weights_match: heads asks for .weaker: backbone, any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape"
     ):
         start(tmp_path, weights, f"+{body}")
+    with pytest.raises(WeightsError, match="train.weights_match: backbone asks for .weaker: any."):
+        start(tmp_path, weights, f"+{body}", "+train.weights_match=backbone")
+    start(tmp_path, weights, TWO_HEADS, "+train.weights_match=backbone")
     assert (start(tmp_path, weights, f"+{body}", "+train.weights_match=any")["heads.spot.conv.bias"] == 0.25).all()
     checkpoint.save(tmp_path / "foreign.ckpt", {"backbone.else": np.zeros(1, np.float32)}, {})
     with pytest.raises(WeightsError, match="none of its names fits this network"):
@@ -73,7 +76,7 @@ def test_strictness_is_chosen(tmp_path, weights):
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="train.accumulate: data.train.batch_size 8 cannot be split into 3 parts"):
+    with pytest.raises(ConfigError, match="train.accumulate: a batch of 8 cannot be split into 3 parts"):
         trainer_of(tmp_path, "+train.accumulate=3")
     with pytest.raises(ConfigError, match="loss_scale: 0 is not allowed; it must be positive and at most"):
         trainer_of(tmp_path, "+train.loss_scale=0")

@@ -15,7 +15,7 @@ EVERY_COMMAND = """
 from importlib import import_module
 from mindpoint.cli.main import built_in
 for name in built_in():
-    import_module(f"mindpoint.cli.{name}")
+    import_module(f"mindpoint.cli.{name.replace('-', '_')}")
 """
 HEAVY = ("mindspore", "cv2", "numpy", "faster_coco_eval", "mindpoint_centernet")
 

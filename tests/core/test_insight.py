@@ -21,6 +21,7 @@ from mindpoint.data.build import build_dataset
 from mindpoint.data.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
 from mindpoint.hooks.early_stopping import EarlyStopping
+from mindpoint.hooks.evaluation import Evaluation
 from mindpoint.hooks.pictures import Pictures
 from mindpoint.hooks.profile import costs
 from mindpoint.hooks.step_log import step_values
@@ -289,10 +290,32 @@ class TestEarlyStopping:
         assert not evaluations(EarlyStopping("AP", 2), 0.1, 0.1, 0.11, 0.1, 0.12)
         assert evaluations(EarlyStopping("AP", 2, min_delta=0.05), 0.1, 0.12, 0.14)
         assert evaluations(EarlyStopping("AP", 2), 0.1, math.nan, math.nan)
+        assert not evaluations(EarlyStopping("AP", 2), 0.0, 0.0, math.nan, 0.0, 0.1, 0.1)  # nothing found yet
+        assert evaluations(EarlyStopping("AP", 2, floor=-1), 0.0, 0.0, 0.0)
         first, second = EarlyStopping("AP", 2), EarlyStopping("AP", 2)
         evaluations(first, 0.3, 0.2)
         second.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert evaluations(second, 0.25)
+
+
+class TestWarningThatNothingIsFound:
+    def run(self, toy, tmp_path, caplog, loss):
+        """Train with losses that start at 1 and go on as given, and a statistic that stays 0."""
+        trainer = trainer_of(toy, tmp_path)
+        hook = Evaluation()
+        trainer.metrics = {trainer.main_statistic: 0.0}
+        for step in range(200):
+            trainer.losses = {"loss": 1.0 if step < 20 else loss}
+            hook.after_step(trainer)
+        hook._warn_if_nothing_is_found(trainer)
+        return caplog.text
+
+    def test_it_names_likely_causes(self, toy, tmp_path, caplog):
+        text = self.run(toy, tmp_path, caplog, 0.4)
+        assert "the loss has fallen from 1 to 0.4, but accuracy is still 0" in text and "the training is short" in text
+
+    def test_a_loss_that_stays_is_another_matter(self, toy, tmp_path, caplog):
+        assert "is still 0" not in self.run(toy, tmp_path, caplog, 0.9)
 
 
 class TestProfile:

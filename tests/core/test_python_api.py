@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import mindpoint
+import mindspore
 import numpy as np
 import pytest
 import yaml
@@ -123,3 +124,13 @@ def test_a_part_s_file_that_has_changed_is_told_on_resuming(toy, tmp_path, caplo
     assert not go_on(1) and not go_on(2)
     file.write_text(file.read_text().replace("1", "2"))
     assert go_on(3) and not go_on(4)
+
+
+def test_a_network_by_name(toy, tmp_path):
+    run = mindpoint.train(toy, ["train.max_steps=2"], out=tmp_path / "run")
+    new, again, trained = mindpoint.create_model(toy), mindpoint.create_model(toy), mindpoint.create_model(toy, weights=run.checkpoint)
+    arrays = [{name: value.asnumpy() for name, value in network.parameters_dict().items()} for network in (new, again, trained)]
+    assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
+    assert not all(np.array_equal(arrays[0][name], arrays[2][name]) for name in arrays[0])
+    (shape,) = [value.shape for value in trained(mindspore.Tensor(np.zeros((2, 3, 16, 16), np.float32)))]
+    assert shape[0] == 2 and list(trained.maps) == ["spot"]

@@ -65,12 +65,12 @@ def test_unknown_name_suggests_the_nearest_with_its_distribution(distribute):
     text = message(UnknownPlugin, registry("commands").find, "exportin", "here")
     assert text == "here: unknown command 'exportin'; did you mean 'exporting' (near)?"
     text = message(UnknownPlugin, registry("backbones").find, "DLA43", WHERE)
-    assert text.startswith(f"{WHERE}: unknown backbone 'DLA43'; did you mean 'DLA34' (mindpoint)")
+    assert text.startswith(f"{WHERE}: unknown backbone 'DLA43'; did you mean 'DLA' (mindpoint), 'DLA34' (mindpoint)")
 
 
 def test_unknown_name_without_a_near_one_lists_what_there_is():
     text = message(UnknownPlugin, registry("backbones").find, "Quark")
-    assert text.startswith("unknown backbone 'Quark'; there are 'DLA34' (mindpoint), 'Hourglass104' (mindpoint), 'ResNet' (mindpoint)") and "installed?" in text
+    assert text.startswith("unknown backbone 'Quark'; there are 'DLA' (mindpoint), 'DLA34' (mindpoint), 'Hourglass104' (mindpoint), 'ResNet' (mindpoint)") and "installed?" in text
 
 
 def test_name_of_another_kind():

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.config.schema import SplitSettings
 from mindpoint.contracts.hook import Hook
 from mindpoint.data.build import build_dataset, build_metric
 from mindpoint.data.loader import Loader, epoch_order
@@ -19,7 +22,8 @@ from mindpoint.model import checkpoint
 from mindpoint.runtime import device
 from mindpoint.training import trainer as trainer_module
 from mindpoint.training.build import build_samples, build_trainer
-from mindpoint.training.run_folder import epoch_checkpoints
+from mindpoint.training.resume import find_checkpoint
+from mindpoint.training.run_folder import numbered_checkpoints
 from mindpoint.visual.history import History
 from toy import Accuracy
 
@@ -316,7 +320,7 @@ def test_old_epoch_checkpoints_go_by_number(tmp_path):
         (tmp_path / f"epoch-{number:04d}.ckpt").touch()
     for name in ("epoch-best", "epoch-", "epoch-²", "epoch-5b"):
         (tmp_path / f"{name}.ckpt").touch()
-    assert [path.stem for path in epoch_checkpoints(tmp_path)] == ["epoch-0005", "epoch-9999", "epoch-10000"]
+    assert [path.stem for path in numbered_checkpoints(tmp_path, "epoch")] == ["epoch-0005", "epoch-9999", "epoch-10000"]
 
 
 class TestDamage:
@@ -368,3 +372,90 @@ def test_a_log_that_cannot_be_written(toy, tmp_path):
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(OutputError, match="log.jsonl: cannot be written"):
         trainer.train()
+
+
+def test_checkpoints_by_steps(toy, tmp_path):
+    trainer_of(toy, tmp_path, "train.epochs=2", "hooks.checkpoint={every_steps: 2, keep: 3}").train()
+    assert [path.name for path in numbered_checkpoints(tmp_path, "step")] == [f"step-{step:07d}.ckpt" for step in (6, 8, 10)]
+    assert [path.name for path in numbered_checkpoints(tmp_path, "epoch")] == ["epoch-0001.ckpt", "epoch-0002.ckpt"]
+    assert [checkpoint.load(tmp_path / f"step-{step:07d}.ckpt").info["step"] for step in (6, 8, 10)] == [6, 8, 10]
+
+
+def test_a_run_resumes_from_the_newest_kept_checkpoint(toy, tmp_path):
+    trainer_of(toy, tmp_path, "train.epochs=2", "train.max_steps=7", "hooks.checkpoint={every_steps: 2, keep: 2}").train()
+    for name in ("last", "previous", "best", "epoch-0002"):
+        (tmp_path / f"{name}.ckpt").unlink()
+    assert find_checkpoint(tmp_path)[0].name == "step-0000006.ckpt"
+
+
+def test_the_loss_scale_is_logged(toy, tmp_path, capsys):
+    trainer_of(toy, tmp_path, "train.epochs=1", "train.loss_scale=dynamic", "+hooks.tables={type: 'mindpoint.hooks.csv_table:Csv'}").train()
+    assert [record["loss_scale"] for record in log_of(tmp_path) if "loss" in record] == [65536.0] * 5
+    assert (tmp_path / "steps.csv").read_text().splitlines()[1].endswith(",65536.0")
+    assert "  loss scale 65536  " in capsys.readouterr().out
+    assert list(History.read(tmp_path).losses) == ["loss", "spot_loss"]
+
+
+def test_the_run_folder_has_what_was_printed(toy, tmp_path, capsys):
+    assert main(["train", str(toy), "--out", str(tmp_path / "run"), "--set", "train.max_steps=7"]) == 0
+    assert (tmp_path / "run" / "training.log").read_text() == capsys.readouterr().out
+    assert main(["train", str(tmp_path / "run"), "--resume", "--set", "train.max_steps=9"]) == 0
+    said = (tmp_path / "run" / "training.log").read_text()
+    assert said.endswith(capsys.readouterr().out) and "resumed from" in said and said.count("accuracy 1.000") == 2
+
+
+def test_eager_mode_trains_the_same(toy, tmp_path):
+    losses = []
+    for mode in ("graph", "eager"):
+        command = [sys.executable, "-m", "mindpoint", "train", str(toy), "--out", str(tmp_path / mode)]
+        settings = ["--set", f"runtime.mode={mode}", "--set", "train.max_steps=6"]
+        subprocess.run([*command, *settings], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(toy.parent)})
+        losses.append([record["loss"] for record in log_of(tmp_path / mode) if "loss" in record])
+    assert np.allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("processes, of_each", [(1, 12), (2, 6), (3, 4)])
+def test_a_total_batch_is_shared(processes, of_each):
+    settings = SplitSettings(batch_size=5, total_batch_size=12)
+    assert settings.batch_of_each(processes) == of_each and SplitSettings(batch_size=5).batch_of_each(processes) == 5
+
+
+def test_a_total_batch_that_cannot_be_shared():
+    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 cannot be split among 5 processes"):
+        SplitSettings(total_batch_size=12).batch_of_each(5)
+
+
+def test_data_that_cannot_be_sunk(toy, tmp_path):
+    with pytest.raises(ConfigError, match="train.sink: a CPU has no queue that data could be sunk into, an Ascend has; set it to null"):
+        trainer_of(toy, tmp_path, "train.sink=5")
+
+
+def on_the_host(function, dataset, sink_size):
+    """What ``mindspore.data_sink`` does on an Ascend, done by the host."""
+    rows = dataset.create_tuple_iterator(num_epochs=1)
+
+    def run_many():
+        for _ in range(sink_size):
+            result = function(*next(rows))
+        return result
+
+    return run_many
+
+
+def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
+    """The same batches, learning rates and updates in the same order, five steps at a time; the device's part is done by the host here."""
+    changes = ["train.epochs=2", "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Cosine'}"]
+    plain = trainer_of(toy, tmp_path / "plain", *changes)
+    monkeypatch.setattr("mindpoint.training.sink.device", SimpleNamespace(name=lambda: "Ascend"))
+    monkeypatch.setattr("mindspore.data_sink", on_the_host)
+    with pytest.raises(ConfigError, match="train.sink: 3 must divide the 5 steps of an epoch and the 10 of the training"):
+        trainer_of(toy, tmp_path, *changes, "train.sink=3")
+    sunk = trainer_of(toy, tmp_path / "sunk", *changes, "train.sink=5")
+    for trainer in (plain, sunk):
+        trainer.run_dir.mkdir()
+        trainer.train()
+    assert sunk.step == 10 and [record["step"] for record in log_of(sunk.run_dir) if "loss" in record] == [5, 10]
+    assert sunk.losses == pytest.approx(plain.losses, rel=1e-6) and sunk.learning_rate == plain.learning_rate
+    theirs = plain.network_step.network.parameters_dict()
+    for name, value in sunk.network_step.network.parameters_dict().items():
+        np.testing.assert_allclose(value.asnumpy(), theirs[name].asnumpy(), rtol=1e-6, err_msg=name)

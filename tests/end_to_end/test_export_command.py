@@ -194,3 +194,18 @@ def test_what_does_not_need_mindspore_works_without(tmp_path):
     succeeds("config", "check", "dla34_dcn_coco", without=True)
     succeeds("synthesize", tmp_path / "people", "--count", "1", without=True)
     assert "MultiPoseDecoder" in succeeds("plugins", "list", without=True)
+
+
+@pytest.mark.slow
+def test_mindir_that_decodes(model, pictures, tmp_path):
+    """Any number of images; compared in a new process while it is written; predicting from it in another finds the same."""
+    path = tmp_path / "pose.mindir"
+    command = ("export", model, "--format", "mindir", "--decode", "--dynamic", "batch", "--out", path, "--images", pictures)
+    assert "gives detections" in (said := succeeds(*command)) and "verified: " in said
+    succeeds("predict", path, pictures, "--out", tmp_path / "out", "--threshold", "0.1")
+    found = [record["objects"] for record in json.loads((tmp_path / "out" / "predictions.json").read_text())]
+    predictor = Predictor(model, threshold=0.1, overrides=["test.flip=false"])
+    for ours, picture in zip(found, sorted(pictures.iterdir())):
+        theirs = predictor(picture).detections
+        assert len(ours) == len(theirs) > 30
+        assert match(detections(ours, theirs.fields), theirs, pixels=2e-3)[0] >= (1 - UNMATCHED) * len(theirs)

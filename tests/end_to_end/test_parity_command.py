@@ -26,7 +26,7 @@ def test_table_json_and_status(golden, coco_mini):
 
 
 def test_a_number_that_is_off_fails_and_is_named(golden, coco_mini, tmp_path):
-    for name in ("evaluation.json", "detections.json"):
+    for name in ("evaluation.json", "detections.json", "official_state_dict.json"):
         shutil.copy(golden / name, tmp_path / name)
     changed = json.loads((tmp_path / "evaluation.json").read_text())
     changed["stats"]["keypoints"][1] += 1e-5
@@ -38,13 +38,15 @@ def test_a_number_that_is_off_fails_and_is_named(golden, coco_mini, tmp_path):
 
 
 def test_folders_that_are_not_what_they_should_be(golden, coco_mini, tmp_path):
-    for arguments in (["--golden", tmp_path / "none", "--coco", coco_mini], ["--golden", tmp_path, "--coco", coco_mini]):
-        done = parity(*arguments, "--only", "decode")
-        assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert "decode.npz" in done.stderr
+    shutil.copy(golden / "official_state_dict.json", tmp_path)
+    (tmp_path / "empty").mkdir()
+    for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path / "empty", "tells the task"), (tmp_path, "decode.npz")):
+        done = parity("--golden", folder, "--coco", coco_mini, "--only", "decode")
+        assert done.returncode == 2 and "Traceback" not in done.stderr and message in done.stderr, done.stderr
 
 
 @pytest.mark.slow
-def test_from_file_to_detections(golden, coco_mini):
-    done = parity("--golden", golden, "--coco", coco_mini, "--only", "end_to_end")
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("folder, count", [("golden", 423), ("golden_ctdet", 392), ("golden_networks", 30), ("golden_zoo", 12)])
+def test_every_number_of_every_folder(folder, count, coco_mini, request):
+    done = parity("--golden", request.getfixturevalue(folder), "--coco", coco_mini)
+    assert done.returncode == 0 and f"{count} of {count} comparisons pass" in done.stdout, done.stdout + done.stderr

@@ -89,6 +89,21 @@ def checkpoint_with_check_sum(data: bytes, folder: Path) -> None:
     checkpoint_file(data[:-17] + b"crc_num" + zlib.crc32(data[:-17]).to_bytes(10, "big"), folder)
 
 
+def plain_checkpoint(data: bytes, folder: Path) -> None:
+    from mindpoint.model import checkpoint
+
+    (folder / "a.ckpt").write_bytes(data)
+    checkpoint.load_plain(folder / "a.ckpt")
+
+
+def plain_checkpoints():
+    from mindpoint.model import checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(Path(folder) / "a.ckpt", {"network.a": np.ones((3, 4), np.float32), "moment1.a": np.ones(2, np.float16)}, None)
+        return [(Path(folder) / "a.ckpt").read_bytes()]
+
+
 def checkpoints():
     from mindpoint.model import checkpoint
 
@@ -118,7 +133,7 @@ def images():
 
 
 def torch_file(data: bytes, folder: Path) -> None:
-    from mindpoint_centernet.weights.torch_file import read_torch_file
+    from mindpoint.storage.torch_file import read_torch_file
 
     (folder / "a.pth").write_bytes(data)
     read_torch_file(folder / "a.pth")
@@ -127,7 +142,7 @@ def torch_file(data: bytes, folder: Path) -> None:
 def torch_files():
     import pickle
 
-    from mindpoint_centernet.weights.torch_file import write_torch_file
+    from mindpoint.storage.torch_file import write_torch_file
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.pth"
@@ -321,6 +336,7 @@ TARGETS = {
     "torch_pickle": (torch_pickle, torch_files),
     "checkpoint_file": (checkpoint_file, checkpoints),
     "checkpoint_with_check_sum": (checkpoint_with_check_sum, checkpoints),
+    "plain_checkpoint": (plain_checkpoint, plain_checkpoints),
     "checked_annotations": (checked_annotations, annotations),
     "read_annotations": (read_annotations, annotations),
     "result_file": (result_file, result_files),

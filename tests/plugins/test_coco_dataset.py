@@ -203,6 +203,8 @@ def test_layout_of_coco(tmp_path):
     block = CocoDataset.in_layout(folder, "val", joints)
     assert block == {"annotations": f"{folder}/annotations/person_keypoints_val2017.json", "images": f"{folder}/val2017"}
     assert CocoDataset.in_layout(folder, "val", {})["annotations"] == f"{folder}/annotations/instances_val2017.json"
+    assert CocoDataset.in_layout(folder, "train", joints)["with_objects"] is True
+    assert "with_objects" not in CocoDataset.in_layout(folder, "train", {}), "images without objects train a detector"
     test = CocoDataset.in_layout(folder, "test", {})
     assert test["annotations"].endswith("image_info_test-dev2017.json") and test["unlabelled"] and test["images"].endswith("test2017")
     with pytest.raises(DataError, match="COCO has no split 'minival'; it has train, val, test"):

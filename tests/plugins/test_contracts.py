@@ -113,6 +113,14 @@ class TestDetectionCodecByClass(TestDetectionCodec):
         return DetectionDecoder(self.classes, class_sizes=True)
 
 
+class TestDetectionCodecOfSquaredError(TestDetectionCodec):
+    def make_targets(self):
+        return DetectionTargets(list(self.classes), self.input_spec, center_sigma=1.5, dense_sizes="whole")
+
+    def make_decoder(self):
+        return DetectionDecoder(self.classes, center_activation="none")
+
+
 class TestDetectionLoss(LossTests):
     def make(self):
         return DetectionLoss(maps=tuple(self.outputs()), targets=tuple(self.targets()))
@@ -124,6 +132,14 @@ class TestDetectionLoss(LossTests):
 class TestDetectionLossByClass(TestDetectionLoss):
     def make_targets(self):
         return DetectionTargets(["cup", "dog"], self.input_spec, class_sizes=True)
+
+
+class TestDetectionLossOfSquaredError(TestDetectionLoss):
+    def make(self):
+        return DetectionLoss(center_loss="mse", maps=tuple(self.outputs()), targets=tuple(self.targets()))
+
+    def make_targets(self):
+        return DetectionTargets(["cup", "dog"], self.input_spec, center_sigma=1.5, dense_sizes="whole")
 
 
 class TestMultiPoseCodec(CodecTests):

@@ -9,7 +9,7 @@ from mindpoint.contracts.features import FeatureSpec
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
 from mindpoint_centernet import layers
-from mindpoint_centernet.backbones.dla import DLA34
+from mindpoint_centernet.backbones.dla import DLA, DLA34
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import Merge, ModelZooDLAUp
 from mindspore import nn
@@ -129,3 +129,43 @@ def test_model_zoo_neck_shares_its_merges():
 def test_model_zoo_neck_size():
     """4.75 million parameters, as the model zoo's."""
     assert count(ModelZooDLAUp(PYRAMID)) == pytest.approx(4.75e6, rel=0.01)
+
+
+@pytest.mark.parametrize("depth, published", [(46, 1_301_400), (60, 22_036_632), (102, 33_268_888)])
+def test_other_depths_have_the_published_parameters(depth, published):
+    backbone = DLA(depth)
+    classifier = 1000 * (backbone.out_features[-1].channels + 1)
+    assert count(backbone) == published - classifier
+
+
+def test_tree_heights_make_a_depth():
+    by_heights = DLA(60, levels=(1, 1, 1, 3, 4, 1))
+    assert set(by_heights.parameters_dict()) == set(DLA(102).parameters_dict())
+    assert "level0.3.weight" in DLA34(SLIM, levels=(2, 1, 1, 1, 1, 1)).parameters_dict()
+
+
+def test_a_finer_map_on_request():
+    coarse, fine = DLA34(SLIM), DLA34(SLIM, down_ratio=2)
+    for target, source in zip(fine.get_parameters(), coarse.get_parameters()):
+        target.set_data(source)
+    image = ms.Tensor(random(1, 3, 64, 64))
+    usual, more = coarse.set_train(False)(image), fine.set_train(False)(image)
+    assert [feature.stride for feature in fine.out_features] == [2, 4, 8, 16, 32] and more[0].shape == (1, SLIM[1], 32, 32)
+    for ours, theirs in zip(more[1:], usual):
+        assert np.array_equal(ours.asnumpy(), theirs.asnumpy())
+
+
+@pytest.mark.parametrize("neck, usual", [(lambda f, last=None: DLAUp(f, "plain", last), 5), (ModelZooDLAUp, 6)])
+def test_last_level(neck, usual):
+    def names(*arguments):
+        return set(neck(PYRAMID, *arguments).parameters_dict())
+
+    assert names() == names(usual) and len(names(4)) < len(names(5)) < len(names(6))
+    with pytest.raises(ConfigError, match="last_level must be 4 to 6, not 7"):
+        neck(PYRAMID, 7)
+
+
+def test_wrong_arguments():
+    for arguments, text in (({"depth": 35}, "35"), ({"down_ratio": 32}, "32"), ({"levels": (1, 1)}, "levels must be six")):
+        with pytest.raises(ConfigError, match=text):
+            DLA(**arguments)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from crowds import crowded
 from joints import detected
+from mindpoint.config import load_config
 from mindpoint.contracts.metric import Metric
 from mindpoint.errors import ConfigError, DataError
 from mindpoint_coco.keypoints import Keypoints
@@ -294,3 +295,26 @@ def test_results_outside_the_configuration_do_not_count_but_unknown_ones_are_ref
         (tmp_path / "r.json").write_text(json.dumps([{**good[0], **change}]))
         with pytest.raises(DataError, match="result 0: .* is not in the annotation file"):
             metric.read_results(str(tmp_path / "r.json"), ground_truth)
+
+
+@pytest.mark.parametrize("round_results", [False, True])
+def test_engines_give_the_same_numbers(golden, coco_mini, round_results):
+    """On the recorded official results: keypoints and boxes, tied scores, and no results at all."""
+    expected = json.loads((golden / "evaluation.json").read_text())
+    ground_truth = json.loads((coco_mini / "annotations" / expected["annotations"]).read_text())
+    image_ids = [image["id"] for image in ground_truth["images"]]
+    values = []
+    for engine in ("faster", "pycocotools", "auto"):
+        metric = CocoMetric(["person"], load_config("dla34_dcn_coco", parts=()).vocabulary["keypoints"], per_class=True, engine=engine)
+        results = metric.read_results(str(golden / "detections.json"), ground_truth)
+        if round_results:
+            results = [{**result, "score": round(result["score"], 2)} for result in results]
+        values.append([list(metric.evaluate(ground_truth, found, image_ids).values()) for found in (results, [])])
+    assert max(values[0][0]) > 0.3
+    np.testing.assert_allclose(values[1], values[0], rtol=0, atol=1e-12)
+    assert str(values[2]) == str(values[0])
+
+
+def test_an_unknown_engine():
+    with pytest.raises(ConfigError, match="CocoMetric.engine: 'fast' is not one of auto, faster, pycocotools"):
+        CocoMetric(["thing"], engine="fast")

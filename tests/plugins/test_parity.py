@@ -13,8 +13,10 @@ from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError
 from mindpoint_parity import decode, soft_nms, targets, train
 from mindpoint_parity.reference import load_tolerances
+from mindpoint_parity.seeded import golden_state
 
-SHIPPED = json.loads((Path(mindpoint_parity.__file__).parent / "tolerances.json").read_text())
+FOLDER = Path(mindpoint_parity.__file__).parent / "tolerances"
+SHIPPED = json.loads((FOLDER / "multi_pose.json").read_text())
 ROWS = [Comparison("a", "one", 0.5, 1.0), Comparison("a", "two", 2.0, 1.0), Comparison("b", "three", float("nan"), 1.0)]
 
 
@@ -38,7 +40,12 @@ def test_tables_and_json():
 def test_which_file_wins(tmp_path):
     folder, file = tmp_path / "golden", tmp_path / "mine.json"
     folder.mkdir()
-    assert load_tolerances(folder) == SHIPPED
+    listed = folder / "official_state_dict.json"
+    with pytest.raises(DataError, match=r"has no official_state_dict\*.json or .*, which .* tells the task"):
+        load_tolerances(folder)
+    for head, task in (("hps", "multi_pose"), ("reg", "ctdet")):
+        listed.write_text(json.dumps({"params": [["hm.2.bias", [1]], [f"{head}.2.bias", [2]]]}))
+        assert load_tolerances(folder) == json.loads((FOLDER / f"{task}.json").read_text())
     for path, value in ((folder / "tolerances.json", 0.25), (file, 0.125)):
         path.write_text(json.dumps({**SHIPPED, "soft_nms": {"rows": value}}))
     assert load_tolerances(folder)["soft_nms"]["rows"] == 0.25
@@ -51,8 +58,6 @@ def test_which_file_wins(tmp_path):
         ("{", "is not JSON"),
         ("[]", "numbers by area and quantity"),
         (json.dumps({**SHIPPED, "train": 3}), "numbers by area and quantity"),
-        (json.dumps({name: area for name, area in SHIPPED.items() if name != "network"}), "network: maps is missing"),
-        (json.dumps({**SHIPPED, "soft_nms": {"row": 1}}), "soft_nms: rows is missing; soft_nms: row is unknown"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": "1e-4"}}), "soft_nms: rows is '1e-4', not a positive number"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": float("nan")}}), "soft_nms: rows is nan, not a positive number"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": True}}), "soft_nms: rows is True, not a positive number"),
@@ -70,8 +75,30 @@ def test_the_command_takes_a_file(golden, coco_mini, tmp_path, capsys):
     arguments = ["parity", "--golden", str(golden), "--coco", str(coco_mini), "--only", "preprocess", "--tolerances"]
     file = tmp_path / "strict.json"
     assert main([*arguments, str(file)]) == 2 and f"{file}: cannot be read" in capsys.readouterr().err
-    file.write_text(json.dumps({**SHIPPED, "preprocess": {"matrix": 1e-30}}))
+    file.write_text(json.dumps({"preprocess": {"matrix": 1e-30}}))
     assert main([*arguments, str(file)]) == 1 and "FAIL" in capsys.readouterr().out
+    file.write_text(json.dumps({**SHIPPED, "preprocess": {"matrixes": 1}}))
+    assert main([*arguments, str(file)]) == 2 and "preprocess: the tolerances lack preprocess: matrix" in capsys.readouterr().err
+
+
+def test_an_area_without_numbers_or_images(golden, golden_networks, capsys):
+    assert main(["parity", "--golden", str(golden), "--only", "merge"]) == 2
+    assert f"merge: {golden} has no numbers of it" in capsys.readouterr().err
+    assert main(["parity", "--golden", str(golden_networks), "--only", "train"]) == 2
+    assert "train.json is missing" in capsys.readouterr().err
+    assert main(["parity", "--golden", str(golden), "--only", "evaluation"]) == 2
+    assert "give the COCO folder that has them with --coco" in capsys.readouterr().err
+
+
+def test_seeded_weights_are_those_that_the_folder_tells(golden, tmp_path):
+    for name in ("official_state_dict.json", "seeded_weights_check.json"):
+        (tmp_path / name).write_text((golden / name).read_text())
+    told = json.loads((tmp_path / name).read_text())
+    assert len(golden_state(tmp_path)) > 300
+    told["base.level0.1.running_var"][2] += 1e-5
+    (tmp_path / name).write_text(json.dumps(told))
+    with pytest.raises(DataError, match="base.level0.1.running_var begins with .* which are not the seeded values"):
+        golden_state(tmp_path)
 
 
 def test_tolerances_decide(reference):
@@ -107,9 +134,25 @@ def test_a_target_that_is_off_fails(reference, tmp_path):
     name = next(name for name in arrays if name.endswith("/hps"))
     arrays[name] = arrays[name].copy()
     arrays[name].flat[3] += 1e-3
-    np.savez(tmp_path / "targets.npz", **arrays)
-    shutil.copyfile(reference.golden / "targets.json", tmp_path / "targets.json")
-    assert [row.case for row in targets.check(replace(reference, golden=tmp_path)) if not row.passed] == [name]
+    assert _failing_targets(reference, arrays, tmp_path) == [name]
+
+
+def test_a_heat_map_that_reaches_one_pixel_further_fails(reference_ctdet, tmp_path):
+    """A cell of almost 0 that is not stored: the values agree to the tolerance, the cells do not."""
+    with np.load(reference_ctdet.golden / "targets.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    last = arrays["case02/hm_value"].argmin()
+    for part in ("index", "value"):
+        arrays[f"case02/hm_{part}"] = np.delete(arrays[f"case02/hm_{part}"], last)
+    arrays["case14/dense_wh_value"] = arrays["case14/dense_wh_value"] + np.float32(1e-3)
+    assert _failing_targets(reference_ctdet, arrays, tmp_path) == ["case02/hm_index", "case14/dense_wh_index"]
+
+
+def _failing_targets(reference, arrays, folder):
+    np.savez(folder / "targets.npz", **arrays)
+    for name in ("targets.json", "official_state_dict.json"):
+        shutil.copyfile(reference.golden / name, folder / name)
+    return [row.case for row in targets.check(replace(reference, golden=folder)) if not row.passed]
 
 
 class Replayed:
@@ -143,6 +186,8 @@ class Replayed:
 )
 def test_a_training_that_is_off_fails(reference, monkeypatch, name, factor, failing):
     expected = json.loads((reference.golden / "train.json").read_text())
-    monkeypatch.setattr(train, "Replay", lambda golden, dense, weights: Replayed(expected["dense" if dense else "sparse"], name, factor))
+    monkeypatch.setattr(
+        train, "Replay", lambda reference, weights, setting: Replayed(expected["dense" if setting.loss else "sparse"], name, factor)
+    )
     cases = [row.case.split("/")[1] for row in train.check(reference) if not row.passed]
     assert {" ".join(case.split()[:2]) if case.startswith("norms") else case for case in cases} == failing

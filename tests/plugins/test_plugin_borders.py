@@ -12,6 +12,7 @@ from mindpoint.registry.entries import declared
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 MAY_KNOW = {
+    "mindpoint_backbones": set(),
     "mindpoint_coco": set(),
     "mindpoint_synthetic": {"mindpoint_coco"},
     "mindpoint_centernet": {"mindpoint_coco"},

@@ -7,13 +7,14 @@ import pytest
 from mindpoint.contracts.weights import RecognizedWeights, WeightRules, torch_name
 from mindpoint.errors import WeightsError
 from mindpoint.model.network import Network
+from mindpoint.model.translate import load_official, our_arrays, recognize, recognize_ours
 from mindpoint.registry import registry
 from mindpoint_centernet.backbones.resnet import ResNet
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_centernet.weights.dla import DLARules
+from mindpoint_centernet.weights.hourglass import HourglassRules
 from mindpoint_centernet.weights.resnet import ResNetRules
-from mindpoint_centernet.weights.translate import load_official, our_arrays, recognize, recognize_ours
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_parity.network import official_network
 from mindpoint_parity.seeded import golden_state
@@ -34,7 +35,7 @@ def test_seeded_state_is_the_described_one(golden, state):
         np.testing.assert_allclose(state[name].ravel()[: len(first)], first, rtol=1e-6, err_msg=name)
 
 
-DLA, RESNET = DLARules(), ResNetRules()
+DLA, RESNET, HOURGLASS = DLARules(), ResNetRules(), HourglassRules()
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,10 @@ DLA, RESNET = DLARules(), ResNetRules()
         (RESNET, "heads.anything.hm.bias", "hm.bias"),
         (RESNET, "backbone.layer3.0.downsample.1.moving_mean", "layer3.0.downsample.1.running_mean"),
         (RESNET, "backbone.bn1.beta", "bn1.bias"),
+        (HOURGLASS, "backbone.kps.1.low2.low3.1.skip.1.gamma", "kps.1.low2.low3.1.skip.1.weight"),
+        (HOURGLASS, "backbone.inters_.0.1.moving_mean", "inters_.0.1.running_mean"),
+        (HOURGLASS, "stacks.0.heads.detection.hm.0.bias", "hm.0.0.conv.bias"),
+        (HOURGLASS, "heads.pose.hm_hp.2.weight", "hm_hp.1.1.weight"),
         (RESNET, "neck.deconv_layers.0.conv_offset_mask.weight", "deconv_layers.0.conv_offset_mask.weight"),
     ],
 )
@@ -105,7 +110,7 @@ class LittleNetRules(WeightRules):
 def test_rules_of_another_distribution(state):
     mine = {"module.features.0.weight": np.zeros((8, 3, 3, 3)), "features.1.num_batches_tracked": np.zeros(())}
     known = registry("weight_rules")
-    with pytest.raises(WeightsError, match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, ResNet"):
+    with pytest.raises(WeightsError, match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, Hourglass, MobileNet, ModelZoo, ResNet"):
         recognize(mine, "x")
     with known.registered("LittleNet", LittleNetRules):
         rules, found, arrays = recognize(mine, "x")

@@ -21,10 +21,10 @@ SAMPLES = 100  # in a round of the parts
 
 def data(settings: Settings) -> Report:
     """Parts of a sample on one core, and batches as the training receives them from 1 worker, 2, 4 and so on."""
-    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
+    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
     config, described = settings.load_with_data("train", *changes)
     samples, split = build_samples(config), config.split("train")
-    batch = min(split.batch_size, len(samples))
+    batch = min(split.batch_of_each(1), len(samples))
     most = min(settings.workers or split.workers, cpu.cores())
     counts = sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
     parts = _parts(samples, settings)

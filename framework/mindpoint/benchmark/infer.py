@@ -33,7 +33,7 @@ def infer(settings: Settings) -> Report:
     ``post-process`` merges scales and makes records.
     """
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
     network, test = build_network(config), config.section("test")
     accelerate(network)
     clock, detector = Clock(cpu=Clock(time.process_time)), network_detector(config, network)
@@ -55,7 +55,7 @@ def infer(settings: Settings) -> Report:
             clock.close()
         height, width = read_image(paths[0]).shape[:2]
     parts = clock.rows(1 + settings.warmup, test.batch_size)
-    _, raster = inference_view((height, width), config.input_spec.size, test.resolution, test.scales[0], network.divisor)
+    _, raster = inference_view((height, width), config.input_spec.size, test.resolution, test.scales[0], detector.divisor)
     facts = {
         "data": data,
         "image": f"{height} x {width}",

@@ -33,7 +33,7 @@ def operators(settings: Settings) -> Report:
     """Distinct operators of the network at ``input.size``, each compiled by itself: forward, and with gradients, in training mode. What a
     network does outside its cells, such as adding and joining maps, is not among them."""
     config = settings.load()
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
     network = build_network(config)
     accelerate(network)
     batch = settings.batch or 1

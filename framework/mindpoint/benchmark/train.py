@@ -14,7 +14,7 @@ from mindpoint.runtime import device
 from mindpoint.training.build import build_trainer
 
 # Nothing but the steps, and enough of them.
-ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.epochs=1000000")
+ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.steps=1000000")
 
 
 class _Times(Hook):
@@ -41,17 +41,17 @@ class _Times(Hook):
 def train(settings: Settings) -> Report:
     """Steps of the training that the configuration describes, from random weights: waiting for data, and the step itself (forward,
     gradients, update)."""
-    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
+    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
     changes += [] if settings.workers is None else [f"+data.train.workers={settings.workers}"]
     config, data = settings.load_with_data("train", *ONLY_STEPS, *changes)
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(config, Path(folder))
         times = _Times(1 + settings.warmup + settings.runs)
         trainer.hooks = {"times": times}
         trainer.train()
     parts = times.clock.rows(1 + settings.warmup)
-    batch = config.split("train").batch_size
+    batch = config.split("train").batch_of_each(1)
     facts = {
         "data": data,
         "network_input": f"{batch} x 3 x {config.input_spec.size[0]} x {config.input_spec.size[1]}",

@@ -104,17 +104,20 @@ def _plot_schedule(args: argparse.Namespace) -> int:
 
     config = load_config(args.config, args.set)
     config.require("optimizer", "schedule", "train", "data.train")
-    settings, batch_size = config.section("train"), config.split("train").batch_size * max(1, args.processes)
+    settings, processes = config.section("train"), max(1, args.processes)
+    batch_size = processes * config.split("train").batch_of_each(processes)
     images = args.images if args.images is not None else _training_images(config)
     if images < batch_size:
         raise ConfigError(f"{config.name}: one step needs {batch_size} images, and there are only {images}; nothing to draw")
     steps_per_epoch = images // batch_size
-    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=steps_per_epoch)
-    steps = min(settings.epochs * steps_per_epoch, settings.max_steps or settings.epochs * steps_per_epoch)
+    length = settings.length(steps_per_epoch)
+    schedule = config.build("schedule", epochs=length / steps_per_epoch, steps_per_epoch=steps_per_epoch)
+    steps = min(length, settings.max_steps or length)
     shown = range(0, steps, max(1, steps // 2000))
     base = _highest_rate(config) * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
-    title = f"{config.name}: {settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
+    epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
+    title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} an epoch" if settings.steps else epochs)
     write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0

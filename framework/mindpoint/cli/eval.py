@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Mapping, Optional, Tuple
 
-from mindpoint.cli.options import add_engine, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
     from mindpoint.contracts.data import Dataset
+    from mindpoint.contracts.instances import Detections
     from mindpoint.contracts.metric import Metric
     from mindpoint.inference.detector import Model
     from mindpoint.inference.evaluation import Evaluation
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
     add_engine(parser)
     add_trust(parser, "the model")
     parser.add_argument(
@@ -52,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the files go (default: eval-SPLIT-NAME beside the model or result file; with --oracle eval-SPLIT-NAME-oracle-HEADS)",
     )
     parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page that shows curves, errors and images")
+    parser.add_argument("--pictures", metavar="DIR", help="draw every evaluated image: DIR/truth/ID.jpg and DIR/prediction/ID.jpg")
+    parser.add_argument(
+        "--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object in --pictures (default: 0.3)"
+    )
     parser.add_argument(
         "--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)"
     )
@@ -75,14 +81,16 @@ def run(args: argparse.Namespace) -> int:
         name = f"eval-{args.split}-{place.stem}{oracle}"
         folder = make_folder(args.out) if args.out else numbered_folder(place.parent, name)
         write_text(folder / "config.yaml", config.to_yaml())
-        if args.report:
-            make_folder(args.report)  # now, not when all is evaluated
+        for drawn in filter(None, (args.report, args.pictures)):
+            make_folder(drawn)  # now, not when all is evaluated
     if args.mode == "test":
-        return _write_submission(model, dataset, metric, folder)
+        return _write_submission(args, model, config, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
     if distributed.is_writer():
         print(evaluation.table, flush=True)  # whatever becomes of the files
         print(_save(args, evaluation, folder))
+        if args.pictures:
+            _draw(args, config, dataset, evaluation.detections)
         if args.report:
             _report(args, evaluation, model, config, dataset, metric)
     return 0
@@ -100,6 +108,8 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
     if args.mode == "test" and (args.oracle or args.report):
         raise ConfigError("--mode test has no annotations: neither --oracle nor --report is possible")
+    if args.pictures and args.results:
+        raise ConfigError("--pictures needs a MODEL; for a result file there is --report")
     if args.report_images < 0:
         raise ConfigError(f"--report-images: {args.report_images} is negative")
 
@@ -135,7 +145,26 @@ def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> s
     return f"{written} in {folder}"
 
 
-def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", folder: Path) -> int:
+def _draw(args: argparse.Namespace, config: "Config", dataset: "Dataset", detections: "Mapping[int, Detections]") -> None:
+    from mindpoint.runtime.progress import track
+    from mindpoint.visual.build import build_visualizer
+    from mindpoint.visual.pairs import write_pairs
+
+    drawn = write_pairs(
+        Path(args.pictures),
+        dataset,
+        detections,
+        build_visualizer(config),
+        args.threshold,
+        truth=args.mode == "val",
+        track=lambda items, total: track(items, total, "drawing"),
+    )
+    print(f"pictures of {drawn} images in {args.pictures}")
+
+
+def _write_submission(
+    args: argparse.Namespace, model: "Model", config: "Config", dataset: "Dataset", metric: "Metric", folder: Path
+) -> int:
     from mindpoint.inference.evaluation import detect_all, save_submission
     from mindpoint.runtime import distributed
     from mindpoint.runtime.progress import track
@@ -144,6 +173,8 @@ def _write_submission(model: "Model", dataset: "Dataset", metric: "Metric", fold
     if distributed.is_writer():
         name, count = save_submission(detections, dataset, metric, folder)
         print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
+        if args.pictures:
+            _draw(args, config, dataset, detections)
     return 0
 
 

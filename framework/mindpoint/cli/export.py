@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mindpoint.cli.options import add_trust
+from mindpoint.cli.options import add_device, add_trust
 
 HELP = "write a trained model as ONNX, OpenVINO, MINDIR or AIR, compared with the original"
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
     )
-    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps (onnx, openvino)")
+    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps")
     parser.add_argument(
         "--dynamic",
         choices=("batch", "size"),
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
     add_trust(parser, "the checkpoint")
 
 

@@ -10,6 +10,7 @@ import os
 import pkgutil
 import sys
 import traceback
+from types import ModuleType
 from typing import List, Optional, Sequence, Tuple
 
 from mindpoint import cli
@@ -112,7 +113,7 @@ def _run(argv: List[str]) -> int:
         return 2
     name, *arguments = argv
     if name in built_in():
-        command = importlib.import_module(f"mindpoint.cli.{name}")
+        command = _module(name)
         parser = argparse.ArgumentParser(prog=f"mindpoint {name}", description=command.HELP)
         command.add_arguments(parser)
         return command.run(parser.parse_args(arguments))
@@ -126,7 +127,11 @@ def _run(argv: List[str]) -> int:
 
 def built_in() -> List[str]:
     """Names of the built-in commands: the modules beside this one."""
-    return [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("main", "options")]
+    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("main", "options")]
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"mindpoint.cli.{name.replace('-', '_')}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> List[Tuple[str, str]]:
     """Return name and one line of help of every command. Those of plugins are read without importing them."""
-    found = [(name, importlib.import_module(f"mindpoint.cli.{name}").HELP) for name in built_in()]
+    found = [(name, _module(name).HELP) for name in built_in()]
     for entry in registry("commands").entries():
         definition = entry.definition()
         found.append((entry.name, static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mindpoint.errors import ConfigError
+
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add ``--engine``."""
@@ -20,3 +22,18 @@ def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--trust", action="store_true", help=f"let {what} name any class: only if you trust whoever made it, it can run code"
     )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, a short form of two ``--set``."""
+    parser.add_argument(
+        "--device", metavar="NAME[:ID]", dest="set", action="append", type=_device, help="where to run: CPU, Ascend, or Ascend:3 for one of many"
+    )
+
+
+def _device(text: str) -> str:
+    """Return the change of the configuration. Raises ConfigError."""
+    name, colon, number = text.partition(":")
+    if colon and not (number.isdecimal() and number.isascii()):
+        raise ConfigError(f"--device {text}: write NAME or NAME:ID, e.g. --device Ascend:3")
+    return f"runtime={{device: {name}, device_id: {int(number)}}}" if colon else f"runtime={{device: {name}}}"

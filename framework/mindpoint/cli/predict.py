@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from mindpoint.cli.options import add_engine, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.contracts.prediction import Prediction, Source
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
     add_engine(parser)
     add_trust(parser, "the model")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, List, Optional
 
-from mindpoint.cli.options import add_trust
+from mindpoint.cli.options import add_device, add_trust
 
 if TYPE_CHECKING:
+    from mindpoint.config import Config
     from mindpoint.runtime.signals import Signals
 
 HELP = "train what a configuration describes"
@@ -18,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config", metavar="CONFIG", help="a YAML file, a run folder, or the name of a shipped configuration such as quickstart"
     )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_device(parser)
+    parser.add_argument(
+        "--coco",
+        metavar="DIR",
+        help="train and evaluate on a folder in the layout in which the data is published, not on those of data.train and data.val",
+    )
     parser.add_argument(
         "--overfit", metavar="N", type=int, help="instead, learn the first N training images by heart: a check of everything"
     )
@@ -44,20 +51,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, signals: "Signals") -> int:
-    from mindpoint.config import load_config
-
     changes = [*_profile(args.profile), *args.set]
-    config = load_config(args.config, changes, trusted=args.trust or None)
+    config = _load(args, changes)
     if args.overfit is not None:
         from mindpoint.training import overfit
 
-        config = load_config(args.config, [*overfit.overrides(config, args.overfit), *changes], trusted=args.trust or None)
+        config = config.changed([*overfit.overrides(config, args.overfit), *changes])
 
     from mindpoint.runtime import console, device, logs
 
     console.outlive()  # a training goes on when its terminal has gone
     logs.setup()
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
 
     from mindpoint.training.start import run_training
 
@@ -68,6 +73,17 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
     passed, text = overfit.verdict(trainer)
     print(text)
     return 0 if passed else 1
+
+
+def _load(args: argparse.Namespace, changes: List[str]) -> "Config":
+    from mindpoint.config import load_config
+    from mindpoint.data.layout import with_layout
+
+    config = load_config(args.config, changes, trusted=args.trust or None)
+    for split in ("train", "val") if args.coco else ():
+        if config.has(f"data.{split}"):
+            config = with_layout(config, args.coco, split)
+    return config
 
 
 def _profile(window: Optional[str]) -> List[str]:

@@ -148,7 +148,9 @@ class Config:
             raise ValueError(f"{path} is not a section with settings")
         try:
             return settings(section, node)
-        except TypeError as error:
+        except (TypeError, ConfigError) as error:
+            if node is not None:
+                raise
             raise ConfigError(f"{self.name}: there is no '{path}' section; add one") from error
 
     def split(self, name: str) -> object:

@@ -128,13 +128,13 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
     if not own.is_mapping:
         return _unreadable(f"{own.where}: a configuration is a mapping of keys to values; write 'key: value'", Path(name), problems)
     own = with_current_names(own)
-    said = own.value.get(BASE)
+    said, inner = own.value.get(BASE), len(chain) > 1
     own = Node({key: child for key, child in own.value.items() if key != BASE}, own.where)
     below: Optional[Node] = None
     for entry in (said.value if said.is_list else [said]) if said else []:
         base = _base(entry, folder, problems, tuple(chain))
-        below = merge(below, base, problems) if base else below
-    return merge(below, own, problems)
+        below = merge(below, base, problems, keep=inner) if base else below
+    return merge(below, own, problems, keep=inner)
 
 
 def _refuse_bases(node: Node, path: str = "") -> None:

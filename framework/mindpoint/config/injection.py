@@ -31,7 +31,7 @@ TABLE = (
     Injected("maps", "Sequence[str]", "names of the maps that the heads give", ("losses",)),
     Injected("targets", "Sequence[str]", "names of the targets that the target encoder gives", ("losses",)),
     Injected("params", "List[dict]", "groups of parameters, as MindSpore's optimizers take them", ("optimizers",)),
-    Injected("epochs", "int", "length of the training", ("schedules",)),
+    Injected("epochs", "float", "length of the training", ("schedules",)),
     Injected("steps_per_epoch", "int", "steps in an epoch", ("schedules",)),
     Injected("run_dir", "Path", "folder of the run", ("hooks",)),
 )

@@ -10,19 +10,22 @@ from mindpoint.registry import normalize
 REPLACE = "_replace_"
 
 
-def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "") -> Node:
+def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "", keep: bool = False) -> Node:
     """``top`` laid over ``base``: mappings merge, everything else replaces.
 
     A mapping whose ``type`` names another part than the one below replaces it, for its arguments belong to the other part;
     ``_replace_: true`` forces that.
+
+    Args:
+        keep: leave ``_replace_`` in, for what this will be laid over.
     """
     if not top.is_mapping:
         return top
     below = base.value if base is not None and base.is_mapping and not _replaces(base, top, problems, path) else {}
     merged = dict(below)
     for key, child in top.value.items():
-        if key != REPLACE:
-            merged[key] = merge(below.get(key), child, problems, join(path, key))
+        if keep or key != REPLACE:
+            merged[key] = merge(below.get(key), child, problems, join(path, key), keep)
     return Node(merged, top.where)
 
 

@@ -10,6 +10,7 @@ from typing import Callable, Dict, Iterator, Literal, Mapping, Optional, Sequenc
 
 from mindpoint.config import injection
 from mindpoint.contracts.image import InputSpec
+from mindpoint.errors import ConfigError
 from mindpoint.registry import Entry, WrongKind, registry
 
 
@@ -46,9 +47,21 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """``runtime``: where the network runs; ``auto`` is what the installed MindSpore was built for."""
+    """``runtime``: where and how the network runs.
+
+    Attributes:
+        device: ``auto`` is what the installed MindSpore was built for.
+        device_id: which Ascend of this host, from 0. Not given: what the environment's ``DEVICE_ID`` says, else the first. Each process
+            of ``mindpoint launch`` has its own.
+        mode: ``graph`` compiles; ``eager`` runs operator by operator, slowly, so that a debugger can stop inside a network.
+        jit_level: how far MindSpore optimises graphs: ``O0`` little, ``O1`` fuses operators, ``O2`` hands the whole graph to an Ascend. Not
+            given: MindSpore's default.
+    """
 
     device: Literal["auto", "CPU", "Ascend"] = "auto"
+    device_id: Optional[int] = _whole(0, default=None, most=4095)
+    mode: Literal["graph", "eager"] = "graph"
+    jit_level: Optional[Literal["O0", "O1", "O2"]] = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,7 @@ class SplitSettings:
 
     Attributes:
         batch_size: samples a step, in each process.
+        total_batch_size: samples a step, of all processes together; then ``batch_size`` does not count.
         workers: threads that prepare samples.
         shuffle: in another order every epoch.
         processes: the workers are processes and not threads.
@@ -65,11 +79,24 @@ class SplitSettings:
     """
 
     batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
+    total_batch_size: Optional[int] = _whole(1, default=None, most=_MOST_BATCH)
     workers: int = _whole(1, default=2, most=256)
     shuffle: bool = True
     processes: bool = False
     max_images: Optional[int] = _whole(1, default=None, formerly="images")
     max_unreadable: int = _whole(0, default=10)
+
+    def batch_of_each(self, processes: int) -> int:
+        """Return how many samples a step each of so many processes has.
+
+        Raises:
+            ConfigError: they cannot all have the same number.
+        """
+        if self.total_batch_size is None:
+            return self.batch_size
+        if self.total_batch_size % processes:
+            raise ConfigError(f"data.train.total_batch_size: {self.total_batch_size} cannot be split among {processes} processes")
+        return self.total_batch_size // processes
 
 
 @dataclass(frozen=True)
@@ -78,10 +105,11 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        max_steps: end after that many steps, if that is earlier.
-        weights: file with the initial weights.
+        steps: length in optimizer steps, for small data sets; where both are given, ``steps`` counts. The schedule ends with it.
+        max_steps: end after that many steps, if that is earlier; the schedule stays that of the whole training.
+        weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: what of the network the file must hold: ``exact`` everything, ``heads`` everything but maps of the heads, which
-            begin anew where they differ, ``any`` something.
+            begin anew where they differ, ``backbone`` everything of the backbone, ``any`` something.
         freeze: parameters that stay as they are, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions that their names
             begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
         lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
@@ -91,18 +119,20 @@ class TrainSettings:
         accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
         clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
-        precision: what the network computes in: ``float32``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
+        precision: what the network computes in: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
             normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
+        sink: so many steps follow each other on an Ascend without the host between them; losses are those of the last one. Not given: none.
         max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
         checkpoint_minutes: write ``last.ckpt`` within an epoch, too, when the newest one is so many minutes old. Not given: only as
             ``hooks.checkpoint`` says.
     """
 
-    epochs: int = _whole(1, most=1_000_000)
+    epochs: Optional[int] = _whole(1, default=None, most=1_000_000)
+    steps: Optional[int] = _whole(1, default=None)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None
-    weights_match: Literal["exact", "heads", "any"] = "heads"
+    weights_match: Literal["exact", "heads", "backbone", "any"] = "heads"
     freeze: Sequence[str] = ()
     lr_factors: Optional[Mapping[str, float]] = _key(
         lambda factors: factors is None or all(0 <= factor <= 1e6 for factor in factors.values()), "factors of 0 to 1e6", default=None
@@ -112,14 +142,23 @@ class TrainSettings:
     accumulate: int = _whole(1, default=1, most=_MOST_BATCH)
     clip_norm: Optional[float] = _key(lambda value: value is None or value > 0, "positive", default=None)
     ema: Optional[float] = _key(lambda value: value is None or 0 < value < 1, "between 0 and 1", default=None, formerly="average")
-    precision: Literal["float32", "O1", "O2", "O3", "bfloat16"] = "float32"
+    precision: Literal["float32", "O0", "O1", "O2", "O3", "bfloat16"] = "float32"
     loss_scale: Union[float, Literal["dynamic"], None] = _key(
         lambda value: value is None or value == "dynamic" or 0 < value <= 2**40, "positive and at most 2^40, or dynamic", default=None
     )
+    sink: Optional[int] = _whole(1, default=None)
     max_skipped: int = _whole(0, default=20)
     checkpoint_minutes: Optional[float] = _key(
         lambda value: value is None or 0 < value <= 1e6, "above 0 and at most 1e6, or null", default=10.0
     )
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None:
+            raise ConfigError("'steps' or 'epochs' is missing: the length of the training")
+
+    def length(self, steps_per_epoch: int) -> int:
+        """Return the steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
+        return self.steps or self.epochs * steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -128,6 +167,8 @@ class InferenceSettings:
 
     Attributes:
         resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
+        pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: one less than what the network's input must be a
+            multiple of, such as 31.
         flip: average with the outputs for the mirrored image.
         scales: factors by which each image is scaled; the detections of all are joined.
         nms: soft non-maximum suppression also for a single scale.
@@ -135,6 +176,9 @@ class InferenceSettings:
     """
 
     resolution: Literal["fixed", "keep"] = "fixed"
+    pad: Optional[int] = _key(
+        lambda value: value is None or 0 <= value < 4096 and not value & (value + 1), "one less than a power of 2, such as 31", default=None
+    )
     flip: bool = False
     scales: Sequence[float] = _key(
         lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales),

@@ -13,6 +13,8 @@ from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mindspore import nn
+
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
 
@@ -78,6 +80,26 @@ class OnnxDecoder(Decoder):
         Returns:
             Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`, with the batch in front and the same number
             of rows for every image, coordinates in pixels of the network's input. Rows with score 0 are not detections.
+
+        Raises:
+            ConfigError: these settings have no such form.
+        """
+
+
+class MindSporeDecoder(Decoder):
+    """A decoder that can be put into an exported MINDIR or AIR file."""
+
+    @abstractmethod
+    def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
+        """Return what ``__call__`` does as a MindSpore cell, for any number of images and one size of maps.
+
+        Args:
+            maps: names of the raw head outputs, in the order in which the cell is given them.
+            strides: input pixels per pixel of each map.
+
+        Returns:
+            A cell that gives ``boxes``, ``scores``, ``labels`` (int64) and each of :attr:`fields`, in this order, as
+            :meth:`OnnxDecoder.onnx_nodes` describes them.
 
         Raises:
             ConfigError: these settings have no such form.

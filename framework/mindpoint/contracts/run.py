@@ -32,6 +32,7 @@ class Run(Protocol):
         incidents: what went wrong in the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}`` or
             ``{"incident": "unreadable image", "message": ...}`` for each image that is met for the first time.
         skipped_steps: steps left out because a gradient was not finite.
+        loss_scale: factor of the loss in the next step's gradients; None: the loss is not scaled.
         checkpoint_minutes: greatest age of the newest checkpoint, as ``train.checkpoint_minutes`` says; None: no limit.
         data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
         val_data: the data set to evaluate on; None without ``data.val``.
@@ -59,6 +60,7 @@ class Run(Protocol):
     losses: Dict[str, float]
     incidents: List[Dict[str, object]]
     skipped_steps: int
+    loss_scale: Optional[float]
     checkpoint_minutes: Optional[float]
     data_seconds: float
     step_seconds: float

@@ -45,6 +45,12 @@ class WeightRules(ABC):
     Arrays have the same layout on both sides. "Official" names are those of the other implementation.
     """
 
+    ending = ".pth"
+    """Of the other implementation's files: ``.pth`` (PyTorch) or ``.ckpt`` (MindSpore)."""
+    downloads: Mapping[str, str] = {}
+    """URLs of public files by a short name without dots and slashes, e.g. ``resnet18``. The name of a file ends in the first digits of its
+    SHA-256, as ``resnet18-f37072fd.pth``."""
+
     @abstractmethod
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
         """Return what arrays of these official names and shapes are; None if they belong to another family.

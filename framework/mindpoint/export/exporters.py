@@ -78,7 +78,7 @@ class MindirExporter(Exporter):
     """MindSpore's own format; it is run in a new process, which has nothing of the network that it was made from."""
 
     suffix = ".mindir"
-    options = frozenset(("batch",))
+    options = frozenset(("decode", "batch"))
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
@@ -98,7 +98,7 @@ class AirExporter(Exporter):
 
     suffix = ".air"
     companions = (".json",)
-    options = frozenset(("batch",))
+    options = frozenset(("decode", "batch"))
 
     def check(self) -> None:
         """See :class:`Exporter`."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import mindspore as ms
+from mindspore import nn
 
+from mindpoint.contracts.decoder import MindSporeDecoder
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
@@ -14,7 +17,7 @@ from mindpoint.storage.files import write_elsewhere
 
 
 def write_mindir(path: Path, model: Exportable) -> None:
-    """Write the network as MINDIR with the metadata as the file's ``user_info``.
+    """Write the network, and the decoder if there is one, as MINDIR with the metadata as the file's ``user_info``.
 
     Raises:
         MindpointError: MindSpore cannot export it.
@@ -28,7 +31,7 @@ def write_mindir(path: Path, model: Exportable) -> None:
 
 
 def write_air(path: Path, model: Exportable) -> None:
-    """Write the network as AIR, which has no place for metadata.
+    """Write the network, and the decoder if there is one, as AIR, which has no place for metadata.
 
     Raises:
         MindpointError: MindSpore cannot export it.
@@ -46,13 +49,21 @@ def check_ascend() -> None:
         )
 
 
+def _decoder(model: Exportable) -> Optional[nn.Cell]:
+    if model.decoder is None:
+        return None
+    if not isinstance(model.decoder, MindSporeDecoder):
+        raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
+    return model.decoder.cell(tuple(model.maps), {name: spec.stride for name, spec in model.maps.items()})
+
+
 def _export(path: Path, model: Exportable, file_format: str, **options: object) -> None:
     model.network.set_train(False)
     if model.batch is None:
         inputs = [ms.Tensor(shape=(None, count, *model.size), dtype=ms.float32) for count in model.channels.values()]
     else:
         inputs = [ms.Tensor(array) for array in model.zeros(model.batch, *model.size).values()]
-    graph = FreshGraph(model.network)
+    graph = FreshGraph(model.network, _decoder(model))
     with export_in_progress(Export(file_format.lower())):
         try:
             write_elsewhere(lambda file: ms.export(graph, *inputs, file_name=str(file), file_format=file_format, **options), path)

@@ -10,7 +10,7 @@ from typing import Dict, Optional, Tuple
 from mindpoint.contracts.hook import Hook
 from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.storage.files import atomic_write
-from mindpoint.training.run_folder import epoch_checkpoints
+from mindpoint.training.run_folder import numbered_checkpoints
 
 
 class Checkpoint(Hook):
@@ -22,7 +22,8 @@ class Checkpoint(Hook):
         every: epochs between two writes of ``last.ckpt``.
         every_steps: steps between two writes of it within an epoch; 0: none.
         best: the statistic to go by; higher is better. Not given: the metric's main one.
-        keep: of the checkpoints ``epoch-N.ckpt``, written after epochs, the newest so many stay. 0: write none.
+        keep: write also ``epoch-N.ckpt`` every ``every`` epochs, and ``step-N.ckpt`` every ``every_steps`` steps; the newest so many of each
+            stay. 0: write neither.
     """
 
     def __init__(self, every: int = 1, every_steps: int = 0, best: Optional[str] = None, keep: int = 0):
@@ -56,12 +57,15 @@ class Checkpoint(Hook):
         epoch = trainer.epoch + 1
         whole = trainer.step == epoch * trainer.steps_per_epoch and epoch % self.every == 0
         old = trainer.checkpoint_minutes is not None and time.monotonic() - self.saved_at >= 60 * trainer.checkpoint_minutes
-        if whole or old or self.every_steps and trainer.step % self.every_steps == 0:
+        due = self.every_steps > 0 and trainer.step % self.every_steps == 0
+        if whole or old or due:
             trainer.defer(lambda: self._save_last(trainer))
+        if self.keep and due:
+            trainer.defer(lambda: self._keep_copy(trainer, "step", f"{trainer.step:07d}"))
 
     def after_epoch(self, trainer) -> None:
         if self.keep and trainer.epoch % self.every == 0:
-            self._keep_copy(trainer)
+            self._keep_copy(trainer, "epoch", f"{trainer.epoch:04d}")
 
     def after_eval(self, trainer) -> None:
         self.saved = None
@@ -82,11 +86,11 @@ class Checkpoint(Hook):
             trainer.save("last.ckpt", previous="previous.ckpt")
             self.saved, self.saved_at = _progress(trainer), time.monotonic()
 
-    def _keep_copy(self, trainer) -> None:
+    def _keep_copy(self, trainer, kind: str, number: str) -> None:
         self._save_last(trainer)
-        with atomic_write(trainer.run_dir / f"epoch-{trainer.epoch:04d}.ckpt") as copy:
+        with atomic_write(trainer.run_dir / f"{kind}-{number}.ckpt") as copy:
             shutil.copyfile(trainer.run_dir / "last.ckpt", copy)
-        for old in epoch_checkpoints(trainer.run_dir)[: -self.keep]:
+        for old in numbered_checkpoints(trainer.run_dir, kind)[: -self.keep]:
             old.unlink(missing_ok=True)
 
 

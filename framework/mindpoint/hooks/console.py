@@ -23,7 +23,7 @@ class _Step(NamedTuple):
 
 
 class Console(Hook):
-    """Every so many steps a line: epoch, step, the total and every term, learning rate, time for data and for computing a step, images a
+    """Every so many steps a line: epoch, step, the total and every term, learning rate, loss scale if there is one, time for data and for computing a step, images a
     second, and what time the rest will take. Losses are means (of what is finite) and times medians since the line before. On a terminal
     a bar for the running epoch stands below.
 
@@ -78,10 +78,11 @@ class Console(Hook):
         losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in run.losses}
         data = statistics.median(step.data_seconds for step in self.pending)
         computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would spoil a mean
+        scale = "" if run.loss_scale is None else f"loss scale {run.loss_scale:g}  "
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         return (
             f"epoch {run.epoch + 1}/{run.epochs}  step {run.step}/{run.total_steps}  {terms}  "
-            f"lr {run.learning_rate:.3g}  data {duration(data)}  step {duration(computing)}  "
+            f"lr {run.learning_rate:.3g}  {scale}data {duration(data)}  step {duration(computing)}  "
             f"{run.batch_size / (data + computing):.1f} images/s  "
             f"{clock((run.total_steps - run.step) * (data + computing))} left"
         )

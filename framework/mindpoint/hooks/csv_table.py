@@ -9,7 +9,8 @@ from typing import Dict
 
 from mindpoint.contracts.run import Run
 from mindpoint.errors import OutputError
-from mindpoint.hooks.step_log import StepLog, append, drop_later
+from mindpoint.hooks.step_log import StepLog, drop_later
+from mindpoint.storage.files import append
 
 
 class Csv(StepLog):

@@ -1,12 +1,22 @@
-"""Evaluating during training."""
+"""Evaluate during a training."""
 
 from __future__ import annotations
 
-from typing import Dict, Union
+import logging
+from typing import Dict, Optional, Union
+
+import numpy as np
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.image import InputSpec, letterbox_size
 from mindpoint.errors import ConfigError
 from mindpoint.inference.evaluation import save_evaluation
+
+log = logging.getLogger("mindpoint")
+_FIRST, _MEMORY = 20, 0.95  # steps whose mean loss is the first one; decay of the average that is the present one
+_FALLEN = 0.75  # of the first loss: the network learns
+_SHORT = 1000  # steps: fewer have rarely taught a network anything from random weights
+_SMALL = 32  # pixels of the network's input: objects below it leave few cells of a map with a stride of 4
 
 
 class Evaluation(Hook):
@@ -24,6 +34,7 @@ class Evaluation(Hook):
         if every < 1:
             raise ConfigError("every must be at least 1")
         self.every, self.until = every, {} if until is None else until
+        self._losses, self._loss = [], 0.0  # the first ones, and a moving average
 
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
@@ -32,15 +43,48 @@ class Evaluation(Hook):
             self.until = {trainer.main_statistic: self.until}
         trainer.check_statistics("hooks.evaluation.until", list(self.until))
 
+    def after_step(self, trainer) -> None:
+        loss = trainer.losses["loss"]
+        if len(self._losses) < _FIRST:
+            self._losses.append(loss)
+            self._loss = float(np.mean(self._losses))
+        elif np.isfinite(loss):
+            self._loss += (1 - _MEMORY) * (loss - self._loss)
+
     def after_epoch(self, trainer) -> None:
         if trainer.epoch % self.every == 0 or trainer.ended:
             result = trainer.evaluate()
             if trainer.is_writer:
                 print(f"after epoch {trainer.epoch}\n{result.table}", flush=True)
                 save_evaluation(result, trainer.run_dir)
+                self._warn_if_nothing_is_found(trainer)
             self._stop_if_reached(trainer)
+
+    def _warn_if_nothing_is_found(self, trainer) -> None:
+        """Warn when the network learns and its statistic is still 0."""
+        value, first = trainer.metrics[trainer.main_statistic], float(np.mean(self._losses)) if self._losses else 0.0
+        if value != 0 or not self._loss < _FALLEN * first:
+            return
+        causes = [f"the training is short: {trainer.step} of {trainer.total_steps} steps are done"] if trainer.step < _SHORT else []
+        side = median_side(trainer.val_data.ground_truth(), trainer.config.input_spec)
+        if side is not None and side < _SMALL:
+            causes.append(f"the median object is {side:.0f} pixels large in the network's input: raise input.size")
+        causes.append("the tolerances are narrow (keypoints.sigmas), or training and validation data differ")
+        said = f"the loss has fallen from {first:.3g} to {self._loss:.3g}, but {trainer.main_statistic} is still 0; likely causes: "
+        log.warning("%s", said + "; ".join(causes))
 
     def _stop_if_reached(self, trainer) -> None:
         if self.until and all(trainer.metrics[name] >= value for name, value in self.until.items()):
             reached = (f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items())
             trainer.stop_reason = ", ".join(reached)
+
+
+def median_side(ground_truth: dict, input_spec: InputSpec) -> Optional[float]:
+    """Return the median side of the objects in the network's input, the root of the box's area, pixels; None without boxes."""
+    sizes = {record["id"]: (record["width"], record["height"]) for record in ground_truth["images"] if "width" in record}
+    sides = [
+        (record["bbox"][2] * record["bbox"][3]) ** 0.5 * input_spec.size[1] / letterbox_size(*sizes[record["image_id"]], input_spec.size)
+        for record in ground_truth["annotations"]
+        if "bbox" in record and not record.get("iscrowd") and record["image_id"] in sizes
+    ]
+    return float(np.median(sides)) if sides else None

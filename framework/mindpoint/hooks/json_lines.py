@@ -7,14 +7,15 @@ import math
 from typing import Dict
 
 from mindpoint.contracts.run import Run
-from mindpoint.hooks.step_log import StepLog, append, drop_later
+from mindpoint.hooks.step_log import StepLog, drop_later
+from mindpoint.storage.files import append
 from mindpoint.visual.history import FILE
 
 
 class JsonLines(StepLog):
     """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
-    "skipped_steps"}`` after a step and ``{"step", "epoch", "main", "metrics": {...}}`` after an evaluation, where ``main`` names the main
-    statistic. What goes wrong with the data is written there too, ``{"step", "epoch", "incident", ...}``, see
+    "skipped_steps"}`` after a step, with ``"loss_scale"`` if there is one, and ``{"step", "epoch", "main", "metrics": {...}}`` after an
+    evaluation, where ``main`` names the main statistic. What goes wrong with the data is written there too, ``{"step", "epoch", "incident", ...}``, see
     :attr:`mindpoint.contracts.run.Run.incidents`. Epochs count from 1; values that are not finite are null.
 
     Args:

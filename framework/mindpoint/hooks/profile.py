@@ -7,7 +7,7 @@ import csv
 import logging
 import os
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
@@ -18,17 +18,18 @@ log = logging.getLogger("mindpoint")
 
 
 class Profile(Hook):
-    """Records the operators of some steps with MindSpore's profiler, in the folder ``profile`` of the run.
+    """Records the operators of some steps with MindSpore's profiler, in a folder.
 
     Args:
         start: the first step to record, counted from 1; steps after the first two are of interest, for the first one compiles.
         stop: the last one.
+        folder: where the records go. Not given: ``profile`` in the run folder.
     """
 
-    def __init__(self, start: int, stop: int):
+    def __init__(self, start: int, stop: int, folder: Optional[str] = None):
         if not 1 <= start <= stop:
             raise ConfigError(f"Profile: steps {start} to {stop} are no window; it takes 1 <= start <= stop")
-        self.start, self.stop = start, stop
+        self.start, self.stop, self.folder = start, stop, folder
         self.profiler = None
 
     def before_train(self, run: Run) -> None:
@@ -39,7 +40,7 @@ class Profile(Hook):
         if self.profiler is None and self.start <= run.step + 1 <= self.stop:
             from mindspore import profiler
 
-            self.folder = make_folder(run.run_dir / "profile")
+            self.folder = make_folder(self.folder or run.run_dir / "profile")
             write = profiler.tensorboard_trace_handler(str(self.folder))
             self.profiler = profiler.profile(start_profile=False, on_trace_ready=write)
             self.profiler.start()

@@ -7,7 +7,7 @@ from typing import Callable, Dict
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
-from mindpoint.errors import ConfigError, OutputError
+from mindpoint.errors import ConfigError
 from mindpoint.storage.files import atomic_write
 
 
@@ -51,20 +51,8 @@ def step_values(run: Run) -> Dict[str, float]:
         "data_seconds": round(run.data_seconds, 4),
         "step_seconds": round(run.step_seconds, 4),
         "skipped_steps": run.skipped_steps,
+        **({} if run.loss_scale is None else {"loss_scale": run.loss_scale}),
     }
-
-
-def append(path: Path, text: str) -> None:
-    """Add whole lines to a file.
-
-    Raises:
-        OutputError: no permission or no space.
-    """
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def drop_later(path: Path, run: Run, step_of: Callable[[str], int], is_statistics: Callable[[str], bool]) -> None:

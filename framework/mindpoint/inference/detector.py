@@ -65,7 +65,10 @@ class Detector:
     ):
         self.settings = config.section("test")
         self.input_spec: InputSpec = config.input_spec
-        self.detect, self.decoder, self.divisor, self.encoder = detect, decoder, divisor, encoder
+        self.detect, self.decoder, self.encoder = detect, decoder, encoder
+        self.divisor = divisor if self.settings.pad is None else self.settings.pad + 1
+        if self.divisor % divisor:
+            raise ConfigError(f"test.pad: {self.settings.pad} gives sides that are no multiples of {divisor}, which the network needs")
 
     def __call__(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[Detections]:
         """Return the detections of each image, in its pixels.

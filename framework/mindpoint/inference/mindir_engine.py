@@ -8,6 +8,7 @@ from typing import Dict
 import numpy as np
 
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
+from mindpoint.contracts.instances import Detections
 from mindpoint.errors import WeightsError
 from mindpoint.inference.exclusive import exclusive
 from mindpoint.inference.metadata import ExportMetadata
@@ -35,6 +36,8 @@ class MindirEngine(Engine):
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
         _refuse_libraries(content, path)
         facts = ExportMetadata.from_metadata(content.user_info, path)  # names the outputs, which the file does not
+        fields = [*(field.name for field in Detections.own), *(field["name"] for field in facts.fields)]
+        names = fields if facts.decoded else list(facts.maps)
         try:
             with exclusive():
                 device.setup("auto", seed=0)
@@ -45,7 +48,7 @@ class MindirEngine(Engine):
         def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
             with exclusive():
                 outputs = network(*(ms.Tensor(array) for array in inputs.values()))
-                return {name: value.asnumpy().copy() for name, value in zip(facts.maps, _tuple(outputs))}
+                return {name: value.asnumpy().copy() for name, value in zip(names, _tuple(outputs))}
 
         return ModelFile(dict(content.user_info), forward)
 

@@ -94,7 +94,7 @@ def open_network(
     else:
         raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
     with exclusive():
-        device.setup(config.section("runtime").device, config.seed)
+        device.setup(seed=config.seed, **vars(config.section("runtime")))
         with no_init_parameters():  # the file has them all
             network = build_network(config)
         accelerate(network)

@@ -185,7 +185,12 @@ class CsvWriter(TextWriter):
         self.file.write(line[:-2] + "\n")
 
     def _row(self, row: Sequence[object]) -> None:
-        self._csv.writerow(["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
+        self._csv.writerow(map(harmless_cell, row))
+
+
+def harmless_cell(cell: object) -> object:
+    """Return a cell of a table; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:

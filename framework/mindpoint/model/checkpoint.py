@@ -49,13 +49,14 @@ class Checkpoint:
 def save(
     path: Union[str, Path],
     content: Union[nn.Cell, Mapping[str, np.ndarray]],
-    info: Dict[str, object],
+    info: Optional[Dict[str, object]],
     chosen: Optional[Callable[[str], bool]] = None,
     previous: Optional[Path] = None,
 ) -> None:
     """Write all parameters of a cell, or arrays by name, with a check sum; an older file stays until the new one is complete.
 
     Args:
+        info: what the file says about itself; None: a plain file of MindSpore, with no such text and no check sum.
         chosen: which of them, by name; all if not given.
         previous: where the older file goes; at any moment there is a whole one at ``path`` or there.
 
@@ -66,7 +67,9 @@ def save(
         content = [{"name": name, "data": ms.Tensor(np.ascontiguousarray(array))} for name, array in content.items()]
 
     def write(file: Path) -> None:
-        ms.save_checkpoint(content, str(file), append_dict={_KEY: json.dumps(info)}, choice_func=chosen, crc_check=True)
+        described = info is not None
+        about = {_KEY: json.dumps(info)} if described else None
+        ms.save_checkpoint(content, str(file), append_dict=about, choice_func=chosen, crc_check=described)
 
     with atomic_write(path) as temporary:
         try:
@@ -98,21 +101,43 @@ def load(path: Union[str, Path]) -> Checkpoint:
             "and weights of PyTorch become one with 'mindpoint weights convert'"
         )
     check_complete(path)
-    try:
-        with _own_messages_only():
-            stored = ms.load_checkpoint(str(path), crc_check=True)
-    except (ValueError, RuntimeError, TypeError, KeyError) as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise error.__context__ from None
-        raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
+    stored = _read(path, crc_check=True)
     try:
         info = parse_json(stored.pop(_KEY), str(path), "description in the checkpoint", WeightsError)
     except (KeyError, AttributeError, TypeError) as error:  # it is written last
         raise WeightsError(f"{path}: cut off, or not written by mindpoint: it says nothing about itself; use another one") from error
     if not isinstance(info, dict) or not isinstance(info.get("config", ""), str):
         raise WeightsError(f"{path}: damaged: what it says about itself cannot be used; use another one or train again")
+    return Checkpoint(_arrays(stored), info)
+
+
+def load_plain(path: Union[str, Path]) -> Dict[str, np.ndarray]:
+    """Read the arrays of a MindSpore checkpoint that was not written here, by the file's names.
+
+    Raises:
+        WeightsError: no such file, damaged, or written here.
+    """
+    check_readable(path, "checkpoint")
+    check_complete(path, check_sum=False)
+    stored = _read(path, crc_check=False)
+    if _KEY in stored:
+        raise WeightsError(f"{path}: a checkpoint of mindpoint already; it needs no conversion")
+    return _arrays(stored)
+
+
+def _read(path: Union[str, Path], crc_check: bool) -> Dict[str, object]:
+    try:
+        with _own_messages_only():
+            return ms.load_checkpoint(str(path), crc_check=crc_check)
+    except (ValueError, RuntimeError, TypeError, KeyError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
+
+
+def _arrays(stored: Mapping[str, object]) -> Dict[str, np.ndarray]:
     # asnumpy() is a live view of a parameter that is about to go
-    return Checkpoint({name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}, info)
+    return {name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}
 
 
 @contextlib.contextmanager

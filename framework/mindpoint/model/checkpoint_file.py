@@ -26,22 +26,29 @@ class _Wrong(Exception):
     """The file is not a whole checkpoint; the message says why."""
 
 
-def check_complete(path: Union[str, Path]) -> None:
-    """Raise WeightsError if a file is not a checkpoint with its check sum, or a parameter's bytes do not fit its sizes."""
+def check_complete(path: Union[str, Path], check_sum: bool = True) -> None:
+    """Raise WeightsError if a file is not a checkpoint, or a parameter's bytes do not fit its sizes.
+
+    Args:
+        check_sum: it must end in one, as the checkpoints that are written here.
+    """
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _check(data)
+            _check(data, check_sum)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
     except (_Wrong, ValueError) as error:  # ValueError: an empty file has no map
         said = str(error) if isinstance(error, _Wrong) else "it is empty"
-        raise WeightsError(f"{path}: damaged, cut off, or no checkpoint of mindpoint: {said}; use another one or train again") from error
+        kind = "checkpoint of mindpoint" if check_sum else "checkpoint of MindSpore"
+        raise WeightsError(f"{path}: damaged, cut off, or no {kind}: {said}; use another one or train again") from error
 
 
-def _check(data: mmap.mmap) -> None:
+def _check(data: mmap.mmap, check_sum: bool) -> None:
     end = len(data) - _CHECK_SUM_BYTES
     if end < 0 or data[end : end + len(_CHECK_SUM)] != _CHECK_SUM:
-        raise _Wrong("it does not end in a check sum")
+        if check_sum:
+            raise _Wrong("it does not end in a check sum; other implementations' become one with 'mindpoint weights convert'")
+        end = len(data)
     name, expected, found = None, 0, 0
     for count, (number, value) in enumerate(_fields(data, 0, end)):
         if number != 1 or isinstance(value, int) or count > _MOST_RECORDS:

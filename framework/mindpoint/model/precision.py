@@ -33,7 +33,7 @@ def cast_to(network: Network, precision: str) -> None:
     Raises:
         ConfigError: the device cannot do it.
     """
-    if precision == "float32":
+    if precision in ("float32", "O0"):
         return
     if device.name() == "CPU":
         if precision == "bfloat16":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -14,6 +15,8 @@ from mindspore import nn
 from mindpoint.errors import WeightsError
 
 log = logging.getLogger("mindpoint")
+_MAY_BEGIN_ANEW = {"exact": r"(?!)", "heads": r"(stacks\.\d+\.)?heads\.", "backbone": r"(?!backbone\.)", "any": ""}
+"""Names of the parameters that a file of initial weights may lack, strictest first."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +88,36 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
 def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str, what: str) -> None:
     """Load a file that a training starts from, and say what became of it.
 
+    A head's map is known by its own name, whatever the block of the head is called: a pose training takes ``wh`` and ``reg`` of a detector.
+
     Args:
         match: ``exact``: all of the network must be there; ``heads``: all but parameters of heads, which begin anew where the file lacks
-            them or has another shape, as those of other joints; ``any``: something must be.
+            them or has another shape, as those of other joints; ``backbone``: all of the backbone; ``any``: something.
 
     Raises:
         WeightsError: with the account, if the file holds less.
     """
-    report = load_arrays(network, arrays)
+    report = load_arrays(network, _heads_by_map(network, arrays))
     anew = report.missing + [name for name, _, _ in report.differs]
-    body = [name for name in anew if not re.match(r"(stacks\.\d+\.)?heads\.", name)]
     if not report.matched:
         raise WeightsError(f"train.weights: {what}: none of its names fits this network: {report}")
-    if match == "exact" and anew or match == "heads" and body:
-        kinds = "heads, any" if match == "exact" else "any"
+    if not all(re.match(_MAY_BEGIN_ANEW[match], name) for name in anew):
+        weaker = ", ".join(list(_MAY_BEGIN_ANEW)[list(_MAY_BEGIN_ANEW).index(match) + 1 :])
         raise WeightsError(
-            f"train.weights: {what}: does not hold all of this network, as train.weights_match: {match} asks (weaker: {kinds}): {report}"
+            f"train.weights: {what}: does not hold all of this network that train.weights_match: {match} asks for (weaker: {weaker}): {report}"
         )
     log.info("weights from %s: %s", what, report)
     if anew:
         log.warning("%d parameters begin anew: %s", len(anew), ", ".join(anew[:20]) + ", ..." * (len(anew) > 20))
+
+
+def _heads_by_map(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Return arrays of heads under the network's names where only the block has another name; a map that several blocks have stays."""
+
+    def bare(name: str) -> str:
+        return re.sub(r"^((?:stacks\.\d+\.)?heads)\.[^.]+\.", r"\1.", name)
+
+    parameters = list(network.parameters_dict())
+    here, there = Counter(map(bare, parameters)), Counter(map(bare, arrays))
+    ours = {bare(name): name for name in parameters if here[bare(name)] == there[bare(name)] == 1}
+    return {ours.get(bare(name), name): value for name, value in arrays.items()}

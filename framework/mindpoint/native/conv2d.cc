@@ -1,7 +1,8 @@
 // Convolution on a CPU, forward and both gradients, as MindSpore custom operators.
 //
-// x [B,C,H,W], weight [O,C,kh,kw], bias [O], y [B,O,Ho,Wo], all float32, and geometry, eight int64: stride (vertical, horizontal), padding (top,
-// bottom, left, right), dilation (vertical, horizontal). One group.
+// x [B,C,H,W], weight [O,C/G,kh,kw], bias [O], y [B,O,Ho,Wo], all float32, and geometry, nine int64: stride (vertical, horizontal), padding
+// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Groups of one channel have passes of their own, in depthwise.h; a
+// map of G groups is for the others G images one after the other, and "channels" and "outputs" below are those of a group.
 //
 // Each pass is a product with the unfolded input, the "columns" [C*kh*kw, positions], of which a small tile exists at a time, in each
 // thread's cache. Positions are contiguous, as in the maps themselves, so unfolding copies runs of pixels and nothing is transposed but
@@ -13,6 +14,7 @@
 #include <cstring>
 
 #include "dense.h"
+#include "depthwise.h"
 
 namespace {
 
@@ -21,7 +23,7 @@ constexpr Int kTile = 256;           // output positions of a tile, at most; a m
 constexpr Int kTileRow = kTile + kLanes;  // an odd number of vectors: rows of a tile fall into different cache sets
 
 struct Problem {
-  Int batch, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w;
+  Int groups, images, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w;
   Int stride_h, stride_w, top, left, dilation_h, dilation_w;
   Int taps, depth;  // kh * kw, and channels * taps: the rows of columns
   Int pixels, positions, tiles;
@@ -31,15 +33,17 @@ enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
 
 Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *y, const int64_t *g, Problem *out) {
   Problem p{};
-  p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
-  p.outputs = weight[0], p.kernel_h = weight[2], p.kernel_w = weight[3];
+  p.groups = g[8];
+  if (p.groups < 1 || x[1] % p.groups != 0 || weight[0] % p.groups != 0) return kBadShape;
+  p.images = x[0] * p.groups, p.channels = x[1] / p.groups, p.height = x[2], p.width = x[3];
+  p.outputs = weight[0] / p.groups, p.kernel_h = weight[2], p.kernel_w = weight[3];
   p.out_h = y[2], p.out_w = y[3];
   p.stride_h = g[0], p.stride_w = g[1], p.top = g[2], p.left = g[4], p.dilation_h = g[6], p.dilation_w = g[7];
   p.taps = p.kernel_h * p.kernel_w, p.depth = p.channels * p.taps;
   p.pixels = p.height * p.width, p.positions = p.out_h * p.out_w;
-  if (std::min({p.batch, p.depth, p.pixels, p.outputs, p.positions}) <= 0) return kEmpty;
+  if (std::min({p.images, p.depth, p.pixels, p.outputs, p.positions}) <= 0) return kEmpty;
   const bool positive = std::min({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w}) > 0;
-  if (!positive || y[0] != p.batch || y[1] != p.outputs || weight[1] != p.channels ||
+  if (!positive || y[0] != x[0] || y[1] != weight[0] || weight[1] != p.channels ||
       p.out_h != (p.height + g[2] + g[3] - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1 ||
       p.out_w != (p.width + g[4] + g[5] - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1) {
     return kBadShape;
@@ -138,7 +142,7 @@ Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p
 // ---- the passes ---------------------------------------------------------------------------------------------------------------------
 
 void forward(const Problem &p, const float *x, const float *weight, const float *bias, float *y) {
-  const Int work = p.batch * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
+  const Int work = p.images * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), results = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
   {
@@ -147,11 +151,13 @@ void forward(const Problem &p, const float *x, const float *weight, const float 
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < work; w++) {
       const Int n = w / p.tiles, first = w % p.tiles * kTile, last = tile_end(p, w % p.tiles), padded = round_up(last - first, kPanel);
-      for (Int o = 0; o < p.outputs; o++) std::fill_n(my_results + o * kTileRow, padded, bias[o]);
+      const Int group = n % p.groups;
+      const float *my_weight = weight + group * p.outputs * p.depth, *my_bias = bias + group * p.outputs;
+      for (Int o = 0; o < p.outputs; o++) std::fill_n(my_results + o * kTileRow, padded, my_bias[o]);
       for (Int k = 0; k < p.depth; k += kDepth) {
         const Int depth = std::min(kDepth, p.depth - k);
         unfold(p, x + n * p.channels * p.pixels, k, k + depth, first, last, my_columns);
-        multiply(p.outputs, padded, depth, {weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, true);
+        multiply(p.outputs, padded, depth, {my_weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, true);
       }
       for (Int o = 0; o < p.outputs; o++) copy(my_results + o * kTileRow, last - first, y + (n * p.outputs + o) * p.positions + first);
     }
@@ -160,7 +166,7 @@ void forward(const Problem &p, const float *x, const float *weight, const float 
 
 // A thread's share is some input channels of an image, so that no two threads add to the same pixel.
 void backward_data(const Problem &p, const float *weight, const float *dy, float *dx) {
-  const Int shares = std::min<Int>(p.channels, (omp_get_max_threads() + p.batch - 1) / p.batch), work = p.batch * shares;
+  const Int shares = std::min<Int>(p.channels, (omp_get_max_threads() + p.images - 1) / p.images), work = p.images * shares;
   const Int threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), tiles = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
@@ -171,6 +177,7 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
     for (Int w = 0; w < work; w++) {
       const Int n = w / shares, share = w % shares;
       const Int from = p.channels * share / shares, to = p.channels * (share + 1) / shares;
+      const float *my_weight = weight + n % p.groups * p.outputs * p.depth;
       float *image = dx + n * p.channels * p.pixels;
       std::fill(image + from * p.pixels, image + to * p.pixels, 0.f);
       for (Int t = 0; t < p.tiles; t++) {
@@ -178,7 +185,7 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
         gather(p, dy + n * p.outputs * p.positions, p.outputs, first, last, my_dy);
         for (Int k = from * p.taps; k < to * p.taps; k += kDepth) {
           const Int rows = std::min(kDepth, to * p.taps - k);
-          multiply(rows, padded, p.outputs, {weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
+          multiply(rows, padded, p.outputs, {my_weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
           fold(p, my_columns, k, k + rows, first, last, image);
         }
       }
@@ -186,33 +193,44 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
   }
 }
 
-// A thread's share is some rows of the columns, and with them of the weight's gradient; the first also adds up the bias's.
+// A thread's share is some rows of the columns of a group, and with them of the weight's gradient; the first also adds up the bias's.
 void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight, float *dbias) {
-  const Int shares = std::min<Int>(omp_get_max_threads(), (p.depth + kRows - 1) / kRows), row = round_up(p.outputs, kPanel) + kLanes;
-  Buffer columns = allocate(shares * kDepth * kTileRow), transposed = allocate(shares * kTile * row), sums = allocate(p.depth * row);
-  std::fill_n(dbias, p.outputs, 0.f);
-#pragma omp parallel for num_threads(shares) schedule(static)
-  for (Int share = 0; share < shares; share++) {
-    const Int from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
-    float *my_columns = columns.get() + share * kDepth * kTileRow, *my_dy = transposed.get() + share * kTile * row;
+  const Int most = (omp_get_max_threads() + p.groups - 1) / p.groups, shares = std::min<Int>(most, (p.depth + kRows - 1) / kRows);
+  const Int work = p.groups * shares, threads = std::min<Int>(omp_get_max_threads(), work), row = round_up(p.outputs, kPanel) + kLanes;
+  Buffer columns = allocate(threads * kDepth * kTileRow), transposed = allocate(threads * kTile * row), sums = allocate(work * p.depth * row);
+  std::fill_n(dbias, p.groups * p.outputs, 0.f);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (Int w = 0; w < work; w++) {
+    const Int group = w / shares, share = w % shares, from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
+    float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow, *my_dy = transposed.get() + omp_get_thread_num() * kTile * row;
+    float *my_sums = sums.get() + w * p.depth * row;
     std::fill(my_dy, my_dy + kTile * row, 0.f);
-    std::fill(sums.get() + from * row, sums.get() + to * row, 0.f);
-    for (Int n = 0; n < p.batch; n++) {
+    std::fill(my_sums + from * row, my_sums + to * row, 0.f);
+    for (Int n = group; n < p.images; n += p.groups) {
       for (Int t = 0; t < p.tiles; t++) {
         const Int first = t * kTile, last = tile_end(p, t), count = last - first;
         transpose(p.outputs, count, dy + n * p.outputs * p.positions + first, p.positions, my_dy, row);
-        if (share == 0) add_rows(my_dy, count, row, p.outputs, dbias);
+        if (share == 0) add_rows(my_dy, count, row, p.outputs, dbias + group * p.outputs);
         for (Int k = from; k < to; k += kDepth) {
           const Int rows = std::min(kDepth, to - k);
           unfold(p, x + n * p.channels * p.pixels, k, k + rows, first, last, my_columns);
-          multiply(rows, row - kLanes, count, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, sums.get() + k * row, row, true);
+          multiply(rows, row - kLanes, count, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, my_sums + k * row, row, true);
         }
       }
     }
     for (Int k = from; k < to; k++) {
-      for (Int o = 0; o < p.outputs; o++) dweight[o * p.depth + k] = sums[k * row + o];
+      for (Int o = 0; o < p.outputs; o++) dweight[(group * p.outputs + o) * p.depth + k] = my_sums[k * row + o];
     }
   }
+}
+
+// ---- groups of one channel
+
+bool is_depthwise(const Problem &p) { return p.groups > 1 && p.channels == 1; }
+
+Depthwise depthwise(const Problem &p) {
+  return {p.images / p.groups, p.groups,   p.height,   p.width, p.outputs, p.kernel_h,   p.kernel_w,  p.out_h,
+          p.out_w,             p.stride_h, p.stride_w, p.top,   p.left,    p.dilation_h, p.dilation_w};
 }
 
 }  // namespace
@@ -234,7 +252,7 @@ int run(int count, int expected, const Order &order, void **params, const int *n
     if (ndims[i] != 4) return kBadShape;
   }
   if (std::strcmp(dtypes[order.geometry], "int64") != 0) return kBadType;
-  if (ndims[order.geometry] != 1 || shapes[order.geometry][0] != 8) return kBadShape;
+  if (ndims[order.geometry] != 1 || shapes[order.geometry][0] != 9) return kBadShape;
   Problem problem;
   const auto *geometry = static_cast<const int64_t *>(params[order.geometry]);
   const Failure failure = read_problem(shapes[order.x], shapes[order.weight], shapes[order.y], geometry, &problem);
@@ -251,18 +269,33 @@ int run(int count, int expected, const Order &order, void **params, const int *n
 
 // x, weight, bias, geometry -> y
 extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, 5, {0, 1, 4, 3}, params, ndims, shapes, dtypes,
-             [](const Problem &p, auto array) { forward(p, array(0), array(1), array(2), array(4)); });
+  return run(count, 5, {0, 1, 4, 3}, params, ndims, shapes, dtypes, [](const Problem &p, auto array) {
+    if (is_depthwise(p)) {
+      depthwise_forward(depthwise(p), array(0), array(1), array(2), array(4));
+    } else {
+      forward(p, array(0), array(1), array(2), array(4));
+    }
+  });
 }
 
 // x (for its shape), weight, dy, geometry -> dx
 extern "C" int Conv2dData(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, 5, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
-             [](const Problem &p, auto array) { backward_data(p, array(1), array(2), array(4)); });
+  return run(count, 5, {0, 1, 2, 3}, params, ndims, shapes, dtypes, [](const Problem &p, auto array) {
+    if (is_depthwise(p)) {
+      depthwise_data(depthwise(p), array(1), array(2), array(4));
+    } else {
+      backward_data(p, array(1), array(2), array(4));
+    }
+  });
 }
 
 // x, weight (for its shape), dy, geometry -> dweight, dbias
 extern "C" int Conv2dWeight(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run(count, 6, {0, 1, 2, 3}, params, ndims, shapes, dtypes,
-             [](const Problem &p, auto array) { backward_weight(p, array(0), array(2), array(4), array(5)); });
+  return run(count, 6, {0, 1, 2, 3}, params, ndims, shapes, dtypes, [](const Problem &p, auto array) {
+    if (is_depthwise(p)) {
+      depthwise_weight(depthwise(p), array(0), array(2), array(4), array(5));
+    } else {
+      backward_weight(p, array(0), array(2), array(4), array(5));
+    }
+  });
 }

@@ -1,8 +1,8 @@
 """The compiled convolution in place of MindSpore's.
 
 MindSpore's convolution on a CPU unfolds the whole input and multiplies with AVX2 (see :mod:`mindpoint.runtime.guard`); the kernel unfolds
-small tiles in the cache and uses whatever vectors the CPU has. It adds up every element in one order, whatever the batch and the number
-of threads.
+small tiles in the cache and uses whatever vectors the CPU has; a depthwise convolution needs no unfolding. It adds up every element in
+one order, whatever the batch and the number of threads.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SOURCE = Path(__file__).with_name("conv2d.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
-    """Operator (x, weight, bias, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (O, C, kh, kw), bias (O,), float32.
+    """Operator (x, weight, bias, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (O, C / G, kh, kw), bias (O,), float32.
 
-    geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal).
+    geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
     """
-    stride, padding, dilation = geometry[:2], geometry[2:6], geometry[6:]
+    stride, padding, dilation = geometry[:2], geometry[2:6], geometry[6:8]
 
     def shape(x, weight, bias, _):
         sides = ((x[2 + i] + padding[2 * i] + padding[2 * i + 1] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
@@ -50,7 +50,7 @@ class NativeConv2d(nn.Conv2d):
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
         """Return what the kernel needs to know of a convolution; None for another operator, or one that the kernel does not do."""
-        if type(cell) is not nn.Conv2d or cell.group != 1 or cell.data_format != "NCHW":
+        if type(cell) is not nn.Conv2d or cell.data_format != "NCHW":
             return None
         if cell.pad_mode == "same":
             if tuple(cell.stride) != (1, 1):  # the padding depends on the input's size
@@ -61,7 +61,7 @@ class NativeConv2d(nn.Conv2d):
             padding = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
         else:
             padding = (0, 0, 0, 0)
-        return (*cell.stride, *padding, *cell.dilation)
+        return (*cell.stride, *padding, *cell.dilation, cell.group)
 
     def prepare(self, geometry: Tuple[int, ...]) -> None:
         self.operator, self.geometry = kernel(geometry), Tensor(geometry, ms.int64)

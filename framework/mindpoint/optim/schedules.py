@@ -16,22 +16,22 @@ class Schedule(ABC):
     """Factor of the base learning rate.
 
     Args:
-        epochs: length of the training.
+        epochs: length of the training; a fraction where it is given in steps.
         steps_per_epoch: optimizer steps an epoch.
         warmup_steps: steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
             what the schedule gives.
         warmup_epochs: the same length in epochs.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
+    def __init__(self, epochs: float, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         if warmup_steps < 0 or warmup_epochs < 0:
             raise ConfigError("warmup_steps and warmup_epochs cannot be negative")
         if warmup_steps and warmup_epochs:
             raise ConfigError("the warm-up is given twice, as warmup_steps and as warmup_epochs; set one of them to 0")
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
-        if self.warmup_steps > epochs * steps_per_epoch:
-            log.warning("schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, epochs * steps_per_epoch)
+        if self.warmup_steps > round(epochs * steps_per_epoch):
+            log.warning("schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, round(epochs * steps_per_epoch))
 
     def __call__(self, step: int) -> float:
         """Factor for the step after ``step`` steps."""
@@ -55,7 +55,7 @@ class MultiStep(Schedule):
 
     def __init__(
         self,
-        epochs: int,
+        epochs: float,
         steps_per_epoch: int,
         milestones: Sequence[float],
         factor: float = 0.1,
@@ -78,7 +78,7 @@ class Polynomial(Schedule):
 
     def __init__(
         self,
-        epochs: int,
+        epochs: float,
         steps_per_epoch: int,
         power: float = 1.0,
         end: float = 0.0,
@@ -95,7 +95,7 @@ class Polynomial(Schedule):
 class Cosine(Schedule):
     """Half a cosine from 1 to ``end`` (Loshchilov and Hutter, 2017, without restarts)."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0, warmup_epochs: float = 0.0):
+    def __init__(self, epochs: float, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         self.end = end
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import mindspore as ms
 
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import distributed
 
 
-def setup(device: str, seed: int) -> None:
-    """Compile graphs for the device, join the other processes of a job, and seed what MindSpore draws at random (initial weights).
+def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "graph", jit_level: Optional[str] = None) -> None:
+    """Choose the device, join the other processes of a job, and seed what MindSpore draws at random (initial weights).
 
     Args:
         device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for what the installed MindSpore was built for.
         seed: not negative.
+        device_id: which Ascend of this host; None: what the environment says.
+        mode: ``"graph"`` or ``"eager"``.
+        jit_level: of graphs, ``"O0"`` to ``"O2"``; None: MindSpore's default.
 
     Raises:
-        ConfigError: the installed MindSpore cannot use that device.
+        ConfigError: the installed MindSpore cannot use that device, or the process of a job is given a device of its own.
     """
-    ms.set_context(mode=ms.GRAPH_MODE)
-    if device not in ("auto", ms.get_context("device_target")):  # it cannot be set again once something has run
+    ms.set_context(mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
+    if jit_level is not None:
+        ms.set_context(jit_config={"jit_level": jit_level})
+    target = name() if device == "auto" else device
+    if device_id is not None:
+        if target == "CPU":
+            raise ConfigError(f"runtime.device_id: {device_id} is the number of an Ascend, but the device is a CPU; remove the key")
+        if distributed.launched():
+            raise ConfigError("runtime.device_id: each process of a job has a device of its own; remove the key")
+    if device_id is not None or target != name():  # it cannot be set again once something has run
         try:
-            ms.set_device(device)
+            ms.set_device(target, device_id)
         except (RuntimeError, ValueError) as error:
-            raise ConfigError(f"runtime.device: {device} cannot be used here: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"runtime.device: {target} cannot be used here: {str(error).splitlines()[0]}") from error
     distributed.init()
     ms.set_seed(seed)
 

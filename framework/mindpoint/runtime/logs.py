@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+from pathlib import Path
+from typing import Iterator, TextIO
 
 from mindpoint.runtime.console import printable
+from mindpoint.storage.files import append
 
 
 def errors_of_mindspore_only() -> None:
@@ -17,29 +21,65 @@ def errors_of_mindspore_only() -> None:
     os.environ.setdefault("GLOG_v", "3")
 
 
-class _StandardOutput(logging.StreamHandler):
-    """Writes to what is standard output at the time."""
-
-    @property
-    def stream(self):
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, stream: object) -> None:
-        pass
-
-
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
+
+
+class _Console(logging.StreamHandler):
+    """Writes to what standard output is at the time."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # what keeps it from being written is the user's to mend, in one message
 
 
 def setup() -> None:
     """Show the framework's own messages, one plain line each, on standard output."""
     log = logging.getLogger("mindpoint")
     if not log.handlers:
-        handler = _StandardOutput()
+        handler = _Console()
         handler.setFormatter(_Printable("%(message)s"))
         log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+@contextlib.contextmanager
+def transcript(path: Path) -> Iterator[None]:
+    """Add all that is printed on standard output meanwhile, line by line, to a file.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    stdout = sys.stdout
+    sys.stdout = _Copied(stdout, path)
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
+
+
+class _Copied:
+    """A text stream whose whole lines go to a file, too."""
+
+    def __init__(self, stream: TextIO, path: Path):
+        self._stream, self._path, self._line = stream, path, ""
+
+    def write(self, text: str) -> int:
+        self._stream.write(text)
+        lines, newline, rest = (self._line + text).rpartition("\n")
+        self._line = rest
+        if newline:
+            append(self._path, lines + newline)
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Iterator
 
 from mindpoint.errors import OutputError
+from mindpoint.storage.files import user_cache
 
 
 def cache_folders() -> Iterator[Path]:
-    """Yield ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or ``~/.cache/mindpoint``; then a folder of this user in the
-    system's temporary folder."""
-    own = os.environ.get("MINDPOINT_CACHE")
+    """Yield the user's cache, then a folder of this user in the system's temporary folder."""
     with contextlib.suppress(RuntimeError):  # no home folder
-        yield Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
+        yield user_cache()
     yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
 
 

@@ -136,6 +136,13 @@ def numbered_folder(parent: Union[str, Path], name: str) -> Path:
     raise AssertionError
 
 
+def user_cache() -> Path:
+    """Return the folder for what can be made or fetched again: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
+    ``~/.cache/mindpoint``. Raises RuntimeError if the user has no home folder."""
+    own = os.environ.get("MINDPOINT_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
+
+
 def check_readable(path: Union[str, Path], kind: str) -> None:
     """Raises WeightsError: there is no such file, called ``kind`` in the message, or it may not be read."""
     if not os.path.isfile(path):
@@ -187,3 +194,27 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     if target.exists() and any(target.iterdir()):
         os.replace(target, old)
     os.replace(new, target)
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file.
+
+    Raises:
+        OutputError: no permission or no space.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def refuse_existing(out: str, ending: str) -> None:
+    """Raise OutputError if a file cannot be made there."""
+    path = Path(out)
+    if path.suffix != ending:
+        raise OutputError(f"{out}: give it a name that ends in {ending}")
+    if path.exists():
+        raise OutputError(f"{out}: exists; choose another name or remove it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")

@@ -18,10 +18,10 @@ from mindpoint.data.loader import Loader
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.errors import ConfigError
 from mindpoint.inference.mindspore_model import network_detector
-from mindpoint.model import checkpoint
 from mindpoint.model.freeze import trained_parameters
 from mindpoint.model.network import Network, build_network, refuse_repeated
 from mindpoint.model.precision import cast_to, loss_scale
+from mindpoint.model.translate import initial_arrays
 from mindpoint.model.weights import load_initial
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
@@ -43,15 +43,17 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     losses = build_losses(config, network, samples)
     try_parts(network, losses, samples)
     split = config.split("train")
-    loader = Loader(samples, split.batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
+    batch_size = split.batch_of_each(distributed.size())
+    loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
     settings = config.section("train")
-    if split.batch_size % settings.accumulate:
-        raise ConfigError(f"train.accumulate: data.train.batch_size {split.batch_size} cannot be split into {settings.accumulate} parts")
+    if batch_size % settings.accumulate:
+        raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} parts")
     if settings.weights and not resumed:
-        load_initial(network, checkpoint.load(settings.weights).network_arrays, settings.weights_match, settings.weights)
+        load_initial(network, initial_arrays(network, settings.weights), settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
     cast_to(network, settings.precision)
-    schedule = config.build("schedule", epochs=settings.epochs, steps_per_epoch=loader.steps_per_epoch)
+    epochs = settings.length(loader.steps_per_epoch) / loader.steps_per_epoch
+    schedule = config.build("schedule", epochs=epochs, steps_per_epoch=loader.steps_per_epoch)
     hooks = config.build_all("hooks", run_dir=run_dir)
     has_val = config.has("data.val")
     trainer = Trainer(

@@ -29,7 +29,7 @@ def overrides(config: Config, images: int) -> List[str]:
     if images < 1:
         raise ConfigError(f"--overfit {images}: takes one image or more")
     config.require("data.train", "optimizer", "schedule", "train", "test.metric")
-    batch_size = min(images, config.split("train").batch_size)
+    batch_size = min(images, config.split("train").batch_of_each(1))
     per_epoch = max(1, images // batch_size)
     epochs, every = math.ceil(STEPS / per_epoch), math.ceil(_EVALUATE_EVERY / per_epoch)
     hooks = {
@@ -42,10 +42,12 @@ def overrides(config: Config, images: int) -> List[str]:
     return [
         f"data.train.max_images={images}",
         f"data.train.batch_size={batch_size}",
+        "data.train.total_batch_size=null",
         "data.train.transforms=null",
         f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', max_images: {images}}}",
         "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",
         f"train.epochs={epochs}",
+        "+train.steps=null",
         "train.accumulate=1",
         "train.ema=null",
         "train.lr_batch_size=null",

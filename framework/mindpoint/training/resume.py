@@ -15,7 +15,7 @@ from mindpoint.model.weights import load_arrays
 from mindpoint.registry import local
 from mindpoint.runtime import distributed
 from mindpoint.runtime.versions import versions
-from mindpoint.training.run_folder import epoch_checkpoints
+from mindpoint.training.run_folder import numbered_checkpoints
 from mindpoint.training.surroundings import machine, set_random_state
 from mindpoint.training.trainer import Trainer
 
@@ -28,7 +28,8 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
     Raises:
         WeightsError: there is none.
     """
-    paths = [run_dir / "last.ckpt", run_dir / "previous.ckpt", *reversed(epoch_checkpoints(run_dir)), run_dir / "best.ckpt"]
+    kept = [path for kind in ("step", "epoch") for path in reversed(numbered_checkpoints(run_dir, kind))]
+    paths = [run_dir / "last.ckpt", run_dir / "previous.ckpt", *sorted(kept, key=_written, reverse=True), run_dir / "best.ckpt"]
     for path in (path for path in paths if path.exists()):
         try:
             return path, checkpoint.load(path)
@@ -38,6 +39,10 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
             log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
             os.replace(path, f"{path}.damaged")
     raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; remove it and train without --resume, or name another one")
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:

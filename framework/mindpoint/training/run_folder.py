@@ -97,7 +97,7 @@ def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -
     return False
 
 
-def epoch_checkpoints(folder: Path) -> List[Path]:
-    """Return the files ``epoch-N.ckpt`` in a run folder, by N; others are left alone."""
-    numbers = {path: re.fullmatch(r"epoch-([0-9]+)", path.stem) for path in folder.glob("epoch-*.ckpt")}
+def numbered_checkpoints(folder: Path, kind: str) -> List[Path]:
+    """Return the files ``epoch-N.ckpt`` or ``step-N.ckpt``, as ``kind`` says, in a run folder, by N; others are left alone."""
+    numbers = {path: re.fullmatch(rf"{kind}-([0-9]+)", path.stem) for path in folder.glob(f"{kind}-*.ckpt")}
     return sorted((path for path, number in numbers.items() if number), key=lambda path: int(numbers[path][1]))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence, Union
+from typing import ContextManager, Dict, Mapping, Optional, Sequence, Union
 
 from mindpoint.config import Config, config_of, load_config
 from mindpoint.errors import ConfigError, Interrupted, MindpointError
 from mindpoint.inference.open import find_model
-from mindpoint.runtime import device, distributed, environment
+from mindpoint.runtime import device, distributed, environment, logs
 from mindpoint.runtime.signals import Signals
 from mindpoint.storage.files import write_text
 from mindpoint.training import resume as resuming
@@ -71,7 +72,7 @@ def train(
     signals = Signals()
     with signals.handled():
         checked = config_of(config, overrides, trusted=trust or None)
-        device.setup(checked.section("runtime").device, checked.seed)
+        device.setup(seed=checked.seed, **vars(checked.section("runtime")))
         checkpoint = "" if resume is True else None if resume is False else str(resume)
         trainer = run_training(checked, checked.stem, None if out is None else str(out), checkpoint, signals)
     return Training(trainer.run_dir, trainer.step, dict(trainer.losses), dict(trainer.metrics), trainer.stop_reason)
@@ -88,7 +89,7 @@ def run_training(config: Config, name: str, out: Optional[str], checkpoint: Opti
     """
     if checkpoint is not None:
         return _resume(config, name, out, Path(checkpoint) if checkpoint else None, signals)
-    with for_all_ranks(new_folder(out, name)) as run_dir:
+    with for_all_ranks(new_folder(out, name)) as run_dir, _transcript(run_dir):
         trainer = build_trainer(config, run_dir)
         trainer.signals, trainer.name = signals, name
         try:
@@ -105,7 +106,7 @@ def _resume(config: Config, name: str, out: Optional[str], named: Optional[Path]
     if not out and not named and not place.is_dir():
         place = latest_folder(name, config)
     elsewhere = named is not None and not (place.is_dir() and place.samefile(named.parent))
-    with for_all_ranks(new_folder(out, name) if elsewhere else old_folder(place)) as run_dir:
+    with for_all_ranks(new_folder(out, name) if elsewhere else old_folder(place)) as run_dir, _transcript(run_dir):
         path, stored = resuming.open_checkpoint(run_dir, named)
         trainer = build_trainer(config, run_dir, resumed=True)
         resuming.restore(trainer, stored, path)
@@ -118,6 +119,11 @@ def _resume(config: Config, name: str, out: Optional[str], named: Optional[Path]
         trainer.signals = signals
         _train(trainer, config)
         return trainer
+
+
+def _transcript(run_dir: Path) -> ContextManager[None]:
+    """Add what the first process prints to the run folder's ``training.log``."""
+    return logs.transcript(run_dir / "training.log") if distributed.is_writer() else contextlib.nullcontext()
 
 
 def _train(trainer: Trainer, config: Config) -> None:

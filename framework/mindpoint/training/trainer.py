@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -29,6 +30,7 @@ from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
 from mindpoint.training.agreement import agree_on_end, check_same_start
 from mindpoint.training.hook_calls import HookCalls
+from mindpoint.training.sink import Sunk
 from mindpoint.training.skipped import SkippedSteps
 from mindpoint.training.step import TrainStep
 from mindpoint.training.surroundings import machine, random_state
@@ -90,13 +92,15 @@ class Trainer:
         self.visualizer = build_visualizer(config)
         self.images, self.batch_size = len(loader.samples), loader.batch_size
         settings = config.section("train")
-        self.epochs, self.steps_per_epoch = settings.epochs, loader.steps_per_epoch
-        self.total_steps = min(self.epochs * self.steps_per_epoch, settings.max_steps or self.epochs * self.steps_per_epoch)
+        self.steps_per_epoch = loader.steps_per_epoch
+        length = settings.length(self.steps_per_epoch)
+        self.epochs, self.total_steps = math.ceil(length / self.steps_per_epoch), min(length, settings.max_steps or length)
         self.checkpoint_minutes = settings.checkpoint_minutes
         self.skipped = SkippedSteps(settings.max_skipped)
         self.base_lr = max(float(rate.asnumpy()) for rate in network_step.rates)
         if settings.lr_batch_size is not None:
             self.base_lr *= loader.batch_size / settings.lr_batch_size
+        self.sunk = None if settings.sink is None else Sunk(network_step, loader, self._rate, settings.sink, self.total_steps)
         self.epoch = self.closed_epochs = self.step = 0
         self.learning_rate = self.data_seconds = self.step_seconds = 0.0
         self.batch: Dict[str, np.ndarray] = {}
@@ -121,7 +125,8 @@ class Trainer:
             with self.signals.noted():
                 check_same_start(self.config, len(self.loader.samples), self.network_step)
                 self._hook_calls.call("before_train")
-                for batches in self.loader.epochs(self.epochs, self.epoch, self.step - self.epoch * self.steps_per_epoch):
+                source = self.sunk or self.loader
+                for batches in source.epochs(self.epochs, self.epoch, self.step - self.epoch * self.steps_per_epoch):
                     self._run_epoch(batches)
                     if self.ended:
                         break
@@ -136,6 +141,12 @@ class Trainer:
     def skipped_steps(self) -> int:
         """Steps left out because a gradient was not finite."""
         return self.skipped.total
+
+    @property
+    def loss_scale(self) -> Optional[float]:
+        """Factor of the loss in the next step's gradients; None: the loss is not scaled."""
+        scaler = self.network_step.scaler
+        return None if scaler is None else float(scaler.scale_value.asnumpy())
 
     @property
     def ended(self) -> bool:
@@ -181,13 +192,19 @@ class Trainer:
     def _run_step(self) -> None:
         activity.announce(f"step {self.step + 1}")
         started = time.perf_counter()
-        self.learning_rate = self.base_lr * self.schedule(self.step)
-        self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
-        self.step += 1
+        steps = self.sunk.size if self.sunk else 1
+        self.learning_rate = self._rate(self.step + steps - 1)
+        self.losses, updated = self.sunk.run() if self.sunk else self.network_step.run(self.batch, self.learning_rate)
+        self.step += steps
         self.step_seconds = time.perf_counter() - started
         self.skipped.count(updated)
         if not updated:
-            self.incidents.append({"incident": "gradient not finite", "image_ids": distributed.collect(self.batch["image_id"].tolist())})
+            images = [] if self.sunk else self.batch["image_id"].tolist()
+            self.incidents.append({"incident": "gradient not finite", "image_ids": distributed.collect(images)})
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of the step after so many."""
+        return self.base_lr * self.schedule(step)
 
     def _heed_skipped(self) -> None:
         if self.skipped.in_a_row:

@@ -13,7 +13,7 @@ from mindpoint.visual.charts import Panel
 
 FILE = "log.jsonl"
 _POINTS = 400  # of a drawn curve; more hide each other
-NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps")
+NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps", "loss_scale")
 """Figures that a record of a step holds besides losses."""
 
 Curve = Tuple[List[int], List[float]]

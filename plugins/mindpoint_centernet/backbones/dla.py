@@ -1,9 +1,10 @@
-"""Deep layer aggregation, DLA-34 (Yu et al., 2018, https://arxiv.org/abs/1707.06484), as the official CenterNet has it."""
+"""Deep layer aggregation, DLA (Yu et al., 2018, https://arxiv.org/abs/1707.06484), as the official CenterNet has it."""
 
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from dataclasses import dataclass
+from typing import Callable, List, Literal, Optional, Sequence, Tuple
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
@@ -11,97 +12,186 @@ from mindpoint.errors import ConfigError
 from mindspore import nn, ops
 from mindspore.common.initializer import Normal
 
-from mindpoint_centernet.layers import BasicBlock, batch_norm, conv, conv_bn_relu
+from mindpoint_centernet.layers import BasicBlock, batch_norm, conv
 
 
 def _init(kernel: int, out_channels: int) -> Normal:
     return Normal(math.sqrt(2 / (kernel * kernel * out_channels)))
 
 
-def _conv_bn_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.SequentialCell:
-    return conv_bn_relu(in_channels, out_channels, kernel, stride, _init(kernel, out_channels))
+def _convolutions(in_channels: int, out_channels: int, kernel: int, count: int = 1, stride: int = 1) -> nn.SequentialCell:
+    """Convolution, batch normalisation and ReLU, ``count`` times; the first has the stride."""
+    cells: List[nn.Cell] = []
+    for number in range(count):
+        first = number == 0
+        cells.append(conv(in_channels if first else out_channels, out_channels, kernel, stride if first else 1, init=_init(kernel, out_channels)))
+        cells += [batch_norm(out_channels), nn.ReLU()]
+    return nn.SequentialCell(cells)
+
+
+class Bottleneck(nn.Cell):
+    """1x1, 3x3 (which has the stride) and 1x1 convolution around half as many channels: ``construct(x, residual)``."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__()
+        width = out_channels // 2
+        self.conv1 = conv(in_channels, width, 1, init=_init(1, width))
+        self.bn1 = batch_norm(width)
+        self.conv2 = conv(width, width, 3, stride, init=_init(3, width))
+        self.bn2 = batch_norm(width)
+        self.conv3 = conv(width, out_channels, 1, init=_init(1, out_channels))
+        self.bn3 = batch_norm(out_channels)
+        self.relu = nn.ReLU()
+
+    def construct(self, x, residual):
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        return self.relu(self.bn3(self.conv3(y)) + residual)
+
+
+def _basic(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
+    return BasicBlock(in_channels, out_channels, stride, _init(3, out_channels))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Channels and heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), and what they are built of."""
+
+    channels: Tuple[int, ...]
+    levels: Tuple[int, ...]
+    block: Callable[[int, int, int], nn.Cell] = Bottleneck
+    residual_root: bool = False
+
+
+_KINDS = {
+    34: _Kind((16, 32, 64, 128, 256, 512), (1, 1, 1, 2, 2, 1), _basic),
+    46: _Kind((16, 32, 64, 64, 128, 256), (1, 1, 1, 2, 2, 1)),
+    60: _Kind((16, 32, 128, 256, 512, 1024), (1, 1, 1, 2, 3, 1)),
+    102: _Kind((16, 32, 128, 256, 512, 1024), (1, 1, 1, 3, 4, 1), residual_root=True),
+}
 
 
 class Root(nn.Cell):
-    """1x1 convolution that merges maps of equal size: ``construct(tuple of maps)``."""
+    """1x1 convolution that merges maps of equal size: ``construct(tuple of maps)``.
 
-    def __init__(self, in_channels: int, out_channels: int):
+    Args:
+        residual: add the first map.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, residual: bool = False):
         super().__init__()
         self.conv = conv(in_channels, out_channels, 1, init=_init(1, out_channels))
         self.bn = batch_norm(out_channels)
+        self.residual = residual
 
     def construct(self, maps):
-        return ops.relu(self.bn(self.conv(ops.concat(maps, 1))))
+        merged = self.bn(self.conv(ops.concat(maps, 1)))
+        return ops.relu(merged + maps[0] if self.residual else merged)
 
 
 class Tree(nn.Cell):
-    """Two residual blocks and a root over their outputs and further maps: ``construct(x, further maps)``.
+    """Two blocks, or two trees of one level less, and a root over their outputs and further maps: ``construct(x, further maps)``.
 
     Args:
+        height: levels of the tree.
         keep_input: the root sees the (pooled) input too.
         further_channels: channels of the further maps together.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, keep_input: bool = False, further_channels: int = 0):
+    def __init__(
+        self,
+        kind: _Kind,
+        height: int,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        keep_input: bool = False,
+        further_channels: int = 0,
+    ):
         super().__init__()
-        self.keep_input = keep_input
+        self.height, self.keep_input = height, keep_input
         self.downsample = nn.MaxPool2d(stride, stride) if stride > 1 else None
+        further_channels += in_channels if keep_input else 0
         self.project = None
+        if height > 1:
+            self.tree1 = Tree(kind, height - 1, in_channels, out_channels, stride)
+            self.tree2 = Tree(kind, height - 1, out_channels, out_channels, further_channels=further_channels + out_channels)
+            return
         if in_channels != out_channels:
             self.project = nn.SequentialCell([conv(in_channels, out_channels, 1, init=_init(1, out_channels)), batch_norm(out_channels)])
-        self.tree1 = BasicBlock(in_channels, out_channels, stride, _init(3, out_channels))
-        self.tree2 = BasicBlock(out_channels, out_channels, 1, _init(3, out_channels))
-        self.root = Root(2 * out_channels + (in_channels if keep_input else 0) + further_channels, out_channels)
+        self.tree1 = kind.block(in_channels, out_channels, stride)
+        self.tree2 = kind.block(out_channels, out_channels, 1)
+        self.root = Root(2 * out_channels + further_channels, out_channels, kind.residual_root)
 
     def construct(self, x, further=()):
         bottom = x if self.downsample is None else self.downsample(x)
-        residual = bottom if self.project is None else self.project(bottom)
-        first = self.tree1(x, residual)
-        maps = (self.tree2(first, first), first)
         if self.keep_input:
-            maps = maps + (bottom,)
-        return self.root(maps + further)
+            further = further + (bottom,)
+        if self.height > 1:
+            first = self.tree1(x)
+            return self.tree2(first, further + (first,))
+        first = self.tree1(x, bottom if self.project is None else self.project(bottom))
+        return self.root((self.tree2(first, first), first) + further)
 
 
-class DoubleTree(nn.Cell):
-    """Two trees; the second one's root also merges the pooled input and the first tree's output."""
+class DLA(Backbone):
+    """DLA from stride 1 to 32; gives the levels from ``down_ratio`` on, strides 4, 8, 16 and 32.
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int):
-        super().__init__()
-        self.downsample = nn.MaxPool2d(stride, stride)
-        self.tree1 = Tree(in_channels, out_channels, stride)
-        self.tree2 = Tree(out_channels, out_channels, further_channels=in_channels + out_channels)
-
-    def construct(self, x):
-        first = self.tree1(x)
-        return self.tree2(first, (self.downsample(x), first))
-
-
-class DLA34(Backbone):
-    """DLA-34 from strides 1 to 32; gives its last four levels, strides 4, 8, 16 and 32.
-
-    Parameters are named as in the official implementation; its projections of level 3 and 4, which feed nothing, are left out.
+    Parameters are named as in the official implementation; its projections of trees of two and more levels, which feed nothing, are left out.
 
     Args:
-        channels: of levels 0 to 5; smaller numbers give a slim version.
+        depth: 34 has basic blocks, 46 (the compact DLA-46-C), 60 and 102 have bottlenecks.
+        channels: of levels 0 to 5 in place of the official ones; smaller numbers give a slim version.
+        levels: heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions) in place of the official ones.
+        down_ratio: stride of the finest map that is given: 2, 4, 8 or 16.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128, 256, 512)):
+    def __init__(
+        self,
+        depth: Literal[34, 46, 60, 102] = 34,
+        channels: Optional[Sequence[int]] = None,
+        levels: Optional[Sequence[int]] = None,
+        down_ratio: Literal[2, 4, 8, 16] = 4,
+    ):
         super().__init__()
-        if len(channels) != 6 or min(channels) < 1:
-            raise ConfigError(f"DLA34: channels must be six positive numbers, one a level, not {list(channels)}")
-        c0, c1, c2, c3, c4, c5 = channels
-        self.base_layer = _conv_bn_relu(3, c0, 7)
-        self.level0 = _conv_bn_relu(c0, c0, 3)
-        self.level1 = _conv_bn_relu(c0, c1, 3, stride=2)
-        self.level2 = Tree(c1, c2, stride=2)
-        self.level3 = DoubleTree(c2, c3, stride=2)
-        self.level4 = DoubleTree(c3, c4, stride=2)
-        self.level5 = Tree(c4, c5, stride=2, keep_input=True)
-        self.out_features = (FeatureSpec(c2, 4), FeatureSpec(c3, 8), FeatureSpec(c4, 16), FeatureSpec(c5, 32))
+        name = type(self).__name__
+        if depth not in _KINDS:
+            raise ConfigError(f"{name}: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")
+        if down_ratio not in (2, 4, 8, 16):
+            raise ConfigError(f"{name}: down_ratio must be 2, 4, 8 or 16, not {down_ratio}")
+        kind = _KINDS[depth]
+        channels, levels = kind.channels if channels is None else channels, kind.levels if levels is None else levels
+        for what, values in (("channels", channels), ("levels", levels)):
+            if len(values) != 6 or min(values) < 1:
+                raise ConfigError(f"{name}: {what} must be six positive numbers, one a level, not {list(values)}")
+        self.base_layer = _convolutions(3, channels[0], 7)
+        self.level0 = _convolutions(channels[0], channels[0], 3, levels[0])
+        self.level1 = _convolutions(channels[0], channels[1], 3, levels[1], stride=2)
+        self.level2, self.level3, self.level4, self.level5 = (
+            Tree(kind, levels[i], channels[i - 1], channels[i], 2, keep_input=i > 2) for i in range(2, 6)
+        )
+        self.finest = down_ratio.bit_length() - 1
+        self.out_features = tuple(FeatureSpec(channels[i], 2**i) for i in range(self.finest, 6))
 
     def construct(self, image):
-        level2 = self.level2(self.level1(self.level0(self.base_layer(image))))
+        level1 = self.level1(self.level0(self.base_layer(image)))
+        level2 = self.level2(level1)
         level3 = self.level3(level2)
         level4 = self.level4(level3)
-        return level2, level3, level4, self.level5(level4)
+        return (level1, level2, level3, level4, self.level5(level4))[self.finest - 1 :]
+
+
+class DLA34(DLA):
+    """DLA-34 from strides 1 to 32: ``DLA`` of the official CenterNet's depth.
+
+    Args:
+        channels, levels, down_ratio: as of ``DLA``.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = _KINDS[34].channels,
+        levels: Sequence[int] = _KINDS[34].levels,
+        down_ratio: Literal[2, 4, 8, 16] = 4,
+    ):
+        super().__init__(34, channels, levels, down_ratio)

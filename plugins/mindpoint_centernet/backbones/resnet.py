@@ -60,17 +60,23 @@ class Bottleneck(nn.Cell):
         return self.relu(self.bn3(self.conv3(y)) + residual)
 
 
-_KINDS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
+_KINDS = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
 
 
 class ResNet(Backbone):
     """ResNet without its classifier; gives its four stages, strides 4, 8, 16 and 32.
 
     Args:
-        depth: 18, 34 (basic blocks), 50 or 101 (bottlenecks).
+        depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
     """
 
-    def __init__(self, depth: Literal[18, 34, 50, 101]):
+    def __init__(self, depth: Literal[18, 34, 50, 101, 152]):
         super().__init__()
         if depth not in _KINDS:
             raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")
@@ -78,7 +84,7 @@ class ResNet(Backbone):
         self.conv1 = conv(3, 64, 7, 2, init=_INIT)
         self.bn1 = batch_norm(64)
         self.relu = nn.ReLU()
-        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))  # unlike ops.pad it can be exported to ONNX
+        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
         self.maxpool = nn.MaxPool2d(3, 2)
         widths = [64 * 2**i for i in range(4)]
         channels = [64] + [width * self.block.expansion for width in widths]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from mindpoint.contracts.decoder import OnnxDecoder, check_maps
+from mindpoint.contracts.decoder import MindSporeDecoder, OnnxDecoder, check_maps
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
@@ -18,7 +18,7 @@ Maps = Mapping[str, np.ndarray]
 NO_JOINTS = np.zeros(0, np.int64)
 
 
-class CenterDecoder(OnnxDecoder):
+class CenterDecoder(OnnxDecoder, MindSporeDecoder):
     """Maps of CenterNet's heads to detections.
 
     Args:
@@ -126,7 +126,8 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
     Of equal scores, the lower class, then the upper row, then the left column comes first. No two share class and pixel.
 
     Args:
-        maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two for each class.
+        maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two for each class. Scores above 1 count as 1 in the
+            result.
     """
     scores, labels, rows, columns = peaks(maps["hm"], top_k, above=0.0)
     pixels = np.stack([columns, rows], axis=1).astype(np.float32)
@@ -135,7 +136,8 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
         sizes = np.take_along_axis(sizes.reshape(len(sizes), -1, 2), labels[:, None, None], axis=1)[:, 0]
     half = sizes / 2
     centers = pixels + offsets(maps.get("reg"), rows, columns)
-    return Centers(np.concatenate([centers - half, centers + half], axis=1), scores, labels, pixels, rows, columns)
+    boxes = np.concatenate([centers - half, centers + half], axis=1)
+    return Centers(boxes, np.minimum(scores, np.float32(1)), labels, pixels, rows, columns)
 
 
 def offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

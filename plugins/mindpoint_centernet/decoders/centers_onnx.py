@@ -45,6 +45,8 @@ def center_nodes(graph: "OnnxGraph", maps: Mapping[str, str], activated: Sequenc
     maps = {name: sigmoid(graph, tensor) if name in activated else tensor for name, tensor in maps.items()}
     found = peaks(graph, add("Unsqueeze", maps["hm"], [1]), top_k, absent=0.0)
     scores, labels, places, pixels = (add("Squeeze", value, [1]) for value in found)
+    if "hm" not in activated:
+        scores = add("Clip", scores, 0.0, 1.0)
     sizes = at(graph, maps["wh"], places)
     if class_sizes:
         pairs = add("Reshape", sizes, [0, 0, -1, 2])

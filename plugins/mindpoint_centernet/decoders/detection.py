@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Mapping, Sequence
+from typing import TYPE_CHECKING, Dict, Literal, Mapping, Sequence
 
 import numpy as np
 from mindpoint.contracts.instances import Detections
@@ -13,6 +13,7 @@ from mindpoint_centernet.decoders.centers_onnx import center_nodes
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
+    from mindspore import nn
 
 
 class DetectionDecoder(CenterDecoder):
@@ -24,11 +25,13 @@ class DetectionDecoder(CenterDecoder):
         classes: class names; provided by the run.
         top_k: most detections an image and scale.
         class_sizes: the head gives width and height for each class.
-        limit: best detections that ``merge`` keeps, and those whose score is equal to the last one's.
+        limit: most detections of an image, at one scale and after ``merge``.
+        center_activation: what turns ``hm`` into scores; ``none`` for networks trained with squared error on the centre heatmap, whose
+            values are the scores, cut off at 1. (The official implementation has a sigmoid there too, by which background scores 0.5.)
         nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of rows that were moved. For
-            comparison with its results only.
+        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of rows that were moved, and
+            rows beyond ``limit`` whose score is equal to the last one's. For comparison with its results only.
     """
 
     def __init__(
@@ -37,13 +40,17 @@ class DetectionDecoder(CenterDecoder):
         top_k: int = 100,
         class_sizes: bool = False,
         limit: int = 100,
+        center_activation: Literal["sigmoid", "none"] = "sigmoid",
         nms_sigma: float = 0.5,
         nms_threshold: float = 0.001,
         stale_tail: bool = False,
     ) -> None:
-        super().__init__(top_k, nms_sigma, nms_threshold, stale_tail)
+        if center_activation not in ("sigmoid", "none"):
+            raise ConfigError(f"DetectionDecoder: center_activation is '{center_activation}'; it must be 'sigmoid' or 'none'")
         if limit < 1:
             raise ConfigError(f"DetectionDecoder: limit is {limit}; it must be at least 1")
+        activated = ("hm",) if center_activation == "sigmoid" else ()
+        super().__init__(min(top_k, limit), nms_sigma, nms_threshold, stale_tail, activated)
         self._limit = limit
         self.needs_maps = {"hm": len(classes), "wh": 2 * len(classes) if class_sizes else 2}
         self.optional_maps = {"reg": 2}
@@ -54,13 +61,22 @@ class DetectionDecoder(CenterDecoder):
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
         """Return the best detections after suppression among those of the same class, best first."""
-        merged = super().merge(parts)
-        if len(merged) <= self._limit:
-            return merged
-        return merged.select(merged.scores >= merged.scores[self._limit - 1])
+        return self.best(super().merge(parts))
+
+    def best(self, found: Detections) -> Detections:
+        """Return the first ``limit`` of detections, which are sorted, best first."""
+        if self._stale_tail and len(found) > self._limit:
+            return found.select(found.scores >= found.scores[self._limit - 1])
+        return found.select(slice(self._limit))
 
     def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
         """See :class:`OnnxDecoder`."""
         found = center_nodes(graph, maps, self._activated, self._top_k, self.needs_maps["wh"] > 2)
         boxes = graph.add("Mul", graph.add("Concat", found.first, found.last, axis=2), float(strides["hm"]))
         return dict(boxes=boxes, scores=found.scores, labels=found.labels)
+
+    def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
+        """See :class:`MindSporeDecoder`."""
+        from mindpoint_centernet.decoders.centers_cell import CenterCell
+
+        return CenterCell(maps, self._activated, self._top_k, self.needs_maps["wh"] > 2, strides["hm"])

@@ -24,6 +24,7 @@ from mindpoint_centernet.heatmaps import peaks
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
+    from mindspore import nn
 
 
 class MultiPoseDecoder(CenterDecoder):
@@ -93,6 +94,12 @@ class MultiPoseDecoder(CenterDecoder):
         """See :class:`OnnxDecoder`."""
         found = decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
         return {**found, **{name: graph.add("Mul", found[name], float(strides["hm"])) for name in ("boxes", "keypoints")}}
+
+    def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
+        """See :class:`MindSporeDecoder`."""
+        from mindpoint_centernet.decoders.multi_pose_cell import MultiPoseCell
+
+        return MultiPoseCell(maps, self._activated, stride=strides["hm"], joints=len(self._keypoints), **self._limits)
 
 
 def decode_maps(

@@ -15,9 +15,9 @@ from mindpoint_centernet.layers import conv
 PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 0.1
 
 
-def _branch(name: str, in_channels: int, width: int, out_channels: int) -> nn.Cell:
-    """3x3 convolution, ReLU, 1x1 convolution (``width`` 0: only the latter) with the official initial biases."""
-    last = conv(width or in_channels, out_channels, 1, bias=True)
+def _branch(name: str, in_channels: int, width: int, out_channels: int, final_kernel: int) -> nn.Cell:
+    """3x3 convolution, ReLU, last convolution (``width`` 0: only the latter) with the official initial biases."""
+    last = conv(width or in_channels, out_channels, final_kernel, bias=True)
     layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
     heatmap = name in ("hm", "hm_hp")
     if heatmap:
@@ -34,18 +34,21 @@ class Branches(Head):
 
     Args:
         channels: of each map by name.
-        head_conv: channels between a branch's 3x3 and 1x1 convolution; 0: one 1x1 convolution alone.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
+        final_kernel: width and height of the last convolution, odd.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Mapping[str, int], head_conv: int):
+    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Mapping[str, int], head_conv: int, final_kernel: int = 1):
         super().__init__()
         if head_conv < 0:
             raise ConfigError(f"{type(self).__name__}: head_conv must be 0 or more channels, not {head_conv}")
+        if final_kernel < 1 or final_kernel % 2 == 0:
+            raise ConfigError(f"{type(self).__name__}: final_kernel must be an odd number, such as 1 or 3, not {final_kernel}")
         finest = in_features[0]
         self.out_maps = {name: FeatureSpec(count, finest.stride) for name, count in channels.items()}
         self.names = tuple(self.out_maps)
         for name, spec in self.out_maps.items():
-            setattr(self, name, _branch(name, finest.channels, head_conv, spec.channels))
+            setattr(self, name, _branch(name, finest.channels, head_conv, spec.channels, final_kernel))
 
     def construct(self, maps):
         outputs = {}

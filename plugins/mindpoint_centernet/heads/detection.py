@@ -19,13 +19,20 @@ class DetectionHeads(Branches):
     ===== ======== =========================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 and 1x1 convolution; 0: one 1x1 convolution alone.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
         reg: give ``reg``; without it box centres are the middles of pixels.
         class_sizes: give width and height for each class; otherwise one pair is for all.
+        final_kernel: width and height of a branch's last convolution, odd.
     """
 
     def __init__(
-        self, in_features: Tuple[FeatureSpec, ...], classes: List[str], head_conv: int = 256, reg: bool = True, class_sizes: bool = False
+        self,
+        in_features: Tuple[FeatureSpec, ...],
+        classes: List[str],
+        head_conv: int = 256,
+        reg: bool = True,
+        class_sizes: bool = False,
+        final_kernel: int = 1,
     ):
         channels = {"hm": len(classes), "wh": 2 * len(classes) if class_sizes else 2}
-        super().__init__(in_features, {**channels, "reg": 2} if reg else channels, head_conv)
+        super().__init__(in_features, {**channels, "reg": 2} if reg else channels, head_conv, final_kernel)

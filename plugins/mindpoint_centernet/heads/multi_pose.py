@@ -24,10 +24,11 @@ class MultiPoseHeads(Branches):
     ========== ==== ==============================================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 and 1x1 convolution; 0: one 1x1 convolution alone.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
         reg: give ``reg``; without it box centres are whole pixels.
         hm_hp: give ``hm_hp``; without it joints come from ``hps`` alone.
         hp_offset: give ``hp_offset``; useless without ``hm_hp``.
+        final_kernel: width and height of a branch's last convolution, odd.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class MultiPoseHeads(Branches):
         reg: bool = True,
         hm_hp: bool = True,
         hp_offset: bool = True,
+        final_kernel: int = 1,
     ):
         if hp_offset and not hm_hp:
             raise ConfigError("MultiPoseHeads: hp_offset refines the peaks of hm_hp; with hm_hp: false set hp_offset: false too")
         joints = len(keypoints)
         wanted = {"reg": reg, "hm_hp": hm_hp, "hp_offset": hp_offset}
         channels = {"hm": len(classes), "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}
-        super().__init__(in_features, {name: count for name, count in channels.items() if wanted.get(name, True)}, head_conv)
+        given = {name: count for name, count in channels.items() if wanted.get(name, True)}
+        super().__init__(in_features, given, head_conv, final_kernel)

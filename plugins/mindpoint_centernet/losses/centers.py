@@ -17,8 +17,8 @@ class CenterLoss(Loss):
 
     Args:
         factors: of each term in the total, by name.
-        regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``.
-        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+        regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
+        normalization: what these of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the maps that the heads give; ``reg`` adds the term ``off_loss``.
         weights: names of the heatmaps' weights among the targets.
@@ -52,16 +52,20 @@ class CenterLoss(Loss):
     def center_terms(self, maps, targets, counts):
         """Return ``hm_loss``, ``wh_loss`` and, with ``reg``, ``off_loss`` of float32 maps."""
         values = {
-            "hm_loss": self.heatmaps(maps["hm"], targets["hm"], self.weight("hm_weight", targets), counts["centres"]),
-            "wh_loss": self.at_objects(maps["wh"], targets["ind"], targets["wh"], self.size_mask(targets), counts["objects"]),
+            "hm_loss": self.centers(maps["hm"], targets, counts),
+            "wh_loss": self.sizes(maps["wh"], targets, counts),
         }
         if self.offsets:
             values["off_loss"] = self.at_objects(maps["reg"], targets["ind"], targets["reg"], object_mask(targets), counts["objects"])
         return values
 
-    def size_mask(self, targets):
-        """Return which numbers of the target ``wh`` count, broadcast to it."""
-        return object_mask(targets)
+    def centers(self, hm, targets, counts):
+        """Return the loss of the centre heatmap."""
+        return self.heatmaps(hm, targets["hm"], self.weight("hm_weight", targets), counts["centres"])
+
+    def sizes(self, wh, targets, counts):
+        """Return the loss of box sizes at centres."""
+        return self.at_objects(wh, targets["ind"], targets["wh"], object_mask(targets), counts["objects"])
 
     def per_object(self, total, count):
         """Return 0 without any object."""
@@ -75,6 +79,10 @@ class CenterLoss(Loss):
         """Return the distance at the objects' pixels: maps ``(B, K, H, W)``, index ``(B, N)``, target ``(B, N, K)``, mask broadcast to it."""
         distance = self.distance(at_index(maps, index), target) * mask
         return self.per_object(distance.sum(), self.coordinates * count)
+
+    def weighted(self, values, target, weight, count):
+        """Return the sum of |difference| times weight, all of one shape, by ``count``, the weights' sum."""
+        return self.per_object((l1(values, target) * weight.astype(mstype.float32)).sum(), count)
 
     def total(self, values):
         """Return the weighted sum of all terms."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Sequence
 
-from mindpoint_centernet.losses.centers import CenterLoss, float32, object_mask
+from mindspore.common import dtype as mstype
+
+from mindpoint_centernet.functional import at_index, mean_squares
+from mindpoint_centernet.losses.centers import CenterLoss, float32
 
 
 class DetectionLoss(CenterLoss):
@@ -12,14 +15,20 @@ class DetectionLoss(CenterLoss):
 
     Terms: ``hm_loss``, ``wh_loss``, and ``off_loss`` if a head gives ``reg``. Computed in float32.
 
+    Sizes are learnt as the targets have them: at centres; at centres for each class (``wh_mask``); or at every pixel around a centre
+    (``dense_wh``, ``dense_wh_mask``). The latter two are always ``l1``, divided by the sum of their weights, as in the official
+    implementation.
+
     Args:
         hm_weight, wh_weight, off_weight: factors of the terms in the total.
-        regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``.
-        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+        center_loss: of the centre heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map, for targets with a
+            ``center_sigma`` and a decoder with ``center_activation: none``.
+        regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
+        normalization: what these of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the maps that the heads give; the run provides it.
         targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the
-            pixels of the heatmaps' loss are weighted by it, 0 to ignore. If ``wh_mask`` ``(B, N, 2C)`` is, sizes are learnt for each class.
+            pixels of the heatmaps' loss are weighted by it, 0 to ignore.
     """
 
     def __init__(
@@ -27,6 +36,7 @@ class DetectionLoss(CenterLoss):
         hm_weight: float = 1.0,
         wh_weight: float = 0.1,
         off_weight: float = 1.0,
+        center_loss: Literal["focal", "mse"] = "focal",
         regression: Literal["l1", "smooth_l1"] = "l1",
         normalization: Literal["official", "model_zoo"] = "official",
         maps: Sequence[str] = ("hm", "wh", "reg"),
@@ -34,18 +44,32 @@ class DetectionLoss(CenterLoss):
     ):
         factors = {"hm_loss": hm_weight, "wh_loss": wh_weight, "off_loss": off_weight}
         super().__init__(factors, regression, normalization, maps, [name for name in ("hm_weight",) if name in targets])
-        self.class_sizes = "wh_mask" in targets
+        self.check("center_loss", center_loss, ("focal", "mse"))
+        self.center_loss = center_loss
+        self.size_target = "dense_wh" if "dense_wh" in targets else "wh"
+        self.size_weight = next((name for name in ("dense_wh_mask", "wh_mask") if name in targets), "")
         self.terms = ("hm_loss", "wh_loss") + (("off_loss",) if self.offsets else ())
         self.needs_maps = ("hm", "wh")
-        self.needs_targets = ("hm", "wh", "ind", "reg_mask") + (("reg",) if self.offsets else ()) + self.weights
-        self.needs_targets += ("wh_mask",) if self.class_sizes else ()
-        self.normalizers = ("centres", "objects")
+        self.needs_targets = ("hm", self.size_target, "ind", "reg_mask") + (("reg",) if self.offsets else ()) + self.weights
+        self.needs_targets += (self.size_weight,) if self.size_weight else ()
+        self.normalizers = (("centres",) if center_loss == "focal" else ()) + ("objects",) + (("sizes",) if self.size_weight else ())
 
     def count_normalizers(self, targets):
-        return self.center_counts(targets)
+        numbers = self.center_counts(targets)
+        if self.size_weight:
+            numbers["sizes"] = targets[self.size_weight].astype(mstype.float32).sum()
+        return {name: numbers[name] for name in self.normalizers}
 
-    def size_mask(self, targets):
-        return targets["wh_mask"] if self.class_sizes else object_mask(targets)
+    def centers(self, hm, targets, counts):
+        if self.center_loss == "mse":
+            return mean_squares(hm, targets["hm"], self.weight("hm_weight", targets))
+        return super().centers(hm, targets, counts)
+
+    def sizes(self, wh, targets, counts):
+        if not self.size_weight:
+            return super().sizes(wh, targets, counts)
+        values = wh if self.size_target == "dense_wh" else at_index(wh, targets["ind"])
+        return self.weighted(values, targets[self.size_target], targets[self.size_weight], counts["sizes"])
 
     def construct(self, outputs, targets, counts):
         values = self.center_terms(float32(outputs), targets, counts)

@@ -6,7 +6,7 @@ from typing import Literal, Sequence
 
 from mindspore.common import dtype as mstype
 
-from mindpoint_centernet.functional import at_index, count_peaks, l1, mean_squares
+from mindpoint_centernet.functional import at_index, count_peaks, mean_squares
 from mindpoint_centernet.losses.centers import CenterLoss, float32, object_mask
 
 # term and further targets of each optional map
@@ -81,10 +81,8 @@ class MultiPoseLoss(CenterLoss):
 
     def joint_vectors(self, hps, targets, count):
         if self.dense:
-            distance, mask = l1(hps, targets["dense_hps"]), targets["dense_hps_mask"]
-        else:
-            distance, mask = l1(at_index(hps, targets["ind"]), targets["hps"]), targets["hps_mask"]
-        return self.per_object((distance * mask.astype(mstype.float32)).sum(), count)
+            return self.weighted(hps, targets["dense_hps"], targets["dense_hps_mask"], count)
+        return self.weighted(at_index(hps, targets["ind"]), targets["hps"], targets["hps_mask"], count)
 
     def joint_heatmaps(self, hm_hp, target, weight, counts):
         if self.joint_loss == "mse":

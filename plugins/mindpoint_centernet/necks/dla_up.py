@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Sequence, Tuple
+from typing import Literal, Optional, Sequence, Tuple
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
@@ -10,7 +10,7 @@ from mindspore import nn
 
 from mindpoint_centernet.layers import batch_norm, upsample
 from mindpoint_centernet.necks.blocks import conv3x3
-from mindpoint_centernet.necks.pyramid import check_pyramid
+from mindpoint_centernet.necks.pyramid import check_pyramid, merged_at_last
 
 
 class ConvBlock(nn.Cell):
@@ -84,16 +84,24 @@ class DLAUp(Neck):
 
     Args:
         conv: the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.
+        last_level: the last aggregation takes the maps of strides below ``2 ** last_level``. Not given: all but the coarsest, which is
+            the official 5.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...], conv: Literal["deformable", "plain"] = "deformable"):
+    def __init__(
+        self,
+        in_features: Tuple[FeatureSpec, ...],
+        conv: Literal["deformable", "plain"] = "deformable",
+        last_level: Optional[int] = None,
+    ):
         super().__init__()
         check_pyramid("DLAUp", in_features)
         channels = [feature.channels for feature in in_features]
         self.dla_up = PyramidUp(conv, channels)
-        last = len(channels) - 1
+        last = merged_at_last("DLAUp", in_features, last_level, usual=len(channels) - 1)
+        self.last = last
         self.ida_up = IDAUp(conv, channels[0], channels[:last], [2**i for i in range(last)])
         self.out_features = (FeatureSpec(channels[0], in_features[0].stride),)
 
     def construct(self, maps):
-        return (self.ida_up(self.dla_up(maps))[-1],)
+        return (self.ida_up(self.dla_up(maps)[: self.last])[-1],)

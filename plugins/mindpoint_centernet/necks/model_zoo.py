@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
 from mindspore import nn, ops
 
 from mindpoint_centernet.layers import conv_bn_relu, default_init
-from mindpoint_centernet.necks.pyramid import check_pyramid
+from mindpoint_centernet.necks.pyramid import check_pyramid, merged_at_last
 
 
 class Merge(nn.Cell):
@@ -31,14 +31,18 @@ class ModelZooDLAUp(Neck):
 
     Level by level the coarsest map is merged into all finer ones; the merge from one stride to the next is the same cell each time, weights
     and running statistics included. A last series merges every result, the coarsest too, into the finest one.
+
+    Args:
+        last_level: the last series merges the maps of strides below ``2 ** last_level``. Not given: all, which is the model zoo's 6.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...]):
+    def __init__(self, in_features: Tuple[FeatureSpec, ...], last_level: Optional[int] = None):
         super().__init__()
         check_pyramid("ModelZooDLAUp", in_features)
         channels = [feature.channels for feature in in_features]
         self.merges = nn.CellList([Merge(coarse, fine) for fine, coarse in zip(channels, channels[1:])])
-        self.final_merges = nn.CellList([Merge(coarse, channels[0], 2**i) for i, coarse in enumerate(channels) if i])
+        self.last = merged_at_last("ModelZooDLAUp", in_features, last_level, usual=len(channels))
+        self.final_merges = nn.CellList([Merge(channels[i], channels[0], 2**i) for i in range(1, self.last)])
         self.out_features = (FeatureSpec(channels[0], in_features[0].stride),)
 
     def construct(self, maps):
@@ -49,6 +53,6 @@ class ModelZooDLAUp(Neck):
                 level = level + (self.merges[i - 1 - j](level[-1], merged[j]),)
             merged = level
         result = merged[-1]
-        for i in range(1, len(maps)):
+        for i in range(1, self.last):
             result = self.final_merges[i - 1](merged[-1 - i], result)
         return (result,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.errors import ConfigError
@@ -16,3 +16,18 @@ def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
     strides = [feature.stride for feature in features]
     if len(strides) < 2 or any(second != 2 * first for first, second in zip(strides, strides[1:])):
         raise ConfigError(f"{neck}: it merges two or more maps whose strides double, such as 4, 8, 16; the backbone gives {strides}")
+
+
+def merged_at_last(neck: str, features: Sequence[FeatureSpec], last_level: Optional[int], usual: int) -> int:
+    """Return how many maps the last merge takes: those of strides below ``2 ** last_level``; ``usual`` if that is not given.
+
+    Raises:
+        ConfigError: fewer than two, or more than there are.
+    """
+    finest = features[0].stride.bit_length() - 1
+    least, most = finest + 2, finest + len(features)
+    if last_level is None:
+        return usual
+    if not least <= last_level <= most:
+        raise ConfigError(f"{neck}: last_level must be {least} to {most}, not {last_level}")
+    return last_level - finest

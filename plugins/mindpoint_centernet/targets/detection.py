@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Literal, Mapping
+from typing import Dict, List, Literal, Mapping, Optional
 
 import numpy as np
 from mindpoint.contracts.data import TargetEncoder
@@ -11,21 +11,23 @@ from mindpoint.errors import ConfigError
 
 from mindpoint_centernet.heatmaps import RADIUS_RULES
 from mindpoint_centernet.targets.located import box_lists, check_encoder, locate, map_boxes
-from mindpoint_centernet.targets.maps import center_heatmap, ignoring, of_nearest
+from mindpoint_centernet.targets.maps import center_heatmap, dense_sizes, ignoring, of_nearest
 
 
 class DetectionTargets(TargetEncoder):
     """CenterNet's detection targets. M is ``max_objects``, C the number of classes, ``(H, W)`` the output map's size.
 
-    ============= ============ ===================================================================================
-    ``hm``        (C, H, W)    peaks at box centres, 0..1, exactly 1 at the centre's pixel
-    ``wh``        (M, 2)       width, height of the box in map pixels; with ``class_sizes`` (M, 2C), in the class's columns
-    ``reg``       (M, 2)       centre minus its pixel
-    ``ind``       (M,) int32   the centre's pixel, ``y W + x``
-    ``reg_mask``  (M,)         1 where ``wh`` and ``reg`` count
-    ``wh_mask``   (M, 2C)      with ``class_sizes``: 1 where ``wh`` counts
-    ``hm_weight`` (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
-    ============= ============ ===================================================================================
+    ================= ============ ===================================================================================
+    ``hm``            (C, H, W)    peaks at box centres, 0..1, exactly 1 at the centre's pixel
+    ``wh``            (M, 2)       width, height of the box in map pixels; with ``class_sizes`` (M, 2C), in the class's columns
+    ``reg``           (M, 2)       unless ``reg: false``: centre minus its pixel
+    ``ind``           (M,) int32   the centre's pixel, ``y W + x``
+    ``reg_mask``      (M,)         1 where ``wh`` and ``reg`` count
+    ``wh_mask``       (M, 2C)      with ``class_sizes``: 1 where ``wh`` counts
+    ``dense_wh``      (2, H, W)    with ``dense_sizes``, in place of ``wh``: width, height of the object with the highest peak there
+    ``dense_wh_mask`` (2, H, W)    with ``dense_sizes``: weight of that, the highest peak of all classes, 0..1
+    ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
+    ================= ============ ===================================================================================
 
     All else is float32. Boxes are clipped to the map; only the first M objects count. In a turned view a box is the upright one around the
     turned one's corners.
@@ -37,9 +39,14 @@ class DetectionTargets(TargetEncoder):
         crowds: ``ignore``: crowd boxes take no slot; inside them the heatmap does not train, except on the peaks of the other objects.
             ``objects`` (official): crowds are objects like any other.
         class_sizes: encode sizes for each class.
+        dense_sizes: encode sizes at every pixel of the peaks instead of at centres alone. ``whole``: at all of them. ``official``: for
+            comparison with the official implementation, which by rounding leaves about half of them at 0 or at another object's size.
+        center_sigma: fixed standard deviation of the peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512, 3 one of
+            384); they end at three of them. ``None``: from the box.
+        reg: encode the centre's fraction of a pixel; set it as the heads have it.
 
     Raises:
-        ConfigError: a value out of range, or an input size that is not a multiple of ``stride``.
+        ConfigError: a value out of range, an input size that is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` at once.
     """
 
     def __init__(
@@ -51,22 +58,40 @@ class DetectionTargets(TargetEncoder):
         radius: Literal["official", "model_zoo", "corrected"] = "official",
         crowds: Literal["ignore", "objects"] = "ignore",
         class_sizes: bool = False,
+        dense_sizes: Optional[Literal["whole", "official"]] = None,
+        center_sigma: Optional[float] = None,
+        reg: bool = True,
     ) -> None:
-        for name, value, choices in (("radius", radius, RADIUS_RULES), ("crowds", crowds, ("ignore", "objects"))):
-            if value not in choices:
+        for name, value, choices in (
+            ("radius", radius, RADIUS_RULES),
+            ("crowds", crowds, ("ignore", "objects")),
+            ("dense_sizes", dense_sizes, ("whole", "official")),
+        ):
+            if value is not None and value not in choices:
                 raise ConfigError(f"DetectionTargets.{name}: '{value}' is not one of {', '.join(choices)}")
         check_encoder("DetectionTargets", stride, max_objects, input_spec)
+        if class_sizes and dense_sizes:
+            raise ConfigError("DetectionTargets: sizes are encoded for each class (class_sizes) or at every pixel (dense_sizes), not both")
+        if center_sigma is not None and not center_sigma > 0:
+            raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} must be positive")
         self.classes, self.stride = list(classes), stride
         self.size = (input_spec.size[0] // stride, input_spec.size[1] // stride)
-        self.strides = dict.fromkeys(("hm", "wh", "reg"), stride)
-        self.max_objects, self.radius, self.crowds, self.class_sizes = max_objects, radius, crowds, class_sizes
+        self.strides = dict.fromkeys(("hm", "wh", "reg") if reg else ("hm", "wh"), stride)
+        self.max_objects, self.radius, self.crowds = max_objects, radius, crowds
+        self.class_sizes, self.dense_sizes, self.center_sigma, self.reg = class_sizes, dense_sizes, center_sigma, reg
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
         objects, turned = sample.objects, sample.view.rotation != 0
         ignored = objects.crowd if self.crowds == "ignore" else np.zeros(len(objects), bool)
         located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turned)
         targets = box_lists(located, self.max_objects, self.size[1], np.ones(len(located.boxes)))
-        targets["hm"] = center_heatmap(located, len(self.classes), self.size)
+        targets["hm"] = center_heatmap(located, len(self.classes), self.size, self.center_sigma)
+        if not self.reg:
+            del targets["reg"]
+        if self.dense_sizes:
+            del targets["wh"]
+            targets["dense_wh"] = dense_sizes(located, self.size, self.center_sigma, self.dense_sizes == "official")
+            targets["dense_wh_mask"] = np.repeat(targets["hm"].max(axis=0, keepdims=True), 2, axis=0)
         if self.class_sizes:
             targets.update(self._by_class(targets["wh"], located.rows, located.labels))
         if self.crowds == "ignore":
@@ -86,7 +111,8 @@ class DetectionTargets(TargetEncoder):
         wh, reg = np.split(of_nearest(np.concatenate(values, axis=1), located.pixels[rows], self.size), 2)
         if self.class_sizes:
             wh = np.tile(wh, (len(self.classes), 1, 1))
-        return {"hm": center_heatmap(located, len(self.classes), self.size), "wh": wh, "reg": reg}
+        maps = {"hm": center_heatmap(located, len(self.classes), self.size, self.center_sigma), "wh": wh, "reg": reg}
+        return {name: maps[name] for name in self.strides}
 
     def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`."""

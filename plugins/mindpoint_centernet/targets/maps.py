@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 
@@ -10,17 +10,23 @@ from mindpoint_centernet.heatmaps import gaussian, gaussian32, sigma_of, stamp, 
 from mindpoint_centernet.targets.located import Located, Size
 
 
-def center_heatmap(located: Located, classes: int, size: Size) -> np.ndarray:
-    """Return a map ``(classes, H, W)`` float32 with a peak at each object's centre, on its class's channel."""
-    heatmap = np.zeros((classes, *size), np.float32)
+def _kernels(located: Located, sigma: Optional[float] = None, kernel: Callable[[int, float], np.ndarray] = gaussian32) -> List[np.ndarray]:
+    """Return the peak of each object: as wide as its radius says, or of one standard deviation in map pixels for all."""
+    if sigma is not None:
+        return [kernel(int(3 * sigma), sigma)] * len(located.radii)
+    return [kernel(radius, sigma_of(radius)) for radius in located.radii]
+
+
+def center_heatmap(located: Located, classes: int, size: Size, sigma: Optional[float] = None) -> np.ndarray:
+    """Return a map ``(classes, H, W)`` float32 with a peak at each object's centre, on its class's channel.
+
+    Args:
+        sigma: standard deviation in map pixels; None: as the object's radius says.
+    """
+    heatmap, kernels = np.zeros((classes, *size), np.float32), _kernels(located, sigma)
     for row in located.rows.tolist():
-        _stamp_center(heatmap, located, row)
+        stamp(heatmap[located.labels[row]], *located.pixels[row].tolist(), kernels[row])
     return heatmap
-
-
-def _stamp_center(heatmap: np.ndarray, located: Located, row: int) -> None:
-    radius = located.radii[row]
-    stamp(heatmap[located.labels[row]], *located.pixels[row].tolist(), gaussian32(radius, sigma_of(radius)))
 
 
 def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.ndarray:
@@ -29,11 +35,7 @@ def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.nd
     Args:
         sigma: standard deviation in map pixels; None: as wide as the centre's peak.
     """
-    heatmap = np.zeros((located.joint_seen.shape[1], *size), np.float32)
-    if sigma is None:
-        kernels = [gaussian32(radius, sigma_of(radius)) for radius in located.radii]
-    else:
-        kernels = [gaussian32(int(3 * sigma), sigma)] * len(located.radii)
+    heatmap, kernels = np.zeros((located.joint_seen.shape[1], *size), np.float32), _kernels(located, sigma)
     rows, joints = np.nonzero(located.joint_seen)
     pixels = located.joint_pixels[rows, joints].tolist()
     for row, joint, (x, y) in zip(rows.tolist(), joints.tolist(), pixels):
@@ -49,9 +51,10 @@ def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
     heatmap = np.zeros((classes, *size), np.float32)  # of the objects before the one at hand
+    kernels = _kernels(located)
     for row in located.rows.tolist():
         _stamp_dense(values, weight, heatmap[located.labels[row]], located, row)
-        _stamp_center(heatmap, located, row)
+        stamp(heatmap[located.labels[row]], *located.pixels[row].tolist(), kernels[row])
     return values.reshape(2 * joints, *size), np.repeat(weight, 2, axis=0)
 
 
@@ -69,6 +72,28 @@ def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, lo
     part[seen] = np.where(wins, vectors, part[seen])
     part = weight[:, rows, columns]
     part[seen] = np.maximum(part[seen], peak)
+
+
+def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: bool) -> np.ndarray:
+    """Return a map ``(2, H, W)`` float32 with width and height of the object whose peak is the highest at each pixel, of any class; of
+    equals the later object's. 0 where no peak reaches.
+
+    Args:
+        sigma: as of :func:`center_heatmap`.
+        official: leave out the pixels whose peak is larger in float32 than in float64, about half of them, as the official
+            implementation does: it compares the peak with a map that holds it already.
+    """
+    values, highest = np.zeros((2, *size), np.float32), np.zeros(size, np.float32)
+    kernels = _kernels(located, sigma, gaussian if official else gaussian32)
+    for row in located.rows.tolist():
+        kernel = kernels[row]
+        on_map, in_kernel = window(*located.pixels[row].tolist(), kernel.shape[0] // 2, size[1], size[0])
+        peak, before = kernel[in_kernel], highest[on_map]
+        after = np.maximum(before, peak.astype(np.float32))
+        left, top, right, bottom = located.boxes[row]
+        values[(slice(None), *on_map)][:, peak >= (after if official else before)] = [[right - left], [bottom - top]]
+        highest[on_map] = after
+    return values
 
 
 def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:

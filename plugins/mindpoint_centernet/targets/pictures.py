@@ -42,8 +42,9 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
     """
     width = targets["hm"].shape[2]
     columns, rows = targets["ind"][used] % width, targets["ind"][used] // width
-    centers = np.stack([columns, rows], axis=1) + targets["reg"][used]
-    wh = targets["wh"][used]
+    offsets = targets["reg"][used] if "reg" in targets else 0.5
+    centers = np.stack([columns, rows], axis=1) + offsets
+    wh = targets["dense_wh"][:, rows, columns].T if "dense_wh" in targets else targets["wh"][used]
     sizes = np.stack([wh[:, 0::2].sum(axis=1), wh[:, 1::2].sum(axis=1)], axis=1)  # 0 for all classes but the object's
     boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1) * stride
     labels = targets["hm"][:, rows, columns].argmax(axis=0)  # 1 on the channel of the object's class

@@ -7,22 +7,25 @@ from typing import Optional, Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """convert weights of the official CenterNet (PyTorch) to checkpoints, and back; publish checkpoints
+    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back; publish them
 
     Status 1 if a verification falls short.
     """
-    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert weights of the official CenterNet, publish checkpoints.")
+    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints.")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "official or ImageNet weights to a checkpoint"
+    text = "official, model zoo's or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
-    what = "dla_34, resdcn_18/34/50/101 or res_* for multi_pose or ctdet; ImageNet's DLA34, torchvision's ResNet"
-    convert.add_argument("file", metavar="FILE.pth", help=what)
+    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet, MobileNet"
+    convert.add_argument("file", metavar="FILE", help=f"{what}; or a name that 'fetch' knows")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
-    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation loads")
+    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation, or the model zoo's, loads")
     back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    back.add_argument("out", metavar="OUT.pth", help="the file to write")
+    back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
     back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
+    text = "download public weights by name, into the user's cache"
+    fetch = actions.add_parser("fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too.")
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, all names and their addresses are shown")
     for action in (convert, back):
         action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
@@ -31,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
     give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     give.add_argument("out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)")
     args = parser.parse_args(argv)
+    if args.action == "fetch":
+        return _fetch(args.name)
     from mindpoint.runtime import logs
 
     logs.setup()
@@ -56,6 +61,13 @@ def _publish(args: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch(name: Optional[str]) -> int:
+    from mindpoint.model.translate import downloads, find_file
+
+    print(find_file(name) if name else "\n".join(f"{known:<24}{url}" for known, url in downloads().items()))
+    return 0
+
+
 def _convert(args: argparse.Namespace) -> int:
     from mindpoint_centernet.weights import convert
 
@@ -75,20 +87,19 @@ def _convert_back(args: argparse.Namespace) -> int:
     found = convert_back(args.model, args.out, args.classifier)
     print(f"{args.out}: {found}")
     if found.usage:
-        print(f"in the official code: {found.usage.format(file=args.out)}")
+        print(f"load it there with: {found.usage.format(file=args.out)}")
     else:
-        print(f"its widths are not those of the official {found.name}: change them in the official code too")
+        print(f"the official code has no {found.name} of these widths and heads: change it there too")
     return _compare(args.model, args.out, args.image) if args.verify else 0
 
 
 def _compare(ours: str, official: str, image: Optional[str]) -> int:
     from mindpoint.contracts.comparison import as_table
     from mindpoint.inference.open import open_model
+    from mindpoint.model.translate import find_file, read_state, recognize
 
-    from mindpoint_centernet.weights.convert import read_official
-    from mindpoint_centernet.weights.translate import recognize
     from mindpoint_centernet.weights.verify import verify
 
-    rows = verify(open_model(ours), recognize(read_official(official), official), image)
+    rows = verify(open_model(ours), recognize(read_state(find_file(official)), official), image)
     print(as_table(rows))
     return 0 if all(row.passed for row in rows) else 1

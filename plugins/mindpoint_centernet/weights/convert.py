@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Mapping, NamedTuple, Optional
 
 import numpy as np
 from mindpoint.config import Config, load_config
 from mindpoint.contracts.weights import RecognizedWeights
-from mindpoint.errors import OutputError, WeightsError
+from mindpoint.errors import WeightsError
 from mindpoint.inference.open import find_model
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
+from mindpoint.model.translate import find_file, our_arrays, read_state, recognize, recognize_ours
 from mindpoint.model.weights import load_arrays
 from mindpoint.runtime import device
+from mindpoint.storage.files import refuse_existing
+from mindpoint.storage.torch_file import write_torch_file
 from mindspore.nn.utils import no_init_parameters
-
-from mindpoint_centernet.weights.torch_file import read_torch_file, write_torch_file
-from mindpoint_centernet.weights.translate import our_arrays, recognize, recognize_ours
 
 
 class Converted(NamedTuple):
@@ -35,23 +34,6 @@ class Converted(NamedTuple):
     whole: bool
 
 
-def read_official(path: str) -> Dict[str, np.ndarray]:
-    """Return the state dictionary of an official file, alone or under ``state_dict``, by the file's names.
-
-    Raises:
-        WeightsError: no readable file of PyTorch, or no state dictionary in it.
-    """
-    content = read_torch_file(path)
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    arrays = {}
-    if isinstance(content, dict):
-        arrays = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, np.ndarray)}
-    if not arrays:
-        raise WeightsError(f"{path}: holds no state dictionary (tensors by name), alone or under 'state_dict'")
-    return arrays
-
-
 def convert(source: str, out: str, config_name: Optional[str] = None) -> Converted:
     """Write a checkpoint of official weights.
 
@@ -59,6 +41,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
     ``train.weights`` only, and say so.
 
     Args:
+        source: a file, or the name of weights to download.
         config_name: the configuration, instead of the one that the rules propose, e.g. for the names of joints or another task.
 
     Raises:
@@ -66,12 +49,13 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
         OutputError: ``out`` exists, does not end in ``.ckpt``, or cannot be written.
     """
     refuse_existing(out, ".ckpt")
-    rules, found, state = recognize(read_official(source), source)
+    rules, found, state = recognize(read_state(find_file(source)), source)
     config = load_config(config_name) if config_name else Config.from_text(json.dumps(found.config), source, trusted=True)
-    device.setup(config.section("runtime").device, config.seed)
+    device.setup(seed=config.seed, **vars(config.section("runtime")))
     with no_init_parameters():
         network = build_network(config)
     arrays = our_arrays(network, state, rules)
+    _check_plausible(arrays, source)
     report = load_arrays(network, arrays)
     whole = report.complete and not report.unexpected
     info: Dict[str, object] = {"config": config.to_yaml()}
@@ -85,8 +69,16 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
     return Converted(found, len(arrays), whole)
 
 
+def _check_plausible(arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Raise WeightsError for numbers that no training leaves behind: files of MindSpore may have no check sum."""
+    for name, value in arrays.items():
+        if not np.isfinite(value).all() or name.endswith(".moving_variance") and (value < 0).any():
+            what = "negative variances" if np.isfinite(value).all() else "numbers that are not finite"
+            raise WeightsError(f"{source}: damaged, or of a training that failed: {what} in {name}; use another file")
+
+
 def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWeights:
-    """Write the weights of a checkpoint or run folder as a file that the official implementation loads.
+    """Write the weights of a checkpoint or run folder as a file that the official implementation, or the model zoo's, loads.
 
     Args:
         classifier: write zeros for ``base.fc`` too, which nothing uses but the official ``dla_34`` has where it was made with
@@ -94,25 +86,17 @@ def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWe
 
     Raises:
         WeightsError: it is not a network of the official implementation.
-        OutputError: ``out`` exists, does not end in ``.pth``, or cannot be written.
+        OutputError: ``out`` exists, does not end as the files of that implementation, or cannot be written.
     """
-    refuse_existing(out, ".pth")
     place = find_model(model)
     stored = checkpoint.load(place)
-    _, found, state = recognize_ours(stored.network_arrays, str(place))
+    rules, found, state = recognize_ours(stored.network_arrays, str(place))
+    refuse_existing(out, rules.ending)
     if classifier and found.name == "dla_34":
         width = state["base.level5.root.conv.weight"].shape[0]
         state = {**state, "base.fc.weight": np.zeros((1000, width, 1, 1), np.float32), "base.fc.bias": np.zeros(1000, np.float32)}
-    write_torch_file(out, state, epoch=int(stored.info.get("epoch", 0)))
+    if rules.ending == ".ckpt":
+        checkpoint.save(out, state, None)
+    else:
+        write_torch_file(out, state, epoch=int(stored.info.get("epoch", 0)))
     return found
-
-
-def refuse_existing(out: str, ending: str) -> None:
-    """Raise OutputError if a file cannot be made there."""
-    path = Path(out)
-    if path.suffix != ending:
-        raise OutputError(f"{out}: give it a name that ends in {ending}")
-    if path.exists():
-        raise OutputError(f"{out}: exists; choose another name or remove it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")

@@ -17,7 +17,8 @@ WIDTHS = [16, 32, 64, 128, 256, 512]
 class DLARules(OfficialRules):
     """DLA-34, with the official deformable neck and heads, or ImageNet's without both."""
 
-    base = "dla34_dcn_coco.yaml"
+    downloads = {"dla34": "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"}
+    bases = {"multi_pose": "dla34_dcn_coco.yaml", "ctdet": "ctdet_dla34_dcn_coco.yaml"}
     body_names = ("base", "dla_up", "ida_up")
 
     def official_name(self, ours: str) -> str:
@@ -39,10 +40,10 @@ class DLARules(OfficialRules):
             channels.append(widths[0])
         backbone = {"type": "DLA34", "channels": channels}
         if not any(name.startswith("ida_up.") for name in shapes):
-            return Body("DLA-34", backbone, None, channels == WIDTHS)
+            return Body("DLA-34", {"backbone": backbone}, channels == WIDTHS)
         if "ida_up.node_1.conv.conv_offset_mask.weight" not in shapes:
             raise WeightsError("a DLA-34 whose neck is not the official dla_34's, which has deformable convolutions")
-        return Body("dla_34", backbone, {"type": "DLAUp", "conv": "deformable"}, channels == WIDTHS)
+        return Body("dla_34", {"backbone": backbone, "neck": {"type": "DLAUp", "conv": "deformable"}}, channels == WIDTHS)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
         """See :class:`WeightRules`. Also the classifier, and the projection of a tree whose first part is itself a tree."""

@@ -4,8 +4,10 @@
     module.*                      *                     (saved from several devices)
     base.*                        backbone.*            (DLA; without ``base.`` in a file of ImageNet weights)
     conv1|bn1|layer<n>.*          backbone.*            (ResNet)
+    pre|kps|cnvs|inters|...*      backbone.*            (Hourglass)
     dla_up|ida_up|deconv_layers.* neck.*
     hm|wh|...*                    heads.<name>.*
+    hm.<stack>|wh.<stack>|...*    stacks.0.heads.<name>.*, heads.<name>.* (Hourglass)
     weight, bias, running_mean, running_var of a batch normalisation: gamma, beta, moving_mean, moving_variance
 
 Arrays have the same layout on both sides; the channels of a deformable convolution's offsets have the same order.
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from mindpoint.config import load_config
@@ -23,8 +25,27 @@ from mindpoint.config.files import shipped_folder
 from mindpoint.contracts.weights import RecognizedWeights, Shapes, WeightRules, torch_name
 from mindpoint.errors import WeightsError
 
-OPTIONAL_HEADS = ("reg", "hm_hp", "hp_offset")
-POSE_HEADS = ("hm", "wh", "hps", *OPTIONAL_HEADS)
+
+class Task(NamedTuple):
+    """What the official code trains.
+
+    Attributes:
+        name: as the official code calls it.
+        block: the name of its heads in the shipped configurations.
+        heads: those that each network of the task has.
+        optional: heads that it may have.
+    """
+
+    name: str
+    block: str
+    heads: FrozenSet[str]
+    optional: Tuple[str, ...]
+
+
+TASKS = (
+    Task("multi_pose", "pose", frozenset({"hm", "wh", "hps"}), ("reg", "hm_hp", "hp_offset")),
+    Task("ctdet", "detection", frozenset({"hm", "wh"}), ("reg",)),
+)
 
 
 class Body(NamedTuple):
@@ -32,23 +53,31 @@ class Body(NamedTuple):
 
     Attributes:
         name: as the official ``--arch``, e.g. ``dla_34``, ``resdcn_18``; without a neck ``DLA-34`` or ``ResNet-18``.
-        backbone, neck: blocks of our configuration; the neck is None in ImageNet weights.
+        blocks: backbone and neck of our configuration; ImageNet weights have no neck.
         official: it has the official widths.
     """
 
     name: str
-    backbone: dict
-    neck: Optional[dict]
+    blocks: Dict[str, Optional[dict]]
     official: bool
+
+
+class Branch(NamedTuple):
+    """Channels of a head: between its two convolutions (0: it has one), and of its map."""
+
+    hidden: int
+    channels: int
 
 
 class OfficialRules(WeightRules):
     """Rules of one architecture of the official CenterNet, whatever its heads are."""
 
-    base = ""
-    """The shipped configuration of the architecture."""
+    bases: Mapping[str, str] = {}
+    """Shipped configurations by task."""
     body_names: Sequence[str] = ()
     """First words of the official names that belong to backbone and neck."""
+    branch: Tuple[str, str] = ("0", "2")
+    """How the two convolutions of a head are called."""
 
     @abstractmethod
     def body(self, shapes: Shapes) -> Optional[Body]:
@@ -58,50 +87,66 @@ class OfficialRules(WeightRules):
         return re.sub(r"^(neck|heads\.[^.]+)\.", "", torch_name(ours))
 
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
-        """See :class:`WeightRules`. Weights with the heads of multi-person pose are whole."""
+        """See :class:`WeightRules`. Weights with the heads of an official task are whole."""
         body = self.body(shapes)
         if body is None:
             return None
         heads = self._heads(shapes)
-        head_conv = max((shapes[f"{head}.0.weight"][0] for head in heads if f"{head}.0.weight" in shapes), default=0)
-        listed = ", ".join(f"{head} {count}" for head, count in heads.items())
-        pose = {"hm", "wh", "hps"} <= set(heads) <= set(POSE_HEADS)
+        tasks = [task for task in TASKS if task.name in self.bases]
+        task = next((task for task in tasks if task.heads <= set(heads) <= {*task.heads, *task.optional}), None)
+        width = max((branch.hidden for branch in heads.values()), default=0)
+        listed = ", ".join(f"{head} {branch.channels}" for head, branch in heads.items())
         return RecognizedWeights(
             name=body.name,
-            description=f"{body.name}, head_conv {head_conv}, heads {listed}" if heads else f"{body.name} without heads",
-            config=self._config(body, heads, head_conv, pose),
-            whole=pose,
-            parts=("backbone", "neck") if body.neck else ("backbone",),
-            usage=f"multi_pose --arch {body.name} --head_conv {head_conv} --load_model {{file}}" if body.official else "",
+            description=f"{body.name}, head_conv {width}, heads {listed}" if heads else f"{body.name} without heads",
+            config=self._config(body, heads, width, task),
+            whole=task is not None,
+            parts=tuple(name for name, block in body.blocks.items() if block),
+            usage=self.usage(task, body, width) if task and body.official else "",
         )
+
+    def usage(self, task: Task, body: Body, width: int) -> str:
+        """Return how the official code loads ``{file}``."""
+        return f"{task.name} --arch {body.name} --head_conv {width} --load_model {{file}}"
 
     def reference_outputs(self, state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[str, np.ndarray]:
         from mindpoint_centernet.weights.reference import run_reference  # imports PyTorch
 
         return run_reference(state, images)
 
-    def _heads(self, shapes: Shapes) -> Dict[str, int]:
-        """Return the channels of each head's map."""
-        heads: List[str] = list(dict.fromkeys(name.split(".")[0] for name in shapes))
-        heads = [head for head in heads if head not in self.body_names]
-        lasts = {head: shapes.get(f"{head}.2.weight", shapes.get(f"{head}.weight")) for head in heads}
-        strange = [head for head, last in lasts.items() if last is None]
+    def head_name(self, word: str) -> str:
+        """Return our name of the head whose official names begin with this word."""
+        return word
+
+    def _heads(self, shapes: Shapes) -> Dict[str, Branch]:
+        first, last = self.branch
+        used = [name for name in shapes if not self.feeds_nothing(name, shapes)]
+        words = [word for word in dict.fromkeys(name.split(".")[0] for name in used) if word not in self.body_names]
+        maps = {word: shapes.get(f"{word}.{last}.weight", shapes.get(f"{word}.weight")) for word in words}
+        strange = [word for word, shape in maps.items() if shape is None]
         if strange:
             raise WeightsError(f"{', '.join(strange)}: not a head as the official networks have them")
-        return {head: last[0] for head, last in lasts.items()}
+        return {self.head_name(word): Branch(shapes.get(f"{word}.{first}.weight", (0,))[0], shape[0]) for word, shape in maps.items()}
 
-    def _config(self, body: Body, heads: Mapping[str, int], head_conv: int, pose: bool) -> dict:
+    def _config(self, body: Body, heads: Mapping[str, Branch], width: int, task: Optional[Task]) -> dict:
         """Return the shipped configuration of the architecture with heads, classes and joints as found."""
-        model: dict = {"backbone": body.backbone, **({"neck": body.neck} if body.neck else {})}
-        config: dict = {"_base_": str(shipped_folder() / self.base), "model": model}
-        if not pose:
+        base = str(shipped_folder() / self.bases[(task or TASKS[0]).name])
+        model: dict = dict(body.blocks)
+        config: dict = {"_base_": base, "model": model}
+        if task is None:
             return config
-        model["heads"] = {"pose": {"head_conv": head_conv, **{name: name in heads for name in OPTIONAL_HEADS}}}
-        shipped = load_config(config["_base_"])
-        if heads["hm"] != len(shipped.classes):
-            config["classes"] = [f"class_{number}" for number in range(heads["hm"])]
-        joints = heads["hps"] // 2
-        if joints != len(shipped.vocabulary["keypoints"]):
-            config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
-            config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
+        block = {"head_conv": width, **{name: name in heads for name in task.optional}}
+        model["heads"] = {task.block: block}
+        shipped, classes = load_config(base), heads["hm"].channels
+        if classes != len(shipped.classes):
+            config["classes"] = [f"class_{number}" for number in range(classes)]
+        if "hps" in heads:
+            joints = heads["hps"].channels // 2
+            if joints != len(shipped.vocabulary["keypoints"]):
+                config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
+                config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
+        elif heads["wh"].channels == 2 * classes > 2:
+            block["class_sizes"] = True
+            model["decoder"] = {"class_sizes": True}
+            config["data"] = {"train": {"targets": {"class_sizes": True}}}
         return config

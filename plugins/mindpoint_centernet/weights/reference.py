@@ -17,12 +17,13 @@ def run_reference(state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[s
     """Raw maps by head of normalised images ``(B, 3, H, W)``, in inference mode.
 
     Args:
-        state: arrays of an official ``dla_34``, ``resdcn`` or ``res`` by official name, without ``module.``.
+        state: arrays of an official ``dla_34``, ``resdcn``, ``res`` or ``hourglass`` by official name, without ``module.``.
     """
     net = Network({name: torch.from_numpy(np.array(value)).double() for name, value in state.items()})
     with torch.no_grad():
         x = torch.as_tensor(images).double()
-        feature = net.dla(x) if "base.level0.0.weight" in state else net.resnet(x)
+        body = net.dla if "base.level0.0.weight" in state else net.hourglasses if "kps.0.up1.0.conv1.weight" in state else net.resnet
+        feature = body(x)
         return {name: net.head(name, feature).numpy() for name in net.heads()}
 
 
@@ -34,6 +35,9 @@ class Network:
 
     def heads(self) -> List[str]:
         parts = dict.fromkeys(name.split(".")[0] for name in self.state)
+        stacked = [part for part in parts if f"{part}.{self.last_stack}.0.conv.bias" in self.state]
+        if stacked:
+            return stacked
         two = [part for part in parts if f"{part}.2.bias" in self.state]
         return two or [part for part in parts if f"{part}.bias" in self.state and f"{part}.running_var" not in self.state]
 
@@ -45,7 +49,14 @@ class Network:
         mean, var, weight, bias = (self.state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
         return F.batch_norm(x, mean, var, weight, bias, eps=1e-5)
 
+    @property
+    def last_stack(self) -> int:
+        return len({name.split(".")[1] for name in self.state if name.startswith("kps.")}) - 1
+
     def head(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        stacked = f"{name}.{self.last_stack}"
+        if f"{stacked}.0.conv.weight" in self.state:
+            return self.conv(f"{stacked}.1", F.relu(self.conv(f"{stacked}.0.conv", x)))
         if f"{name}.0.weight" not in self.state:
             return self.conv(name, x)
         return self.conv(f"{name}.2", F.relu(self.conv(f"{name}.0", x)))
@@ -126,6 +137,39 @@ class Network:
         x = F.relu(self.norm(f"{name}.bn1", self.conv(f"{name}.conv1", x)))
         x = F.relu(self.norm(f"{name}.bn2", self.conv(f"{name}.conv2", x, stride)))
         return F.relu(self.norm(f"{name}.bn3", self.conv(f"{name}.conv3", x)) + shortcut)
+
+    # Hourglass-104 (large_hourglass.py)
+
+    def hourglasses(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.skipped("pre.1", self.stacked_conv("pre.0", x, 2), 2)
+        for stack in range(self.last_stack + 1):
+            if stack:
+                before = self.norm(f"inters_.{stack - 1}.1", self.conv(f"inters_.{stack - 1}.0", x))
+                feature = self.norm(f"cnvs_.{stack - 1}.1", self.conv(f"cnvs_.{stack - 1}.0", feature))
+                x = self.skipped(f"inters.{stack - 1}", F.relu(before + feature), 1)
+            feature = self.stacked_conv(f"cnvs.{stack}", self.kp(f"kps.{stack}", x), 1)
+        return feature
+
+    def stacked_conv(self, name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
+        return F.relu(self.norm(f"{name}.bn", self.conv(f"{name}.conv", x, stride)))
+
+    def skipped(self, name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
+        shortcut = x
+        if f"{name}.skip.0.weight" in self.state:
+            shortcut = self.norm(f"{name}.skip.1", self.conv(f"{name}.skip.0", x, stride))
+        return self.block(name, x, shortcut, stride)
+
+    def row(self, name: str, x: torch.Tensor, stride: int = 1) -> torch.Tensor:
+        number = 0
+        while f"{name}.{number}.conv1.weight" in self.state:
+            x = self.skipped(f"{name}.{number}", x, 1 if number else stride)
+            number += 1
+        return x
+
+    def kp(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        low = self.row(f"{name}.low1", x, 2)
+        low = self.kp(f"{name}.low2", low) if f"{name}.low2.up1.0.conv1.weight" in self.state else self.row(f"{name}.low2", low)
+        return self.row(f"{name}.up1", x) + F.interpolate(self.row(f"{name}.low3", low), scale_factor=2)
 
 
 def deform_conv(x: torch.Tensor, steered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

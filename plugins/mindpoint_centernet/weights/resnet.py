@@ -10,13 +10,26 @@ from mindpoint.errors import WeightsError
 
 from mindpoint_centernet.weights.official import Body, OfficialRules
 
-DEPTHS = {("basic", 2): 18, ("basic", 6): 34, ("bottleneck", 6): 50, ("bottleneck", 23): 101}  # by blocks of layer3
+DEPTHS = {("basic", 2): 18, ("basic", 6): 34, ("bottleneck", 6): 50, ("bottleneck", 23): 101, ("bottleneck", 36): 152}  # by blocks of layer3
 
 
 class ResNetRules(OfficialRules):
     """ResNet with the official neck of transposed convolutions and heads, or torchvision's without both."""
 
-    base = "resnet18_dcn_coco.yaml"
+    downloads = {
+        name: f"https://download.pytorch.org/models/{name.partition('_')[0]}-{digits}.pth"
+        for name, digits in {
+            "resnet18": "f37072fd",
+            "resnet34": "b627a593",
+            "resnet50": "0676ba61",
+            "resnet50_v2": "11ad3fa6",
+            "resnet101": "63fe2227",
+            "resnet101_v2": "cd907fc2",
+            "resnet152": "394f9c45",
+            "resnet152_v2": "f82ba261",
+        }.items()
+    }
+    bases = {"multi_pose": "resnet18_dcn_coco.yaml", "ctdet": "ctdet_resnet18_dcn_coco.yaml"}
     body_names = ("deconv_layers", "conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc")
 
     def official_name(self, ours: str) -> str:
@@ -34,10 +47,11 @@ class ResNetRules(OfficialRules):
         ups = [shape for name, shape in shapes.items() if re.match(r"deconv_layers\.\d+\.weight", name) and len(shape) == 4]
         channels = [int(shape[1]) for shape in ups if shape[2:] == (4, 4)]
         if not channels:
-            return Body(f"ResNet-{depth}", backbone, None, True)
+            return Body(f"ResNet-{depth}", {"backbone": backbone}, True)
         deformable = any("conv_offset_mask" in name for name in shapes)
         neck = {"type": "Deconv", "conv": "deformable" if deformable else "plain", "channels": channels}
-        return Body(f"{'resdcn' if deformable else 'res'}_{depth}", backbone, neck, channels in ([256, 128, 64], [256, 256, 256]))
+        name = f"{'resdcn' if deformable else 'res'}_{depth}"
+        return Body(name, {"backbone": backbone, "neck": neck}, channels in ([256, 128, 64], [256, 256, 256]))
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
         """See :class:`WeightRules`. Also the classifier."""

@@ -12,9 +12,8 @@ from mindpoint.contracts.image import InputSpec
 from mindpoint.errors import MindpointError
 from mindpoint.export.verify import synthetic_images
 from mindpoint.inference.detector import Model
+from mindpoint.model.translate import Found
 from mindpoint.storage.images import read_image
-
-from mindpoint_centernet.weights.translate import Found
 
 SIZE = 128  # pixels a side; every stride of the networks divides it
 TOLERANCE = 1e-4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from mindpoint.contracts.action import DataAction
@@ -17,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the folders of the splits go")
     parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
+    parser.add_argument(
+        "--coco", metavar="DIR", help="convert a folder in the layout in which the data is published, not what data.SPLIT reads"
+    )
+    parser.add_argument("--prefix", metavar="NAME", help="beginning of the files' names (default: images.mindrecord)")
     parser.add_argument("--shards", metavar="N", type=int, default=8, help="files a split, no more than images (default: 8)")
     parser.add_argument("--overwrite", action="store_true", help="replace converted data once the new data is complete")
     parser.add_argument("--verify", action="store_true", help="write nothing; compare what is there with its checksums, byte by byte")
@@ -24,10 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
+    from mindpoint.data.layout import with_layout
     from mindpoint.errors import ConfigError
 
-    config = load_config(args.config, args.set, ("data",))
+    config = load_config(args.config, args.set, () if args.coco else ("data",))
     splits = chosen_splits(args, config)
+    for split in splits if args.coco else ():
+        config = with_layout(config, args.coco, split)
+    if args.prefix is not None and not re.fullmatch(r"[\w-][\w.-]{0,99}", args.prefix):
+        raise ConfigError(f"--prefix: '{args.prefix}' is not the beginning of a file's name: letters, digits, '-', '_' and '.'")
     if not 1 <= args.shards <= 1000:
         raise ConfigError(f"--shards: {args.shards} is not between 1 and 1000")
     action = _verify if args.verify else _convert
@@ -37,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
 def _convert(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint.errors import ConfigError
 
-    from mindpoint_coco.datasets.mindrecord_writer import convert
+    from mindpoint_coco.datasets.mindrecord_writer import PREFIX, convert
 
     if args.out is None:
         raise ConfigError("--out is missing: the folder where the converted data goes")
     config.split(split)
     dataset, out = config.build(f"data.{split}.dataset"), args.out / split
-    manifest = convert(dataset, out, args.shards, args.overwrite)
+    manifest = convert(dataset, out, args.shards, args.overwrite, args.prefix or PREFIX)
     files = [entry for name, entry in manifest["files"].items() if not name.endswith(".db")]
     megabytes = sum(entry["size"] for entry in manifest["files"].values()) / 1e6
     print(f"{out}: {manifest['images']} images with {manifest['objects']} objects in {len(files)} files, {megabytes:.0f} MB, read back")

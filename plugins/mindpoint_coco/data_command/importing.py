@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
-from typing import List
+from typing import Callable, Dict, List, Sequence
 
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 
-DESCRIPTION = """Read the annotations of another tool and write them as a COCO annotation file, OUT/annotations.json. Images stay where they
-are. 'mindpoint plugins list importers' lists the formats."""
+DESCRIPTION = """Read the annotations of another tool and write them as a COCO annotation file, OUT/annotations.json, with joints also
+OUT/joints.yaml, a base for configurations. Images stay where they are unless --link or --copy says otherwise. 'mindpoint plugins list
+importers' lists the formats."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,30 +23,87 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", type=Path, help="the file or folder that the tool has written")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the annotation file, new or empty")
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: as the format says)")
+    places = parser.add_mutually_exclusive_group()
+    places.add_argument("--link", action="store_true", help="give the images second names in OUT/images (copies if the disk is another)")
+    places.add_argument("--copy", action="store_true", help="copy the images to OUT/images; frames of videos are written there in both cases")
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="an argument of the format's importer")
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.storage.files import atomic_folder
+    from mindpoint.runtime.console import printable
+    from mindpoint.storage.files import atomic_folder, duplicate
 
     if not args.source.exists():
         raise DataError(f"{args.source}: no such file or folder")
     if args.images is not None and not args.images.is_dir():
         raise DataError(f"{args.images}: no such folder of images")
-    importer = _recognized(args.source) if args.format == "auto" else _importer(args.format, args.option)
+    importer = importer_for(args.format, args.source, args.option)
     truth = importer.read(args.source, args.images)
+    origin = args.images or importer.image_folder(args.source)
+    frames = [record for record in truth["images"] if "video" in record]
+    if frames and not (args.link or args.copy):
+        raise DataError(f"{args.source}: {len(frames)} images are frames of videos such as {frames[0]['video']}; --copy writes them to OUT/images")
     with atomic_folder(args.out) as folder:
         (folder / "annotations.json").write_text(json.dumps(truth), encoding="utf-8")
-    images = args.images or importer.image_folder(args.source)
+        joints = _joints(truth)
+        if joints:
+            (folder / "joints.yaml").write_text(joints, encoding="utf-8")
+        if args.link or args.copy:
+            _place_images(truth["images"], origin, folder / "images", duplicate if args.link else shutil.copyfile)
+    for note in (truth.get("info") or {}).get("notes", ()):
+        print(printable(f"note: {note}"))
+    images = args.out / "images" if args.link or args.copy else origin
     classes = ", ".join(record["name"] for record in truth["categories"])
-    print(
-        f"{args.out / 'annotations.json'}: {len(truth['images'])} images, {len(truth['annotations'])} objects of the classes {classes}\n"
-        f"look at them with: mindpoint data check {args.out / 'annotations.json'} --images {images}"
-    )
+    count = f"{len(truth['images'])} images, {len(truth['annotations'])} objects of the classes {classes}"
+    advice = f"look at them with: mindpoint data check {args.out / 'annotations.json'} --images {images}"
+    print(printable(f"{args.out / 'annotations.json'}: {count}\n{advice}"))
     return 0
 
 
-def _importer(name: str, options: List[str]) -> Importer:
+def _joints(truth: dict) -> str:
+    """Return a base configuration with the classes and their joints; an empty text without joints, or if classes have different ones."""
+    import yaml
+
+    with_joints = [record for record in truth["categories"] if record.get("keypoints")]
+    if not with_joints or any(record["keypoints"] != with_joints[0]["keypoints"] for record in with_joints):
+        return ""
+    first = with_joints[0]
+    names = first["keypoints"]
+    lines = [[names[end - 1] for end in line] for line in first.get("skeleton") or ()]
+    keypoints = {"_replace_": True, "names": names, "skeleton": lines, "flip_pairs": first.get("flip_pairs") or []}
+    if first.get("sigmas"):
+        keypoints["sigmas"] = first["sigmas"]
+    content = {"classes": [record["name"] for record in with_joints], "keypoints": keypoints}
+    said = "# Classes and joints of annotations.json. Look whether flip_pairs are right: these joints change places in a mirror.\n"
+    return said + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=130, default_flow_style=None)
+
+
+def _place_images(records: List[dict], origin: Path, folder: Path, place: Callable[[Path, Path], object]) -> None:
+    """Have all images in a folder, by the names of their records, and frames of videos written there."""
+    from mindpoint_coco.importers.video_frames import write_frames
+
+    videos: Dict[str, Dict[int, Path]] = {}
+    for record in records:
+        path = folder / record["file_name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "video" in record:
+            videos.setdefault(record["video"], {})[record["frame"]] = path
+        else:
+            place(origin / record["file_name"], path)
+    for video, places in videos.items():
+        write_frames(origin / video, places)
+
+
+def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Importer:
+    """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
+
+    Raises:
+        ConfigError: an option that the importer does not take. DataError: nothing or too much is recognised.
+    """
+    return _importer(_recognized(source) if name == "auto" else name, options)
+
+
+def _importer(name: str, options: Sequence[str]) -> Importer:
     from mindpoint.config.node import Problems
     from mindpoint.config.text import parse
 
@@ -63,14 +122,14 @@ def _importer(name: str, options: List[str]) -> Importer:
         raise ConfigError(f"--option: {name} does not take these: {error}") from error
 
 
-def _recognized(source: Path) -> Importer:
-    """Return the one importer that recognises the source."""
+def _recognized(source: Path) -> str:
+    """Return the name of the one importer that recognises the source."""
     names = registry("importers").names()
-    found = {name: importer for name in names if (importer := _importer(name, [])).recognizes(source)}
+    found = [name for name in names if _importer(name, []).recognizes(source)]
     if len(found) != 1:
         reason = f"looks like {' and '.join(found)}" if found else "is in no format that is known here"
         raise DataError(f"{source}: {reason}; name the format: {', '.join(names)}")
-    return next(iter(found.values()))
+    return found[0]
 
 
 class Import(DataAction):

@@ -37,6 +37,7 @@ class Source:
         keypoints: what the joints are; None without joints.
         sigmas_given: somebody said the joints' sigmas.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
+        file: the path of the image file of a record; raises DataError. None: images do not come from files.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     keypoints: Optional[Keypoints]
     sigmas_given: bool
     image: Callable[[dict], np.ndarray]
+    file: Optional[Callable[[dict], str]] = None
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:
@@ -72,7 +74,8 @@ def _of_file(args: argparse.Namespace) -> Source:
         keypoints, classes, sigmas = *_said_by(content, args.data), False
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
-    return Source(name, args.data, content, classes, fields, keypoints, sigmas, _files(args.images, args.data))
+    path = _files(args.images, args.data)
+    return Source(name, args.data, content, classes, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
 
 
 def _of_split(config: Config, split: str) -> Source:
@@ -81,24 +84,26 @@ def _of_split(config: Config, split: str) -> Source:
     file: Optional[AnnotationFile] = registry("datasets").get(block["type"]).annotation_file(block, config.vocabulary)
     if file is not None:
         content = annotation_file(file.path, not file.labelled)
-        image, origin, fields = _files(file.images, file.path, file.outside_images), file.path, file.fields
+        path, origin, fields = _files(file.images, file.path, file.outside_images), file.path, file.fields
     else:
         dataset = config.build(f"data.{split}.dataset").original()
         content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
-        image = _reader(dataset)
+        path, image = None, _reader(dataset)
     keypoints = keypoints if joints_of(fields) is not None else None
-    return Source(split, origin, content, config.classes, fields, keypoints, _says_sigmas(config), image)
+    if path is not None:
+        image = lambda record: read_image(path(record))  # noqa: E731
+    return Source(split, origin, content, config.classes, fields, keypoints, _says_sigmas(config), image, path)
 
 
 def _says_sigmas(config: Config) -> bool:
     return (config.data.get("keypoints") or {}).get("sigmas") is not None
 
 
-def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], np.ndarray]:
-    """Return what reads the images in a folder by their records."""
+def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:
+    """Return what gives the paths of the images in a folder by their records."""
     if folder is not None and not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder of images (for {path})")
-    return lambda record: read_image(image_path(folder, record["file_name"], outside))
+    return lambda record: image_path(folder, record["file_name"], outside)
 
 
 def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:

@@ -189,16 +189,17 @@ class CocoDataset(Dataset):
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
         """See :class:`Dataset`. COCO 2017's own layout: ``annotations`` beside ``train2017``, ``val2017`` and ``test2017``. With a
-        ``keypoints`` section the files are ``person_keypoints_*``, otherwise ``instances_*``; test is test-dev, which has no
-        annotations."""
+        ``keypoints`` section the files are ``person_keypoints_*`` and images without people do not train, as in the official
+        implementation; otherwise the files are ``instances_*`` and all images train. test is test-dev, which has no annotations."""
         if not os.path.isdir(folder):
             raise DataError(f"{folder}: there is no such folder")
         if split not in ("train", "val", "test"):
             raise DataError(f"{folder}: COCO has no split '{split}'; it has train, val, test")
-        kind = "person_keypoints" if "keypoints" in vocabulary else "instances"
+        pose = "keypoints" in vocabulary
+        kind = "person_keypoints" if pose else "instances"
         name = "image_info_test-dev2017" if split == "test" else f"{kind}_{split}2017"
         block = {"annotations": os.path.join(folder, "annotations", f"{name}.json"), "images": os.path.join(folder, f"{split}2017")}
-        extra = {"train": {"with_objects": True}, "val": {}, "test": {"unlabelled": True}}[split]
+        extra = {"train": {"with_objects": True} if pose else {}, "val": {}, "test": {"unlabelled": True}}[split]
         return {**block, **extra}
 
     def _pack(self, content: dict, values: Values) -> None:

@@ -36,19 +36,20 @@ from mindpoint_coco.datasets.mindrecord_columns import (
     read_manifest,
 )
 
-_NAME = "images.mindrecord"
+PREFIX = "images.mindrecord"
 _CHUNK = 64 << 20  # bytes handed to MindSpore at once
 _SMALLEST_PAGE, _LARGEST_PAGE = 4 << 20, 256 << 20  # bytes; the second is MindSpore's limit
 _PAGE_ENTRY = 512  # bytes that a page takes in the header, with room to spare
 
 
-def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool) -> dict:
+def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: str = PREFIX) -> dict:
     """Write ``dataset`` into the folder ``out`` and read every record back. The folder appears when it is complete.
 
     Args:
         dataset: any whose images come from files: it gives :meth:`Dataset.file_bytes`.
         shards: number of files, no more than there are images.
         overwrite: replace ``out`` if it holds a converted data set.
+        prefix: of the files' names; a number follows if there are several.
 
     Returns:
         The manifest.
@@ -70,13 +71,13 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool) -> dict:
     truth = dataset.ground_truth()
     with atomic_folder(out, overwrite) as folder:
         with _mindspore_errors(out):
-            _write(dataset, truth, columns, folder, min(shards, len(dataset)))
+            _write(dataset, truth, columns, folder / prefix, min(shards, len(dataset)))
         manifest = _manifest(dataset, truth, columns, folder)
         _read_back(folder, manifest)
     return manifest
 
 
-def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: Path, shards: int) -> None:
+def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], path: Path, shards: int) -> None:
     objects: Dict[int, List[dict]] = {image_id: [] for image_id in dataset.ids()}
     for record in truth["annotations"]:
         objects[record["image_id"]].append(record)
@@ -87,7 +88,7 @@ def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: Pat
     if page > _LARGEST_PAGE:
         name = dataset.file_name(largest)
         raise DataError(f"{dataset}: {name} is too large for a MindRecord page, which holds {_LARGEST_PAGE // 2} bytes")
-    writer = FileWriter(str(folder / _NAME), shards)
+    writer = FileWriter(str(path), shards)
     writer.set_page_size(page)
     writer.set_header_size(max(1 << 20, _power_of_two(_PAGE_ENTRY * (sum(sizes) // page + shards + 2))))
     schema = {name: {"type": kind} for name, kind in INDEXED.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, get_args
 
 import numpy as np
 from mindpoint.contracts.analysis import Analysis
@@ -16,7 +16,7 @@ from mindpoint_coco.metrics import diagnosis, result_file
 from mindpoint_coco.metrics.analysis import analyse
 from mindpoint_coco.metrics.box_analysis import analyse_boxes
 from mindpoint_coco.metrics.box_errors import MOST
-from mindpoint_coco.metrics.evaluator import NAMES, Task, statistics
+from mindpoint_coco.metrics.evaluator import NAMES, Engine, Task, statistics
 from mindpoint_coco.metrics.matching import box_groups, pose_groups
 
 _OF_CLASSES = {"AP": "precision", "AR": "recall"}
@@ -37,6 +37,8 @@ class CocoMetric(Metric):
         max_detections: best detections of an image that count for the keypoint statistics.
         round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
         per_class: also AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
+        engine: the library that counts: ``faster`` (faster-coco-eval) or ``pycocotools``, which give the same numbers; ``auto`` is the
+            former.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CocoMetric(Metric):
         max_detections: int = 20,
         round_results: bool = False,
         per_class: bool = False,
+        engine: Engine = "auto",
     ) -> None:
         there = [name for name in NAMES if name == "bbox" or keypoints is not None and len(keypoints)]
         types = there if types is None else types
@@ -54,10 +57,12 @@ class CocoMetric(Metric):
         if unknown or not types:
             hint = "; for keypoints the configuration needs a section 'keypoints'" if "keypoints" in unknown else ""
             raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; there are {', '.join(there)}{hint}")
+        if engine not in get_args(Engine):
+            raise ConfigError(f"CocoMetric.engine: '{engine}' is not one of {', '.join(get_args(Engine))}")
         if max_detections < 1:
             raise ConfigError(f"CocoMetric.max_detections is {max_detections}; it must be at least 1")
         self._keypoints, self._classes, self._types = keypoints, list(classes), list(types)
-        self._max_detections, self._round, self._per_class = max_detections, round_results, per_class
+        self._max_detections, self._round, self._per_class, self._engine = max_detections, round_results, per_class, engine
         self._joints = len(keypoints) if "keypoints" in self._types else 0
         of_classes = [f"{what}/{name}" for name in classes for what in _OF_CLASSES] if per_class else []
         self.statistics = [f"{kind}/{name}" for kind in self._types for name in (*NAMES[kind], *of_classes)]
@@ -176,7 +181,7 @@ class CocoMetric(Metric):
             annotations.append(annotation)
         truth = {"images": list(ground_truth["images"]), "annotations": annotations, "categories": list(ground_truth["categories"])}
         sigmas = self._keypoints.sigmas if self._joints else None
-        return Task(truth, list(image_ids), self._category_ids(ground_truth), sigmas, self._max_detections)
+        return Task(truth, list(image_ids), self._category_ids(ground_truth), sigmas, self._max_detections, self._engine)
 
     def _known(self, task: Task, results: Sequence[dict]) -> List[dict]:
         images, classes = {image["id"] for image in task.truth["images"]}, set(task.category_ids)

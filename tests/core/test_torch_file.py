@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from mindpoint.errors import WeightsError
-from mindpoint_centernet.weights.torch_file import _body, _name, read_torch_file, write_torch_file
+from mindpoint.storage.torch_file import _body, _name, read_torch_file, write_torch_file
 
 STATE = {"a.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "a.count": np.array(7, np.int64), "b": np.zeros((0, 3), np.float32)}
 MAGIC = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
@@ -169,7 +169,7 @@ class TestBombs:
 
     def refused(self, path, most=1 << 30):
         code = (
-            "import resource, sys; import mindpoint_centernet.weights.torch_file as t; from mindpoint.errors import WeightsError\n"
+            "import resource, sys; import mindpoint.storage.torch_file as t; from mindpoint.errors import WeightsError\n"
             "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
             f"resource.setrlimit(resource.RLIMIT_AS, (used + {most},) * 2)\n"
             "try: t.read_torch_file(sys.argv[1])\nexcept WeightsError as error: print(error)"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Dict, Mapping, NamedTuple
 
 import numpy as np
 from mindpoint.contracts.weights import RecognizedWeights, WeightRules
 from mindpoint.errors import WeightsError
+from mindpoint.model import checkpoint
+from mindpoint.model.download import fetch
 from mindpoint.model.weights import LoadReport, load_arrays
-from mindpoint.registry import registry
+from mindpoint.registry import nearest, registry
+from mindpoint.storage.digest import check_digest
+from mindpoint.storage.torch_file import read_torch_file
 from mindspore import nn
 
 State = Mapping[str, np.ndarray]
@@ -28,6 +33,51 @@ class Found(NamedTuple):
     rules: WeightRules
     weights: RecognizedWeights
     state: Dict[str, np.ndarray]
+
+
+def find_file(source: str) -> Path:
+    """Return the file that a source means: the file itself, or one from the network for a name that some rules declare.
+
+    Raises:
+        WeightsError: the name is unknown, or its file cannot be fetched.
+    """
+    path = Path(source)
+    if path.suffix or path.name != source or path.exists():
+        return path
+    known = downloads()
+    if source not in known:
+        meant = " or ".join(nearest(source, list(known)))
+        advice = f"did you mean {meant}?" if meant else f"known names: {', '.join(known)}"
+        raise WeightsError(f"{source}: neither a file nor the name of known weights; {advice}")
+    return fetch(known[source])
+
+
+def downloads() -> Dict[str, str]:
+    """Return the URLs of the files that can be fetched, by their short names."""
+    return {name: url for rules in all_rules().values() for name, url in sorted(rules.downloads.items())}
+
+
+def read_state(path: Path) -> Dict[str, np.ndarray]:
+    """Return the arrays of another implementation's file by the file's names.
+
+    Args:
+        path: a file of PyTorch with a state dictionary, alone or under ``state_dict``, or a ``.ckpt`` of MindSpore.
+
+    Raises:
+        WeightsError: the file cannot be read, differs from the check sum in its name, or holds no such arrays.
+    """
+    if path.suffix == ".ckpt":
+        return checkpoint.load_plain(path)
+    content = read_torch_file(path)
+    check_digest(path)
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    arrays = {}
+    if isinstance(content, dict):
+        arrays = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, np.ndarray)}
+    if not arrays:
+        raise WeightsError(f"{path}: holds no state dictionary (tensors by name), alone or under 'state_dict'")
+    return arrays
 
 
 def recognize(state: State, what: str) -> Found:
@@ -58,14 +108,17 @@ def recognize_ours(arrays: State, what: str) -> Found:
 
 
 def _only(candidates: list, what: str) -> Found:
-    found = []
+    found, problems = [], []
     for rules, state in candidates:
         try:
             weights = rules.recognize({name: np.shape(value) for name, value in state.items()})
         except WeightsError as error:
-            raise WeightsError(f"{what}: {error}") from error
+            problems.append(error)
+            continue
         if weights is not None:
             found.append(Found(rules, weights, state))
+    if not found and problems:
+        raise WeightsError(f"{what}: {'; '.join(dict.fromkeys(map(str, problems)))}") from problems[0]
     if not found:
         names = ", ".join(list(candidates[0][1])[:3])
         raise WeightsError(f"{what}: weights of an unknown architecture (names such as {names}); known are {', '.join(all_rules())}")
@@ -98,3 +151,19 @@ def load_official(network: nn.Cell, state: State, rules: WeightRules) -> LoadRep
         state: arrays by official name; those that feed no output in the official network are passed over.
     """
     return load_arrays(network, our_arrays(network, state, rules))
+
+
+def initial_arrays(network: nn.Cell, source: str) -> Mapping[str, np.ndarray]:
+    """Return the arrays that a training starts from, under the network's names as far as it has them.
+
+    Args:
+        source: a checkpoint, a file of PyTorch that some rules know, or the name of weights to download.
+
+    Raises:
+        WeightsError: the file cannot be read, fetched or recognised.
+    """
+    path = find_file(source)
+    if path.suffix == ".ckpt" or not path.suffix:
+        return checkpoint.load(path).network_arrays
+    rules, _, state = recognize(read_state(path), str(path))
+    return our_arrays(network, state, rules)

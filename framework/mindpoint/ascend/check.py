@@ -1,0 +1,81 @@
+"""Every operator of a training and of a prediction, looked up among what MindSpore registers for Ascend."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Sequence, Set, Tuple
+
+os.environ["MINDPOINT_KERNELS"] = "portable"  # the compiled kernels are a CPU's
+
+import numpy as np
+from mindspore import Tensor
+
+from mindpoint.ascend.graph import Operator, operators
+from mindpoint.ascend.registrations import HOST, Registrations
+from mindpoint.benchmark.settings import Settings
+from mindpoint.benchmark.train import ONLY_STEPS
+from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.runtime import device
+from mindpoint.training.build import build_trainer
+from mindpoint.training.step import TrainStep
+
+
+@dataclass
+class Row:
+    """One operator with one set of types.
+
+    Attributes:
+        where: a key of :data:`mindpoint.ascend.registrations.MEANINGS`.
+        training, prediction: how often it stands in each graph.
+        shapes: of all its outputs.
+    """
+
+    name: str
+    kinds: Tuple[str, ...]
+    where: str
+    training: int = 0
+    prediction: int = 0
+    shapes: Set[Tuple[int, ...]] = field(default_factory=set)
+
+
+def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
+    """Return a row for every operator and types, in the order of their names. Nothing is trained, and the data need not be there.
+
+    Raises:
+        MindpointError: the configuration is wrong, or MindSpore has no registrations to look into.
+    """
+    registrations = Registrations.installed()
+    changes = (*overrides, "+data.train.batch_size=2", "+data.train.total_batch_size=null", "+train.sink=null")
+    config, _ = Settings(config_name, changes).load_with_data("train", *ONLY_STEPS)
+    device.setup(seed=config.seed, device="CPU")
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = build_trainer(config, Path(folder))
+    step = trainer.network_step
+    found: Dict[Tuple[str, Tuple[str, ...]], Row] = {}
+    graphs = {"training": _training(step, trainer.loader.samples.example), "prediction": _prediction(step, config.input_spec.size)}
+    for graph, counts in graphs.items():
+        for operator, count in counts.items():
+            where = registrations.where(operator.name, operator.kinds)
+            if where == HOST:
+                continue
+            row = found.setdefault((operator.name, operator.kinds), Row(operator.name, operator.kinds, where))
+            setattr(row, graph, getattr(row, graph) + count)
+            row.shapes.update(operator.shapes)
+    return [found[key] for key in sorted(found)]
+
+
+def _training(step: TrainStep, example: Dict[str, np.ndarray]) -> "Counter[Operator]":
+    step.set_train()
+    names = ("image", *step.input_names, *step.target_names)
+    image, *others = (Tensor(np.stack([example[name]] * 2)) for name in names)
+    return operators(step, [image, Tensor(np.float32(0.1)), Tensor(True), *others])
+
+
+def _prediction(step: TrainStep, size: Tuple[int, int]) -> "Counter[Operator]":
+    network = step.network.set_train(False)
+    channels = (3, *network.inputs.values())
+    return operators(FreshGraph(network), [Tensor(np.zeros((1, count, *size), np.float32)) for count in channels])

@@ -1,0 +1,72 @@
+"""The operators of compiled graphs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+from mindpoint.errors import MindpointError
+from mindpoint.native.exporting import Export, export_in_progress
+
+
+class Operator(NamedTuple):
+    """An operator with what it gives.
+
+    Attributes:
+        name: MindSpore's.
+        kinds: types of its outputs, each once.
+        shapes: their shapes.
+    """
+
+    name: str
+    kinds: Tuple[str, ...]
+    shapes: Tuple[Tuple[int, ...], ...]
+
+
+def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
+    """Return how often each operator stands in the graph of a cell, before a device's own changes to it.
+
+    Raises:
+        MindpointError: MindSpore cannot compile it.
+    """
+    from mindspore.train.mind_ir_pb2 import ModelProto
+
+    content = ModelProto()
+    with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("mindir")):
+        path = Path(folder) / "graph.mindir"
+        try:
+            ms.export(cell, *inputs, file_name=str(path), file_format="MINDIR")
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise MindpointError(f"MindSpore cannot compile the graph: {str(error).splitlines()[0]}") from error
+        content.ParseFromString(path.read_bytes())
+    names = {primitive.name: primitive.op_type for primitive in content.primitives}
+    kinds = _kinds()
+    found: "Counter[Operator]" = Counter()
+    for graph in (content.graph, *content.functions):
+        for node in graph.node:
+            name = names.get(node.op_type.partition("REF::")[2])
+            if name is not None:
+                outputs = _outputs(node)
+                found[Operator(name, tuple(dict.fromkeys(kinds.get(kind, str(kind)) for kind, _ in outputs)), tuple(shape for _, shape in outputs))] += 1
+    return found
+
+
+def _outputs(node) -> List[Tuple[int, Tuple[int, ...]]]:
+    found = []
+    for attribute in node.attribute:
+        if attribute.name == "shape":  # of several outputs a sequence
+            for value in (attribute, *attribute.values):
+                found += [(tensor.data_type, tuple(tensor.dims)) for tensor in value.tensors]
+    return found
+
+
+def _kinds() -> Dict[int, str]:
+    from mindspore.train.mind_ir_pb2 import TensorProto
+
+    usual = {"FLOAT": "float32", "DOUBLE": "float64"}
+    return {number: usual.get(name, name.lower()) for name, number in TensorProto.DataType.items()}

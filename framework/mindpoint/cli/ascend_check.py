@@ -1,0 +1,39 @@
+"""mindpoint ascend-check"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+HELP = "look up every operator of a configuration among what MindSpore registers for Ascend; needs none"
+
+_LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN take
+these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", nargs="+", help="a YAML file, or the name of a shipped configuration")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    parser.add_argument("--all", action="store_true", help="list every operator, not only those that are missing, slow or unclear")
+    parser.add_argument("--json", action="store_true", help="print every operator with types and shapes as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mindpoint.ascend.check import check
+    from mindpoint.ascend.registrations import ACLNN, MEANINGS, MISSING, NAMED
+    from mindpoint.visual.tables import table
+
+    rows = {name: check(name, args.set) for name in args.config}
+    if args.json:
+        print(json.dumps({name: [{**vars(row), "shapes": sorted(row.shapes)} for row in found] for name, found in rows.items()}, indent=1))
+    else:
+        for name, found in rows.items():
+            shown = [row for row in found if args.all or row.where not in (ACLNN, NAMED)]
+            counts = ", ".join(f"{sum(row.where == where for row in found)} {where}" for where in MEANINGS if any(r.where == where for r in found))
+            print(f"{name}: {len(found)} operators with types: {counts}")
+            if shown:
+                cells = [[row.name, ", ".join(row.kinds), row.training or "", row.prediction or "", row.where] for row in shown]
+                print(table(["operator", "types", "training", "prediction", "registered"], [list(map(str, line)) for line in cells]))
+        there = {row.where for found in rows.values() for row in found}
+        print("\n".join([*(f"{where}: {text}" for where, text in MEANINGS.items() if where in there), _LIMITS]))
+    return 1 if any(row.where == MISSING for found in rows.values() for row in found) else 0

@@ -1,0 +1,33 @@
+"""Check sums in file names: ``resnet18-f37072fd.pth`` tells how the SHA-256 of its bytes begins."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from mindpoint.errors import WeightsError
+
+
+def check_digest(path: Path, name: str = "") -> None:
+    """Compare a file with the check sum in its name, 8 to 64 hexadecimal digits behind the last ``-``; pass a name without one.
+
+    Args:
+        name: the name that counts; that of the file if not given.
+
+    Raises:
+        WeightsError: the bytes are others.
+    """
+    promised = re.search(r"-([0-9a-f]{8,64})$", Path(name or path.name).stem)
+    if promised is None:
+        return
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    begins = digest.hexdigest()[: len(promised[1])]
+    if begins != promised[1]:
+        raise WeightsError(
+            f"{path}: damaged or changed: its SHA-256 begins with {begins}, not with {promised[1]} as its name says; "
+            "fetch it again, or rename it if these digits of the name are something else"
+        )

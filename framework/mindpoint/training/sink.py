@@ -1,0 +1,86 @@
+"""Several steps on an Ascend without the host between them (``train.sink``), by MindSpore's data sinking."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, Optional, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from mindpoint.data.loader import Loader
+from mindpoint.data.workers import Arrays
+from mindpoint.errors import ConfigError
+from mindpoint.runtime import device
+from mindpoint.training.step import TrainStep
+
+
+class _Step(nn.Cell):
+    """A step on the columns of a row: learning rate, image, further inputs, targets."""
+
+    def __init__(self, step: TrainStep):
+        super().__init__(auto_prefix=False)
+        self.step, self.last = step, Tensor(True)
+
+    def construct(self, learning_rate, image, *values):
+        return self.step(image, learning_rate, self.last, *values)
+
+
+class Sunk:
+    """A training step and its data, ``size`` steps at a time.
+
+    Args:
+        rate: the learning rate of the step after so many steps.
+        total: steps of the whole training.
+
+    Raises:
+        ConfigError: the device cannot sink data, or the steps cannot be put together so.
+    """
+
+    def __init__(self, step: TrainStep, loader: Loader, rate: Callable[[int], float], size: int, total: int):
+        if device.name() != "Ascend":
+            raise ConfigError(f"train.sink: a {device.name()} has no queue that data could be sunk into, an Ascend has; set it to null")
+        if step.num_shards > 1 and step.normalizers is not None:
+            raise ConfigError("train.sink: with several processes, or train.accumulate, the host counts objects in each step; set it to null")
+        if loader.steps_per_epoch % size or total % size:
+            raise ConfigError(f"train.sink: {size} must divide the {loader.steps_per_epoch} steps of an epoch and the {total} of the training")
+        self.step, self.loader, self.rate, self.size = step, loader, rate, size
+        self.run_many: Optional[Callable[[], Tuple]] = None
+
+    def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
+        """As :meth:`mindpoint.data.loader.Loader.epochs`, with an empty batch for ``size`` steps: the data go to the device by themselves."""
+        columns = ["learning_rate", "image", *self.step.input_names, *self.step.target_names]
+        rows = self._rows(last, epoch, step)
+        left = (last - epoch) * self.loader.steps_per_epoch - step
+        source = ms.dataset.GeneratorDataset(_Rows(rows, left), columns, shuffle=False, num_parallel_workers=1)
+        self.run_many = ms.data_sink(_Step(self.step), source, sink_size=self.size)
+        for number in range(epoch, last):
+            steps = self.loader.steps_per_epoch - (step if number == epoch else 0)
+            yield ({} for _ in range(steps // self.size))
+
+    def _rows(self, last: int, epoch: int, step: int) -> Iterator[Tuple[np.ndarray, ...]]:
+        done = epoch * self.loader.steps_per_epoch + step
+        for batches in self.loader.epochs(last, epoch, step):
+            for batch in batches:
+                self.loader.leave_out(dict(self.loader.left_out))
+                arrays = (batch[name].copy() for name in ("image", *self.step.input_names, *self.step.target_names))
+                yield (np.asarray(self.rate(done), np.float32), *arrays)
+                done += 1
+
+    def run(self) -> Tuple[Dict[str, float], bool]:
+        """Do ``size`` steps; return what :meth:`TrainStep.run` does of the last one."""
+        values, finite = self.run_many()
+        return dict(zip(("loss", *self.step.terms), (float(value.asnumpy()) for value in values))), bool(finite)
+
+
+class _Rows:
+    """Rows of a known number, once."""
+
+    def __init__(self, rows: Iterator[Tuple[np.ndarray, ...]], count: int):
+        self.rows, self.count = rows, count
+
+    def __iter__(self) -> Iterator[Tuple[np.ndarray, ...]]:
+        return self.rows
+
+    def __len__(self) -> int:
+        return self.count

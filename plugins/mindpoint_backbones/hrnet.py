@@ -1,0 +1,153 @@
+"""HRNet (Sun et al., 2019, https://arxiv.org/abs/1902.09212) with the names of its authors' implementation."""
+
+from __future__ import annotations
+
+from typing import List
+
+from mindpoint.contracts.features import FeatureSpec
+from mindpoint.contracts.parts import Backbone
+from mindpoint.errors import ConfigError
+from mindspore import nn, ops
+
+from mindpoint_backbones.layers import conv, conv_norm
+
+MODULES = {2: 1, 3: 4, 4: 3}  # of each stage, by its number of branches
+BLOCKS = 4  # of a branch in a module, and of the first stage
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+
+
+class BasicBlock(nn.Cell):
+    """Two 3x3 convolutions and the input: ``construct(x)``."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1, self.bn1 = conv(channels, channels, 3), _norm(channels)
+        self.conv2, self.bn2 = conv(channels, channels, 3), _norm(channels)
+
+    def construct(self, x):
+        return ops.relu(self.bn2(self.conv2(ops.relu(self.bn1(self.conv1(x))))) + x)
+
+
+class Bottleneck(nn.Cell):
+    """1x1, 3x3 and 1x1 convolution, and the input, projected where the channels change: ``construct(x)``."""
+
+    def __init__(self, in_channels: int, width: int):
+        super().__init__()
+        out_channels = 4 * width
+        self.conv1, self.bn1 = conv(in_channels, width, 1), _norm(width)
+        self.conv2, self.bn2 = conv(width, width, 3), _norm(width)
+        self.conv3, self.bn3 = conv(width, out_channels, 1), _norm(out_channels)
+        self.downsample = conv_norm(in_channels, out_channels, 1) if in_channels != out_channels else None
+
+    def construct(self, x):
+        residual = x if self.downsample is None else self.downsample(x)
+        y = ops.relu(self.bn2(self.conv2(ops.relu(self.bn1(self.conv1(x))))))
+        return ops.relu(self.bn3(self.conv3(y)) + residual)
+
+
+def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell:
+    """Return ``count`` convolutions of stride 2; all but the last keep the channels and have a ReLU."""
+    steps = [conv_norm(in_channels, in_channels, 3, 2, activation=nn.ReLU()) for _ in range(count - 1)]
+    return nn.SequentialCell([*steps, conv_norm(in_channels, out_channels, 3, 2)])
+
+
+def _fusion(channels: List[int], target: int) -> nn.CellList:
+    """Return what turns the map of each branch into the channels of one of them, and a finer one into its size; nothing for its own."""
+    cells: List[nn.Cell] = []
+    for source, count in enumerate(channels):
+        if source < target:
+            cells.append(_downs(count, channels[target], target - source))
+        elif source > target:
+            cells.append(conv_norm(count, channels[target], 1))
+        else:
+            cells.append(nn.SequentialCell([]))
+    return nn.CellList(cells)
+
+
+class Module(nn.Cell):
+    """Residual blocks on every branch, then each branch gets the sum of all: ``construct(maps) -> maps``.
+
+    Args:
+        channels: of each branch, finest first.
+        results: how many branches are summed up, finest first.
+    """
+
+    def __init__(self, channels: List[int], results: int):
+        super().__init__()
+        self.branches = nn.CellList([nn.SequentialCell([BasicBlock(count) for _ in range(BLOCKS)]) for count in channels])
+        self.fuse_layers = nn.CellList([_fusion(channels, target) for target in range(results)])
+
+    def construct(self, maps):
+        found = ()
+        for branch, x in zip(self.branches, maps):
+            found = found + (branch(x),)
+        fused = ()
+        for target in range(len(self.fuse_layers)):
+            fused = fused + (self._fused(found, target),)
+        return fused
+
+    def _fused(self, maps, target):
+        total = maps[target]
+        for source in range(len(maps)):
+            if source < target:
+                total = total + self.fuse_layers[target][source](maps[source])
+            elif source > target:
+                coarse = self.fuse_layers[target][source](maps[source])
+                total = total + ops.interpolate(coarse, size=maps[target].shape[2:], mode="nearest")
+        return ops.relu(total)
+
+
+class HRNet(Backbone):
+    """Four branches at strides 4, 8, 16 and 32 that exchange their maps again and again.
+
+    Args:
+        width: channels of the finest branch, of which the others have 2, 4 and 8 times as many; 32 for HRNet-W32.
+        maps: how many of the branches' maps it gives, finest first; the network for pose of the paper has 1.
+    """
+
+    divisor = 32
+
+    def __init__(self, width: int = 32, maps: int = 4):
+        super().__init__()
+        if width < 1 or not 1 <= maps <= 4:
+            raise ConfigError(f"HRNet: width must be positive and maps 1 to 4, not {width} and {maps}")
+        self.conv1, self.bn1 = conv(3, 64, 3, 2), _norm(64)
+        self.conv2, self.bn2 = conv(64, 64, 3, 2), _norm(64)
+        self.layer1 = nn.SequentialCell([Bottleneck(64 if index == 0 else 256, 64) for index in range(BLOCKS)])
+        channels = [256]
+        for branches, count in MODULES.items():
+            wanted = [width * 2**index for index in range(branches)]
+            setattr(self, f"transition{branches - 1}", nn.CellList(_transition(channels, wanted)))
+            results = [branches] * (count - 1) + [maps if branches == 4 else branches]
+            setattr(self, f"stage{branches}", nn.CellList([Module(wanted, each) for each in results]))
+            channels = wanted
+        self.out_features = tuple(FeatureSpec(width * 2**index, 4 * 2**index) for index in range(maps))
+
+    def construct(self, image):
+        x = ops.relu(self.bn1(self.conv1(image)))
+        x = ops.relu(self.bn2(self.conv2(x)))
+        maps = (self.layer1(x),)
+        for transition, stage in ((self.transition1, self.stage2), (self.transition2, self.stage3), (self.transition3, self.stage4)):
+            begun = ()
+            for index, cell in enumerate(transition):
+                begun = begun + (cell(maps[min(index, len(maps) - 1)]),)
+            maps = begun
+            for module in stage:
+                maps = module(maps)
+        return maps
+
+
+def _transition(channels: List[int], wanted: List[int]) -> List[nn.Cell]:
+    """Return what makes each branch of a stage of the branches before: nothing where it stays as it is, a new one of the coarsest."""
+    cells: List[nn.Cell] = []
+    for index, count in enumerate(wanted):
+        if index >= len(channels):
+            cells.append(nn.SequentialCell([conv_norm(channels[-1], count, 3, 2, activation=nn.ReLU())]))
+        elif channels[index] != count:
+            cells.append(conv_norm(channels[index], count, 3, activation=nn.ReLU()))
+        else:
+            cells.append(nn.SequentialCell([]))
+    return cells

@@ -1,0 +1,79 @@
+"""What CenterNet's decoders share as a MindSpore cell, step by step as in :mod:`mindpoint_centernet.decoders.centers`.
+
+Symbols: B images, which may be any number, C channels, N detections.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import mindspore as ms
+from mindspore import nn, ops
+
+
+class CenterCell(nn.Cell):
+    """``construct(*maps) -> boxes (B, N, 4), scores (B, N), labels (B, N) int64`` in pixels of the network's input. Rows behind an image's
+    last detection have score 0.
+
+    Args:
+        maps: names of the raw maps, in their order.
+        activated: names of the maps that a sigmoid turns into scores.
+        top_k: N, if the maps have so many pixels.
+        class_sizes: ``wh`` has two channels for each class.
+        stride: input pixels per pixel of the maps.
+    """
+
+    def __init__(self, maps: Sequence[str], activated: Sequence[str], top_k: int, class_sizes: bool, stride: int):
+        super().__init__()
+        self.names, self.activated, self.top_k = tuple(maps), tuple(activated), top_k
+        self.class_sizes, self.stride = class_sizes, float(stride)
+        self.highest = nn.MaxPool2d(3, 1, pad_mode="same")
+
+    def active(self, maps):
+        """The maps by name, those with scores through a sigmoid."""
+        named = {}
+        for index, name in enumerate(self.names):
+            named[name] = sigmoid(maps[index]) if name in self.activated else maps[index]
+        return named
+
+    def peaks(self, heat, groups, absent):
+        """The best pixels that no neighbour exceeds, each of ``groups`` groups of channels for itself: scores, channels and places
+        (row * W + column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing ones have the score ``absent``."""
+        _, channels, height, width = heat.shape
+        size = channels // groups * height * width
+        flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))
+        scores, found = ops.topk(flat, min(self.top_k, size))
+        places = found % (height * width)
+        pixels = ops.stack((places % width, places // width), 3).astype(ms.float32)
+        return scores, found // (height * width), places, pixels
+
+    def centers(self, maps):
+        """First and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
+        scores, labels, places, pixels = self.peaks(maps["hm"], 1, 0.0)
+        scores, labels, places, pixels = scores[:, 0], labels[:, 0], places[:, 0], pixels[:, 0]
+        sizes = at(maps["wh"], places)
+        if self.class_sizes:
+            across = ops.gather_elements(sizes, 2, ops.expand_dims(2 * labels, 2))
+            down = ops.gather_elements(sizes, 2, ops.expand_dims(2 * labels + 1, 2))
+            sizes = ops.concat((across, down), 2)
+        middles = pixels + (at(maps["reg"], places) if "reg" in self.names else 0.5)
+        return middles - sizes / 2, middles + sizes / 2, scores, labels, places, pixels
+
+    def boxes(self, first, last):
+        return ops.concat((first, last), 2) * self.stride
+
+    def construct(self, *maps):
+        first, last, scores, labels, _, _ = self.centers(self.active(maps))
+        return self.boxes(first, last), scores, labels.astype(ms.int64)
+
+
+def sigmoid(values):
+    """1 / (1 + exp(-x)) as the decoder has it."""
+    return 1 / (1 + ops.exp(ops.minimum(-values, 88.0)))
+
+
+def at(values, places):
+    """Values (B, N, C) of a map (B, C, H, W) at places (B, N)."""
+    _, channels, height, width = values.shape
+    index = ops.tile(ops.expand_dims(places, 1), (1, channels, 1))
+    return ops.transpose(ops.gather_elements(ops.reshape(values, (-1, channels, height * width)), 2, index), (0, 2, 1))

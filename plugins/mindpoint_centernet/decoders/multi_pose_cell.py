@@ -1,0 +1,84 @@
+"""The multi-pose decoder as a MindSpore cell, step by step as in :mod:`mindpoint_centernet.decoders.multi_pose`.
+
+Symbols: B images, N detections, J joints, M candidates for a joint.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import mindspore as ms
+from mindspore import ops
+
+from mindpoint_centernet.decoders.centers_cell import CenterCell, at
+
+FAR = 1e9  # of a candidate that does not count
+
+
+class MultiPoseCell(CenterCell):
+    """``construct(*maps)`` gives boxes, scores and labels as ``CenterCell``, then keypoints (B, N, J, 2), keypoint scores (B, N, J), and
+    whether each is from a heatmap (B, N, J).
+
+    Args:
+        joints: J.
+        joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+    """
+
+    def __init__(
+        self,
+        maps: Sequence[str],
+        activated: Sequence[str],
+        top_k: int,
+        stride: int,
+        joints: int,
+        joint_threshold: float,
+        distance_factor: float,
+        box_margin: float,
+    ):
+        super().__init__(maps, activated, top_k, False, stride)
+        self.joints, self.joint_threshold = joints, joint_threshold
+        self.distance_factor, self.box_margin = distance_factor, box_margin
+
+    def candidates(self, maps):
+        """Points x and y, and scores, each (B, J, M), of the peaks of every joint's heatmap."""
+        scores, _, places, points = self.peaks(maps["hm_hp"], self.joints, -FAR)
+        if "hp_offset" not in self.names:
+            return points[..., 0] + 0.5, points[..., 1] + 0.5, scores
+        offsets = at(maps["hp_offset"], ops.reshape(places, (-1, places.shape[1] * places.shape[2])))
+        points = points + ops.reshape(offsets, (-1, places.shape[1], places.shape[2], 2))
+        return points[..., 0], points[..., 1], scores
+
+    def nearest(self, keypoints, across, down, scores):
+        """For each regressed joint (B, N, J, 2) the nearest candidate: x, y, score and distance, each (B, N, J)."""
+        ours = ops.transpose(keypoints, (0, 2, 1, 3))
+        right = ops.expand_dims(ours[..., 0], 3) - ops.expand_dims(across, 2)
+        below = ops.expand_dims(ours[..., 1], 3) - ops.expand_dims(down, 2)
+        distances = ops.sqrt(right * right + below * below)
+        distances = ops.where(ops.expand_dims(scores > self.joint_threshold, 2), distances, FAR)
+        least, best = ops.min(distances, 3)
+        found = ()
+        for values in (across, down, scores):
+            found = found + (ops.transpose(ops.gather_elements(values, 2, best), (0, 2, 1)),)
+        return found + (ops.transpose(least, (0, 2, 1)),)
+
+    def construct(self, *maps):
+        active = self.active(maps)
+        first, last, scores, labels, places, pixels = self.centers(active)
+        regressed = ops.reshape(at(active["hps"], places), (-1, places.shape[1], self.joints, 2))
+        keypoints = regressed + ops.expand_dims(pixels, 2)
+        keypoint_scores = ops.tile(ops.expand_dims(scores, 2), (1, 1, self.joints))
+        taken = keypoint_scores < 0.0
+        if "hm_hp" in self.names:
+            across, down, found_scores, distances = self.nearest(keypoints, *self.candidates(active))
+            sides = last - first
+            least, most = first - self.box_margin * sides, last + self.box_margin * sides
+            inside = ops.logical_and(
+                ops.logical_and(across >= least[..., 0:1], across <= most[..., 0:1]),
+                ops.logical_and(down >= least[..., 1:2], down <= most[..., 1:2]),
+            )
+            reach = ops.maximum(sides[..., 0:1], sides[..., 1:2]) * self.distance_factor
+            taken = ops.logical_and(inside, distances <= reach)
+            keypoints = ops.where(ops.expand_dims(taken, 3), ops.stack((across, down), 3), keypoints)
+            keypoint_scores = ops.where(taken, found_scores, keypoint_scores)
+        boxes = self.boxes(first, last)
+        return boxes, scores, labels.astype(ms.int64), keypoints * self.stride, keypoint_scores, taken

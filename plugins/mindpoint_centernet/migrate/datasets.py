@@ -1,0 +1,127 @@
+"""What other projects say of a data set: an ultralytics ``data.yaml``, an mmpose dataset-info file."""
+
+from __future__ import annotations
+
+import ast
+from typing import Dict, List, Mapping
+
+import yaml
+from mindpoint.errors import ConfigError
+
+from mindpoint_centernet.migrate.draft import Draft, read_text
+
+_POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "quickstart_detection.yaml"
+
+
+def ultralytics(path: str, out: str) -> Draft:
+    """Return the configuration for the classes and joints of a ``data.yaml``; it has no names for joints, which become ``joint0`` etc.
+
+    Raises:
+        DataError: the file cannot be read. ConfigError: it is no ``data.yaml``.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
+        raise ConfigError(f"{path}: is no data.yaml: it has no 'names' of classes")
+    names = content["names"]
+    classes = [str(name) for _, name in sorted(names.items())] if isinstance(names, dict) else [str(name) for name in names]
+    draft = Draft(path, out)
+    joints = _joints(path, content)
+    draft.set("classes", classes)
+    if joints:
+        draft.base = _POSE_BASE
+        draft.set("keypoints", joints)
+    else:
+        _boxes(draft)
+    splits = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+    root = str(content.get("path") or "")
+    for name, split in splits.items():
+        if content.get(name):
+            draft.remark(name, f"{root + '/' if root else ''}{content[name]}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)")
+    for name in sorted(set(map(str, content)) - {"names", "path", "kpt_shape", "flip_idx", "nc", "kpt_names", "skeleton", *splits}):
+        draft.remark(name, "has no effect")
+    return draft
+
+
+def _joints(path: str, content: Mapping[str, object]) -> Dict[str, object]:
+    shape = content.get("kpt_shape")
+    if shape is None:
+        return {}
+    if not isinstance(shape, list) or not shape or type(shape[0]) is not int or shape[0] < 1:
+        raise ConfigError(f"{path}: kpt_shape: {shape} does not begin with the number of joints")
+    names = content.get("kpt_names")
+    if isinstance(names, dict):
+        names = next(iter(names.values()), None)
+    if names is None:
+        names = [f"joint{number}" for number in range(shape[0])]
+    flip = content.get("flip_idx") or list(range(shape[0]))
+    if not isinstance(flip, list) or sorted(map(str, flip)) != sorted(map(str, range(shape[0]))) or not isinstance(names, list):
+        raise ConfigError(f"{path}: flip_idx: it must hold each of the joints 0 to {shape[0] - 1} once")
+    skeleton = content.get("skeleton") or []
+    found = {"names": [str(name) for name in names], "skeleton": skeleton, "flip_pairs": [[i, j] for i, j in enumerate(flip) if i < j]}
+    return {**found, "sigmas": None}
+
+
+def mmpose(path: str, out: str) -> Draft:
+    """Return the configuration for the joints of a dataset-info file: Python text that assigns ``dataset_info``, which is parsed and
+    never run.
+
+    Raises:
+        DataError: the file cannot be read. ConfigError: it has no such literal.
+    """
+    info = _literal(path)
+    try:
+        joints = [info["keypoint_info"][number] for number in sorted(info["keypoint_info"])]
+        names = [str(joint["name"]) for joint in joints]
+        pairs = [sorted((names.index(joint["name"]), names.index(joint["swap"]))) for joint in joints if joint.get("swap")]
+        bones = [list(info["skeleton_info"][number]["link"]) for number in sorted(info.get("skeleton_info", {}))]
+        colors = [[int(value) for value in reversed(joint["color"])] for joint in joints] if all("color" in joint for joint in joints) else None
+        sigmas = [float(sigma) for sigma in info["sigmas"]] if info.get("sigmas") is not None else None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path}: keypoint_info or skeleton_info is not as mmpose has it: {type(error).__name__}: {error}") from error
+    draft = Draft(path, out)
+    draft.base = _POSE_BASE
+    block = {"names": names, "skeleton": bones, "flip_pairs": _distinct(pairs), "sigmas": sigmas}
+    draft.set("keypoints", {**block, **({} if colors is None else {"colors": colors})})
+    if info.get("joint_weights") is not None:
+        draft.remark("joint_weights", "has no effect: all joints weigh the same")
+    draft.remark("dataset_info", "name your data: classes, data.train.dataset and data.val.dataset are those of COCO")
+    return draft
+
+
+def _literal(path: str) -> Dict[str, object]:
+    try:
+        tree = ast.parse(read_text(path), path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{path}: is no Python text: {error}") from error
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "dataset_info" for name in node.targets):
+            try:
+                found = _value(node.value)
+            except (ValueError, RecursionError) as error:
+                raise ConfigError(f"{path}:{node.lineno}: dataset_info holds more than literals: {error}") from error
+            if isinstance(found, dict) and isinstance(found.get("keypoint_info"), dict):
+                return found
+    raise ConfigError(f"{path}: assigns no dataset_info with keypoint_info")
+
+
+def _value(node: ast.AST) -> object:
+    """Return the value of a literal, where ``dict(a=1)`` counts as one."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        return {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
+    if isinstance(node, ast.Dict):
+        return {_value(key): _value(value) for key, value in zip(node.keys, node.values) if key is not None}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(item) for item in node.elts]
+    return ast.literal_eval(node)
+
+
+def _boxes(draft: Draft) -> None:
+    draft.base = _BOX_BASE
+    draft.remark("quickstart_detection", "the network is the quick start's small one, and the data are drawn: name your own")
+
+
+def _distinct(pairs: List[List[int]]) -> List[List[int]]:
+    return [pair for number, pair in enumerate(pairs) if pair not in pairs[:number]]

@@ -1,0 +1,149 @@
+"""A configuration that is being written."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Optional
+
+from mindpoint.config import Config
+from mindpoint.config.node import Node
+from mindpoint.config.text import to_text
+from mindpoint.errors import ConfigError, DataError
+from mindpoint.storage.files import write_text
+
+Handler = Callable[["Draft", object], None]
+
+
+class Draft:
+    """Values over a base, and remarks on what has no place among them.
+
+    Args:
+        source: what it is made from.
+        out: the file that it will be, ending in ``.yaml``.
+
+    Attributes:
+        base: a shipped configuration, or None.
+        values: nested mappings.
+        remarks: sentences, in their order.
+    """
+
+    def __init__(self, source: str, out: str) -> None:
+        self.source, self.out = source, out
+        self.base: Optional[str] = None
+        self.values: Dict[str, object] = {}
+        self.remarks: List[str] = []
+
+    def set(self, key: str, value: object) -> None:
+        """Set the value at a path, such as ``train.epochs``."""
+        *sections, last = key.split(".")
+        place = self.values
+        for name in sections:
+            place = place.setdefault(name, {})
+        place[last] = value
+
+    def remark(self, option: str, text: str) -> None:
+        """Say what becomes of an option that has no place in a configuration."""
+        self.remarks.append(f"{option}: {text}")
+
+    def apply(self, handlers: Mapping[str, Handler], options: Mapping[str, object], prefix: str = "") -> None:
+        """Give each option to its handler; one without a handler gets a remark.
+
+        Raises:
+            ConfigError: a value that its handler cannot use.
+        """
+        for name, value in options.items():
+            if name not in handlers:
+                self.remark(prefix + name, "is not known here and has no effect")
+                continue
+            try:
+                handlers[name](self, value)
+            except (TypeError, ValueError, LookupError, SyntaxError) as error:
+                raise ConfigError(f"{self.source}: {prefix}{name}: {_short(value)} cannot be used: {error}") from error
+
+    def write(self) -> None:
+        """Write the file, if it is a configuration that loads.
+
+        Raises:
+            ConfigError: it is none. OutputError: the file cannot be written.
+        """
+        lines = [f"# Made from {self.source} by mindpoint migrate."]
+        lines += [f"# - {' '.join(remark.split())}" for remark in self.remarks]
+        content = {**({"_base_": self.base} if self.base else {}), **self.values}
+        text = "\n".join(lines) + "\n" + to_text(_node(content))
+        try:
+            Config.from_text(text, self.out, trusted=True)
+        except ConfigError as error:
+            raise ConfigError(f"{self.source}: what it says makes no configuration:\n{error}") from error
+        write_text(self.out, text)
+
+
+def _node(value: object) -> Node:
+    if isinstance(value, Mapping):
+        return Node({key: _node(child) for key, child in value.items()}, "")
+    return Node([_node(child) for child in value] if isinstance(value, (list, tuple)) else value, "")
+
+
+def to(key: str, convert: Callable[[object], object] = lambda value: value) -> Handler:
+    """Return a handler that puts an option's value at a path."""
+    return lambda draft, value: draft.set(key, convert(value))
+
+
+def tells(option: str, text: str) -> Handler:
+    """Return a handler that makes a remark on an option that is used."""
+
+    def handler(draft: Draft, value: object) -> None:
+        if value not in (None, "", False, "false", "False"):
+            draft.remark(option, text.replace("{value}", _short(value)))
+
+    return handler
+
+
+def silent(draft: Draft, value: object) -> None:
+    """Pass over an option: others say what it says."""
+
+
+def switch(value: object) -> bool:
+    """Return what a switch says: true or false, as such or as text."""
+    if value in (True, False):
+        return bool(value)
+    if str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    raise ValueError("it is neither true nor false")
+
+
+def literal(value: object) -> object:
+    """Return the value of a text such as ``[1, 2]`` or ``np.array([1, 2], dtype=np.float32)``, which is parsed and never run. Another
+    value stays as it is."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith(("np.array(", "numpy.array(")) and text.endswith(")"):
+        text = text.partition("(")[2][:-1].rpartition(", dtype=")[0] or text.partition("(")[2][:-1]
+    return ast.literal_eval(" ".join(text.split()))
+
+
+def numbers(value: object) -> List[float]:
+    """Return a list of numbers, which may be written with commas."""
+    parts = value.split(",") if isinstance(value, str) and "[" not in value and "(" not in value else literal(value)
+    return [_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
+
+
+def _number(value: object) -> float:
+    number = float(value)
+    return int(number) if number.is_integer() and "." not in str(value) else number
+
+
+def read_text(path: str) -> str:
+    """Return the content of a text file. Raises DataError."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text") from error
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,219 @@
+"""Options of the official CenterNet (``opts``): the text of a command line, or the ``opt.txt`` that its trainings write."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Sequence
+
+from mindpoint.errors import ConfigError
+
+from mindpoint_centernet.migrate.draft import Draft, numbers, read_text, silent, tells, to
+
+_TASKS = ("multi_pose", "ctdet")
+_SWITCHES = (
+    "test resume not_cuda_benchmark hide_data_time save_all trainval flip_test nms not_prefetch_test fix_res keep_res not_rand_crop "
+    "no_color_aug rect_mask mse_loss norm_wh dense_wh cat_spec_wh not_reg_offset agnostic_ex dense_hp not_hm_hp not_reg_hp_offset "
+    "not_reg_bbox eval_oracle_hm eval_oracle_wh eval_oracle_offset eval_oracle_kps eval_oracle_hmhp eval_oracle_hp_offset eval_oracle_dep"
+).split()
+_DEFAULTS = {
+    "lr": "1.25e-4", "lr_step": "90,120", "num_epochs": "140", "batch_size": "32", "num_workers": "4", "seed": "317", "arch": "dla_34",
+    "val_intervals": "5",
+}  # fmt: skip
+
+
+def migrate(source: str, out: str) -> Draft:
+    """Return the configuration that a command line makes: the text itself, or a file that holds it.
+
+    Raises:
+        DataError: the file cannot be read. ConfigError: it holds no command line of the official implementation.
+    """
+    name, words = (source, _from_file(source)) if Path(source).is_file() else ("the command line", shlex.split(source))
+    while words and words[0].endswith((".py", "python", "python3")):
+        words = words[1:]
+    if not words or words[0] not in _TASKS:
+        raise ConfigError(f"{name}: a command line begins with the task, {' or '.join(_TASKS)}, not '{words[0] if words else ''}'")
+    draft = Draft(name, out)
+    _Migration(draft, words[0], {**_DEFAULTS, **_options(name, words[1:])}).run()
+    return draft
+
+
+def _from_file(path: str) -> List[str]:
+    """Return the words of a command line: those of the list below ``Cmd:`` in an opt.txt, or of the whole text."""
+    text = read_text(path)
+    _, cmd, after = text.partition("==> Cmd:")
+    try:
+        if not cmd:
+            return shlex.split(text.replace("\\\n", " "), comments=True)
+        words = ast.literal_eval(after.strip().splitlines()[0])
+        return [str(word) for word in words]
+    except (ValueError, SyntaxError, IndexError, TypeError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{path}: holds no command line: {error}") from error
+
+
+def _options(name: str, words: Sequence[str]) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    words = list(words)
+    while words:
+        option, equals, value = words.pop(0).partition("=")
+        if not option.startswith("--"):
+            raise ConfigError(f"{name}: '{option}' stands where an option is expected")
+        option = option[2:]
+        if option in _SWITCHES:
+            found[option] = "true"
+        elif equals or words:
+            found[option] = value if equals else words.pop(0)
+        else:
+            raise ConfigError(f"{name}: --{option}: its value is missing")
+    return found
+
+
+class _Migration:
+    def __init__(self, draft: Draft, task: str, options: Mapping[str, str]) -> None:
+        self.draft, self.task, self.options = draft, task, options
+        self.name = "pose" if task == "multi_pose" else "detection"
+
+    def run(self) -> None:
+        draft = self.draft
+        self._network(self.options["arch"])
+        if self.task == "ctdet":
+            draft.remark("ctdet", "name your data: classes, data.train and data.val are those of drawn things")
+        draft.set("test.resolution", "keep" if "keep_res" in self.options else "fixed")
+        draft.set("test.flip", "flip_test" in self.options)
+        draft.set("optimizer.type", "Adam")
+        draft.set("schedule.type", "MultiStep")
+        draft.apply(self._handlers(), self.options, "--")
+
+    def _network(self, arch: str) -> None:
+        draft, kind = self.draft, arch.partition("_")[0]
+        depth = arch.rpartition("_")[2]
+        if self.task == "multi_pose":
+            draft.base = "resnet18_dcn_coco.yaml" if kind == "resdcn" else "dla34_dcn_coco.yaml"
+        else:
+            draft.base = "quickstart_detection.yaml"
+            draft.set("model.backbone.channels", [16, 32, 64, 128, 256, 512])
+            draft.set("model.heads.detection.head_conv", 256)
+            draft.set("input.size", [512, 512])
+            draft.set("data.train.transforms.view.mode", "crop")
+            draft.set("data.train.transforms.color", {"type": "ColorAugment"})
+        if kind == "resdcn" and depth.isdecimal():
+            draft.set("model.backbone", {"type": "ResNet", "depth": int(depth)})
+            draft.set("model.neck", {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]})
+            draft.set(f"model.heads.{self.name}.head_conv", 64)
+        elif kind == "res" and depth.isdecimal():
+            draft.set("model.backbone", {"type": "ResNet", "depth": int(depth)})
+            draft.set("model.neck", {"type": "Deconv", "conv": "plain", "channels": [256, 256, 256]})
+            draft.set(f"model.heads.{self.name}.head_conv", 64)
+        elif arch == "hourglass":
+            draft.set("model.backbone", {"type": "Hourglass104"})
+            draft.set("model.neck", None)
+        elif arch != "dla_34":
+            raise ConfigError(f"{draft.source}: --arch {arch}: here are dla_34, resdcn_N, res_N and hourglass")
+
+    def _handlers(self) -> Dict[str, Callable]:
+        view, losses, heads = "data.train.transforms.view", f"model.losses.{self.name}", f"model.heads.{self.name}"
+        off = lambda key: lambda draft, value: draft.set(key, False)  # noqa: E731
+        on = lambda key: lambda draft, value: draft.set(key, True)  # noqa: E731
+        common = {
+            **{name: silent for name in ("arch", "keep_res", "fix_res", "flip_test")},
+            "exp_id": tells("--exp_id", "mindpoint train FILE --out runs/{value}"),
+            "test": tells("--test", "mindpoint eval MODEL"),
+            "debug": tells("--debug", "mindpoint predict, mindpoint eval --pictures, mindpoint data browse draw"),
+            "demo": tells("--demo", "mindpoint predict MODEL {value}"),
+            "load_model": self._weights,
+            "resume": tells("--resume", "mindpoint train RUN --resume"),
+            "dataset": tells("--dataset", "data.train.dataset and data.val.dataset say what is read"),
+            "gpus": tells("--gpus", "mindpoint launch N train FILE trains in N processes"),
+            "num_workers": to("data.train.workers", lambda value: max(1, int(value))),
+            "not_cuda_benchmark": tells("--not_cuda_benchmark", "has no meaning in MindSpore"),
+            "seed": to("seed", int),
+            "print_iter": lambda draft, value: draft.set("hooks.console.every", int(value)) if int(value) > 0 else None,
+            "hide_data_time": tells("--hide_data_time", "has no effect: the time for data is part of each line"),
+            "save_all": lambda draft, value: draft.set("hooks.checkpoint", {"every": 5, "keep": 1000}),
+            "metric": tells("--metric", "hooks.checkpoint.best names a statistic; the best checkpoint goes by AP here"),
+            "vis_thresh": to("hooks.pictures.threshold", float),
+            "debugger_theme": tells("--debugger_theme", "has no effect: pictures have one look"),
+            "head_conv": lambda draft, value: draft.set(f"{heads}.head_conv", int(value)) if int(value) >= 0 else None,
+            "down_ratio": self._stride,
+            "input_res": lambda draft, value: draft.set("input.size", [int(value)] * 2) if int(value) > 0 else None,
+            "input_h": self._side(0),
+            "input_w": self._side(1),
+            "lr": to("optimizer.lr", float),
+            "lr_step": to("schedule.milestones", numbers),
+            "num_epochs": to("train.epochs", int),
+            "batch_size": to("data.train.total_batch_size", int),
+            "val_intervals": to("hooks.evaluation.every", int),
+            "master_batch_size": tells("--master_batch_size", "has no effect: all processes have equal parts of a batch"),
+            "num_iters": tells("--num_iters", "train.max_steps counts the steps of a whole training, not of an epoch"),
+            "trainval": tells("--trainval", "join the annotation files, and name the joint file in data.train.dataset"),
+            "bucket_path": tells("--bucket_path", "has no effect: a run has one folder"),
+            "test_scales": to("test.scales", numbers),
+            "nms": on("test.nms"),
+            "K": to("model.decoder.top_k", int),
+            "not_prefetch_test": tells("--not_prefetch_test", "has no effect: images are read as they are needed"),
+            "not_rand_crop": lambda draft, value: draft.set(f"{view}.mode", "shift"),
+            "shift": to(f"{view}.shift", float),
+            "scale": to(f"{view}.scale", float),
+            "rotate": to(f"{view}.rotation", float),
+            "aug_rot": to(f"{view}.rotation_probability", float),
+            "flip": to(f"{view}.flip", float),
+            "no_color_aug": lambda draft, value: draft.set("data.train.transforms.color", None),
+            "reg_loss": to(f"{losses}.regression", {"l1": "l1", "sl1": "smooth_l1"}.__getitem__),
+            **{name: to(f"{losses}.{name}", float) for name in ("hm_weight", "off_weight", "wh_weight")},
+            "not_reg_offset": off(f"{heads}.reg"),
+            **{f"eval_oracle_{name}": tells(f"--eval_oracle_{name}", f"mindpoint eval MODEL --oracle {head}") for name, head in _ORACLES},
+        }
+        return {**common, **(self._pose(losses, heads) if self.task == "multi_pose" else self._boxes(heads))}
+
+    def _pose(self, losses: str, heads: str) -> Dict[str, Callable]:
+        def dense(draft: Draft, value: str) -> None:
+            draft.set(f"{losses}.dense", True)
+            draft.set("data.train.targets.dense", True)
+
+        def squares(draft: Draft, value: str) -> None:
+            draft.set(f"{losses}.joint_loss", "mse")
+            draft.set("data.train.targets.joint_sigma", 4)
+            draft.set("model.decoder.joint_activation", "none")
+
+        def no_joints(draft: Draft, value: str) -> None:
+            draft.set(f"{heads}.hm_hp", False)
+            draft.set(f"{heads}.hp_offset", False)
+
+        return {
+            **{name: to(f"{losses}.{name}", float) for name in ("hp_weight", "hm_hp_weight")},
+            "mse_loss": squares,
+            "dense_hp": dense,
+            "not_hm_hp": no_joints,
+            "not_reg_hp_offset": lambda draft, value: draft.set(f"{heads}.hp_offset", False),
+            "not_reg_bbox": tells("--not_reg_bbox", "has no effect: sizes are always learnt"),
+        }
+
+    def _boxes(self, heads: str) -> Dict[str, Callable]:
+        def by_class(draft: Draft, value: str) -> None:
+            for block in (heads, "data.train.targets", "model.decoder"):
+                draft.set(f"{block}.class_sizes", True)
+
+        return {"cat_spec_wh": by_class}
+
+    def _weights(self, draft: Draft, value: str) -> None:
+        draft.set("train.weights", str(Path(value).with_suffix(".ckpt")))
+        draft.remark("--load_model", f"make the checkpoint first: mindpoint weights convert {value} {Path(value).with_suffix('.ckpt')}")
+
+    def _stride(self, draft: Draft, value: str) -> None:
+        if int(value) != 4:
+            draft.set("model.backbone.down_ratio", int(value))
+            draft.set("data.train.targets.stride", int(value))
+
+    @staticmethod
+    def _side(axis: int) -> Callable:
+        def handler(draft: Draft, value: str) -> None:
+            if int(value) > 0:
+                size = list(draft.values.get("input", {}).get("size", [512, 512]))
+                size[axis] = int(value)
+                draft.set("input.size", size)
+
+        return handler
+
+
+_ORACLES = (("hm", "hm"), ("wh", "wh"), ("offset", "reg"), ("kps", "hps"), ("hmhp", "hm_hp"), ("hp_offset", "hp_offset"))

@@ -1,0 +1,324 @@
+"""``default_config.yaml`` of the MindSpore model zoo's CenterNet, and the options of its scripts."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import yaml
+from mindpoint.errors import ConfigError
+from mindpoint.registry import nearest
+
+from mindpoint_centernet.migrate.draft import Draft, literal, numbers, read_text, silent, switch, tells, to
+
+BASE = "dla34_coco_modelzoo.yaml"
+_NOT_IN_FILE = ("enable_lossscale",)
+
+
+def migrate(path: str, options: Sequence[str], out: str) -> Draft:
+    """Return the configuration that a file and the options given to a script make.
+
+    Args:
+        options: ``--name value`` or ``--name=value``, which win over the file.
+
+    Raises:
+        DataError: the file cannot be read. ConfigError: it, or an option, is not the model zoo's.
+    """
+    content = _read(path)
+    content.update(_options(options, content))
+    draft = Draft(" ".join([path, *options]), out)
+    draft.base = BASE
+    sections = {name: content.pop(name, {}) for name in _SECTIONS}
+    draft.apply(_TOP, content)
+    for name, handlers in _SECTIONS.items():
+        draft.apply(handlers, sections[name], f"{name}.")
+    _together(draft, content, sections)
+    return draft
+
+
+def _read(path: str) -> Dict[str, object]:
+    try:
+        content = next(yaml.safe_load_all(read_text(path)), None)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS) or "net_config" not in content:
+        raise ConfigError(f"{path}: is not a configuration of the model zoo's CenterNet, which has sections {', '.join(_SECTIONS)}")
+    return content
+
+
+def _options(words: Sequence[str], content: Mapping[str, object]) -> Dict[str, str]:
+    known = [*(name for name, value in content.items() if not isinstance(value, dict)), *_NOT_IN_FILE]
+    found, words = {}, list(words)
+    while words:
+        name, equals, value = words.pop(0).partition("=")
+        if not name.startswith("--") or name[2:] not in known:
+            near = [f"--{name}" for name in nearest(name.lstrip("-"), known)]
+            raise ConfigError(f"{name}: is no option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
+        if not equals and not words:
+            raise ConfigError(f"{name}: its value is missing")
+        found[name[2:]] = value if equals else words.pop(0)
+    return found
+
+
+def _device(draft: Draft, value: str) -> None:
+    if value in ("CPU", "Ascend"):
+        draft.set("runtime.device", value)
+    else:
+        draft.remark("device_target", f"{value} has no effect: networks run on a CPU or an Ascend")
+
+
+def _positive(key: str):
+    def handler(draft: Draft, value: object) -> None:
+        if int(value) > 0:
+            draft.set(key, int(value))
+
+    return handler
+
+
+def _published(draft: Draft, value: str) -> None:
+    if value:
+        for split in ("train", "val"):
+            draft.set(f"data.{split}.dataset.annotations", f"{value}/annotations/person_keypoints_{split}2017.json")
+            draft.set(f"data.{split}.dataset.images", f"{value}/{split}2017")
+        draft.remark("coco_data_dir", f"mindpoint data convert FILE --coco {value} --out DIR makes MindRecord files")
+
+
+def _records(draft: Draft, value: str) -> None:
+    if value:
+        draft.set("data.train.dataset", {"type": "MindRecordDataset", "path": f"{value}/train"})
+        draft.remark("mindrecord_dir", f"the model zoo's files have other columns: convert anew with mindpoint data convert FILE --out {value}")
+
+
+def _saving(draft: Draft, value: object) -> None:
+    if not switch(value):
+        draft.set("hooks.checkpoint", None)
+
+
+def _weights(draft: Draft, value: str) -> None:
+    if value:
+        draft.set("train.weights", value)
+        draft.remark("load_checkpoint_path", "a checkpoint of the model zoo goes through mindpoint weights convert first")
+
+
+def _stride(draft: Draft, value: int) -> None:
+    draft.set("model.backbone.down_ratio", int(value))
+    draft.set("data.train.targets.stride", int(value))
+
+
+def _dense(draft: Draft, value: object) -> None:
+    draft.set("model.losses.pose.dense", switch(value))
+    draft.set("data.train.targets.dense", switch(value))
+
+
+def _squares(draft: Draft, value: object) -> None:
+    if switch(value):
+        draft.set("model.losses.pose.joint_loss", "mse")
+        draft.set("data.train.targets.joint_sigma", 4)
+        draft.set("model.decoder.joint_activation", "none")
+
+
+def _categories(draft: Draft, value: object) -> None:
+    categories = literal(value)
+    draft.set("classes", [category["name"] for category in categories])
+    draft.set("keypoints.names", list(categories[0]["keypoints"]))
+
+
+def _colors(draft: Draft, value: object) -> None:
+    text = "has no effect there either, for the model zoo changes no colours; here data.train.transforms.color has it"
+    if not any("eig_val, eig_vec" in remark for remark in draft.remarks):
+        draft.remark("eig_val, eig_vec", text)
+
+
+def _pairs(value: object) -> List[List[int]]:
+    return [[int(first), int(second)] for first, second in literal(value)]
+
+
+def _adam(draft: Draft, value: Mapping[str, object]) -> None:
+    draft.apply(
+        {
+            "weight_decay": to("optimizer.weight_decay", float),
+            "decay_filter": tells("train_config.Adam.decay_filter", "is not run; train.no_decay has the same rule by default"),
+        },
+        value,
+        "train_config.Adam.",
+    )
+
+
+def _optimizer(draft: Draft, value: str) -> None:
+    if value != "Adam":
+        raise ValueError("the model zoo has Adam alone")
+    draft.set("optimizer.type", value)
+
+
+_TOP = {
+    "enable_modelarts": tells("enable_modelarts", "tools/modelarts.py takes the arguments of a ModelArts job"),
+    **{name: silent for name in ("data_url", "train_url", "checkpoint_url", "data_path", "output_path", "load_path")},
+    "device_target": _device,
+    "enable_profiling": tells("enable_profiling", "mindpoint train FILE --profile 10:20 profiles steps"),
+    "coco_data_dir": _published,
+    "mindrecord_dir": _records,
+    "mindrecord_prefix": tells("mindrecord_prefix", "mindpoint data convert --prefix {value} names files so; reading needs no prefix"),
+    "visual_image": tells("visual_image", "mindpoint data browse FILE draws training data, mindpoint eval --pictures DIR results"),
+    "save_result_dir": tells("save_result_dir", "the option --out or --pictures of the command that writes results"),
+    "device_id": silent,
+    "device_num": silent,
+    "distribute": silent,
+    "need_profiler": silent,
+    "profiler_path": silent,
+    "epoch_size": to("train.epochs", int),
+    "train_steps": _positive("train.max_steps"),
+    "enable_save_ckpt": _saving,
+    "do_shuffle": to("data.train.shuffle", switch),
+    "enable_lossscale": silent,
+    "enable_data_sink": silent,
+    "data_sink_steps": silent,
+    "save_checkpoint_path": tells("save_checkpoint_path", "mindpoint train FILE --out {value}"),
+    "load_checkpoint_path": _weights,
+    "save_checkpoint_steps": silent,
+    "save_checkpoint_num": silent,
+    "data_dir": tells("data_dir", "mindpoint eval MODEL --coco {value}"),
+    "run_mode": tells("run_mode", "mindpoint eval MODEL --mode {value}"),
+    "enable_eval": tells("enable_eval", "mindpoint eval MODEL gives statistics; --mode test gives results alone"),
+    "export_load_ckpt": tells("export_load_ckpt", "mindpoint export {value} --format mindir --decode"),
+    "export_format": tells("export_format", "mindpoint export MODEL --format mindir --decode, or air on an Ascend"),
+    "export_name": tells("export_name", "mindpoint export MODEL --out {value}.mindir"),
+}
+
+_DATASET = {
+    "num_classes": silent,
+    "num_joints": silent,
+    "max_objs": to("data.train.targets.max_objects", int),
+    "input_res": to("input.size", numbers),
+    "output_res": silent,
+    "rand_crop": to("data.train.transforms.view.mode", lambda value: "crop" if switch(value) else "shift"),
+    "shift": to("data.train.transforms.view.shift", float),
+    "scale": to("data.train.transforms.view.scale", float),
+    "aug_rot": to("data.train.transforms.view.rotation_probability", float),
+    "rotate": to("data.train.transforms.view.rotation", float),
+    "flip_prop": to("data.train.transforms.view.flip", float),
+    "mean": to("input.mean", numbers),
+    "std": to("input.std", numbers),
+    "flip_idx": to("keypoints.flip_pairs", _pairs),
+    "edges": to("keypoints.skeleton", _pairs),
+    "eig_val": _colors,
+    "eig_vec": _colors,
+    "categories": _categories,
+}
+
+_POSE = "model.losses.pose"
+_NET = {
+    "down_ratio": _stride,
+    "last_level": to("model.neck.last_level", int),
+    "final_kernel": to("model.heads.pose.final_kernel", int),
+    "stage_levels": to("model.backbone.levels", numbers),
+    "stage_channels": to("model.backbone.channels", numbers),
+    "head_conv": to("model.heads.pose.head_conv", int),
+    "dense_hp": _dense,
+    "hm_hp": to("model.heads.pose.hm_hp", switch),
+    "reg_hp_offset": to("model.heads.pose.hp_offset", switch),
+    "reg_offset": to("model.heads.pose.reg", switch),
+    **{name: to(f"{_POSE}.{name}", float) for name in ("hm_weight", "off_weight", "wh_weight", "hp_weight", "hm_hp_weight")},
+    "mse_loss": _squares,
+    "reg_loss": to(f"{_POSE}.regression", {"l1": "l1", "sl1": "smooth_l1"}.__getitem__),
+}
+
+_TRAIN = {
+    "batch_size": silent,
+    "loss_scale_value": silent,
+    "optimizer": _optimizer,
+    "lr_schedule": silent,
+    "Adam": _adam,
+    "PolyDecay": silent,
+    "MultiDecay": silent,
+}
+
+_EVAL = {
+    "soft_nms": to("test.nms", switch),
+    "keep_res": to("test.resolution", lambda value: "keep" if switch(value) else "fixed"),
+    "multi_scales": to("test.scales", numbers),
+    "pad": to("test.pad", int),
+    "K": to("model.decoder.top_k", int),
+    "score_thresh": to("hooks.pictures.threshold", float),
+}
+
+_EXPORT = {
+    "input_res": tells("export_config.input_res", "mindpoint export MODEL --set input.size=[512,512]"),
+    "ckpt_file": tells("export_config.ckpt_file", "mindpoint export {value}"),
+    "export_format": tells("export_config.export_format", "mindpoint export MODEL --format mindir --decode, or air on an Ascend"),
+    "export_name": tells("export_config.export_name", "mindpoint export MODEL --out {value}.mindir"),
+}
+
+_SECTIONS = {"dataset_config": _DATASET, "net_config": _NET, "train_config": _TRAIN, "eval_config": _EVAL, "export_config": _EXPORT}
+
+
+def _together(draft: Draft, top: Mapping[str, object], sections: Mapping[str, Mapping[str, object]]) -> None:
+    """Set what several options say together. Raises ConfigError."""
+    try:
+        _processes(draft, top, sections["train_config"])
+        _every_steps(draft, top)
+        _schedule(draft, sections["train_config"])
+        _sizes(draft, sections["dataset_config"], sections["net_config"])
+    except (TypeError, ValueError, LookupError) as error:
+        raise ConfigError(f"{draft.source}: {type(error).__name__}: {error}") from error
+
+
+def _processes(draft: Draft, top: Mapping[str, object], train: Mapping[str, object]) -> None:
+    ascend, several = top.get("device_target", "Ascend") == "Ascend", switch(top.get("distribute", False))
+    count = int(top.get("device_num", 1)) if several else 1
+    draft.set("data.train.total_batch_size", int(train.get("batch_size", 32)) * count)
+    if several:
+        draft.remark("distribute, device_num", f"mindpoint launch {count} train FILE")
+    elif ascend:
+        draft.set("runtime.device_id", int(top.get("device_id", 0)))
+    if ascend and switch(top.get("enable_lossscale", True)):
+        draft.set("train.loss_scale", float(train.get("loss_scale_value", 1024)))
+    else:
+        draft.remark("loss_scale_value", "has no effect there either: the model zoo scales losses on an Ascend alone")
+    if ascend and switch(top.get("enable_data_sink", False)):
+        draft.set("train.sink", int(top.get("data_sink_steps", 1)))
+    else:
+        draft.remark("enable_data_sink, data_sink_steps", "have no effect there either: data sinks on an Ascend alone")
+    if switch(top.get("need_profiler", False)):
+        draft.set("hooks.profile", {"type": "Profile", "start": 3, "stop": 12, "folder": str(top.get("profiler_path", "./profiler"))})
+        draft.remark("need_profiler", "profiles steps 3 to 12, not the whole training")
+
+
+def _every_steps(draft: Draft, top: Mapping[str, object]) -> None:
+    if switch(top.get("enable_save_ckpt", True)):
+        draft.set("hooks.checkpoint.every_steps", int(top.get("save_checkpoint_steps", 1000)))
+        draft.set("hooks.checkpoint.keep", int(top.get("save_checkpoint_num", 1)))
+
+
+def _schedule(draft: Draft, train: Mapping[str, object]) -> None:
+    name = train.get("lr_schedule", "MultiDecay")
+    if name not in ("MultiDecay", "PolyDecay"):
+        raise ValueError(f"lr_schedule {name} is neither MultiDecay nor PolyDecay")
+    rate = train[name]
+    draft.set("optimizer.lr", float(rate["learning_rate"]))
+    draft.set("optimizer.eps", float(rate["eps"]))
+    block: Dict[str, object] = {"warmup_steps": int(rate["warmup_steps"])}
+    if name == "MultiDecay":
+        epochs = numbers(rate["multi_epochs"]) or [draft.values["train"]["epochs"]]
+        block = {"type": "MultiStep", "milestones": epochs, "factor": 1 / float(rate["factor"]), **block}
+    else:
+        end = float(rate["end_learning_rate"]) / float(rate["learning_rate"])
+        block = {"type": "Polynomial", "power": float(rate["power"]), "end": end, **block}
+        draft.remark("warmup_steps", "the model zoo goes over from warm-up to decay; here both are multiplied")
+    draft.set("schedule", block)
+    other = "PolyDecay" if name == "MultiDecay" else "MultiDecay"
+    if other in train:
+        draft.remark(f"train_config.{other}", f"has no effect: lr_schedule is {name}")
+
+
+def _sizes(draft: Draft, data: Mapping[str, object], net: Mapping[str, object]) -> None:
+    """Hold numbers that follow from others against these."""
+    for name, said, found in _repeated(draft, data, net):
+        if said is not None and list(numbers(said)) != list(numbers(found)):
+            draft.remark(name, f"{said} has no effect: {found} follows from the rest")
+
+
+def _repeated(draft: Draft, data: Mapping[str, object], net: Mapping[str, object]) -> List[Tuple[str, object, object]]:
+    keypoints = draft.values.get("keypoints", {}).get("names")
+    found = [("num_classes", data.get("num_classes"), len(draft.values["classes"]))] if "classes" in draft.values else []
+    found += [("num_joints", data.get("num_joints"), len(keypoints))] if keypoints else []
+    size = numbers(data.get("input_res", [512, 512]))
+    return [*found, ("output_res", data.get("output_res"), [side // int(net.get("down_ratio", 4)) for side in size])]

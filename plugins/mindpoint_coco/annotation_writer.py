@@ -1,0 +1,83 @@
+"""Predictions as a COCO annotation file, for people to correct in an annotation tool."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+from mindpoint.contracts.fields import Points
+from mindpoint.contracts.prediction import Prediction, Source
+from mindpoint.inference.writers import TextWriter
+
+_SURE = 0.3  # score of a joint from which it is marked as visible
+
+
+class AnnotationWriter(TextWriter):
+    """``annotations.json``: what was found in the form of annotations, as CVAT ("COCO Keypoints 1.0"), Label Studio and Roboflow import it.
+
+    Files are called relative to the folder that holds all of them; a frame of a video is called ``VIDEO_000012.png``. Boxes are clipped to the
+    image. A joint that the model is not sure of is marked as hidden, one outside the image as not labelled.
+    """
+
+    file_name = "annotations.json"
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        super().__init__(sources)
+        self._folder = _common_folder([source.name for source in sources if source.kind != "camera"])
+
+    def start(self) -> None:
+        """Write what comes before the annotations; images and categories follow them."""
+        self._images: List[dict] = []
+        self._count = 0
+        self._joints = next((field for field in self.vocabulary.fields if isinstance(field, Points) and field.name == "keypoints"), None)
+        self.file.write('{"annotations": [')
+
+    def add(self, prediction: Prediction, image_id: int) -> None:
+        """See :class:`PredictionWriter`."""
+        height, width = prediction.image.shape[:2]
+        name = os.path.relpath(prediction.source, self._folder) if self._folder else str(prediction.source)
+        frame = {} if prediction.frame is None else {"video": name, "frame": prediction.frame}
+        name = f"{name}_{prediction.frame:06d}.png" if frame else name
+        self._images.append({"id": image_id, "file_name": name, "width": width, "height": height, **frame})
+        for row in range(len(prediction)):
+            record = self._record(prediction, row, width, height)
+            if record is not None:
+                self._count += 1
+                self.file.write(",\n" * (self._count > 1) + json.dumps({"id": self._count, "image_id": image_id, **record}))
+
+    def end(self) -> None:
+        """Write images and categories."""
+        categories = [{"id": number, "name": name} for number, name in zip(self.vocabulary.category_ids, self.vocabulary.classes)]
+        if self._joints is not None:
+            lines = [[int(first) + 1, int(second) + 1] for first, second in self._joints.lines]
+            categories = [{**record, "keypoints": list(self._joints.names), "skeleton": lines} for record in categories]
+        self.file.write(f'],\n"images": {json.dumps(self._images)},\n"categories": {json.dumps(categories)}}}\n')
+
+    def _record(self, prediction: Prediction, row: int, width: int, height: int) -> Optional[Dict[str, object]]:
+        found = prediction.detections
+        left, top, right, bottom = np.clip(found.boxes[row].astype(np.float64), 0, [width, height, width, height]).round(2).tolist()
+        if right <= left or bottom <= top:
+            return None
+        box = [left, top, round(right - left, 2), round(bottom - top, 2)]
+        category = self.vocabulary.category_ids[int(found.labels[row])]
+        record: Dict[str, object] = {"category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        record["score"] = round(float(found.scores[row]), 4)
+        if self._joints is not None:
+            places = found.values["keypoints"][row][:, :2].astype(np.float64).round(2)
+            scores = found.values.get("keypoint_scores")
+            sure = np.ones(len(places), bool) if scores is None else scores[row] >= _SURE
+            inside = ((places >= 0) & (places <= [width, height])).all(axis=1)
+            seen = np.where(inside, np.where(sure, 2, 1), 0)
+            record["keypoints"] = [number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))]
+            record["num_keypoints"] = int(inside.sum())
+        return record
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """Return the folder that holds all files; empty without any, or for addresses."""
+    if not names or any("://" in name for name in names):
+        return ""
+    return os.path.commonpath([os.path.abspath(Path(name).parent) for name in names])

@@ -1,0 +1,195 @@
+"""Reading files of strangers: JSON, XML and tables, within limits, each value with its place for messages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Iterator, List, Optional, Tuple, Union
+from xml.etree import ElementTree
+
+from mindpoint.errors import DataError
+from mindpoint.storage.json_file import parse_json, read_json
+
+_MOST_BYTES = 256 << 20  # of a text file
+_FARTHEST = 1e6  # pixels from the origin
+
+
+class Item:
+    """A value in a document, and its place.
+
+    Args:
+        value: what JSON, XML or a table holds there.
+        where: file and record, as messages begin.
+    """
+
+    def __init__(self, value: object, where: str):
+        self.value, self.where = value, where
+
+    def __getitem__(self, key: Union[str, int]) -> Item:
+        """Return what stands at a key or position. Raises DataError if nothing does."""
+        found = self.get(key)
+        if found is None:
+            raise DataError(f"{self.where}: lacks {key!r}")
+        return found
+
+    def get(self, key: Union[str, int]) -> Optional[Item]:
+        """Return what stands at a key or position; None if that is absent or null. Raises DataError if this cannot hold keys."""
+        holder = self.list() if isinstance(key, int) else self.dict()
+        try:
+            value = holder[key]
+        except (KeyError, IndexError):
+            return None
+        return None if value is None else Item(value, f"{self.where}: {key}" if isinstance(key, str) else f"{self.where}: number {key}")
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield the items of a list."""
+        for number, value in enumerate(self.list()):
+            yield Item(value, f"{self.where}: number {number}")
+
+    def items(self) -> Iterator[Tuple[str, Item]]:
+        """Yield keys and values of an object."""
+        for key, value in self.dict().items():
+            yield key, Item(value, f"{self.where}: {key}")
+
+    def list(self) -> list:
+        """Return the list, unchecked. Raises DataError if this is something else."""
+        return self._of(list, "a list")
+
+    def dict(self) -> dict:
+        """Do the same for an object with keys."""
+        return self._of(dict, "an object with keys")
+
+    def _of(self, kind: type, name: str) -> object:
+        if not isinstance(self.value, kind):
+            raise DataError(f"{self.where}: is {_short(self.value)}, not {name}")
+        return self.value
+
+    def text(self) -> str:
+        """Return the text, without spaces around it. Raises DataError if this is none, or empty."""
+        text = self._of(str, "a text").strip()
+        if not text or "\0" in text:
+            raise DataError(f"{self.where}: is empty, or holds a zero byte")
+        return text
+
+    def label(self) -> str:
+        """Return the text; of a number, its digits."""
+        if isinstance(self.value, int) and not isinstance(self.value, bool):
+            return str(self.value)
+        return self.text()
+
+    def number(self, most: float = _FARTHEST) -> float:
+        """Return a number, also one that stands as text. Raises DataError for anything else, and for what is beyond ``most``, which lies
+        outside every image."""
+        try:
+            number = math.nan if isinstance(self.value, bool) else float(self.value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not abs(number) <= most:  # NaN too
+            raise DataError(f"{self.where}: is {_short(self.value)}, not a number between -{most:,.0f} and {most:,.0f}")
+        return number
+
+    def whole(self, least: int = 0) -> int:
+        """Return a whole number of at least ``least``."""
+        number = self.number()
+        if number != int(number) or number < least:
+            raise DataError(f"{self.where}: is {_short(self.value)}, not a whole number from {least}")
+        return int(number)
+
+    def numbers(self, count: Optional[int] = None) -> List[float]:
+        """Return a list of numbers, of this length if one is given."""
+        values = self.list()
+        if count is not None and len(values) != count:
+            raise DataError(f"{self.where}: has {len(values)} numbers, not {count}")
+        try:
+            numbers = [float(value) for value in values if type(value) in (int, float)]
+            if len(numbers) == len(values) and all(abs(number) <= _FARTHEST for number in numbers):
+                return numbers
+        except OverflowError:
+            pass
+        return [item.number() for item in self]
+
+
+def _short(value: object) -> str:
+    text = f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def json_file(path: Path) -> Item:
+    """Return what a JSON file holds. Raises DataError: it cannot be read; see :func:`read_json`."""
+    return Item(read_json(path, "annotation file"), str(path))
+
+
+def json_text(text: str, where: str) -> Item:
+    """Return what a JSON text in another file holds."""
+    return Item(parse_json(text, where, "text"), where)
+
+
+def text_file(path: Path) -> str:
+    """Return the text in a file. Raises DataError: too large, unreadable, not UTF-8."""
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: not a file")
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise DataError(f"{path}: has {size:,} bytes; annotations have at most {_MOST_BYTES:,}")
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not text in UTF-8 (byte {error.start})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def xml_file(path: Path) -> ElementTree.Element:
+    """Return the root of an XML file. Raises DataError: unreadable, not XML, or with a document type."""
+    text = text_file(path)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise DataError(f"{path}: declares a document type, which annotations do not need; remove the declaration")
+    try:
+        return ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError) as error:
+        line, column = getattr(error, "position", (1, 0))
+        raise DataError(f"{path}:{line}:{column + 1}: not XML: {error}; it is damaged or cut off") from error
+
+
+def attributes(element: ElementTree.Element, where: str) -> Item:
+    """Return the attributes of an XML element."""
+    return Item(dict(element.attrib), where)
+
+
+def table_rows(path: Path) -> List[List[str]]:
+    """Return the rows of a table in a CSV file, without empty ones. Raises DataError if it cannot be read."""
+    try:
+        rows = list(csv.reader(io.StringIO(text_file(path), newline=""), strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of separated values: {error}; it is damaged or cut off") from error
+    return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def named_rows(path: Path) -> Iterator[Item]:
+    """Yield the cells of each row below the first, by the names in the first."""
+    rows = table_rows(path)
+    header = [name.strip() for name in rows[0]] if rows else []
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            raise DataError(f"{path}: row {number}: has {len(row)} cells, not {len(header)} as the first row says; is the file cut off?")
+        yield Item(dict(zip(header, row)), f"{path}: row {number}")
+
+
+def begins(path: Path, count: int = 4000) -> str:
+    """Return the first characters of a file, or an empty text if it cannot be read: for a look at its format."""
+    try:
+        if not path.is_file():
+            return ""
+        with open(path, "rb") as file:
+            return file.read(count).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+
+
+def files(source: Path, *patterns: str) -> List[Path]:
+    """Return the source itself if it is a file whose name fits, or the files in it that fit, sorted."""
+    if source.is_file():
+        return [source] if any(source.match(pattern.rpartition("/")[2]) for pattern in patterns) else []
+    return sorted({path for pattern in patterns for path in source.glob(pattern) if path.is_file() and not path.name.startswith(".")})

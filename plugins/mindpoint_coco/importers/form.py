@@ -1,0 +1,125 @@
+"""The form in which importers give what they have read, before it becomes COCO's: pictures, classes with joints, objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from mindpoint.errors import DataError
+
+Point = Tuple[float, float, int]
+"""x and y in pixels (or shares), visibility: 0 not labelled, 1 hidden, 2 visible."""
+_MOST_JOINTS = 1000
+
+
+@dataclass(eq=False)
+class Kind:
+    """A class of objects.
+
+    Attributes:
+        name: what it is called.
+        joints: the names of its joints, in their order.
+        skeleton: lines between joints, by position from 0.
+        pairs: joints that change places in a mirror, by position from 0; None: guessed from the names.
+        sigmas: of the joints, if somebody published them.
+    """
+
+    name: str
+    joints: List[str] = field(default_factory=list)
+    skeleton: List[Tuple[int, int]] = field(default_factory=list)
+    pairs: Optional[List[Tuple[int, int]]] = None
+    sigmas: Optional[List[float]] = None
+
+    def points(self, places: Mapping[str, Point]) -> List[float]:
+        """Return the flat list of x, y, visibility of all joints; joints that are new come at the end."""
+        for name in places:
+            if name not in self.joints:
+                if len(self.joints) >= _MOST_JOINTS:
+                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints; '{name}' would be another")
+                self.joints.append(name)
+        return [number for name in self.joints for number in places.get(name, (0, 0, 0))]
+
+
+@dataclass(eq=False)
+class Thing:
+    """One object.
+
+    Attributes:
+        kind: the name of its class.
+        where: file and record, for messages.
+        box: left, top, width, height; None: the extent of its joints.
+        points: flat x, y, visibility of the class's joints; shorter where the last ones are not labelled.
+        area: of its outline, if known.
+        crowd: many objects in one box.
+        extra: further keys of its COCO record.
+    """
+
+    kind: str
+    where: str
+    box: Optional[Sequence[float]] = None
+    points: Sequence[float] = ()
+    area: Optional[float] = None
+    crowd: bool = False
+    extra: dict = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Picture:
+    """One image with its objects.
+
+    Attributes:
+        name: what the format calls the file: a path of any kind, with or without ending.
+        where: file and record, for messages.
+        size: width and height in pixels, if the format says them.
+        things: the objects.
+        relative: coordinates are shares of width and height, not pixels.
+        video, frame: the video that it is a frame of, and the frame's number from 0.
+        extra: further keys of its COCO record.
+    """
+
+    name: str
+    where: str
+    size: Optional[Tuple[int, int]] = None
+    things: List[Thing] = field(default_factory=list)
+    relative: bool = False
+    video: Optional[str] = None
+    frame: int = 0
+    extra: dict = field(default_factory=dict)
+
+
+class Labels:
+    """All that an importer has read.
+
+    Attributes:
+        pictures: in the order of the source.
+        kinds: classes by name, in the order of their numbers.
+        notes: what the user should know, how often it was so, and where for instance.
+    """
+
+    def __init__(self) -> None:
+        self.pictures: List[Picture] = []
+        self.kinds: Dict[str, Kind] = {}
+        self.notes: Dict[str, Tuple[int, str]] = {}
+
+    def kind(self, name: str) -> Kind:
+        """Return the class of this name, which is added if it is new."""
+        return self.kinds.setdefault(name, Kind(name))
+
+    def note(self, text: str, example: str = "", count: int = 1) -> None:
+        """Take a note, which is told once, with the number of times that it was taken and the first example."""
+        before, first = self.notes.get(text, (0, example))
+        self.notes[text] = before + count, first
+
+    def told(self) -> List[str]:
+        """Return the notes as sentences."""
+        return [f"{text}: {count}, such as {example}" if example else text for text, (count, example) in self.notes.items()]
+
+
+def extent(xs: Sequence[float], ys: Sequence[float]) -> List[float]:
+    """Return left, top, width, height of places."""
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def corners(left: float, top: float, right: float, bottom: float) -> List[float]:
+    """Return left, top, width, height of a box whose corners may come in any order."""
+    return extent((left, right), (top, bottom))

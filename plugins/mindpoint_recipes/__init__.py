@@ -1,0 +1,1 @@
+"""A configuration for somebody's own annotated photographs: ``mindpoint new``."""

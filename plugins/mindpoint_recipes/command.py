@@ -1,0 +1,125 @@
+"""write a configuration that trains on your own annotated images"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Sequence, Tuple
+
+from mindpoint.errors import ConfigError, OutputError
+
+_DESCRIPTION = """Look at annotated images and write a configuration that trains on them, with a reason for each choice. The images stay where
+they are; training and validation annotations are written beside the configuration. Then: mindpoint train FILE.yaml"""
+_EVALUATIONS = 5
+_RESERVE = 1.1  # a training's steps take a little longer than measured ones
+
+
+def main(argv: Sequence[str]) -> int:
+    """write a configuration that trains on your own annotated images"""
+    parser = argparse.ArgumentParser(
+        prog="mindpoint new",
+        description=_DESCRIPTION,
+        epilog="example: mindpoint new mouse.yaml --annotations labels.json --images frames --minutes 15",
+    )
+    parser.add_argument("config", metavar="FILE.yaml", type=Path, help="the configuration to write")
+    parser.add_argument(
+        "--annotations",
+        metavar="SOURCE",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="COCO files, or files and folders of another tool; one whose name says val or test is for validation",
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: beside the annotations)")
+    parser.add_argument("--format", default="auto", help="of the annotations, see 'mindpoint plugins list importers' (default: auto)")
+    parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="of the images for validation (default: 0.2)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="that the training may take on this machine (default: 15)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split; the same seed gives the same split (default: 0)")
+    parser.add_argument("--weights", metavar="FILE", type=Path, help="start from these weights")
+    args = parser.parse_args(argv)
+    _check(args)
+    return _write(args, "mindpoint new " + " ".join(map(shlex.quote, argv)))
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.config.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{args.config}: the name of a configuration ends in .yaml")
+    for path in (args.config, _folder(args)):
+        if os.path.lexists(path):
+            raise OutputError(f"{path}: is there already; choose another name or remove it")
+    if not 0 < args.val_share < 1:
+        raise ConfigError(f"--val-share: {args.val_share:g} must be between 0 and 1")
+    if not 0 < args.minutes <= 1e5:
+        raise ConfigError(f"--minutes: {args.minutes:g} must be above 0 and at most 100000")
+    if not 0 <= args.seed < 2**32:
+        raise ConfigError(f"--seed: {args.seed} must be 0 to 4294967295")
+    if args.images is not None and not args.images.is_dir():
+        raise ConfigError(f"--images: {args.images} is not a folder")
+    if args.weights is not None and not args.weights.is_file():
+        raise ConfigError(f"--weights: {args.weights} is not a file")
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    return args.config.with_name(args.config.stem + "-data")
+
+
+def _write(args: argparse.Namespace, command: str) -> int:
+    from mindpoint.storage.files import atomic_folder, make_folder, write_text
+
+    from mindpoint_recipes.gather import gather, split
+    from mindpoint_recipes.plan import make_plan
+    from mindpoint_recipes.survey import survey
+    from mindpoint_recipes.text import configuration
+
+    data = gather(args.annotations, args.images, args.format)
+    if "val" in data.splits:
+        train, val, divided = data.splits["train"], data.splits["val"], "as the files' names say"
+    else:
+        train, val = split(data.splits["train"], args.val_share, args.seed)
+        divided = f"by image, at random with seed {args.seed}"
+    found = survey(train)
+    plan = make_plan(found, data.classes, data.joints)
+    content = lambda folder, steps, every: configuration(  # noqa: E731
+        command, data.classes, data.joints, data.skeleton, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
+        plan, steps, every, str(args.weights) if args.weights else None,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as trial:
+        _write_splits(Path(trial), train, val)
+        write_text(Path(trial) / "trial.yaml", content(Path(trial), 1000, 1000))
+        step, evaluation = _measured(Path(trial) / "trial.yaml")
+    steps = max(50, int((60 * args.minutes / _RESERVE - _EVALUATIONS * evaluation * len(val["images"])) / step))
+    per_epoch = max(1, len(train["images"]) // plan.batch_size)
+    make_folder(args.config.parent)
+    with atomic_folder(_folder(args)) as folder:
+        _write_splits(folder, train, val)
+    write_text(args.config, content(_folder(args), steps, max(1, math.ceil(steps / per_epoch / _EVALUATIONS))))
+    print(f"{args.config}: {len(data.joints) or 'no'} joints, classes {', '.join(data.classes)}")
+    print(f"- {len(train['images'])} images for training, {len(val['images'])} for validation, divided {divided}")
+    if data.left_out:
+        print(f"- {data.left_out} annotations are left out; 'mindpoint data check' names them and their faults")
+    for reason in plan.reasons:
+        print(f"- {reason}")
+    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): {step:.2f} s a step here, {args.minutes:g} minutes")
+    print(f"- {'starts from ' + str(args.weights) if args.weights else 'starts from random weights'}; nothing is frozen")
+    print(f"train it with: mindpoint train {args.config}")
+    return 0
+
+
+def _write_splits(folder: Path, train: dict, val: dict) -> None:
+    for name, content in (("train", train), ("val", val)):
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _measured(config: Path) -> Tuple[float, float]:
+    """Return the seconds of a training step and of evaluating one image, on this machine as busy as it is now."""
+    from mindpoint.benchmark.settings import Settings
+    from mindpoint.benchmark.train import train
+
+    report = train(Settings(str(config), runs=8, warmup=2))
+    step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # waiting for data and all
+    return step, step / int(str(report.facts["network_input"]).split()[0])  # a prediction costs less than training with an image

@@ -1,0 +1,213 @@
+"""From annotation files of any format to one COCO dictionary a split, with file names relative to one folder of images."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from mindpoint.contracts.fields import Field
+from mindpoint.errors import DataError
+from mindpoint_coco.data_command.importing import importer_for
+from mindpoint_coco.datasets.category_joints import distinct, lines_of
+from mindpoint_coco.datasets.coco_file import annotation_file
+from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
+from mindpoint_coco.datasets.image_path import leaves_folder
+from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.keypoints import Keypoints
+
+_VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
+_AREA_FACTOR = 0.53  # of a person's box that the person covers, on COCO's training images
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Annotated images of all files.
+
+    Attributes:
+        splits: COCO dictionaries by ``train`` and ``val``; ``val`` is absent unless a file's name says that it is for validation.
+        images: the folder that file names are relative to.
+        classes: category names in the order of their first file.
+        joints: their names and the skeleton by 0-based index; empty without joints.
+        left_out: records that could not be used.
+    """
+
+    splits: Dict[str, dict]
+    images: Path
+    classes: List[str]
+    joints: List[str]
+    skeleton: List[Tuple[int, int]]
+    left_out: int
+
+
+def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gathered:
+    """Read all sources, join them by the names of their classes, and find the image files.
+
+    Args:
+        sources: annotation files, or files and folders of another tool.
+        images: the folder of the images; None: beside the annotations.
+        kind: name of an importer, or ``auto``: COCO's format, else the importer that recognises the source.
+
+    Raises:
+        DataError: an unreadable or damaged source, images that cannot be found, categories with different joints, nothing left to use.
+    """
+    contents = [_read(source, images, kind) for source in sources]
+    root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
+    joints, skeleton = _joints(sources, [content for content, _ in contents])
+    classes = _classes([content for content, _ in contents], bool(joints))
+    fields = (Keypoints(joints, skeleton).annotated(),) if joints else ()
+    parts: Dict[str, List[dict]] = {}
+    left_out = 0
+    for source, (content, folder) in zip(sources, contents):
+        before = len(content["annotations"])
+        content = without_hopeless(mended(content, classes, fields, _AREA_FACTOR if joints else 1.0), classes, fields)
+        left_out += before - len(content["annotations"])
+        _locate(content, source, folder, root)
+        parts.setdefault("val" if _VALIDATION.search(source.stem) else "train", []).append(content)
+    if list(parts) == ["val"]:
+        parts = {"train": parts["val"]}
+    splits = {name: _joined(some, classes, joints, skeleton) for name, some in parts.items()}
+    for name, split in splits.items():
+        if not split["annotations"]:
+            raise DataError(f"{', '.join(map(str, sources))}: holds nothing usable to {'learn from' if name == 'train' else 'validate with'}")
+    return Gathered(splits, root, classes, joints, skeleton, left_out)
+
+
+def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path]:
+    """Return the content of a source in COCO's form, and the folder that its file names are relative to."""
+    if not source.exists():
+        raise DataError(f"{source}: no such file or folder")
+    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file():
+        content = annotation_file(str(source))
+        if missing_list(content) is None:
+            return copy.deepcopy(content), images or source.parent
+        if kind == "coco":
+            raise DataError(f"{source}: {missing_list(content)}")
+    importer = importer_for(kind, source)
+    return importer.read(source, images), images or importer.image_folder(source)
+
+
+def _classes(contents: Sequence[dict], with_joints: bool) -> List[str]:
+    """Return the names of the categories that have annotations; with joints, only of those that have joints."""
+    names: List[str] = []
+    for content in contents:
+        used = {record.get("category_id") for record in content["annotations"] if isinstance(record, dict)}
+        for record in content["categories"]:
+            if isinstance(record, dict) and record.get("id") in used and (record.get("keypoints") or not with_joints):
+                name = str(record.get("name"))
+                names += [] if name in names else [name]
+    return names
+
+
+def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str], List[Tuple[int, int]]]:
+    """Return names and skeleton of the joints; of the annotations' numbers where categories name no joints."""
+    names: List[str] = []
+    skeleton: List[Tuple[int, int]] = []
+    for source, content in zip(sources, contents):
+        for record in content["categories"]:
+            own = record.get("keypoints") if isinstance(record, dict) else None
+            if not isinstance(own, list) or not own:
+                continue
+            own = distinct(own)
+            if names and own != names:
+                raise DataError(
+                    f"{source}: category '{record.get('name')}' has the joints {', '.join(own)}, others have {', '.join(names)}; "
+                    "one network has one set of joints: import the sets into files of their own"
+                )
+            names, skeleton = own, lines_of({**record, "keypoints": own}) or skeleton
+    if not names:
+        lengths = Counter(
+            len(record["keypoints"]) // 3
+            for content in contents
+            for record in content["annotations"]
+            if isinstance(record, dict) and isinstance(record.get("keypoints"), list) and record["keypoints"]
+        )
+        if lengths:
+            count = lengths.most_common(1)[0][0]
+            names = [f"joint{number}" for number in range(1, count + 1)]
+            for content in contents:
+                for record in content["categories"]:
+                    if isinstance(record, dict):
+                        record["keypoints"] = names
+    return names, skeleton
+
+
+def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
+    """Make every ``file_name`` relative to the common folder of images, in place."""
+    tried = [folder, folder / source.stem, folder / "images", folder / "images" / source.stem, folder.parent / "images"]
+    by_name: Optional[Dict[str, List[Path]]] = None
+    for record in content["images"]:
+        name = str(record["file_name"]).replace("\\", "/")
+        place = None if leaves_folder(name) else next((path / name for path in tried if (path / name).is_file()), None)
+        if place is None:
+            if by_name is None:
+                by_name = _files(folder)
+            found = by_name.get(Path(name).name, [])
+            if len(found) != 1:
+                reason = "several files have this name" if found else "no such file"
+                raise DataError(f"{source}: image id {record['id']} '{name}': {reason} in {folder}; name its folder with --images")
+            place = found[0]
+        record["file_name"] = os.path.relpath(os.path.abspath(place), os.path.abspath(root)).replace(os.sep, "/")
+        if leaves_folder(record["file_name"]):
+            raise DataError(f"{source}: image id {record['id']}: {place} lies outside {root}; name a folder above all images with --images")
+
+
+def _files(folder: Path) -> Dict[str, List[Path]]:
+    """Return all files below a folder by name."""
+    found: Dict[str, List[Path]] = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            found.setdefault(name, []).append(Path(parent) / name)
+    return found
+
+
+def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[str], skeleton: Sequence[Tuple[int, int]]) -> dict:
+    """Return the contents as one, with new ids; one image file that several list is one image."""
+    extra = {"keypoints": list(joints), "skeleton": [[a + 1, b + 1] for a, b in skeleton]} if joints else {}
+    out: dict = {"images": [], "annotations": [], "categories": [{"id": n, "name": name, **extra} for n, name in enumerate(classes, 1)]}
+    ids: Dict[str, int] = {}
+    for content in contents:
+        own = {}
+        for record in content["images"]:
+            name = record["file_name"]
+            if name not in ids:
+                ids[name] = len(ids) + 1
+                out["images"].append({"id": ids[name], "file_name": name, "width": record["width"], "height": record["height"]})
+            own[record["id"]] = ids[name]
+        names = {record["id"]: record["name"] for record in content["categories"]}
+        for record in content["annotations"]:
+            if names.get(record["category_id"]) in classes:
+                number, label = len(out["annotations"]) + 1, list(classes).index(names[record["category_id"]]) + 1
+                out["annotations"].append({**record, "id": number, "image_id": own[record["image_id"]], "category_id": label})
+    return out
+
+
+def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
+    """Return training and validation parts of a set, by image; images without objects are shared out like the others.
+
+    Raises:
+        DataError: fewer than two images with objects.
+    """
+    used = {record["image_id"] for record in content["annotations"]}
+    rng = np.random.default_rng(seed)
+    validation: set = set()
+    for group in ([r["id"] for r in content["images"] if (r["id"] in used) == full] for full in (True, False)):
+        if len(group) > 1:
+            count = min(len(group) - 1, max(1, round(share * len(group))))
+            validation |= {group[place] for place in rng.permutation(len(group))[:count]}
+    if not validation & used:
+        raise DataError("only one image has annotations; at least two are needed, one of them for validation")
+    return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
+
+
+def _part(content: dict, keep) -> dict:
+    return {
+        **content,
+        "images": [record for record in content["images"] if keep(record["id"])],
+        "annotations": [record for record in content["annotations"] if keep(record["image_id"])],
+    }

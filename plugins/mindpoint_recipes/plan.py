@@ -1,0 +1,89 @@
+"""Decisions about a training, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import List, Sequence, Tuple
+
+from mindpoint_coco.keypoints import side_pairs
+
+from mindpoint_recipes.survey import Survey, unpaired
+
+_WANTED = 56  # pixels that the median object's side should have in the network's input: 14 cells of its output
+_LEAST, _MOST, _STEP = 128, 512, 32  # of the input's longer side; the networks halve it five times
+_BATCH = 8
+_LEAST_TURN = 15  # degrees, standard deviation
+
+
+@dataclass
+class Plan:
+    """What a configuration says.
+
+    Attributes:
+        input_size: ``(height, width)`` in pixels.
+        pairs: mirrored joints by name.
+        flip: probability of mirroring an image.
+        rotation: standard deviation of the angle in degrees.
+        batch_size: images a step.
+        reasons: a sentence for each decision.
+    """
+
+    input_size: Tuple[int, int]
+    pairs: List[Tuple[str, str]]
+    flip: float
+    rotation: float
+    batch_size: int
+    reasons: List[str] = field(default_factory=list)
+
+
+def make_plan(found: Survey, classes: Sequence[str], joints: Sequence[str]) -> Plan:
+    """Return the plan for the surveyed images."""
+    reasons: List[str] = []
+    size = _input_size(found, reasons)
+    pairs = side_pairs(joints)
+    flip = _flip(joints, pairs, reasons)
+    rotation = _rotation(found, bool(joints), reasons)
+    batch = max(1, min(_BATCH, found.images))
+    return Plan(size, pairs, flip, rotation, batch, reasons)
+
+
+def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
+    wanted = _WANTED / max(found.median, 1e-3)
+    longer = int(min(_MOST, max(_LEAST, _STEP * round(wanted / _STEP))))
+    ratio = found.height / found.width
+    sides = (min(1.0, ratio) * longer, min(1.0, 1 / ratio) * longer)
+    height, width = (max(_STEP * 2, _STEP * -int(-side // _STEP)) for side in sides)
+    seen = found.median * longer
+    reasons.append(
+        f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, is {seen:.0f} pixels large in it"
+        + (f"; that is little, cut the images into parts if few are found" if seen < 0.6 * _WANTED else "")
+    )
+    return height, width
+
+
+def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], reasons: List[str]) -> float:
+    if not joints:
+        reasons.append("images are mirrored at random")
+        return 0.5
+    index = {name: place for place, name in enumerate(joints)}
+    lone = unpaired(joints, [(index[a], index[b]) for a, b in pairs])
+    numbered = not pairs and all(name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints)
+    if lone or numbered:
+        why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not tell left from right"
+        reasons.append(f"images are not mirrored: {why}; name the pairs in keypoints.flip_pairs and set flip to 0.5")
+        return 0.0
+    said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
+    reasons.append(f"images are mirrored at random; pairs guessed from the names: {said}" if pairs else "images are mirrored at random; no joint has a side")
+    return 0.5
+
+
+def _rotation(found: Survey, joints: bool, reasons: List[str]) -> float:
+    """Turn the images about as far as the objects are turned, so that other photographs of the kind show nothing new."""
+    if not joints:
+        return 0.0
+    if not found.turn > _LEAST_TURN:
+        reasons.append(f"images are turned by {_LEAST_TURN} degrees: the objects stand upright, or there are too few to tell")
+        return float(_LEAST_TURN)
+    angle = 5 * round(found.turn / 5) if found.turn < 60 else 180
+    reasons.append(f"images are turned by {angle} degrees: the objects' own directions spread by {found.turn:.0f}")
+    return float(angle)

@@ -1,0 +1,80 @@
+"""What annotated images look like, as far as a training has to know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+_SIDED = re.compile(r"(left|right|左|右)|(^|[_\-. ])[lr]([_\-. ]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Numbers on the objects of a training set.
+
+    Attributes:
+        images, objects: how many; crowds do not count.
+        width, height: medians of the images, pixels.
+        small, median: 10th percentile and median of the objects' sides (root of the box's area) as shares of the image's longer side.
+        per_image: largest number of objects in an image.
+        turn: how far the objects are turned against each other, degrees: the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and
+            Jupp, Directional Statistics, 2000) of the direction between the two joints where it varies least. People who stand have about
+            10, people who do gymnastics 75. NaN without joints, or with few objects.
+        labelled: share of labelled joints.
+    """
+
+    images: int
+    objects: int
+    width: int
+    height: int
+    small: float
+    median: float
+    per_image: int
+    turn: float
+    labelled: float
+
+
+def survey(content: dict) -> Survey:
+    """Return the numbers of a COCO dictionary with at least one annotation."""
+    sizes = {record["id"]: (record["width"], record["height"]) for record in content["images"]}
+    objects = [record for record in content["annotations"] if not record.get("iscrowd")] or content["annotations"]
+    shares = [(r["bbox"][2] * r["bbox"][3]) ** 0.5 / max(sizes[r["image_id"]]) for r in objects]
+    counts: Dict[int, int] = {}
+    for record in objects:
+        counts[record["image_id"]] = counts.get(record["image_id"], 0) + 1
+    joints = [np.reshape(r["keypoints"], (-1, 3)).astype(float) for r in objects if r.get("keypoints")]
+    width, height = (int(np.median(side)) for side in zip(*sizes.values()))
+    return Survey(
+        images=len(sizes),
+        objects=len(objects),
+        width=width,
+        height=height,
+        small=float(np.percentile(shares, 10)),
+        median=float(np.median(shares)),
+        per_image=max(counts.values()),
+        turn=_turn(np.array(joints)) if joints else float("nan"),
+        labelled=float(np.mean([points[:, 2] > 0 for points in joints])) if joints else 0.0,
+    )
+
+
+def _turn(points: np.ndarray) -> float:
+    """Return the smallest circular standard deviation, degrees, over pairs of the joints ``(N, J, 3)`` that ten objects or more have."""
+    longest = float("nan")
+    for first, second in combinations(range(points.shape[1]), 2):
+        both = (points[:, first, 2] > 0) & (points[:, second, 2] > 0)
+        vectors = points[both, second, :2] - points[both, first, :2]
+        lengths = np.hypot(*vectors.T)
+        if (lengths > 0).sum() >= 10:
+            mean = (vectors[lengths > 0] / lengths[lengths > 0, None]).mean(axis=0)
+            longest = np.fmax(longest, np.hypot(*mean))
+    return float(np.degrees(np.sqrt(-2 * np.log(np.clip(longest, 1e-3, 1)))))
+
+
+def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
+    """Return the joints whose names speak of a side and that are in no pair."""
+    paired = {joint for pair in pairs for joint in pair}
+    return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]

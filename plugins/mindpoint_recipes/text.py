@@ -1,0 +1,109 @@
+"""The configuration file, with a comment where a choice was made."""
+
+from __future__ import annotations
+
+import json
+from typing import List, Optional, Sequence, Tuple
+
+from mindpoint_recipes.plan import Plan
+
+_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: rotate, unlabelled: ignore", "detection": "DetectionTargets"}
+
+Split = Tuple[str, str]
+"""Annotation file, folder of images."""
+
+
+def configuration(
+    command: str,
+    classes: Sequence[str],
+    joints: Sequence[str],
+    skeleton: Sequence[Tuple[int, int]],
+    train: Split,
+    val: Split,
+    plan: Plan,
+    steps: int,
+    evaluate_every: int,
+    weights: Optional[str],
+) -> str:
+    """Return the YAML text.
+
+    Args:
+        command: that wrote it, for the first line.
+        skeleton: pairs of 0-based indices.
+        steps: of the training.
+        evaluate_every: epochs between two evaluations.
+        weights: file to start from.
+    """
+    task = "pose" if joints else "detection"
+    blocks = [
+        [f"# Written by: {command}", *(f"# - {reason}" for reason in plan.reasons)],
+        [
+            "_base_:",
+            f"  - _base_/model/{'dla34_dcn' if joints else 'detection_dla34_dcn'}.yaml",
+            "  - _base_/data/input_coco.yaml",
+            "  - _base_/runtime/default.yaml",
+        ],
+        [f"classes: {_flow(classes)}"],
+        _keypoints(joints, skeleton, plan) if joints else [],
+        ["input:", f"  size: {list(plan.input_size)}  # height, width"],
+        [
+            "model:  # a DLA-34 of an eighth of the width: learns within minutes on a CPU",
+            "  backbone: {channels: [8, 16, 24, 48, 64, 96]}",
+            "  heads:",
+            f"    {task}: {{head_conv: 32}}",
+        ],
+        [
+            "data:",
+            "  train:",
+            *_dataset(train),
+            "    transforms:",
+            f"      view: {{type: RandomView, mode: shift, scale: 0.25, rotation: {plan.rotation:g}, rotation_probability: "
+            f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
+            "      color: {type: ColorAugment}",
+            f"    targets: {{type: {_TARGETS[task]}}}",
+            f"    batch_size: {plan.batch_size}",
+            "  val:",
+            *_dataset(val),
+        ],
+        [
+            "optimizer: {type: Adam, lr: 1e-3}",
+            "schedule: {type: Cosine, warmup_steps: 30}",
+            "train:",
+            f"  steps: {steps}  # more steps give a better network; the learning rate falls to zero over them",
+            f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
+            *([f"  weights: {_quoted(weights)}"] if weights else []),
+        ],
+        [f"test: {{flip: {'true' if plan.flip else 'false'}}}"],
+        ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
+    ]
+    return "\n".join(line for block in blocks for line in block) + "\n"
+
+
+def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], plan: Plan) -> List[str]:
+    lines = [[joints[first], joints[second]] for first, second in skeleton]
+    return [
+        "keypoints:",
+        f"  names: {_flow(joints)}",
+        f"  skeleton: {_flow(lines)}  # lines of the drawn results",
+        f"  flip_pairs: {_flow(plan.pairs)}  # change places in a mirrored image",
+        "  # sigmas: tolerances of the AP, one a joint; 0.05 where nothing is given",
+    ]
+
+
+def _dataset(split: Split) -> List[str]:
+    annotations, images = split
+    return ["    dataset:", "      type: CocoDataset", f"      annotations: {_quoted(annotations)}", f"      images: {_quoted(images)}"]
+
+
+def _flow(value: object) -> str:
+    """Return a list in YAML's flow style; JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _ema(steps: int) -> float:
+    """Return a decay that averages over a twentieth of the training, 5 to 1,000 steps."""
+    return round(1 - 1 / min(1000, max(5, steps / 20)), 4)

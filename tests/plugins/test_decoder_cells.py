@@ -1,0 +1,67 @@
+"""Decoding as a MindSpore cell, as it stands in a MINDIR file, against the decoders in numpy."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindpoint.contracts.image import Sample, View
+from mindpoint.contracts.instances import Objects
+from mindpoint.inference.detect import FileDetection
+from mindpoint.runtime import device
+from mindpoint_centernet.decoders.detection import DetectionDecoder
+from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
+from mindpoint_coco.keypoints import Keypoints
+
+HEIGHT, WIDTH, STRIDE = 12, 20, 4
+VIEW = View(crop_center=(2.0 * WIDTH, 2.0 * HEIGHT), crop_size=float(STRIDE * WIDTH))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph_mode():
+    device.setup("CPU", seed=0)
+
+
+def random_maps(channels, batch=2):
+    rng = np.random.default_rng(4)
+    maps = {name: rng.normal(0, 2, (batch, count, HEIGHT, WIDTH)).astype(np.float32) for name, count in channels.items()}
+    return {**maps, "wh": np.abs(maps["wh"]) * 4}
+
+
+def compare(decoder, maps):
+    """Both decode the same; rows with score 0 of the cell go, as those of a file do."""
+    outputs = decoder.cell(tuple(maps), dict.fromkeys(maps, STRIDE))(*map(ms.Tensor, maps.values()))
+    names = ["boxes", "scores", "labels", *(field.name for field in decoder.fields)]
+    found = dict(zip(names, (output.asnumpy() for output in outputs)))
+    assert found["labels"].dtype == np.int64 and len(outputs) == len(names)
+    image = np.zeros((STRIDE * HEIGHT, STRIDE * WIDTH, 3), np.uint8)
+    samples = [Sample(number, "x", image, Objects.none(), view=VIEW) for number in range(2)]
+    inputs = {"image": np.zeros((2, 3, STRIDE * HEIGHT, STRIDE * WIDTH), np.float32)}
+    ours = FileDetection(lambda _: found, decoder.fields)(inputs, samples)
+    for mine, theirs in zip(ours, decoder(maps, [VIEW, VIEW])):
+        assert len(mine) == len(theirs) > 5
+        for name in names:
+            np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("optional", [(), ("reg",), ("hm_hp",), ("reg", "hm_hp", "hp_offset")], ids=" ".join)
+@pytest.mark.parametrize("classes, options", [(1, {}), (3, {"top_k": 7, "box_margin": 0.5, "distance_factor": 0.8})])
+def test_poses(optional, classes, options):
+    joints = 5
+    channels = {"hm": classes, "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}
+    maps = random_maps({name: count for name, count in channels.items() if name in ("hm", "wh", "hps", *optional)})
+    keypoints = Keypoints([f"joint{number}" for number in range(joints)])
+    compare(MultiPoseDecoder(keypoints, ["x"] * classes, **options), maps)
+
+
+def test_poses_with_joint_heatmaps_of_a_squared_error():
+    maps = random_maps({"hm": 1, "wh": 2, "hps": 6, "hm_hp": 3})
+    compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_activation="none"), maps)
+
+
+@pytest.mark.parametrize("class_sizes", [False, True])
+def test_boxes(class_sizes):
+    maps = random_maps({"hm": 4, "wh": 8 if class_sizes else 2, "reg": 2})
+    compare(DetectionDecoder(list("abcd"), top_k=30, class_sizes=class_sizes), maps)
+
+
+def test_fewer_pixels_than_detections():
+    compare(DetectionDecoder(["a"], top_k=1000), random_maps({"hm": 1, "wh": 2}))

@@ -1,0 +1,158 @@
+"""mindpoint new: what it finds in annotations, and what it makes of them."""
+
+import json
+import math
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from mindpoint.errors import DataError
+from mindpoint_coco.keypoints import side_pairs
+from mindpoint_recipes.gather import gather, split
+from mindpoint_recipes.plan import make_plan
+from mindpoint_recipes.survey import survey, unpaired
+
+
+def content(images, annotations, names=("head", "tail")):
+    category = {"id": 7, "name": "fish", **({"keypoints": list(names), "skeleton": [[1, 2]]} if names else {})}
+    return {
+        "images": [{"id": key, "file_name": name, "width": 200, "height": 100} for key, name in images.items()],
+        "annotations": [
+            {"id": n, "image_id": image, "category_id": 7, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **more}
+            for n, (image, box, more) in enumerate(annotations, 1)
+        ],
+        "categories": [category],
+    }
+
+
+def fish(x, y, dx, dy):
+    return {"keypoints": [x, y, 2, x + dx, y + dy, 2], "num_keypoints": 2}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two files of one class with other ids, the images of one in a folder of its name, of the other beside it."""
+    (tmp_path / "a_train").mkdir()
+    for name in ("a_train/1.png", "a_train/2.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((100, 200, 3), np.uint8))
+    first = content({5: "1.png", 6: "2.png"}, [(5, [10, 10, 40, 20], fish(12, 12, 30, 0)), (6, [0, 0, 20, 20], fish(2, 2, 9, 9))])
+    second = content({1: "b.png"}, [(1, [50, 50, 30, 30], fish(52, 52, 20, 0))])
+    (tmp_path / "a_train.json").write_text(json.dumps(first))
+    (tmp_path / "b_val.json").write_text(json.dumps(second))
+    return tmp_path
+
+
+def test_files_are_joined_and_divided_by_their_names(folder):
+    data = gather([folder / "a_train.json", folder / "b_val.json"], None, "auto")
+    assert (data.classes, data.joints, data.skeleton, data.left_out) == (["fish"], ["head", "tail"], [(0, 1)], 0)
+    assert {name: [r["file_name"] for r in part["images"]] for name, part in data.splits.items()} == {
+        "train": ["a_train/1.png", "a_train/2.png"],
+        "val": ["b.png"],
+    }
+    owners = {r["id"]: r["file_name"] for r in data.splits["train"]["images"]}
+    assert [owners[r["image_id"]] for r in data.splits["train"]["annotations"]] == ["a_train/1.png", "a_train/2.png"]
+    assert {r["category_id"] for r in data.splits["train"]["annotations"]} == {1}
+
+
+def test_what_cannot_be_found_or_joined_is_named(folder):
+    (folder / "a_train" / "2.png").unlink()
+    with pytest.raises(DataError, match=r"a_train.json: image id 6 '2.png': no such file"):
+        gather([folder / "a_train.json"], None, "auto")
+    other = content({1: "b.png"}, [(1, [5, 5, 9, 9], fish(6, 6, 2, 2))], names=("left", "right"))
+    (folder / "other.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match="has the joints left, right, others have head, tail"):
+        gather([folder / "b_val.json", folder / "other.json"], None, "auto")
+    (folder / "empty.json").write_text(json.dumps(content({1: "b.png"}, [])))
+    with pytest.raises(DataError, match="holds nothing usable to learn from"):
+        gather([folder / "empty.json"], None, "auto")
+
+
+def test_a_split_is_by_image_and_repeats():
+    truth = content({n: f"{n}.png" for n in range(20)}, [(n % 10, [0, 0, 9, 9], {}) for n in range(30)], names=())
+    train, val = split(truth, 0.2, 3)
+    ids = lambda part: {record["id"] for record in part["images"]}  # noqa: E731
+    assert ids(train).isdisjoint(ids(val)) and ids(train) | ids(val) == set(range(20)) and len(ids(val)) == 4
+    assert all(record["image_id"] in ids(part) for part in (train, val) for record in part["annotations"])
+    assert len(train["annotations"]) == 24 and len(val["annotations"]) == 6
+    assert split(truth, 0.2, 3) == (train, val) and split(truth, 0.2, 4) != (train, val)
+    with pytest.raises(DataError, match="only one image has annotations"):
+        split(content({1: "a.png", 2: "b.png"}, [(1, [0, 0, 9, 9], {})], names=()), 0.2, 0)
+
+
+def test_the_turn_is_the_circular_standard_deviation():
+    """Half of the directions at +30 degrees and half at -30: R is cos 30."""
+    angles = np.radians([30, -30] * 8)
+    truth = content({1: "a"}, [(1, [0, 0, 20, 5], fish(100, 50, 10 * math.cos(a), 10 * math.sin(a))) for a in angles])
+    found = survey(truth)
+    assert found.turn == pytest.approx(math.degrees(math.sqrt(-2 * math.log(math.cos(math.radians(30))))), abs=1e-9)
+    assert found.median == pytest.approx(10 / 200) and (found.images, found.objects, found.per_image) == (1, 16, 16)
+
+
+def test_the_input_s_size_follows_the_objects():
+    def size(side, joints=()):
+        truth = content({n: "a" for n in range(9)}, [(n, [0, 0, side, side], {}) for n in range(9)], names=())
+        return make_plan(survey(truth), ["fish"], joints).input_size
+
+    assert size(100) == (64, 128)  # half of the longer side: the least size will do
+    assert size(35) == (160, 320)  # 56 / (35 / 200)
+    assert size(4) == (256, 512)  # the most
+
+
+@pytest.mark.parametrize(
+    "names, pairs",
+    [
+        (["snout", "leftear", "rightear"], [("leftear", "rightear")]),
+        (["l_hip", "r_hip", "lip"], [("l_hip", "r_hip")]),
+        (["EyeL", "EyeR"], [("EyeL", "EyeR")]),
+        (["R_F_Paw", "L_F_Paw"], [("L_F_Paw", "R_F_Paw")]),
+        (["Left Ankle", "Right Ankle"], [("Left Ankle", "Right Ankle")]),
+        (["左眼", "右眼", "鼻"], [("左眼", "右眼")]),
+        (["tail", "pedal", "pedar"], []),
+    ],
+)
+def test_mirrored_pairs_are_guessed_from_names(names, pairs):
+    assert side_pairs(names) == pairs
+
+
+def test_mirroring_needs_to_know_the_sides():
+    truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
+    assert make_plan(survey(truth), ["fish"], ["nose", "left_eye"]).flip == 0
+    assert make_plan(survey(truth), ["fish"], ["kp1", "kp2"]).flip == 0
+    assert make_plan(survey(truth), ["fish"], ["nose", "left_eye", "right_eye"]).flip == 0.5
+    assert make_plan(survey(truth), ["fish"], ["nose", "tail"]).flip == 0.5
+    assert unpaired(["left_eye", "nose", "hip_r", "ear"], []) == ["left_eye", "hip_r"]
+
+
+@pytest.mark.slow
+def test_the_configuration_trains_and_nothing_is_overwritten(tmp_path):
+    rng = np.random.default_rng(0)
+    annotations = []
+    for key in range(10):
+        image = rng.integers(0, 60, (96, 128, 3)).astype(np.uint8)
+        x, y = int(rng.integers(10, 60)), int(rng.integers(10, 40))
+        cv2.rectangle(image, (x, y), (x + 50, y + 40), (60, 200, 250), -1)
+        cv2.imwrite(str(tmp_path / f"{key}.png"), image)
+        annotations.append((key, [x, y, 50, 40], fish(x, y, 50, 40)))
+    truth = content({key: f"{key}.png" for key in range(10)}, annotations)
+    for record in truth["images"]:
+        record.update(width=128, height=96)
+    (tmp_path / "labels.json").write_text(json.dumps(truth))
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "mindpoint", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    made = run("new", "fish.yaml", "--annotations", "labels.json", "--minutes", "0.5")
+    assert made.returncode == 0, made.stderr
+    assert "8 images for training, 2 for validation" in made.stdout and "mindpoint train fish.yaml" in made.stdout
+    written = yaml.safe_load((tmp_path / "fish.yaml").read_text())
+    assert written["keypoints"]["names"] == ["head", "tail"] and written["train"]["steps"] >= 50
+    trained = run("train", "fish.yaml", "--set", "train.steps=2", "--out", "run")
+    assert trained.returncode == 0 and (tmp_path / "run" / "best.ckpt").is_file(), trained.stderr
+    before = (tmp_path / "fish.yaml").read_bytes()
+    again = run("new", "fish.yaml", "--annotations", "labels.json")
+    assert again.returncode == 2 and "fish.yaml: is there already" in again.stderr
+    assert (tmp_path / "fish.yaml").read_bytes() == before
