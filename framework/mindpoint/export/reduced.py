@@ -121,7 +121,7 @@ def as_table(before: Dict[str, float], after: Dict[str, float], precision: str) 
     width = max(map(len, before))
     rows = [f"{'':{width}}  {'float32':>8}  {precision:>8}  {'change':>8}"]
     for name, value in before.items():
-        known = [*("n/a" if np.isnan(one) else f"{one:.4f}" for one in (value, after[name]))]
+        known = ["n/a" if np.isnan(one) else f"{one:.4f}" for one in (value, after[name])]
         change = after[name] - value
         rows.append(f"{name:{width}}  {known[0]:>8}  {known[1]:>8}  {'n/a' if np.isnan(change) else f'{change:+.4f}':>8}")
     return "\n".join(rows)
