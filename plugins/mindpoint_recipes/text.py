@@ -39,7 +39,8 @@ def configuration(
         [f"# Written by: {command}", *(f"# - {reason}" for reason in plan.reasons)],
         [
             "_base_:",
-            f"  - _base_/model/{'dla34_dcn' if joints else 'detection_dla34_dcn'}.yaml",
+            f"  - _base_/model/{'multi_pose' if joints else 'detection'}.yaml",
+            "  - _base_/model/dla34_dcn.yaml",
             "  - _base_/data/input_coco.yaml",
             "  - _base_/runtime/default.yaml",
         ],

@@ -40,9 +40,8 @@ def main(argv: Sequence[str]) -> int:
         "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="of people, relative to the image's (default: 0.35 0.85)"
     )
     parser.add_argument("--things", metavar=("MIN", "MAX"), type=int, nargs=2, help="things an image (default: 2 6)")
-    parser.add_argument(
-        "--length", metavar=("MIN", "MAX"), type=float, nargs=2, help="of things, relative to the image's shorter side (default: 0.15 0.55)"
-    )
+    middle = "of things of middle size, relative to the image's shorter side (default: 0.15 0.55)"
+    parser.add_argument("--length", metavar=("MIN", "MAX"), type=float, nargs=2, help=middle)
     parser.add_argument("--crowding", metavar="SHARE", type=float, help="of a thing's box that another one's may cover (default: 0.4)")
     parser.add_argument(
         "--name", default="synthetic", help="for annotations/person_keypoints_NAME.json, of things instances_NAME.json (default: synthetic)"

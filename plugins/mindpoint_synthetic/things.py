@@ -45,9 +45,9 @@ class Thing(NamedTuple):
 
 def thing(rng: np.random.Generator, label: int, name: str, length: float, center: complex) -> Thing:
     """Return a thing of a kind in :data:`THINGS`, about ``length`` pixels long, in any of the poses that it may have."""
-    make, tilt = THINGS[name]
-    fills = make(rng)
-    angle = np.exp(1j * np.radians(rng.uniform(-tilt, tilt)))
+    kind = THINGS[name]
+    fills = kind.make(rng)
+    angle = np.exp(1j * np.radians(rng.uniform(-kind.tilt, kind.tilt)))
     stretch, side = rng.uniform(0.85, 1.0), rng.choice([-1, 1])
 
     def place(outline: np.ndarray) -> np.ndarray:
@@ -201,8 +201,23 @@ def _umbrella(rng: np.random.Generator) -> List[Fill]:
     return fills
 
 
-THINGS: Dict[str, Tuple[Callable[[np.random.Generator], List[Fill]], float]] = {
-    "ball": (_ball, 180), "book": (_book, 180), "bottle": (_bottle, 40), "clock": (_clock, 15), "fish": (_fish, 30),
-    "key": (_key, 180), "leaf": (_leaf, 180), "mug": (_mug, 20), "star": (_star, 180), "umbrella": (_umbrella, 30),
-}  # fmt: skip
-"""By class: how a thing of it is made, and how far it may be tilted to either side, in degrees."""
+class Kind(NamedTuple):
+    """How things of a class are made, how far they may be tilted to either side in degrees, and how long they are beside others."""
+
+    make: Callable[[np.random.Generator], List[Fill]]
+    tilt: float
+    size: float
+
+
+THINGS: Dict[str, Kind] = {
+    "ball": Kind(_ball, 180, 0.9),
+    "book": Kind(_book, 180, 1.1),
+    "bottle": Kind(_bottle, 40, 1.1),
+    "clock": Kind(_clock, 15, 1.1),
+    "fish": Kind(_fish, 30, 1.0),
+    "key": Kind(_key, 180, 0.75),
+    "leaf": Kind(_leaf, 180, 0.8),
+    "mug": Kind(_mug, 20, 0.9),
+    "star": Kind(_star, 180, 0.8),
+    "umbrella": Kind(_umbrella, 30, 1.3),
+}

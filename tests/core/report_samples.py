@@ -1,5 +1,6 @@
 """Three small data sets with findings, for tests of the report: boxes of two classes, boxes with a rotation, and points."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
@@ -76,6 +77,14 @@ def plain(folder: Path) -> Path:
     """Boxes of two classes."""
     dataset = Pictures(["boat", "house"])
     return write(folder, dataset, analysed(dataset))
+
+
+def long(folder: Path) -> Path:
+    """A table of 20 rows: shares fall from 0.95, the last one is undefined; row 7 counts 7."""
+    dataset = Pictures(["boat", "house"])
+    rows = [[f"row {number}", number, 0.95 - number / 20 if number < 19 else float("nan")] for number in range(20)]
+    analysis = replace(analysed(dataset), tables=[Table("Long", ("name", "count", "share"), rows)])
+    return write(folder, dataset, analysis)
 
 
 def turned(folder: Path) -> Path:

@@ -47,7 +47,8 @@ def work(tmp_path_factory):
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     run = work / "runs" / "toy"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "environment.json", "log.jsonl", "last.ckpt", "previous.ckpt", "best.ckpt", "statistics.json", "results.json"
+        "config.yaml", "environment.json", "log.jsonl", "training.log", "last.ckpt", "previous.ckpt", "best.ckpt", "statistics.json",
+        "results.json",
     }  # fmt: skip
     (start,) = json.loads((run / "environment.json").read_text())
     assert (

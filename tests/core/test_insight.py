@@ -213,10 +213,12 @@ def test_a_visualizer_of_a_plugin_draws_predictions_and_reports(runs, tmp_path):
 
 def test_a_step_s_record_is_losses_and_what_is_known_as_none():
     times = {"data_seconds": 1.0, "step_seconds": 2.0}
-    run = SimpleNamespace(epoch=2, learning_rate=0.1, losses={"loss": 3.0, "part": 1.0}, **times, skipped_steps=0)
+    run = SimpleNamespace(epoch=2, learning_rate=0.1, losses={"loss": 3.0, "part": 1.0}, **times, skipped_steps=0, loss_scale=1024.0)
     values = step_values(run)
     assert {name: value for name, value in values.items() if name not in NO_LOSSES} == run.losses
     assert {"step", *values} - set(run.losses) == set(NO_LOSSES)
+    run.loss_scale = None
+    assert set(values) - set(step_values(run)) == {"loss_scale"}
 
 
 class TestHistory:

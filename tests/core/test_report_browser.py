@@ -53,6 +53,39 @@ def test_boxes_only(opened):
     assert texts(page, ".card .name") == ["7.png"]
 
 
+def test_images_of_a_class(opened):
+    dataset = samples.Pictures(["boat", "house"])
+    analysis = samples.analysed(dataset)
+    analysis.images[9].truth.pop()  # the house
+    page = opened(lambda folder: samples.write(folder, dataset, analysis))
+    assert texts(page, "#class option") == ["any or none", "boat (3 images)", "house (2 images)"]
+    set_control(page, "class", "house")
+    assert texts(page, ".card .name") == ["7.png", "4.png"]
+    set_control(page, "class", "")
+    assert texts(page, ".card .name") == ["7.png", "4.png", "9.png"]
+
+
+def test_one_class_needs_no_filter(opened):
+    assert not shown(opened(samples.turned), "#class")
+
+
+def test_a_long_table_is_folded_and_sorted(opened):
+    page = opened(samples.long)
+    assert shown(page, ".bars tbody tr") == 12 and texts(page, ".unfold") == ["Show all 20 rows"]
+    names = lambda: texts(page, ".bars tbody th")  # noqa: E731
+    share, count = (page.find_elements("css selector", ".bars thead button")[column] for column in (2, 1))
+    count.click()
+    assert names()[:2] == ["row 19", "row 18"] and shown(page, ".bars tbody tr") == 12
+    share.click()
+    assert names()[0] == "row 0" and names()[-1] == "row 19", "what is undefined comes last"
+    share.click()
+    assert names()[0] == "row 18" and names()[-1] == "row 19"
+    page.find_elements("css selector", ".bars thead button")[0].click()
+    assert names()[:3] == ["row 0", "row 1", "row 10"]
+    page.find_element("css selector", ".unfold").click()
+    assert shown(page, ".bars tbody tr") == 20 and texts(page, ".unfold") == ["Show only 12 rows"]
+
+
 def test_a_metric_without_analysis_and_a_rotation(opened):
     page = opened(samples.turned)
     assert switches(page) == {*SWITCHES, "directions"}

@@ -28,7 +28,7 @@ class Installed:
         self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
 
     def python(self, *arguments):
-        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=self.environment, timeout=120)
+        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=self.environment, timeout=300)
 
     def mindpoint(self, *arguments):
         return self.python("-m", "mindpoint", *arguments)

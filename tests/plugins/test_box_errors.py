@@ -128,7 +128,7 @@ def test_analysis():
     results = found((DOG, 0, 0.95), (DOG, 100, 0.9), (COW, 220, 0.8), (DOG, 300, 0.7), (CAT, 700, 0.1))
     analysis = CocoMetric(CLASSES).analyse(ground_truth, results, [9, 2])
     assert analysis.threshold == 0.7 and set(analysis.kinds) == set(KINDS) and len({kind.color for kind in KINDS.values()}) == 6
-    cost, classes, confused = analysis.tables
+    cost, classes, pairs, confused = analysis.tables
     rows = {row[0]: dict(zip(cost.columns, row)) for row in cost.rows}
     # dogs: right, wrong, right; with the wrong one out of the way both are found; cat and cow are not
     before = rows["as it is"]["AP50"]
@@ -141,10 +141,30 @@ def test_analysis():
     table = {row[0]: dict(zip(classes.columns, row)) for row in classes.rows}
     assert table["dog"]["objects"] == 2 and table["dog"]["class"] == 1 and table["cat"]["missed"] == 1 and table["cow"]["localisation"] == 1
     assert table["dog"]["AP50"] == pytest.approx(dogs) and table["cow"]["AP"] == 0
+    assert [row[0] for row in classes.rows] == ["cat", "cow", "dog"], "the weakest first"
+    assert pairs.rows == [["cat", "dog", 1, 1.0]]
     matrix = {row[0]: dict(zip(confused.columns, row)) for row in confused.rows}
     assert matrix["dog"] == {"annotated as": "dog", "dog": 2, "cat": 0, "cow": 0, "missed": 0}
     assert matrix["cat"]["dog"] == 1 and matrix["cat"]["missed"] == 0 and matrix["cow"]["missed"] == 1
     assert matrix["background"]["cat"] == 0  # below the threshold
+
+
+def test_of_many_classes_the_most_confused_are_shown():
+    """Class k of 20 has k objects. Three of class 19 are found as 18, two as 17, one of class 3 as 4; all others of both are found."""
+    names = [f"c{number}" for number in range(1, 21)]
+    boxes = [(number, 100 * place) for place, number in enumerate(number for number in range(1, 21) for _ in range(number))]
+    taken_for = {(19, 0): 18, (19, 1): 18, (19, 2): 18, (19, 3): 17, (19, 4): 17, (3, 0): 4}
+    seen, results = dict.fromkeys(range(1, 21), 0), []
+    for number, left in boxes:
+        results.append((taken_for.get((number, seen[number]), number), left, 0.9))
+        seen[number] += 1
+    ground_truth = truth(*boxes)
+    ground_truth["categories"] = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    pairs, confused = CocoMetric(names).analyse(ground_truth, found(*results), [9, 2]).tables[2:]
+    assert pairs.rows[:2] == [["c19", "c18", 3, pytest.approx(3 / 19)], ["c19", "c17", 2, pytest.approx(2 / 19)]]
+    assert pairs.rows[2:] == [["c3", "c4", 1, pytest.approx(1 / 3)]]
+    assert list(confused.columns[1:6]) == ["c19", "c18", "c17", "c3", "c4"] and len(confused.columns) == 14 and len(confused.rows) == 13
+    assert confused.rows[0][:4] == ["c19", 14, 3, 2] and "The 12 classes that are confused most." in confused.note
 
 
 def test_findings_of_images():
@@ -160,7 +180,7 @@ def test_findings_of_images():
 def test_analysis_of_nothing():
     for ground_truth, results in ((truth(), []), (truth((DOG, 0)), []), (truth(), found((DOG, 0, 0.5)))):
         analysis = CocoMetric(CLASSES).analyse(ground_truth, results, [9, 2])
-        assert len(analysis.tables) == 3 and analysis.images[9].error == (1.0 if ground_truth["annotations"] or results else 0.0)
+        assert len(analysis.tables) == 4 and not analysis.tables[2].rows and analysis.images[9].error == (1.0 if ground_truth["annotations"] or results else 0.0)
 
 
 def test_results_with_fields_and_files(tmp_path):

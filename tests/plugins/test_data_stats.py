@@ -37,6 +37,7 @@ def test_counted_by_hand():
     assert summary["width"] == {"min": 100, "p5": 110, "median": 200, "p95": 290, "max": 300}
     assert summary["objects_an_image"]["max"] == 2 and summary["side"]["max"] == 50 and summary["side"]["median"] == 20
     assert summary["share_of_image"] == {"min": 0.1, "p5": 0.13, "median": 0.4, "p95": 0.49, "max": 0.5}
+    assert summary["width_to_height"]["median"] == 2 and summary["width_to_height"]["max"] == 3
     assert summary["areas"] == {"small": 2, "medium": 1, "large": 0}
     assert summary["joints_labelled"]["median"] == 2.5
     assert summary["joints"]["left_wrist"] == {"visible": 1, "hidden": 1, "not_labelled": 0}
@@ -57,6 +58,27 @@ def test_boxes_of_two_classes_counted_by_hand():
     drawn = {panel.title: panel.series for panel in panels({"a": numbers})}
     names, heights = drawn["Objects by class, %"][""]
     assert dict(zip(names, heights)) == pytest.approx({"person": 200 / 3, "dog": 100 / 3}) and not any("joint" in title for title in drawn)
+
+
+def test_many_classes_are_sorted_and_collapsed(tmp_path, capsys, monkeypatch):
+    """Class number 1 has one object, number 2 two, ...; the last five have none."""
+    monkeypatch.chdir(tmp_path)
+    labels = [label for label in range(1, 26) for _ in range(label)]
+    places = [[number % 80, number // 80, 8, 4] for number in range(len(labels))]
+    boxes = [{"id": id, "image_id": 1, "category_id": label, "bbox": box} for id, (label, box) in enumerate(zip(labels, places), 1)]
+    image = {"id": 1, "file_name": "1.jpg", "width": 100, "height": 50}
+    content = {"images": [image], "annotations": boxes, "categories": [{"id": number, "name": f"c{number}"} for number in range(1, 31)]}
+    (tmp_path / "many.json").write_text(json.dumps(content))
+    assert main(["data", "stats", "many.json"]) == 0
+    lines = [line.split("  ")[0] + "=" + line.split("  ")[-1].strip() for line in capsys.readouterr().out.splitlines()]
+    first = lines.index("c25: objects / images=25 / 1")
+    assert lines[first + 1] == "c24: objects / images=24 / 1" and lines[first + 19] == "c6: objects / images=6 / 1"
+    assert lines[first + 20 : first + 22] == ["10 further classes: objects=15", "classes without objects=5"]
+    drawn = {panel.title: panel.series for panel in panels({"": statistics(content, [f"c{number}" for number in range(1, 31)])})}
+    names, heights = drawn["Objects by class, %"][""]
+    assert (names[0], names[-1]) == ("c25", "10 others") and heights[-1] == pytest.approx(100 * 15 / 325) and sum(heights) == pytest.approx(100)
+    names, heights = drawn["Objects by width / height of the box, %"][""]
+    assert {name: height for name, height in zip(names, heights) if height} == {"2-3": 100}
 
 
 def test_what_is_drawn():

@@ -13,6 +13,7 @@ from mindpoint.contracts.importer import Importer
 from mindpoint.errors import ConfigError, DataError, MindpointError
 from mindpoint.registry import registry
 from mindpoint_coco.data_command.command import main
+from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.importers.pascal_voc import PascalVoc
 
 XML = """<annotation><filename>{name}</filename><size><width>40</width><height>30</height></size>
@@ -61,6 +62,53 @@ def test_named_classes(voc, tmp_path, capsys):
             PascalVoc(classes=wrong)
 
 
+@pytest.fixture
+def devkit(voc, tmp_path):
+    """The layout in which the data set is published: 0af.jpg in the list train, 0b0.jpg in val."""
+    root = tmp_path / "VOC2007"
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / name).mkdir(parents=True)
+    text = XML.format(name="0af.jpg").replace("<pose/>", "<pose/><truncated>1</truncated><occluded>0</occluded>")
+    for name, of in (("0af", "train"), ("0b0", "val")):
+        (root / "Annotations" / f"{name}.xml").write_text(text.replace("0af", name))
+        (root / "JPEGImages" / f"{name}.jpg").write_bytes((voc / "0AF.jpg").read_bytes())
+        (root / "ImageSets" / "Main" / f"{of}.txt").write_text(f"{name}  1\n")
+    return root
+
+
+def test_the_published_layout(devkit, tmp_path, capsys):
+    for number, source in enumerate((devkit, devkit / "Annotations", devkit / "Annotations" / "0b0.xml")):
+        assert main(["import", "auto", str(source), str(tmp_path / str(number))]) == 0
+        images = capsys.readouterr().out.rpartition("--images ")[2].strip()
+        assert images == str(devkit / "JPEGImages")
+        assert main(["check", str(tmp_path / str(number) / "annotations.json"), "--images", images]) == 0
+        truth = json.loads((tmp_path / str(number) / "annotations.json").read_text())
+        assert [image["file_name"] for image in truth["images"]] == ["0b0.jpg"] if number == 2 else ["0af.jpg", "0b0.jpg"]
+        capsys.readouterr()
+    first, second = PascalVoc().read(devkit)["annotations"][:2]
+    assert (first["difficult"], first["iscrowd"], "truncated" in first) == (1, 1, False)
+    assert (second["truncated"], second["occluded"], second["iscrowd"], "difficult" in second) == (1, 0, 0, False)
+
+
+def test_one_split_of_the_published_layout(devkit, tmp_path, capsys):
+    assert main(["import", "pascal-voc", str(devkit), str(tmp_path / "out"), "--option", "split=val"]) == 0
+    assert [image["file_name"] for image in json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]] == ["0b0.jpg"]
+    with pytest.raises(DataError, match="Main/test.txt: this list of a split is not there; of such lists there are train, val"):
+        PascalVoc(split="test").read(devkit)
+    (devkit / "ImageSets" / "Main" / "val.txt").write_text("0b0\n\nff\n")
+    with pytest.raises(DataError, match="val.txt:3: 'ff' has no file ff.xml in"):
+        PascalVoc(split="val").read(devkit)
+    with pytest.raises(ConfigError, match="split is '../val'"):
+        PascalVoc(split="../val")
+
+
+def test_marks_are_fields_of_the_data_set(devkit, tmp_path):
+    """A mark that an annotation lacks is 0."""
+    (tmp_path / "voc.json").write_text(json.dumps(PascalVoc().read(devkit)))
+    dataset = CocoDataset(str(tmp_path / "voc.json"), str(devkit / "JPEGImages"), ["cat", "dog"], fields={"truncated": "Field"})
+    assert dataset[0].objects.values["truncated"].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
@@ -70,6 +118,7 @@ def test_named_classes(voc, tmp_path, capsys):
         (XML.format(name="0af").replace("<xmin>5</xmin>", ""), "object 2: 'bndbox' must hold the numbers"),
         (XML.format(name="0af").replace("<xmin>5", "<xmin>nan"), "object 2: bndbox: is .nan., not a number"),
         (XML.format(name="0af").replace("<name>dog</name>", ""), "object 2: has no name"),
+        (XML.format(name="0af").replace("difficult>1<", "difficult>2<"), "object 1: 'difficult' is '2', neither 0 nor 1"),
     ],
 )
 def test_damaged_files(voc, text, said):

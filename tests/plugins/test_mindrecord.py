@@ -199,6 +199,28 @@ def test_training_sees_the_same_batches(configs):
             np.testing.assert_array_equal(first[name], second[name])
 
 
+def test_boxes_of_coco_train_alike_from_both(coco_mini, tmp_path):
+    """Boxes of 80 classes with crowds, converted by the command: the same samples and targets."""
+    annotations = coco_mini / "annotations"
+    file = f"annotations: '{annotations}/instances_train2017.json', images: '{coco_mini}/train2017'"
+    lines = ["_base_: ctdet_dla34_dcn_coco.yaml", "input: {size: [64, 64]}", f"data: {{train: {{dataset: {{{file}}}}}}}"]
+    (tmp_path / "files.yaml").write_text("\n".join(lines))
+    assert main(["data", "convert", str(tmp_path / "files.yaml"), "--split", "train", "--shards", "2", "--out", str(tmp_path / "out")]) == 0
+    lines[2] = f"data: {{train: {{dataset: {{_replace_: true, type: MindRecordDataset, path: '{tmp_path}/out/train'}}}}}}"
+    (tmp_path / "records.yaml").write_text("\n".join(lines))
+    first, second = (build_samples(load_config(str(tmp_path / f"{name}.yaml"))) for name in ("files", "records"))
+    assert len(first.dataset) == len(second.dataset) == 60
+    crowds = 0
+    for index in range(0, 60, 3):
+        (one, targets, _), (other, others, _) = first.prepare(index), second.prepare(index)
+        np.testing.assert_array_equal(one.image, other.image)
+        assert one.image_id == other.image_id and targets.keys() == others.keys() >= {"hm", "wh", "reg", "hm_weight"}
+        for name in targets:
+            np.testing.assert_array_equal(targets[name], others[name])
+        crowds += int(one.objects.crowd.sum())
+    assert crowds
+
+
 def test_evaluation_gives_the_same_statistics(configs):
     statistics = []
     for path in configs:

@@ -92,6 +92,17 @@ def test_every_class_comes_up_and_labels_follow_the_configured_order():
     assert [record["name"] for record in few.ground_truth()["categories"]] == ["star", "ball"]
 
 
+def test_classes_differ_in_size():
+    """Of the same length asked for, the median longer side of the box goes by the kind: things lie in the middle of the image, alone."""
+    sides = {}
+    for name in ALL:
+        data = drawn(40, 2, [name], things=(1, 1), length=(0.3, 0.3), size=(256, 256))
+        corners = [one.extent() for index in range(40) for one in data._scene(index)[1]]
+        sides[name] = np.median([(box[2:] - box[:2]).max() for box in corners]) / (0.3 * 256)
+    assert sides["umbrella"] > 1.15 and sides["umbrella"] > 1.5 * sides["key"] and 0.55 < sides["key"] < 0.8
+    assert sides["clock"] == pytest.approx(1.1, abs=0.02) and sides["ball"] == pytest.approx(0.9, abs=0.02), "round: tilted or not"
+
+
 def test_holes_show_the_ground():
     rng = np.random.default_rng(0)
     for name in ("key", "mug"):

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
     parser.add_argument("--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object to report (default: 0.3)")
+    parser.add_argument("--classes", metavar="LIST", help="report only objects of these classes, with commas between them (default: all)")
     parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
     parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
     parser.add_argument("--every", metavar="N", type=int, default=1, help="take every N-th frame of videos and cameras (default: 1)")
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         _refuse_folder_of_inputs(args.out, sources)
         if not args.overwrite:
             files.refuse_existing(Path(args.out))
-    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, args.engine)
+    only = None if args.classes is None else _names(args.classes)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, only, args.engine)
     vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
@@ -142,12 +144,16 @@ def _vocabulary(predictor: Predictor) -> Vocabulary:
     return Vocabulary(predictor.classes, model.category_ids, predictor.fields, metric)
 
 
+def _names(text: str) -> List[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 def _formats(text: Optional[str]) -> List[str]:
     from mindpoint.errors import ConfigError
     from mindpoint.registry import registry
 
     known = registry("writers").names()
-    names = known if text is None else [name.strip() for name in text.split(",")]
+    names = known if text is None else _names(text)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"--format: '{unknown[0]}' is not one of {', '.join(known)}")

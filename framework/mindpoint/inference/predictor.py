@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 import PIL.Image
 
+from mindpoint.config.walk import advice
 from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
@@ -45,6 +46,7 @@ class Predictor:
         config: use this configuration, not the one that the model carries.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class: only if you trust whoever made it, it can run code.
+        only: report only objects of these classes; None: of all.
         engine: what runs an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest that is installed.
 
     Attributes:
@@ -53,7 +55,7 @@ class Predictor:
         fields: what detections have beyond boxes, scores and labels.
 
     Raises:
-        WeightsError, ConfigError: the model cannot be opened.
+        WeightsError, ConfigError: the model cannot be opened, or has no class of a name in ``only``.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Predictor:
         config: Optional[str] = None,
         overrides: Sequence[str] = (),
         trust: bool = False,
+        only: Optional[Sequence[str]] = None,
         engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
@@ -73,6 +76,7 @@ class Predictor:
         self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)
         self.threshold = threshold
         self.classes = self.model.config.classes
+        self._labels = _labels(self.classes, self.classes if only is None else only)
         self.fields: Tuple[Field, ...] = self.model.detector.decoder.fields
         self.visualizer = build_visualizer(self.model.config)
         self.settings = self.model.config.section("test")
@@ -184,7 +188,7 @@ class Predictor:
             for frame, found in zip(batch, self.model.detector.detections_of(prepared)):
                 if live is not None:
                     live.done(frame)
-                found = found.select(found.scores >= self.threshold)
+                found = found.select((found.scores >= self.threshold) & np.isin(found.labels, self._labels))
                 name = frame.source.name if frame.source else None
                 place = (name, frame.index, frame.time, frame.rate, frame.count)
                 yield Prediction(frame.image, found, self.classes, self.visualizer, *place)
@@ -199,6 +203,14 @@ def check_count(count: Optional[int], most: int, name: str) -> None:
     if count is not None and not 1 <= count <= most:
         shown = f"{count} is" if abs(count) < 10**40 else "the number is"
         raise ConfigError(f"{name}: {shown} not in 1..{most}")
+
+
+def _labels(classes: Sequence[str], names: Sequence[str]) -> List[int]:
+    """Return the labels of class names. Raises ConfigError for a name that is not among them."""
+    for name in names:
+        if name not in classes:
+            raise ConfigError(f"classes: the model has no class '{name}'{advice(name, list(classes), 'it has')}")
+    return [list(classes).index(name) for name in names]
 
 
 def _name(frame: Frame) -> str:

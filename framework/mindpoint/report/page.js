@@ -23,7 +23,8 @@
   const problems = (image) => Object.values(image.counts).reduce((sum, count) => sum + count, 0);
   const topScore = (image) => Math.max(0, ...image.found.map((object) => object.score || 0));
 
-  const classes = new Set(content.images.flatMap((image) => [...image.truth, ...image.found].map((object) => object.class)));
+  const classesOf = (image) => new Set([...image.truth, ...image.found].map((object) => object.class).filter(Boolean));
+  const classes = new Set(content.images.flatMap((image) => [...classesOf(image)]));
 
   const extent = (object) => {
     const span = (values) => (values.length ? Math.max(...values) - Math.min(...values) : 0);
@@ -167,6 +168,37 @@
     byId("more").hidden = shown >= chosen.length;
   };
 
+  // A long table shows its first rows until it is unfolded, and its columns sort it: numbers with the largest first, what is not a number last.
+  const FOLDED = 12, LONG = 15;
+  const sortable = (table, column) => {
+    const head = table.tHead.rows[0].cells[column], button = element("button", { type: "button", class: "sort" }, head.textContent);
+    const value = (row) => parseFloat(row.cells[column].textContent);
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending", side = down ? -1 : 1;
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows], numbers = rows.some((row) => !Number.isNaN(value(row)));
+      rows.sort((a, b) => (numbers
+        ? Number.isNaN(value(a)) - Number.isNaN(value(b)) || side * (value(a) - value(b)) || 0
+        : -side * a.cells[column].textContent.localeCompare(b.cells[column].textContent)));
+      table.tBodies[0].append(...rows);
+    });
+  };
+  for (const table of document.querySelectorAll("table.bars")) {
+    const count = table.tBodies[0].rows.length;
+    if (count <= LONG) continue;
+    for (let column = 0; column < table.tHead.rows[0].cells.length; column++) sortable(table, column);
+    const unfold = element("button", { type: "button", class: "unfold" });
+    const fold = (folded) => {
+      table.classList.toggle("folded", folded);
+      unfold.textContent = folded ? `Show all ${count} rows` : `Show only ${FOLDED} rows`;
+    };
+    unfold.addEventListener("click", () => fold(!table.classList.contains("folded")));
+    table.parentNode.after(unfold);
+    fold(true);
+  }
+
   const ORDERS = {
     error: (a, b) => b.error - a.error || problems(b) - problems(a),
     best: (a, b) => a.error - b.error,
@@ -177,8 +209,8 @@
   };
 
   const update = () => {
-    const part = byId("search").value.toLowerCase();
-    chosen = content.images.filter((image) => image.name.toLowerCase().includes(part));
+    const part = byId("search").value.toLowerCase(), wanted = byId("class").value;
+    chosen = content.images.filter((image) => image.name.toLowerCase().includes(part) && (!wanted || classesOf(image).has(wanted)));
     if (content.judged) {
       const kind = byId("kind").value, least = Number(byId("least").value);
       byId("least-shown").textContent = least.toFixed(2);
@@ -207,6 +239,11 @@
   reveal("show-directions", objects.some((object) => object.angles.length));
   reveal("show-marks", objects.some((object) => object.kind || object.parts.some(Boolean)));
   reveal("layer", layered.length);
+  reveal("class", classes.size > 1);
+  for (const name of [...classes].sort()) {
+    const count = content.images.filter((image) => classesOf(image).has(name)).length;
+    byId("class").append(element("option", { value: name }, `${name} (${count} images)`));
+  }
   byId("layer").append(...layered.map((name) => element("option", { value: name }, name)));
   if (!content.judged) for (const node of document.querySelectorAll(".judged")) node.remove();
   for (const [kind, { definition }] of content.judged ? Object.entries(content.kinds) : []) {
@@ -223,7 +260,7 @@
     key("var(--found)", "prediction: box with " + (classes.size > 1 ? "class and score" : "score") + " above it"),
     ...Object.entries(content.kinds).map(([kind, { definition, color }]) => key(color, kind, definition)));
 
-  for (const id of ["sort", "kind", "search", "least"]) if (byId(id)) byId(id).addEventListener("input", update);
+  for (const id of ["sort", "kind", "class", "search", "least"]) if (byId(id)) byId(id).addEventListener("input", update);
   for (const id of [...SWITCHES.map((name) => "show-" + name), "layer"]) byId(id).addEventListener("input", layers);
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", more);

@@ -155,8 +155,9 @@ def _table(table: Table) -> str:
 
 
 def _cell(value: Cell) -> str:
-    """Shares have a bar as long as they are large."""
+    """Shares have a bar as long as they are large; a count of 0 is pale."""
     if not isinstance(value, float):
-        return f"<td>{escape(str(value))}</td>"
+        pale = ' class="zero"' if value == 0 else ""
+        return f"<td{pale}>{escape(str(value))}</td>"
     share = 100 * value if math.isfinite(value) else 0
     return f'<td class="share" style="--share:{share:.1f}%">{_number(value)}</td>'

@@ -135,7 +135,8 @@ class LossTests(PartTests):
         gradients = ms.value_and_grad(total, tuple(range(len(names))))(*values)[1]
         for name, gradient in zip(names, gradients if isinstance(gradients, (tuple, list)) else (gradients,)):
             need(np.isfinite(gradient.asnumpy()).all(), f"the gradient of the map '{name}' is not finite")
-            need(gradient.asnumpy().any(), f"needs_maps names '{name}', and no gradient reaches it")
+            size = " x ".join(map(str, self.input_spec.size))
+            need(gradient.asnumpy().any(), f"needs_maps names '{name}', and no gradient reaches it, from objects drawn in {size} pixels")
 
     def _value(self, loss: Loss, outputs: Arrays, targets: Arrays, counts: Optional[dict] = None) -> Tuple[float, Dict[str, float]]:
         maps = {name: Tensor(values) for name, values in outputs.items()}

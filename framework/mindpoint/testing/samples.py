@@ -44,7 +44,9 @@ def whole_view(width: int, height: int, size: Tuple[int, int]) -> View:
 
 
 def drawn_samples(spec: InputSpec, classes: int, fields: Sequence[Field] = (), count: int = 3) -> List[Sample]:
-    """Return samples with one to three boxes each, far apart, of all classes in turn; the view is set, ``image`` is the raster.
+    """Return samples with one to three boxes each, of all classes in turn; the view is set, ``image`` is the raster.
+
+    Several boxes are far apart, and their sides a fifth to two fifths of the image's; a single box fills most of the image.
 
     Points lie inside their box and are all visible; other fields hold small random values.
     """
@@ -57,6 +59,8 @@ def _drawn(spec: InputSpec, classes: int, fields: Sequence[Field], number: int) 
     corners = rng.permutation(4)[: 1 + number % 3]
     middles = np.stack([width * (0.25 + 0.5 * (corners % 2)), height * (0.25 + 0.5 * (corners // 2))], axis=1)
     halves = np.stack([width * rng.uniform(0.1, 0.2, len(corners)), height * rng.uniform(0.1, 0.2, len(corners))], axis=1)
+    if len(corners) == 1:
+        middles, halves = np.array([[width / 2, height / 2]]), halves + 0.25 * np.array([width, height])
     boxes = np.concatenate([middles - halves, middles + halves], axis=1).astype(np.float32)
     labels = (np.arange(len(corners)) + number) % classes
     values = {field.name: _values(field, boxes, rng) for field in fields}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """Count what the data holds: sizes of images and objects, objects an image and a class, which joints are labelled. Writes
 statistics.png, the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
 _MOST_CLASSES = 20  # in the printed table and the picture; statistics.json has all
+_AREAS = "objects of less than 32 x 32, up to 96 x 96, more pixels"
+_SAID = {"side": "side of an object (root of the area)", "width_to_height": "width / height of an object's box"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,18 +64,27 @@ def _table(summaries: Dict[str, dict]) -> str:
     for key in ("images", "images_without_objects", "objects", "objects_without_joints", "crowds", "left_out"):
         if key in first:
             rows.append([key.replace("_", " "), *(str(summary[key]) for summary in summaries.values())])
-    for key in ("width", "height", "objects_an_image", "side", "joints_labelled"):
+    rows.append([_AREAS, *(" / ".join(map(str, summary["areas"].values())) for summary in summaries.values())])
+    for key in ("width", "height", "objects_an_image", "side", "width_to_height", "joints_labelled"):
         if key in first:
             five = [summary[key] for summary in summaries.values()]
-            values = [" / ".join(f"{each[part]:g}" for part in ("p5", "median", "p95")) if each else "-" for each in five]
-            said = {"side": "side of an object (root of the area)"}.get(key, key.replace("_", " "))
-            rows.append([f"{said}, 5 % / median / 95 %", *values])
+            values = [" / ".join(f"{each[part]:.4g}" for part in ("p5", "median", "p95")) if each else "-" for each in five]
+            rows.append([f"{_SAID.get(key, key.replace('_', ' '))}, 5 % / median / 95 %", *values])
     if len(first["classes"]) > 1:
-        for name in list(first["classes"])[:_MOST_CLASSES]:
-            here = (summary["classes"][name] for summary in summaries.values())
-            rows.append([f"{name}: objects / images", *(f"{each['objects']} / {each['images']}" for each in here)])
+        rows += _class_rows([summary["classes"] for summary in summaries.values()])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
+    """Return a row a class, the most frequent of the first split first, and one for all that are not shown."""
+    names = sorted(splits[0], key=lambda name: -splits[0][name]["objects"])
+    shown, others = names[:_MOST_CLASSES], names[_MOST_CLASSES:]
+    rows = [[f"{name}: objects / images", *(f"{split[name]['objects']} / {split[name]['images']}" for split in splits)] for name in shown]
+    if others:
+        rows.append([f"{len(others)} further classes: objects", *(str(sum(split[name]["objects"] for name in others)) for split in splits)])
+    rows.append(["classes without objects", *(str(sum(not each["objects"] for each in split.values())) for split in splits)])
+    return rows
 
 
 def panels(found: Dict[str, Statistics]) -> List[Panel]:
@@ -89,6 +100,7 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
         _histogram("Images by objects", found, lambda n: n.per_image, [*range(crowded + 1), np.inf], "objects", whole=True),
         _histogram("Objects by side (root of the area)", found, lambda n: n.sides, [0, *2.0 ** np.arange(3, 10.5), np.inf], "pixels"),
         _histogram("Objects by share of the image's longer side", found, lambda n: n.shares, [*np.linspace(0, 0.9, 10), np.inf], "share"),
+        _histogram("Objects by width / height of the box", found, lambda n: n.ratios, [0, 0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5, np.inf], "ratio"),
     ]
     if len(first.classes) > 1:
         drawn.append(_classes(found))
@@ -103,16 +115,19 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
 
 
 def _classes(found: Dict[str, Statistics]) -> Panel:
-    """Return the share of each class, the most frequent of the first split first."""
+    """Return the share of each class, the most frequent of the first split first, and that of all others together."""
     import numpy as np
     from mindpoint.visual.charts import Panel
 
     counts = {split: np.bincount(numbers.labels, minlength=len(numbers.classes)) for split, numbers in found.items()}
     classes = next(iter(found.values())).classes
-    shown = np.argsort(-next(iter(counts.values())), kind="stable")[:_MOST_CLASSES]
+    order = np.argsort(-next(iter(counts.values())), kind="stable")
+    shown, others = order[:_MOST_CLASSES], order[_MOST_CLASSES:]
+    names = [classes[label] for label in shown] + [f"{len(others)} others"] * bool(len(others))
     series = {}
     for split, each in counts.items():
-        series[split if len(found) > 1 else ""] = [classes[label] for label in shown], 100 * each[shown] / max(1, each.sum())
+        heights = [*each[shown], each[others].sum()][: len(names)]
+        series[split if len(found) > 1 else ""] = names, 100 * np.array(heights) / max(1, each.sum())
     return Panel("Objects by class, %", series, bars=True)
 
 

@@ -29,6 +29,7 @@ class Statistics:
         labels: ``(M,)`` index into the classes.
         sides: ``(M,)`` square roots of the areas, pixels.
         shares: ``(M,)`` longer side of the box as a share of the image's longer side.
+        ratios: ``(M,)`` width / height of the box.
         visibility: ``(M, J)`` of the joints: 0 not labelled, 1 hidden, 2 visible.
         crowds: boxes that hold a group.
         left_out: images and annotations that cannot be counted.
@@ -43,6 +44,7 @@ class Statistics:
     labels: np.ndarray
     sides: np.ndarray
     shares: np.ndarray
+    ratios: np.ndarray
     visibility: np.ndarray
     crowds: int
     left_out: int
@@ -65,6 +67,7 @@ class Statistics:
             "objects_an_image": _five(self.per_image),
             "side": _five(self.sides),
             "share_of_image": _five(self.shares),
+            "width_to_height": _five(self.ratios),
             "areas": {
                 "small": int((self.sides < _MEDIUM).sum()),
                 "medium": int(((self.sides >= _MEDIUM) & (self.sides < _LARGE)).sum()),
@@ -76,7 +79,12 @@ class Statistics:
 
     def _of_class(self, label: int) -> dict:
         mine = self.labels == label
-        return {"objects": int(mine.sum()), "images": len(np.unique(self.images[mine])), "side": _five(self.sides[mine])}
+        return {
+            "objects": int(mine.sum()),
+            "images": len(np.unique(self.images[mine])),
+            "side": _five(self.sides[mine]),
+            "width_to_height": _five(self.ratios[mine]),
+        }
 
     def _of_joints(self) -> dict:
         labelled = self.labelled > 0
@@ -120,6 +128,7 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
         labels=np.array([labels[record["category_id"]] for record in objects], np.int64),
         sides=np.sqrt(np.array([record["area"] for record in objects], np.float64)),
         shares=boxes[:, 2:].max(axis=1, initial=0) / longer,
+        ratios=boxes[:, 2] / boxes[:, 3],
         visibility=_visibility(objects, joints),
         crowds=len(records) - len(objects),
         left_out=sum(len(all_records[kind]) - len(content[kind]) for kind in ("images", "annotations")),

@@ -8,29 +8,36 @@ from xml.etree import ElementTree
 
 from mindpoint.errors import ConfigError, DataError
 
-from mindpoint_coco.importers.document import Item, begins, files, xml_file
+from mindpoint_coco.importers.document import Item, begins, files, text_file, xml_file
 from mindpoint_coco.importers.form import Labels, Picture, Thing, corners
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
 
+_MARKS = ("difficult", "truncated", "occluded")
+
 
 class PascalVoc(LabelImporter):
-    """Boxes and classes of the files ``*.xml`` in a folder.
+    """Boxes and classes of the files ``*.xml`` in a folder, or of a folder that holds ``Annotations`` and ``JPEGImages``.
+
+    The marks ``difficult``, ``truncated`` and ``occluded`` of an object become keys of its annotation, 0 or 1.
 
     Args:
         one_based: the first pixel is 1 and the last one is inside, as in the original data; many tools count from 0.
         difficult: keep objects that are marked as difficult, as crowds, which neither count as found nor as missed.
         classes: names of the categories, numbered from 1 in this order, with those that no object has. Not given: those of the objects, in
             the order in which they come up.
+        split: read only the images that ``ImageSets/Main/SPLIT.txt`` lists, beside ``Annotations``: ``train``, ``val``, ``test``.
 
     Raises:
-        ConfigError: ``classes`` is not a list of different names.
+        ConfigError: ``classes`` is not a list of different names, or ``split`` is not the name of a file.
     """
 
-    def __init__(self, one_based: bool = False, difficult: bool = True, classes: Sequence[str] = ()):
+    def __init__(self, one_based: bool = False, difficult: bool = True, classes: Sequence[str] = (), split: str = ""):
         if isinstance(classes, str) or len(set(map(str, classes))) < len(classes):
             raise ConfigError(f"PascalVoc: classes is {classes}; it must be a list of different names, such as [dog, cat]")
-        self.one_based, self.difficult, self.classes = one_based, difficult, [str(name) for name in classes]
+        if not isinstance(split, str) or Path(split).name != split:
+            raise ConfigError(f"PascalVoc: split is {split!r}; it must be the name of a list in ImageSets/Main, such as train")
+        self.one_based, self.difficult, self.classes, self.split = one_based, difficult, [str(name) for name in classes], split
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""
@@ -41,7 +48,7 @@ class PascalVoc(LabelImporter):
         labels = Labels()
         for name in self.classes:
             labels.kind(name)
-        for path in _files(source):
+        for path in self._chosen(source):
             root = xml_file(path)
             if root.tag != "annotation":
                 raise DataError(f"{path}: begins with <{root.tag}>, not <annotation>")
@@ -52,8 +59,9 @@ class PascalVoc(LabelImporter):
         return labels
 
     def _add(self, item: ElementTree.Element, where: str, picture: Picture, labels: Labels) -> None:
-        crowd = (item.findtext("difficult") or "0").strip() == "1"
-        if crowd and not self.difficult:
+        marks = {mark: _marked(where, item, mark) for mark in _MARKS if item.find(mark) is not None}
+        difficult = marks.get("difficult", 0) == 1
+        if difficult and not self.difficult:
             return
         label = (item.findtext("name") or "").strip()
         if not label:
@@ -61,7 +69,32 @@ class PascalVoc(LabelImporter):
         if self.classes and label not in self.classes:
             raise DataError(f"{where}: has the class '{label}', which is not among {', '.join(self.classes)}; name it in 'classes'")
         labels.kind(label)
-        picture.things.append(Thing(label, where, self._box(where, item), crowd=crowd))
+        picture.things.append(Thing(label, where, self._box(where, item), crowd=difficult, extra=marks))
+
+    def image_folder(self, source: Path) -> Path:
+        """See :class:`Importer`; ``JPEGImages`` beside the folder ``Annotations``, if it is there."""
+        annotations = _annotations(source)
+        images = annotations.parent / "JPEGImages"
+        return images if annotations.name == "Annotations" and images.is_dir() else super().image_folder(source)
+
+    def _chosen(self, source: Path) -> List[Path]:
+        """Return the XML files of the split. Raises DataError if its list, or a file that it lists, is missing."""
+        found = _files(source)
+        if not self.split:
+            return found
+        lists = _annotations(source).parent / "ImageSets" / "Main"
+        listing = lists / f"{self.split}.txt"
+        if not listing.is_file():
+            there = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "not a single one"
+            raise DataError(f"{listing}: this list of a split is not there; of such lists there are {there}")
+        by_name = {path.stem: path for path in found}
+        chosen = []
+        for number, line in enumerate(text_file(listing).splitlines(), 1):
+            name = (line.split() or [""])[0]  # a second column tells whether a class is in the image
+            if name and name not in by_name:
+                raise DataError(f"{listing}:{number}: '{name}' has no file {name}.xml in {_annotations(source)}")
+            chosen += [by_name[name]] if name else []
+        return chosen
 
     def _box(self, where: str, item: ElementTree.Element) -> List[float]:
         """Return left, top, width, height, whichever corner comes first. Only the object's own box counts, not those of its parts."""
@@ -73,8 +106,24 @@ class PascalVoc(LabelImporter):
         return [left - 1, top - 1, width + 1, height + 1] if self.one_based else [left, top, width, height]
 
 
+def _annotations(source: Path) -> Path:
+    """Return the folder of the XML files."""
+    if source.is_file():
+        return source.parent
+    return source / "Annotations" if (source / "Annotations").is_dir() else source
+
+
 def _files(source: Path) -> List[Path]:
-    return files(source, "*.xml", "*.XML")
+    return files(source if source.is_file() else _annotations(source), "*.xml", "*.XML")
+
+
+def _marked(where: str, item: ElementTree.Element, mark: str) -> int:
+    """Return 1 if an object has the mark, 0 if not; an empty one counts as 0."""
+    text = (item.findtext(mark) or "").strip().lower()
+    try:
+        return {"": 0, "0": 0, "1": 1, "false": 0, "true": 1}[text]
+    except KeyError:
+        raise DataError(f"{where}: '{mark}' is '{text}', neither 0 nor 1") from None
 
 
 def _image_name(path: Path, root: ElementTree.Element, images: Images) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Table
@@ -14,7 +14,10 @@ from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import box_groups
 
 _PAPER = 'Definitions: Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".'
-_MOST_CLASSES = 12  # of a confusion table
+_MOST_CLASSES = 12  # of the table of all against all
+_MOST_PAIRS = 100  # of classes, by how often one is taken for the other
+_BACKGROUND, _MISSED = "background", "missed"
+Confusions = Dict[Tuple[object, object], int]
 
 
 def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: Sequence[str]) -> Analysis:
@@ -33,7 +36,8 @@ def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: 
     names = dict(zip(task.category_ids, classes))
     tables = [_impact_table(judged, task, curves), _class_table(shown, curves, names, threshold)]
     if len(names) > 1:
-        tables.append(_confusion_table(shown, names, threshold))
+        confusions = _confusions(shown)
+        tables += [_pair_table(confusions, names), _confusion_table(confusions, names, threshold)]
     return Analysis(
         tables=tables,
         charts=[over_recall("bbox", curves), quality],
@@ -68,12 +72,16 @@ def _class_table(shown: Sequence[Judged], curves: Curves, names: Dict[int, str],
         ap = [curves.mean("precision", at=at, category_id=category_id) for at in (None, 0.5)]
         ap.append(curves.mean("recall", category_id=category_id))
         rows.append([name, objects, *ap, *(found[kind] for kind in KINDS)])
-    note = f"AP, AP50 and AR100 of all detections; errors among those with a score of {threshold:.3f} or more. {_PAPER}"
+    rows.sort(key=lambda row: (np.isnan(row[2]), row[2], -row[1]))
+    note = f"The weakest first. AP, AP50 and AR100 of all detections; errors among those with a score of {threshold:.3f} or more. {_PAPER}"
     return Table("Classes", ("class", "objects", "AP", "AP50", "AR100", *KINDS), rows, note)
 
 
-def _confusion_table(shown: Sequence[Judged], names: Dict[int, str], threshold: float) -> Table:
-    """Return what became of the objects of each class: rows annotated, columns found."""
+def _confusions(shown: Sequence[Judged]) -> Confusions:
+    """Return what became of the objects: how many detections by the category ids of the object that they lie on and of themselves.
+
+    Detections that are not near an object count as on ``background``, objects without a detection on them as found to be ``missed``.
+    """
     cells, touched = Counter(), set()
     for one in shown:
         for record, kind, meant in zip(one.group.results, one.kinds, one.meant):
@@ -81,24 +89,47 @@ def _confusion_table(shown: Sequence[Judged], names: Dict[int, str], threshold: 
                 cells[meant["category_id"], record["category_id"]] += 1
                 touched.add(id(meant))
             elif kind == "background":
-                cells["background", record["category_id"]] += 1
+                cells[_BACKGROUND, record["category_id"]] += 1
     for one in shown:
         lost = [record for record, gone in zip(one.group.truth, one.missed) if gone and id(record) not in touched]
-        cells[one.group.category_id, "missed"] += len(lost)
-    wrong = Counter({key: 0 for key in names})
+        cells[one.group.category_id, _MISSED] += len(lost)
+    return cells
+
+
+def _wrong(cells: Confusions, names: Dict[int, str]) -> Confusions:
+    """Return the confusions of one class with another, the most frequent first."""
+    wrong = {pair: count for pair, count in cells.items() if count and pair[0] != pair[1] and set(pair) <= names.keys()}
+    return dict(sorted(wrong.items(), key=lambda item: -item[1]))
+
+
+def _pair_table(cells: Confusions, names: Dict[int, str]) -> Table:
+    wrong = _wrong(cells, names)
+    on = Counter()
     for (there, found), count in cells.items():
-        if there != found and there in names and found in names:
-            wrong[there] += count
-            wrong[found] += count
-    chosen = [key for key in names if key in dict(wrong.most_common(_MOST_CLASSES))]
-    rows = [[names[key], *(cells[key, other] for other in chosen), cells[key, "missed"]] for key in chosen]
-    rows.append(["background", *(cells["background", other] for other in chosen), ""])
+        if found != _MISSED:
+            on[there] += count
+    rows = [[names[there], names[found], count, count / on[there]] for (there, found), count in wrong.items()][:_MOST_PAIRS]
+    note = (
+        f"Detections of another class than the object that they lie on (IoU of {FOREGROUND} or more), the most frequent pairs first. share: "
+        "of all detections on objects that are annotated so." + " Not a single one is confused." * (not rows)
+    )
+    return Table("Confused pairs", ("annotated as", "found as", "detections", "share"), rows, note)
+
+
+def _confusion_table(cells: Confusions, names: Dict[int, str], threshold: float) -> Table:
+    """Return all classes against each other, rows annotated, columns found; of many classes those that are confused most."""
+    confused = Counter(dict.fromkeys(names, 0))
+    for pair, count in _wrong(cells, names).items():
+        confused.update(dict.fromkeys(pair, count))
+    chosen = [key for key, _ in confused.most_common(_MOST_CLASSES)]
+    rows = [[names[key], *(cells[key, other] for other in chosen), cells[key, _MISSED]] for key in chosen]
+    rows.append([_BACKGROUND, *(cells[_BACKGROUND, other] for other in chosen), ""])
     note = (
         f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or "
         "more) and their own (columns); an object may have several. missed: objects without any detection on them. background: detections "
         "that are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
     )
-    return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), "missed"), rows, note)
+    return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), _MISSED), rows, note)
 
 
 def _images(task: Task, shown: Sequence[Judged], names: Dict[int, str]) -> Dict[int, ImageFindings]:
