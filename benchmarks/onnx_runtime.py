@@ -33,11 +33,9 @@ VARIANTS = {  # name: (file, images at once)
 }
 
 
-def make_files(folder: Path, config_name: str, size: int) -> None:
-    """A checkpoint with random weights and the two files that are exported from it."""
+def make_checkpoint(folder: Path, config_name: str, size: int) -> None:
+    """``network.ckpt`` with random weights."""
     from mindpoint.config import load_config
-    from mindpoint.export.request import Request
-    from mindpoint.export.write import export
     from mindpoint.model import checkpoint
     from mindpoint.model.network import build_network
     from mindpoint.runtime import device
@@ -52,6 +50,14 @@ def make_files(folder: Path, config_name: str, size: int) -> None:
         if "conv_offset_mask" in name:
             parameter.set_data(ms.Tensor(rng.normal(0, 0.5 if name.endswith("bias") else 0.01, parameter.shape).astype(np.float32)))
     checkpoint.save(folder / "network.ckpt", network, {"config": config.to_yaml()})
+
+
+def make_files(folder: Path, config_name: str, size: int) -> None:
+    """The checkpoint and the two files that are exported from it."""
+    from mindpoint.export.request import Request
+    from mindpoint.export.write import export
+
+    make_checkpoint(folder, config_name, size)
     for name, portable in (("network.onnx", False), ("portable.onnx", True)):
         request = Request(folder / "network.ckpt", "onnx", str(folder / name), batch=None, portable=portable)
         print(export(request, None, []), file=sys.stderr)

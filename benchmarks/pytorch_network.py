@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict
 
@@ -12,7 +13,11 @@ from torch.nn import functional as F
 from torch.utils.cpp_extension import load
 
 HERE = Path(__file__).parent
-_kernel = load("pytorch_deform_conv", [str(HERE / "pytorch_deform_conv.cc")], extra_cflags=["-O3"])
+
+
+@lru_cache(maxsize=None)
+def _kernel():
+    return load("pytorch_deform_conv", [str(HERE / "pytorch_deform_conv.cc")], extra_cflags=["-O3"])
 
 
 def _reference():
@@ -29,22 +34,27 @@ class _DeformConv(torch.autograd.Function):
     def forward(context, x, offset, mask, weight, bias):
         values = [value.contiguous() for value in (x, offset, mask, weight)]
         context.save_for_backward(*values)
-        return _kernel.forward(*values, bias)
+        return _kernel().forward(*values, bias)
 
     @staticmethod
     def backward(context, gradient):
-        return tuple(_kernel.backward(*context.saved_tensors, gradient.contiguous()))
+        return tuple(_kernel().backward(*context.saved_tensors, gradient.contiguous()))
 
 
 class _Steps(_reference().Network):
     """The reference's walk through the network with compiled deformable convolutions and normalisation that can train."""
 
-    training = False
+    training = torchvision = False
 
     def deform(self, name, x):
         offset_y, offset_x, mask = torch.chunk(self.conv(f"{name}.conv_offset_mask", x), 3, 1)
         offset = torch.cat((offset_y, offset_x), 1)
-        return _DeformConv.apply(x, offset, torch.sigmoid(mask), self.state[f"{name}.weight"], self.state[f"{name}.bias"])
+        weight, bias = (self.state[f"{name}.{part}"] for part in ("weight", "bias"))
+        if self.torchvision:
+            from torchvision.ops import deform_conv2d
+
+            return deform_conv2d(x, offset, weight, bias, padding=1, mask=torch.sigmoid(mask))
+        return _DeformConv.apply(x, offset, torch.sigmoid(mask), weight, bias)
 
     def norm(self, name, x):
         mean, var, weight, bias = (self.state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
@@ -56,9 +66,10 @@ class OfficialNetwork(nn.Module):
 
     Args:
         heads: channels by head name.
+        torchvision: take its deformable convolution, which must be installed, and not the compiled ports'.
     """
 
-    def __init__(self, heads: Dict[str, int]):
+    def __init__(self, heads: Dict[str, int], torchvision: bool = False):
         super().__init__()
         arrays = {}
         for name, shape in _shapes(heads).items():
@@ -69,6 +80,7 @@ class OfficialNetwork(nn.Module):
             if "conv_offset_mask" in name:
                 arrays[name] = torch.zeros(shape)
         self.steps = _Steps(arrays)
+        self.steps.torchvision = torchvision
         trained = {name: nn.Parameter(value) for name, value in arrays.items() if "running" not in name}
         self.steps.state = {**arrays, **trained}
         self.values = nn.ParameterList(trained.values())

@@ -171,7 +171,7 @@ class TestPlanted:
         path, said = build(environment)
         assert not (tmp_path / "ran").exists()
         assert path.parent == tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
-        assert f"{library.parent}: not used for compiled kernels: others can write there" in said
+        assert f"{library.parent}: not used as a cache: others can write there" in said
 
     @needs_compiler
     def test_a_library_that_others_can_write(self, tmp_path, environment):

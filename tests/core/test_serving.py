@@ -27,7 +27,7 @@ THREADS = 32
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """The toy model with random weights by format."""
+    """The toy model with random weights by format; ``openvino`` is the ONNX file, too."""
     folder = tmp_path_factory.mktemp("models")
     config = load_config(str(HERE / "toy.yaml"), [])
     network = build_network(config)
@@ -36,7 +36,16 @@ def models(tmp_path_factory):
     checkpoint.save(paths["ckpt"], arrays, {"config": config.to_yaml()})
     assert main(["export", paths["ckpt"], "--out", paths["onnx"], "--dynamic", "batch", "size"]) == 0
     assert main(["export", paths["ckpt"], "--format", "mindir", "--out", paths["mindir"]]) == 0
-    return paths
+    return {**paths, "openvino": paths["onnx"]}
+
+
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}  # the others choose by themselves
+
+
+def opened(models, kind, **options):
+    if kind == "openvino":
+        pytest.importorskip("openvino")
+    return mindpoint.Predictor(models[kind], engine=ENGINES.get(kind, "auto"), **options)
 
 
 def images(count):
@@ -79,14 +88,14 @@ def serve():
         server.server_close()
 
 
-@pytest.mark.parametrize("kind", ["ckpt", "onnx", "mindir"])
+@pytest.mark.parametrize("kind", ["ckpt", "onnx", "openvino", "mindir"])
 def test_overlapping_requests_give_what_each_gives_alone(models, serve, kind):
     """200 requests from 32 threads at once to a predictor whose network was not compiled before."""
     files = images(200)
-    alone = mindpoint.Predictor(models[kind], threshold=0)
+    alone = opened(models, kind, threshold=0)
     expected = [json.loads(json.dumps(alone(decode(data)).to_records())) for data in files]
     assert len({json.dumps(records) for records in expected}) > 20
-    address = serve(mindpoint.Predictor(models[kind], threshold=0))
+    address = serve(opened(models, kind, threshold=0))
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(lambda data: json.loads(urlopen(Request(address, data), timeout=60).read()), files))
     assert answers == expected
@@ -117,7 +126,7 @@ def most_at_once(predictor, monkeypatch, owner, name):
 def test_mindspore_runs_one_call_at_a_time_and_onnx_runtime_all_of_them(models, monkeypatch):
     import onnxruntime
 
-    onnx = mindpoint.Predictor(models["onnx"])
+    onnx = opened(models, "onnx")
     assert most_at_once(onnx, monkeypatch, onnxruntime.InferenceSession, "run") == 4
     assert most_at_once(mindpoint.Predictor(models["ckpt"]), monkeypatch, nn.Cell, "set_train") == 1
 
@@ -129,16 +138,18 @@ import mindpoint
 
 image = np.zeros((16, 16, 3), np.uint8)
 
+engine = sys.argv[4]
+
 def child(path, predictor):
     try:
-        predictor = predictor or mindpoint.Predictor(path, threshold=0, trust=True)
+        predictor = predictor or mindpoint.Predictor(path, threshold=0, trust=True, engine=engine)
         print("found", len(predictor(image)), flush=True)
     except mindpoint.errors.MindpointError as error:
         print(type(error).__name__, error, flush=True)
 
 if __name__ == "__main__":
-    method, path, shared = sys.argv[1:]
-    predictor = mindpoint.Predictor(path, threshold=0, trust=True)
+    method, path, shared = sys.argv[1:4]
+    predictor = mindpoint.Predictor(path, threshold=0, trust=True, engine=engine)
     predictor(image)
     process = multiprocessing.get_context(method).Process(target=child, args=(path, predictor if shared == "shared" else None))
     process.start()
@@ -156,11 +167,14 @@ if __name__ == "__main__":
         ("fork", "mindir", "shared", "MindpointError MindSpore does not work in a process that was forked"),
         ("spawn", "ckpt", "own", "found "),
         ("fork", "onnx", "shared", "found "),
+        ("fork", "openvino", "shared", "found "),
     ],
 )
 def test_other_processes(models, tmp_path, method, kind, shared, answer):
+    if kind == "openvino":
+        pytest.importorskip("openvino")
     (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, str(tmp_path / "script.py"), method, models[kind], shared]
+    command = [sys.executable, str(tmp_path / "script.py"), method, models[kind], shared, ENGINES.get(kind, "auto")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(HERE)})
     first, second = done.stdout.splitlines()
     assert first.startswith(answer) and second == "ended", done.stdout + done.stderr

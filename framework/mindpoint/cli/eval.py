@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, Optional, Tuple
 
-from mindpoint.cli.options import add_device, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)
+    add_engine(parser)
     add_trust(parser, "the model")
     parser.add_argument(
         "--mode",
@@ -122,7 +123,7 @@ def _open(args: argparse.Namespace) -> "Tuple[Optional[Model], Config]":
     if args.results:
         model, config = None, load_config(args.config, args.set, parts)
     else:
-        model = open_model(args.model, args.config, args.set, parts, args.oracle, args.trust)
+        model = open_model(args.model, args.config, args.set, parts, args.oracle, args.trust, args.engine)
         config = model.config
     return model, with_layout(config, args.coco, args.split) if args.coco else config
 

@@ -7,6 +7,16 @@ import argparse
 from mindpoint.errors import ConfigError
 
 
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add ``--engine``."""
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        default="auto",
+        help="what runs an exported file: onnxruntime, openvino, or one that a plugin adds (default: auto, the fastest that is installed)",
+    )
+
+
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--trust``; ``what`` names what is trusted."""
     parser.add_argument(

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from mindpoint.cli.options import add_device, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.contracts.prediction import Prediction, Source
     from mindpoint.contracts.writer import Vocabulary
+    from mindpoint.inference.live import Live
     from mindpoint.inference.predictor import Predictor
 
 HELP = "find objects in images, videos and cameras; draw and save them"
@@ -33,10 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="LIST", help="report only objects of these classes, with commas between them (default: all)")
     parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
     parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
+    parser.add_argument("--every", metavar="N", type=int, default=1, help="take every N-th frame of videos and cameras (default: 1)")
+    parser.add_argument(
+        "--live", action="store_true", help="read cameras and streams at once, and of each take the newest frame; slow frames are dropped"
+    )
+    parser.add_argument(
+        "--reconnect", metavar="S", type=float, default=0.0, help="with --live: try S seconds to open a stream again that has ended or failed"
+    )
     parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)
+    add_engine(parser)
     add_trust(parser, "the model")
 
 
@@ -52,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     check_count(args.batch, MOST_AT_ONCE, "--batch")
     check_count(args.frames, MOST_FRAMES, "--frames")
+    check_count(args.every, MOST_FRAMES, "--every")
+    live = _live(args)
     formats = _formats(args.format)
     sources = find_sources(args.inputs, args.recursive, sys.stdin)
     files = PredictionFiles(formats, sources)
@@ -60,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.overwrite:
             files.refuse_existing(Path(args.out))
     only = None if args.classes is None else _names(args.classes)
-    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, only)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, only, args.engine)
     vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
@@ -69,33 +80,49 @@ def run(args: argparse.Namespace) -> int:
         skipped.append(error)
         print(printable(f"mindpoint: skipped: {error}"), file=sys.stderr)
 
-    started, interrupted, total = time.monotonic(), False, _Total(sources)
+    started, interrupted, total = time.monotonic(), False, _Total(sources, args.every)
+    stream = predictor.stream(sources, frames=args.frames, skipped=skip, every=args.every, ahead=True, live=live)
     with files.opened(folder, vocabulary):
         try:
-            found = total.counting(predictor.stream(sources, frames=args.frames, skipped=skip))
-            for prediction in track(found, total, "predicting"):
+            for prediction in track(total.counting(stream), total, "predicting"):
                 files.add(prediction)
         except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
             interrupted = True
+        finally:
+            stream.close()
     seconds = time.monotonic() - started
     done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} a second"
     print(printable(f"{done}; {', '.join(formats)} in {folder}"))
+    if live is not None:
+        print(live)
     if interrupted and not any(source.kind == "camera" for source in sources):
         return INTERRUPTED
     return 2 if skipped else 0
 
 
+def _live(args: argparse.Namespace) -> "Optional[Live]":
+    from mindpoint.errors import ConfigError
+    from mindpoint.inference.live import Live
+
+    if args.reconnect and not args.live:
+        raise ConfigError("--reconnect is for --live")
+    if not 0 <= args.reconnect < float("inf"):
+        raise ConfigError(f"--reconnect {args.reconnect:g}: give seconds, 0 or more")
+    return Live(args.reconnect) if args.live else None
+
+
 class _Total:
     """The number of images that are expected, as soon as every video among them was begun; None before."""
 
-    def __init__(self, sources: Sequence[Source]):
+    def __init__(self, sources: Sequence[Source], every: int):
+        self._every = every
         self._counts: Dict[str, Optional[int]] = {source.name: 1 if source.kind == "image" else None for source in sources}
 
     def counting(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Yield the predictions and take note of what they say of their videos."""
         for prediction in predictions:
             if prediction.frame == 0:
-                self._counts[prediction.source] = prediction.frames
+                self._counts[prediction.source] = None if prediction.frames is None else -(-prediction.frames // self._every)
             yield prediction
 
     def __call__(self) -> Optional[int]:

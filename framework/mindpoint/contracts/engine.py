@@ -36,9 +36,17 @@ class Engine(ABC):
 
     Attributes:
         suffixes: endings of such files, with the dot and in lower case.
+        title: name of what runs them, for messages.
+        rank: of several engines for a file, the one with the highest rank that is installed is tried first.
     """
 
     suffixes: Tuple[str, ...]
+    title: str = ""
+    rank: int = 0
+
+    def installed(self) -> bool:
+        """Tell whether what runs the files is installed; nothing is imported for that."""
+        return True
 
     @abstractmethod
     def open(self, path: Path) -> ModelFile:

@@ -28,6 +28,8 @@ class Exportable:
         dynamic_size: the file takes any height and width.
         portable: it is made of ordinary operators only.
         decoder: goes into the file, which then gives detections; None: the file gives the raw maps.
+        precision: of the numbers that the file computes with: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+        calibration: inputs of one run each that show the range of the numbers, for ``int8``; otherwise empty.
         metadata: texts by key, to be stored in the file.
     """
 
@@ -40,6 +42,8 @@ class Exportable:
     dynamic_size: bool
     portable: bool
     decoder: Optional[Decoder]
+    precision: str
+    calibration: Sequence[Inputs]
     metadata: Mapping[str, str]
 
     def zeros(self, batch: int, height: int, width: int) -> Inputs:
@@ -57,21 +61,21 @@ class Exporter(ABC):
 
     Attributes:
         suffix: ending of the files, with the dot.
-        options: what it can do beyond a fixed batch and size, of ``decode``, ``portable``, ``batch`` (any number of images) and ``size``
-            (any height and width).
-        holds_metadata: the file itself holds the metadata; otherwise they are written beside it, as JSON.
+        companions: endings of further files that :meth:`write` makes, called like the first.
+        options: what it can do beyond a fixed batch and size in float32, of ``decode``, ``portable``, ``batch`` (any number of images),
+            ``size`` (any height and width), and the precisions ``float16``, ``bfloat16`` and ``int8``.
     """
 
     suffix: str
+    companions: Tuple[str, ...] = ()
     options: FrozenSet[str] = frozenset()
-    holds_metadata: bool = True
 
     def check(self) -> None:
         """Raise MindpointError if such files cannot be written here."""
 
     @abstractmethod
     def write(self, path: Path, model: Exportable) -> None:
-        """Write a file to ``path``, which ends in :attr:`suffix`.
+        """Write a file to ``path``, which ends in :attr:`suffix`, and its companions beside it.
 
         Raises:
             MindpointError: the network or the decoder has no such form.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Dict, List, Sequence
 
 import numpy as np
 
-from mindpoint.contracts.engine import Inputs
+from mindpoint.contracts.engine import Engine, Inputs
 from mindpoint.contracts.exporter import Exportable, Exporter
 from mindpoint.errors import MindpointError
 
@@ -16,7 +17,7 @@ class OnnxExporter(Exporter):
     """ONNX, opset 19; it is run in ONNX Runtime."""
 
     suffix = ".onnx"
-    options = frozenset(("decode", "portable", "batch", "size"))
+    options = frozenset(("decode", "portable", "batch", "size", "int8"))
 
     def check(self) -> None:
         """See :class:`Exporter`."""
@@ -35,11 +36,42 @@ class OnnxExporter(Exporter):
         """See :class:`Exporter`."""
         from mindpoint.inference.onnx_engine import OnnxEngine
 
-        forward = OnnxEngine().open(path).forward
-        try:
-            return [forward(batch) for batch in inputs]
-        except Exception as error:  # ONNX Runtime's errors have no common base
-            raise MindpointError(f"ONNX Runtime cannot run the file: {' '.join(str(error).split())}") from error
+        return _run(OnnxEngine(), path, inputs)
+
+
+class OpenVinoExporter(OnnxExporter):
+    """OpenVINO's own format (IR), made from ONNX: a description (``.xml``) and the weights (``.bin``)."""
+
+    suffix = ".xml"
+    companions = (".bin",)
+    options = frozenset(("decode", "batch", "size", "float16", "bfloat16", "int8"))
+
+    def check(self) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.inference.openvino_engine import core
+
+        super().check()
+        core()
+
+    def write(self, path: Path, model: Exportable) -> None:
+        """See :class:`Exporter`."""
+        from mindpoint.export.openvino_file import write_openvino
+
+        write_openvino(path, model)
+
+    def run(self, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
+        """See :class:`Exporter`."""
+        from mindpoint.inference.openvino_engine import OpenVinoEngine
+
+        return _run(OpenVinoEngine(), path, inputs)
+
+
+def _run(engine: Engine, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
+    forward = engine.open(path).forward
+    try:
+        return [forward(batch) for batch in inputs]
+    except Exception as error:  # the errors of these libraries have no common base
+        raise MindpointError(f"{engine.title} cannot run the file: {' '.join(str(error).split())}") from error
 
 
 class MindirExporter(Exporter):
@@ -65,8 +97,8 @@ class AirExporter(Exporter):
     """MindSpore's format for Ascend, which can be neither written nor run anywhere else."""
 
     suffix = ".air"
+    companions = (".json",)
     options = frozenset(("decode", "batch"))
-    holds_metadata = False
 
     def check(self) -> None:
         """See :class:`Exporter`."""
@@ -79,3 +111,4 @@ class AirExporter(Exporter):
         from mindpoint.export.mindspore_file import write_air
 
         write_air(path, model)
+        path.with_suffix(".json").write_text(json.dumps(dict(model.metadata), indent=1) + "\n", encoding="utf-8")

@@ -25,6 +25,10 @@ def write_onnx(path: Path, model: Exportable) -> None:
     if model.decoder is not None and not isinstance(model.decoder, OnnxDecoder):
         raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
     content = network_model(model)
+    if model.precision == "int8":
+        from mindpoint.export.quantized import quantize
+
+        content = quantize(content, model.calibration)
     if model.decoder is not None:
         _decode_inside(content.graph, model)
     content.graph.name = "mindpoint"

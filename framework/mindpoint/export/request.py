@@ -12,10 +12,12 @@ import numpy as np
 
 from mindpoint.contracts.exporter import Exporter
 from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.inference.metadata import FLOAT32
 from mindpoint.inference.sources import find_sources, frames_of
 from mindpoint.registry import registry
 
 MOST_IMAGES = 8
+MOST_LOST = 0.01
 CHECKPOINT = ".ckpt"
 
 
@@ -36,11 +38,13 @@ class Request:
         batch: images at once; None: any number.
         dynamic_size: any height and width.
         portable: ordinary operators only.
+        precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+        most_lost: what a reduced precision may cost of the metric's main statistic.
         verify: compare the file with the network.
         images: what to compare on, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
-        MindpointError: there is no such format, or it cannot do that.
+        MindpointError: there is no such format, or it cannot do that; a number is out of range.
         WeightsError: the model is in an exported file already.
         OutputError: the file exists.
     """
@@ -52,6 +56,8 @@ class Request:
     batch: Optional[int] = 1
     dynamic_size: bool = False
     portable: bool = False
+    precision: str = FLOAT32
+    most_lost: float = MOST_LOST
     verify: bool = True
     images: Sequence[str] = ()
 
@@ -62,19 +68,23 @@ class Request:
             raise WeightsError(f"{self.place}: is an exported model already; export the checkpoint that it came from")
         if self.batch is not None and self.batch < 1:
             raise MindpointError(f"--batch {self.batch}: a file takes at least one image at once")
+        if not 0 <= self.most_lost <= 1:
+            raise MindpointError(f"--most-lost {self.most_lost:g}: must lie in 0..1")
         for asked, name, option in (
             (self.decode, "decode", "--decode"),
             (self.portable, "portable", "--portable"),
             (self.batch is None, "batch", "--dynamic batch"),
             (self.dynamic_size, "size", "--dynamic size"),
+            (self.precision != FLOAT32, self.precision, f"--precision {self.precision}"),
         ):
             if asked and name not in self.exporter.options:
                 able = [other for other in names if name in exporter_of(other).options]
                 raise MindpointError(f"{option} is for --format {' or '.join(able)}: the format {self.format} cannot do that")
         if self.path.suffix != self.exporter.suffix:
             raise OutputError(f"{self.path}: the name of this file must end in {self.exporter.suffix}, by which its format is found")
-        if os.path.lexists(self.path):
-            raise OutputError(f"{self.path}: exists; remove it or choose another name with --out")
+        for path in (self.path, *map(self.path.with_suffix, self.exporter.companions)):
+            if os.path.lexists(path):
+                raise OutputError(f"{path}: exists; remove it or choose another name with --out")
 
     @property
     def exporter(self) -> Exporter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,17 @@ import numpy as np
 
 from mindpoint.config.node import Trust
 from mindpoint.contracts.decoder import Decoder
+from mindpoint.contracts.engine import Inputs
 from mindpoint.contracts.exporter import Exportable, input_channels
 from mindpoint.errors import MindpointError
+from mindpoint.export.reduced import calibration_inputs, judge, validation_of
 from mindpoint.export.request import Request
 from mindpoint.export.verify import compare, synthetic_images
 from mindpoint.inference.detector import Detector
-from mindpoint.inference.metadata import ExportMetadata, declarations, fitting, preprocessing_of
+from mindpoint.inference.metadata import FLOAT32, ExportMetadata, declarations, fitting, preprocessing_of
 from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network
 from mindpoint.inference.open import DETECTOR, trust_of
-from mindpoint.storage.files import atomic_write, make_folder, set_usual_mode, write_text
+from mindpoint.storage.files import atomic_write, make_folder, set_usual_mode
 
 log = logging.getLogger("mindpoint")
 
@@ -44,13 +45,17 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
         log.info("the file cannot do what the configuration asks for; in it holds %s", change)
     detector = network_detector(config, trained.network)
     facts = _facts(request, Trained(config, trained.network, trained.category_ids), detector.decoder)
-    model = _exportable(request, trained, detector.decoder, facts)
+    calibration = calibration_inputs(config, detector, facts, images) if request.precision == "int8" else []
+    model = _exportable(request, trained, detector.decoder, facts, calibration)
     lines = []
-    with atomic_write(request.path) as temporary:
+    with atomic_write(request.path, exporter.companions) as temporary:
         _write(temporary, request, model)
-        if request.verify:
+        if request.verify and request.precision != FLOAT32:
+            validation = validation_of(config)
+            lines += judge(temporary, config, detector, facts, validation, images or synthetic_images(), request.most_lost)
+        elif request.verify:
             lines.append(_verified(temporary, request, detector, facts, images or synthetic_images()))
-        size = temporary.stat().st_size / 1e6
+        size = sum(file.stat().st_size for file in (temporary, *map(temporary.with_suffix, exporter.companions))) / 1e6
     return "\n".join([f"{request.path}: {size:.1f} MB, {_described(facts)}", *lines])
 
 
@@ -68,10 +73,13 @@ def _facts(request: Request, trained: Trained, decoder: Decoder) -> ExportMetada
         decoded=request.decode,
         batch=request.batch,
         dynamic_size=request.dynamic_size,
+        precision=request.precision,
     )
 
 
-def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: ExportMetadata) -> Exportable:
+def _exportable(
+    request: Request, trained: Trained, decoder: Decoder, facts: ExportMetadata, calibration: Sequence[Inputs]
+) -> Exportable:
     return Exportable(
         network=trained.network,
         maps=trained.network.maps,
@@ -82,6 +90,8 @@ def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: Exp
         dynamic_size=facts.dynamic_size,
         portable=request.portable,
         decoder=decoder if facts.decoded else None,
+        precision=facts.precision,
+        calibration=calibration,
         metadata=facts.to_metadata(),
     )
 
@@ -89,11 +99,10 @@ def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: Exp
 def _write(path: Path, request: Request, model: Exportable) -> None:
     try:
         request.exporter.write(path, model)
-        set_usual_mode(path)
+        for file in (path, *map(path.with_suffix, request.exporter.companions)):
+            set_usual_mode(file)
     except MemoryError as error:
         raise MindpointError(f"{request.path}: not enough memory to export the network") from error
-    if not request.exporter.holds_metadata:
-        write_text(request.path.with_suffix(".json"), json.dumps(dict(model.metadata), indent=1) + "\n")
 
 
 def _verified(path: Path, request: Request, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> str:
@@ -113,4 +122,5 @@ def _verified(path: Path, request: Request, detector: Detector, facts: ExportMet
 def _described(facts: ExportMetadata) -> str:
     batch = {None: "any number of images", 1: "one image"}.get(facts.batch, f"{facts.batch} images")
     size = "any size" if facts.dynamic_size else "x".join(map(str, facts.size))
-    return f"{batch} of {size}, gives {'detections' if facts.decoded else ', '.join(facts.maps)}"
+    precision = "" if facts.precision == FLOAT32 else f" in {facts.precision}"
+    return f"{batch} of {size}{precision}, gives {'detections' if facts.decoded else ', '.join(facts.maps)}"

@@ -77,10 +77,17 @@ class Detector:
             images: BGR uint8 ``(H, W, 3)``; or samples, whose ``meta`` reaches the decoder and whose ``objects`` are the truth for an
                 oracle.
         """
+        return self.detections_of(self.prepare(images))
+
+    def prepare(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[List[Prepared]]:
+        """Return for each scale what the network takes of each image."""
         samples = list(map(sample_of, images))
-        parts: List[List[Detections]] = [[] for _ in samples]
-        for scale in self.settings.scales:
-            prepared = [self._prepare(sample, scale) for sample in samples]
+        return [[self._prepare(sample, scale) for sample in samples] for scale in self.settings.scales]
+
+    def detections_of(self, scales: Sequence[Sequence[Prepared]]) -> List[Detections]:
+        """Return the detections of each image that :meth:`prepare` was given."""
+        parts: List[List[Detections]] = [[] for _ in scales[0]]
+        for prepared in scales:
             for rows in self._batches([sample.image.shape for _, sample in prepared]):
                 inputs = {name: np.stack([prepared[row][0][name] for row in rows]) for name in prepared[rows[0]][0]}
                 found = self.detect(inputs, [prepared[row][1] for row in rows])

@@ -19,7 +19,7 @@ from mindpoint.contracts.metric import Metric
 from mindpoint.data.build import build_dataset, build_metric
 from mindpoint.errors import DataError
 from mindpoint.inference.detector import Detector
-from mindpoint.inference.open import open_model
+from mindpoint.inference.open import AUTO, open_model
 from mindpoint.runtime import distributed
 from mindpoint.storage.files import atomic_write, write_text
 
@@ -113,6 +113,7 @@ def evaluate_model(
     config: Optional[str] = None,
     overrides: Sequence[str] = (),
     trust: bool = False,
+    engine: str = AUTO,
 ) -> Evaluation:
     """Evaluate a trained model, as ``mindpoint eval`` does.
 
@@ -121,12 +122,12 @@ def evaluate_model(
     Args:
         model: a run folder, a checkpoint, an exported file.
         split: the data ``data.SPLIT`` of the configuration.
-        config, overrides, trust: see :class:`mindpoint.Predictor`.
+        config, overrides, trust, engine: see :class:`mindpoint.Predictor`.
 
     Raises:
         WeightsError, ConfigError: the model cannot be opened. DataError: not a single image can be read.
     """
-    opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust)
+    opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)
     dataset, metric = build_dataset(opened.config, split), build_metric(opened.config)
     return evaluate(opened.detector, dataset, metric, lambda items, total: items)
 

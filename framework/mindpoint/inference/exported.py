@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from mindpoint.config.node import Trust
-from mindpoint.contracts.engine import Engine
+from mindpoint.contracts.engine import Engine, ModelFile
+from mindpoint.errors import WeightsError
 from mindpoint.inference.detect import in_batches_of
 from mindpoint.inference.detector import Model, build_detector
 from mindpoint.inference.metadata import ExportMetadata
 from mindpoint.storage.files import check_readable
 
+log = logging.getLogger("mindpoint")
+
 
 def open_exported(
     place: Path,
-    engine: Engine,
+    engines: Sequence[Engine],
     config_path: Optional[str],
     overrides: Sequence[str],
     parts: Sequence[str],
     oracle: Optional[str],
     trust: Trust,
 ) -> Model:
-    """Open the model of a file with an engine; arguments and errors as of :func:`mindpoint.inference.open.open_model`."""
+    """Open the model of a file with the first of several engines that can; other arguments and errors as of
+    :func:`mindpoint.inference.open.open_model`."""
     check_readable(place, "file")
-    file = engine.open(place)
+    engine, file = _opened(place, engines)
     facts = ExportMetadata.from_metadata(file.metadata, place)
     config = facts.configuration(place, config_path, overrides, parts, trust)
     forward = file.forward if facts.batch is None else in_batches_of(facts.batch, file.forward)
     detector = build_detector(config, forward, facts.specs, facts.divisor, facts.inputs, facts.decoded, oracle)
     facts.check_fields(place, detector.decoder.fields)
+    if engine.title:
+        log.info("%s runs in %s%s", place, engine.title, "" if facts.precision == "float32" else f", {facts.precision}")
     return Model(place, config, detector, facts.category_ids)
+
+
+def _opened(place: Path, engines: Sequence[Engine]) -> Tuple[Engine, ModelFile]:
+    *others, last = [engine for engine in engines if engine.installed()] or engines[:1]
+    for engine in others:
+        try:
+            return engine, engine.open(place)
+        except WeightsError as error:
+            log.info("%s", error)
+    return last, last.open(place)

@@ -17,6 +17,8 @@ from mindpoint.storage.json_file import parse_json
 
 KEY = "mindpoint"
 FORMAT = 2
+FLOAT32 = "float32"
+REDUCED = ("float16", "bfloat16", "int8")
 _LONGEST, _MOST_CHANNELS, _MOST_IMAGES = 32766, 1 << 16, 1024  # pixels a side; of what a file may claim
 
 
@@ -37,6 +39,7 @@ class ExportMetadata:
         decoded: the outputs are detections, in pixels of the input, and not the maps.
         batch: images that a run takes; None: any number.
         dynamic_size: any height and width, else that of ``preprocessing``.
+        precision: of the numbers that it computes with: ``float32``, or one of :data:`REDUCED`.
     """
 
     config: str
@@ -50,6 +53,7 @@ class ExportMetadata:
     decoded: bool
     batch: Optional[int]
     dynamic_size: bool
+    precision: str = FLOAT32
 
     @property
     def specs(self) -> Dict[str, FeatureSpec]:
@@ -105,6 +109,7 @@ class ExportMetadata:
             "decoded": isinstance(self.decoded, bool),
             "batch": self.batch is None or _within(self.batch, _MOST_IMAGES),
             "dynamic_size": isinstance(self.dynamic_size, bool),
+            "precision": self.precision in (FLOAT32, *REDUCED),
         }
         return next((name for name, well in sound.items() if not well), None)
 

@@ -18,6 +18,7 @@ class MindirEngine(Engine):
     """MindSpore's own format."""
 
     suffixes = (".mindir",)
+    title = "MindSpore"
 
     def open(self, path: Path) -> ModelFile:
         """See :class:`Engine`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Dict
 
@@ -15,6 +16,11 @@ class OnnxEngine(Engine):
     """ONNX Runtime."""
 
     suffixes = (".onnx",)
+    title = "ONNX Runtime"
+
+    def installed(self) -> bool:
+        """See :class:`Engine`."""
+        return importlib.util.find_spec("onnxruntime") is not None
 
     def open(self, path: Path) -> ModelFile:
         """See :class:`Engine`."""

@@ -8,12 +8,15 @@ from typing import List, Optional, Sequence
 from mindpoint.config.files import RESOLVED
 from mindpoint.config.node import Trust
 from mindpoint.contracts.engine import Engine
-from mindpoint.errors import WeightsError
+from mindpoint.errors import ConfigError, WeightsError
 from mindpoint.inference.detector import Model
 from mindpoint.registry import registry
 
 DETECTOR = ("model.decoder", "model.inputs")
 """Slots that every detector is built from; the rest of ``model`` only where the network itself is."""
+
+AUTO = "auto"
+"""In place of an engine's name: the fastest one that is installed."""
 
 
 def find_model(path: str) -> Path:
@@ -31,14 +34,26 @@ def find_model(path: str) -> Path:
     raise WeightsError(f"{place}: no best.ckpt and no last.ckpt in this folder; name a run folder or a checkpoint file")
 
 
-def engines() -> List[Engine]:
-    """Return an engine of each kind of exported file that can be opened."""
-    return [registry("engines").get(name)() for name in registry("engines").names()]
+def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
+    """Return the engines to try for a file, in this order; empty if its ending is not one of exported files.
 
+    Args:
+        name: of the only engine that may run it; ``auto``: the fastest that is installed comes first.
 
-def engine_of(place: Path) -> Optional[Engine]:
-    """Return the engine that opens files with this ending; None if it is not the ending of exported files."""
-    return next((engine for engine in engines() if place.suffix.lower() in engine.suffixes), None)
+    Raises:
+        ConfigError: the engine of that name does not open such files. UnknownPlugin: there is no such engine.
+    """
+    able = {
+        known: engine for known, engine in ((known, registry("engines").get(known)()) for known in registry("engines").names())
+        if place.suffix.lower() in engine.suffixes
+    }  # fmt: skip
+    if name != AUTO:
+        chosen = registry("engines").get(name, "--engine")()
+        if place.suffix.lower() not in chosen.suffixes:
+            fit = f"{' or '.join(able)} does" if able else "checkpoints run in MindSpore; 'mindpoint export' makes files for other engines"
+            raise ConfigError(f"{place}: the engine {name} does not open such files; {fit}")
+        return [chosen]
+    return sorted(able.values(), key=lambda engine: (engine.installed(), engine.rank), reverse=True)
 
 
 def trust_of(place: Path) -> Trust:
@@ -54,6 +69,7 @@ def open_model(
     parts: Sequence[str] = (),
     oracle: Optional[str] = None,
     trust: bool = False,
+    engine: str = AUTO,
 ) -> Model:
     """Open the model of a file or run folder.
 
@@ -65,19 +81,20 @@ def open_model(
         parts: dotted paths of further slots that the caller builds; they are checked at once.
         oracle: names of heads that the truth replaces, with commas between them, or ``all``.
         trust: whoever made the file may run any code; see SECURITY.md.
+        engine: what runs an exported file, a name of the registry ``engines``; ``auto``: the fastest that is installed.
 
     Raises:
         WeightsError: not readable, belongs to another configuration, or carries none and none is given.
         ConfigError: the configuration lacks something; there is no truth for a head of ``oracle``.
     """
     place = find_model(path)
-    engine = engine_of(place)
+    engines = engines_of(place, engine)
     trusted = Trust.USER if trust else trust_of(place)
     needed = [*DETECTOR, *parts, *(["data.train.targets"] if oracle else [])]
-    if engine is not None:
+    if engines:
         from mindpoint.inference.exported import open_exported
 
-        return open_exported(place, engine, config_path, overrides, needed, oracle, trusted)
+        return open_exported(place, engines, config_path, overrides, needed, oracle, trusted)
     from mindpoint.inference.mindspore_model import open_checkpoint  # imports MindSpore
 
     return open_checkpoint(place, config_path, overrides, needed, oracle, trusted)

@@ -15,9 +15,12 @@ from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.errors import ConfigError, DataError
+from mindpoint.inference.detector import Prepared
 from mindpoint.inference.items import REFUSED, SINGLE, Known, known_item
-from mindpoint.inference.open import open_model
+from mindpoint.inference.live import Live, newest_frames
+from mindpoint.inference.open import AUTO, open_model
 from mindpoint.inference.sources import Frame, find_sources, frames_of, to_image
+from mindpoint.runtime.ahead import ahead as ahead_of
 from mindpoint.visual.build import build_visualizer
 
 Item = Union[str, Path, int, np.ndarray, Source, PIL.Image.Image]
@@ -44,6 +47,7 @@ class Predictor:
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class: only if you trust whoever made it, it can run code.
         only: report only objects of these classes; None: of all.
+        engine: what runs an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest that is installed.
 
     Attributes:
         model: the opened model.
@@ -63,12 +67,13 @@ class Predictor:
         overrides: Sequence[str] = (),
         trust: bool = False,
         only: Optional[Sequence[str]] = None,
+        engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold: {threshold} is not in 0..1")
         check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
-        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust)
+        self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)
         self.threshold = threshold
         self.classes = self.model.config.classes
         self._labels = _labels(self.classes, self.classes if only is None else only)
@@ -98,8 +103,11 @@ class Predictor:
         recursive: bool = False,
         frames: Optional[int] = None,
         skipped: Optional[Callable[[DataError], None]] = None,
+        every: int = 1,
+        ahead: bool = False,
+        live: Optional[Live] = None,
     ) -> Iterator[Prediction]:
-        """Yield predictions one by one; no more than a batch of images is held at a time.
+        """Yield predictions one by one, in order; no more than a batch of images is held at a time, with ``ahead`` a few batches.
 
         Args:
             inputs: arrays, Pillow images, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, camera
@@ -108,24 +116,44 @@ class Predictor:
             frames: most frames of a video or camera.
             skipped: is called with the error of an image or video that cannot be read, and the rest goes on; without it the error is
                 raised.
+            every: take every n-th frame of a video or camera.
+            ahead: threads read, prepare and detect while the caller uses what was found before. Then ``inputs`` and ``skipped`` are called
+                from a thread.
+            live: cameras and streams are read at once, as fast as they deliver, and each prediction is for the newest frame of one;
+                what became of the frames is noted there.
 
         Raises:
             DataError: at the call: the input, or an item of a list, is of another type.
-            ConfigError: at the call: ``frames`` is not in 1..2147483647.
+            ConfigError: at the call: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is no camera or stream.
         """
         check_count(frames, MOST_FRAMES, "frames")
-        return self._predict(self._frames(_items(inputs), recursive, frames, skipped))
+        check_count(every, MOST_FRAMES, "every")
+        if live is not None:
+            found = self._newest(list(_sources(_items(inputs), recursive)), live, frames, every, skipped or _raised)
+            return self._predict(found, ahead, 1, live)
+        return self._predict(self._frames(_items(inputs), recursive, frames, every, skipped or _raised), ahead, self.settings.batch_size)
 
-    def _frames(self, items: Iterable[Known], recursive: bool, most: Optional[int], skipped: Optional[Callable]) -> Iterator[Frame]:
+    def _frames(self, items: Iterable[Known], recursive: bool, most: Optional[int], every: int, skipped: Callable) -> Iterator[Frame]:
         for source in _sources(items, recursive):
             try:
                 for frame in [Frame(to_image(source))] if isinstance(source, np.ndarray) else frames_of(source, most):
                     self._check_size(frame)
-                    yield frame
+                    if not frame.index or frame.index % every == 0:
+                        yield frame
             except DataError as error:
-                if skipped is None:
-                    raise
                 skipped(error)
+
+    def _newest(self, sources: Sequence[object], live: Live, most: Optional[int], every: int, skipped: Callable) -> Iterator[Frame]:
+        others = [source for source in sources if not isinstance(source, Source) or source.kind != "camera"]
+        if others:
+            name = others[0].name if isinstance(others[0], Source) else "an array"
+            raise ConfigError(f"{name}: is not live; only cameras and addresses are")
+        return self._checked(newest_frames(sources, live, most, every, skipped))
+
+    def _checked(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self._check_size(frame)
+            yield frame
 
     def _check_size(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
@@ -140,18 +168,34 @@ class Predictor:
                 "network a smaller view of it with --set test.resolution=fixed"
             )
 
-    def _predict(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
-        frames = iter(frames)
+    def _predict(self, frames: Iterator[Frame], threads: bool, size: int, live: Optional[Live] = None) -> Iterator[Prediction]:
+        """Stages: reading; preparing a batch; network and decoder. With ``threads`` each has one, in which its items keep their order;
+        live frames wait for nothing, so that they are not old when their turn comes."""
+        stage = ahead_of if threads else (lambda items, most: items)
+        batches = self._batches(frames if live is not None else stage(frames, 2 * size), size)
+        return stage(self._found(batches if live is not None else stage(batches, 1), live), size)
+
+    def _batches(self, frames: Iterator[Frame], size: int) -> Iterator[Tuple[List[Frame], List[List[Prepared]]]]:
         while True:
-            batch = list(itertools.islice(frames, self.settings.batch_size))
+            batch = list(itertools.islice(frames, size))
             if not batch:
                 return
             samples = [Sample(0, _name(frame), frame.image, Objects.none(), meta=_meta(frame)) for frame in batch]
-            for frame, found in zip(batch, self.model.detector(samples)):
+            yield batch, self.model.detector.prepare(samples)
+
+    def _found(self, batches: Iterable[Tuple[List[Frame], List[List[Prepared]]]], live: Optional[Live]) -> Iterator[Prediction]:
+        for batch, prepared in batches:
+            for frame, found in zip(batch, self.model.detector.detections_of(prepared)):
+                if live is not None:
+                    live.done(frame)
                 found = found.select((found.scores >= self.threshold) & np.isin(found.labels, self._labels))
                 name = frame.source.name if frame.source else None
                 place = (name, frame.index, frame.time, frame.rate, frame.count)
                 yield Prediction(frame.image, found, self.classes, self.visualizer, *place)
+
+
+def _raised(error: DataError) -> None:
+    raise error
 
 
 def check_count(count: Optional[int], most: int, name: str) -> None:

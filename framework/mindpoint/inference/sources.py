@@ -46,6 +46,7 @@ class Frame:
         time: seconds from the video's start.
         rate: frames a second of its video.
         count: frames of its video, as far as the file says; None otherwise.
+        read: when it was read, by ``time.monotonic``; live sources only.
     """
 
     image: np.ndarray
@@ -54,6 +55,7 @@ class Frame:
     time: Optional[float] = None
     rate: Optional[float] = None
     count: Optional[int] = None
+    read: Optional[float] = None
 
 
 def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional[TextIO] = None) -> List[Source]:

@@ -7,7 +7,7 @@ import csv
 import json
 from abc import abstractmethod
 from pathlib import Path
-from typing import IO, Dict, Iterator, List, Optional, Sequence
+from typing import IO, Collection, Dict, Iterator, List, Sequence
 
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.contracts.records import cells, columns
@@ -26,6 +26,7 @@ class PicturesWriter(PredictionWriter):
     def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__(sources)
         self.names = picture_names(sources)
+        self._live = {source.name for source in sources if source.kind == "camera"}  # their frames may come in turn
 
     def file_names(self) -> List[str]:
         """See :class:`PredictionWriter`."""
@@ -34,7 +35,7 @@ class PicturesWriter(PredictionWriter):
     def begin(self, folder: Path, vocabulary: Vocabulary) -> None:
         """See :class:`PredictionWriter`."""
         self.folder = folder
-        self._video: Optional[Video] = None
+        self._videos: Dict[Path, Video] = {}
         self._failed: Dict[Path, OutputError] = {}
 
     def add(self, prediction: Prediction, image_id: int) -> None:
@@ -43,26 +44,26 @@ class PicturesWriter(PredictionWriter):
         if prediction.frame is None:
             write_image(path, prediction.draw())
             return
-        if self._video is None or self._video.path != path:
-            self._finish()
-            if path not in self._failed:
-                self._video = Video(path, prediction.rate)
-        if self._video is not None:
+        if path not in self._videos and path not in self._failed:
+            self._finish(self._live if prediction.source in self._live else ())
+            self._videos[path] = Video(path, prediction.rate)
+        if path in self._videos:
             with self._noted(path):
-                self._video.add(prediction.draw(), prediction.time)
+                self._videos[path].add(prediction.draw(), prediction.time)
 
     def close(self) -> None:
         """See :class:`PredictionWriter`. Only here videos that could not be drawn are an error: all else is written."""
-        self._finish()
+        self._finish(())
         if self._failed:
             first, *others = map(str, self._failed.values())
             raise OutputError(f"{first}; {len(others)} more videos are not drawn either" if others else first)
 
-    def _finish(self) -> None:
-        video, self._video = self._video, None
-        if video is not None:
-            with self._noted(video.path):
-                video.close()
+    def _finish(self, kept: Collection[str]) -> None:
+        """Finish the videos of all but these sources."""
+        going_on = {self.folder / self.names[name] for name in kept}
+        for path in [path for path in self._videos if path not in going_on]:
+            with self._noted(path):
+                self._videos.pop(path).close()
 
     @contextlib.contextmanager
     def _noted(self, path: Path) -> Iterator[None]:
@@ -70,7 +71,7 @@ class PicturesWriter(PredictionWriter):
             yield
         except OutputError as error:
             self._failed[path] = error
-            self._video = None
+            self._videos.pop(path, None)
 
 
 def picture_names(sources: Sequence[Source]) -> Dict[str, str]:

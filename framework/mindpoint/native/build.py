@@ -8,7 +8,6 @@ under its name in one step.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import hashlib
@@ -21,11 +20,11 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
-from mindpoint.errors import MindpointError
+from mindpoint.errors import MindpointError, OutputError
 from mindpoint.runtime import cpu
-from mindpoint.storage.files import user_cache
+from mindpoint.storage.cache import cache_folders, only_ours, prepare_private
 from mindpoint.storage.lock import waited_for
 
 FLAGS = (
@@ -51,15 +50,15 @@ class NativeBuildError(MindpointError):
 def build(source: Path) -> Path:
     """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; it loads.
 
-    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: the user's cache; where that cannot be written, or others can write, a folder
-    of this user in the system's temporary folder.
+    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: those of
+    :func:`mindpoint.storage.cache.cache_folders`, the second where the first cannot be written or others can write there.
     Raises NativeBuildError.
     """
     compilers = find_compilers()
     if not compilers:
         raise NativeBuildError(f"no C++ compiler found (CXX is '{os.environ.get('CXX', '')}'; g++ or clang++ will do)")
     failures: List[str] = []
-    for folder in _folders():
+    for folder in cache_folders():
         for compiler in compilers:
             try:
                 return _build_with(compiler, source, folder)
@@ -80,25 +79,13 @@ def find_compilers() -> List[List[str]]:
     return [command for command in commands if command and shutil.which(command[0])]
 
 
-def _folders() -> Iterator[Path]:
-    with contextlib.suppress(RuntimeError):  # no home folder
-        yield user_cache()
-    yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
-
-
-def _only_ours(status: os.stat_result) -> bool:
-    """Tell whether nobody but this user and root can change a file or folder; a library that others can change may run any code."""
-    return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o022
-
-
 def _prepare(folder: Path) -> None:
     """Make the folder. Raises NativeBuildError if somebody else can put a library there, OSError if it cannot be made."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    link = folder.is_symlink() and folder.lstat().st_uid not in (os.getuid(), 0)
-    if link or not _only_ours(folder.stat()):
-        said = f"{folder}: not used for compiled kernels: others can write there; use a folder of yours with mode 700"
-        logging.getLogger("mindpoint").warning("%s", said)
-        raise NativeBuildError(said)
+    try:
+        prepare_private(folder)
+    except OutputError as error:
+        logging.getLogger("mindpoint").warning("%s", error)
+        raise NativeBuildError(str(error)) from error
 
 
 def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
@@ -135,7 +122,7 @@ def _intact(library: Path) -> bool:
     try:
         with open(os.open(library, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             status = os.fstat(file.fileno())
-            content = file.read() if stat.S_ISREG(status.st_mode) and _only_ours(status) else b""
+            content = file.read() if stat.S_ISREG(status.st_mode) and only_ours(status) else b""
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return False

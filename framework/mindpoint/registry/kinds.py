@@ -37,8 +37,12 @@ class Kind:
         return self.plural not in _NO_BLOCKS
 
 
-_ENGINES = (("onnx", "mindpoint.inference.onnx_engine:OnnxEngine"), ("mindir", "mindpoint.inference.mindir_engine:MindirEngine"))
-_EXPORTERS = tuple((name.lower(), f"mindpoint.export.exporters:{name}Exporter") for name in ("Onnx", "Mindir", "Air"))
+_ENGINES = (
+    ("onnxruntime", "mindpoint.inference.onnx_engine:OnnxEngine"),
+    ("openvino", "mindpoint.inference.openvino_engine:OpenVinoEngine"),
+    ("mindir", "mindpoint.inference.mindir_engine:MindirEngine"),
+)
+_EXPORTERS = tuple((name.lower(), f"mindpoint.export.exporters:{name}Exporter") for name in ("Onnx", "OpenVino", "Mindir", "Air"))
 _WRITERS = tuple((name.lower(), f"mindpoint.inference.writers:{name}Writer") for name in ("Pictures", "Json", "Coco", "Csv"))
 
 KINDS: Tuple[Kind, ...] = (

@@ -9,10 +9,11 @@ Importing ``mindpoint``, or any part of it, applies the guard; processes that ar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
-from typing import Optional
+from typing import Iterator, Optional
 
 from mindpoint.runtime import cpu
 
@@ -36,6 +37,20 @@ def apply() -> None:
             RuntimeWarning,
             stacklevel=3,
         )
+
+
+@contextlib.contextmanager
+def lifted() -> Iterator[None]:
+    """Within the block the limit of :func:`apply` is off, for another library with a oneDNN of its own, which reads it at its first network:
+    OpenVINO has no use for the limit, and no bfloat16 with it."""
+    ours = matters() and os.environ.get(LIMIT) == FAST
+    if ours:
+        del os.environ[LIMIT]
+    try:
+        yield
+    finally:
+        if ours:
+            os.environ[LIMIT] = FAST
 
 
 def matters() -> bool:

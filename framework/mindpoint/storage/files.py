@@ -11,7 +11,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator, Union
+from typing import Callable, Iterator, Sequence, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
@@ -20,9 +20,12 @@ _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 @contextlib.contextmanager
-def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
+def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iterator[Path]:
     """A path of the same name in a temporary folder beside ``path``; when the block ends well the file is synced and takes ``path``'s
     place. The folder goes in any case, with all that was left in it.
+
+    Args:
+        companions: endings of files that belong to it and are called like it; they take their places first.
 
     Raises:
         OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
@@ -33,8 +36,9 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
         _clear_abandoned(path)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
-        sync(folder / path.name)
-        os.replace(folder / path.name, path)
+        for file in [*map(path.with_suffix, companions), path]:
+            sync(folder / file.name)
+            os.replace(folder / file.name, file)
         sync(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""The command ``mindpoint weights``: official weights to checkpoints and back."""
+"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints for giving away."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Optional, Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back
+    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back; publish them
 
     Status 1 if a verification falls short.
     """
-    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert other implementations' weights, and back.")
+    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints.")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "official, model zoo's or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
@@ -29,17 +29,36 @@ def main(argv: Sequence[str]) -> int:
     for action in (convert, back):
         action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
+    text = "a checkpoint for giving away: weights and configuration, with a hash in the name, without the state of the training"
+    give = actions.add_parser("publish", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
+    give.add_argument("out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)")
     args = parser.parse_args(argv)
     if args.action == "fetch":
         return _fetch(args.name)
     from mindpoint.runtime import logs
 
+    logs.setup()
+    if args.action == "publish":
+        return _publish(args)
     from mindpoint_centernet.weights.verify import require_torch
 
-    logs.setup()
     if args.verify:
         require_torch()
     return _convert(args) if args.action == "convert" else _convert_back(args)
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from mindpoint.inference.open import find_model
+    from mindpoint.model.publish import publish
+
+    place = find_model(args.model)
+    path, averaged = publish(place, None if args.out is None else Path(args.out))
+    sizes = " to ".join(f"{file.stat().st_size / 1e6:.1f}" for file in (place, path))
+    print(f"{path}: {'averaged ' if averaged else ''}weights and configuration, {sizes} MB")
+    return 0
 
 
 def _fetch(name: Optional[str]) -> int:

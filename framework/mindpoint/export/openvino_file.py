@@ -1,0 +1,24 @@
+"""OpenVINO's own format, made from the ONNX file of the same network."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from mindpoint.contracts.exporter import Exportable
+from mindpoint.export.onnx_file import write_onnx
+from mindpoint.inference.openvino_engine import read_model
+
+
+def write_openvino(path: Path, model: Exportable) -> None:
+    """Write description and weights; the metadata of the ONNX file become those of this one.
+
+    Raises:
+        MindpointError: the network or the decoder has no form in ONNX, or OpenVINO lacks one of its operators.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
+        between = Path(folder) / "network.onnx"
+        write_onnx(between, model)
+        openvino.save_model(read_model(between), str(path), compress_to_fp16=model.precision == "float16")

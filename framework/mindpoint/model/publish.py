@@ -1,0 +1,61 @@
+"""A checkpoint for giving away: the network, without what only a training needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from mindpoint.errors import OutputError, WeightsError
+from mindpoint.model import checkpoint
+from mindpoint.storage.files import atomic_write, make_folder
+
+_KEPT = ("config", "name", "categories", "epoch", "step", "metrics", "versions")
+_DIGITS = 8  # of the hash in the name
+
+
+class Published(NamedTuple):
+    """What was published.
+
+    Attributes:
+        path: the file.
+        averaged: it holds averaged weights.
+    """
+
+    path: Path
+    averaged: bool
+
+
+def publish(place: Path, out: Optional[Path] = None) -> Published:
+    """Write the network's weights, the averaged ones where there are, with the configuration as ``NAME-HASH.ckpt``.
+
+    HASH is the beginning of the file's SHA-256: who gets the file can check it with ``sha256sum``.
+
+    Args:
+        place: the checkpoint.
+        out: ``NAME.ckpt``; without it the file lies beside the checkpoint, called like its folder.
+
+    Raises:
+        WeightsError: not a checkpoint, or one without configuration.
+        OutputError: the file exists, has another ending, or cannot be written.
+    """
+    stored = checkpoint.load(place)
+    if "config" not in stored.info:
+        raise WeightsError(f"{place}: carries no configuration, without which nobody could use it; publish the checkpoint of a run")
+    out = out or place.with_name(f"{place.resolve().parent.name}{place.suffix}")
+    if out.suffix != place.suffix:
+        raise OutputError(f"{out}: give it a name that ends in {place.suffix}")
+    make_folder(out.parent)
+    info = {key: stored.info[key] for key in _KEPT if key in stored.info}
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        made = Path(folder) / out.name
+        checkpoint.save(made, stored.network_arrays, info)
+        digest = hashlib.sha256(made.read_bytes()).hexdigest()[:_DIGITS]
+        path = out.with_name(f"{out.stem}-{digest}{out.suffix}")
+        if os.path.lexists(path):
+            raise OutputError(f"{path}: exists; it holds the same")
+        with atomic_write(path) as temporary:
+            os.replace(made, temporary)
+    return Published(path, any(name.startswith(f"{checkpoint.AVERAGE}.") for name in stored.arrays))
