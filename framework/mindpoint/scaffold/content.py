@@ -31,7 +31,7 @@ Parts for [mindpoint](https://pypi.org/project/mindpoint/).
 
 ```sh
 pip install -e '.[test]'
-pytest
+python -m pytest
 mindpoint plugins test {name}
 mindpoint train {name}:example --set train.max_steps=20
 ```

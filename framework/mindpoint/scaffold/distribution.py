@@ -71,7 +71,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
     added = [part for part in chosen if part not in _named(parts)]
     note = f"{', '.join(added)} came with what was asked for, so that there is a detector to train.\n" if added else ""
     return (
-        f"{target}: {', '.join(chosen)}\n{note}next:\n  cd {target}\n  pip install -e '.[test]'\n  pytest\n"
+        f"{target}: {', '.join(chosen)}\n{note}next:\n  cd {target}\n  pip install -e '.[test]'\n  python -m pytest\n"
         f"  mindpoint train {name}:example --set train.max_steps=20"
     )
 
@@ -168,6 +168,6 @@ jobs:
         with:
           python-version: ${{ matrix.python }}
       - run: pip install -e '.[test]'
-      - run: pytest
+      - run: python -m pytest
       - run: mindpoint plugins doctor
 """
