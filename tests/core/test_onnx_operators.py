@@ -36,8 +36,20 @@ class Network(nn.Cell):
 def exportable(cell, dynamic=True):
     network = Network(cell)
     randomize(network)
-    batch = None if dynamic else 1
-    return Exportable(network, {"y": FeatureSpec(4, 4)}, {"image": 3}, 8, SHAPES[0][1:], batch, dynamic, False, None, {})
+    return Exportable(
+        network=network,
+        maps={"y": FeatureSpec(4, 4)},
+        channels={"image": 3},
+        divisor=8,
+        size=SHAPES[0][1:],
+        batch=None if dynamic else 1,
+        dynamic_size=dynamic,
+        portable=False,
+        decoder=None,
+        precision="float32",
+        calibration=(),
+        metadata={},
+    )
 
 
 def run(content, image):

@@ -239,7 +239,7 @@ class _Exportable(Exportable):
 
     def __init__(self, cell: nn.Cell, maps: Mapping[str, FeatureSpec], inputs: Mapping[str, np.ndarray], size: Tuple[int, int]) -> None:
         channels = {name: array.shape[1] for name, array in inputs.items()}
-        super().__init__(cell, maps, channels, 1, size, 1, False, False, None, {})
+        super().__init__(cell, maps, channels, 1, size, 1, False, False, None, "float32", (), {})
         object.__setattr__(self, "inputs", inputs)
 
     def zeros(self, batch: int, height: int, width: int) -> Dict[str, np.ndarray]:
