@@ -29,10 +29,13 @@ class FPN(Neck):
     Args:
         channels: of every map that it gives.
         levels: how many maps it gives, finest first; all if not given.
+        finest: smallest stride that it takes; finer maps are left out.
     """
 
-    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 256, levels: Optional[int] = None):
+    def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 256, levels: Optional[int] = None, finest: int = 1):
         super().__init__()
+        self.skipped = sum(feature.stride < finest for feature in in_features)
+        in_features = in_features[self.skipped :]
         strides = [feature.stride for feature in in_features]
         if len(strides) < 2 or any(second <= first or second % first for first, second in zip(strides, strides[1:])):
             raise ConfigError(f"FPN: it merges two or more maps, each stride a multiple of the one before; the backbone gives {strides}")
@@ -44,6 +47,7 @@ class FPN(Neck):
         self.out_features = tuple(FeatureSpec(channels, stride) for stride in strides[:levels])
 
     def construct(self, maps):
+        maps = maps[self.skipped :]
         last = len(self.inner_blocks) - 1
         merged = self.inner_blocks[last](maps[last])
         results = (self.layer_blocks[last](merged),) if last < len(self.layer_blocks) else ()

@@ -74,20 +74,26 @@ class ResNet(Backbone):
 
     Args:
         depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
+        width: channels of the first stage's convolutions; 64 is the published network, which weights are there for.
+
+    Raises:
+        ConfigError: another depth, or a width below 1.
     """
 
-    def __init__(self, depth: Literal[18, 34, 50, 101, 152]):
+    def __init__(self, depth: Literal[18, 34, 50, 101, 152], width: int = 64):
         super().__init__()
         if depth not in _KINDS:
             raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")
+        if width < 1:
+            raise ConfigError(f"ResNet: width must be at least 1, not {width}")
         self.block, counts = _KINDS[depth]
-        self.conv1 = conv(3, 64, 7, 2, init=_INIT)
-        self.bn1 = batch_norm(64)
+        self.conv1 = conv(3, width, 7, 2, init=_INIT)
+        self.bn1 = batch_norm(width)
         self.relu = nn.ReLU()
         self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
         self.maxpool = nn.MaxPool2d(3, 2)
-        widths = [64 * 2**i for i in range(4)]
-        channels = [64] + [width * self.block.expansion for width in widths]
+        widths = [width * 2**i for i in range(4)]
+        channels = [width] + [each * self.block.expansion for each in widths]
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             self._stage(channels[i], widths[i], counts[i], stride=1 if i == 0 else 2) for i in range(4)
         )
