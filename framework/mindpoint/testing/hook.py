@@ -101,6 +101,7 @@ class FakeRun:
         self.losses: Dict[str, float] = {}
         self.incidents: List[dict] = []
         self.checkpoint_minutes: Optional[float] = 10
+        self.loss_scale: Optional[float] = None
         self.data_seconds, self.step_seconds = 0.01, 0.1
         self.val_data = DrawnObjects(["one", "two"])
         self.metrics: Dict[str, float] = {}
