@@ -1,4 +1,4 @@
-"""YAML files with inheritance, references and overrides to checked configurations, and those to parts."""
+"""Turns YAML files with inheritance, references and overrides into checked configurations, and configurations into parts."""
 
 from mindpoint.config.configuration import Config, config_of, load_config
 from mindpoint.config.files import shipped

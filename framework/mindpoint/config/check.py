@@ -1,4 +1,4 @@
-"""Is a configuration usable? Every value is held against the schema and the constructors, without importing any part."""
+"""Checks a configuration against the schema and the constructors, without importing any part."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from mindpoint.registry.signature import Parameter
 
 _PART = object()
 NAME = "name"
-"""The parameter by which a part that is an entry of a mapping in an argument is given its key."""
+"""Constructor parameter that receives the key of a part that is an entry of a mapping."""
 
 
 class Checker:
-    """Reports everything that is wrong with a configuration.
+    """Reports every error in a configuration.
 
     Args:
-        root: the whole configuration: parts may need a section of it.
-        parts: dotted paths of the slots to be checked; a prefix means all below it. Of other slots only the form is checked, so that a
-            plugin that nobody uses may be absent. None: all.
-        imports: import a part if its source does not tell what it takes.
+        root: the whole configuration, because parts may need one of its sections.
+        parts: dotted paths of the slots to check; a prefix covers everything below it. For other slots only the form is checked, so that
+            an unused plugin may be absent. None: all slots.
+        imports: import a part if its source does not give its arguments.
 
     Attributes:
-        remarks: what could not be checked without an import.
+        remarks: items that could not be checked without an import.
     """
 
     def __init__(self, root: Node, problems: Problems, parts: Optional[Sequence[str]] = None, imports: bool = False) -> None:
@@ -54,7 +54,7 @@ class Checker:
         self._absent = [name for name in registry("sections").names() if name not in root.keys()]
 
     def check(self, kind: Kind, node: Node, path: str) -> None:
-        """Check a node and all below it."""
+        """Check a node and everything below it."""
         if isinstance(node.value, Unresolved):
             return
         if not node.is_mapping:
@@ -83,7 +83,7 @@ class Checker:
             elif parameter is not None:
                 self._check_value(parameter.annotation, child, child_path, "")
                 self._check_rule(section, key, child, child_path)
-            elif path or self._parts is None or not child.is_mapping:  # it may be the section of a plugin that is not used
+            elif path or self._parts is None or not child.is_mapping:  # perhaps the section of an unused plugin
                 self._problems.add(child.where, child_path, f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
         missing = list(self._missing(section, signature, node, path))
         for key, what in missing if not self._problems.incomplete else ():
@@ -93,7 +93,7 @@ class Checker:
                 settings(section, node)
             except ConfigError as error:
                 self._problems.add_message(positioned(node, path, error))
-            except (TypeError, ValueError) as error:  # of a type that an annotation cannot say
+            except (TypeError, ValueError) as error:  # a type that annotations cannot express
                 self._problems.add(node.where, path, f"holds a value that cannot be used: {error}")
 
     def _missing(self, section: Section, signature: Signature, node: Node, path: str) -> Iterator[Tuple[str, str]]:
@@ -132,7 +132,7 @@ class Checker:
             return
         try:
             signature = signature_of(entry) if self._imports else signature_in_source(entry)
-        except ConfigError as error:  # only importing the part could tell, and it failed
+        except ConfigError as error:  # the check needs an import of the part, which failed
             self._problems.add(said.where, join(path, "type"), str(error))
             return
         if signature is None:
@@ -181,9 +181,9 @@ class Checker:
 
 
 def positioned(node: Node, path: str, error: Exception) -> str:
-    """Return the message of an error that a section or part raised, with the place of its ``key``, or of the whole block.
+    """Return the error message of a section or part, with the position of its ``key``, or of the whole block.
 
-    Parts that do not say a ``key`` open their message with its whole path; then that is the place.
+    If the error has no ``key``, its message may start with a whole path; the position is then that of the path.
     """
     message, key = str(error), getattr(error, "key", None)
     if key is None:
@@ -197,7 +197,7 @@ def positioned(node: Node, path: str, error: Exception) -> str:
 
 
 def settings(section: Section, node: Optional[Node]) -> object:
-    """Return the section's dataclass with the values that are written; lists become tuples."""
+    """Return the section as its dataclass, with the values of the configuration; lists become tuples."""
     written = node.value if node is not None else {}
     names = [parameter.name for parameter in fields(section).parameters]
     return section.settings(**{name: _tuples(written[name].plain()) for name in names if name in written})
@@ -208,7 +208,7 @@ def _tuples(value: object) -> object:
 
 
 def find_entry(parts: Registry, node: Node, path: str) -> Entry:
-    """Return the part that a block names. Raises ConfigError with its place."""
+    """Return the part that a block names. Raises ConfigError with its position."""
     name, said, place_of_type = _type_of(parts, node, path), node.value["type"], join(path, "type")
     where = place(said.where, place_of_type)
     if parts is any_class and ":" not in name:
@@ -228,13 +228,13 @@ def _type_of(parts: Registry, node: Node, path: str) -> str:
 
 
 def parts_of_argument(name: str) -> Registry:
-    """Return where the blocks inside an argument are looked up: in the kind that is called like the argument, or among all classes."""
+    """Return the registry for blocks inside an argument: that of the kind with the argument's name, or the registry of all classes."""
     kind = kind_called(name)
     return registry(kind.plural) if kind and kind.in_blocks else any_class
 
 
 def _with_parts(node: Node) -> object:
-    """Return the plain value with an object of no simple type in the place of each block."""
+    """Return the plain value, with each block replaced by an object that is not of a simple type."""
     if node.is_mapping and "type" in node.value:
         return _PART
     if node.is_mapping:
@@ -252,7 +252,7 @@ def _nested_blocks(node: Node, path: str, is_named: bool = False) -> Iterator[Tu
 
 
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
-    """Return the value inside a list or mapping that is to blame, with what it should be."""
+    """Return the innermost invalid value of a list or mapping, with the annotation it violates."""
     if annotation.name == "Union":
         names = LISTS if node.is_list else ("dict",) if node.is_mapping else ()
         fitting = [choice for choice in annotation.arguments if choice.name in names]

@@ -1,4 +1,4 @@
-"""A checked configuration and what is built from it."""
+"""A checked configuration and the parts built from it."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def load_config(
 
     Args:
         name: a file, a run's folder, or the name of a shipped configuration.
-        overrides: ``a.b=value`` as after ``--set``, laid over it in order.
-        parts: dotted paths of the slots that will be built, such as ``("model.decoder",)``; a prefix means all below it. Other slots are
-            checked only when they are built, so a plugin that is not used may be absent. Not given: everything is checked.
-        trusted: whether the configuration may name classes (``module:Class``), which can run anything. Not given: a file is the user's
-            and trusted; the folder of a run, which others may have made, names installed parts only. ``overrides`` are trusted always.
+        overrides: ``a.b=value`` as after ``--set``, applied in order.
+        parts: dotted paths of the slots that will be built, such as ``("model.decoder",)``; a prefix covers everything below it. Other
+            slots are checked only when they are built, so an unused plugin may be absent. Not given: everything is checked.
+        trusted: whether the configuration may name classes (``module:Class``), which can run anything. Not given: a file is trusted as the
+            user's own; a run's folder may come from others and may name installed parts only. ``overrides`` are always trusted.
 
     Raises:
-        ConfigError: one line for everything that is wrong.
+        ConfigError: the configuration has errors; the message has one line for each.
     """
     problems = Problems()
     path = files.find(name)
-    trusted = path.parent != Path(name) if trusted is None else trusted  # else it is a run's folder
+    trusted = path.parent != Path(name) if trusted is None else trusted  # otherwise a run's folder
     root = files.read(path, problems, trust=Trust.USER if trusted else Trust.RUN)
     return _finish(str(name), root, overrides, problems, parts)
 
@@ -49,8 +49,8 @@ def load_config(
 def config_of(
     source: Union[str, Path, Mapping[str, object], "Config"], overrides: Sequence[str] = (), trusted: Optional[bool] = None
 ) -> "Config":
-    """Return the configuration that a Python program means: a file or name as :func:`load_config` takes it, nested mappings, whose
-    relative paths begin in the working folder, or a loaded one. Raises ConfigError."""
+    """Return the configuration for an argument of the Python API: a file or name as in :func:`load_config`, nested mappings (relative
+    paths begin in the working folder), or a loaded configuration. Raises ConfigError."""
     if isinstance(source, Config):
         return source.changed(overrides)
     if not isinstance(source, Mapping):
@@ -78,8 +78,8 @@ class Config:
     """A resolved and checked configuration; made by :func:`load_config` or :meth:`from_text`.
 
     Attributes:
-        name: what it was loaded by.
-        remarks: parts that could not be checked without importing them, a line each.
+        name: the name it was loaded by.
+        remarks: parts that could not be checked without an import, one line each.
     """
 
     def __init__(self, name: str, root: Node, parts: Optional[Sequence[str]] = None, remarks: Sequence[str] = ()) -> None:
@@ -92,12 +92,11 @@ class Config:
     def from_text(
         text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: Union[bool, Trust] = False
     ) -> "Config":
-        """Read a configuration that is stored in something else than a file, such as a model; see :func:`load_config`.
+        """Read a configuration from text that is not in a file of its own, e.g. from a model file; see :func:`load_config`.
 
-        Unless it is ``trusted`` it may have been written by a stranger: it names installed parts only, ``model`` and ``test`` alone hold
-        texts that reach a part, and other files are not read. A part is checked when it is built, unless ``parts`` has it. With
-        ``Trust.RUN`` the data that it names are read, as those of a run's folder.
-        ``name`` opens the messages. Raises ConfigError.
+        Unless it is ``trusted``, it may come from a stranger: it may name installed parts only, only ``model`` and ``test`` may pass texts
+        to parts, and no other files are read. A part is checked when it is built, unless it is in ``parts``. With ``Trust.RUN`` the data
+        that it names are read, as for a run's folder. ``name`` opens the error messages. Raises ConfigError.
         """
         problems = Problems()
         trust = trusted if isinstance(trusted, Trust) else Trust.USER if trusted else Trust.MODEL
@@ -105,23 +104,23 @@ class Config:
         return _finish(name, root, overrides, problems, () if parts is None and trust < Trust.USER else parts)
 
     def changed(self, overrides: Sequence[str], parts: Optional[Sequence[str]] = None) -> "Config":
-        """Return this configuration with changes laid over it, trusted as far as it was; ``parts`` are checked now, by default those that
-        were. Raises ConfigError."""
+        """Return this configuration with changes applied. Trust stays the same; ``parts`` are checked now, by default the same slots as
+        before. Raises ConfigError."""
         return _finish(self.name, self._written(), overrides, Problems(), self._parts if parts is None else parts)
 
     @property
     def data(self) -> dict:
-        """Return all values that are written, as nested dictionaries and lists: a copy."""
+        """Return a copy of all values in the configuration, as nested dictionaries and lists."""
         return self._root.plain()
 
     @property
     def stem(self) -> str:
-        """Return what runs of it are called: the name without folder, suffix and distribution."""
+        """Return the base name for its runs: the name without folder, suffix and distribution."""
         return Path(self.name).stem.rpartition(":")[2]
 
     @property
     def classes(self) -> List[str]:
-        """Category names; the index is the class label."""
+        """Return the category names; the index is the class label."""
         return list(self.section("").classes)
 
     @property
@@ -130,7 +129,7 @@ class Config:
 
     @cached_property
     def vocabulary(self) -> Dict[str, object]:
-        """Return the sections of plugins that are written, by name, each as its dataclass."""
+        """Return the plugins' sections in the configuration by name, each as its dataclass."""
         return {name: self.section(name) for name in registry("sections").names() if self.has(name)}
 
     @cached_property
@@ -138,10 +137,10 @@ class Config:
         return self.section("input")
 
     def section(self, path: str) -> object:
-        """Return the settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for what is not written.
+        """Return the settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for missing keys.
 
         Raises:
-            ConfigError: the section is not there and some of its keys have no default.
+            ConfigError: the section is missing and some of its keys have no default.
         """
         section, node = kind_at(path) if path else ROOT, self._node(path)
         if not isinstance(section, Section) or section.settings is None:
@@ -154,34 +153,34 @@ class Config:
             raise ConfigError(f"{self.name}: there is no '{path}' section; add one") from error
 
     def split(self, name: str) -> object:
-        """Return the settings of ``data.<name>``. Raises ConfigError if it is not there."""
+        """Return the settings of ``data.<name>``. Raises ConfigError if it is missing."""
         if self._node(f"data.{name}") is None:
             splits = list(self.data.get("data", {}))
             raise ConfigError(f"{self.name}: there is no 'data.{name}' section; data has {', '.join(splits) or 'none'}")
         return self.section(f"data.{name}")
 
     def require(self, *paths: str) -> None:
-        """Raise one ConfigError that names all sections and blocks of ``paths`` that are not there."""
+        """Raise one ConfigError that names all missing sections and blocks of ``paths``."""
         missing = [f"{self.name}: '{path}' is missing; add it" for path in paths if self._node(path) is None]
         if missing:
             raise ConfigError("\n".join(missing))
 
     def has(self, path: str) -> bool:
-        """Tell whether something is written there."""
+        """Tell whether the configuration has a value at this path."""
         return self._node(path) is not None
 
     def build(self, path: str, **provided: object) -> Optional[object]:
-        """Return the part of a slot such as ``model.backbone``; None if there is no block.
+        """Build the part of a slot such as ``model.backbone``; return None if there is no block.
 
         Blocks inside the arguments are built first. A constructor that names ``classes``, ``input_spec``, a section of
-        :attr:`vocabulary` or one of ``provided`` is given it, unless the block says otherwise.
+        :attr:`vocabulary` or one of ``provided`` receives it, unless the block sets it.
 
         Args:
             provided: values that :data:`mindpoint.config.injection.TABLE` lists for this kind of part.
 
         Raises:
-            MindpointError: as the constructor raised it, with the block's place before the message.
-            ConfigError: the constructor raised something else.
+            MindpointError: raised by the constructor, with the block's position before the message.
+            ConfigError: the constructor raised another error.
         """
         slot, node = kind_at(path), self._node(path)
         if not isinstance(slot, Slot):
@@ -198,32 +197,32 @@ class Config:
         return _build(registry(slot.registry), node, path, {**common, **provided})
 
     def class_at(self, path: str) -> object:
-        """Return the class or function that the block of a slot names, imported, without building it.
+        """Import and return the class or function that the block of a slot names, without building it.
 
         Raises:
-            ConfigError: there is no such part, or whoever wrote the configuration may not name it.
+            ConfigError: the part does not exist, or an untrusted configuration may not name it.
         """
         self.require(path)
         slot, node = kind_at(path), self._node(path)
         return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
-        """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty without any."""
+        """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there are none."""
         kind, node = kind_at(path), self._node(path)
         if not isinstance(kind, Named):
             raise ValueError(f"{path} is not a place for parts with names")
         return {name: self.build(join(path, name), **provided) for name in (node.keys() if node else ())}
 
     def to_yaml(self, origin: bool = False) -> str:
-        """The resolved configuration as text that loads again and means the same; ``origin`` adds each value's place as a comment."""
+        """Return the resolved configuration as text that loads to the same values; ``origin`` adds each value's position as a comment."""
         return to_text(self._written(), origin)
 
     def _written(self) -> Node:
-        """Return the tree as one that is still to be resolved."""
+        """Return the tree in its unresolved form."""
         return self._root.map_scalars(lambda node, _: replace(node, value=escape(node.value)) if isinstance(node.value, str) else node)
 
     def leaves(self) -> Iterator[Tuple[str, object, str]]:
-        """Path, value and place of everything that is no mapping with entries."""
+        """Yield path, value and position of every leaf: scalars, lists and empty mappings."""
         for path, node in leaves(self._root):
             yield path, node.plain(), node.where
 

@@ -1,4 +1,4 @@
-"""What differs between two configurations."""
+"""The differences between two configurations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Iterator, Optional, Tuple
 from mindpoint.config.configuration import Config
 from mindpoint.config.text import one_line
 
-Value = Tuple[str, str]  # as text, and the place it comes from
+Value = Tuple[str, str]  # the text and its position
 
 
 def differences(first: Config, second: Config) -> Iterator[Tuple[str, Optional[Value], Optional[Value]]]:
-    """Path, value in the first, value in the second, of each value that differs; None where there is none."""
+    """Yield path, value in the first and value in the second configuration of each difference; None if a value is missing."""
     ours, theirs = _values(first), _values(second)
     for path in sorted({*ours, *theirs}):
         old, new = ours.get(path), theirs.get(path)

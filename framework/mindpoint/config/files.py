@@ -1,4 +1,4 @@
-"""Configuration files: finding them, reading them with their bases."""
+"""Finds configuration files and reads them with their bases."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from mindpoint.registry import installed, nearest, normalize
 
 BASE = "_base_"
 CORE = "mindpoint"
-"""The distribution whose configurations need no prefix."""
+"""The distribution whose configurations have no prefix."""
 RESOLVED = "config.yaml"
 """Name of the file in a run's folder that holds the run's resolved configuration."""
 
 
 def shipped_folders() -> Dict[str, List[Path]]:
-    """Return the folders with configurations that each installed distribution declares, found without importing anything.
+    """Return the folders of configurations that each installed distribution declares, without importing anything.
 
-    The entry-point group is ``mindpoint.configs``; its names do not matter, a value is ``package`` or ``package:sub/folder``.
+    The entry-point group is ``mindpoint.configs``; names are ignored, a value is ``package`` or ``package:sub/folder``.
     """
     found: Dict[str, List[Path]] = {}
     for point in installed.points():
@@ -40,12 +40,12 @@ def shipped_folders() -> Dict[str, List[Path]]:
 
 
 def shipped_folder() -> Optional[Path]:
-    """Return the folder with the configurations that come with mindpoint."""
+    """Return the folder with the configurations shipped with mindpoint."""
     return next(iter(shipped_folders().get(CORE, [])), None)
 
 
 def shipped() -> Dict[str, Path]:
-    """Return the shipped configurations by name, without files in folders below; others' names begin with ``distribution:``."""
+    """Return the shipped configurations by name, without subfolders; names from other distributions begin with ``distribution:``."""
     found = {}
     for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
         prefix = "" if distribution == CORE else f"{distribution}:"
@@ -54,12 +54,12 @@ def shipped() -> Dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """Return the file that a name means, with or without ``.yaml``.
+    """Return the file for a name, with or without ``.yaml``.
 
-    It is a file, a run's folder, a configuration that comes with mindpoint, or ``distribution:file`` for that of another distribution.
+    The name is a file, a run's folder, a configuration shipped with mindpoint, or ``distribution:file`` for another distribution.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: the file does not exist.
     """
     found = _existing(f"{name}/{RESOLVED}", Path()) if os.path.isdir(name) else None
     found = found or _existing(name, Path())
@@ -70,7 +70,7 @@ def find(name: str) -> Path:
 
 
 def _advice(name: str) -> str:
-    """Return what is there instead of a configuration that is not."""
+    """Return advice about the available configurations when one is not found."""
     owner, colon, _ = name.rpartition(":")
     names = list(shipped())
     if colon and not _folders_of(owner):
@@ -89,19 +89,19 @@ def _folders_of(distribution: str) -> List[Path]:
 
 
 def _existing(name: str, folder: Path) -> Optional[Path]:
-    """Return the file in ``folder`` or, failing that, among the configurations of the distribution before the colon (or mindpoint)."""
+    """Return the file in ``folder``, or else among the configurations of the distribution before the colon (or mindpoint)."""
     owner, _, inner = name.rpartition(":")
     candidates = [folder / name, *(place / inner for place in _folders_of(owner or CORE))]
     spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
-    return next((path for path in spellings if os.path.isfile(path)), None)  # false also for what cannot be a name
+    return next((path for path in spellings if os.path.isfile(path)), None)  # also False for invalid names
 
 
 def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Trust = Trust.USER) -> Node:
-    """Return a file laid over its bases. What cannot be read counts as empty and is told to ``problems``.
+    """Return a file merged with its bases. A file that cannot be read counts as empty and is added to ``problems``.
 
     Args:
         above: the files that inherit from this one, outermost first.
-        trust: how far the file is trusted; one that is not the user's has no bases.
+        trust: trust in the file; only the user's own files may have bases.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -114,7 +114,7 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
 
 
 def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
-    """Return the same for text that does not come from a file; ``folder`` is what its bases are relative to."""
+    """Like :func:`read`, for text that does not come from a file; its bases are relative to ``folder``."""
     try:
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
         if trust < Trust.USER:
@@ -138,7 +138,7 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
 
 
 def _refuse_bases(node: Node, path: str = "") -> None:
-    """Raise ConfigError for what only a file of the user may say: what it inherits from, and what it replaces."""
+    """Raise ConfigError for keys that only a user's file may have: bases and replacements."""
     for key in node.keys():
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
@@ -178,6 +178,6 @@ def _unreadable(message: str, path: Path, problems: Problems) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """Relative to the working directory where it lies below it."""
+    """Return the path relative to the working directory if it lies below it."""
     relative = os.path.relpath(path)
     return os.path.normpath(path) if relative.startswith(os.pardir) else relative

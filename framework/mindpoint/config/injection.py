@@ -1,4 +1,4 @@
-"""Values that a running program gives to constructors of parts. The schema, the building of parts and the documentation read this table."""
+"""Values that a running program passes to constructors of parts. The schema, the builder and the documentation use this table."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mindpoint.registry import registry
 
 
 class Injected(NamedTuple):
-    """A value that a constructor gets by naming a parameter like it.
+    """A value that a constructor receives if it has a parameter of this name.
 
     Attributes:
         name: of the parameter.
-        type: as a plugin's author would annotate it.
-        meaning: in one line.
-        kinds: plurals of the kinds that get it; empty: all.
+        type: the annotation that a plugin's author would write.
+        meaning: description in one line.
+        kinds: plurals of the kinds that receive it; empty: all.
     """
 
     name: str
@@ -38,12 +38,12 @@ TABLE = (
 
 
 def given(kind: str) -> Tuple[str, ...]:
-    """Return the names that the parts of a kind can ask for: those of the table, and the sections that plugins declare."""
+    """Return the names that parts of a kind can request: those of the table, and the sections that plugins declare."""
     return (*(item.name for item in TABLE if not item.kinds or kind in item.kinds), *registry("sections").names())
 
 
 def markdown_table() -> str:
-    """Return the table for the documentation, without the sections of plugins."""
+    """Return the table as Markdown for the documentation, without the sections of plugins."""
     rows = [("parameter", "type", "what it is", "given to"), ("---",) * 4]
     for item in TABLE:
         rows.append((f"`{item.name}`", f"`{item.type}`", item.meaning, ", ".join(item.kinds) or "all parts"))

@@ -1,4 +1,4 @@
-"""``type: ./parts.py:Bell``: a part in a file, named relative to the file that says so."""
+"""``type: ./parts.py:Bell``: a part in a file, whose path is relative to the configuration file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mindpoint.registry import local
 
 
 def with_whole_paths(node: Node, folder: Path, path: str = "") -> Node:
-    """Return the tree with the whole path in every ``type`` that names a part in a file.
+    """Return the tree with absolute paths in every ``type`` that names a part in a file.
 
-    The files are taken as they are now, even if an earlier version of one was imported.
+    Files are read in their current state, even if an earlier version was imported.
 
     Args:
-        folder: what relative paths begin in.
-        path: the tree's own place.
+        folder: base of relative paths.
+        path: path of the tree in the configuration.
     """
     local.forget_changed()
     return node.map_scalars(lambda scalar, place: _with_whole_path(scalar, place, folder), path)

@@ -1,4 +1,4 @@
-"""How one configuration is laid over another."""
+"""Merging of one configuration over another."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ REPLACE = "_replace_"
 
 
 def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "", keep: bool = False) -> Node:
-    """``top`` laid over ``base``: mappings merge, everything else replaces.
+    """Return ``top`` merged over ``base``: mappings merge, everything else replaces.
 
-    A mapping whose ``type`` names another part than the one below replaces it, for its arguments belong to the other part;
-    ``_replace_: true`` forces that.
+    A mapping whose ``type`` names a different part replaces the one below, because the arguments below belong to the other part;
+    ``_replace_: true`` forces replacement.
 
     Args:
-        keep: leave ``_replace_`` in, for what this will be laid over.
+        keep: leave ``_replace_`` in the result, for a later merge.
     """
     if not top.is_mapping:
         return top

@@ -1,4 +1,4 @@
-"""Values that remember where they were written, and the list of what is wrong with them."""
+"""Values that remember their position in the source, and the list of problems found in them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from mindpoint.errors import ConfigError
 Scalar = Union[None, bool, int, float, str]
 
 MOST_NODES = 100_000
-"""Values of one configuration, each as often as it is used."""
+"""Maximum number of values of a configuration, counting each use of a shared value."""
 MOST_LEVELS = 100
-"""How deep values may be nested."""
+"""Maximum nesting depth of values."""
 _SHOWN_PROBLEMS, _MOST_PROBLEMS, _LONGEST_MESSAGE = 20, 1000, 1500
 
 
 class Trust(enum.IntEnum):
-    """How far a value may decide what the program does, by where it was written."""
+    """How far a value is trusted to control the program; it depends on the source of the value."""
 
     MODEL = 0
-    """In a model file: installed parts only, and no data of its choice."""
+    """From a model file: installed parts only; it may not choose data."""
     RUN = 1
-    """In a run's folder: installed parts only, with the data of the run."""
+    """From a run's folder: installed parts only, with the data of the run."""
     USER = 2
-    """In a file that the user wrote, or on the command line: any class."""
+    """From a file of the user or from the command line: any class."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value and its place.
+    """A value and its position.
 
     Attributes:
-        value: a scalar, a list of nodes, or a mapping from names to nodes. Nodes are shared between trees: never changed in place.
-        where: ``file:line`` of the key that names it (of the value itself in a list), or the ``--set`` that gave it.
-        trust: of a scalar: how far it is trusted.
+        value: a scalar, a list of nodes, or a mapping from names to nodes. Trees share nodes, so they are never changed in place.
+        where: ``file:line`` of its key (of the value itself in a list), or the ``--set`` option that set it.
+        trust: trust in a scalar.
     """
 
     value: Union[Scalar, List["Node"], Dict[str, "Node"]]
@@ -51,7 +51,7 @@ class Node:
         return isinstance(self.value, list)
 
     def keys(self) -> List[str]:
-        """Names of the entries; positions ``"0"``, ``"1"``, ... in a list; none in a scalar."""
+        """Return the names of the entries; positions ``"0"``, ``"1"``, ... for a list; empty for a scalar."""
         if self.is_list:
             return [str(index) for index in range(len(self.value))]
         return list(self.value) if self.is_mapping else []
@@ -64,7 +64,7 @@ class Node:
         return self.value.get(key) if self.is_mapping else None
 
     def map_scalars(self, change: Callable[["Node", str], "Node"], path: str = "") -> "Node":
-        """Return the tree with ``change(scalar, path)`` in the place of every scalar."""
+        """Return the tree with every scalar replaced by ``change(scalar, path)``."""
         if self.is_mapping:
             return Node({key: child.map_scalars(change, join(path, key)) for key, child in self.value.items()}, self.where)
         if self.is_list:
@@ -72,13 +72,13 @@ class Node:
         return change(self, path)
 
     def plain(self) -> object:
-        """Return the value without places: dictionaries, lists, scalars."""
+        """Return the value without positions: dictionaries, lists, scalars."""
         if self.is_mapping:
             return {key: child.plain() for key, child in self.value.items()}
         return [child.plain() for child in self.value] if self.is_list else self.value
 
     def block_type(self) -> Union[str, None]:
-        """Return what ``type:`` says, if this is a mapping with a ``type`` that is a string."""
+        """Return the value of ``type:`` if this is a mapping with a string ``type``, else None."""
         said = self.value.get("type") if self.is_mapping else None
         return said.value if said is not None and isinstance(said.value, str) else None
 
@@ -89,7 +89,7 @@ def join(path: str, key: str) -> str:
 
 
 def size_and_height(node: Node) -> Tuple[int, int]:
-    """Return how many values a tree has, each as often as it is used, and how many levels.
+    """Return the number of values in a tree, counting each use of a shared value, and the number of levels.
 
     Raises:
         ConfigError: more than :data:`MOST_NODES` or :data:`MOST_LEVELS`.
@@ -115,7 +115,7 @@ def size_and_height(node: Node) -> Tuple[int, int]:
 
 
 def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
-    """Everything that is no mapping with entries, with its path: scalars, lists, empty mappings."""
+    """Yield every leaf with its path: scalars, lists, empty mappings."""
     if node.is_mapping and node.value:
         for key, child in node.value.items():
             yield from leaves(child, join(path, key))
@@ -124,10 +124,10 @@ def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
 
 
 class Problems:
-    """All that is wrong, each once, in the order found. When there are very many, adding one more raises them.
+    """All problems found, without duplicates, in order. When the limit is reached, adding another one raises them.
 
     Attributes:
-        incomplete: a file could not be read, so what is missing may have stood there.
+        incomplete: a file could not be read, so missing keys may have been in it.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class Problems:
         return len(self._messages)
 
     def raise_any(self) -> None:
-        """Raise one ConfigError with a line for each problem, if there is one."""
+        """Raise one ConfigError with a line for each problem, if there are any."""
         if self._messages:
             shown = list(self._messages)[:_SHOWN_PROBLEMS]
             more = self.count - len(shown)
@@ -156,5 +156,5 @@ class Problems:
 
 
 def place(where: str, path: str) -> str:
-    """``file:line: path``; a ``--set`` names the path already."""
+    """Return ``file:line: path``; only the option for a ``--set``, which already contains the path."""
     return where if not path or where.endswith(f"--set {path}") else f"{where}: {path}"

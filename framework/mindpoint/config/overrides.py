@@ -1,4 +1,4 @@
-"""``--set a.b.0.c=value``: changes that the command line makes to a configuration."""
+"""``--set a.b.0.c=value``: changes to a configuration from the command line."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mindpoint.registry.annotation import ANY, Annotation
 
 
 def apply(root: Node, overrides: Sequence[str], problems: Problems) -> Node:
-    """Lay each override over the configuration, in order, as a file that inherits from it would be.
+    """Apply the overrides in order, each like a file that inherits from the configuration.
 
-    The path must exist, or be known to the schema or to the constructor of the part it leads into; a leading ``+`` adds any other.
+    The path must exist, or be known to the schema or to the constructor of the part it leads into; a leading ``+`` allows any other.
     """
     for text in overrides:
         try:
@@ -55,7 +55,7 @@ class _Override:
         self._error: Optional[ConfigError] = None
         try:
             parsed = parse(value, lambda line: self._where, problems, path)
-        except ConfigError as error:  # a text need not be YAML, if its place takes one
+        except ConfigError as error:  # a text need not be valid YAML if a string is expected
             parsed, self._error = Node(self._text, self._where), error
         self._keys, self._value = _current(self._keys, parsed)
 
@@ -69,7 +69,7 @@ class _Override:
             child = Node({}, self._where)
         if rest:
             changed = self.apply(child, below(kind, key), depth + 1)
-        elif node.is_mapping and key == "type":  # merged with the block and not only with its type: another part replaces it
+        elif node.is_mapping and key == "type":  # merged with the whole block, because another part replaces it
             return merge(node, Node({key: self._value}, node.where), self._problems)
         else:
             changed = merge(child, self._value, self._problems, ".".join(self._keys))
@@ -78,10 +78,10 @@ class _Override:
         return Node({**(node.value or {}), key: changed}, node.where)
 
     def _meant(self, annotation: Annotation) -> Node:
-        """Return the value: the text as it is, if its place takes a text and YAML would read something else, or less, in it.
+        """Return the value. It is the text unchanged if a string is expected and YAML would parse it as another type or drop some of it.
 
         Raises:
-            ConfigError: it is not YAML, and its place takes no text.
+            ConfigError: the text is not YAML, and a string is not allowed.
         """
         text, value = Node(self._text, self._where), self._value
         if self._text[:1] in ("'", '"') and not self._error:
@@ -114,7 +114,7 @@ class _Override:
 
 
 def _advice_of_section(path: str, key: str, known: List[str]) -> str:
-    """Return :func:`advice` with whole paths: of a key like this one, or of the same key in a section below."""
+    """Return :func:`advice` with full paths: of a similar key here, or of the same key in a section below."""
     near = nearest(key, known)
     if near:
         return f"; did you mean '{join(path, near[0])}'?"

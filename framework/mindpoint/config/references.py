@@ -1,4 +1,4 @@
-"""``${a.b.c}``: a value that stands elsewhere in the configuration."""
+"""``${a.b.c}``: a reference to a value elsewhere in the configuration."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _REFERENCE = re.compile(r"\$(\$?)\{([^{}]*)\}")
 
 
 class Unresolved(str):
-    """Text whose references have been reported as wrong: nothing more is to be said about it."""
+    """Text with invalid references that have been reported; later checks skip it."""
 
 
 def escape(text: str) -> str:
-    """Text that resolves to ``text``."""
+    """Return text that resolves to ``text``."""
     return text.replace("${", "$${")
 
 
 def resolve(root: Node, problems: Problems) -> Node:
-    """Replace all references: one that is the whole text keeps the type of its target, others put it into the text.
+    """Replace all references. One that is the whole text keeps the type of its target; others are inserted into the text.
 
-    ``$${`` stands for a plain ``${``. A text with references is trusted as far as the least of what it is made of.
+    ``$${`` is an escaped ``${``. A text with references has the lowest trust of its components.
 
     Raises:
-        ConfigError: more values than a configuration may have, each counted as often as it is referred to.
+        ConfigError: the configuration exceeds the maximum number of values, counting each reference.
     """
     resolved = root.map_scalars(_Resolver(root, problems).reported)
     size_and_height(resolved)
@@ -44,7 +44,7 @@ class _Resolver:
         self._inserted_characters = 0
 
     def reported(self, node: Node, path: str) -> Node:
-        """Return the text with its references replaced, or marked as unresolved if that is not possible."""
+        """Return the text with its references replaced, or marked as unresolved if that fails."""
         try:
             return self._text(node)
         except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Keys that had another name in an earlier version: they still work, with a warning."""
+"""Support for former key names: they still work, with a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger("mindpoint")
 
 
 def with_current_names(node: Node, kind: Optional[Kind] = ROOT, path: str = "") -> Node:
-    """Return the tree with the current names of all keys of sections; log a warning for each old one."""
+    """Return the tree with current names for all keys of sections; log a warning for each old one."""
     if not node.is_mapping or not isinstance(kind, (Section, Named)):
         return node
     renamed = former_names(kind)
@@ -32,12 +32,12 @@ def with_current_names(node: Node, kind: Optional[Kind] = ROOT, path: str = "") 
     return Node(entries, node.where)
 
 
-@lru_cache(maxsize=None)  # a file may be read more than once, as a base of several files
+@lru_cache(maxsize=None)  # a file may be read several times, as a base of several files
 def _warn(message: str) -> None:
     log.warning("%s", message)
 
 
 def former_names(kind: Optional[Kind]) -> Dict[str, str]:
-    """Return the current name of each former one among the keys of a section."""
+    """Return a mapping from former to current names of a section's keys."""
     settings = kind.settings if isinstance(kind, Section) else None
     return {item.metadata["formerly"]: item.name for item in (fields(settings) if settings else ()) if "formerly" in item.metadata}

@@ -1,6 +1,6 @@
-"""The configuration's form: its sections with their keys, and which kind of part goes where.
+"""The schema of configurations: sections with their keys, and the slots for each kind of part.
 
-A new section, key or slot is one line here; loading, checking, overriding and building follow.
+A new section, key or slot takes one line here; loading, checking, overriding and building follow from it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mindpoint.registry import Entry, WrongKind, registry
 def _key(
     rule: Callable[[object], bool], text: Union[str, Callable[[object], str]], default: object = MISSING, **metadata: object
 ) -> object:
-    """Declare a key whose value must satisfy a rule; ``text``, perhaps of a wrong value, completes "it must be ...". ``formerly``: an
-    earlier name of the key."""
+    """Declare a key whose value must satisfy a rule; ``text``, perhaps computed from the invalid value, completes "it must be ...".
+    ``formerly``: an earlier name of the key."""
     return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
@@ -38,7 +38,7 @@ class RunSettings:
 
     Attributes:
         classes: category names; the position is the class label of the network.
-        seed: of everything random.
+        seed: seed of all random numbers.
     """
 
     classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "at least one name, and each once")
@@ -47,15 +47,15 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """``runtime``: where and how the network runs.
+    """``runtime``: device and execution mode of the network.
 
     Attributes:
-        device: ``auto`` is what the installed MindSpore was built for.
-        device_id: which Ascend of this host, from 0. Not given: what the environment's ``DEVICE_ID`` says, else the first. Each process
-            of ``mindpoint launch`` has its own.
-        mode: ``graph`` compiles; ``eager`` runs operator by operator, slowly, so that a debugger can stop inside a network.
-        jit_level: how far MindSpore optimises graphs: ``O0`` little, ``O1`` fuses operators, ``O2`` hands the whole graph to an Ascend. Not
-            given: MindSpore's default.
+        device: ``auto`` selects the device that the installed MindSpore was built for.
+        device_id: index of the Ascend device on this host, from 0. Not given: the environment's ``DEVICE_ID``, else 0. With
+            ``mindpoint launch`` each process has its own.
+        mode: ``graph`` compiles; ``eager`` runs operators one by one, slowly, so that a debugger can stop inside a network.
+        jit_level: MindSpore's level of graph optimisation: ``O0`` little, ``O1`` fuses operators, ``O2`` runs the whole graph on an Ascend.
+            Not given: MindSpore's default.
     """
 
     device: Literal["auto", "CPU", "Ascend"] = "auto"
@@ -66,16 +66,16 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """``data.<name>``: how training samples are read. For evaluation only the data set counts; see ``test`` for the rest.
+    """``data.<name>``: reading of training samples. Evaluation only uses the data set; see ``test`` for its other settings.
 
     Attributes:
-        batch_size: samples a step, in each process.
-        total_batch_size: samples a step, of all processes together; then ``batch_size`` does not count.
+        batch_size: samples per step, in each process.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size``.
         workers: threads that prepare samples.
-        shuffle: in another order every epoch.
-        processes: the workers are processes and not threads.
-        max_images: use only the first images of the data set, at most this many.
-        max_unreadable: so many images that cannot be read are left out in a training, each replaced by the next one; one more ends it.
+        shuffle: use a new order every epoch.
+        processes: use processes as workers instead of threads.
+        max_images: maximum number of images; the first ones of the data set are used.
+        max_unreadable: maximum number of unreadable images in a training. Each is replaced by the next image; one more ends the training.
     """
 
     batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
@@ -87,10 +87,10 @@ class SplitSettings:
     max_unreadable: int = _whole(0, default=10)
 
     def batch_of_each(self, processes: int) -> int:
-        """Return how many samples a step each of so many processes has.
+        """Return the number of samples per step of each of ``processes`` processes.
 
         Raises:
-            ConfigError: they cannot all have the same number.
+            ConfigError: the samples cannot be split evenly.
         """
         if self.total_batch_size is None:
             return self.batch_size
@@ -101,31 +101,31 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """``train``: length of a training, what it starts from, and how a step updates the network.
+    """``train``: length of a training, initial weights, and the update of the network in a step.
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets; where both are given, ``steps`` counts. The schedule ends with it.
-        max_steps: end after that many steps, if that is earlier; the schedule stays that of the whole training.
+        steps: length in optimizer steps, for small data sets; overrides ``epochs``. The schedule ends with it.
+        max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
-        weights_match: what of the network the file must hold: ``exact`` everything, ``heads`` everything but maps of the heads, which
-            begin anew where they differ, ``backbone`` everything of the backbone, ``any`` something.
-        freeze: parameters that stay as they are, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions that their names
-            begin with; a normalisation layer whose moving statistics stay uses them instead of the batch's.
-        lr_factors: factors of the learning rate by such a kind or expression; of several that fit the last one counts.
+        weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the
+            heads, which are newly initialised if they differ; ``backbone`` the whole backbone; ``any`` at least one parameter.
+        freeze: parameters to keep unchanged, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions matched at the start
+            of their names. A normalisation layer with frozen moving statistics uses them instead of the batch's.
+        lr_factors: learning rate factors by such a kind or expression; the last match counts.
         no_decay: kinds and expressions of the parameters without weight decay.
-        lr_batch_size: what the optimizer's learning rate is meant for, images a step; it is multiplied by the ratio of the real number,
-            that of all processes together, to this one. Not given: it is taken as it stands.
-        accumulate: each batch goes through the network in so many equal parts, to save memory; the update is that of the whole batch.
-        clip_norm: largest norm of the gradients of all parameters together; longer ones are scaled down to it.
+        lr_batch_size: batch size, over all processes, that the optimizer's learning rate is meant for. The learning rate is multiplied by
+            the ratio of the actual batch size to this one. Not given: it is used unchanged.
+        accumulate: number of equal parts in which each batch passes through the network, to save memory; the update is that of the batch.
+        clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
-        precision: what the network computes in: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2`` (float16 but for
-            normalisation), ``O3`` (float16); ``bfloat16`` but for normalisation. Losses and weights are float32 always.
-        loss_scale: factor of the loss while gradients are computed, or ``dynamic``; not given: ``dynamic`` with float16, else none.
-        sink: so many steps follow each other on an Ascend without the host between them; losses are those of the last one. Not given: none.
-        max_skipped: so many steps in a row may be left out because a gradient is not finite; one more ends the training.
-        checkpoint_minutes: write ``last.ckpt`` within an epoch, too, when the newest one is so many minutes old. Not given: only as
-            ``hooks.checkpoint`` says.
+        precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
+            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` except normalisation. Losses and weights are always float32.
+        loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, else no scaling.
+        sink: number of steps that an Ascend runs without returning to the host; losses are those of the last one. Not given: no sinking.
+        max_skipped: maximum number of consecutive steps skipped because a gradient is not finite; one more ends the training.
+        checkpoint_minutes: maximum age of ``last.ckpt`` in minutes; an older one is rewritten within an epoch. Not given: only
+            ``hooks.checkpoint`` decides.
     """
 
     epochs: Optional[int] = _whole(1, default=None, most=1_000_000)
@@ -157,22 +157,22 @@ class TrainSettings:
             raise ConfigError("'steps' or 'epochs' is missing: the length of the training")
 
     def length(self, steps_per_epoch: int) -> int:
-        """Return the steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
+        """Return the number of steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
         return self.steps or self.epochs * steps_per_epoch
 
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """``test``: how detections are made.
+    """``test``: settings of inference.
 
     Attributes:
         resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
-        pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: one less than what the network's input must be a
-            multiple of, such as 31.
-        flip: average with the outputs for the mirrored image.
-        scales: factors by which each image is scaled; the detections of all are joined.
-        nms: soft non-maximum suppression also for a single scale.
-        batch_size: images at once, at fixed resolution.
+        pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: the divisor of the network's input minus one,
+            such as 31.
+        flip: average the outputs with those for the mirrored image.
+        scales: factors by which each image is scaled; the detections of all scales are merged.
+        nms: apply soft non-maximum suppression even with a single scale.
+        batch_size: images per batch, at fixed resolution.
     """
 
     resolution: Literal["fixed", "keep"] = "fixed"
@@ -191,10 +191,10 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class Slot:
-    """One part: ``type:`` names it, the other keys are its constructor's arguments.
+    """A slot for one part: ``type:`` names it, the other keys are its constructor's arguments.
 
     Attributes:
-        registry: where the name is looked up.
+        registry: the registry that resolves the name.
     """
 
     registry: str
@@ -202,13 +202,13 @@ class Slot:
 
     @property
     def given(self) -> Tuple[str, ...]:
-        """Names that the run provides to a constructor that has such a parameter and is not given it by the configuration."""
+        """Return the names that the run passes to a constructor that has such a parameter, unless the configuration sets it."""
         return injection.given(self.registry)
 
 
 @dataclass(frozen=True)
 class Named:
-    """A mapping from names, chosen by the user, to entries of one form. ``required``: at least one."""
+    """A mapping from names, chosen by the user, to entries of one form. ``required``: at least one entry."""
 
     item: "Kind"
     required: bool = False
@@ -219,7 +219,7 @@ class Section:
     """Fixed keys: the fields of a dataclass, and sections and slots in ``parts``.
 
     Attributes:
-        source: the dataclass, or the entry of one that a distribution declares; None if there are only parts.
+        source: the dataclass, or the entry of one that a distribution declares; None if the section only has parts.
     """
 
     source: Union[type, Entry, None] = None

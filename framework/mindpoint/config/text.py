@@ -1,7 +1,7 @@
-"""YAML text to nodes and back.
+"""Conversion of YAML text to nodes and back.
 
 Scalars follow YAML 1.2's core schema: ``1e-4`` is a float, only ``true`` and ``false`` are booleans, ``010`` is ten,
-``1:30``, ``yes`` and ``2024-01-01`` are strings. PyYAML alone follows YAML 1.1, which reads all of these otherwise.
+``1:30``, ``yes`` and ``2024-01-01`` are strings. PyYAML alone follows YAML 1.1, which reads all of these differently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mindpoint.config.node import MOST_LEVELS, MOST_NODES, Node, Problems, Scala
 from mindpoint.errors import ConfigError
 
 MOST_CHARACTERS = 2_000_000
-"""Length of a text, and of what all references of a configuration put in."""
+"""Maximum length of a text, and of the text that all references of a configuration insert."""
 _LONGEST_NUMBER = 400  # characters
 
 _TAG = "tag:yaml.org,2002:"
@@ -50,7 +50,7 @@ _HINTS = (
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads values one after the other, and stops at the limits of a configuration."""
+    """Reads values one by one, and stops at the limits of a configuration."""
 
     yaml_implicit_resolvers: dict = {}
 
@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Optional[yaml.Node], index: object) -> yaml.Node:
         self._count, self._level = self._count + 1, self._level + 1
-        if self._count > 2 * MOST_NODES or self._level > MOST_LEVELS:  # keys count here, too
+        if self._count > 2 * MOST_NODES or self._level > MOST_LEVELS:  # keys count, too
             limit = f"{MOST_LEVELS} levels" if self._level > MOST_LEVELS else f"{MOST_NODES:,} values"
             raise yaml.MarkedYAMLError(problem=f"more than {limit}", problem_mark=self.peek_event().start_mark)
         node = super().compose_node(parent, index)
@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes a string if YAML 1.1 or 1.2 would take it for something else."""
+    """Quotes a string if YAML 1.1 or 1.2 would read it as another type."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -85,13 +85,13 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
 
     Args:
         text: the document; an empty one is null.
-        place: what to call a line (1-based), e.g. ``configs/a.yaml:4``.
-        problems: takes duplicate keys and the like.
-        path: where in the configuration the value stands, for messages.
-        trust: of all values in it.
+        place: returns the name of a line (1-based), e.g. ``configs/a.yaml:4``.
+        problems: collects duplicate keys and similar errors.
+        path: path of the value in the configuration, for messages.
+        trust: trust in all its values.
 
     Raises:
-        ConfigError: no YAML, or more of it than a configuration may have.
+        ConfigError: the text is not YAML, or exceeds the limits of a configuration.
     """
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(f"{place(1)}: {len(text):,} characters; a configuration has at most {MOST_CHARACTERS:,}")
@@ -113,7 +113,7 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
 
 
 class _Converter:
-    """PyYAML's nodes to ours."""
+    """Converts PyYAML's nodes to ours."""
 
     def __init__(self, place: Callable[[int], str], problems: Problems, trust: Trust) -> None:
         self._place = place
@@ -123,7 +123,7 @@ class _Converter:
         self._done: Dict[int, Node] = {}
 
     def node(self, source: yaml.Node, path: str) -> Node:
-        """Return the node of a value; an alias gives the same one again."""
+        """Return the node of a value; an alias returns the same node."""
         if id(source) not in self._done:
             self._done[id(source)] = self._converted(source, path)
         return self._done[id(source)]
@@ -208,7 +208,7 @@ def one_line(value: object) -> str:
 
 
 def to_text(node: Node, origin: bool = False, indent: str = "") -> str:
-    """Return a mapping as YAML: nested mappings indented, all else in one line; with ``origin`` each line ends with its place."""
+    """Return a mapping as YAML: nested mappings indented, everything else on one line. With ``origin`` each line ends with its position."""
     text = ""
     for key, child in node.value.items():
         name = indent + one_line(key)

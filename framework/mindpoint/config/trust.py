@@ -1,8 +1,8 @@
-"""Limits on what a configuration of somebody else may decide.
+"""Limits on what an untrusted configuration may control.
 
-Whoever writes a configuration can name any class, so a configuration is a program. One that comes with a model file or in a run's folder
-was perhaps written by a stranger: it may name installed parts only, and what is read is named by the user. What the command line
-says with ``--set`` or ``--config`` is the user's own.
+A configuration can name any class, so it is a program. A configuration in a model file or in a run's folder may come from a stranger. It
+may name installed parts only, and the user names the files to read. Values that the user gives with ``--set`` or ``--config`` are
+trusted.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from mindpoint.errors import ConfigError
 from mindpoint.registry import Annotation, Entry
 
 ALLOWED = ("model", "test")
-"""Sections whose parts a model file may give any text to. Elsewhere a text may be the name of a file to be read."""
+"""Sections in which a model file may pass any text to parts. Elsewhere a text may be the name of a file to read."""
 HOW = "or with --trust, only if you trust whoever made this file: it can run code"
 
 
 def check_entry(entry: Entry, said: Node, path: str) -> None:
-    """Raise ConfigError if a part is named by its class and whoever wrote that is not trusted; ``said`` is the node of the ``type``."""
+    """Raise ConfigError if an untrusted configuration names a part by its class; ``said`` is the node of the ``type``."""
     if said.trust < Trust.USER and not entry.distribution and entry.registered is None:
         raise refused(said, path, f"names the class '{entry.shown}', which may run anything", f"--set {path}=NAME")
 
 
 def check_text(annotation: Annotation, node: Node, path: str) -> None:
-    """Raise ConfigError if an argument holds a text of a model file that may be the name of a file to be read."""
+    """Raise ConfigError if an argument from a model file is a text that may name a file to read."""
     if path.split(".")[0] in ALLOWED or not annotation.accepts_any_text:
         return
     for leaf_path, leaf in _texts(node, path):
@@ -35,7 +35,7 @@ def check_text(annotation: Annotation, node: Node, path: str) -> None:
 
 
 def refused(node: Node, path: str, what: str, how: str) -> ConfigError:
-    """Return the error for something of an untrusted file: what it is and how to go on."""
+    """Return the error for a forbidden item in an untrusted file: the item and the remedy."""
     return ConfigError(f"{place(node.where, path)}: refused: {what}; go on with {how}, with your own --config, {HOW}")
 
 

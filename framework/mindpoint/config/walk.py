@@ -1,4 +1,4 @@
-"""Questions to the schema that need a place in a configuration."""
+"""Schema queries that depend on a position in a configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindpoint.registry.signature import inspected
 
 
 def kind_at(path: str) -> Optional[Kind]:
-    """Return the section, mapping or slot of a dotted path; None for any other path."""
+    """Return the section, mapping or slot at a dotted path; None for any other path."""
     kind: Optional[Kind] = ROOT
     for key in path.split("."):
         kind = below(kind, key)
@@ -22,14 +22,14 @@ def kind_at(path: str) -> Optional[Kind]:
 
 
 def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
-    """Return the section, mapping or slot that ``key`` names there, if it names one."""
+    """Return the section, mapping or slot that ``key`` names below ``kind``, or None."""
     if isinstance(kind, Section):
         return kind.parts.get(key)
     return kind.item if isinstance(kind, Named) else None
 
 
 def fields(section: Section) -> Signature:
-    """Return the keys with values of a section."""
+    """Return the value keys of a section."""
     return _signature(section.settings) if section.source else Signature((), False, None, None)
 
 
@@ -37,7 +37,7 @@ _signature = lru_cache(maxsize=None)(inspected)
 
 
 def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
-    """The keys that the schema, or the constructor of the part named there, knows; None if any key may stand there or it cannot be told."""
+    """Return the keys that the schema, or the constructor of the named part, accepts; None if any key is allowed or this is unknown."""
     if isinstance(kind, Section):
         return [*kind.parts, *(parameter.name for parameter in fields(kind).parameters)]
     if isinstance(kind, Slot):
@@ -54,7 +54,7 @@ def possible_keys(kind: Optional[Kind], node: Node) -> Optional[List[str]]:
 
 
 def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
-    """Return what the value of ``key`` must be, as far as the schema or the constructor of the part named there says."""
+    """Return the annotation of the value of ``key``, as far as the schema or the constructor of the named part declares it."""
     signature = fields(kind) if isinstance(kind, Section) else None
     if isinstance(kind, Slot) and key == "type":
         return Annotation("str")
@@ -68,7 +68,7 @@ def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
 
 
 def without_nulls(kind: Optional[Kind], node: Node) -> Node:
-    """Return the tree without the sections, mappings and slots that are set to null: null takes out what was inherited."""
+    """Return the tree without the sections, mappings and slots set to null, which removes inherited ones."""
     if not node.is_mapping or kind is None:
         return node
     kept = {}
@@ -80,7 +80,7 @@ def without_nulls(kind: Optional[Kind], node: Node) -> Node:
 
 
 def advice(word: str, known: List[str], otherwise: str) -> str:
-    """``; did you mean 'x'?``, or what is known, introduced by ``otherwise``."""
+    """Return ``; did you mean 'x'?``, or the known words, introduced by ``otherwise``."""
     near = nearest(word, known)
     if near:
         return f"; did you mean '{near[0]}'?"

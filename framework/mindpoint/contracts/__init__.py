@@ -1,1 +1,1 @@
-"""What parts implement and exchange. Import the modules; only ``parts`` needs MindSpore, the others need numpy at most."""
+"""Base classes of parts and the data they exchange. Only ``parts`` imports MindSpore; the other modules need at most numpy."""

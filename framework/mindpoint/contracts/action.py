@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 
 
 class DataAction(ABC):
-    """One action: its name is that of the part, its first line of help the docstring's.
+    """One action. Its name is the name of the part; the first line of its docstring is its help.
 
     Attributes:
-        description: what ``mindpoint data NAME --help`` says above the arguments.
+        description: text that ``mindpoint data NAME --help`` prints above the arguments.
     """
 
     description: str = ""
@@ -23,4 +23,4 @@ class DataAction(ABC):
     @staticmethod
     @abstractmethod
     def run(args: argparse.Namespace) -> int:
-        """Do it, and return the exit code: 0 done, 1 something was found, 2 for errors, which are raised as MindpointError."""
+        """Run the action and return the exit code: 0 done, 1 something was found. Errors are raised as MindpointError (exit code 2)."""

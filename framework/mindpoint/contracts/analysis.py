@@ -1,4 +1,4 @@
-"""What a metric says beyond its statistics: tables, curves, and what became of every object. A report shows it, whatever the metric."""
+"""Details of a metric beyond its statistics: tables, curves and the outcome of every object. A report shows those of any metric."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ Cell = Union[str, int, float]
 
 @dataclass(frozen=True)
 class Table:
-    """Attributes:
-    title: heading.
-    columns: names of the columns; the first one names the rows.
-    rows: values; floats are shares in 0..1, or NaN where undefined.
-    note: how to read it, and where its definitions come from.
+    """A table of an analysis.
+
+    Attributes:
+        title: heading.
+        columns: names of the columns; the first one names the rows.
+        rows: values; floats are shares in 0..1, or NaN where undefined.
+        note: how to read the table, with the sources of its definitions.
     """
 
     title: str
@@ -25,7 +27,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve of a chart; ``x`` and ``y`` are as long as each other, in 0..1."""
+    """One curve of a chart; ``x`` and ``y`` have the same length, values in 0..1."""
 
     name: str
     x: Sequence[float]
@@ -48,8 +50,8 @@ class Kind:
     """A kind of error.
 
     Attributes:
-        definition: what it means, in words.
-        color: ``#rrggbb``; empty: one is chosen.
+        definition: its meaning, in words.
+        color: ``#rrggbb``; empty: chosen automatically.
     """
 
     definition: str
@@ -58,13 +60,13 @@ class Kind:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one annotated or one found object.
+    """The outcome of one annotated or one detected object.
 
     Attributes:
         record: the annotation or result record in COCO's format, with a key for each field.
         text: a few words, such as ``similarity 0.83``.
-        kind: the error that the object as a whole is, a key of ``Analysis.kinds``; empty: none.
-        parts: the same for each part, such as a point of the object's first field of points, empty where it is right; () if none is known.
+        kind: the error of the object as a whole, a key of ``Analysis.kinds``; empty: the object is right.
+        parts: the error of each part, such as a point of the object's first field of points; empty where the part is right; () if unknown.
     """
 
     record: dict
@@ -75,7 +77,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ImageFindings:
-    """What became of the objects of one image.
+    """The outcomes of the objects of one image.
 
     Attributes:
         error: 0 (all right) to 1 (nothing right).
@@ -88,18 +90,20 @@ class ImageFindings:
     found: List[Finding]
 
     def counts(self) -> Dict[str, int]:
-        """Return how often each kind of error occurs, parts and objects together."""
+        """Return the number of errors of each kind, parts and objects together."""
         kinds = [kind for finding in (*self.truth, *self.found) for kind in (finding.kind, *finding.parts) if kind]
         return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Attributes:
-    tables, charts: in the order of reading.
-    kinds: kinds of error by name.
-    images: findings by image id.
-    threshold: score from which a result counts in ``images``.
+    """The details behind the statistics of an evaluation.
+
+    Attributes:
+        tables, charts: in the order of reading.
+        kinds: kinds of error by name.
+        images: findings by image id.
+        threshold: score from which a result counts in ``images``.
     """
 
     tables: Sequence[Table] = ()

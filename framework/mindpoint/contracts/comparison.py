@@ -13,8 +13,8 @@ class Comparison:
     """One comparison with a reference.
 
     Attributes:
-        area: what is compared, e.g. ``targets``.
-        case: which one of the area, e.g. ``case03/hm``.
+        area: the quantity that is compared, e.g. ``targets``.
+        case: the case within the area, e.g. ``case03/hm``.
         error: largest deviation, in the unit of ``tolerance``; NaN where it could not be computed.
         tolerance: largest error that passes.
     """
@@ -26,12 +26,12 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Tell whether the error is within the tolerance; a NaN never is."""
+        """Tell whether the error is within the tolerance; False for NaN."""
         return self.error <= self.tolerance
 
 
 def as_table(rows: Sequence[Comparison]) -> str:
-    """Return a table with a line for the comparisons of one area and tolerance, then those that failed."""
+    """Return a table with one line for each area and tolerance, then the failed comparisons."""
     lines = [f"{'area':28} {'cases':>5}  {'largest error':>13}  {'tolerance':>9}  verdict"]
     for area, tolerance in dict.fromkeys((row.area, row.tolerance) for row in rows):
         group = [row for row in rows if (row.area, row.tolerance) == (area, tolerance)]

@@ -20,11 +20,11 @@ class AnnotationFile:
     """An annotation file in COCO's form with its images.
 
     Attributes:
-        path: of the JSON file.
+        path: the JSON file.
         images: folder that the file names are relative to.
-        labelled: its annotations count.
-        fields: what annotations have beyond COCO's own keys.
-        outside_images: file names may lead out of that folder.
+        labelled: whether its annotations are used.
+        fields: fields of the annotations beyond COCO's own keys.
+        outside_images: whether file names may lead out of that folder.
     """
 
     path: str
@@ -40,8 +40,8 @@ class Dataset(ABC):
     Reading is thread-safe: several workers call ``__getitem__`` of one object at once.
 
     Attributes:
-        fields: what its objects have beyond boxes, labels, areas and crowd flags.
-        classes: names by label; the configuration's, unless the data set says otherwise.
+        fields: fields of its objects beyond boxes, labels, areas and crowd flags.
+        classes: class names by label; those of the configuration, unless the data set overrides them.
     """
 
     fields: Tuple[Field, ...] = ()
@@ -60,16 +60,16 @@ class Dataset(ABC):
         return list(range(len(self)))
 
     def objects(self, index: int) -> Objects:
-        """Return the objects of the image at ``index``; override it where that is possible without reading the image."""
+        """Return the objects of the image at ``index``; override it if that is possible without reading the image."""
         return self[index].objects
 
     def image_size(self, index: int) -> Tuple[int, int]:
-        """Return ``(height, width)`` of the image at ``index``; override it where that is possible without reading the image."""
+        """Return ``(height, width)`` of the image at ``index``; override it if that is possible without reading the image."""
         height, width = self[index].image.shape[:2]
         return height, width
 
     def file_name(self, index: int) -> str:
-        """Return what the records of :meth:`ground_truth` call the image at ``index``."""
+        """Return the file name of the image at ``index`` in the records of :meth:`ground_truth`."""
         return f"{self.ids()[index]}.png"
 
     def category_ids(self) -> List[int]:
@@ -83,9 +83,9 @@ class Dataset(ABC):
     def ground_truth(self) -> dict:
         """Return all annotations as a COCO dictionary: ``images``, ``annotations``, ``categories``; image ids are those of the samples.
 
-        It is made from :meth:`objects` and :meth:`image_size`. Each record has the keys of COCO and one for each field.
+        It is built from :meth:`objects` and :meth:`image_size`. Each record has COCO's keys and one for each field.
 
-        ``listed`` may hold all ids of ``images`` and ``categories`` that the source has, with those that this data set leaves out.
+        ``listed``, if present, holds all ids of ``images`` and ``categories`` in the source, including those that this data set leaves out.
         """
         categories = self.categories()
         images, annotations = [], []
@@ -99,46 +99,46 @@ class Dataset(ABC):
         """Return the content of the image file at ``index``, for tools that copy images without decoding them.
 
         Raises:
-            DataError: the images do not come from files; or this one cannot be read, with file and id.
+            DataError: the images are not stored as files, or this one cannot be read; the message names file and id.
         """
         raise DataError(f"{self}: its images do not come from files")
 
     def file_size(self, index: int) -> int:
-        """Return about how many bytes :meth:`file_bytes` gives; override it where that is possible without reading them."""
+        """Return the approximate length of :meth:`file_bytes`; override it if that is possible without reading the file."""
         return len(self.file_bytes(index))
 
     def ready_to_train(self) -> None:
-        """Say once, in the log, which objects cannot be learnt from; called when the data set is opened for training.
+        """Log once which objects cannot be used for training; called when the data set is opened for training.
 
         Raises:
-            DataError: nothing can be learnt from any object.
+            DataError: no object can be used.
         """
 
     def original(self) -> "Dataset":
-        """Return this data set with images and annotations as they are stored, whatever it makes of them for training."""
+        """Return this data set with images and annotations as stored, without its changes for training."""
         return self
 
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:
-        """Return the file in COCO's form that a block of this type reads, so that tools can look for all that is wrong with it; None if
-        there is no such file, and the data set is looked at as it is.
+        """Return the COCO file that a block of this type reads, so that tools can check it completely; None if the data are not in a COCO
+        file, and tools examine the data set itself.
 
         Args:
-            block: the arguments as they are written in a configuration, nested blocks not built.
-            vocabulary: the optional sections of the configuration that are written, by name.
+            block: the arguments as written in a configuration, nested blocks not built.
+            vocabulary: the optional sections present in the configuration, by name.
         """
         return None
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
-        """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout in which such data
-        is published.
+        """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout of the published
+        data.
 
         Args:
-            vocabulary: the optional sections of the configuration that are written, by name.
+            vocabulary: the optional sections present in the configuration, by name.
 
         Raises:
-            ConfigError: this kind of data set has no such layout. DataError: the folder does not have it.
+            ConfigError: this kind of data set has no such layout. DataError: the folder does not follow it.
         """
         raise ConfigError(f"{cls.__name__} knows no layout of folders")
 
@@ -148,7 +148,7 @@ class Dataset(ABC):
         return type(self).__name__
 
     def __str__(self) -> str:
-        """Name the source, the number of images, and which were left out."""
+        """Return the source, the number of images, and the images left out."""
         return f"{type(self).__name__}: {len(self)} images"
 
 
@@ -157,7 +157,7 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
 
     Args:
         category_ids: by label.
-        start: the first record's id is the next number.
+        start: the ids begin with the number after it.
     """
     boxes = objects.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
@@ -185,10 +185,10 @@ class Transform(ABC):
 
 
 class SamplePool(ABC):
-    """The training samples that a transform may draw from.
+    """The training samples that a transform may draw from, such as a mosaic.
 
     Attributes:
-        epoch: 0-based number of the epoch that the sample is for.
+        epoch: 0-based epoch of the sample.
     """
 
     epoch: int
@@ -199,11 +199,12 @@ class SamplePool(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Sample:
-        """Return a random sample after the transforms before this one, a function of ``rng``. Raises DataError as reading an image does."""
+        """Return a random sample, processed by the transforms before this one and determined by ``rng``. Raises DataError if the image
+        cannot be read."""
 
 
 class PoolTransform(Transform):
-    """A transform that asks for other samples, such as mosaic, or for the epoch."""
+    """A transform that needs other samples, such as mosaic, or the epoch."""
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
@@ -211,46 +212,46 @@ class PoolTransform(Transform):
 
 
 class InputEncoder(ABC):
-    """Makes what a network takes besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
+    """Makes the network inputs besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
 
     Attributes:
-        channels: of each input by name; the names are those of the backbone's ``inputs``.
+        channels: number of channels of each input by name; the names are those of the backbone's ``inputs``.
     """
 
     channels: Mapping[str, int]
 
     @abstractmethod
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """Return arrays ``(C, H, W)`` float32 by name; ``sample.image`` is the raster ``(H, W, 3)`` that the network sees, ``sample.view``
-        says which part of the image it shows, ``sample.meta`` what else is known."""
+        """Return arrays ``(C, H, W)`` float32 by name. ``sample.image`` is the raster ``(H, W, 3)`` that the network sees, ``sample.view``
+        gives the part of the image that it shows, and ``sample.meta`` holds further facts."""
 
 
 class TargetEncoder(ABC):
-    """Objects to training targets. The constructor may name ``classes`` and ``input_spec``.
+    """Turns objects into training targets. The constructor may name ``classes`` and ``input_spec``.
 
     Attributes:
-        strides: input pixels per pixel of each map that targets are made for, by the map's name; each must be that of the network's map.
+        strides: input pixels per pixel of each map that has targets, by the map's name; each must equal the stride of the network's map.
     """
 
     strides: Mapping[str, int]
 
     @abstractmethod
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """Return named arrays of fixed shape and dtype (float32 or int32), one a target; ``sample.view`` is set."""
+        """Return one array of fixed shape and dtype (float32 or int32) for each target, by name; ``sample.view`` is set."""
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """Return what the heads should give for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
+        """Return the ideal outputs of the heads for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
 
-        NaN where the annotations do not say it. ``sample.view`` is set, ``sample.image`` is the raster that the network sees. Used to
-        evaluate with the truth in place of heads; an encoder that leaves this out does not offer that.
+        NaN where the annotations do not give a value. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used to
+        evaluate with the truth in place of head outputs; implementing it is optional.
         """
         return {}
 
     def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
-        """Return pictures of the targets of a sample, BGR uint8 by caption, for people to look at.
+        """Return pictures of the targets of a sample for display, BGR uint8 by caption.
 
         Args:
-            sample: as :meth:`__call__` got it, its image being the raster.
-            details: also those that few need.
+            sample: as passed to :meth:`__call__`; its image is the raster.
+            details: include pictures that are rarely needed.
         """
         return {}

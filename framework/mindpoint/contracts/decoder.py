@@ -1,4 +1,4 @@
-"""From the raw maps of a network to detections."""
+"""Decoders turn the raw maps of a network into detections."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Decoder(ABC):
-    """Network output to detections, in numpy. The constructor may name ``classes``.
+    """Turns network outputs into detections, in numpy. The constructor may name ``classes``.
 
     Attributes:
-        fields: what its detections have beyond boxes, scores and labels.
-        needs_maps: channels of the maps that it reads, by name; None: any number.
-        optional_maps: the same of maps that it reads if they are there.
+        fields: fields of its detections beyond boxes, scores and labels.
+        needs_maps: number of channels of each map that it reads, by name; None: any number.
+        optional_maps: the same for maps that it reads if they are present.
     """
 
     fields: Tuple[Field, ...] = ()
@@ -39,16 +39,16 @@ class Decoder(ABC):
 
         Args:
             maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
-            views: one a batch row, with ``mirror`` False; ``view.meta`` has what the sample's ``meta`` said.
+            views: one for each image of the batch, with ``mirror`` False; ``view.meta`` holds the sample's ``meta``.
             mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
 
         Returns:
-            For each image its detections with :attr:`fields`, in pixels of the original image.
+            The detections of each image with :attr:`fields`, in pixels of the original image.
         """
 
     def to_logits(self, active: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Turn maps as :meth:`TargetEncoder.perfect_outputs` gives them into raw head outputs: the inverse of what decoding does first,
-        such as a sigmoid. NaN stays NaN."""
+        """Turn maps as returned by :meth:`TargetEncoder.perfect_outputs` into raw head outputs: the inverse of the decoder's first
+        operation, such as a sigmoid. NaN stays NaN."""
         return dict(active)
 
     def mirror(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
@@ -56,12 +56,12 @@ class Decoder(ABC):
         raise ConfigError(f"{type(self).__name__} cannot mirror maps: set test.flip=false")
 
     def heatmaps(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Return those of the raw maps ``(B, C, H, W)`` that are worth looking at: ``(B, H, W)`` float32 in 0..1 by a name such as
+        """Return the maps to display, made from raw maps ``(B, C, H, W)``: ``(B, H, W)`` float32 in 0..1, by a name such as
         ``centres``."""
         return {}
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
-        """Join the detections of one image at several scales."""
+        """Merge the detections of one image at several scales."""
         raise ConfigError(f"{type(self).__name__} cannot join several scales: set test.scales=[1.0] and test.nms=false")
 
 
@@ -70,19 +70,19 @@ class OnnxDecoder(Decoder):
 
     @abstractmethod
     def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
-        """Add what ``__call__`` does to a graph, for any batch and size of maps.
+        """Add the operations of ``__call__`` to a graph, for any batch size and any size of maps.
 
         Args:
-            graph: takes the nodes.
+            graph: receives the nodes.
             maps: names of the tensors with the raw head outputs, by map.
             strides: input pixels per pixel of each map.
 
         Returns:
-            Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`, with the batch in front and the same number
-            of rows for every image, coordinates in pixels of the network's input. Rows with score 0 are not detections.
+            Names of the results ``boxes``, ``scores``, ``labels`` and each of :attr:`fields`. The batch is the first axis, and every image
+            has the same number of rows. Coordinates are in pixels of the network's input. Rows with score 0 are not detections.
 
         Raises:
-            ConfigError: these settings have no such form.
+            ConfigError: these settings cannot be expressed in ONNX.
         """
 
 
@@ -91,29 +91,29 @@ class MindSporeDecoder(Decoder):
 
     @abstractmethod
     def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
-        """Return what ``__call__`` does as a MindSpore cell, for any number of images and one size of maps.
+        """Return a MindSpore cell that does the same as ``__call__``, for any number of images and one size of maps.
 
         Args:
-            maps: names of the raw head outputs, in the order in which the cell is given them.
+            maps: names of the raw head outputs, in the order of the cell's arguments.
             strides: input pixels per pixel of each map.
 
         Returns:
-            A cell that gives ``boxes``, ``scores``, ``labels`` (int64) and each of :attr:`fields`, in this order, as
-            :meth:`OnnxDecoder.onnx_nodes` describes them.
+            A cell that returns ``boxes``, ``scores``, ``labels`` (int64) and each of :attr:`fields`, in this order, as described in
+            :meth:`OnnxDecoder.onnx_nodes`.
 
         Raises:
-            ConfigError: these settings have no such form.
+            ConfigError: these settings cannot be expressed as a cell.
         """
 
 
 def check_maps(decoder: Decoder, channels: Mapping[str, int]) -> None:
-    """Hold what a decoder needs against what a network gives.
+    """Check that a network provides the maps that a decoder needs.
 
     Args:
-        channels: of each map by name.
+        channels: number of channels of each map of the network, by name.
 
     Raises:
-        ConfigError: a map is missing or has another number of channels.
+        ConfigError: a map is missing or has the wrong number of channels.
     """
     name = type(decoder).__name__
     missing = [need for need in decoder.needs_maps if need not in channels]

@@ -12,10 +12,10 @@ import numpy as np
 IMAGE = "image"  # name of the network's first input
 
 Inputs = Mapping[str, np.ndarray]
-"""Inputs of a network by name: ``image`` ``(B, 3, H, W)`` and the further ones ``(B, C, H, W)``, all float32."""
+"""Inputs of a network by name: ``image`` ``(B, 3, H, W)`` and further ones ``(B, C, H, W)``, all float32."""
 
 Forward = Callable[[Inputs], Dict[str, np.ndarray]]
-"""A network, or a file of one, as a function: its outputs by name."""
+"""A network, or a file of one, as a function that returns its outputs by name."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ModelFile:
     """An opened file.
 
     Attributes:
-        metadata: the texts that ``mindpoint export`` put into the file, by key.
-        forward: runs it on inputs of the batch and the sizes that it takes; several threads may call it at once.
+        metadata: the texts that ``mindpoint export`` stored in the file, by key.
+        forward: runs the file on inputs of the batch and image sizes that it accepts; thread-safe.
     """
 
     metadata: Mapping[str, str]
@@ -35,9 +35,9 @@ class Engine(ABC):
     """Opens exported files of one format and runs them; the constructor takes no arguments.
 
     Attributes:
-        suffixes: endings of such files, with the dot and in lower case.
-        title: name of what runs them, for messages.
-        rank: of several engines for a file, the one with the highest rank that is installed is tried first.
+        suffixes: file suffixes, with the dot and in lower case.
+        title: name of the runtime, for messages.
+        rank: if several engines can open a file, the installed one with the highest rank is tried first.
     """
 
     suffixes: Tuple[str, ...]
@@ -45,7 +45,7 @@ class Engine(ABC):
     rank: int = 0
 
     def installed(self) -> bool:
-        """Tell whether what runs the files is installed; nothing is imported for that."""
+        """Tell whether the runtime is installed, without importing it."""
         return True
 
     @abstractmethod
@@ -53,5 +53,5 @@ class Engine(ABC):
         """Open a file.
 
         Raises:
-            WeightsError: the file is missing or damaged. MindpointError: what runs it is not installed.
+            WeightsError: the file is missing or damaged. MindpointError: the runtime is not installed.
         """

@@ -16,21 +16,21 @@ from mindpoint.contracts.features import FeatureSpec
 
 @dataclass(frozen=True)
 class Exportable:
-    """A network to be exported, and how.
+    """A network to be exported, with the settings of the export.
 
     Attributes:
-        network: the MindSpore cell, ``construct(image, *inputs) -> tuple of raw maps``; it may be left in testing mode.
+        network: the MindSpore cell, ``construct(image, *inputs) -> tuple of raw maps``; an exporter may leave it in evaluation mode.
         maps: channels and stride of each map by name, in the order of the tuple.
-        channels: of each input by name, in the order of ``construct``; the first is ``image``.
-        divisor: what height and width of the input must be multiples of.
-        size: ``(height, width)`` of the input; of one of many, if ``dynamic_size``.
-        batch: images that a run takes; None: any number.
-        dynamic_size: the file takes any height and width.
-        portable: it is made of ordinary operators only.
-        decoder: goes into the file, which then gives detections; None: the file gives the raw maps.
-        precision: of the numbers that the file computes with: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
-        calibration: inputs of one run each that show the range of the numbers, for ``int8``; otherwise empty.
-        metadata: texts by key, to be stored in the file.
+        channels: number of channels of each input by name, in the order of ``construct``; the first is ``image``.
+        divisor: height and width of the input must be multiples of it.
+        size: ``(height, width)`` of the input; an example if ``dynamic_size``.
+        batch: images in one run; None: any number.
+        dynamic_size: the file accepts any height and width.
+        portable: the file uses standard operators only.
+        decoder: included in the file, which then returns detections; None: the file returns the raw maps.
+        precision: arithmetic of the file: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+        calibration: for ``int8``, inputs of several runs that show the range of the values; otherwise empty.
+        metadata: texts to store in the file, by key.
     """
 
     network: object
@@ -47,12 +47,12 @@ class Exportable:
     metadata: Mapping[str, str]
 
     def zeros(self, batch: int, height: int, width: int) -> Inputs:
-        """Return inputs of zeros by name, in their order."""
+        """Return inputs of zeros by name, in the order of ``channels``."""
         return {name: np.zeros((batch, count, height, width), np.float32) for name, count in self.channels.items()}
 
 
 def input_channels(further: Mapping[str, int]) -> Dict[str, int]:
-    """Return the channels of all inputs, the image's three first."""
+    """Return the number of channels of all inputs; the image with its three comes first."""
     return {IMAGE: 3, **further}
 
 
@@ -60,9 +60,9 @@ class Exporter(ABC):
     """Writes files of one format; the constructor takes no arguments, and importing its module does not import MindSpore.
 
     Attributes:
-        suffix: ending of the files, with the dot.
-        companions: endings of further files that :meth:`write` makes, called like the first.
-        options: what it can do beyond a fixed batch and size in float32, of ``decode``, ``portable``, ``batch`` (any number of images),
+        suffix: suffix of the files, with the dot.
+        companions: suffixes of further files that :meth:`write` creates under the same name.
+        options: capabilities beyond a fixed batch and size in float32, among ``decode``, ``portable``, ``batch`` (any number of images),
             ``size`` (any height and width), and the precisions ``float16``, ``bfloat16`` and ``int8``.
     """
 
@@ -78,11 +78,11 @@ class Exporter(ABC):
         """Write a file to ``path``, which ends in :attr:`suffix`, and its companions beside it.
 
         Raises:
-            MindpointError: the network or the decoder has no such form.
+            MindpointError: the network or the decoder cannot be expressed in this format.
         """
 
     def run(self, path: Path, inputs: Sequence[Inputs]) -> Optional[List[Dict[str, np.ndarray]]]:
-        """Run a file that was written, for comparison with the network.
+        """Run a written file, for comparison with the network.
 
         Returns:
             Outputs by name for each of the inputs; None if such files cannot be run here.

@@ -1,4 +1,4 @@
-"""What a feature map is, said before any map exists."""
+"""The shape of a feature map, known before any map is computed."""
 
 from __future__ import annotations
 

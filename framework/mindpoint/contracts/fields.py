@@ -1,10 +1,10 @@
-"""Declared attributes of objects: what each is called, its shape and type, how it moves with the image, and how files name it.
+"""Declared attributes of objects: their names, shapes and types, how they move with the image, and their names in files.
 
-Boxes, labels and scores every object has. All else is a field: the joints of people, a rotation, a depth, a track id, a mask. Everything
-that handles objects (selecting, joining, mirroring, scaling, JSON, COCO records, CSV, exported decoders, comparison, drawing) loops over
-the declared fields, so a field of a new kind needs a subclass of :class:`Field` and nothing else.
+Every object has a box, a label and a score. Everything else is a field: the joints of people, a rotation, a depth, a track id, a mask. All
+code that handles objects (selecting, joining, mirroring, scaling, JSON, COCO records, CSV, exported decoders, comparison, drawing) loops
+over the declared fields. A new kind of field therefore only needs a subclass of :class:`Field`.
 
-Values are arrays ``(N, *shape)``, one row an object.
+Values are arrays ``(N, *shape)``, one row for each object.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class Field:
 
     Args:
         name: an identifier; the attribute of :class:`~mindpoint.contracts.instances.Instances`, the key in JSON and COCO records.
-        shape: of one object's value; None in it allows any size.
-        dtype: numpy's name of the type: ``float32``, ``int64``, ``bool``, ...
-        of: the :class:`Points` field whose entries this one describes; its first axis is that of the points. In JSON and CSV the values
-            are then shown with the points, under ``key``.
+        shape: of one object's value; None for an axis of any size.
+        dtype: numpy's name of the type, such as ``float32``, ``int64``, ``bool``.
+        of: the :class:`Points` field whose points this one describes; its first axis counts the points. JSON and CSV then show the values
+            together with the points, under ``key``.
         key: see ``of``; ``name`` if not given.
-        tolerance: largest difference of two values that count as the same, after an export for instance; None: 0.001, whole numbers
-            and flags none.
+        tolerance: largest difference of two values that count as equal, e.g. after an export; None: 0.001, and 0 for whole numbers
+            and flags.
 
     Raises:
         ConfigError: the name is not an identifier.
     """
 
     in_pixels = False
-    """Tell whether values are lengths or places in pixels, whose tolerance grows with the image."""
+    """True if values are lengths or positions in pixels, whose tolerance grows with the image."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class Field:
         return f"{type(self).__name__}({self.name!r}, {self.shape}, {self.dtype})"
 
     def empty(self, count: int = 0) -> np.ndarray:
-        """Return ``count`` rows of zeros; sizes that are not fixed are 0."""
+        """Return ``count`` rows of zeros; axes of any size have length 0."""
         return np.zeros((count, *(size or 0 for size in self.shape)), self.dtype)
 
     def check(self, values: np.ndarray, count: int) -> Optional[str]:
-        """Return what is wrong with the values of ``count`` objects, or None."""
+        """Return an error message if the values do not fit ``count`` objects, or None."""
         values = np.asarray(values)
         fits = values.ndim == 1 + len(self.shape) and all(want in (None, size) for want, size in zip(self.shape, values.shape[1:]))
         if not fits or len(values) != count:
@@ -93,14 +93,14 @@ class Field:
         return value.tolist()
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
-        """Return what a record of COCO's annotation or result format holds of one object's value, by key."""
+        """Return the entries of one object's value in a record of COCO's annotation or result format, by key."""
         return {self.name: value.tolist()}
 
     def from_coco(self, record: dict) -> object:
-        """Return one object's value from such a record, as an array of the field's shape. Zeros where the record lacks it.
+        """Return one object's value from such a record, as an array of the field's shape; zeros if the record lacks it.
 
         Raises:
-            ValueError: the record holds something else; the message says what it should be.
+            ValueError: the record holds another type of value; the message says what it should be.
         """
         if record.get(self.name) is None:
             return self.empty(1)[0]
@@ -117,23 +117,23 @@ class Field:
         return f"{kind} of shape {list(self.shape)}" if self.shape else kind
 
     def columns(self) -> List[str]:
-        """Return the names of the columns that one object's value takes in a table; empty if it does not fit into one."""
+        """Return the names of the table columns of one object's value; empty if it does not fit into a table."""
         if None in self.shape or int(np.prod(self.shape)) > 64:
             return []
         places = np.ndindex(*self.shape)
         return ["_".join([self.name, *map(str, place)]) for place in places]
 
     def cells(self, value: np.ndarray) -> List[object]:
-        """Return one object's value as cells below :meth:`columns`; flags as 0 and 1."""
+        """Return one object's value as table cells in the order of :meth:`columns`; flags as 0 and 1."""
         if not self.columns():
             return []
         return [int(cell) if isinstance(cell, bool) else cell for cell in value.reshape(-1).tolist()]
 
     def differs(self, first: np.ndarray, second: np.ndarray, pixels: float) -> np.ndarray:
-        """Tell for each row of ``first`` ``(N, *shape)`` whether it is another value than ``second`` ``(*shape)``.
+        """Tell for each row of ``first`` ``(N, *shape)`` whether it differs from ``second`` ``(*shape)`` by more than the tolerance.
 
         Args:
-            pixels: tolerance of what is in pixels.
+            pixels: tolerance of values in pixels.
         """
         if first.shape[1:] != second.shape:
             return np.ones(len(first), bool)
@@ -148,7 +148,7 @@ class Field:
 
 
 class Lengths(Field):
-    """Lengths in pixels: they are scaled with the image."""
+    """Lengths in pixels, scaled with the image."""
 
     in_pixels = True
 
@@ -157,9 +157,9 @@ class Lengths(Field):
 
 
 class Angles(Field):
-    """Directions in radians, from the x axis towards the y axis (clockwise as one sees it): they are mirrored and turned with the image.
+    """Directions in radians, from the x axis towards the y axis (clockwise on the screen). They are mirrored and turned with the image.
 
-    Two angles that differ by a whole turn are the same; an axis without a direction may use half of the range.
+    Angles that differ by a full turn are equal; an axis without a direction may use half of the range.
     """
 
     def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
@@ -177,7 +177,7 @@ class Angles(Field):
 
 
 class Boxes(Field):
-    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: a turned image turns only their two corners."""
+    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: rotating the image rotates only their two corners."""
 
     in_pixels = True
 
@@ -192,24 +192,24 @@ class Boxes(Field):
 
 
 class Rasters(Field):
-    """Pictures ``(..., h, w)`` laid over each object's box, such as masks: they are mirrored with the image and move with the box."""
+    """Pictures ``(..., h, w)`` laid over each object's box, such as masks. They are mirrored with the image and move with the box."""
 
     def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
         return np.ascontiguousarray(values[..., ::-1])
 
 
 class Points(Field):
-    """Named points ``(count, entries)``: x and y in pixels, then what else belongs to a point, such as its visibility.
+    """Named points ``(count, entries)``: x and y in pixels, then further values of the point, such as its visibility.
 
     Args:
         name: see :class:`Field`.
-        count: points of an object.
-        entries: numbers of a point, 2 or more; those after x and y do not move.
-        names: of the points; their numbers if not given.
-        lines: pairs of points, by number, that are joined in pictures.
-        swaps: pairs of points, by number, that change places in a mirrored image, such as left and right.
-        colors: blue, green, red in 0..255 of each point; None: evenly spread hues.
-        seen: number of the entry that is above 0 for a point that is there; None: all are.
+        count: number of points of an object.
+        entries: numbers per point, at least 2; those after x and y do not move.
+        names: of the points; their indices if not given.
+        lines: pairs of point indices that are connected in pictures.
+        swaps: pairs of point indices that are exchanged in a mirrored image, such as left and right.
+        colors: blue, green, red in 0..255 for each point; None: evenly spread hues.
+        seen: index of the entry that is above 0 for a point that is present; None: all points are present.
     """
 
     in_pixels = True
@@ -244,17 +244,17 @@ class Points(Field):
         return moved
 
     def there(self, values: np.ndarray) -> np.ndarray:
-        """Tell which points are there: a mask ``(..., count)`` of values ``(..., count, entries)``."""
+        """Return a mask ``(..., count)`` of the points that are present in values ``(..., count, entries)``."""
         finite = np.isfinite(values[..., :2]).all(axis=-1)
         return finite if self.seen is None else finite & (values[..., self.seen] > 0)
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
-        """Return x, y and the third entry of each point in one list; the third is 1 where points have only two."""
+        """Return x, y and the third entry of each point in one list; the third is 1 if points have only two."""
         third = value[:, 2:3] if value.shape[1] > 2 else np.ones((len(value), 1), value.dtype)
         return {self.name: np.concatenate([value[:, :2], third], axis=1).reshape(-1).tolist()}
 
     def from_coco(self, record: dict) -> np.ndarray:
-        """Return the points of a record; zeros, not there, where it has none."""
+        """Return the points of a record; zeros, marked as not present, if it has no points."""
         flat = record.get(self.name)
         if flat is None or isinstance(flat, list) and not flat:
             return self.empty(1)[0]

@@ -1,4 +1,4 @@
-"""Calls into parts: what a plugin does wrong ends in one message that names the block, the part, its distribution and the place."""
+"""Calls into parts: a plugin's mistake becomes one message that names the block, the part, its distribution and the source line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mindpoint.registry import distribution_of
 
 
 class part_call:
-    """Within the block, anything that a part raises becomes a PartError; a MindpointError is the part's own message and passes.
+    """Within the block, any exception of a part becomes a PartError; a MindpointError is the part's own message and passes unchanged.
 
     Args:
         block: the part's place in the configuration, e.g. ``data.train.transforms.view``.
@@ -38,7 +38,7 @@ class part_call:
 
 
 def mistake(block: str, part: object, what: str) -> PartError:
-    """Return the error for a part that breaks its contract; ``what`` goes on after its name, e.g. ``returned None``."""
+    """Return the error for a part that breaks its contract; ``what`` continues after its name, e.g. ``returned None``."""
     return PartError(f"{described(block, part)} {what}")
 
 
@@ -46,7 +46,7 @@ def declared(block: str, part: object, name: str, meaning: str) -> object:
     """Return an attribute that a part must set.
 
     Raises:
-        PartError: it does not; ``meaning`` says what the attribute holds.
+        PartError: the attribute is missing; ``meaning`` says what it holds.
     """
     with part_call(block, part):
         value = getattr(part, name, None)
@@ -71,13 +71,13 @@ def _place(kind: type, trace: Optional[TracebackType]) -> str:
             return f"{os.path.relpath(frame.filename, home.parent)}:{frame.lineno}"
     try:
         file, line = inspect.getsourcefile(kind), inspect.getsourcelines(kind)[1]
-    except (OSError, TypeError):  # no source, as of a class of a notebook's cell that is gone
+    except (OSError, TypeError):  # no source, e.g. a class from a deleted notebook cell
         return ""
     return f"{os.path.relpath(file, home.parent)}:{line}"
 
 
 def _home(package: str) -> Optional[Path]:
-    """Return the folder of an imported package, or the file of a module; None for one that has neither."""
+    """Return the folder of an imported package, or the file of a module; None if it has neither."""
     module = sys.modules.get(package)
     places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
     return Path(places[0]) if places[0] else None

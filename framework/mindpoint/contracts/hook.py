@@ -1,4 +1,4 @@
-"""What can be added to the training loop."""
+"""The contract of hooks, which extend the training loop."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ POINTS = (
 )
 
 WRITER_POINTS = ("on_checkpoint",)
-"""Points at which hooks are called in the first process alone: the one that writes."""
+"""Points at which hooks are called in the first process alone, which writes the files."""
 
 
 class Hook:
     """Called by the trainer at ten points; see :class:`mindpoint.training.trainer.Trainer` for when.
 
-    Override any of them; ``after_train`` is always called, last, also after an exception. A public method that starts with ``before_``,
-    ``after_`` or ``on_`` and is not one of the ten is an error when the class is defined: it would never be called.
+    Override any of them. ``after_train`` is always called, last, even after an exception. Defining a class with a public method that starts
+    with ``before_``, ``after_`` or ``on_`` and is not one of the ten raises an error, because that method would never be called.
 
-    A hook that remembers something between calls saves it with ``state_dict`` and has it back with ``load_state_dict``, so that a resumed
-    training goes on as if it had never stopped.
+    A hook that keeps state between calls returns it from ``state_dict`` and restores it in ``load_state_dict``, so that a resumed training
+    continues as if it had not been interrupted.
 
     Attributes:
-        all_ranks: of a training in several processes: call the hook in each of them, with the same losses, statistics and detections, and
-            not in the first alone. A hook that calls ``run.evaluate`` must be; one that writes or prints must not, or ask
-            ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; all get back what that one
-            has saved.
+        all_ranks: in a training with several processes, call the hook in each of them, with the same losses, statistics and detections,
+            instead of in the first alone. A hook that calls ``run.evaluate`` must set it. A hook that writes or prints must either leave
+            it unset or check ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; all processes
+            restore the state that it saved.
     """
 
     all_ranks = False
@@ -49,43 +49,43 @@ class Hook:
                 raise TypeError(f"{cls.__name__}.{name} looks like a hook point and is none; the points are {', '.join(POINTS)}")
 
     def state_dict(self) -> Dict[str, object]:
-        """Return what a checkpoint must hold of this hook: JSON values by name. Called when a checkpoint is written."""
+        """Return the state to save in a checkpoint: JSON values by name. Called when a checkpoint is written."""
         return {}
 
     def load_state_dict(self, state: Dict[str, object]) -> None:
-        """Take back what ``state_dict`` gave. Called before ``before_train`` of a resumed training, if the checkpoint has this hook."""
+        """Restore the result of ``state_dict``. Called before ``before_train`` of a resumed training, if the checkpoint has this hook."""
 
     def before_train(self, run: "Run") -> None:
-        """Everything is built; nothing has run."""
+        """Called when everything is built and nothing has run."""
 
     def before_epoch(self, run: "Run") -> None:
-        """``run.epoch`` (0-based) is about to start."""
+        """Called when ``run.epoch`` (0-based) is about to start."""
 
     def before_step(self, run: "Run") -> None:
-        """``run.batch`` holds the arrays of the step to come."""
+        """Called before a step; ``run.batch`` holds its arrays."""
 
     def after_step(self, run: "Run") -> None:
-        """``run.losses`` holds the step's terms as floats; ``run.step`` counts it."""
+        """Called after a step; ``run.losses`` holds its terms as floats, and ``run.step`` counts it."""
 
     def after_epoch(self, run: "Run") -> None:
-        """The epoch's last step is done."""
+        """Called after the epoch's last step."""
 
     def before_eval(self, run: "Run") -> None:
-        """An evaluation is about to start."""
+        """Called when an evaluation is about to start."""
 
     def after_eval(self, run: "Run") -> None:
-        """``run.metrics`` holds the statistics, ``run.detections`` what was found by image id."""
+        """Called after an evaluation; ``run.metrics`` holds the statistics, ``run.detections`` the detections by image id."""
 
     def on_checkpoint(self, run: "Run") -> None:
-        """A checkpoint is about to be written. Called in the first process alone, which writes it."""
+        """Called when a checkpoint is about to be written, in the first process alone."""
 
     def on_exception(self, run: "Run") -> None:
-        """``run.error`` ended the training."""
+        """Called when an exception, ``run.error``, ended the training."""
 
     def after_train(self, run: "Run") -> None:
-        """The training is over, well or not."""
+        """Called when the training is over, successful or not."""
 
 
 def acts_at(hook: Hook, point: str) -> bool:
-    """Tell whether a hook does something at one of the ten points."""
+    """Tell whether a hook overrides one of the ten points."""
     return getattr(type(hook), point) is not getattr(Hook, point)

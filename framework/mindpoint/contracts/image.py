@@ -1,4 +1,4 @@
-"""How pixels become network input, and where a network's pixel lies in the image."""
+"""Normalisation of images, and the mapping between a network's pixels and the image."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mindpoint.errors import ConfigError
 
 _STRIP = 32  # image rows
 MOST_SIDE = 32_766
-"""Largest height or width of the network's input: OpenCV's warps take no more."""
+"""Largest height or width of the network's input: OpenCV's warps accept no more."""
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network takes.
+    """The form of a network's input images.
 
     Attributes:
         size: ``(height, width)`` of the input in pixels, for training and for testing at fixed resolution.
         mean: per channel, of values scaled to 0..1, in the order of ``channel_order``.
         std: per channel, likewise. Positive.
-        channel_order: ``"bgr"`` or ``"rgb"``. Images are held as BGR everywhere; the order is changed on normalising.
+        channel_order: ``"bgr"`` or ``"rgb"``. Images are stored as BGR everywhere; normalising changes the order.
     """
 
     size: Tuple[int, int]
@@ -43,14 +43,14 @@ class InputSpec:
             raise ConfigError(f"input.channel_order: '{self.channel_order}' is neither 'bgr' nor 'rgb'")
 
     def normalize(self, image: np.ndarray, color_matrix: Optional[np.ndarray] = None, out: Optional[np.ndarray] = None) -> np.ndarray:
-        """BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous.
+        """Convert a BGR image ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1, to network input ``(3, H, W)`` float32, contiguous.
 
         Args:
             image: see above.
             color_matrix: change of colours to apply first, see :class:`Sample`.
-            out: where the result goes; a new array if not given.
+            out: array for the result; a new one if not given.
         """
-        import cv2  # here, since a configuration is read without it
+        import cv2  # imported here, because reading a configuration does not need it
 
         normal = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
         order = (2, 1, 0) if self.channel_order == "rgb" else (0, 1, 2)
@@ -72,18 +72,18 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class View:
-    """The part of an image that a network sees: a window, turned and perhaps mirrored, shown on a raster of any size.
+    """The part of an image that a network sees: a window, rotated and perhaps mirrored, shown on a raster of any size.
 
-    The image is first scaled by ``scale`` (testing at several scales), then mirrored (training), then the window is cut out of it.
+    The image is first scaled by ``scale`` (testing at several scales), then mirrored (training), then the window is cut out.
     The official implementation calls ``crop_center`` c and ``crop_size`` s.
 
     Attributes:
         crop_center: ``(x, y)`` of the window in pixels of the scaled and mirrored image.
         crop_size: width of the window in those pixels; its height follows from the raster's aspect ratio.
         rotation: degrees.
-        mirror: the image was mirrored left to right before.
-        scale: factor by which the original image was scaled before.
-        meta: what is known of the image besides its pixels, such as a camera's calibration; see :class:`Sample`.
+        mirror: the image was mirrored left to right before cutting.
+        scale: factor by which the original image was scaled before cutting.
+        meta: facts about the image besides its pixels, such as a camera calibration; see :class:`Sample`.
     """
 
     crop_center: Tuple[float, float]
@@ -94,7 +94,7 @@ class View:
     meta: Mapping[str, object] = field(default_factory=dict)
 
     def affine(self, width: int, height: int, rotated: bool = True) -> np.ndarray:
-        """Matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
+        """Return the matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
 
         ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding
         points in float32 define it: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
@@ -106,7 +106,7 @@ class View:
         return np.linalg.solve(system, target).T
 
     def to_image(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Points ``(..., 2)`` x, y on a ``width`` x ``height`` raster back to pixels of the original image. Mirroring is not undone."""
+        """Map points ``(..., 2)`` x, y on a ``width`` x ``height`` raster back to pixels of the original image. Mirroring is not undone."""
         matrix = self.affine(width, height)
         inverse = np.linalg.inv(matrix[:, :2])
         return ((points - matrix[:, 2]) @ inverse.T) / self.scale
@@ -119,7 +119,8 @@ class View:
 
 
 def letterbox_size(width: int, height: int, raster: Tuple[int, int]) -> float:
-    """Extent of the view that just holds an image of this size on a raster ``(height, width)``; the larger side if that is square."""
+    """Return the ``crop_size`` of the smallest view that shows a whole image on a raster ``(height, width)``; for a square raster, the
+    larger side."""
     return float(max(width, height * raster[1] / raster[0]))
 
 
@@ -132,7 +133,7 @@ def _three_points(center: Sequence[float], up: Sequence[float]) -> np.ndarray:
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply an affine ``(2, 3)`` to points ``(..., 2)``."""
+    """Apply an affine matrix ``(2, 3)`` to points ``(..., 2)``."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -140,21 +141,20 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 class Sample:
     """One image on its way from the data set to the network.
 
-    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``; the one that cuts
-    the window out sets ``view`` and from then on ``image`` is the raster that the network will see, while ``objects`` stay in pixels of
-    the (mirrored) original image.
+    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``. The one that cuts
+    out the window sets ``view``. From then on ``image`` is the raster that the network sees, while ``objects`` stay in pixels of the
+    (mirrored) original image.
 
     Attributes:
         image_id: id in the annotation file.
-        name: what to call it in messages: a path, or the generator and index.
+        name: name for messages: a path, or the generator and index.
         image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
         objects: the annotated objects.
         view: None until a transform has cut the window out.
-        color_matrix: a change of colours that ``image`` has yet to go through, so that it costs no pass of its own: a matrix ``(3, 4)``
-            float64 that takes blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
-        meta: what else is known of the image, by name: a camera's calibration, a frame's number, ... It reaches the decoder in
-            ``View.meta``.
-        inputs: what the network takes besides the image, by name: arrays ``(C, H, W)`` float32 on the raster that it will see.
+        color_matrix: pending change of colours, applied together with the normalisation to save a pass: a matrix ``(3, 4)`` float64 that
+            maps blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
+        meta: further facts about the image, by name: a camera calibration, a frame number, ... The decoder gets them in ``View.meta``.
+        inputs: network inputs besides the image, by name: arrays ``(C, H, W)`` float32 on the raster that the network sees.
     """
 
     image_id: int
@@ -167,13 +167,13 @@ class Sample:
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def recolored(self, color_matrix: np.ndarray) -> "Sample":
-        """Return the sample with ``color_matrix`` applied after the change of colours that it has already."""
+        """Return the sample with ``color_matrix`` applied after its pending change of colours."""
         if self.color_matrix is not None:
             color_matrix = color_matrix[:, :3] @ self.color_matrix + np.pad(color_matrix[:, 3:], ((0, 0), (3, 0)))
         return replace(self, color_matrix=color_matrix)
 
     def pixels(self) -> np.ndarray:
-        """Return the image with its colours changed: as it is without a change, otherwise float32 that may leave 0..1."""
+        """Return the image with the pending change of colours applied: unchanged without one, otherwise float32 that may leave 0..1."""
         if self.color_matrix is None:
             return self.image
         plain = InputSpec(self.image.shape[:2], (0, 0, 0), (1, 1, 1))

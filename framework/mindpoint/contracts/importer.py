@@ -1,4 +1,4 @@
-"""From the files of an annotation tool to a data set in COCO's form."""
+"""Importers convert the files of an annotation tool into a data set in COCO's format."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Optional
 
 
 class Importer(ABC):
-    """Reads one format. ``mindpoint data import FORMAT SOURCE OUT`` finds it by the part's name, ``auto`` by what it recognises."""
+    """Reads one format. ``mindpoint data import FORMAT SOURCE OUT`` finds it by the part's name; ``auto`` asks :meth:`recognizes`."""
 
     @abstractmethod
     def recognizes(self, source: Path) -> bool:
-        """Tell whether a file or folder has this format, by a look at names and first lines; never raise."""
+        """Tell whether a file or folder has this format, judging by names and first lines; never raise."""
 
     @abstractmethod
     def read(self, source: Path, images: Optional[Path] = None) -> dict:
@@ -20,12 +20,12 @@ class Importer(ABC):
         ``categories``.
 
         Args:
-            images: the folder of the images; None: the one that the format says.
+            images: the folder of the images; None: the one that the format names.
 
         Raises:
             DataError: the source has another format or is damaged; the message names file and record.
         """
 
     def image_folder(self, source: Path) -> Path:
-        """Return the folder that the images' names are relative to, if nobody says another; here the source's own."""
+        """Return the folder that image names are relative to by default; here the source's own."""
         return source if source.is_dir() else source.parent

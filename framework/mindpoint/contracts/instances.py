@@ -1,4 +1,4 @@
-"""The objects of one image, annotated or found: boxes, labels and declared fields."""
+"""The objects of one image, annotated or detected: boxes, labels and declared fields."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Areas(Field):
 
 
 class Instances:
-    """N objects of one image; coordinates in pixels of the image that they belong to. Nothing changes them in place.
+    """N objects of one image; coordinates in pixels of that image. Treat it as immutable.
 
-    Every value is an attribute too: ``found.rotation`` is ``found.values["rotation"]``.
+    Every value is also an attribute: ``found.rotation`` is ``found.values["rotation"]``.
 
     Args:
-        fields: what the objects have beyond the class's ``own`` fields.
+        fields: fields of the objects beyond the class's ``own`` fields.
         values: arrays ``(N, *shape)`` by name, one for each own and each further field.
 
     Raises:
-        DataError: names, lengths, shapes or types differ from what is declared.
+        DataError: names, lengths, shapes or types differ from the declared ones.
     """
 
     own: Tuple[Field, ...] = (BOXES, LABELS)
@@ -68,17 +68,17 @@ class Instances:
         return f"{type(self).__name__}({len(self)} objects: {', '.join(self.values)})"
 
     def replace(self: Self, **values: np.ndarray) -> Self:
-        """Return the objects with some of the values replaced. Raises DataError as the constructor does."""
+        """Return the objects with some of the values replaced. Raises DataError like the constructor."""
         other = object.__new__(type(self))
         Instances.__init__(other, self.fields, {**self.values, **values})
         return other
 
     def select(self: Self, rows: np.ndarray) -> Self:
-        """Return the rows of an index array, slice or mask, in its order."""
+        """Return the rows of an index array, slice or mask, in that order."""
         return self._with({name: array[rows] for name, array in self.values.items()})
 
     def mirror(self: Self, width: int) -> Self:
-        """Return the objects in the mirrored image of that width in pixels."""
+        """Return the objects in the mirrored image of ``width`` pixels."""
         return self._with({field.name: field.mirror(self.values[field.name], width) for field in (*self.own, *self.fields)})
 
     def transform(self: Self, motion: Motion) -> Self:
@@ -92,7 +92,7 @@ class Instances:
         return first._with({name: np.concatenate([part.values[name] for part in parts]) for name in first.values})
 
     def _with(self: Self, values: Dict[str, np.ndarray]) -> Self:
-        """Return objects of the same class and fields; the values are known to fit."""
+        """Return objects of the same class and fields, without checking the values."""
         other = object.__new__(type(self))
         other.fields, other.values = self.fields, values
         return other
@@ -104,8 +104,8 @@ class Objects(Instances):
     Args:
         boxes: ``(N, 4)`` left, top, right, bottom.
         labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
-        areas: ``(N,)`` square pixels; those of the boxes if not given.
-        crowd: ``(N,)`` bool, the box holds a group; none does if not given.
+        areas: ``(N,)`` square pixels; the areas of the boxes if not given.
+        crowd: ``(N,)`` bool, True if the box holds a group; all False if not given.
         fields, values: see :class:`Instances`.
     """
 
@@ -126,12 +126,12 @@ class Objects(Instances):
 
     @staticmethod
     def none(fields: Sequence[Field] = ()) -> "Objects":
-        """Return no objects, with these fields."""
+        """Return an empty set of objects with these fields."""
         values = {field.name: field.empty() for field in fields}
         return Objects(BOXES.empty(), LABELS.empty(), fields=fields, values=values)
 
     def reduced(self, factor: int) -> "Objects":
-        """Return the objects in an image whose pixels each stand for ``factor`` by ``factor`` of this one."""
+        """Return the objects in an image reduced by ``factor``, in which a pixel covers ``factor`` by ``factor`` pixels of this one."""
         return self if factor == 1 else self.transform(Motion.scaling(1 / factor, 0.5 / factor - 0.5))
 
 

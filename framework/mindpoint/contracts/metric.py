@@ -1,4 +1,4 @@
-"""How good detections are."""
+"""The contract of metrics, which measure the quality of detections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Metric(ABC):
 
     Attributes:
         statistics: the names of all statistics, in their order, e.g. ``bbox/AP``.
-        main: the one to go by unless a configuration names another; higher is better.
+        main: the default statistic for choosing the best checkpoint; higher is better.
     """
 
     statistics: Sequence[str]
@@ -27,7 +27,7 @@ class Metric(ABC):
     def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
         """Return detections by image id as a list of result records in COCO's format, ready for ``json.dump``.
 
-        ``category_id`` is the one that ``ground_truth`` gives to the class's name; without ground truth it is the label plus 1.
+        ``category_id`` is the id that ``ground_truth`` gives to the class name; without ground truth it is the label plus 1.
 
         Raises:
             DataError: the ground truth lacks a category of that class.
@@ -35,27 +35,27 @@ class Metric(ABC):
 
     @abstractmethod
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
-        """Return every one of :attr:`statistics` for the given images; NaN where undefined. Never fails on empty results."""
+        """Return all of :attr:`statistics` for the given images; NaN where undefined. Must accept empty results."""
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """Return the statistics for reading, several lines without a newline at the end; undefined ones as ``n/a``."""
+        """Return the statistics as text, several lines without a newline at the end; undefined ones as ``n/a``."""
         width = max(map(len, stats), default=0)
         return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
-        """Sentences on what in this input would make the statistics zero or undefined; empty if nothing does."""
+        """Return sentences about properties of this input that make statistics zero or undefined; empty without any."""
         return []
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """Return what lies behind the statistics, for a report; arguments as of :meth:`evaluate`."""
+        """Return the details behind the statistics, for a report; arguments as in :meth:`evaluate`."""
         return Analysis()
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
-        """Return the records of a result file as :meth:`results` gives them. Raises DataError with file and record for what is wrong."""
+        """Return the records of a result file in the form of :meth:`results`. Raises DataError with file and record for invalid ones."""
         raise ConfigError(f"{type(self).__name__} cannot read result files")
 
     def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
-        """File name and records as an evaluation server wants them.
+        """Return the file name and the records in the form that an evaluation server expects.
 
         Args:
             data: name of the data set, see :attr:`Dataset.name`.

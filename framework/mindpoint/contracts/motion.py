@@ -1,4 +1,4 @@
-"""How things in an image move when it is scaled, turned and shifted."""
+"""Motions of image content: scaling, rotation and shift."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Motion:
-    """A similarity of the plane, ``p -> linear @ p + offset``: from the pixels of one image to those of another.
+    """A similarity of the plane, ``p -> linear @ p + offset``, from pixels of one image to pixels of another.
 
     Attributes:
         linear: ``(2, 2)``, a rotation times a positive factor.
@@ -25,7 +25,7 @@ class Motion:
 
     @property
     def factor(self) -> float:
-        """Return the factor of all lengths."""
+        """Return the factor by which lengths are scaled."""
         return float(np.sqrt(abs(np.linalg.det(self.linear))))
 
     @property
@@ -35,5 +35,5 @@ class Motion:
 
     @staticmethod
     def scaling(factor: float, offset: float = 0.0) -> "Motion":
-        """Multiply all coordinates by ``factor``, then add ``offset``."""
+        """Return the motion that multiplies all coordinates by ``factor`` and then adds ``offset``."""
         return Motion(np.eye(2) * factor, np.full(2, offset))

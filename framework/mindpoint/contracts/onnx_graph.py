@@ -1,4 +1,4 @@
-"""Adding nodes to an ONNX graph in few words."""
+"""A short way to add nodes to an ONNX graph."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Value = Union[str, int, float, bool, Sequence, np.ndarray]
 
 
 class OnnxGraph:
-    """Nodes that are added to a graph. A value is the name of a tensor, or a constant: a number, a list or an array.
+    """Nodes to add to a graph. A value is the name of a tensor, or a constant: a number, a list or an array.
 
     Python integers become int64 constants, floats float32.
 
     Attributes:
         nodes: the nodes added so far, in order.
-        initializers: the constants that they use.
+        initializers: the constants that the nodes use.
     """
 
     def __init__(self, prefix: str = "n"):
@@ -27,18 +27,18 @@ class OnnxGraph:
         self.initializers: List[onnx.TensorProto] = []
 
     def add(self, op: str, *inputs: Value, **attributes: object) -> str:
-        """Return a node with one output, whose name is returned."""
+        """Add a node with one output and return the output's name."""
         return self.add_many(op, 1, *inputs, **attributes)[0]
 
     def add_many(self, op: str, outputs: int, *inputs: Value, **attributes: object) -> List[str]:
-        """Return a node with several outputs."""
+        """Add a node with several outputs and return their names."""
         place = f"{self.prefix}/{op}_{len(self.nodes)}"
         names = [place if index == 0 else f"{place}.{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(op, [self.constant(value) for value in inputs], names, name=place, **attributes))
         return names
 
     def constant(self, value: Value) -> str:
-        """Return the name of a constant; a name is given back as it is."""
+        """Return the name of a constant; return a name unchanged."""
         if isinstance(value, str):
             return value
         array = np.asarray(value)

@@ -9,8 +9,8 @@ from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
 
-# MindSpore compiles `construct`; its first parameter must be called `self` and outputs are built as new tuples or dictionaries. A
-# dictionary may travel inside a graph; one that leaves it makes custom operators fail, so the engine's outermost cells give tuples.
+# MindSpore compiles `construct`: its first parameter must be called `self`, and outputs are built as new tuples or dictionaries. A
+# dictionary may be passed inside a graph. One that leaves the graph makes custom operators fail, so the outermost cells return tuples.
 
 
 class Backbone(nn.Cell):
@@ -19,10 +19,10 @@ class Backbone(nn.Cell):
     Attributes:
         out_features: the maps of one stack.
         divisor: heights and widths of the image must be multiples of it; None: the largest stride of ``out_features``.
-        stacks: how often ``out_features`` repeat in the tuple, first stack first, as in an hourglass network. Neck and heads are built for
-            each stack; the losses are averaged over the stacks, and only the last one counts outside of training.
-        inputs: channels of further inputs ``(B, C, H, W)`` by name, in the order in which ``construct`` takes them; training samples
-            carry them in ``Sample.inputs``.
+        stacks: number of times that ``out_features`` repeat in the tuple, first stack first, as in an hourglass network. Each stack gets
+            its own neck and heads. The losses are averaged over the stacks; only the last stack is used outside of training.
+        inputs: number of channels of further inputs ``(B, C, H, W)`` by name, in the order of ``construct``; training samples hold them
+            in ``Sample.inputs``.
     """
 
     out_features: Tuple[FeatureSpec, ...]
@@ -32,7 +32,7 @@ class Backbone(nn.Cell):
 
 
 class Neck(nn.Cell):
-    """``construct(tuple of maps) -> tuple of maps``. The constructor names ``in_features``, the FeatureSpecs of the maps it is given."""
+    """``construct(tuple of maps) -> tuple of maps``. The constructor names ``in_features``, the FeatureSpecs of its input maps."""
 
     out_features: Tuple[FeatureSpec, ...]
 
@@ -43,7 +43,7 @@ class Head(nn.Cell):
     The constructor names ``in_features``; it may name ``classes``.
 
     Attributes:
-        out_maps: channels and stride of each map by name. Names of all heads of a network differ; strides may.
+        out_maps: channels and stride of each map by name. The names of all heads of a network must differ; the strides may.
     """
 
     out_maps: Dict[str, FeatureSpec]
@@ -52,22 +52,22 @@ class Head(nn.Cell):
 class Loss(nn.Cell):
     """``construct(outputs, targets) -> (total, {term: scalar})``.
 
-    Outputs are the raw maps of all heads by name, targets the encoder's arrays with a batch axis in front. Sigmoid and clamping happen
-    inside; inputs are never changed in place. ``total`` is the weighted sum, the terms are reported unweighted. No object in the batch must
-    give finite values. The constructor may name ``classes``, ``maps`` and ``targets``, the names of all
-    maps that the heads give and of all targets that the encoder gives.
+    Outputs are the raw maps of all heads by name; targets are the encoder's arrays with a batch axis in front. Sigmoid and clamping are
+    part of the loss; inputs are never changed in place. ``total`` is the weighted sum, and the terms are reported unweighted. A batch
+    without objects must give finite values. The constructor may name ``classes``, ``maps`` and ``targets``: the names of all maps of the
+    heads and of all targets of the encoder.
 
-    A batch may go through in parts, those of several processes and of ``train.accumulate``, whose values and gradients are averaged. For a
-    mean over images that makes no difference. A loss that divides a sum by a number of objects lists that number in ``normalizers``,
+    A batch may be processed in parts: in several processes, or with ``train.accumulate``. Values and gradients of the parts are averaged.
+    For a mean over images the result is the same. A loss that divides a sum by a number of objects lists that number in ``normalizers``,
     computes it in :meth:`count_normalizers`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole
-    batch. It divides by ``counts[name] / num_shards``; the average is then what the whole batch gives at once.
+    batch. It divides by ``counts[name] / num_shards``; the average is then the value for the whole batch.
 
     Attributes:
         terms: names of the terms.
-        needs_maps: names of head outputs it reads.
-        needs_targets: names of targets it reads.
-        normalizers: names of the numbers it divides by.
-        num_shards: number of parts that a batch goes through in; the run sets it.
+        needs_maps: names of the head outputs that it reads.
+        needs_targets: names of the targets that it reads.
+        normalizers: names of the numbers that it divides by.
+        num_shards: number of parts that a batch is processed in; set by the run.
     """
 
     terms: Tuple[str, ...] = ()
@@ -77,5 +77,5 @@ class Loss(nn.Cell):
     num_shards: int = 1
 
     def count_normalizers(self, targets):
-        """``{name: float32 scalar}`` for all ``normalizers``, in these targets; of several parts they are added up."""
+        """Return ``{name: float32 scalar}`` for all ``normalizers`` in these targets; the run sums them over the parts of a batch."""
         return {}

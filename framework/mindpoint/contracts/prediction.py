@@ -1,4 +1,4 @@
-"""The objects found in one image, and where the image comes from."""
+"""The objects found in one image, and the source of the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mindpoint.contracts.visualizer import Visualizer
 
 
 def is_number(text: str) -> bool:
-    """Say whether a text is a number in the digits 0 to 9."""
+    """Tell whether a text is a number in the digits 0 to 9."""
     return text.isascii() and text.isdecimal()
 
 
@@ -25,7 +25,7 @@ class Source:
 
     Attributes:
         name: path, camera number or address, as given.
-        kind: ``image``, ``video`` (it ends) or ``camera`` (it need not).
+        kind: ``image``, ``video`` (finite) or ``camera`` (may be endless).
     """
 
     name: str
@@ -33,7 +33,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """Return what files made from it are called."""
+        """Return the base name of files made from it."""
         if self.kind != "camera":
             return Path(self.name).stem
         return f"camera-{self.name}" if is_number(self.name) else Path(self.name.split("?")[0]).stem or "stream"
@@ -49,10 +49,10 @@ class Prediction:
         classes: class names, by label.
         visualizer: draws them.
         source: path, camera number or address; None for an array.
-        frame: number of the frame in a video, from 0; else None.
-        time: seconds of the frame from the video's start; else None.
-        rate: frames a second of the video; else None.
-        frames: number of frames of the video, as far as its file says; else None.
+        frame: index of the frame in a video, from 0; else None.
+        time: time of the frame in seconds from the video's start; else None.
+        rate: frames per second of the video; else None.
+        frames: number of frames of the video according to its file; else None.
     """
 
     image: np.ndarray = field(repr=False)
@@ -69,18 +69,18 @@ class Prediction:
         return len(self.detections)
 
     def draw(self) -> np.ndarray:
-        """Return a copy of the image, BGR uint8, with all that was found in it."""
+        """Return a copy of the image, BGR uint8, with the detections drawn."""
         with part_call("test.visualizer", self.visualizer):
             return self.visualizer.draw(self.image, self.detections)
 
     def save(self, path: Union[str, Path]) -> None:
-        """Draw into an image file, whose ending says its format. Raises OutputError if it cannot be written."""
+        """Draw into an image file, whose suffix determines the format. Raises OutputError if it cannot be written."""
         from mindpoint.storage.images import write_image  # imports OpenCV
 
         write_image(Path(path), self.draw())
 
     def to_records(self) -> List[dict]:
-        """Return plain values, one dictionary an object: see :func:`mindpoint.contracts.records.to_records`."""
+        """Return plain values, one dictionary for each object: see :func:`mindpoint.contracts.records.to_records`."""
         return to_records(self.detections, self.classes)
 
     def to_numpy(self) -> Dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Objects as plain values: JSON, COCO's formats, rows of a table. Every declared field appears under its name."""
+"""Conversion of objects to plain values: JSON, COCO's formats, table rows. Every declared field appears under its name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mindpoint.contracts.instances import Detections, Instances
 
 
 def to_records(found: Detections, classes: Sequence[str]) -> List[dict]:
-    """Return one dictionary an object, of JSON values: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
+    """Return a dictionary of JSON values for each object: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
 
-    A field of points is a list of ``{"name", "x", "y", ...}``, with the fields that describe its points inside.
+    A field of points becomes a list of ``{"name", "x", "y", ...}``, which includes the fields that describe its points.
     """
     return [
         {
@@ -42,11 +42,11 @@ def _of(owner: Field, fields: Sequence[Field]) -> List[Field]:
 
 
 def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decimals: Optional[int] = None) -> List[dict]:
-    """Return records of COCO's result format: ``bbox`` is left, top, width, height; then each field as it says itself.
+    """Return records of COCO's result format: ``bbox`` is left, top, width, height; then the entries of each field.
 
     Args:
         category_ids: by label.
-        decimals: of all numbers; None: as they are.
+        decimals: to which all numbers are rounded; None: not rounded.
     """
     boxes = found.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
@@ -61,7 +61,7 @@ def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decim
 
 
 def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
-    """Add to each object's COCO record, in place, what its fields say."""
+    """Add the entries of the fields to each object's COCO record, in place."""
     for field in found.fields:
         if field.of is None:
             for record, value in zip(records, found.values[field.name]):
@@ -75,7 +75,7 @@ def _rounded(value: object, decimals: int) -> object:
 
 
 def columns(fields: Sequence[Field]) -> List[str]:
-    """Return the names of the columns that the fields of one object take in a table."""
+    """Return the names of the table columns for the fields of one object."""
     names: List[str] = []
     for field in (field for field in fields if field.of is None):
         if isinstance(field, Points):
@@ -87,7 +87,7 @@ def columns(fields: Sequence[Field]) -> List[str]:
 
 
 def cells(found: Instances, row: int) -> List[object]:
-    """Return the cells of one object below :func:`columns`."""
+    """Return the table cells of one object, in the order of :func:`columns`."""
     values: List[object] = []
     for field in (field for field in found.fields if field.of is None):
         value = found.values[field.name][row]

@@ -1,4 +1,4 @@
-"""The view of a running training that its hooks get."""
+"""A running training as its hooks see it."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """The training as a hook sees it; the trainer is one.
+    """The running training from a hook's point of view; the trainer implements it.
 
     Attributes:
-        run_dir: folder of this run; hooks write there.
-        hooks: all hooks by name, in their order.
+        run_dir: folder of this run, in which hooks write.
+        hooks: all hooks by name, in configured order.
         epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
-        closed_epochs: epochs whose ``after_epoch`` is over, evaluation included.
+        closed_epochs: number of epochs whose ``after_epoch`` is over, including evaluation.
         epochs, steps_per_epoch, total_steps: length of the training.
-        images: number of images to train on.
-        batch_size: images of a step, of all processes together.
-        step: steps done.
-        learning_rate: of the last step; the greatest, where parts of the network have different ones.
-        batch: arrays of the current step by column; the next step's are written over them.
-        losses: ``loss`` (weighted total) and every term of the last step, means over all processes.
-        incidents: what went wrong in the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}`` or
-            ``{"incident": "unreadable image", "message": ...}`` for each image that is met for the first time.
-        skipped_steps: steps left out because a gradient was not finite.
-        loss_scale: factor of the loss in the next step's gradients; None: the loss is not scaled.
-        checkpoint_minutes: greatest age of the newest checkpoint, as ``train.checkpoint_minutes`` says; None: no limit.
-        data_seconds, step_seconds: time of the last step: waiting for data, computing and waiting for other processes.
-        val_data: the data set to evaluate on; None without ``data.val``.
+        images: number of training images.
+        batch_size: images per step, over all processes.
+        step: number of completed steps.
+        learning_rate: of the last step; the largest if parameter groups have different ones.
+        batch: arrays of the current step by column; the next step overwrites them.
+        losses: ``loss`` (weighted total) and every term of the last step, averaged over all processes.
+        incidents: problems of the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}``, or
+            ``{"incident": "unreadable image", "message": ...}`` once for each image.
+        skipped_steps: number of steps skipped because a gradient was not finite.
+        loss_scale: loss scale of the next step; None: the loss is not scaled.
+        checkpoint_minutes: maximum age of the newest checkpoint, see ``train.checkpoint_minutes``; None: no limit.
+        data_seconds, step_seconds: duration of the last step: waiting for data; computing and waiting for other processes.
+        val_data: the data set for evaluation; None without ``data.val``.
         metrics: statistics of the last evaluation by name; NaN where undefined.
-        main_statistic: the one to go by where a hook names none, see :attr:`Metric.main`; None without evaluation.
-        detections: of the last evaluation by image id.
-        visualizer: draws objects, as ``test.visualizer`` says.
+        main_statistic: the default statistic for hooks, see :attr:`Metric.main`; None without evaluation.
+        detections: detections of the last evaluation by image id.
+        visualizer: draws objects, see ``test.visualizer``.
         stop_reason: set it to end the training after the current step.
-        error: what ended the training, if it was an exception.
-        is_writer: whether this process may write and print: the first of all.
+        error: the exception that ended the training, if any.
+        is_writer: whether this process may write and print; True in the first one only.
     """
 
     run_dir: Path
@@ -75,21 +75,21 @@ class Run(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Tell whether no further step will follow; hooks that act every few epochs act now."""
+        """Tell whether no further step will follow; hooks that act every few epochs also act then."""
 
     def evaluate(self) -> object:
-        """Evaluate on ``data.val`` and give the result to the hooks. All processes must call it."""
+        """Evaluate on ``data.val`` and pass the result to the hooks. All processes must call it."""
 
     def heatmaps(self, samples: "Sequence[Sample]") -> "List[Tuple[Dict[str, np.ndarray], View]]":
-        """Return for each sample what the decoder shows of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image
-        that they cover."""
+        """Return for each sample the decoder's heatmaps of the network's maps, ``(H, W)`` in 0..1 by name, and the part of the image that
+        they cover."""
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
-        """Write a checkpoint to ``run_dir / name``; an older file goes to ``run_dir / previous``, if that is given. Only the first process
-        writes; others may call it, too."""
+        """Write a checkpoint to ``run_dir / name``. If ``previous`` is given, an older file moves to ``run_dir / previous``. Only the first
+        process writes; the others may call it."""
 
     def defer(self, action: Callable[[], None]) -> None:
-        """Do something when all hooks have been called at the running point."""
+        """Run ``action`` after all hooks have been called at the current point."""
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
-        """Raise ConfigError if the metric gives no statistic of one of these names."""
+        """Raise ConfigError if the metric lacks a statistic with one of these names."""

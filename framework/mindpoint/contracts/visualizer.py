@@ -1,4 +1,4 @@
-"""How objects are drawn into images."""
+"""The contract of visualizers, which draw objects into images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mindpoint.contracts.instances import Detections, Objects
 
 
 class Visualizer(ABC):
-    """Draws objects into images: for ``predict``, pictures of a training, browsing data and the report. The constructor may name
+    """Draws objects into images for ``predict``, training pictures, data browsing and the report. The constructor may name
     ``classes``."""
 
     @abstractmethod
     def draw(self, image: np.ndarray, found: Detections, threshold: float = 0.0) -> np.ndarray:
-        """Draw what was found.
+        """Draw detections.
 
         Args:
-            image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1; it stays as it is.
+            image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1; not changed.
             found: in pixels of the image, best first.
             threshold: smallest score of a drawn object, 0..1.
 
@@ -28,4 +28,4 @@ class Visualizer(ABC):
 
     @abstractmethod
     def draw_objects(self, image: np.ndarray, objects: Objects) -> np.ndarray:
-        """Draw what is annotated; arguments and result as of :meth:`draw`."""
+        """Draw annotated objects; arguments and result as in :meth:`draw`."""

@@ -1,4 +1,4 @@
-"""Base class of the rules by which weights made elsewhere become weights of a network here, and back. It needs numpy only."""
+"""Rules that convert weights of other implementations to weights of a network here, and back. They need numpy only."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Shapes = Mapping[str, Tuple[int, ...]]
 
 @dataclass(frozen=True)
 class RecognizedWeights:
-    """The content of a file of weights.
+    """The content of a weights file.
 
     Attributes:
-        name: of the network, as its authors call it, e.g. ``dla_34``.
-        description: the name and what else is seen from the arrays, for people.
-        config: a configuration, as nested mappings, of a network that the arrays fit; it may name a ``_base_``.
-        whole: the arrays are for every part of that network; otherwise they are initial weights.
-        parts: the network's parts, such as ``backbone``, of which nothing may be missing.
-        usage: how the official code loads a file of these weights, with ``{file}`` in it; empty if it has no such network.
+        name: the authors' name of the network, e.g. ``dla_34``.
+        description: the name and further properties recognised from the arrays, for display.
+        config: nested mappings of a configuration whose network fits the arrays; it may name a ``_base_``.
+        whole: whether the arrays cover every part of that network; otherwise they are initial weights.
+        parts: parts of the network, such as ``backbone``, that the arrays must cover completely.
+        usage: how the official code loads such a file, with ``{file}`` in it; empty if it has no such network.
     """
 
     name: str
@@ -40,43 +40,44 @@ class RecognizedWeights:
 
 
 class WeightRules(ABC):
-    """How the weights of one family of networks are called elsewhere. The constructor takes no arguments.
+    """Parameter names that other implementations use for one family of networks. The constructor takes no arguments.
 
-    Arrays have the same layout on both sides. "Official" names are those of the other implementation.
+    Arrays have the same layout on both sides. "Official" names are the names in the other implementation.
     """
 
     ending = ".pth"
-    """Of the other implementation's files: ``.pth`` (PyTorch) or ``.ckpt`` (MindSpore)."""
+    """Suffix of the other implementation's files: ``.pth`` (PyTorch) or ``.ckpt`` (MindSpore)."""
     downloads: Mapping[str, str] = {}
-    """URLs of public files by a short name without dots and slashes, e.g. ``resnet18``. The name of a file ends in the first digits of its
-    SHA-256, as ``resnet18-f37072fd.pth``."""
+    """URLs of public files by a short name without dots and slashes, e.g. ``resnet18``. A file name ends in the first digits of the file's
+    SHA-256, as in ``resnet18-f37072fd.pth``."""
 
     @abstractmethod
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
-        """Return what arrays of these official names and shapes are; None if they belong to another family.
+        """Identify arrays by their official names and shapes; return None if they belong to another family.
 
         Raises:
-            WeightsError: they belong to this family, but to a network that is not known or not whole.
+            WeightsError: the arrays belong to this family, but to an unknown or incomplete network.
         """
 
     @abstractmethod
     def official_name(self, ours: str) -> str:
-        """Return the official name of a parameter here, such as ``backbone.conv1.weight``; any name if there is no official one.
+        """Return the official name of a parameter here, such as ``backbone.conv1.weight``; an arbitrary name if it has none.
 
-        Names of two parameters of one network differ.
+        The names of two parameters of one network must differ.
         """
 
     def canonical_name(self, name: str) -> str:
-        """Return the official name of an array that a file calls ``name``; override it where files differ among themselves."""
+        """Return the official name of an array that a file calls ``name``; override it if files use different names."""
         return name
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """Return whether no output depends on the array of this official name; ``names``: of all arrays. Here the counters of batch
-        normalisations."""
+        """Tell whether no output depends on the array of this official name; ``names`` are those of all arrays. Here: the counters of
+        batch normalisations."""
         return name.endswith(".num_batches_tracked")
 
     def unused_arrays(self, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Return what the official network has besides arrays of official names. Here a counter, 0, for each batch normalisation."""
+        """Return the arrays of the official network that have no counterpart here. By default: a counter, 0, for each batch
+        normalisation."""
         ends = "running_mean"
         return {name[: -len(ends)] + "num_batches_tracked": np.zeros((), np.int64) for name in state if name.endswith(f".{ends}")}
 
@@ -84,12 +85,12 @@ class WeightRules(ABC):
         """Return the raw maps of the official network for normalised images ``(B, 3, H, W)``, to compare with.
 
         Raises:
-            WeightsError: there is no such network to run.
+            WeightsError: this network cannot be run.
         """
         raise WeightsError(f"{type(self).__name__} has no official network to compare with")
 
 
 def torch_name(ours: str) -> str:
-    """Return the name of a parameter with PyTorch's words for those of a batch normalisation: ``weight`` for ``gamma``, and so on."""
+    """Return the name of a parameter with PyTorch's terms for batch normalisation: ``weight`` for ``gamma``, and so on."""
     owner, dot, last = ours.rpartition(".")
     return f"{owner}{dot}{_BATCH_NORM.get(last, last)}"

@@ -16,13 +16,13 @@ from mindpoint.contracts.records import to_coco
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Facts that a model gives about the objects that it finds.
+    """Properties of the objects that a model finds.
 
     Attributes:
         classes: names by label.
-        category_ids: the data set's number of each class, by label.
-        fields: what detections have beyond boxes, scores and labels.
-        metric: the configured one, which knows the form of result records; None: COCO's form.
+        category_ids: the data set's category id of each class, by label.
+        fields: fields of the detections beyond boxes, scores and labels.
+        metric: the configured metric, which determines the form of result records; None: COCO's form.
     """
 
     classes: Sequence[str]
@@ -31,7 +31,7 @@ class Vocabulary:
     metric: Optional[Metric] = None
 
     def results(self, found: Mapping[int, Detections]) -> List[dict]:
-        """Return result records of detections by image id, as the metric gives them, with the data set's category ids."""
+        """Return result records of detections by image id, in the metric's form, with the data set's category ids."""
         if self.metric is None:
             return [record for image_id, detections in found.items() for record in to_coco(detections, image_id, self.category_ids)]
         categories = [{"id": number, "name": name} for number, name in zip(self.category_ids, self.classes)]
@@ -43,7 +43,7 @@ class PredictionWriter(ABC):
     """Writes predictions in one format.
 
     Args:
-        sources: where the predictions come from, in their order.
+        sources: sources of the predictions, in order.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -51,16 +51,16 @@ class PredictionWriter(ABC):
 
     @abstractmethod
     def file_names(self) -> List[str]:
-        """Return the names of the files that will be written."""
+        """Return the names of the output files."""
 
     @abstractmethod
     def begin(self, folder: Path, vocabulary: Vocabulary) -> None:
-        """Prepare to write into a folder. Files should appear when they are complete. Raises OutputError if that is not possible."""
+        """Prepare to write into a folder. Files should appear only when they are complete. Raises OutputError if that is not possible."""
 
     @abstractmethod
     def add(self, prediction: Prediction, image_id: int) -> None:
-        """Write one prediction; the frames of a video come one after the other. OSError and OutputError say that it cannot be written."""
+        """Write one prediction; the frames of a video arrive in order. Raises OSError or OutputError if it cannot be written."""
 
     @abstractmethod
     def close(self) -> None:
-        """Finish all files; also called after an error. Raises as :meth:`add`."""
+        """Finish all files; also called after an error. Raises like :meth:`add`."""

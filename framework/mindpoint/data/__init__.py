@@ -1,1 +1,1 @@
-"""From annotated images to batches."""
+"""Turns annotated images into batches."""

@@ -1,4 +1,4 @@
-"""The configured data set, training samples and metric. Importing this module does not import MindSpore."""
+"""Builds the configured data set, training samples and metric. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindpoint.errors import ConfigError
 
 
 class FirstImages(Dataset):
-    """The first ``count`` images of a data set, or all if it has no more."""
+    """The first ``count`` images of a data set, or all of them if it has fewer."""
 
     def __init__(self, dataset: Dataset, count: int):
         self.dataset, self.count = dataset, min(count, len(dataset))
@@ -62,14 +62,14 @@ class FirstImages(Dataset):
 
 
 def build_dataset(config: Config, split: str) -> Dataset:
-    """Return the block ``data.<split>.dataset``, or as many of its first images as ``data.<split>.max_images`` says."""
+    """Build ``data.<split>.dataset``, limited to its first ``data.<split>.max_images`` images."""
     count = config.split(split).max_images
     dataset = config.build(f"data.{split}.dataset")
     return dataset if count is None else FirstImages(dataset, count)
 
 
 def build_samples(config: Config, split: str = "train") -> TrainingSamples:
-    """Data set, transforms and target encoder of ``data.<split>``."""
+    """Build the data set, transforms and target encoder of ``data.<split>``."""
     dataset = build_dataset(config, split)
     dataset.ready_to_train()
     transforms = config.build_all(f"data.{split}.transforms")
@@ -82,7 +82,7 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
 
 
 def build_metric(config: Config) -> Metric:
-    """Return the block ``test.metric``."""
+    """Build ``test.metric``."""
     metric = config.build("test.metric")
     if metric is None:
         raise ConfigError(f"{config.name}: test.metric is not configured")

@@ -1,4 +1,4 @@
-"""A folder in the layout in which data is published, in place of a configured data set."""
+"""Use of a folder in the layout of a published data set in place of the configured data set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mindpoint.registry import registry
 def with_layout(config: Config, folder: str, split: str) -> Config:
     """Return a configuration whose ``data.<split>`` reads a folder.
 
-    The configured data sets are asked whether they know a layout of folders, that of ``split`` first; then the installed ones.
+    The data set types in the configuration are tried first, beginning with that of ``split``; then the installed ones.
 
     Args:
-        folder: in the layout of one of these data sets.
-        split: ``train``, ``val``, ``test``, or what the data set calls its parts.
+        folder: in the layout of one of these data set types.
+        split: ``train``, ``val``, ``test``, or another name that the data set type gives its parts.
 
     Raises:
-        ConfigError: no data set knows a layout. DataError: the folder does not have it.
+        ConfigError: no data set type knows a layout. DataError: the folder does not follow it.
     """
     for name in dict.fromkeys([*_configured(config, split), *registry("datasets").names()]):
         dataset: Type[Dataset] = registry("datasets").get(name)
@@ -33,10 +33,10 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
 
 
 def _configured(config: Config, split: str) -> Iterator[str]:
-    """Yield the types of the configured data sets, that of ``split`` first."""
+    """Yield the types of the configured data sets, beginning with that of ``split``."""
     splits: List[str] = sorted(config.data.get("data", {}), key=lambda name: name != split)
     for name in splits:
         if config.has(f"data.{name}.dataset.type"):
             kind = config.data["data"][name]["dataset"]["type"]
-            if registry("datasets").find(kind).distribution:  # the type of a model file may be any class, which importing would run
+            if registry("datasets").find(kind).distribution:  # a model file may name any class, and importing it would run its code
                 yield kind

@@ -1,4 +1,4 @@
-"""Batches of training samples, a function of (seed, epoch, index) whatever the number of workers."""
+"""Batches of training samples, determined by (seed, epoch, index), independent of the number of workers."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Loader:
     """Batches for a number of epochs.
 
     Args:
-        samples: what to load.
-        batch_size: images a batch; a rest that fills no batch is left out of the epoch.
-        ranks, rank: of how many processes this is which. Each has its own part of what would be one batch of ``ranks * batch_size``.
-        workers: threads, or processes, that prepare samples; never more than the machine has cores.
-        processes: use processes; they pay where much of a sample is plain Python.
+        samples: the samples to load.
+        batch_size: images per batch; an incomplete last batch is dropped.
+        ranks, rank: number of processes, and the index of this one. Each loads its part of a batch of ``ranks * batch_size`` images.
+        workers: number of threads, or processes, that prepare samples; limited to the number of cores.
+        processes: use processes as workers; faster if samples are prepared mostly in plain Python.
 
     Attributes:
-        batch_size: images a step, over all processes.
-        left_out: what was wrong with images that the last batch does without for the first time, by index.
-        unreadable: what :meth:`leave_out` was told of all batches so far.
+        batch_size: images per step, over all processes.
+        left_out: error messages of images that the last batch was the first to leave out, by index.
+        unreadable: all error messages passed to :meth:`leave_out` so far.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Loader:
         self.unreadable: Dict[int, str] = {}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
-        """One iterator of batches (arrays by column, batch axis first) for each of the epochs ``epoch`` to ``last - 1``; the first one
-        begins with the batch number ``step``. A batch is valid until the next one is asked for.
+        """Yield an iterator of batches (arrays by column, batch axis first) for each of the epochs ``epoch`` to ``last - 1``. The first
+        epoch begins with batch number ``step``. A batch is valid until the next one is requested.
 
         Raises:
-            DataError: more images than ``max_unreadable`` of the samples could not be read.
+            DataError: more than ``max_unreadable`` images could not be read.
         """
         positions = self._positions(last, epoch, step)
         stream = filled(self.samples.write, self.samples.example, positions, self.own_size, self.workers, self.processes)
@@ -80,10 +80,10 @@ class Loader:
             yield batch
 
     def leave_out(self, found: Dict[int, str]) -> None:
-        """Count images, of all processes, that the last batch does without for the first time.
+        """Count images, of all processes, that the last batch was the first to leave out.
 
         Raises:
-            DataError: they are more than allowed.
+            DataError: more images than allowed.
         """
         most = self.samples.max_unreadable
         for index, message in found.items():

@@ -1,4 +1,4 @@
-"""An image as the network sees it in testing: the same window, resampling and normalisation as the official implementation's."""
+"""Preprocessing of images in testing, with the same window, resampling and normalisation as the official implementation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def inference_view(
 ) -> Tuple[View, Tuple[int, int]]:
     """Return the window of a test image and the raster that shows it (CenterNet ``detectors/base_detector.py``, ``pre_process``).
 
-    ``fixed``: a raster of ``input_size`` whose window just holds the image *before* scaling, so a scale above 1 shows the middle of the
-    image enlarged and one below 1 a smaller image with a border. (For a square input, as there, the window's side is the image's
-    longer side; for another shape the official implementation keeps that and cuts images off.)
+    ``fixed``: a raster of ``input_size`` whose window just contains the image *before* scaling. A scale above 1 therefore shows the
+    enlarged centre of the image; a scale below 1 shows a smaller image with a border. (For a square input, as in the official
+    implementation, the side of the window is the longer side of the image. For other shapes the official implementation uses the same
+    side, which crops images.)
     ``keep``: the scaled image at its own resolution on a raster whose sides are multiples of ``divisor``, always larger than the image.
 
     Args:
@@ -29,13 +30,13 @@ def inference_view(
         input_size: ``(height, width)`` of the network's input in pixels, for ``fixed``.
         resolution: ``fixed`` or ``keep``.
         scale: factor by which the image is scaled first. Positive.
-        divisor: what the raster's sides must divide by, for ``keep``: the largest stride in the network. A power of 2.
+        divisor: for ``keep``: divisor of the raster's sides, the largest stride in the network. A power of 2.
 
     Returns:
         The view, and ``(height, width)`` of the raster.
 
     Raises:
-        ConfigError: unknown resolution, or a divisor that is no power of 2.
+        ConfigError: unknown resolution, or a divisor that is not a power of 2.
     """
     height, width = _scaled(image_size, scale)
     if resolution == "fixed":
@@ -51,7 +52,7 @@ def inference_view(
 
 
 def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
-    """Return a training sample with its whole image as testing at fixed resolution shows it; objects stay in image pixels."""
+    """Return a training sample with its whole image as in testing at fixed resolution; objects stay in image pixels."""
     view, (height, width) = inference_view(sample.image.shape[:2], input_spec.size)
     raster = cv2.warpAffine(sample.image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
     return replace(sample, image=raster, view=replace(view, meta=sample.meta))
@@ -60,8 +61,8 @@ def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
 def raster(
     image: np.ndarray, input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
-    """Return what the network sees of a BGR image ``(H, W, 3)``, ``(height, width, 3)`` of its type, and its view. Arguments as of
-    :func:`inference_view`."""
+    """Return the raster that the network sees of a BGR image ``(H, W, 3)``, ``(height, width, 3)`` of the same type, and its view.
+    Arguments as in :func:`inference_view`."""
     view, (height, width) = inference_view(image.shape[:2], input_size, resolution, scale, divisor)
     scaled_height, scaled_width = _scaled(image.shape[:2], scale)
     scaled = cv2.resize(image, (scaled_width, scaled_height))
@@ -71,7 +72,7 @@ def raster(
 def prepare(
     image: np.ndarray, input_spec: InputSpec, resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
-    """Return the network's input ``(3, height, width)`` float32 of a BGR image ``(H, W, 3)``, and its view. See :func:`raster`."""
+    """Return the network's input ``(3, height, width)`` float32 for a BGR image ``(H, W, 3)``, and its view. See :func:`raster`."""
     pixels, view = raster(image, input_spec.size, resolution, scale, divisor)
     return input_spec.normalize(pixels), view
 

@@ -1,4 +1,4 @@
-"""What data sets, transforms and target encoders give, held against their contracts."""
+"""Checks of the results of data sets, transforms and target encoders against their contracts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TARGET_TYPES = ("float32", "int32")
 
 
 def check_sample(block: str, dataset: Dataset, sample: object) -> None:
-    """Raise PartError unless a data set's sample is what the contract says."""
+    """Raise PartError unless a data set's sample follows the contract."""
     if not isinstance(sample, Sample):
         raise mistake(block, dataset, f"gives {type(sample).__name__} at an index; it must give a Sample")
     image = sample.image
@@ -30,7 +30,7 @@ def check_sample(block: str, dataset: Dataset, sample: object) -> None:
 
 
 def check_inputs(block: str, sample: Sample) -> None:
-    """Raise ConfigError unless further inputs are of the raster's size."""
+    """Raise ConfigError unless the further inputs have the raster's size."""
     for name, values in sample.inputs.items():
         height, width = sample.image.shape[:2]
         fits = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == 3 and values.shape[1:] == (height, width)
@@ -39,7 +39,7 @@ def check_inputs(block: str, sample: Sample) -> None:
 
 
 def check_targets(block: str, encoder: TargetEncoder, targets: object, taken: Sequence[str]) -> None:
-    """Raise PartError unless targets are named arrays of the types that a network trains with; ``taken``: names of other columns."""
+    """Raise PartError unless targets are named arrays of types that a network can train with; ``taken``: names of other columns."""
     if not isinstance(targets, Mapping) or not targets:
         raise mistake(block, encoder, f"returned {_form(targets)}; it must return arrays by name")
     for name, values in targets.items():

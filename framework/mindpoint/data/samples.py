@@ -1,4 +1,4 @@
-"""Training samples, a function of (seed, epoch, index) whatever the number of workers."""
+"""Training samples, determined by (seed, epoch, index), independent of the number of workers."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Unreadable = List[Tuple[int, str]]
 
 
 class TrainingSamples:
-    """What the workers run: index ``epoch * N + i`` to image, id and targets of image ``i`` as they are in that epoch.
+    """The samples for the workers: index ``epoch * N + i`` gives image, id and targets of image ``i`` in that epoch.
 
-    An image that cannot be read is replaced by the next one that can, so that batches stay full.
+    An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
     Args:
-        transforms: by the name of their block.
-        max_unreadable: after so many of them in a row the error of the next one is raised.
-        block: place of the parts in the configuration.
-        input_encoder: makes further inputs, as in testing; the others are those that the samples carry.
+        transforms: by block name.
+        max_unreadable: maximum number of unreadable images in a row; for one more, its error is raised.
+        block: path of the parts in the configuration.
+        input_encoder: makes further inputs, as in testing; all other inputs come from the samples.
 
     Attributes:
-        example: the first sample, see :meth:`sample`; all have its names, shapes and types.
+        example: the first sample, see :meth:`sample`; all samples have its names, shapes and types.
         inputs: the names of the further inputs.
         targets: the names of the targets.
 
     Raises:
-        PartError: data set, transforms or target encoder break their contracts with the first sample.
+        PartError: data set, transforms or target encoder break their contracts for the first sample.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class TrainingSamples:
         return len(self.dataset)
 
     def sample(self, position: int) -> Arrays:
-        """``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
+        """Return ``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
         sample, targets, _ = self.prepare(position)
         image = self.input_spec.normalize(sample.image, sample.color_matrix)
         return {"image": image, "image_id": np.asarray(sample.image_id, np.int64), **sample.inputs, **targets}
 
     def write(self, position: int, arrays: Arrays) -> Unreadable:
-        """:meth:`sample` into arrays that are there; tells which images had to be left out for it."""
+        """Write :meth:`sample` into existing arrays; return the images that were left out."""
         sample, targets, unreadable = self.prepare(position)
         self._same(sample, "image", (3, *sample.image.shape[:2]))
         for names, values in ((self.inputs, sample.inputs), (self.targets, targets)):
@@ -90,11 +90,11 @@ class TrainingSamples:
             raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
-        """Return the transformed sample before normalising, its targets, and which images had to be left out for it."""
+        """Return the transformed sample before normalising, its targets, and the images that were left out."""
         epoch, index = divmod(int(position), len(self.dataset))
         unreadable: Unreadable = []
         sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)
-        if sample.view is None:  # no transform has chosen a window
+        if sample.view is None:  # no transform has set a window
             sample = letterbox(sample, self.input_spec)
         if self.input_encoder is not None:
             with part_call("model.inputs", self.input_encoder):
@@ -105,7 +105,7 @@ class TrainingSamples:
         return sample, targets, unreadable
 
     def transformed(self, index: int, rng: np.random.Generator, epoch: int, count: int, unreadable: Unreadable) -> Sample:
-        """Return the image at ``index`` after the first ``count`` transforms; images that were left out are added to ``unreadable``."""
+        """Return the image at ``index`` after the first ``count`` transforms; add images that were left out to ``unreadable``."""
         sample, left_out = self._read(index)
         unreadable += left_out
         for number, name in enumerate(list(self.transforms)[:count]):
@@ -113,7 +113,7 @@ class TrainingSamples:
         return sample
 
     def transform(self, name: str, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
-        """Return the sample after the transform of this name. Raises PartError if that fails or gives something else."""
+        """Return the sample after the transform of this name. Raises PartError if the transform fails or returns another type."""
         block, transform = f"{self.block}.transforms.{name}", self.transforms[name]
         with part_call(block, transform):
             changed = transform(sample, rng, pool) if isinstance(transform, PoolTransform) else transform(sample, rng)
@@ -122,7 +122,7 @@ class TrainingSamples:
         return changed
 
     def pool(self, epoch: int, name: str) -> SamplePool:
-        """Return what the transform of this name draws from."""
+        """Return the pool that the transform of this name draws from."""
         return _Pool(self, epoch, list(self.transforms).index(name), [])
 
     def _read(self, index: int) -> Tuple[Sample, Unreadable]:
@@ -141,7 +141,7 @@ class TrainingSamples:
 
 
 class _Pool(SamplePool):
-    """What the transform behind ``count`` others draws from."""
+    """The pool of a transform that is preceded by ``count`` others."""
 
     def __init__(self, samples: TrainingSamples, epoch: int, count: int, unreadable: Unreadable):
         self.samples, self.epoch, self.count, self.unreadable = samples, epoch, count, unreadable
@@ -155,5 +155,5 @@ class _Pool(SamplePool):
 
 
 def too_many(messages: List[str], most: int) -> DataError:
-    """Return the error that names all images that could not be read."""
+    """Return the error that names all unreadable images."""
     return DataError("\n".join([f"{len(messages)} images could not be read, data.train.max_unreadable allows {most}:", *messages]))

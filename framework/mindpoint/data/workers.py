@@ -1,4 +1,4 @@
-"""Workers that fill batches: threads or processes write samples straight into the arrays that the training reads."""
+"""Workers that fill batches: threads or processes write samples directly into the arrays that the training reads."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from mindpoint.runtime.parent import die_with
 
 Arrays = Dict[str, np.ndarray]
 Write = Callable[[int, Arrays], object]
-"""Writes the sample at a position into arrays, and returns what there is to say about it."""
+"""Writes the sample at a position into arrays, and returns a remark about it."""
 
-AHEAD = 2  # batches that are filled while one is in use
+AHEAD = 2  # batches that are being filled while one is in use
 
 
 def filled(
     write: Write, example: Mapping[str, np.ndarray], batches: Iterable[Sequence[int]], batch_size: int, workers: int, processes: bool
 ) -> Iterator[Tuple[Arrays, List[object]]]:
-    """Batches in their order, each with what ``write`` returned for its samples.
+    """Yield the batches in order, each with the results of ``write`` for its samples.
 
-    The arrays are used again: a batch is valid until the next one is asked for. None is copied on its way: threads share them, and
-    processes have them in memory that they share with this one.
+    The arrays are reused: a batch is valid until the next one is requested. Batches are not copied: threads share them, and processes have
+    them in shared memory.
 
     Args:
         write: called in the workers, which are started here; processes are forked.
-        example: a sample; the arrays of a batch have its shapes and types behind an axis of ``batch_size``.
-        batches: positions of each batch's samples.
-        workers: how many threads or processes.
+        example: a sample; the arrays of a batch have its shapes and types after an axis of ``batch_size``.
+        batches: sample positions of each batch.
+        workers: number of threads or processes.
 
     Raises:
-        DataError: a process was killed. What ``write`` raises comes through, when its batch is asked for.
+        DataError: a process was killed. Errors of ``write`` are raised when the batch is requested.
     """
     cv2.setNumThreads(0)  # the workers are the parallelism
     slots = [{name: _array((batch_size, *a.shape), a.dtype, processes) for name, a in example.items()} for _ in range(AHEAD + 1)]
@@ -60,7 +60,7 @@ def filled(
                 yield _finished(*waiting.popleft())
         while waiting:
             yield _finished(*waiting.popleft())
-    except BrokenProcessPool as error:  # when a sample is asked for, or taken
+    except BrokenProcessPool as error:  # when a sample is submitted or fetched
         raise DataError(
             "a process that reads training data was killed, perhaps for lack of memory; with data.train.processes false there is none"
         ) from error
@@ -75,7 +75,7 @@ def _finished(arrays: Arrays, futures: list) -> Tuple[Arrays, List[object]]:
 def _array(shape: Tuple[int, ...], dtype: np.dtype, shared: bool) -> np.ndarray:
     if not shared:
         return np.empty(shape, dtype)
-    # Anonymous memory: what a container allows in /dev/shm does not limit it, and nothing is left behind.
+    # Anonymous memory: it does not count towards a container's limit on /dev/shm, and leaves nothing behind.
     memory = mmap.mmap(-1, max(1, int(np.prod(shape)) * dtype.itemsize))
     return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
 
@@ -85,13 +85,13 @@ def _write(write: Write, slots: Sequence[Arrays], slot: int, row: int, position:
 
 
 _job: tuple = ()
-"""In a worker process: the arguments of :func:`_write` that are the same for all samples."""
+"""In a worker process: the arguments of :func:`_write` that all samples share."""
 
 
 def _become_worker(parent: int, write: Write, slots: Sequence[Arrays]) -> None:
     global _job
     _job = (write, slots)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training handles it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     die_with(parent)

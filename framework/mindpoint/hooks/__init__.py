@@ -1,1 +1,1 @@
-"""Hooks that know no model: checkpoints, logs, evaluation."""
+"""Hooks that are independent of the model: checkpoints, logs, evaluation."""

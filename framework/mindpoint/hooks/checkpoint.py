@@ -1,4 +1,4 @@
-"""Writing checkpoints during training."""
+"""Saving of checkpoints during training."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mindpoint.training.run_folder import numbered_checkpoints
 
 class Checkpoint(Hook):
     """Write ``last.ckpt`` after every epoch, within an epoch when the newest is ``train.checkpoint_minutes`` old, at the end, and when a
-    signal or the data end the training. Write ``best.ckpt`` after every evaluation that is better than all before. The ``last.ckpt`` before
-    this one stays as ``previous.ckpt``, should the newer one come to harm.
+    signal or a data error ends the training. Write ``best.ckpt`` after every evaluation that beats all earlier ones. The preceding
+    ``last.ckpt`` is kept as ``previous.ckpt``, in case the newer one is damaged.
 
     Args:
-        every: epochs between two writes of ``last.ckpt``.
-        every_steps: steps between two writes of it within an epoch; 0: none.
-        best: the statistic to go by; higher is better. Not given: the metric's main one.
-        keep: write also ``epoch-N.ckpt`` every ``every`` epochs, and ``step-N.ckpt`` every ``every_steps`` steps; the newest so many of each
-            stay. 0: write neither.
+        every: number of epochs between two writes of ``last.ckpt``.
+        every_steps: number of steps between two writes of ``last.ckpt`` within an epoch; 0: never within an epoch.
+        best: statistic that decides about ``best.ckpt``; higher is better. Not given: the metric's main one.
+        keep: number of the newest ``epoch-N.ckpt`` and ``step-N.ckpt`` to keep, of each kind. They are written every ``every`` epochs and
+            every ``every_steps`` steps. 0: write neither.
     """
 
     def __init__(self, every: int = 1, every_steps: int = 0, best: Optional[str] = None, keep: int = 0):
@@ -32,7 +32,7 @@ class Checkpoint(Hook):
         self.every, self.every_steps, self.best, self.keep = every, every_steps, best, keep
         self.best_value = -math.inf
         self.saved_at = -math.inf  # time.monotonic()
-        self.saved: Optional[Tuple[int, int]] = None  # (steps, closed epochs) of the last.ckpt that holds all there is to hold
+        self.saved: Optional[Tuple[int, int]] = None  # (steps, closed epochs) of a complete last.ckpt
 
     def state_dict(self) -> Dict[str, object]:
         return {"best_value": self.best_value}
@@ -74,7 +74,7 @@ class Checkpoint(Hook):
             trainer.save("best.ckpt")
 
     def on_exception(self, trainer) -> None:
-        if isinstance(trainer.error, (Interrupted, DataError)):  # between two steps, so all that was learnt is whole
+        if isinstance(trainer.error, (Interrupted, DataError)):  # between two steps, so the state is consistent
             self._save_last(trainer)
 
     def after_train(self, trainer) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees while a training runs."""
+"""Console output during training."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class _Step(NamedTuple):
 
 
 class Console(Hook):
-    """Every so many steps a line: epoch, step, the total and every term, learning rate, loss scale if there is one, time for data and for computing a step, images a
-    second, and what time the rest will take. Losses are means (of what is finite) and times medians since the line before. On a terminal
-    a bar for the running epoch stands below.
+    """Prints a line every few steps: epoch, step, the total and every term, learning rate, loss scale if used, time per step for data and
+    for computing, images per second, and remaining time. Losses are means (of finite values) and times are medians since the previous
+    line. On a terminal a bar for the current epoch is shown below.
 
     Args:
-        every: steps between two lines.
+        every: number of steps between two lines.
     """
 
     def __init__(self, every: int = 20):
@@ -77,7 +77,7 @@ class Console(Hook):
     def _line(self, run: Run) -> str:
         losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in run.losses}
         data = statistics.median(step.data_seconds for step in self.pending)
-        computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would spoil a mean
+        computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would distort a mean
         scale = "" if run.loss_scale is None else f"loss scale {run.loss_scale:g}  "
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         return (

@@ -14,12 +14,12 @@ from mindpoint.storage.files import append
 
 
 class Csv(StepLog):
-    """For spreadsheets: ``steps.csv`` with a line after a step and ``statistics.csv`` with one after an evaluation.
+    """Writes tables for spreadsheets: ``steps.csv`` with a line for each recorded step, ``statistics.csv`` with one for each evaluation.
 
-    The columns are those of ``log.jsonl``. Epochs count from 1; values that are not finite stand as ``nan`` or ``inf``.
+    The columns are those of ``log.jsonl``. Epochs count from 1; values that are not finite are written as ``nan`` or ``inf``.
 
     Args:
-        every: steps between two lines.
+        every: number of steps between two lines.
     """
 
     def __init__(self, every: int = 1):
@@ -38,7 +38,7 @@ class Csv(StepLog):
 
 
 def _add(path: Path, row: Dict[str, float]) -> None:
-    """Add a line, in a new file below a line of names."""
+    """Append a line; a new file starts with a header line."""
     titles = _line(row)
     present = _first_line(path)
     if present and present != titles:

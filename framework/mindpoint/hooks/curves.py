@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""Training curves as a picture."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mindpoint.visual.history import History, panels
 
 
 class Curves(Hook):
-    """``curves.png`` after every evaluation: all losses, the learning rate, the main statistic, and the first one of each further
-    group, from ``log.jsonl``."""
+    """Draws ``curves.png`` after every evaluation from ``log.jsonl``: all losses, the learning rate, the main statistic, and the first
+    one of each further group."""
 
     def before_train(self, run: Run) -> None:
         names = [name for name, hook in run.hooks.items() if isinstance(hook, (JsonLines, Curves))]

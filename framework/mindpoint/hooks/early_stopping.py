@@ -1,4 +1,4 @@
-"""End a training that gets no better."""
+"""Ends a training that no longer improves."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mindpoint.errors import ConfigError
 
 
 class EarlyStopping(Hook):
-    """End the training when a statistic has not risen for several evaluations in a row. Counting begins when it is above ``floor``: a
-    training that has found nothing yet goes on.
+    """End the training when a statistic has not risen for several evaluations in a row. Counting begins when it is above ``floor``, so that
+    a training without any detections yet continues.
 
     Args:
-        statistic: which; higher is better. Not given: the metric's main one.
-        patience: evaluations without a better value that are waited for.
-        min_delta: what a value must exceed the best one by to count as better.
-        floor: the statistic of a network that finds nothing.
+        statistic: name of the statistic; higher is better. Not given: the metric's main one.
+        patience: number of evaluations to wait for a better value.
+        min_delta: minimum rise above the best value that counts as an improvement.
+        floor: value of the statistic for a network that finds nothing.
     """
 
-    all_ranks = True  # all must stop at the same step
+    all_ranks = True  # all processes must stop at the same step
 
     def __init__(self, statistic: Optional[str] = None, patience: int = 5, min_delta: float = 0.0, floor: float = 0.0):
         if patience < 1 or min_delta < 0:
@@ -41,7 +41,7 @@ class EarlyStopping(Hook):
             return
         if not self.best > self.floor:
             return
-        self.waited += 1  # also if the value is undefined
+        self.waited += 1  # even if the value is undefined
         if self.waited >= self.patience:
             trainer.stop_reason = f"{self.statistic} has not risen above {self.best:.4f} for {self.waited} evaluations"
 

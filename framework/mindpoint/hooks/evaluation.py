@@ -1,4 +1,4 @@
-"""Evaluate during a training."""
+"""Evaluation during a training."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mindpoint.errors import ConfigError
 from mindpoint.inference.evaluation import save_evaluation
 
 log = logging.getLogger("mindpoint")
-_FIRST, _MEMORY = 20, 0.95  # steps whose mean loss is the first one; decay of the average that is the present one
-_FALLEN = 0.75  # of the first loss: the network learns
-_SHORT = 1000  # steps: fewer have rarely taught a network anything from random weights
-_SMALL = 32  # pixels of the network's input: objects below it leave few cells of a map with a stride of 4
+_FIRST, _MEMORY = 20, 0.95  # number of steps for the initial mean loss; decay of the moving average of the current loss
+_FALLEN = 0.75  # share of the initial loss below which the network is learning
+_SHORT = 1000  # steps: fewer rarely suffice from random weights
+_SMALL = 32  # pixels of the network's input: smaller objects cover few cells of a map with a stride of 4
 
 
 class Evaluation(Hook):
-    """Evaluate on ``data.val`` every so many epochs and after the last one; the statistics are printed, and
-    written to the run folder together with the results.
+    """Evaluate on ``data.val`` every few epochs and after the last one; print the statistics and write them to the run folder together
+    with the results.
 
     Args:
-        every: epochs between two evaluations.
-        until: end the training when each of these statistics by name is reached; a number alone is for the metric's main one.
+        every: number of epochs between two evaluations.
+        until: end the training when all of these statistics are reached, given by name; a single number is for the metric's main one.
     """
 
     all_ranks = True
@@ -34,7 +34,7 @@ class Evaluation(Hook):
         if every < 1:
             raise ConfigError("every must be at least 1")
         self.every, self.until = every, {} if until is None else until
-        self._losses, self._loss = [], 0.0  # the first ones, and a moving average
+        self._losses, self._loss = [], 0.0  # the initial losses, and a moving average
 
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
@@ -80,7 +80,7 @@ class Evaluation(Hook):
 
 
 def median_side(ground_truth: dict, input_spec: InputSpec) -> Optional[float]:
-    """Return the median side of the objects in the network's input, the root of the box's area, pixels; None without boxes."""
+    """Return the median side of the objects in the network's input, the square root of the box area, in pixels; None without boxes."""
     sizes = {record["id"]: (record["width"], record["height"]) for record in ground_truth["images"] if "width" in record}
     sides = [
         (record["bbox"][2] * record["bbox"][3]) ** 0.5 * input_spec.size[1] / letterbox_size(*sizes[record["image_id"]], input_spec.size)

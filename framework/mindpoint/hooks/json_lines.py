@@ -13,13 +13,13 @@ from mindpoint.visual.history import FILE
 
 
 class JsonLines(StepLog):
-    """One JSON object a line in ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds", "step_seconds",
-    "skipped_steps"}`` after a step, with ``"loss_scale"`` if there is one, and ``{"step", "epoch", "main", "metrics": {...}}`` after an
-    evaluation, where ``main`` names the main statistic. What goes wrong with the data is written there too, ``{"step", "epoch", "incident", ...}``, see
-    :attr:`mindpoint.contracts.run.Run.incidents`. Epochs count from 1; values that are not finite are null.
+    """Writes one JSON object per line to ``log.jsonl``: ``{"step", "epoch", "learning_rate", "loss", <terms>, "data_seconds",
+    "step_seconds", "skipped_steps"}`` after a step, with ``"loss_scale"`` if used, and ``{"step", "epoch", "main", "metrics": {...}}``
+    after an evaluation, where ``main`` names the main statistic. Data problems are also written, as ``{"step", "epoch", "incident",
+    ...}``, see :attr:`mindpoint.contracts.run.Run.incidents`. Epochs count from 1; values that are not finite are null.
 
     Args:
-        every: steps between two lines; incidents are written always.
+        every: number of steps between two lines; incidents are always written.
     """
 
     def __init__(self, every: int = 1):

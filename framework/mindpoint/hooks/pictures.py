@@ -1,4 +1,4 @@
-"""Pictures of what the network finds while it learns."""
+"""Pictures of the network's detections during training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mindpoint.visual.draw import captioned, draw_heatmap, grid
 
 
 class Pictures(Hook):
-    """After every evaluation ``pictures/epoch-NNNN.jpg`` with a column for each of the first images of ``data.val``: truth, prediction, and
-    a row for each heatmap that the decoder shows, such as centres. ``test.visualizer`` says how objects are drawn.
+    """Writes ``pictures/epoch-NNNN.jpg`` after every evaluation, with a column for each of the first images of ``data.val``: truth,
+    prediction, and a row for each heatmap that the decoder shows, such as centres. ``test.visualizer`` draws the objects.
 
     Args:
-        images: how many.
-        threshold: smallest score of a drawn object.
-        heatmaps: with rows of heatmaps.
+        images: number of images.
+        threshold: minimum score of a drawn object.
+        heatmaps: include rows of heatmaps.
     """
 
     def __init__(self, images: int = 4, threshold: float = 0.3, heatmaps: bool = True):
@@ -41,6 +41,6 @@ class Pictures(Hook):
 
 
 def _heatmaps(run: Run, samples: List[Sample]) -> List[np.ndarray]:
-    """Return those of one name for all samples, then those of the next."""
+    """Return the heatmaps sorted by name: all samples for the first name, then all for the next."""
     shown = run.heatmaps(samples)
     return [captioned(draw_heatmap(s.image, maps[name], view), name) for name in shown[0][0] for s, (maps, view) in zip(samples, shown)]

@@ -1,4 +1,4 @@
-"""Where the time of a step goes."""
+"""Profiling of training steps."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Profile(Hook):
     """Records the operators of some steps with MindSpore's profiler, in a folder.
 
     Args:
-        start: the first step to record, counted from 1; steps after the first two are of interest, for the first one compiles.
-        stop: the last one.
-        folder: where the records go. Not given: ``profile`` in the run folder.
+        start: the first step to record, counted from 1. Use 3 or more, because the first step compiles.
+        stop: the last step to record.
+        folder: output folder. Not given: ``profile`` in the run folder.
     """
 
     def __init__(self, start: int, stop: int, folder: Optional[str] = None):
@@ -63,7 +63,7 @@ class Profile(Hook):
 
 
 def costs(folder: Path, most: int = 8) -> str:
-    """Return the operators that took most time on the CPU, one a line; empty if MindSpore wrote no table of them."""
+    """Return the operators that took most time on the CPU, one per line; empty if MindSpore wrote no table of them."""
     spent: Dict[str, List[float]] = {}
     for path in folder.glob("*/FRAMEWORK/cpu_op_detail_info_*.csv"):
         with open(path, encoding="utf-8", newline="") as file:
@@ -77,7 +77,7 @@ def costs(folder: Path, most: int = 8) -> str:
 
 
 def _name(kind: str, path: str) -> str:
-    """Return the operator's type; for ``Custom``, as MindSpore calls all compiled kernels, the class of the cell that has it."""
+    """Return the operator's type; for ``Custom``, MindSpore's name for all compiled kernels, the class of the cell that contains it."""
     if kind != "Custom":
         return kind
     *_, cell = (part for part in path.split("/")[:-1] if part != "Grad_Custom")

@@ -1,4 +1,4 @@
-"""What hooks that write values by step have in common."""
+"""Base class of hooks that log values by step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from mindpoint.storage.files import atomic_write
 
 
 class StepLog(Hook):
-    """Writes the values of every so many steps and the statistics of every evaluation.
+    """Writes the values of every few steps and the statistics of every evaluation.
 
-    What stands in the run folder from steps after ``run.step`` when a training starts is taken out: a resumed training does these
-    steps again.
+    When a training starts, entries after ``run.step`` in the run folder are removed, because a resumed training repeats these steps.
 
     Args:
-        every: steps between two records.
+        every: number of steps between two records.
     """
 
     def __init__(self, every: int = 1):
@@ -43,7 +42,7 @@ class StepLog(Hook):
 
 
 def step_values(run: Run) -> Dict[str, float]:
-    """Return the losses of the last step, and around them the values of :data:`mindpoint.visual.history.NO_LOSSES`; epochs from 1."""
+    """Return the losses of the last step, and with them the values of :data:`mindpoint.visual.history.NO_LOSSES`; epochs count from 1."""
     return {
         "epoch": run.epoch + 1,
         "learning_rate": run.learning_rate,
@@ -56,11 +55,11 @@ def step_values(run: Run) -> Dict[str, float]:
 
 
 def drop_later(path: Path, run: Run, step_of: Callable[[str], int], is_statistics: Callable[[str], bool]) -> None:
-    """Take out of a file of lines what a resumed training writes again, and a last line that was not written to its end.
+    """Remove lines from a file that a resumed training will write again, and an incomplete last line.
 
     Args:
-        step_of: the step of a line; ValueError for a line that is not whole.
-        is_statistics: whether it is of an evaluation; that of an epoch which is not closed will be repeated.
+        step_of: returns the step of a line; raises ValueError for an incomplete line.
+        is_statistics: tells whether a line is from an evaluation; that of an epoch that is not closed will be repeated.
     """
     if not path.is_file():
         return

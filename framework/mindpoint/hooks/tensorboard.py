@@ -14,19 +14,20 @@ from mindpoint.hooks.step_log import StepLog
 from mindpoint.storage.files import make_folder
 from mindpoint.visual.history import NO_LOSSES
 
-_numbers = itertools.count()  # of the files of this process: two may be opened within a second
+_numbers = itertools.count()  # numbers the files of this process, because two may be opened within a second
 
 
 class TensorBoard(StepLog):
-    """Event files in the folder ``tensorboard`` of the run; ``tensorboard --logdir runs`` shows them. Needs the package ``tensorboard``.
+    """Writes event files to the run's folder ``tensorboard``; ``tensorboard --logdir runs`` shows them. Requires the package
+    ``tensorboard``.
 
-    Losses are ``loss/total`` and ``loss/<term>``, times and the learning rate ``training/...``; statistics keep their names. What the hook
-    Pictures draws is shown too, if it stands before this one. A resumed training goes on at its step: TensorBoard hides what was recorded
-    of later ones.
+    Losses are ``loss/total`` and ``loss/<term>``; times and the learning rate are ``training/...``; statistics keep their names. Pictures
+    of the hook Pictures are included if it comes before this one. A resumed training continues at its step: TensorBoard hides later records
+    of the interrupted training.
 
     Args:
-        every: steps between two records.
-        pictures: with pictures.
+        every: number of steps between two records.
+        pictures: include pictures.
     """
 
     def __init__(self, every: int = 10, pictures: bool = True):
@@ -42,11 +43,11 @@ class TensorBoard(StepLog):
         from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        # The package's own EventFileWriter writes in a thread, which a full disk ends with a traceback.
+        # The package's own EventFileWriter writes in a thread, which ends with a traceback if the disk is full.
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.path = make_folder(run.run_dir / "tensorboard") / name
         try:
-            self.file = open(self.path, "xb", buffering=0)  # what a full disk has refused is not tried again when it is closed
+            self.file = open(self.path, "xb", buffering=0)  # closing does not retry a write that failed on a full disk
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
         self.records = RecordWriter(self.file)

@@ -1,1 +1,1 @@
-"""Several processes of one job, started and watched."""
+"""Starts and watches the processes of a job."""

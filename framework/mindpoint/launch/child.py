@@ -1,4 +1,4 @@
-"""A process that does not outlive the one that started it."""
+"""A process that ends together with the process that started it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mindpoint.runtime.parent import die_with
 
 
 class Child:
-    """Starts a process in a session of its own, with its output at the end of a file.
+    """Starts a process in a session of its own; its output is appended to a file.
 
-    The kernel kills it when the starting process dies, however that happens; it is to be started from the main thread, since the kernel
-    takes the end of the starting thread for the end of the process.
+    The kernel kills it when the starting process dies for any reason. Start it from the main thread, because the kernel treats the end of
+    the starting thread as the end of the process.
 
     Args:
-        cores: those that it may run on, by number; None: the same as this process.
+        cores: numbers of the cores that it may run on; None: the same as this process.
 
     Attributes:
-        name: for messages.
+        name: name for messages.
         log: the file with its output.
     """
 
@@ -32,7 +32,7 @@ class Child:
 
         def prepare() -> None:
             die_with(parent)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has those that it starts in the background ignore it
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # processes started by a shell in the background ignore it
             if cores is not None:
                 os.sched_setaffinity(0, cores)
 
@@ -49,27 +49,27 @@ class Child:
 
     @property
     def code(self) -> Optional[int]:
-        """Exit code, negative for the signal that killed it; None while it runs."""
+        """Return the exit code, negative for the signal that killed it; None while it runs."""
         return self._process.poll()
 
     def signal(self, number: int) -> None:
-        """Send a signal to it alone."""
+        """Send a signal to this process only."""
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Tell whether it has ended within that time."""
+        """Wait at most ``seconds``; tell whether it has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.code is not None
 
     def kill(self) -> None:
-        """End it and what it has started, at once."""
+        """Kill it and the processes that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def state(self) -> str:
-        """The kernel's letter for what it does, e.g. ``T`` for stopped, ``D`` for a device that does not answer; empty if unknown."""
+        """Return the kernel's process state, e.g. ``T`` for stopped, ``D`` for a device that does not respond; empty if unknown."""
         with contextlib.suppress(OSError):
             return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return ""

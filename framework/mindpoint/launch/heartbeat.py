@@ -1,6 +1,6 @@
-"""Signs of life: what the main thread of each process of a job is doing, in a file that the launcher watches.
+"""Heartbeats: the current activity of the main thread of each process of a job, in a file that the launcher watches.
 
-A thread that beats by itself would go on beating while the main thread hangs; so the work itself beats.
+A separate thread would keep beating while the main thread hangs; therefore the work itself beats.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Optional
 
 VARIABLE = "MINDPOINT_HEARTBEAT"  # path of this process's file, set by the launcher
-FINISHED = "finished"  # the last beat of a process that has done its work
-_SIZE = 200  # bytes; a file that is rewritten in place needs no space on a disk that is full
+FINISHED = "finished"  # the last beat of a process whose work is done
+_SIZE = 200  # bytes; rewriting a file in place needs no further disk space
 
 _file: Optional[int] = None
 
@@ -25,7 +25,7 @@ def watched() -> bool:
 
 
 def beat(what: str) -> None:
-    """Say that ``what`` begins now, e.g. ``"step 12"``. Costs microseconds; does nothing in a process that no launcher watches."""
+    """Report that ``what`` begins now, e.g. ``"step 12"``. Costs microseconds; does nothing without a launcher."""
     global _file
     if watched():
         if _file is None:
@@ -34,8 +34,8 @@ def beat(what: str) -> None:
 
 
 def wait_for_launcher() -> None:
-    """Say that all is done, and wait for the launcher to end this process when all have said so. MindSpore sends in threads of its own:
-    what this process gave away last may still be in it, and others wait for it. Returns at once in a process that no launcher watches."""
+    """Report that the work is done, and wait for the launcher to end this process when all processes are done. MindSpore sends data in
+    threads of its own: the last data sent may still be in them, and other processes wait for it. Returns at once without a launcher."""
     if watched():
         beat(FINISHED)
         with contextlib.suppress(KeyboardInterrupt):
@@ -45,11 +45,11 @@ def wait_for_launcher() -> None:
 
 @dataclass(frozen=True)
 class Beat:
-    """The last sign of life.
+    """The last heartbeat.
 
     Attributes:
-        what: what the process began to do.
-        age: seconds since then.
+        what: the activity that the process began.
+        age: its age in seconds.
     """
 
     what: str
@@ -57,7 +57,7 @@ class Beat:
 
 
 class Pulse:
-    """The watcher's side of a process's file, which it makes; the process may start after that."""
+    """The launcher's side of a process's file. It creates the file; the process may start later."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -66,7 +66,7 @@ class Pulse:
         self._seen = time.monotonic()
 
     def last(self) -> Beat:
-        """Return the last sign; its age counts from when it was first seen, on a clock that nobody sets."""
+        """Return the last heartbeat. Its age counts from its first observation, on a monotonic clock."""
         written = self._path.stat().st_mtime_ns
         if written != self._written:
             self._written, self._seen = written, time.monotonic()

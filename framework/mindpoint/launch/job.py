@@ -1,4 +1,4 @@
-"""Starting the processes of a job on MindSpore's cluster engine, and ending them all when one of them fails. Does not import MindSpore."""
+"""Starts the processes of a job on MindSpore's cluster engine, and ends them all when one fails. Does not import MindSpore."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mindpoint.launch.child import Child
 from mindpoint.launch.log_tail import LogTail, last_error
 from mindpoint.runtime import cpu
 
-HUNG = 124  # exit code, as `timeout` has it
-STACKS = signal.SIGUSR1  # a worker prints where its threads are
+HUNG = 124  # exit code, as in `timeout`
+STACKS = signal.SIGUSR1  # makes a worker print the stacks of its threads
 _POLL = 0.1  # seconds
 _SAME = 2.0  # seconds within which other ranks may fail for the same reason
-_GRACE = 30.0  # seconds to end after a signal
+_GRACE = 30.0  # seconds for ending after a signal
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 _KILLED = 128 + signal.SIGKILL
 _STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not answer"}
@@ -33,16 +33,16 @@ _STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file th
 
 @dataclass(frozen=True)
 class Job:
-    """What to start here.
+    """The processes to start on this host.
 
     Attributes:
-        command: of a worker.
+        command: command of a worker.
         scheduler: command of the scheduler; empty if another host runs it.
-        workers: on this host.
-        host, port: where the scheduler listens.
-        logs: folder for one log a process.
-        silence: seconds after which a worker that gives no sign of life is taken for hung.
-        hosts, host_rank: of how many hosts, each with the same number of workers, this is which.
+        workers: number of workers on this host.
+        host, port: address of the scheduler.
+        logs: folder for one log per process.
+        silence: seconds without a heartbeat after which a worker counts as hung.
+        hosts, host_rank: number of hosts, each with the same number of workers, and the index of this one.
         show: copy the output of the first rank to standard output.
     """
 
@@ -62,8 +62,8 @@ class Job:
         return self.show and self.host_rank == 0
 
     def environment(self) -> Dict[str, str]:
-        """Of scheduler and workers; what the user has set stays."""
-        # MindSpore's CPU collectives give up after 30 s unless told otherwise; it is the launcher that watches for hangs
+        """Return the environment of scheduler and workers; the user's settings are kept."""
+        # MindSpore's CPU collectives give up after 30 s by default; the launcher watches for hangs instead.
         wait = str(int(self.silence) + 60)
         defaults = {
             "MS_CPU_COMM_OP_TIMEOUT": wait,
@@ -72,14 +72,14 @@ class Job:
             "MS_RETRY_INTERVAL_UPPER": "1",
             "OMP_NUM_THREADS": str(max(1, cpu.cores() // self.workers)),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONSAFEPATH": "" if {"", os.getcwd()} & set(sys.path) else "1",  # modules are found where they are found here
+            "PYTHONSAFEPATH": "" if {"", os.getcwd()} & set(sys.path) else "1",  # modules are found as in this process
         }
         cluster = {"MS_WORKER_NUM": self.workers * self.hosts, "MS_SCHED_HOST": self.host, "MS_SCHED_PORT": self.port}
         return {**defaults, **os.environ, **{name: str(value) for name, value in cluster.items()}}
 
 
 class JobFailed(MindpointError):
-    """A process of the job failed, hung, or was killed; the others were ended."""
+    """A process of the job failed, hung, or was killed; the others were terminated."""
 
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
@@ -87,10 +87,10 @@ class JobFailed(MindpointError):
 
 
 def run(job: Job) -> None:
-    """Start the job, show what its first rank says, and return when all ranks have ended well. Nothing it started is left behind.
+    """Start the job, show the output of its first rank, and return when all ranks have succeeded. Leaves no process behind.
 
     Raises:
-        JobFailed: a process failed; carries the exit code for the command.
+        JobFailed: a process failed; has the exit code for the command.
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
     """
     with contextlib.ExitStack() as stack:
@@ -105,7 +105,7 @@ def run(job: Job) -> None:
                 running.tail.show()
                 time.sleep(_POLL)
             if job.hosts > 1:
-                time.sleep(_SAME)  # for what was sent to other hosts last to get there
+                time.sleep(_SAME)  # lets the last messages to other hosts arrive
         except KeyboardInterrupt:
             running.ask_to_end()
             raise
@@ -130,7 +130,7 @@ class _Running:
         job, environment = self.job, self.job.environment()
         if job.scheduler:
             self.scheduler = Child("the scheduler", job.scheduler, {**environment, "MS_ROLE": "MS_SCHED"}, job.logs / "scheduler.log")
-        # idle threads of MindSpore spin, and would take the core on which another process computes
+        # Idle threads of MindSpore spin, and would occupy the core on which another process computes.
         for local, cores in enumerate(cpu.shares(job.workers)):
             rank = str(self._rank(local))
             own = {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": str(local)}
@@ -144,14 +144,14 @@ class _Running:
         return self.job.logs / f"rank-{self._rank(local)}.log"
 
     def done(self) -> bool:
-        """Tell whether all workers have ended well.
+        """Tell whether all workers have succeeded.
 
         Raises:
-            JobFailed: some process has not, or gives no sign of life.
+            JobFailed: a process has failed, or its heartbeat has stopped.
         """
         failed = [child for child in self.children if child.code]
         if failed:
-            raise self._failure(min(failed, key=lambda child: child.code > 0))  # one that was killed makes others fail
+            raise self._failure(min(failed, key=lambda child: child.code > 0))  # a killed process makes others fail
         signs = self._signs()
         if self.scheduler and self.scheduler.code is not None and len(signs) == len(self.workers):
             raise JobFailed(f"the scheduler ended before the job did; see {self.scheduler.log}", 1)
@@ -160,12 +160,12 @@ class _Running:
         return not signs
 
     def _signs(self) -> List[Tuple[Child, heartbeat.Beat]]:
-        """Return the last sign of life of each worker that is at work."""
+        """Return the last heartbeat of each active worker."""
         signs = [(worker, pulse.last()) for worker, pulse in zip(self.workers, self.pulses) if worker.code is None]
         return [(worker, sign) for worker, sign in signs if sign.what != heartbeat.FINISHED]
 
     def _failure(self, cause: Child) -> JobFailed:
-        if cause.code in _INTERRUPTED:  # all heed it at the same step, and the first writes what there is
+        if cause.code in _INTERRUPTED:  # all handle it at the same step, and the first one saves its state
             self._wait(_GRACE)
         if self._said_by_first(cause):
             cause, said = self.workers[0], ""
@@ -175,30 +175,30 @@ class _Running:
             how, code = f"ended with exit code {cause.code}", cause.code
         else:
             how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
-            if code == _KILLED:  # so it had no time to say anything
+            if code == _KILLED:  # so it could not report anything
                 how, said = f"{how}, as the kernel does when memory is short", ""
             if cause in self.workers:
                 how += f"; it was at: {self.pulses[self.workers.index(cause)].last().what}"
         lines = [f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else "")]
-        if cause is self.scheduler:  # it also ends when it does not hear of a worker, as of one that was stopped
+        if cause is self.scheduler:  # it also ends when a worker is silent, e.g. stopped
             lines += [_doing(*sign) for sign in self._signs()]
         return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
-        """Tell whether the first rank, which the console shows, fails in the same way, if it is given a moment."""
+        """Wait a moment; tell whether the first rank, which the console shows, fails in the same way."""
         first = self.workers[0]
         return self.job.shows_first and bool(
             first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
         )
 
     def _hang(self, signs: List[Tuple[Child, heartbeat.Beat]]) -> JobFailed:
-        """Of ranks that wait for each other, the one that came least far is the cause."""
+        """Return the failure for hung workers: of ranks that wait for each other, the one with the least progress is the cause."""
         for worker, _ in signs:
             worker.signal(STACKS)
         states = [_STATES.get(worker.state(), "") for worker, _ in signs]
         _, _, cause = max((state != "", sign.age, worker.name) for state, (worker, sign) in zip(states, signs))
         lines = [_doing(*sign) for sign in signs]
-        time.sleep(_SAME)  # for the stacks to be written
+        time.sleep(_SAME)  # lets the workers write their stacks
         return self._failed(
             f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
             + "\n".join(lines)
@@ -207,18 +207,18 @@ class _Running:
         )
 
     def _failed(self, message: str, code: int) -> JobFailed:
-        full = ", where no space is left: make room" * (shutil.disk_usage(self.job.logs).free == 0)  # they could not say why they failed
+        full = ", where no space is left: make room" * (shutil.disk_usage(self.job.logs).free == 0)  # they could not report their errors
         return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}{full}", code)
 
     def ask_to_end(self) -> None:
-        """Pass an interruption on, so that a training can write what it has."""
+        """Pass an interruption on, so that a training can save its state."""
         for worker in self.workers:
             worker.signal(signal.SIGINT)
-        with contextlib.suppress(KeyboardInterrupt):  # a second one ends the waiting
+        with contextlib.suppress(KeyboardInterrupt):  # a second interruption ends the wait
             self._wait(_GRACE)
 
     def _wait(self, seconds: float) -> None:
-        """Until no worker is at work, but no longer."""
+        """Wait until no worker is active, at most ``seconds``."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self._signs():
             self.tail.show()
@@ -235,7 +235,7 @@ def _doing(worker: Child, sign: heartbeat.Beat) -> str:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """Let signals end the job as Ctrl-C does, SIGINT too where a shell has those that it starts in the background ignore it."""
+    """Let signals end the job like Ctrl-C, including SIGINT, which processes started by a shell in the background ignore."""
 
     def interrupt(number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -256,18 +256,18 @@ def _signal_name(number: int) -> str:
 
 
 def worker_command(*arguments: str) -> List[str]:
-    """Return the command of a worker that runs ``mindpoint`` with these arguments; without any, of the scheduler."""
+    """Return the command of a worker that runs ``mindpoint`` with these arguments; without arguments, that of the scheduler."""
     return [sys.executable, "-m", "mindpoint.worker", *arguments]
 
 
 def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
-    """``HOST:PORT`` taken apart; without it this host and a free port.
+    """Return the parts of ``HOST:PORT``; by default this host and a free port.
 
     Args:
-        listen: the scheduler will run here: make sure that it can listen there.
+        listen: the scheduler will run on this host: check that it can listen there.
 
     Raises:
-        MindpointError: malformed, or not to be listened at.
+        MindpointError: the address is malformed, or cannot be listened on.
     """
     if master is None:
         return "127.0.0.1", _free_port("127.0.0.1")
@@ -287,7 +287,7 @@ def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
 
 
 def _free_port(host: str) -> int:
-    """Below the range from which the kernel serves connections, which could take it before the scheduler has imported MindSpore."""
+    """Return a port below the kernel's range for outgoing connections, which could occupy it while the scheduler imports MindSpore."""
     for port in random.SystemRandom().sample(range(10000, 32000), 100):
         with contextlib.suppress(OSError):
             _listen(host, port)

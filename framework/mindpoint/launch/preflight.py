@@ -1,4 +1,4 @@
-"""Whether several processes can work together here, and how fast they add up gradients. Run as a worker of a job."""
+"""Tests whether several processes can work together here, and how fast they sum gradients. Run as a worker of a job."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from mindpoint.launch import process
 from mindpoint.runtime import activity, distributed
 
-NUMBERS = (1, 1_000_000, 20_000_000)  # float32; the last the gradients of a network of that many parameters
+NUMBERS = (1, 1_000_000, 20_000_000)  # float32 values; the last is the size of a network's gradients
 REPEATS = 5
 
 
 def measure(result: Path) -> int:
-    """Join the others and sum arrays of several sizes over all ranks; the first rank writes what it took.
+    """Join the other processes and sum arrays of several sizes over all ranks; the first rank writes the durations.
 
     Args:
-        result: JSON file: ``joined``, seconds, and ``sums``, pairs of a number of float32 values and the seconds for their sum.
+        result: JSON file: ``joined``, in seconds, and ``sums``, pairs of a number of float32 values and the seconds for their sum.
     """
     started = time.perf_counter()
     distributed.init()

@@ -1,4 +1,4 @@
-"""The life of one process of a job that :mod:`mindpoint.launch.job` started."""
+"""Lifecycle of one process of a job that :mod:`mindpoint.launch.job` started."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mindpoint.runtime import activity, distributed
 
 
 def run(work: Callable[[], int]) -> NoReturn:
-    """Do the work and end the process with the exit code that it returns.
+    """Run the work and end the process with the exit code that it returns.
 
-    MindSpore's own tidying up at the end of a process with a cluster crashes now and then; the work is done by then and the process
-    ends without it.
+    MindSpore's cleanup at the end of a process with a cluster sometimes crashes. The work is done by then, so the process exits without
+    that cleanup.
     """
     faulthandler.register(STACKS)
     activity.listen(heartbeat.beat)

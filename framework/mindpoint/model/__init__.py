@@ -1,1 +1,1 @@
-"""Networks: assembled, initialised, loaded, saved."""
+"""Assembly, initialisation, loading and saving of networks."""

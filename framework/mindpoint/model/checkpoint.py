@@ -1,4 +1,4 @@
-"""Checkpoints: one file with all arrays and, as text beside them, the configuration and state that they belong to."""
+"""Checkpoints: one file with all arrays and, as text, the configuration and state that belong to them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Checkpoint:
     """The content of a checkpoint file.
 
     Attributes:
-        arrays: parameters by name: of the network, and of the optimizer if it was written in training.
+        arrays: parameters of the network by name, and those of the optimizer if the file was written in training.
         info: JSON values: ``config`` (resolved YAML text), ``name`` (of the configuration), ``categories`` (the data set's records with
-            ``id`` and ``name``), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see :mod:`mindpoint.training.resume`); empty in a
-            file that was not written here.
+            ``id`` and ``name``), ``epoch``, ``step``, ``metrics``, ``versions``, ``state`` (see :mod:`mindpoint.training.resume`); empty
+            for a file from another program.
     """
 
     arrays: Dict[str, np.ndarray]
@@ -40,7 +40,7 @@ class Checkpoint:
 
     @property
     def network_arrays(self) -> Dict[str, np.ndarray]:
-        """Return those of the network alone, without the optimizer's; the averaged ones if averages were kept in training."""
+        """Return the arrays of the network, without the optimizer's; the averaged ones if the training kept averages."""
         averages = {name[len(AVERAGE) + 1 :]: value for name, value in self.arrays.items() if name.startswith(f"{AVERAGE}.")}
         named = {**self.arrays, **averages}
         return {name: value for name, value in named.items() if name.split(".")[0] in NETWORK}
@@ -53,12 +53,12 @@ def save(
     chosen: Optional[Callable[[str], bool]] = None,
     previous: Optional[Path] = None,
 ) -> None:
-    """Write all parameters of a cell, or arrays by name, with a check sum; an older file stays until the new one is complete.
+    """Write all parameters of a cell, or arrays by name, with a checksum; an older file is kept until the new one is complete.
 
     Args:
-        info: what the file says about itself; None: a plain file of MindSpore, with no such text and no check sum.
-        chosen: which of them, by name; all if not given.
-        previous: where the older file goes; at any moment there is a whole one at ``path`` or there.
+        info: metadata of the file; None: write a plain MindSpore file, without metadata and checksum.
+        chosen: selects the arrays to write, by name; all if not given.
+        previous: new path of the older file; at any moment ``path`` or this one is complete.
 
     Raises:
         OutputError: no permission or no space.
@@ -91,7 +91,7 @@ def load(path: Union[str, Path]) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        WeightsError: no such file, damaged, or no checkpoint at all.
+        WeightsError: the file does not exist, is damaged, or is not a checkpoint.
     """
     path = Path(path)
     check_readable(path, "checkpoint")
@@ -104,7 +104,7 @@ def load(path: Union[str, Path]) -> Checkpoint:
     stored = _read(path, crc_check=True)
     try:
         info = parse_json(stored.pop(_KEY), str(path), "description in the checkpoint", WeightsError)
-    except (KeyError, AttributeError, TypeError) as error:  # it is written last
+    except (KeyError, AttributeError, TypeError) as error:  # the metadata is written last
         raise WeightsError(f"{path}: cut off, or not written by mindpoint: it says nothing about itself; use another one") from error
     if not isinstance(info, dict) or not isinstance(info.get("config", ""), str):
         raise WeightsError(f"{path}: damaged: what it says about itself cannot be used; use another one or train again")
@@ -112,10 +112,10 @@ def load(path: Union[str, Path]) -> Checkpoint:
 
 
 def load_plain(path: Union[str, Path]) -> Dict[str, np.ndarray]:
-    """Read the arrays of a MindSpore checkpoint that was not written here, by the file's names.
+    """Read the arrays of a MindSpore checkpoint from another program, by the file's names.
 
     Raises:
-        WeightsError: no such file, damaged, or written here.
+        WeightsError: the file does not exist, is damaged, or was written by this framework.
     """
     check_readable(path, "checkpoint")
     check_complete(path, check_sum=False)
@@ -136,13 +136,13 @@ def _read(path: Union[str, Path], crc_check: bool) -> Dict[str, object]:
 
 
 def _arrays(stored: Mapping[str, object]) -> Dict[str, np.ndarray]:
-    # asnumpy() is a live view of a parameter that is about to go
+    # asnumpy() is a live view of a parameter that is about to be freed
     return {name: value.asnumpy().copy() for name, value in stored.items() if hasattr(value, "asnumpy")}
 
 
 @contextlib.contextmanager
 def _own_messages_only() -> Iterator[None]:
-    """MindSpore logs an error before it raises it, with advice that does not help; what it raises is reported anyway."""
+    """Suppress the error that MindSpore logs before raising it, because its advice does not help; the raised error is reported anyway."""
     logging.disable(logging.CRITICAL)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Is a checkpoint file whole? Its records are looked at without reading the numbers, before MindSpore takes memory for them.
+"""Checks that a checkpoint file is complete. Examines its records without reading the numbers, before MindSpore allocates memory for them.
 
-MindSpore takes a file that ends between two records for a whole one, and trusts the sizes that a record names. A file is a row of
-protobuf records, each a parameter or a slice of one (name, sizes, type, bytes), and a check sum of 17 bytes behind them.
+MindSpore accepts a file that ends between two records, and trusts the sizes in a record. A file is a sequence of protobuf records, each
+a parameter or a slice of one (name, sizes, type, bytes), followed by a checksum of 17 bytes.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _CHECK_SUM, _CHECK_SUM_BYTES = b"crc_num", 17
 _MOST_DIMENSIONS, _MOST_RECORDS = 32, 1_000_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protobuf
 
-Span = Tuple[int, int]  # where a value begins and ends in the file
+Span = Tuple[int, int]  # begin and end of a value in the file
 
 
 class _Wrong(Exception):
-    """The file is not a whole checkpoint; the message says why."""
+    """The file is not a complete checkpoint; the message gives the reason."""
 
 
 def check_complete(path: Union[str, Path], check_sum: bool = True) -> None:
-    """Raise WeightsError if a file is not a checkpoint, or a parameter's bytes do not fit its sizes.
+    """Raise WeightsError if a file is not a checkpoint, or a parameter's bytes do not match its sizes.
 
     Args:
-        check_sum: it must end in one, as the checkpoints that are written here.
+        check_sum: require a checksum at the end, as in checkpoints written by this framework.
     """
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             _check(data, check_sum)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (_Wrong, ValueError) as error:  # ValueError: an empty file has no map
+    except (_Wrong, ValueError) as error:  # ValueError: an empty file cannot be mapped
         said = str(error) if isinstance(error, _Wrong) else "it is empty"
         kind = "checkpoint of mindpoint" if check_sum else "checkpoint of MindSpore"
         raise WeightsError(f"{path}: damaged, cut off, or no {kind}: {said}; use another one or train again") from error
@@ -72,7 +72,7 @@ def _compare(name: Union[bytes, None], expected: int, found: int) -> None:
 
 
 def _sizes(data: mmap.mmap, span: Span) -> Tuple[int, int]:
-    """Return how many bytes a tensor must have (-1: a text, any number) and how many this record holds."""
+    """Return the number of bytes that a tensor must have (-1: a text, any number) and the number in this record."""
     dimensions, values = [], {}
     for number, value in _fields(data, *span):
         if number == 1:
@@ -95,7 +95,7 @@ def _sizes(data: mmap.mmap, span: Span) -> Tuple[int, int]:
 
 
 def _fields(data: mmap.mmap, position: int, end: int) -> Iterator[Tuple[int, Union[int, Span]]]:
-    """Yield number and value of each field of a protobuf message: a whole number, or where its bytes are."""
+    """Yield number and value of each field of a protobuf message: a whole number, or the span of its bytes."""
     while position < end:
         tag, position = _varint(data, position, end)
         number, wire = tag >> 3, tag & 7

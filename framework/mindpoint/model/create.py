@@ -1,4 +1,4 @@
-"""A network by the name of its configuration."""
+"""Creates a network from the name of its configuration."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def create_model(
     Args:
         name: a shipped configuration, a YAML file, a run folder, nested mappings, or a loaded configuration.
         overrides: changes, as after ``--set``.
-        weights: a checkpoint of this network; None: initial weights, by the configuration's seed.
+        weights: a checkpoint of this network; None: initial weights from the configuration's seed.
 
     Raises:
-        ConfigError: the configuration is wrong. WeightsError: the file is another network's, or damaged.
+        ConfigError: the configuration is invalid. WeightsError: the file is damaged or belongs to another network.
     """
     config = config_of(name, overrides)
     device.setup(seed=config.seed, **vars(config.section("runtime")))

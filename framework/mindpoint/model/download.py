@@ -1,4 +1,4 @@
-"""Files of weights from the network, fetched once and kept."""
+"""Downloads and caches weights files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from mindpoint.storage.lock import waited_for
 
 MIRROR = "MINDPOINT_WEIGHTS_URL"
 _CHUNK = 1 << 20
-_SECONDS = 30  # without a byte
-_PAUSES = (1, 3)  # seconds after attempts in a row that brought nothing
+_SECONDS = 30  # without receiving a byte
+_PAUSES = (1, 3)  # seconds after consecutive attempts that received nothing
 
 
 def fetch(url: str) -> Path:
-    """Return the file of a URL, from the folder ``weights`` of the user's cache, or downloaded into it.
+    """Return the file of a URL, from the folder ``weights`` of the user's cache, or after downloading it there.
 
-    A download that was cut off goes on where it ended, also in a later process. ``$MINDPOINT_WEIGHTS_URL`` names another place that has
-    the file under its own name.
+    An interrupted download is continued, even by a later process. ``$MINDPOINT_WEIGHTS_URL`` names another location of the file, under its
+    own name.
 
     Raises:
-        WeightsError: the file cannot be downloaded, or differs from the check sum in its name.
+        WeightsError: the file cannot be downloaded, or does not match the checksum in its name.
     """
     name = url.rpartition("/")[2]
     mirror = os.environ.get(MIRROR)
@@ -48,7 +48,7 @@ def fetch(url: str) -> Path:
 
 
 def _download(url: str, part: Path, path: Path) -> None:
-    """Write the bytes of a URL behind those that are there."""
+    """Append the remaining bytes of a URL to those already downloaded."""
     pauses = list(_PAUSES)
     while True:
         before = _size(part)
@@ -79,7 +79,7 @@ def _receive(url: str, part: Path, name: str) -> None:
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
-        if error.headers.get("Content-Range") != f"bytes */{had}":  # otherwise all bytes are there
+        if error.headers.get("Content-Range") != f"bytes */{had}":  # otherwise the file is complete
             part.unlink()
             _receive(url, part, name)
         return

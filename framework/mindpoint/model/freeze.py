@@ -1,4 +1,4 @@
-"""Parts of a network that a training leaves as they are."""
+"""Frozen parts of a network, which a training does not change."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ log = logging.getLogger("mindpoint")
 
 
 def trained_parameters(network: nn.Cell, rules: Sequence[str]) -> List[Parameter]:
-    """Return the trainable parameters that no rule of ``train.freeze`` chooses. Normalisation layers whose moving statistics are chosen use
-    these from now on instead of the batch's.
+    """Return the trainable parameters that no rule of ``train.freeze`` matches. Normalisation layers whose moving statistics match use them
+    instead of the batch's from now on.
 
     Raises:
-        ConfigError: nothing is left to train, or a rule chooses nothing.
+        ConfigError: all parameters are frozen, or a rule does not match any.
     """
     frozen = match_parameters([parameter.name for parameter in network.get_parameters()], rules, "train.freeze")
     trained = [parameter for parameter in network.trainable_params() if parameter.name not in frozen]

@@ -14,7 +14,7 @@ from mindpoint.errors import ConfigError
 
 
 class _Stack(nn.Cell):
-    """Has ``neck`` and ``heads``."""
+    """A stack with ``neck`` and ``heads``."""
 
     def head_maps(self, features):
         """Return the raw maps of all heads as a tuple, from a tuple of the backbone's maps."""
@@ -43,16 +43,16 @@ class EarlierStack(_Stack):
 class Network(_Stack):
     """``construct(image (B, 3, H, W), *inputs) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
 
-    Of a backbone with several stacks, the maps of all stacks in training, those of the last stack last; otherwise those of the last alone.
-    Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``; of earlier stacks, ``stacks.<i>.neck.*`` and
-    ``stacks.<i>.heads.<name>.*``.
+    For a backbone with several stacks, it returns the maps of all stacks in training, with the last stack's at the end, and otherwise those
+    of the last stack only. Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``; those of earlier stacks
+    ``stacks.<i>.neck.*`` and ``stacks.<i>.heads.<name>.*``.
 
     Args:
-        earlier: neck and heads of all stacks but the last.
+        earlier: neck and heads of all stacks except the last.
 
     Attributes:
-        maps: channels and stride of each map by name, in their order.
-        inputs: channels of further inputs by name, in their order.
+        maps: channels and stride of each map by name, in order.
+        inputs: number of channels of further inputs by name, in order.
         divisor: heights and widths of the input must be multiples of it.
     """
 
@@ -86,10 +86,10 @@ class Network(_Stack):
 
 
 def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
-    """Return the cells under their names.
+    """Return the cells by name.
 
     Raises:
-        ConfigError: a name that a cell's attribute cannot have.
+        ConfigError: a name cannot be the name of a cell's attribute.
     """
     for name in cells:
         if not name.isidentifier() or hasattr(nn.CellDict, name):
@@ -105,7 +105,7 @@ def refuse_repeated(what: str, names: Sequence[str]) -> None:
 
 
 def build_network(config: Config) -> Network:
-    """Return the network that ``model.backbone``, ``model.neck`` and ``model.heads`` describe, freshly initialised.
+    """Build the newly initialised network of ``model.backbone``, ``model.neck`` and ``model.heads``.
 
     Raises:
         ConfigError: the input's size is not a multiple of the network's divisor.

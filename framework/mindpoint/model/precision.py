@@ -1,4 +1,4 @@
-"""Networks that compute in less than float32."""
+"""Networks that compute with less precision than float32."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mindpoint.runtime import device
 
 log = logging.getLogger("mindpoint")
 
-# MindSpore's list has operators too, which only a rewrite of the network's source could reach
+# MindSpore's list also has operators, which can only be reached by rewriting the network's source.
 CONVOLUTIONS = tuple(kind for kind in amp.get_white_list() if issubclass(kind, nn.Cell))
 NORMALISATIONS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
@@ -25,13 +25,13 @@ NORMALISATIONS = (
 
 
 def cast_to(network: Network, precision: str) -> None:
-    """Have the network compute in ``train.precision``, in place. Its parameters stay float32; its maps may be of less.
+    """Make the network compute in ``train.precision``, in place. Its parameters stay float32; its maps may have lower precision.
 
-    The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not do for networks of any plugin: its O1 writes their
-    source anew, into the working directory, and its O2 puts cells that lack their attributes in place of the normalisation layers.
+    The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not work for networks of arbitrary plugins: its O1 writes
+    rewritten source into the working directory, and its O2 replaces normalisation layers by cells that lack their attributes.
 
     Raises:
-        ConfigError: the device cannot do it.
+        ConfigError: the device does not support the precision.
     """
     if precision in ("float32", "O0"):
         return
@@ -49,7 +49,7 @@ def cast_to(network: Network, precision: str) -> None:
 
 
 def _compute(network: nn.Cell, kinds: Tuple[type, ...], inside: ms.Type, outside: ms.Type) -> None:
-    """Cells of these kinds compute in the type ``inside`` and return ``outside``."""
+    """Make cells of these kinds compute in the type ``inside`` and return ``outside``."""
     for _, cell in network.cells_and_names():
         if isinstance(cell, kinds):
             cell.to_float(inside)
@@ -62,5 +62,5 @@ def _construct(self, *inputs):
 
 
 def loss_scale(precision: str, configured: Union[float, str, None]) -> Union[float, str, None]:
-    """``train.loss_scale``, or what suits the precision."""
+    """Return ``train.loss_scale``, or the default for the precision."""
     return "dynamic" if configured is None and precision in ("O1", "O2", "O3") else configured

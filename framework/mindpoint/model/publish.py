@@ -1,4 +1,4 @@
-"""A checkpoint for giving away: the network, without what only a training needs."""
+"""Publishing of a checkpoint: the network without the data that only a training needs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _DIGITS = 8  # of the hash in the name
 
 
 class Published(NamedTuple):
-    """What was published.
+    """The result of publishing.
 
     Attributes:
-        path: the file.
-        averaged: it holds averaged weights.
+        path: the written file.
+        averaged: whether it holds averaged weights.
     """
 
     path: Path
@@ -29,17 +29,17 @@ class Published(NamedTuple):
 
 
 def publish(place: Path, out: Optional[Path] = None) -> Published:
-    """Write the network's weights, the averaged ones where there are, with the configuration as ``NAME-HASH.ckpt``.
+    """Write the network's weights, averaged ones if available, with the configuration as ``NAME-HASH.ckpt``.
 
-    HASH is the beginning of the file's SHA-256: who gets the file can check it with ``sha256sum``.
+    HASH is the beginning of the file's SHA-256; recipients can check it with ``sha256sum``.
 
     Args:
         place: the checkpoint.
-        out: ``NAME.ckpt``; without it the file lies beside the checkpoint, called like its folder.
+        out: ``NAME.ckpt``; by default beside the checkpoint, with the name of its folder.
 
     Raises:
-        WeightsError: not a checkpoint, or one without configuration.
-        OutputError: the file exists, has another ending, or cannot be written.
+        WeightsError: not a checkpoint, or one without a configuration.
+        OutputError: the file exists, has another suffix, or cannot be written.
     """
     stored = checkpoint.load(place)
     if "config" not in stored.info:

@@ -1,4 +1,4 @@
-"""Weights under official names and under ours, by the rules that any installed distribution declares."""
+"""Conversion between official weight names and ours, by the rules that installed distributions declare."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ State = Mapping[str, np.ndarray]
 
 
 class Found(NamedTuple):
-    """Weights that some rules know.
+    """Weights that some rules recognise.
 
     Attributes:
-        rules: those rules.
-        weights: what they see in the arrays.
+        rules: the rules that recognise them.
+        weights: the weights that the rules recognised in the arrays.
         state: the arrays by official name.
     """
 
@@ -36,10 +36,10 @@ class Found(NamedTuple):
 
 
 def find_file(source: str) -> Path:
-    """Return the file that a source means: the file itself, or one from the network for a name that some rules declare.
+    """Return the file of a source: the file itself, or a download for a name that some rules declare.
 
     Raises:
-        WeightsError: the name is unknown, or its file cannot be fetched.
+        WeightsError: the name is unknown, or its file cannot be downloaded.
     """
     path = Path(source)
     if path.suffix or path.name != source or path.exists():
@@ -53,18 +53,18 @@ def find_file(source: str) -> Path:
 
 
 def downloads() -> Dict[str, str]:
-    """Return the URLs of the files that can be fetched, by their short names."""
+    """Return the URLs of downloadable files by their short names."""
     return {name: url for rules in all_rules().values() for name, url in sorted(rules.downloads.items())}
 
 
 def read_state(path: Path) -> Dict[str, np.ndarray]:
-    """Return the arrays of another implementation's file by the file's names.
+    """Return the arrays of another implementation's file, by the file's names.
 
     Args:
-        path: a file of PyTorch with a state dictionary, alone or under ``state_dict``, or a ``.ckpt`` of MindSpore.
+        path: a PyTorch file with a state dictionary, alone or under ``state_dict``, or a MindSpore ``.ckpt``.
 
     Raises:
-        WeightsError: the file cannot be read, differs from the check sum in its name, or holds no such arrays.
+        WeightsError: the file cannot be read, does not match the checksum in its name, or does not hold such arrays.
     """
     if path.suffix == ".ckpt":
         return checkpoint.load_plain(path)
@@ -81,14 +81,14 @@ def read_state(path: Path) -> Dict[str, np.ndarray]:
 
 
 def recognize(state: State, what: str) -> Found:
-    """Return the rules for the arrays of a file, and what they see in them.
+    """Return the rules that recognise the arrays of a file, with their result.
 
     Args:
-        state: arrays by the file's names; ``module.`` in front of them does not count.
+        state: arrays by the file's names; a leading ``module.`` is ignored.
         what: opens the messages.
 
     Raises:
-        WeightsError: no rules know them, several do, or they belong to a network that is not known or not whole.
+        WeightsError: no rules or several recognise the arrays, or they belong to an unknown or incomplete network.
     """
     bare = {re.sub(r"^module\.", "", name): value for name, value in state.items()}
     candidates = []
@@ -99,7 +99,7 @@ def recognize(state: State, what: str) -> Found:
 
 
 def recognize_ours(arrays: State, what: str) -> Found:
-    """Return the same for arrays under our names; the state has all that the official network has."""
+    """Return the same for arrays under our names; the state includes all arrays of the official network."""
     candidates = []
     for rules in all_rules().values():
         state = {rules.official_name(name): value for name, value in arrays.items()}
@@ -129,38 +129,39 @@ def _only(candidates: list, what: str) -> Found:
 
 
 def all_rules() -> Dict[str, WeightRules]:
-    """Return one object of all declared rules, by name."""
+    """Return an instance of each of the declared rules, by name."""
     known = registry("weight_rules")
     return {entry.name: known.get(entry.name)() for entry in known.entries()}
 
 
 def our_arrays(network: nn.Cell, state: State, rules: WeightRules) -> Dict[str, np.ndarray]:
-    """Return official weights under our names for this network, without those that feed no output.
+    """Return official weights under our names for this network, without those that do not affect any output.
 
-    Only the network knows which ``weight`` is a batch normalisation's and in which block a head is. A name of nothing in it stays as it is.
+    Only the network shows which ``weight`` belongs to a batch normalisation and which block contains a head. Names without a counterpart in
+    it are kept.
     """
     ours = {rules.official_name(name): name for name in network.parameters_dict()}
     return {ours.get(name, name): value for name, value in state.items() if not rules.feeds_nothing(name, state)}
 
 
 def load_official(network: nn.Cell, state: State, rules: WeightRules) -> LoadReport:
-    """Copy official weights into the network. What does not fit is left alone and reported, under our names where there are any.
+    """Copy official weights into the network. Arrays that do not fit are ignored and reported, under our names if they have one.
 
     Args:
-        network: a whole network, with ``backbone``, ``neck`` and ``heads``.
-        state: arrays by official name; those that feed no output in the official network are passed over.
+        network: a complete network, with ``backbone``, ``neck`` and ``heads``.
+        state: arrays by official name; those that do not affect any output of the official network are ignored.
     """
     return load_arrays(network, our_arrays(network, state, rules))
 
 
 def initial_arrays(network: nn.Cell, source: str) -> Mapping[str, np.ndarray]:
-    """Return the arrays that a training starts from, under the network's names as far as it has them.
+    """Return the initial arrays of a training, under the network's names as far as it has them.
 
     Args:
-        source: a checkpoint, a file of PyTorch that some rules know, or the name of weights to download.
+        source: a checkpoint, a PyTorch file that some rules recognise, or the name of weights to download.
 
     Raises:
-        WeightsError: the file cannot be read, fetched or recognised.
+        WeightsError: the file cannot be read, downloaded or recognised.
     """
     path = find_file(source)
     if path.suffix == ".ckpt" or not path.suffix:

@@ -1,4 +1,4 @@
-"""Arrays into a network, with an account of what fitted."""
+"""Loads arrays into a network, with a report of the matches."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mindpoint.errors import WeightsError
 
 log = logging.getLogger("mindpoint")
 _MAY_BEGIN_ANEW = {"exact": r"(?!)", "heads": r"(stacks\.\d+\.)?heads\.", "backbone": r"(?!backbone\.)", "any": ""}
-"""Names of the parameters that a file of initial weights may lack, strictest first."""
+"""Patterns of the parameters that a file of initial weights may lack, by value of ``match``, strictest first."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of the names on both sides.
+    """The result of matching arrays with parameters.
 
     Attributes:
-        matched: loaded.
-        missing: of the network, not in the file.
-        unexpected: in the file, not of the network.
+        matched: names of loaded parameters.
+        missing: names in the network, but not in the file.
+        unexpected: names in the file, but not in the network.
         differs: ``(name, shape in the network, shape in the file)``; not loaded.
     """
 
@@ -37,7 +37,7 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Every parameter of the network was loaded."""
+        """Tell whether every parameter of the network was loaded."""
         return not self.missing and not self.differs
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ def _some(title: str, names: List[str], most: int = 5) -> List[str]:
 
 
 def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> LoadReport:
-    """Copy arrays by name into the network's parameters; those that do not fit are left alone and reported."""
+    """Copy arrays by name into the network's parameters; arrays that do not fit are ignored and reported."""
     parameters = network.parameters_dict()
     fits = {name for name, parameter in parameters.items() if name in arrays and tuple(parameter.shape) == tuple(arrays[name].shape)}
     for name in fits:
@@ -73,10 +73,10 @@ def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> LoadRepor
 
 
 def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) -> None:
-    """Load a file that must belong to this network.
+    """Load a file that must match this network exactly.
 
     Raises:
-        WeightsError: with the account, if any parameter of the network is missing or of another shape.
+        WeightsError: a parameter of the network is missing or has another shape; the message holds the report.
     """
     report = load_arrays(network, arrays)
     if not report.complete:
@@ -86,16 +86,18 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
 
 
 def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str, what: str) -> None:
-    """Load a file that a training starts from, and say what became of it.
+    """Load a file of initial weights, and log the result.
 
-    A head's map is known by its own name, whatever the block of the head is called: a pose training takes ``wh`` and ``reg`` of a detector.
+    A head's map is identified by its own name, whatever the name of the head's block: a pose training uses ``wh`` and ``reg`` of a
+    detector.
 
     Args:
-        match: ``exact``: all of the network must be there; ``heads``: all but parameters of heads, which begin anew where the file lacks
-            them or has another shape, as those of other joints; ``backbone``: all of the backbone; ``any``: something.
+        match: ``exact``: the file must cover the whole network; ``heads``: everything except parameters of heads, which are initialised
+            anew if they are missing or have another shape, e.g. for other joints; ``backbone``: the whole backbone; ``any``: some
+            parameter.
 
     Raises:
-        WeightsError: with the account, if the file holds less.
+        WeightsError: the file covers less; the message holds the report.
     """
     report = load_arrays(network, _heads_by_map(network, arrays))
     anew = report.missing + [name for name, _, _ in report.differs]
@@ -112,7 +114,7 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
 
 
 def _heads_by_map(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Return arrays of heads under the network's names where only the block has another name; a map that several blocks have stays."""
+    """Return arrays of heads under the network's names where only the block's name differs; a map that several blocks have is unchanged."""
 
     def bare(name: str) -> str:
         return re.sub(r"^((?:stacks\.\d+\.)?heads)\.[^.]+\.", r"\1.", name)

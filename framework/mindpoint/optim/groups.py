@@ -1,4 +1,4 @@
-"""Parameters with different learning rates and weight decay, in the form that MindSpore's optimizers take."""
+"""Groups parameters by learning rate and weight decay, in the form that MindSpore's optimizers accept."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mindpoint.optim.rules import match_parameters
 def parameter_groups(
     parameters: Sequence[Parameter], lr: float, factors: Mapping[str, float], no_decay: Sequence[str]
 ) -> List[Dict[str, Union[float, List[Parameter]]]]:
-    """Return the parameters, grouped by learning rate and by whether they have weight decay.
+    """Return the parameters, grouped by learning rate and by use of weight decay.
 
     Args:
         lr: the optimizer's learning rate.
-        factors: of it, by rule (see :mod:`mindpoint.optim.rules`); of several rules that choose a parameter the last one counts.
+        factors: learning rate factors by rule (see :mod:`mindpoint.optim.rules`); if several rules match a parameter, the last one counts.
         no_decay: rules for parameters without weight decay.
 
     Raises:
-        ConfigError: a rule that chooses nothing.
+        ConfigError: a rule does not match any parameter.
     """
     names = [parameter.name for parameter in parameters]
     rates = dict.fromkeys(names, 1.0)

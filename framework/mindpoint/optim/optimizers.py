@@ -1,7 +1,7 @@
-"""Optimizers. Each takes the parameters to train; the trainer sets the learning rate before every step.
+"""Optimizers of the given parameters. The trainer sets the learning rate before every step.
 
-``params`` are parameters, or groups of them as :mod:`mindpoint.optim.groups` makes them. Weight decay is added to the gradient, except
-in ``AdamW``; which parameters have none is said in ``train.no_decay``.
+``params`` are parameters, or groups as returned by :mod:`mindpoint.optim.groups`. Weight decay is added to the gradient, except in
+``AdamW``; ``train.no_decay`` lists the parameters without weight decay.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def _shrink_one(rate, decay, decays, parameter):
 
 
 class _DecoupledAdam(nn.Adam):
-    """MindSpore's own ``AdamWeightDecay`` has no bias correction."""
+    """AdamW with bias correction, which MindSpore's own ``AdamWeightDecay`` lacks."""
 
     def decay_weight(self, gradients):
-        """Called before the update, to add the decay to the gradients; here it goes to the weights themselves."""
+        """Called before the update to add the decay to the gradients; here it is applied to the weights themselves."""
         if self.exec_weight_decay:
             rates, decays = self.get_lr(), self.get_weight_decay()
             rates = rates if self.is_group_lr else (rates,) * self.param_length

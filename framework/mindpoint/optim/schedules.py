@@ -16,10 +16,10 @@ class Schedule(ABC):
     """Factor of the base learning rate.
 
     Args:
-        epochs: length of the training; a fraction where it is given in steps.
-        steps_per_epoch: optimizer steps an epoch.
-        warmup_steps: steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
-            what the schedule gives.
+        epochs: length of the training; fractional if the length is given in steps.
+        steps_per_epoch: optimizer steps per epoch.
+        warmup_steps: number of steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
+            the schedule's factor.
         warmup_epochs: the same length in epochs.
     """
 
@@ -34,24 +34,24 @@ class Schedule(ABC):
             log.warning("schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, round(epochs * steps_per_epoch))
 
     def __call__(self, step: int) -> float:
-        """Factor for the step after ``step`` steps."""
+        """Return the factor for the step after ``step`` steps."""
         warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
         return warm * self.factor_at(step / self.steps_per_epoch)
 
     @abstractmethod
     def factor_at(self, epoch: float) -> float:
-        """Factor without warm-up; ``epoch`` counts from 0 to ``epochs`` and has a fraction."""
+        """Return the factor without warm-up; ``epoch`` counts from 0 to ``epochs`` and may be fractional."""
 
 
 class Constant(Schedule):
-    """The base learning rate throughout."""
+    """A constant learning rate."""
 
     def factor_at(self, epoch: float) -> float:
         return 1.0
 
 
 class MultiStep(Schedule):
-    """Times ``factor`` after each of the ``milestones``, rising numbers of finished epochs, or of steps with ``by: step``."""
+    """Multiplies by ``factor`` after each of the ``milestones``: rising numbers of finished epochs, or of steps with ``by: step``."""
 
     def __init__(
         self,

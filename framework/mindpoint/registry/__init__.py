@@ -1,4 +1,4 @@
-"""What parts there are: entry points of installed distributions, looked up by name and imported when used.
+"""The available parts: entry points of installed distributions, looked up by name and imported on use.
 
 registry("backbones").names()
 registry("backbones").get("MyBackbone")

@@ -1,4 +1,4 @@
-"""The simple types that constructor arguments are annotated with, as far as a value from YAML can be checked against them."""
+"""Simple types of constructor arguments, as far as a YAML value can be checked against them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Annotation:
     Attributes:
         name: int, float, bool, str, None, list, tuple, Sequence, dict, Union, Literal or Any.
         arguments: the types inside; ``(item,)`` for list and Sequence, ``(key, value)`` for dict, the values themselves for Literal,
-            empty if nothing was said. A tuple of any length is ``(item, ...)``.
+            empty if not given. A tuple of any length is ``(item, ...)``.
     """
 
     name: str
     arguments: Tuple = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether a value of YAML will do. An int does for a float, a list for a tuple; a bool is not an int, a str not a sequence."""
+        """Tell whether a YAML value fits. An int fits a float and a list fits a tuple; a bool is not an int, a str is not a sequence."""
         if self.name == "Any":
             return True
         if self.name == "Union":
@@ -51,7 +51,7 @@ class Annotation:
 
     @property
     def accepts_any_text(self) -> bool:
-        """Tell whether a text that nobody listed will do, alone or inside a list or mapping."""
+        """Tell whether an arbitrary text fits, alone or inside a list or mapping."""
         if self.name == "Literal":
             return False
         return (
@@ -67,7 +67,7 @@ class Annotation:
         return all(item.accepts(i) for i in items)
 
     def __str__(self) -> str:
-        """As a user of YAML would write it: ``int or null``, ``[float, float]``, ``[int, ...]``, ``{str: float}``, ``'a' or 'b'``."""
+        """Return the type in a YAML user's terms: ``int or null``, ``[float, float]``, ``[int, ...]``, ``{str: float}``, ``'a' or 'b'``."""
         if self.name in ("Union", "Literal"):
             return " or ".join(str(a) if self.name == "Union" else repr(a) for a in self.arguments)
         if self.name == "dict":
@@ -79,7 +79,7 @@ class Annotation:
 
 
 def _is_usual(value: object) -> bool:
-    """Tell whether a number is finite and, if whole, fits 64 bits: arrays and libraries take no other."""
+    """Tell whether a number is finite and, if whole, fits 64 bits, as arrays and libraries require."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     return not isinstance(value, float) or math.isfinite(value)
@@ -90,7 +90,7 @@ NONE = Annotation("None")
 
 
 def union(*choices: Annotation) -> Annotation:
-    """Any of these; nested unions are flattened."""
+    """Return the union of the choices; nested unions are flattened."""
     flat = []
     for choice in choices:
         flat.extend(c for c in (choice.arguments if choice.name == "Union" else (choice,)) if c not in flat)
@@ -98,7 +98,7 @@ def union(*choices: Annotation) -> Annotation:
 
 
 def read(node: Optional[ast.expr], source: Optional[static.Source] = None) -> Annotation:
-    """Return the type that an annotation's expression means in a module; Any for what is not one of the simple types."""
+    """Return the type of an annotation expression in a module; Any if it is not one of the simple types."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return parse(node.value, source)
     if isinstance(node, ast.Constant) and node.value is None:

@@ -1,4 +1,4 @@
-"""What is wrong with the installed plugins."""
+"""Diagnosis of the installed plugins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Declared = Dict[Tuple[str, str], str]
 
 
 class Finding(NamedTuple):
-    """One declared part; ``problem`` is None if it is sound."""
+    """The result for one declared part; ``problem`` is None if it is sound."""
 
     kind: str
     name: str
@@ -31,7 +31,8 @@ class Finding(NamedTuple):
 
 
 def examine() -> List[Finding]:
-    """All declared parts: imported, checked against their kind, compared with each other and with the sources of editable installs."""
+    """Examine all declared parts: import them, check their kinds, and compare them with each other and with sources of editable
+    installs."""
     entries = [entry for kind in kinds() for entry in registry(kind.plural).entries()]
     findings = [_finding(entry, problem and problem.replace(f"{entry} ", "", 1)) for entry, problem in zip(entries, probe(entries))]
     return findings + _conflicts(entries) + _hidden_kinds() + _outdated() + _other_contracts()
@@ -66,7 +67,7 @@ def _hidden_kinds() -> List[Finding]:
 
 
 def _outdated() -> List[Finding]:
-    """Entry points of editable installs whose source tree declares others by now."""
+    """Return findings for editable installs whose source tree now declares other entry points."""
     findings = []
     for distribution in importlib_metadata.distributions():
         folder = _editable_source(distribution)
@@ -84,7 +85,7 @@ def _outdated() -> List[Finding]:
 
 
 def _singular(group: str) -> str:
-    """Return what one of a group is called; groups that are not a kind, such as ``mindpoint.configs``, keep their name."""
+    """Return the singular of a group; groups that are not kinds, such as ``mindpoint.configs``, keep their name."""
     kind = kind_called(group)
     return kind.singular if kind else group[len(PREFIX) :]
 
@@ -97,7 +98,7 @@ def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[
 
 
 def _declared_in(folder: Path) -> Optional[Declared]:
-    """The framework's entry points in ``setup.cfg`` or ``pyproject.toml``; None if neither declares entry points that can be read."""
+    """Return the framework's entry points in ``setup.cfg`` or ``pyproject.toml``; None if neither declares readable entry points."""
     config = configparser.RawConfigParser(delimiters=("=",))
     config.optionxform = str
     config.read(folder / "setup.cfg", encoding="utf-8")

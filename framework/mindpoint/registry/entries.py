@@ -1,4 +1,4 @@
-"""Parts as installed distributions declare them: strings, until one is loaded."""
+"""Parts as declared by installed distributions: strings until they are loaded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Entry:
     """One declared part.
 
     Attributes:
-        name: as its author spells it.
+        name: in the author's spelling.
         value: ``module:attribute``.
-        distribution, version: who declares it; empty for a part that was registered in this process or named by ``module:attribute``.
+        distribution, version: the declaring distribution; empty for a part registered in this process or named by ``module:attribute``.
         registered: the object itself, for a part registered in this process.
     """
 
@@ -48,16 +48,16 @@ class Entry:
 
     @property
     def shown(self) -> str:
-        """Return where it is defined, as people write it: ``module:attribute`` or ``path.py:attribute``."""
+        """Return its definition in readable form: ``module:attribute`` or ``path.py:attribute``."""
         file = local.path_of(self.module)
         return f"{file}:{self.attribute}" if file else self.value
 
     def definition(self) -> Optional[static.Definition]:
-        """Return where it is defined, read without importing; None if that cannot be told."""
+        """Return its definition, read without importing; None if unknown."""
         return static.find(self.module, self.attribute) if self.registered is None else None
 
     def load(self, where: Optional[str] = None) -> object:
-        """Import it and check its kind. Raises PluginImportError, whatever the plugin raises, and WrongKind."""
+        """Import it and check its kind. Raises PluginImportError for any error of the plugin, and WrongKind."""
         if self.registered is None and self.distribution:
             _warn_of_other_api(self.distribution)
         obj = self._imported(where) if self.registered is None else self.registered
@@ -90,7 +90,7 @@ class Entry:
             raise self._wrong_kind(kinds_of(obj), where)
 
     def check_source(self, where: Optional[str] = None) -> None:
-        """Raise WrongKind if the source tells, without an import, that it is not of its kind."""
+        """Raise WrongKind if the source shows, without an import, that the part is of another kind."""
         if self.registered is not None:
             self._check(self.registered, where)
         definition, base = self.definition(), _definition_of_base(self.kind)
@@ -105,7 +105,7 @@ class Entry:
 
 @lru_cache(maxsize=None)
 def _warn_of_other_api(distribution: str) -> None:
-    """Say once a process that a distribution was made for other contracts, before its parts fail for that."""
+    """Warn once per process about a distribution made for another version of the contracts, before its parts fail because of it."""
     said = installed.other_api(distribution)
     if said:
         log.warning("%s", said)
@@ -116,13 +116,13 @@ def _definition_of_base(kind: Kind) -> Optional[static.Definition]:
 
 
 def imported(value: str) -> object:
-    """Import ``module:attribute``; raises whatever the module raises."""
+    """Import ``module:attribute``; raises any error of the module."""
     module, _, attribute = value.partition("[")[0].partition(":")
     return reduce(getattr, attribute.strip().split("."), importlib.import_module(module.strip()))
 
 
 def kinds_of(obj: object) -> List[Kind]:
-    """Return the kinds whose base a class derives from. Imports nothing: the bases of a class are there when it is."""
+    """Return the kinds whose base a class derives from. Imports nothing, because the bases of an existing class are already loaded."""
     found = []
     for kind in kinds() if isinstance(obj, type) else ():
         module, _, name = (kind.base or "").partition(":")

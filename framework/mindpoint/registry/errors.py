@@ -1,4 +1,4 @@
-"""Errors about parts that are named but cannot be had."""
+"""Errors about parts that cannot be found or loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mindpoint.errors import ConfigError
 
 
 class PluginError(ConfigError):
-    """Base of these errors. ``where`` says where the name stood, e.g. ``configs/a.yaml:7: model.backbone.type``."""
+    """Base of these errors. ``where`` is the position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``."""
 
     def __init__(self, message: str, where: Optional[str] = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
@@ -19,7 +19,7 @@ class UnknownPlugin(PluginError):
 
 
 class WrongKind(PluginError):
-    """There is a part of that name, but of another kind; or a part is not what its entry point says it is."""
+    """The part has another kind than requested, or than its entry point declares."""
 
 
 class PluginConflict(PluginError):
@@ -27,4 +27,4 @@ class PluginConflict(PluginError):
 
 
 class PluginImportError(PluginError):
-    """The part is declared, and importing it failed; the original exception is the cause."""
+    """Importing a declared part failed; the original exception is the cause."""

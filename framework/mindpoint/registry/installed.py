@@ -9,11 +9,11 @@ from mindpoint._version import API
 
 PREFIX = "mindpoint."
 API_GROUP = "mindpoint.api"
-"""The group in which a distribution says which version of the contracts it was made for: the name of its one entry point."""
+"""The group of the entry point whose name is the contract version that a distribution was made for."""
 
 
 class Point(NamedTuple):
-    """One entry point, as its distribution declares it."""
+    """One entry point, as declared by its distribution."""
 
     group: str
     name: str
@@ -24,11 +24,11 @@ class Point(NamedTuple):
 
 @lru_cache(maxsize=None)
 def points() -> Tuple[Point, ...]:
-    """Return the entry points whose group begins with ``mindpoint.``; read once a process."""
+    """Return the entry points whose group begins with ``mindpoint.``; read once per process."""
     import importlib_metadata
 
     found = []
-    identities: Dict[object, Tuple[str, str]] = {}  # asking a distribution for its name parses all of its metadata
+    identities: Dict[object, Tuple[str, str]] = {}  # a distribution's name requires parsing all of its metadata
     for point in importlib_metadata.entry_points():
         if point.group.startswith(PREFIX):
             if point.dist not in identities:
@@ -38,8 +38,8 @@ def points() -> Tuple[Point, ...]:
 
 
 def other_api(distribution: str) -> Optional[str]:
-    """Return what is to be said of a distribution that was made for contracts that this version does not have; None if it was not, or
-    does not say.
+    """Return a message about a distribution that was made for contracts that this version does not support; None if they are supported or
+    not declared.
 
     Contracts of one major version work with those of every later minor version.
     """
@@ -57,7 +57,7 @@ def other_api(distribution: str) -> Optional[str]:
 
 
 def distribution_of(module: str) -> str:
-    """Return name and version of the installed distribution that a module belongs to; empty if that cannot be told."""
+    """Return name and version of the installed distribution that a module belongs to; empty if unknown."""
     import importlib_metadata
 
     package = module.partition(".")[0]

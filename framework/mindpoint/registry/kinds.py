@@ -12,14 +12,14 @@ from mindpoint.registry import installed
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of part.
+    """One kind of part.
 
     Attributes:
         plural: name of the registry; the entry-point group is ``mindpoint.<plural>``.
-        singular: what messages call one.
-        base: ``module:class`` that every part of the kind derives from, imported when a part is loaded; None if any callable will do.
-        built_in: parts of the core by name, ``module:class``. The commands' own formats must be there without any installed metadata, so
-            this table declares them and no entry point does.
+        singular: name of one part in messages.
+        base: ``module:class`` from which every part of the kind derives, imported when a part is loaded; None if any callable is allowed.
+        built_in: parts of the core by name, ``module:class``. The formats of the commands must be available without installed metadata, so
+            this table declares them instead of entry points.
     """
 
     plural: str
@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def in_blocks(self) -> bool:
-        """Tell whether a block of a configuration may name one; the others are run by commands."""
+        """Tell whether blocks of a configuration may name such parts; commands run the others."""
         return self.plural not in _NO_BLOCKS
 
 
@@ -71,19 +71,19 @@ KINDS: Tuple[Kind, ...] = (
     Kind("sections", "section"),
     Kind("kinds", "kind"),
 )
-"""The kinds of the core. :func:`kinds` has those of plugins, too."""
+"""The kinds of the core. :func:`kinds` also includes those of plugins."""
 
 _NO_BLOCKS = ("commands", "data_actions", "checks", "sections", "kinds")
 
 ANY_CLASS = Kind("classes", "class")
-"""What a nested block names whose argument is not called like a kind. It has no entry points: only ``module:Class`` names one."""
+"""The kind of nested blocks whose argument does not have the name of a kind. It has no entry points: ``module:Class`` names a part."""
 
 
 def kinds() -> Tuple[Kind, ...]:
     """Return all kinds: the core's, then those of the entry-point group ``mindpoint.kinds`` (plural = ``module:Base``).
 
-    Nothing is imported. The singular comes from the name of the base class: ``BoxTracker`` gives "box tracker". A declared kind that has
-    the plural of another one is left out; ``plugins doctor`` reports it.
+    Nothing is imported. The singular is derived from the name of the base class: ``BoxTracker`` gives "box tracker". A declared kind whose
+    plural is already taken is ignored; ``plugins doctor`` reports it.
     """
     return _with_declared(installed.points())
 
@@ -101,11 +101,11 @@ def _words(name: str) -> str:
 
 
 def kind_called(name: str) -> Optional[Kind]:
-    """Return the kind of that plural, singular or group, as in ``backbones``, ``target_encoder``, ``mindpoint.hooks``; None without one."""
+    """Return the kind with this plural, singular or group, as in ``backbones``, ``target_encoder``, ``mindpoint.hooks``; else None."""
     wanted = normalize(name)
     return next((kind for kind in kinds() if wanted in map(normalize, (kind.plural, kind.singular, kind.group))), None)
 
 
 def normalize(name: str) -> str:
-    """Return what lookups compare: case, ``-``, ``_``, ``.`` and blanks do not count."""
+    """Return the form of a name used in lookups: case, ``-``, ``_``, ``.`` and blanks are ignored."""
     return re.sub(r"[-_.\s]", "", name).lower()

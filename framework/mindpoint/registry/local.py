@@ -1,7 +1,7 @@
-"""Parts in a file of their own, without a distribution: ``./parts.py:Bell``.
+"""Parts in a separate file, without a distribution: ``./parts.py:Bell``.
 
-Each file is a module of its own, whose name holds its whole path: any process can import it by that name, as unpickling does, and two
-files called ``parts.py`` are two modules. Nothing is added to ``sys.path``.
+Each file is a module whose name contains its whole path. Any process can import it by that name, as unpickling does, and two files called
+``parts.py`` are two modules. ``sys.path`` is not changed.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _digests: Dict[str, str] = {}
 
 
 def names_file(text: str) -> bool:
-    """Tell whether text is that of a part in a file, ``path.py:Class``."""
+    """Tell whether a text names a part in a file, ``path.py:Class``."""
     path, colon, attribute = text.rpartition(":")
     return bool(colon and attribute) and path.endswith(_SUFFIX)
 
 
 def module_of(path: str) -> str:
-    """Return the name of the module that a file is; relative paths begin in the working folder."""
+    """Return the module name of a file; relative paths begin in the working folder."""
     whole = os.path.abspath(path)
     return f"{_PREFIX}{os.fsencode(whole).hex()}"
 
 
 def path_of(module: str) -> Optional[str]:
-    """Return the file that a module of :func:`module_of` is; None for any other module."""
+    """Return the file of a module named by :func:`module_of`; None for any other module."""
     if not module.startswith(_PREFIX):
         return None
     try:
@@ -43,7 +43,7 @@ def path_of(module: str) -> Optional[str]:
 
 
 def forget_changed() -> None:
-    """Let files that have changed since they were imported be imported again by who asks next, as in a notebook."""
+    """Forget files that have changed since they were imported, so that the next use imports them again, as in a notebook."""
     for path, digest in list(_digests.items()):
         if _digest(path) != digest:
             del _digests[path]
@@ -51,7 +51,7 @@ def forget_changed() -> None:
 
 
 def digests() -> Dict[str, str]:
-    """Return the SHA-256 of each file that was imported, as it was then, by path."""
+    """Return the SHA-256 of each imported file, computed at import, by path."""
     return dict(_digests)
 
 
@@ -63,7 +63,7 @@ def _digest(path: str) -> Optional[str]:
 
 
 class _Loader(SourceFileLoader):
-    """Compiles the file as it is now: it leaves no ``__pycache__`` beside it and is never misled by an older one."""
+    """Compiles the current content of the file, without reading or writing ``__pycache__``."""
 
     def get_code(self, fullname: str) -> object:
         data = self.get_data(self.path)

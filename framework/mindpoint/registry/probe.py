@@ -1,6 +1,6 @@
-"""Trying out declared parts in a process of their own: importing one may print, exit or crash the interpreter.
+"""Tries declared parts in a separate process, because importing one may print, exit or crash the interpreter.
 
-Run as ``python -m mindpoint.registry.probe FD``: reads the entries from standard input and writes one line of JSON an entry to the file
+Run as ``python -m mindpoint.registry.probe FD``: reads the entries from standard input and writes one line of JSON for each to the file
 descriptor, null or the problem.
 """
 
@@ -17,7 +17,7 @@ from mindpoint.registry.registries import registry
 
 
 def probe(entries: Sequence[Entry]) -> List[Optional[str]]:
-    """For each entry None, or why it cannot be imported or is not of its kind."""
+    """Return for each entry None, or the reason why it cannot be imported or is of the wrong kind."""
     problems: List[Optional[str]] = []
     while len(problems) < len(entries):
         answers, status = _probe_until_crash(entries[len(problems) :])
@@ -49,7 +49,7 @@ def _probe_until_crash(entries: Sequence[Entry]) -> "tuple[List[Optional[str]], 
 def _problem(entry: Entry) -> Optional[str]:
     try:
         entry.load()
-    except Exception as error:  # also the contract's own module may fail to import
+    except Exception as error:  # importing the contract's module may fail, too
         return str(error)
     return None
 

@@ -1,4 +1,4 @@
-"""Looking up parts by name."""
+"""Lookup of parts by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
 
 @dataclass(frozen=True)
 class Description:
-    """All that is known of a part; ``doc`` is the first paragraph of its docstring, in one line."""
+    """The description of a part; ``doc`` is the first paragraph of its docstring, on one line."""
 
     entry: Entry
     signature: Signature
@@ -32,11 +32,11 @@ class Description:
 
 
 class Registry:
-    """The parts of one kind: those that installed distributions declare, and those registered in this process.
+    """The parts of one kind: declared by installed distributions, or registered in this process.
 
-    A part is named in one of four ways: ``Name``; ``distribution:Name``, when several distributions declare the name;
-    ``package.module:Class``, for any class without an entry point; ``./file.py:Class``, for one in a file. Other text before a colon is
-    a distribution if one of that name declares parts of this kind, otherwise a module.
+    A part has four forms of name: ``Name``; ``distribution:Name``, if several distributions declare the name; ``package.module:Class``, for
+    any class without an entry point; ``./file.py:Class``, for one in a file. Text before a colon is a distribution if one of that name
+    declares parts of this kind, otherwise a module.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -44,21 +44,21 @@ class Registry:
         self._registered: Dict[str, Entry] = {}
 
     def entries(self) -> List[Entry]:
-        """Return all parts by name, without importing any. A registered part hides declared ones of the same name."""
+        """Return all parts by name, without importing them. A registered part hides declared ones of the same name."""
         built_in = [Entry(self.kind, name, value, "mindpoint", __version__) for name, value in self.kind.built_in]
         found = [e for e in (*built_in, *declared().get(self.kind.plural, ())) if normalize(e.name) not in self._registered]
         return sorted([*found, *self._registered.values()], key=lambda e: (e.name.lower(), e.distribution))
 
     def names(self) -> List[str]:
-        """Return the names of all parts, each once, as their authors spell them."""
+        """Return the names of all parts, without duplicates, in their authors' spelling."""
         return sorted({entry.name for entry in self.entries()}, key=str.lower)
 
     def find(self, name: str, where: Optional[str] = None) -> Entry:
-        """Return the entry of a name, without importing it.
+        """Return the entry for a name, without importing it.
 
         Args:
             name: see the class.
-            where: where the name stood, e.g. ``configs/a.yaml:7: model.backbone.type``; opens the message of an error.
+            where: position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``; it opens the message of an error.
 
         Raises:
             UnknownPlugin, WrongKind, PluginConflict
@@ -79,11 +79,11 @@ class Registry:
         return matches[0]
 
     def get(self, name: str, where: Optional[str] = None) -> object:
-        """Return the class or function of a name, imported now. Raises what ``find`` and :meth:`Entry.load` raise."""
+        """Import and return the class or function for a name. Raises the errors of ``find`` and :meth:`Entry.load`."""
         return self.find(name, where).load(where)
 
     def describe(self, name: str, where: Optional[str] = None) -> Description:
-        """Return what can be told of a part. Imports it only if its source does not tell."""
+        """Return the description of a part. Imports it only if its source is not sufficient."""
         entry = self.find(name, where)
         definition = entry.definition()
         if definition is not None:
@@ -94,9 +94,9 @@ class Registry:
         return Description(entry, signature_of(entry), file, line, " ".join(doc.partition("\n\n")[0].split()))
 
     def register(self, name: str, obj: Optional[object] = None, override: bool = False) -> Callable:
-        """Add a part for this process, in a notebook or a test; without ``obj``, as a decorator. Returns the part.
+        """Add a part for this process, in a notebook or a test; a decorator if ``obj`` is not given. Returns the part.
 
-        A class that is defined again (same module and name, as when a notebook's cell runs twice) replaces the one before.
+        A class that is defined again (same module and name, e.g. when a notebook cell runs twice) replaces the earlier one.
 
         Raises PluginConflict if the name is taken by another part and ``override`` is False.
         """
@@ -110,12 +110,12 @@ class Registry:
         return obj
 
     def unregister(self, name: str) -> None:
-        """Take back a ``register``; a declared part of the name is visible again. Raises KeyError if there was none."""
+        """Undo a ``register``; a declared part of the name becomes visible again. Raises KeyError if the name is not registered."""
         del self._registered[normalize(name)]
 
     @contextmanager
     def registered(self, name: str, obj: object) -> Iterator[None]:
-        """Within the block, the name means this object."""
+        """Within the block, let the name refer to this object."""
         before = self._registered.get(normalize(name))
         self.register(name, obj, override=True)
         try:
@@ -168,15 +168,15 @@ def _listed(entries: List[Entry]) -> str:
 
 
 def nearest(name: str, known: List[str]) -> List[str]:
-    """Return those of the known names that a slip of the keyboard may have meant, at most three, nearest first; of very many only the first
-    count, and very long ones not at all."""
+    """Return the known names closest to ``name``, at most three, nearest first, as corrections of a typing error. Of very many names only
+    the first are compared, and very long names are skipped."""
     if len(name) > _LONGEST_COMPARED:
         return []
     spelled = {normalize(k): k for k in known[:_MOST_COMPARED] if len(k) <= _LONGEST_COMPARED}
     return [spelled[k] for k in difflib.get_close_matches(normalize(name), spelled, n=3, cutoff=0.6)]
 
 
-_registry = lru_cache(maxsize=None)(Registry)  # one a kind, which keeps what is registered in this process
+_registry = lru_cache(maxsize=None)(Registry)  # one for each kind, which keeps the parts registered in this process
 
 any_class = _registry(ANY_CLASS)
 

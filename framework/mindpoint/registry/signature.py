@@ -1,4 +1,4 @@
-"""What a part's constructor takes, read from its source so that a configuration can be checked without importing the part."""
+"""The arguments of a part's constructor, read from its source so that a configuration can be checked without importing the part."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-"""The default of a parameter that has none, or one that is no literal."""
+"""The default of a parameter without one, or with one that is not a literal."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument; ``default`` is UNKNOWN where it is required or not a literal."""
+    """One argument; ``default`` is UNKNOWN if it is required or not a literal."""
 
     name: str
     required: bool
@@ -40,7 +40,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """All arguments that can be given by name. ``file`` and ``line`` say where they stand, if that is known."""
+    """All arguments that can be given by name. ``file`` and ``line`` are their position, if known."""
 
     parameters: Tuple[Parameter, ...]
     accepts_any_keyword: bool
@@ -55,19 +55,19 @@ class Signature:
 
 
 class _Undecided(Exception):
-    """The source does not tell; importing will."""
+    """Raised if the source is not sufficient and an import is needed."""
 
 
 def signature_of(entry: Entry) -> Signature:
     """Return the arguments of a class's constructor or of a function.
 
-    Raises PluginImportError if only an import can tell, and it fails.
+    Raises PluginImportError if an import is needed and fails.
     """
     return signature_in_source(entry) or inspected(entry.load())
 
 
 def signature_in_source(entry: Entry) -> Optional[Signature]:
-    """Return the same without importing anything; None if only an import can tell."""
+    """Return the same without importing anything; None if an import is needed."""
     definition = entry.definition()
     try:
         if entry.registered is not None:
@@ -109,7 +109,7 @@ def _typed(name: str, required: bool, default: object, hint: Annotation) -> Para
 
 
 def _of_class(definition: static.Definition) -> Optional[Signature]:
-    """None if neither the class nor a base says anything: object's constructor takes no arguments."""
+    """Return the signature of a class; None if neither the class nor a base declares one: object's constructor takes no arguments."""
     source, node = definition
     is_dataclass = _is_dataclass(source, node)
     methods = {n.name: n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
@@ -180,7 +180,7 @@ def _field(source: static.Source, item: ast.AnnAssign) -> Optional[Parameter]:
 
 
 def inspected(obj: object) -> Signature:
-    """Return the signature of an object that is already there."""
+    """Return the signature of an imported object."""
     try:
         found = inspect.signature(obj)
     except (TypeError, ValueError):
@@ -207,7 +207,7 @@ class Location(NamedTuple):
 
 
 def location(obj: object) -> Location:
-    """Return where an imported class or function is defined, if that can be told."""
+    """Return the position of the definition of an imported class or function, if known."""
     try:
         return Location(inspect.getsourcefile(obj), inspect.getsourcelines(obj)[1])
     except (OSError, TypeError):

@@ -1,7 +1,7 @@
-"""Where things are defined, read from source files. Nothing is imported, not even parent packages.
+"""Definitions read from source files. Nothing is imported, not even parent packages.
 
-Importing a plugin may load MindSpore or fail; listing plugins and checking a configuration must do neither. What cannot be decided from the
-text alone (C extensions, code that makes classes at run time) is answered with None, and the caller may import instead.
+Importing a plugin may load MindSpore or fail; listing plugins and checking a configuration must do neither. If the source alone is not
+sufficient (C extensions, classes created at run time), the result is None, and the caller may import instead.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-_MAX_HOPS = 20  # imports and aliases followed for one name; a limit because modules may import each other
+_MAX_HOPS = 20  # maximum number of imports and aliases followed for one name, because modules may import each other
 
 PLAIN_BASES = ("object", "ABC", "Generic", "Protocol", "Cell")
-"""Bases that are not looked into. They give a constructor nothing that a configuration could set: MindSpore's Cell has ``auto_prefix`` and
-``flags``, which are its own business."""
+"""Bases that are not examined. Their constructors have no arguments for configurations: ``auto_prefix`` and ``flags`` of MindSpore's Cell
+are internal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Source:
     """One parsed module.
 
     Attributes:
-        names: the statement that binds each top-level name. Of alternatives, the body of ``if`` and ``try`` counts.
+        names: the statement that binds each top-level name. Of alternatives, the body of ``if`` and ``try`` is used.
         stars: absolute names of modules imported with ``*``.
     """
 
@@ -40,14 +40,14 @@ class Source:
 
 
 class Definition(NamedTuple):
-    """A statement that defines a name (class, function or assignment) and the module it stands in."""
+    """A statement that defines a name (class, function or assignment) and its module."""
 
     source: Source
     node: ast.stmt
 
 
 def exists(module: str) -> bool:
-    """Tell whether there may be such a module: its top-level package is there."""
+    """Tell whether a module may exist: its top-level package exists."""
     try:
         return find_spec(module.partition(".")[0]) is not None
     except (ImportError, ValueError):
@@ -55,7 +55,7 @@ def exists(module: str) -> bool:
 
 
 def locate(module: str) -> Optional[str]:
-    """Path of a module's source file; None if the module is absent or has no Python source."""
+    """Return the path of a module's source file; None if the module is absent or has no Python source."""
     top, *parts = module.split(".")
     try:
         spec = find_spec(top)
@@ -80,7 +80,7 @@ def _step(name: str, folders: List[str]) -> Tuple[Optional[str], List[str]]:
 
 
 def source_of(module: str) -> Optional[Source]:
-    """Return the parsed module, or None if there is no readable source."""
+    """Return the parsed module, or None if it has no readable source."""
     path = locate(module)
     if path is None:
         return None
@@ -131,7 +131,7 @@ def _imported_module(source: Source, level: int, name: Optional[str]) -> str:
 
 
 def dotted(node: ast.AST) -> Optional[str]:
-    """``a.b.c`` for such an expression, None for any other."""
+    """Return ``a.b.c`` for such an expression, None for any other."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -141,12 +141,12 @@ def dotted(node: ast.AST) -> Optional[str]:
 
 
 def find(module: str, qualname: str) -> Optional[Definition]:
-    """Return the definition of ``module:qualname``, followed through imports and aliases; None if it cannot be told."""
+    """Return the definition of ``module:qualname``, followed through imports and aliases; None if unknown."""
     return _find(module, qualname, _MAX_HOPS)
 
 
 def resolve(source: Source, name: str) -> Optional[Definition]:
-    """Return what a (dotted) name means in a module."""
+    """Return the definition that a (dotted) name refers to in a module."""
     return _resolve(source, name, _MAX_HOPS)
 
 
@@ -156,7 +156,7 @@ def _find(module: str, name: str, hops: int) -> Optional[Definition]:
     source = source_of(module)
     if source is not None:
         return _resolve(source, name, hops)
-    first, _, rest = name.partition(".")  # a namespace package holds nothing but modules
+    first, _, rest = name.partition(".")  # a namespace package only contains modules
     return _find(f"{module}.{first}", rest, hops - 1) if rest else None
 
 
@@ -203,7 +203,7 @@ def _nested(source: Source, node: ast.stmt, name: str) -> Optional[Definition]:
 
 
 def derives(definition: Definition, base: Definition) -> Optional[bool]:
-    """Return whether a class derives from another one; None if the sources do not tell."""
+    """Tell whether a class derives from another one; None if the sources are not sufficient."""
     source, node = definition
     if node is base.node:
         return True

@@ -1,1 +1,1 @@
-"""Device, seeds, processes and environment: the only place that sets MindSpore's context."""
+"""Device, seeds, processes and environment. Only this package sets MindSpore's context."""

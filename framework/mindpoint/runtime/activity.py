@@ -1,4 +1,4 @@
-"""The activity of this process, told to whoever watches it."""
+"""Reports the activity of this process to a listener."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _listener: Optional[Callable[[str], None]] = None
 
 
 def listen(listener: Optional[Callable[[str], None]]) -> None:
-    """Have ``listener`` told of everything that begins from now on; ``None``: nobody."""
+    """Call ``listener`` with everything that begins from now on; ``None`` removes the listener."""
     global _listener
     _listener = listener
 
 
 def announce(what: str) -> None:
-    """Say that ``what`` begins now, e.g. ``"evaluating: image 12"``. Does nothing where nobody listens."""
+    """Report that ``what`` begins now, e.g. ``"evaluating: image 12"``. Does nothing without a listener."""
     if _listener is not None:
         _listener(what)

@@ -1,4 +1,4 @@
-"""Stages of a pipeline that overlap: each works in a thread while the next one uses what it gave before."""
+"""Overlapping stages of a pipeline: each works in a thread while the next one uses its earlier results."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import deque
 from typing import Deque, Iterable, Iterator, List, TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 5.0  # seconds for which an item that is in the making is waited for at the end
+_PATIENCE = 5.0  # seconds to wait at the end for an unfinished item
 
 
 def ahead(items: Iterable[T], most: int) -> Iterator[T]:
-    """Yield the items in their order while a thread makes further ones, at most ``most`` of them.
+    """Yield the items in order while a thread makes further ones, at most ``most`` of them.
 
-    What the items raise is raised here, after all that came before. When the iterator is closed the thread ends with its item, and closes
-    ``items``.
+    Errors of the items are raised here, after all earlier items. When the iterator is closed, the thread finishes its item, closes
+    ``items`` and ends.
     """
     made: Deque[T] = deque()
     raised: List[BaseException] = []
@@ -31,7 +31,7 @@ def ahead(items: Iterable[T], most: int) -> Iterator[T]:
                         return
                     made.append(item)
                     changed.notify_all()
-        except BaseException as error:  # an interruption, too, belongs to whoever waits
+        except BaseException as error:  # an interruption is passed on to the consumer, too
             raised.append(error)
         finally:
             close = getattr(items, "close", None)

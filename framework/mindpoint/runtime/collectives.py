@@ -1,6 +1,6 @@
-"""What goes into a graph so that several processes compute together. In a single process each of these leaves things as they are.
+"""Collective operations inside a graph, with which several processes compute together. In a single process they change nothing.
 
-MindSpore matches what processes exchange by its order alone: all must run the same graph on inputs of the same shapes.
+MindSpore matches exchanges between processes by their order alone: all must run the same graph on inputs of the same shapes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mindpoint.runtime import distributed
 
 
 class _Means(nn.Cell):
-    """Means over all processes of tensors of these shapes, in one exchange: on a CPU each costs as much as some 10,000 numbers."""
+    """Averages tensors of these shapes over all processes in one exchange: on a CPU each exchange costs as much as some 10,000 numbers."""
 
     def __init__(self, shapes: Sequence[Tuple[int, ...]]):
         super().__init__(auto_prefix=False)
@@ -38,7 +38,7 @@ class _Means(nn.Cell):
 
 
 class MeanOfGradients(nn.Cell):
-    """Means over all processes of the gradients of ``parameters``, a tuple in their order."""
+    """Averages over all processes the gradients of ``parameters``, a tuple in their order."""
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
@@ -49,7 +49,7 @@ class MeanOfGradients(nn.Cell):
 
 
 class MeanOfParameters(nn.Cell):
-    """Sets each of some parameters to its mean over all processes."""
+    """Sets each of the given parameters to its mean over all processes."""
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)

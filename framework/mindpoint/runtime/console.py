@@ -1,4 +1,4 @@
-"""Standard output and standard error as they are found: closed, without a reader, in a narrow encoding."""
+"""Handling of standard output and error that are closed, have no reader, or have a limited encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 def printable(text: str) -> str:
-    """Return a text whose control characters are written out, such as ``\\x1b``: those of a file's name must not steer a terminal.
+    """Return a text with escaped control characters, such as ``\\x1b``: those in a file name must not control the terminal.
 
     Line ends and tabs stay.
     """
@@ -20,18 +20,18 @@ def printable(text: str) -> str:
 
 
 def prepare() -> None:
-    """Make standard output and error usable whatever they are: one that is closed leads nowhere, a character that the encoding lacks is
-    written out."""
+    """Make standard output and error usable: a closed one is replaced by the null device, and characters that the encoding lacks are
+    escaped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  open as long as the process
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  stays open until the process ends
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def drop(stream: TextIO) -> None:
-    """Let a stream that cannot be written lead nowhere: the interpreter flushes it once more when it ends, and that would fail, too."""
+    """Redirect an unwritable stream to the null device, because the interpreter's final flush would fail, too."""
     with contextlib.suppress(OSError, ValueError):  # a stream without a file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -39,12 +39,12 @@ def drop(stream: TextIO) -> None:
 
 
 def outlive() -> None:
-    """Have what is printed from now on be dropped once nobody takes it, as when a terminal has gone: the work goes on."""
+    """Discard further output when it cannot be written any more, e.g. after the terminal has closed, so that the work continues."""
     sys.stdout, sys.stderr = _Outliving(sys.stdout), _Outliving(sys.stderr)
 
 
 class _Outliving:
-    """A text stream that goes quiet when writing fails."""
+    """A text stream that becomes silent when writing fails."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream

@@ -13,7 +13,7 @@ _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology"
 
 @lru_cache(maxsize=None)
 def _first_processor() -> Dict[str, str]:
-    """Return the first block of ``/proc/cpuinfo`` by field, in lower case; empty where there is no such file."""
+    """Return the first block of ``/proc/cpuinfo`` by field, in lower case; empty if the file does not exist."""
     fields: Dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
@@ -28,23 +28,23 @@ def _first_processor() -> Dict[str, str]:
 
 
 def features() -> FrozenSet[str]:
-    """Instruction sets as Linux names them, e.g. ``avx2``; empty if they cannot be told."""
+    """Return the instruction sets by Linux's names, e.g. ``avx2``; empty if unknown."""
     processor = _first_processor()
     return frozenset((processor.get("flags") or processor.get("features") or "").split())
 
 
 def model() -> str:
-    """Return what the maker calls it, e.g. ``AMD EPYC 7763 64-Core Processor``, or else the architecture."""
+    """Return the maker's name of the CPU, e.g. ``AMD EPYC 7763 64-Core Processor``, or else the architecture."""
     return _first_processor().get("model name") or os.uname().machine
 
 
 def cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shares(processes: int) -> List[List[int]]:
-    """Return the cores that this process may run on, dealt out to others; all to each where there are too few.
+    """Distribute the cores that this process may run on among ``processes`` processes; each gets all of them if there are too few.
 
     Threads of one physical core stay together, and cores of one socket as far as possible.
     """
@@ -56,19 +56,19 @@ def shares(processes: int) -> List[List[int]]:
 
 
 def _place(core: int) -> Tuple[int, int, int]:
-    """Socket and physical core of what Linux calls a CPU, and its own number."""
+    """Return the socket and physical core of a Linux CPU number, and the number itself."""
     texts = [_read(Path(_TOPOLOGY.format(core)) / name) for name in ("physical_package_id", "core_id")]
     return (*(int(text or 0) for text in texts), core)
 
 
 def quota() -> Optional[float]:
-    """Cores' worth of time that a container grants; None without a limit."""
+    """Return the CPU quota of a container in cores; None without a limit."""
     words = _read(_CGROUP / "cpu.max").split()
     return int(words[0]) / int(words[1]) if len(words) == 2 and words[0].isdigit() else None
 
 
 def memory_limit() -> Optional[int]:
-    """Bytes that a container grants; None without a limit."""
+    """Return the memory limit of a container in bytes; None without a limit."""
     text = _read(_CGROUP / "memory.max").strip()
     return int(text) if text.isdigit() else None
 

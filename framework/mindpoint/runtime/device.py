@@ -1,4 +1,4 @@
-"""Choosing the device and seeding MindSpore."""
+"""Selects the device and seeds MindSpore."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mindpoint.runtime import distributed
 
 
 def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "graph", jit_level: Optional[str] = None) -> None:
-    """Choose the device, join the other processes of a job, and seed what MindSpore draws at random (initial weights).
+    """Select the device, join the other processes of a job, and seed MindSpore's random numbers (initial weights).
 
     Args:
-        device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for what the installed MindSpore was built for.
+        device: ``"CPU"``, ``"Ascend"``, or ``"auto"`` for the device that the installed MindSpore was built for.
         seed: not negative.
-        device_id: which Ascend of this host; None: what the environment says.
+        device_id: index of the Ascend device on this host; None: from the environment.
         mode: ``"graph"`` or ``"eager"``.
-        jit_level: of graphs, ``"O0"`` to ``"O2"``; None: MindSpore's default.
+        jit_level: optimisation level of graphs, ``"O0"`` to ``"O2"``; None: MindSpore's default.
 
     Raises:
-        ConfigError: the installed MindSpore cannot use that device, or the process of a job is given a device of its own.
+        ConfigError: the installed MindSpore cannot use that device, or ``device_id`` is set for a process of a job.
     """
     ms.set_context(mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
     if jit_level is not None:
@@ -32,7 +32,7 @@ def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "
             raise ConfigError(f"runtime.device_id: {device_id} is the number of an Ascend, but the device is a CPU; remove the key")
         if distributed.launched():
             raise ConfigError("runtime.device_id: each process of a job has a device of its own; remove the key")
-    if device_id is not None or target != name():  # it cannot be set again once something has run
+    if device_id is not None or target != name():  # it cannot be changed after the first operator has run
         try:
             ms.set_device(target, device_id)
         except (RuntimeError, ValueError) as error:
@@ -42,5 +42,5 @@ def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "
 
 
 def name() -> str:
-    """Of the device that networks run on, e.g. ``"CPU"``."""
+    """Return the name of the device that networks run on, e.g. ``"CPU"``."""
     return str(ms.get_context("device_target"))

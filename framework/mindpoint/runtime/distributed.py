@@ -1,6 +1,6 @@
-"""The processes of a job, as seen from one of them. Without a job everything here is that of a single process.
+"""The processes of a job, from the point of view of one of them. Without a job there is a single process.
 
-A job is started by ``mindpoint launch`` or MindSpore's ``msrun``. Every rank must call these functions in the same order.
+``mindpoint launch`` or MindSpore's ``msrun`` starts a job. Every rank must call these functions in the same order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def launched() -> bool:
 
 
 def init() -> None:
-    """Join the other processes; the device must have been chosen and no tensor made. The scheduler of a job does not return from here."""
+    """Join the other processes. The device must be selected and no tensor created yet. In the scheduler of a job, do not return."""
     global _initialized
     if not launched() or _initialized:
         return
@@ -40,7 +40,7 @@ def init() -> None:
 
 
 def rank() -> int:
-    """Return the number of this process among all, from 0."""
+    """Return the rank of this process, from 0."""
     if not _initialized:
         return 0
     from mindspore import communication
@@ -49,7 +49,7 @@ def rank() -> int:
 
 
 def size() -> int:
-    """Return how many processes there are."""
+    """Return the number of processes."""
     if not _initialized:
         return 1
     from mindspore import communication
@@ -58,12 +58,12 @@ def size() -> int:
 
 
 def is_writer() -> bool:
-    """Tell whether this process is the one that writes files and speaks on the console: the first."""
+    """Tell whether this process writes files and prints on the console: rank 0."""
     return rank() == 0
 
 
 def sum_of(values: np.ndarray) -> np.ndarray:
-    """Sum over the ranks of float32 arrays of one shape."""
+    """Return the sum over the ranks of float32 arrays of the same shape."""
     if size() == 1:
         return values
     from mindspore import Tensor, ops
@@ -72,12 +72,12 @@ def sum_of(values: np.ndarray) -> np.ndarray:
 
 
 def mean(values: Sequence[float]) -> List[float]:
-    """Mean over the ranks of each of a few numbers, as float32."""
+    """Return the mean over the ranks of each of a few numbers, computed in float32."""
     return (sum_of(np.asarray(values, np.float32)) / np.float32(size())).tolist()
 
 
 def gather(value: T) -> List[T]:
-    """Return what every rank gives, by rank; any value that can be pickled."""
+    """Return the values of all ranks, by rank; they may have any type that can be pickled."""
     if size() == 1:
         return [value]
     from mindspore import mint
@@ -88,20 +88,20 @@ def gather(value: T) -> List[T]:
 
 
 def collect(values: Sequence[T]) -> List[T]:
-    """Return what all ranks have, by rank. Cheap as long as nobody has anything."""
+    """Return the items of all ranks, by rank. Cheap if all are empty."""
     return list(itertools.chain(*gather(values))) if any(mean([len(values)])) else []
 
 
 def agree(value: Optional[T]) -> Optional[T]:
-    """Return the first value in rank order that is not None; None if all are. Cheap in that case."""
+    """Return the first value in rank order that is not None; None if all are None. Cheap in that case."""
     return next(iter(collect([] if value is None else [value])), None)
 
 
 def check_same(what: str, digest: object) -> None:
-    """Make sure that all ranks have the same.
+    """Check that all ranks have the same value.
 
     Raises:
-        TrainingError: a rank has something else; the message says ``what``.
+        TrainingError: the value of a rank differs; the message names ``what``.
     """
     digests = gather(digest)
     different = [str(rank) for rank, other in enumerate(digests) if other != digests[0]]
@@ -110,5 +110,5 @@ def check_same(what: str, digest: object) -> None:
 
 
 def finish() -> None:
-    """Wait for the others, so that none leaves while another still counts on it."""
+    """Wait for the other processes, so that no process exits while another still depends on it."""
     gather(None)

@@ -1,4 +1,4 @@
-"""What a run ran with: command line, machine, versions, and the state of the code."""
+"""The environment of a run: command line, machine, versions, and the state of the code."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PREFIXES = ("ASCEND_", "DEVICE_", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LD_PRELOA
 
 
 def environment(device: str) -> Dict[str, object]:
-    """Everything outside the configuration that may change what a run gives or how fast it is.
+    """Return everything outside the configuration that may change the results or the speed of a run.
 
     Args:
-        device: what the network runs on.
+        device: the device of the network.
     """
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -46,7 +46,7 @@ def environment(device: str) -> Dict[str, object]:
 
 
 def git_state(folder: Path) -> Optional[Dict[str, object]]:
-    """Top folder, commit, branch and the changed or new files of the git repository that a folder is in; None if it is in none."""
+    """Return top folder, commit, branch and the changed or new files of the git repository that contains a folder; None without one."""
     top = _git(folder, "rev-parse", "--show-toplevel")
     commit = _git(folder, "rev-parse", "HEAD")
     if top is None or commit is None:
@@ -56,9 +56,9 @@ def git_state(folder: Path) -> Optional[Dict[str, object]]:
 
 
 def _git(folder: Path, *arguments: str) -> Optional[str]:
-    """Return what git prints, or None if it fails or is not there."""
+    """Return the output of git, or None if it fails or is not installed."""
     try:
-        # without the option "git status" locks the index to write what it has found, and leaves the lock behind on a full disk
+        # Without the option "git status" locks the index to save its result, and leaves the lock behind on a full disk.
         command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
@@ -70,14 +70,14 @@ def record(run_dir: Path, device: str) -> None:
     """Add the environment of this process to ``environment.json``, a list with an entry for each start of a run.
 
     Raises:
-        OutputError: the file cannot be written, or holds something else.
+        OutputError: the file cannot be written, or has other content.
     """
     path = run_dir / FILE
     write_text(path, json.dumps([*starts(run_dir), environment(device)], indent=2) + "\n")
 
 
 def starts(run_dir: Path) -> list:
-    """Return what :func:`record` has written to a run folder, the first start first; empty if it was never called.
+    """Return the entries that :func:`record` has written to a run folder, oldest first; empty without any.
 
     Raises:
         OutputError: the file is damaged.

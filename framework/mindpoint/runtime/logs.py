@@ -1,4 +1,4 @@
-"""Messages of the framework on the console."""
+"""Console messages of the framework."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindpoint.storage.files import append
 
 
 def errors_of_mindspore_only() -> None:
-    """Keep MindSpore's log to errors, unless the user has set ``GLOG_v``: its warnings are about itself and drown what a user must see.
+    """Limit MindSpore's log to errors, unless the user has set ``GLOG_v``, because its internal warnings would hide important messages.
 
     The commands do this before they import MindSpore; a program that uses the framework decides for itself.
     """
@@ -27,7 +27,7 @@ class _Printable(logging.Formatter):
 
 
 class _Console(logging.StreamHandler):
-    """Writes to what standard output is at the time."""
+    """Writes to the current standard output."""
 
     @property
     def stream(self) -> TextIO:
@@ -38,11 +38,11 @@ class _Console(logging.StreamHandler):
         pass
 
     def handleError(self, record: logging.LogRecord) -> None:
-        raise  # what keeps it from being written is the user's to mend, in one message
+        raise  # the command reports it in one message, for the user to correct
 
 
 def setup() -> None:
-    """Show the framework's own messages, one plain line each, on standard output."""
+    """Print the framework's own messages on standard output, one plain line each."""
     log = logging.getLogger("mindpoint")
     if not log.handlers:
         handler = _Console()
@@ -54,7 +54,7 @@ def setup() -> None:
 
 @contextlib.contextmanager
 def transcript(path: Path) -> Iterator[None]:
-    """Add all that is printed on standard output meanwhile, line by line, to a file.
+    """Within the block, append everything printed on standard output to a file, line by line.
 
     Raises:
         OutputError: no permission or no space.
@@ -68,7 +68,7 @@ def transcript(path: Path) -> Iterator[None]:
 
 
 class _Copied:
-    """A text stream whose whole lines go to a file, too."""
+    """A text stream that also copies whole lines to a file."""
 
     def __init__(self, stream: TextIO, path: Path):
         self._stream, self._path, self._line = stream, path, ""

@@ -1,4 +1,4 @@
-"""Ending with the process that has started this one."""
+"""Ties the life of this process to the process that started it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when ``parent``, its number, dies, however that happens; end now if it is already dead.
+    """Let the kernel kill this process when ``parent``, a process id, dies for any reason; exit now if it is already dead.
 
-    Call it between fork and exec, or in a forked process. The kernel takes the end of the starting thread for the end of the process.
+    Call it between fork and exec, or in a forked process. The kernel treats the end of the starting thread as the end of the process.
     """
     with contextlib.suppress(OSError, AttributeError):  # not Linux
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
+    if os.getppid() != parent:  # it died before the call above
         os._exit(1)

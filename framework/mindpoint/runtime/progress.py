@@ -1,4 +1,4 @@
-"""Progress on a terminal, and lines now and then elsewhere."""
+"""Progress bars on a terminal, and occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tqdm import tqdm
 
 from mindpoint.runtime import activity
 
-SECONDS = 30  # between two lines where lines cannot be redrawn
+SECONDS = 30  # between two lines if lines cannot be redrawn
 
 
 def on_terminal() -> bool:
-    """Tell whether standard error is a terminal: only there may lines be redrawn."""
+    """Tell whether standard error is a terminal; lines can only be redrawn there."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 Total = Union[int, None, Callable[[], Optional[int]]]
-"""A number of items, None if it is not known, or a function that tells it while the items come."""
+"""A number of items, None if unknown, or a function that returns it during the iteration."""
 
 
 def track(items: Iterable, total: Total, what: str) -> Iterable:
@@ -47,7 +47,7 @@ def _lines(items: Iterable, total: Callable[[], Optional[int]], what: str) -> It
     started = said = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
-        if done and now - said >= SECONDS:  # nothing is known of the rate before the first is done
+        if done and now - said >= SECONDS:  # the rate is unknown before the first item is done
             rate, known = done / (now - started), total()
             rest = f" of {known}, {rate:.1f} a second, {clock((known - done) / rate)} left" if known else f", {rate:.1f} a second"
             print(f"{what}: {done}{rest}", file=sys.stderr, flush=True)
@@ -56,14 +56,14 @@ def _lines(items: Iterable, total: Callable[[], Optional[int]], what: str) -> It
 
 
 def clock(seconds: float) -> str:
-    """``m:ss`` or ``h:mm:ss``."""
+    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
     minutes, seconds = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def duration(seconds: float) -> str:
-    """For reading: ``0.4 ms``, ``12 ms``, ``1.25 s``."""
+    """Return a duration in readable form: ``0.4 ms``, ``12 ms``, ``1.25 s``."""
     if seconds >= 0.9995:
         return f"{seconds:.2f} s"
     return f"{seconds * 1000:.0f} ms" if seconds >= 0.00995 else f"{seconds * 1000:.1f} ms"

@@ -1,7 +1,7 @@
-"""SIGINT, SIGTERM and SIGHUP, noted and acted upon when it suits.
+"""Deferred handling of SIGINT, SIGTERM and SIGHUP.
 
-Whenever MindSpore runs a graph it puts a handler of its own in place of Python's, which makes a SIGTERM of every SIGINT. So a command uses
-no handler: all threads block these signals, and one of ours waits for them.
+When MindSpore runs a graph it replaces Python's signal handler with its own, which turns every SIGINT into a SIGTERM. Commands therefore
+do not use a handler: all threads block these signals, and one of our threads waits for them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import time
 from typing import Iterator, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SAME = 1.0  # seconds within which several are one: they are sent to all processes of a group, and some pass them on
+_SAME = 1.0  # seconds within which signals count as one: all processes of a group receive them, and some pass them on
 
 
 class Signals:
-    """Signals that this process was sent.
+    """The signals received by this process.
 
     Attributes:
-        received: the first one that came within :meth:`noted`.
+        received: the first one received within :meth:`noted`.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Signals:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Take the signals meanwhile. Must begin before there are other threads, so before MindSpore is imported: they and child
-        processes inherit that signals are blocked."""
-        # a signal that is ignored, as SIGHUP below nohup, stays so; SIGINT is ignored too below a shell's &, but is still asked for
+        """Within the block, receive the signals. Must begin before other threads exist, so before MindSpore is imported: threads and child
+        processes inherit the blocked signals."""
+        # An ignored signal, such as SIGHUP under nohup, stays ignored. SIGINT is also ignored under a shell's &, but must be handled.
         self._heeded = [number for number in _SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
         before = signal.pthread_sigmask(signal.SIG_BLOCK, self._heeded)
         thread = threading.Thread(target=self._wait, name="signals", daemon=True)
@@ -43,18 +43,19 @@ class Signals:
         try:
             yield
         finally:
-            if not self._came:  # else the process ends, and the same signal may come once more
+            if not self._came:  # otherwise the process is ending, and the same signal may arrive again
                 self._watching = False
-                signal.pthread_kill(thread.ident, signal.SIGTERM)  # lets it end
+                signal.pthread_kill(thread.ident, signal.SIGTERM)  # wakes it, so that it ends
                 thread.join()
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM meanwhile by handlers of Python, in a program that goes on and may have other threads, such as a notebook.
+        """Within the block, handle SIGINT and SIGTERM in Python, in a program that continues and may have other threads, such as a
+        notebook.
 
-        MindSpore's handler makes a SIGTERM of a SIGINT that comes while a graph runs, so that both mean the same here. Outside of
-        :meth:`noted`, and the second time, they raise KeyboardInterrupt. Only the main thread can have handlers; elsewhere nothing is done.
+        MindSpore's handler turns a SIGINT that arrives while a graph runs into a SIGTERM, so both have the same effect here. Outside of
+        :meth:`noted`, and for a second signal, they raise KeyboardInterrupt. Only the main thread can have handlers; others do nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -75,7 +76,7 @@ class Signals:
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
-        """Meanwhile the first signal is only noted, for the caller to act upon; a second one ends the process at once."""
+        """Within the block, only record the first signal, for the caller to act on; a second one ends the process at once."""
         self._noting = True
         try:
             yield

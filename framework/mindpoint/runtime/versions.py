@@ -1,4 +1,4 @@
-"""Which software a result came from."""
+"""Versions of the software that a result was made with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("mindpoint", "mindspore", "numpy", "opencv-python-headless", "faster
 
 
 def versions() -> Dict[str, str]:
-    """Versions of Python, of what the framework stands on, and of every distribution that provides plugins."""
+    """Return the versions of Python, of the framework's dependencies, and of every distribution that provides plugins."""
     found = {"python": platform.python_version()}
     for distribution in importlib_metadata.distributions():
         name = distribution.name

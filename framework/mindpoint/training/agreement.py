@@ -1,4 +1,4 @@
-"""Facts that all processes of a training must have in common."""
+"""Values that all processes of a training must share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mindpoint.training.step import TrainStep
 
 
 def check_same_start(config: Config, images: int, step: TrainStep) -> None:
-    """Make sure that all processes do the same from the same beginning, or they would train different networks.
+    """Check that all processes start from the same state; otherwise they would train different networks.
 
     Raises:
         TrainingError: configuration, number of images, weights or state of the optimizer differ.
@@ -26,7 +26,7 @@ def check_same_start(config: Config, images: int, step: TrainStep) -> None:
 
 
 def agree_on_end(stop_reason: Optional[str], signal: Optional[int]) -> Tuple[Optional[str], Optional[int]]:
-    """Return the first reason to stop and the first signal that any process has, in rank order, in one exchange."""
+    """Return the first stop reason and the first signal of any process, in rank order, in one exchange."""
     found = distributed.collect([] if stop_reason is None and signal is None else [(stop_reason, signal)])
     return (
         next((reason for reason, _ in found if reason is not None), None),

@@ -1,4 +1,4 @@
-"""From a configuration to things that run."""
+"""Builds the objects of a training from a configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger("mindpoint")
 
 
 def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Trainer:
-    """Everything a training needs; initial weights are loaded if ``train.weights`` names them, unless it is to be ``resumed``."""
+    """Build a trainer with everything it needs. Load initial weights if ``train.weights`` names them, unless it will be ``resumed``."""
     config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
     accelerate(network)
@@ -81,7 +81,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
 
 
 def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
-    """Return the block ``optimizer`` with the parameters that ``train`` says are trained, and how."""
+    """Build ``optimizer`` with the trained parameters and their settings from ``train``."""
     settings, factors = config.section("train"), config.section("train").lr_factors or {}
     lr = config.data["optimizer"].get("lr")
     if factors and lr is None:
@@ -91,10 +91,10 @@ def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
 
 
 def build_losses(config: Config, network: Network, samples: TrainingSamples) -> Dict[str, Loss]:
-    """Return the blocks of ``model.losses``, checked against what the heads and the target encoder give.
+    """Build ``model.losses`` and check them against the maps of the heads and the targets of the encoder.
 
     Raises:
-        ConfigError: a loss needs a map or target that nothing gives, two losses give a term of one name, or the strides differ.
+        ConfigError: a loss needs a missing map or target, two losses have a term of the same name, or the strides differ.
     """
     _check_strides(network, samples.encoder)
     losses = config.build_all("model.losses", maps=tuple(network.maps), targets=samples.targets)
@@ -116,7 +116,7 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
 
 
 def _check_strides(network: Network, encoder: TargetEncoder) -> None:
-    """Raise ConfigError if the targets of a map are encoded at another stride than its head gives it at."""
+    """Raise ConfigError if the targets of a map have another stride than the map of its head."""
     meaning = "input pixels per pixel of each map that targets are made for, by the map's name"
     strides = declared("data.train.targets", encoder, "strides", meaning)
     for block, head in network.heads.items():
@@ -130,7 +130,7 @@ def _check_strides(network: Network, encoder: TargetEncoder) -> None:
 
 
 def _check_inputs(network: Network, samples: TrainingSamples) -> None:
-    """Raise ConfigError unless the samples carry the further inputs that the backbone declares."""
+    """Raise ConfigError unless the samples have the further inputs that the backbone declares."""
     given = {name: samples.example[name].shape[0] for name in samples.inputs}
     for name, channels in network.inputs.items():
         if given.get(name) != channels:
@@ -142,7 +142,7 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
 
 
 def stage_table(hooks: Dict[str, Hook]) -> str:
-    """Which hook acts at which point of the loop, one line a point."""
+    """Return a table of the hooks that act at each point of the loop, one line per point."""
     lines = []
     for point in POINTS:
         acting = [name for name, hook in hooks.items() if acts_at(hook, point)]

@@ -1,4 +1,4 @@
-"""Calling hooks at the points of the loop."""
+"""Calls hooks at the points of the loop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ log = logging.getLogger("mindpoint")
 
 
 class HookCalls:
-    """Calls hooks in their order: those with ``all_ranks`` in every process, the others in the first.
+    """Calls hooks in order: those with ``all_ranks`` in every process, the others in the first.
 
     Args:
-        run: has the hooks, and is what they are given.
-        agree: lets all processes know what a hook of the first has decided.
+        run: the training with its hooks; passed to each hook.
+        agree: informs all processes of a decision by a hook of the first process.
     """
 
     def __init__(self, run: Run, agree: Callable[[], None]):
@@ -27,11 +27,11 @@ class HookCalls:
         self._deferred: List[Callable[[], None]] = []
 
     def defer(self, action: Callable[[], None]) -> None:
-        """Have something done when all hooks have been called at the running point."""
+        """Run ``action`` after all hooks have been called at the current point."""
         self._deferred.append(action)
 
     def call(self, point: str) -> None:
-        """Call the hooks that act at a point, then what they deferred; points may nest, each with deferred actions of its own."""
+        """Call the hooks that act at a point, then their deferred actions. Points may nest, each with its own deferred actions."""
         outer, self._deferred = self._deferred, []
         try:
             undecided = False  # a hook of the first process alone may have set stop_reason
@@ -52,7 +52,7 @@ class HookCalls:
             action()
 
     def call_all(self, point: str) -> None:
-        """Call every hook, also after one has failed; its error must not hide the one that ended the training."""
+        """Call every hook, even after one has failed; its error must not hide the one that ended the training."""
         failed = None
         for name, hook in self.run.hooks.items():
             if acts_at(hook, point) and (self._shared(hook, point) or self.run.is_writer):

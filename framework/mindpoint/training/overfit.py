@@ -1,4 +1,4 @@
-"""Learning a few images by heart: the quickest proof that images, targets, losses, decoding and statistics fit together."""
+"""Overfitting of a few images: the quickest test that images, targets, losses, decoding and statistics fit together."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ _EVALUATE_EVERY = 30  # steps
 
 
 def overrides(config: Config, images: int) -> List[str]:
-    """Changes to a configuration that make it learn its first ``images`` training images by heart.
+    """Return changes to a configuration that make it overfit its first ``images`` training images.
 
-    The images are shown whole, without augmentation, and evaluated on as they are trained with. The training ends when the statistic that
-    the configuration's best checkpoint goes by (by default the metric's main one) has reached 0.9, or after 600 steps. Parts and
-    optimizer stay.
+    The images are shown whole, without augmentation, and the same images are used for evaluation. The training ends when the statistic for
+    the best checkpoint (by default the metric's main one) has reached 0.9, or after 600 steps. Parts and optimizer stay unchanged.
 
     Raises:
-        ConfigError: less than one image.
+        ConfigError: fewer than one image.
     """
     if images < 1:
         raise ConfigError(f"--overfit {images}: takes one image or more")
@@ -59,14 +58,14 @@ def overrides(config: Config, images: int) -> List[str]:
 
 
 def _goal(config: Config) -> str:
-    """Return the goal for what the hook that keeps the best checkpoint goes by; for the metric's main statistic if it names none."""
+    """Return the goal for the statistic of the hook that saves the best checkpoint; for the metric's main one if it names none."""
     blocks = config.data.get("hooks", {}).values()
     named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)
     return str(GOAL) if named is None else f"{{{named}: {GOAL}}}"
 
 
 def verdict(trainer: "Trainer") -> Tuple[bool, str]:
-    """Tell whether the training has reached its goal, and what to make of it."""
+    """Tell whether the training has reached its goal, with an explanation."""
     ((name, goal),) = trainer.hooks["evaluation"].until.items()
     value, images = trainer.metrics.get(name, math.nan), len(trainer.loader.samples)
     if value >= goal:

@@ -1,4 +1,4 @@
-"""What a checkpoint must hold besides arrays so that a training goes on as if it had never stopped."""
+"""State in a checkpoint besides arrays, with which a training continues as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger("mindpoint")
 
 
 def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
-    """Return the newest checkpoint of a run folder that can be read; damaged ones are named and put aside as ``NAME.damaged``.
+    """Return the newest readable checkpoint of a run folder; report damaged ones and rename them to ``NAME.damaged``.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: the folder has no readable checkpoint.
     """
     kept = [path for kind in ("step", "epoch") for path in reversed(numbered_checkpoints(run_dir, kind))]
     paths = [run_dir / "last.ckpt", run_dir / "previous.ckpt", *sorted(kept, key=_written, reverse=True), run_dir / "best.ckpt"]
@@ -46,7 +46,7 @@ def _written(path: Path) -> float:
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
-    """Return the checkpoint to go on from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
+    """Return the checkpoint to resume from: the named one, else that of :func:`find_checkpoint`. All processes of a job open the same."""
     if named is not None:
         return named, checkpoint.load(named)
     found = find_checkpoint(run_dir) if distributed.is_writer() else None
@@ -55,10 +55,10 @@ def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpo
 
 
 def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None:
-    """Bring a freshly built trainer to where the checkpoint was written. What differs from then is said.
+    """Restore the state of a checkpoint in a newly built trainer. Log the differences from the interrupted training.
 
     Raises:
-        WeightsError: the file holds no training, or one of another network.
+        WeightsError: the file does not hold a training, or holds one of another network.
     """
     if "state" not in stored.info:
         raise WeightsError(f"{path}: holds no state of a training to resume; start a new one from it with --set +train.weights={path}")
@@ -77,7 +77,7 @@ def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None
 
 
 def _report_changes(config: Config, stored: checkpoint.Checkpoint, path: Path) -> bool:
-    """Say what is different from when the checkpoint was written; tell whether the configuration is."""
+    """Log what has changed since the checkpoint was written; tell whether the configuration has."""
     lines = [
         f"  {place}: {old[0] if old else 'absent'} -> {new[0] if new else 'absent'}"
         for place, old, new in differences(Config.from_text(stored.info["config"], str(path), parts=()), config)
@@ -114,7 +114,7 @@ def _some(names: List[str], most: int = 5) -> str:
 
 
 def _place(trainer: Trainer, state: Dict[str, object]) -> None:
-    """Set epoch and step. ``epoch`` is the first whose ``after_epoch`` is not over, unless all is."""
+    """Set epoch and step. ``epoch`` is the first one whose ``after_epoch`` is not over, unless all are."""
     then, now = state["images"] // state["batch_size"], trainer.steps_per_epoch
     trainer.step, trainer.closed_epochs = state["step"], state["epoch"]
     if (state["images"], state["batch_size"]) != (len(trainer.loader.samples), trainer.loader.batch_size):
@@ -123,6 +123,6 @@ def _place(trainer: Trainer, state: Dict[str, object]) -> None:
         log.warning(
             "the images or the batch size are other ones, so the training goes on at the start of epoch %d", trainer.closed_epochs + 1
         )
-    elif state["step"] < trainer.total_steps:  # a training that ended within an epoch and is to go on there
+    elif state["step"] < trainer.total_steps:  # a training that ended within an epoch and continues there
         trainer.closed_epochs = min(state["epoch"], state["step"] // now)
     trainer.epoch = trainer.closed_epochs

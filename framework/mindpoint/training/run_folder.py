@@ -1,4 +1,4 @@
-"""The folders that trainings write to."""
+"""Output folders of trainings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ RUNS = "runs"
 
 @contextlib.contextmanager
 def for_all_ranks(folder: ContextManager[Path]) -> Iterator[Path]:
-    """The folder, which the first process of a job enters for all: it alone makes and locks it."""
+    """Enter the folder in the first process of a job, which alone creates and locks it; yield it in all processes."""
     with folder if distributed.is_writer() else contextlib.nullcontext() as path:
         yield distributed.gather(path)[0]
 
 
 @contextlib.contextmanager
 def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
-    """A folder of this run's own, locked, also if another run starts at the same moment; it goes again if nothing is written to it.
+    """Create and lock a new folder for this run, even if another run starts at the same time; remove it if nothing is written to it.
 
     Args:
-        out: where; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
-        name: of the configuration.
+        out: the folder; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
+        name: name of the configuration.
     """
     path = numbered_folder(RUNS, name) if out is None else make_folder(out)
     try:
@@ -46,7 +46,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
 
 
 def discard_run(run_dir: Path) -> None:
-    """Empty a new run folder in which nothing was trained, so that the command can be given again when its error is mended."""
+    """Empty a new run folder in which nothing was trained, so that the command can be repeated once its error is corrected."""
     for path in run_dir.iterdir():
         if not path.name.startswith("."):  # the lock
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -54,10 +54,10 @@ def discard_run(run_dir: Path) -> None:
 
 @contextlib.contextmanager
 def old_folder(path: Path) -> Iterator[Path]:
-    """The folder of an earlier run, locked; what a killed process left half-written in it is removed.
+    """Lock and yield the folder of an earlier run; remove files that a killed process left half-written.
 
     Raises:
-        OutputError: no such folder, another process works in it, or no permission to write there.
+        OutputError: the folder does not exist, another process uses it, or it is not writable.
     """
     if not path.is_dir():
         raise OutputError(f"{path}: there is no such run folder to resume in")
@@ -71,7 +71,7 @@ def latest_folder(name: str, config: Config) -> Path:
     """Return the run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
 
     Raises:
-        WeightsError: there is none with a checkpoint.
+        WeightsError: no such folder has a checkpoint.
     """
     folders = [path for path in Path(RUNS).glob("*") if re.fullmatch(rf"{re.escape(name)}(-\d+)?", path.name)]
     checkpoints = [file for folder in folders for file in folder.glob("*.ckpt")]
@@ -83,21 +83,21 @@ def latest_folder(name: str, config: Config) -> Path:
 
 
 def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -> bool:
-    """Tell whether a run is one of the configuration ``name``: ``exp-2`` may be the second run of ``exp`` or the first of ``exp-2``."""
+    """Tell whether a run belongs to the configuration ``name``: ``exp-2`` may be the second run of ``exp`` or the first of ``exp-2``."""
     for path in checkpoints:
-        with contextlib.suppress(WeightsError):  # damaged: the one before it tells
+        with contextlib.suppress(WeightsError):  # damaged: try the one before
             stored = checkpoint.load(path).info.get("name")
             if stored is not None:
                 return stored == name
             break
     if folder.name == name:
         return True
-    with contextlib.suppress(MindpointError):  # written before checkpoints held the name
+    with contextlib.suppress(MindpointError):  # written by a version that did not store the name
         return not list(differences(load_config(str(folder), parts=(), trusted=True), config))
     return False
 
 
 def numbered_checkpoints(folder: Path, kind: str) -> List[Path]:
-    """Return the files ``epoch-N.ckpt`` or ``step-N.ckpt``, as ``kind`` says, in a run folder, by N; others are left alone."""
+    """Return the files ``epoch-N.ckpt`` or ``step-N.ckpt``, depending on ``kind``, in a run folder, sorted by N; ignore all others."""
     numbers = {path: re.fullmatch(rf"{kind}-([0-9]+)", path.stem) for path in folder.glob(f"{kind}-*.ckpt")}
     return sorted((path for path, number in numbers.items() if number), key=lambda path: int(numbers[path][1]))

@@ -1,4 +1,4 @@
-"""Several steps on an Ascend without the host between them (``train.sink``), by MindSpore's data sinking."""
+"""Several consecutive steps on an Ascend without returning to the host (``train.sink``), with MindSpore's data sinking."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Sunk:
     """A training step and its data, ``size`` steps at a time.
 
     Args:
-        rate: the learning rate of the step after so many steps.
-        total: steps of the whole training.
+        rate: returns the learning rate of the step after a number of steps.
+        total: number of steps of the whole training.
 
     Raises:
-        ConfigError: the device cannot sink data, or the steps cannot be put together so.
+        ConfigError: the device cannot sink data, or the steps cannot be run in groups of ``size``.
     """
 
     def __init__(self, step: TrainStep, loader: Loader, rate: Callable[[int], float], size: int, total: int):
@@ -48,7 +48,8 @@ class Sunk:
         self.run_many: Optional[Callable[[], Tuple]] = None
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
-        """As :meth:`mindpoint.data.loader.Loader.epochs`, with an empty batch for ``size`` steps: the data go to the device by themselves."""
+        """Like :meth:`mindpoint.data.loader.Loader.epochs`, with one empty batch for ``size`` steps, because the data go to the device
+        directly."""
         columns = ["learning_rate", "image", *self.step.input_names, *self.step.target_names]
         rows = self._rows(last, epoch, step)
         left = (last - epoch) * self.loader.steps_per_epoch - step
@@ -68,13 +69,13 @@ class Sunk:
                 done += 1
 
     def run(self) -> Tuple[Dict[str, float], bool]:
-        """Do ``size`` steps; return what :meth:`TrainStep.run` does of the last one."""
+        """Run ``size`` steps; return the result of :meth:`TrainStep.run` for the last one."""
         values, finite = self.run_many()
         return dict(zip(("loss", *self.step.terms), (float(value.asnumpy()) for value in values))), bool(finite)
 
 
 class _Rows:
-    """Rows of a known number, once."""
+    """An iterable of a known number of rows that can be used once."""
 
     def __init__(self, rows: Iterator[Tuple[np.ndarray, ...]], count: int):
         self.rows, self.count = rows, count

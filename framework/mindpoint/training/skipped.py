@@ -1,4 +1,4 @@
-"""Steps that are left out because a gradient is not finite."""
+"""Steps that are skipped because a gradient is not finite."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ log = logging.getLogger("mindpoint")
 
 
 class SkippedSteps:
-    """Counts them, tells of each, and ends the training after too many in a row.
+    """Counts and reports skipped steps, and ends the training after too many in a row.
 
     Args:
-        most: allowed in a row.
+        most: maximum number in a row.
 
     Attributes:
-        total: in all.
-        in_a_row: up to the last step.
+        total: number of skipped steps.
+        in_a_row: number of skipped steps in a row, up to the last step.
     """
 
     def __init__(self, most: int):
@@ -27,12 +27,12 @@ class SkippedSteps:
         self.total = self.in_a_row = 0
 
     def count(self, updated: bool) -> None:
-        """Note whether a step has updated the network."""
+        """Record whether a step has updated the network."""
         self.in_a_row = 0 if updated else self.in_a_row + 1
         self.total += not updated
 
     def heed(self, step: int, network_step: TrainStep, losses: Dict[str, float], rate: float, image_ids: List[int]) -> None:
-        """Tell of the last step, which was left out.
+        """Report that the last step was skipped.
 
         Raises:
             TrainingError: too many in a row.

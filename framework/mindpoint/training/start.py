@@ -1,4 +1,4 @@
-"""Starting and resuming trainings, for the command and for Python. Importing this module imports MindSpore."""
+"""Starts and resumes trainings, for the command and for Python. Importing this module imports MindSpore."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Training:
 
     Attributes:
         run_dir: folder of the run, with its checkpoints, configuration and logs.
-        step: steps done.
-        losses: ``loss`` (weighted total) and every term of the last step; empty if none was done.
-        metrics: statistics of the last evaluation by name, NaN where undefined; empty without any.
-        stop_reason: why it ended before the configured length; None if it did not.
+        step: number of completed steps.
+        losses: ``loss`` (weighted total) and every term of the last step; empty without steps.
+        metrics: statistics of the last evaluation by name, NaN where undefined; empty without an evaluation.
+        stop_reason: reason for ending before the configured length; None if it was reached.
     """
 
     run_dir: Path
@@ -50,24 +50,24 @@ def train(
     resume: Union[bool, str, Path] = False,
     trust: bool = False,
 ) -> Training:
-    """Train what a configuration describes, as ``mindpoint train`` does.
+    """Train a configuration, like ``mindpoint train``.
 
     >>> result = mindpoint.train("quickstart", ["train.max_steps=20"], out="runs/try")
     >>> result.metrics["keypoints/AP"], mindpoint.Predictor(result.run_dir)
 
-    In the main thread, Ctrl-C and SIGTERM end the training after the running step or image with ``Interrupted``; it can be resumed. In
-    another thread they do what MindSpore makes of them: they end the process.
+    In the main thread, Ctrl-C and SIGTERM end the training after the current step or image with ``Interrupted``; it can be resumed. In
+    other threads MindSpore handles them: they end the process.
 
     Args:
         config: a YAML file, a run folder, the name of a shipped configuration, nested mappings as in YAML, or a loaded configuration.
             Relative paths in mappings begin in the working folder.
         overrides: changes, as after ``--set``.
         out: run folder, new or empty; None: ``runs/NAME``, numbered if taken. With ``resume``: that of the run.
-        resume: True goes on from the newest checkpoint of the run folder, a path from that checkpoint.
-        trust: let the configuration in a run folder name any class: only if you trust whoever made it, it can run code.
+        resume: True resumes from the newest checkpoint of the run folder, a path from that checkpoint.
+        trust: let the configuration in a run folder name any class. It can run code, so set this only if you trust its author.
 
     Raises:
-        MindpointError: the classes of :mod:`mindpoint.errors`; ``Interrupted`` if a signal has ended it.
+        MindpointError: the classes of :mod:`mindpoint.errors`; ``Interrupted`` if a signal ended the training.
     """
     signals = Signals()
     with signals.handled():
@@ -82,10 +82,10 @@ def run_training(config: Config, name: str, out: Optional[str], checkpoint: Opti
     """Train in a folder, and return the trainer.
 
     Args:
-        name: what the run is called.
-        out: its folder; None: ``runs/NAME``.
-        checkpoint: what to go on from, empty for the newest of the run folder; None: begin a new training.
-        signals: those that the process is sent.
+        name: name of the run.
+        out: the run folder; None: ``runs/NAME``.
+        checkpoint: checkpoint to resume from, empty for the newest in the run folder; None: start a new training.
+        signals: the signals that the process receives.
     """
     if checkpoint is not None:
         return _resume(config, name, out, Path(checkpoint) if checkpoint else None, signals)
@@ -122,7 +122,7 @@ def _resume(config: Config, name: str, out: Optional[str], named: Optional[Path]
 
 
 def _transcript(run_dir: Path) -> ContextManager[None]:
-    """Add what the first process prints to the run folder's ``training.log``."""
+    """Append the output of the first process to the run folder's ``training.log``."""
     return logs.transcript(run_dir / "training.log") if distributed.is_writer() else contextlib.nullcontext()
 
 
@@ -140,7 +140,7 @@ def _train(trainer: Trainer, config: Config) -> None:
 
 
 def _trust_needed(run_dir: Path) -> str:
-    """Return the option that going on there takes if its configuration names parts by their class."""
+    """Return the option needed to resume there if its configuration names parts by their class."""
     try:
         load_config(str(run_dir))
     except ConfigError:

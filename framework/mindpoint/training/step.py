@@ -1,4 +1,4 @@
-"""One training step as one graph."""
+"""One training step as a single graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mindpoint.model.network import Network, cell_dict
 from mindpoint.native.finite import AllFinite
 from mindpoint.runtime import collectives, distributed
 
-_COPIES = ("kept", "sum")  # prefixes of what a checkpoint need not hold: it follows from the rest between two steps
+_COPIES = ("kept", "sum")  # prefixes of parameters that checkpoints omit: between two steps they follow from the others
 
 _copy = ops.MultitypeFuncGraph("copy")
 _add = ops.MultitypeFuncGraph("add")
@@ -58,7 +58,7 @@ def _average_one(decay, target, value):
 
 
 class _Counts(nn.Cell):
-    """``construct(*targets) -> (K,)``: what the losses divide by, all their ``normalizers`` one after the other."""
+    """``construct(*targets) -> (K,)``: the ``normalizers`` of all losses, concatenated."""
 
     def __init__(self, losses: nn.Cell, target_names: Sequence[str]):
         super().__init__(auto_prefix=False)
@@ -82,22 +82,22 @@ def _named(names, values):
 
 
 class TrainStep(nn.Cell):
-    """Forward, gradients and update; an update with a gradient that is not finite is left out, moving statistics of normalisation layers
-    included. What is not asked for is not in the graph.
+    """Forward pass, gradients and update. An update with a gradient that is not finite is skipped, including the moving statistics of
+    normalisation layers. The graph only contains the features in use.
 
     Its parameters are the network's, the optimizer's and its own: saved and loaded together they continue a training.
 
     Args:
-        accumulate: the batch goes through in so many parts, whose gradients are averaged before the one update.
-        clip_norm: largest norm of all gradients together; they are scaled down to it.
+        accumulate: number of parts in which the batch is processed; their gradients are averaged before the single update.
+        clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the network's parameters, ``min(ema, (1 + n) / (10 + n))`` after ``n``
-            updates; None: keep none.
-        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: from ``2 ** 16``, halved when a
-            gradient is not finite, doubled after 2000 steps without that.
+            updates; None: no average.
+        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: starts at ``2 ** 16``, is halved when a
+            gradient is not finite, and doubled after 2000 steps without that.
 
     Attributes:
-        target_names: the order in which targets are given.
-        terms: names of the terms of all losses, in their order.
+        target_names: the order of the targets.
+        terms: names of the terms of all losses, in order.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class TrainStep(nn.Cell):
             self.scaler = StaticLossScaler(float(loss_scale))
 
     def forward(self, image, *values):
-        """``values``: further inputs, the targets, and if there are several parts, what the losses divide by in all of them."""
+        """Return the losses; ``values``: further inputs, the targets, and with several parts the normalizers of the whole batch."""
         targets = values[len(self.input_names) :]
         maps = self.network(image, *values[: len(self.input_names)])
         numbers = ()
@@ -169,9 +169,9 @@ class TrainStep(nn.Cell):
         return scaled, sums
 
     def evaluate_losses(self, maps, targets, numbers):
-        """``(total, *terms)`` of the maps of one stack."""
+        """Return ``(total, *terms)`` for the maps of one stack."""
         outputs = _named(self.map_names, maps)
-        for name in self.map_names:  # losses are float32, whatever the network computes in
+        for name in self.map_names:  # losses are float32 for any precision of the network
             outputs[name] = outputs[name].astype(ms.float32)
         total = 0.0
         terms = ()
@@ -188,11 +188,11 @@ class TrainStep(nn.Cell):
                 terms = terms + (parts[name],)
         return (total,) + terms
 
-    # Tensors in a dictionary would be taken for constants, and the graph compiled anew for every batch.
+    # Tensors in a dictionary would be taken for constants, and the graph would be compiled again for every batch.
     def construct(self, image, learning_rate, last, *values):
-        """One part of a batch; ``last`` (bool) tells that the update follows.
+        """Process one part of a batch; ``last`` (bool) tells that the update follows.
 
-        Returns ``(total, *terms)`` and ``finite``: false if nothing was updated because a gradient was not finite.
+        Returns ``(total, *terms)`` and ``finite``: False if the update was skipped because a gradient was not finite.
         """
         (_, values), gradients = self.value_and_grad(image, *values)
         if self.accumulate == 1:
@@ -226,16 +226,17 @@ class TrainStep(nn.Cell):
         return finite
 
     def update_ema(self):
-        """Update the averages."""
+        """Update the exponential moving averages."""
         decay = ops.minimum(Tensor(self.ema, ms.float32), (1 + self.updates) / (10 + self.updates))
         self.map(ops.partial(_average, decay), self.averages, self.averaged)
         ops.assign_add(self.updates, Tensor(1, ms.float32))
 
     def run(self, batch: Mapping[str, np.ndarray], learning_rate: float) -> Tuple[Dict[str, float], bool]:
-        """One step on a batch of arrays by column.
+        """Run one step on a batch of arrays by column.
 
         Returns:
-            ``loss`` (weighted total) and every term, means over the parts of the batch and all processes; and whether the update was done.
+            ``loss`` (weighted total) and every term, averaged over the parts of the batch and all processes; and whether the update was
+            applied.
         """
         inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.input_names, *self.target_names)]
         parts = [tuple(map(Tensor, part)) for part in zip(*inputs)]
@@ -252,11 +253,11 @@ class TrainStep(nn.Cell):
 
     @staticmethod
     def is_state(name: str) -> bool:
-        """Tell whether a checkpoint must hold the parameter of this name."""
+        """Tell whether a checkpoint must hold the parameter with this name."""
         return name.partition(".")[0] not in _COPIES
 
     def start(self, loaded: Sequence[str] = ()) -> None:
-        """Set what follows from the rest, after parameters have changed from outside; ``loaded``: names that need no setting."""
+        """Set the derived parameters after others have changed from outside; ``loaded``: names that are already set."""
         pairs = list(zip(self.kept_statistics, self.statistics))
         if self.ema is not None:
             pairs += [(target, source) for target, source in zip(self.averages, self.averaged) if target.name not in loaded]
@@ -265,7 +266,7 @@ class TrainStep(nn.Cell):
 
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """The network has its averaged parameters meanwhile, if there are any."""
+        """Within the block, use the averaged parameters in the network, if averages are kept."""
         if self.ema is None:
             yield
             return
@@ -280,17 +281,17 @@ class TrainStep(nn.Cell):
 
 
 def _moving_statistics(network: Network) -> List[Parameter]:
-    """Return those that normalisation layers take from batches, of which each process sees other ones."""
+    """Return the moving statistics of normalisation layers; each process computes them from different batches."""
     layers = [cell for _, cell in network.cells_and_names() if isinstance(getattr(cell, "moving_mean", None), Parameter)]
     own = [layer for layer in layers if layer.use_batch_statistics is not False]
     return [statistics for layer in own for statistics in (layer.moving_mean, layer.moving_variance)]
 
 
 def learning_rates(optimizer: nn.Optimizer) -> Tuple[ParameterTuple, Tuple[float, ...]]:
-    """Return the optimizer's learning rates, each once, and their ratios to the greatest.
+    """Return the optimizer's learning rates, without duplicates, and their ratios to the largest.
 
     Raises:
-        ConfigError: the greatest is not positive.
+        ConfigError: the largest is not positive.
     """
     rates = optimizer.learning_rate
     different = list({id(rate): rate for rate in (rates if optimizer.is_group_lr else [rates])}.values())

@@ -1,4 +1,4 @@
-"""What the last digits of a training depend on besides its configuration: machine and random generators."""
+"""Conditions besides the configuration that affect the last digits of a training: machine and random generators."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mindpoint.runtime import device
 
 
 def machine() -> Dict[str, object]:
-    """Return what the order of additions, and so the last digits, depend on."""
+    """Return the properties of the machine that affect the order of additions, and so the last digits."""
     return {"device": device.name(), "cores": len(os.sched_getaffinity(0)), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
 
 
 def random_state() -> Dict[str, object]:
-    """Return the states of the generators that parts may use outside the samples, as JSON values."""
+    """Return the states of the random generators that parts may use outside the samples, as JSON values."""
     name, keys, *rest = np.random.get_state()
     return {"python": random.getstate(), "numpy": [name, keys.tolist(), *rest], "mindspore": ms.get_rng_state().asnumpy().tolist()}
 

@@ -49,7 +49,7 @@ class Trainer:
                 before_step
                 one step: forward, gradients, update
                 after_step
-                                        # a signal that has come ends the training here, or in an evaluation
+                                        # a received signal ends the training here, or in an evaluation
             after_epoch                 # hooks may call trainer.evaluate() and trainer.save()
         on_exception                    # only if something was raised
         after_train                     # always
@@ -60,18 +60,18 @@ class Trainer:
     Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks act in the first, except
     those with ``all_ranks``.
 
-    A resumed training (:mod:`mindpoint.training.resume`) begins with ``before_train`` and the ``before_epoch`` of the epoch it stopped in.
+    A resumed training (:mod:`mindpoint.training.resume`) begins with ``before_train`` and the ``before_epoch`` of the interrupted epoch.
 
-    It has the attributes of :class:`mindpoint.contracts.run.Run`, and these.
+    It has the attributes of :class:`mindpoint.contracts.run.Run`, and the following.
 
     Attributes:
         config: the resolved configuration.
-        name: of the configuration that the run belongs to.
-        network_step: the training step, and with it network and optimizer.
-        loader, schedule: batches, and the factor of the learning rate by step.
+        name: name of the configuration.
+        network_step: the training step, which holds network and optimizer.
+        loader, schedule: the batches, and the factor of the learning rate by step.
         detector, metric: for evaluation.
-        skipped: steps left out because a gradient was not finite.
-        signals: those that the process was sent.
+        skipped: counter of steps skipped because a gradient was not finite.
+        signals: signals that the process has received.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Trainer:
         """Train for ``epochs`` or until something sets ``stop_reason``.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM has come; hooks have seen it at ``on_exception``.
+            Interrupted: SIGINT or SIGTERM was received; hooks have seen it at ``on_exception``.
             TrainingError: more than ``train.max_skipped`` steps in a row had a gradient that is not finite.
         """
         try:
@@ -139,23 +139,23 @@ class Trainer:
 
     @property
     def skipped_steps(self) -> int:
-        """Steps left out because a gradient was not finite."""
+        """Return the number of steps skipped because a gradient was not finite."""
         return self.skipped.total
 
     @property
     def loss_scale(self) -> Optional[float]:
-        """Factor of the loss in the next step's gradients; None: the loss is not scaled."""
+        """Return the loss scale of the next step; None: the loss is not scaled."""
         scaler = self.network_step.scaler
         return None if scaler is None else float(scaler.scale_value.asnumpy())
 
     @property
     def ended(self) -> bool:
-        """No further step will follow; hooks that act every few epochs act now."""
+        """Tell whether no further step will follow; hooks that act every few epochs also act then."""
         return self.stop_reason is not None or self.step >= self.total_steps
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to do, the last ``after_epoch`` included."""
+        """Tell whether everything is done, including the last ``after_epoch``."""
         return self.ended and (self.stop_reason is not None or self.closed_epochs * self.steps_per_epoch >= self.step)
 
     def _run_epoch(self, batches) -> None:
@@ -179,12 +179,12 @@ class Trainer:
         self._heed_signals()
 
     def _waiting(self) -> float:
-        """Tell whoever watches that the next batch is waited for; return since when."""
+        """Announce that the training waits for the next batch; return the start time."""
         activity.announce(f"waiting for the batch of step {self.step + 1}")
         return time.perf_counter()
 
     def _exchange_unreadable(self) -> None:
-        """All processes know of the images that each of them does without: the first one writes the log, and all count them."""
+        """Share unreadable images among all processes: the first one writes the log, and all count them."""
         found = dict(distributed.collect(list(self.loader.left_out.items())))
         self.incidents = [{"incident": "unreadable image", "message": message} for message in found.values()]
         self.loader.leave_out(found)
@@ -203,7 +203,7 @@ class Trainer:
             self.incidents.append({"incident": "gradient not finite", "image_ids": distributed.collect(images)})
 
     def _rate(self, step: int) -> float:
-        """Return the learning rate of the step after so many."""
+        """Return the learning rate of the step after ``step`` steps."""
         return self.base_lr * self.schedule(step)
 
     def _heed_skipped(self) -> None:
@@ -211,17 +211,17 @@ class Trainer:
             self.skipped.heed(self.step, self.network_step, self.losses, self.learning_rate, self.incidents[-1]["image_ids"])
 
     def _heed_signals(self) -> None:
-        """Act upon a signal that any process has received; all know then what a hook of the first has decided, too."""
+        """Act on a signal that any process has received; this also shares decisions of hooks of the first process."""
         self.stop_reason, received = agree_on_end(self.stop_reason, self.signals.received)
         if received is not None:
             raise Interrupted(f"{received.name} has ended the training at step {self.step}", received)
 
     def _agree(self) -> None:
-        """Let all processes know what a hook of the first has decided."""
+        """Inform all processes of decisions by hooks of the first process."""
         self.stop_reason = distributed.agree(self.stop_reason)
 
     def _heeding(self, items: Iterable) -> Iterator:
-        """The items until a signal comes. All processes must have come to the end before it is acted upon."""
+        """Yield the items until a signal arrives. All processes must reach the end before they act on it."""
         for item in items:
             if self.signals.received is not None:
                 break
@@ -230,11 +230,11 @@ class Trainer:
 
     @property
     def main_statistic(self) -> Optional[str]:
-        """Return the metric's main statistic; None where nothing is evaluated."""
+        """Return the metric's main statistic; None without evaluation."""
         return self.metric and declared("test.metric", self.metric, "main", "the name of the statistic to go by")
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
-        """Raise ConfigError if the metric gives no statistic of one of these names; nothing is checked where nothing is evaluated."""
+        """Raise ConfigError if the metric lacks a statistic with one of these names; do nothing without evaluation."""
         if self.metric is None or not names:
             return
         known = declared("test.metric", self.metric, "statistics", "the names of all statistics, in their order")
@@ -243,7 +243,7 @@ class Trainer:
             raise ConfigError(f"{where}: there is no statistic '{unknown[0]}'; there are {', '.join(known)}")
 
     def evaluate(self) -> Evaluation:
-        """Evaluate on ``data.val``, with averaged weights if ``train.ema`` asks for them, and give the result to the hooks."""
+        """Evaluate on ``data.val``, with averaged weights if ``train.ema`` is set, and pass the result to the hooks."""
         self._hook_calls.call("before_eval")
         with self.network_step.averaged_weights():
             result = evaluate(
@@ -254,15 +254,15 @@ class Trainer:
         return result
 
     def heatmaps(self, samples: Sequence[Sample]) -> List[Tuple[Dict[str, np.ndarray], View]]:
-        """Return what the decoder shows of the maps of each sample's image, with averaged weights if ``train.ema`` asks for them; see
+        """Return the decoder's heatmaps for the image of each sample, with averaged weights if ``train.ema`` is set; see
         :meth:`mindpoint.inference.detector.Detector.heatmaps`."""
         with self.network_step.averaged_weights():
             return [self.detector.heatmaps(sample) for sample in samples]
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
-        """Write a checkpoint of everything to ``run_dir / name``; what was there goes to ``run_dir / previous``, if that is given.
+        """Write a full checkpoint to ``run_dir / name``. If ``previous`` is given, an older file moves to ``run_dir / previous``.
 
-        The first process writes; in others nothing happens.
+        Only the first process writes; the others do nothing.
         """
         path = self.run_dir / name
         if not self.is_writer:
@@ -285,7 +285,7 @@ class Trainer:
     def state(self) -> Dict[str, object]:
         """Return the training's state as JSON values.
 
-        The order of the samples and their augmentation are functions of (seed, epoch, index) and need none.
+        The order of the samples and their augmentation are functions of (seed, epoch, index) and need no state.
         """
         return {
             "epoch": self.closed_epochs,
@@ -303,5 +303,5 @@ class Trainer:
         }
 
     def defer(self, action: Callable[[], None]) -> None:
-        """Have something done when all hooks have been called at the running point: a checkpoint holds then what all of them know."""
+        """Run ``action`` after all hooks have been called at the current point, so that a checkpoint holds the state of all of them."""
         self._hook_calls.defer(action)

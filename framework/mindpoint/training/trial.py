@@ -1,4 +1,4 @@
-"""A first run of network and losses, operator by operator: what each part gives is held against what it declares."""
+"""A first run of network and losses, operator by operator, to check the outputs of each part against its declarations."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Arrays = Dict[str, np.ndarray]
 
 
 def try_parts(network: Network, losses: Mapping[str, Loss], samples: TrainingSamples) -> None:
-    """Run each part once on the first sample, before anything is compiled. Weights, moving statistics and random state stay as they are.
+    """Run each part once on the first sample, before compilation. Weights, moving statistics and random state are not changed.
 
-    The network sees a window of the image of the smallest size that it takes, the losses maps of full size, repeated from what it gives
-    there, with the sample's targets.
+    The network runs on the smallest window of the image that it accepts. The losses get maps of full size, made by repeating the outputs
+    for that window, and the sample's targets.
 
     Raises:
-        PartError: a part fails, or gives something else than it declares.
+        PartError: a part fails, or its output differs from its declaration.
     """
     side = network.divisor * math.ceil(_LEAST_SIDE / network.divisor)
     inputs = [_window(samples.example[name], side) for name in ("image", *samples.inputs) if name == "image" or name in network.inputs]
@@ -46,10 +46,10 @@ def try_parts(network: Network, losses: Mapping[str, Loss], samples: TrainingSam
 
 @contextlib.contextmanager
 def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
-    """Run operators at once, in testing mode; what they change of the cells' parameters and of random generators is put back."""
+    """Run operators eagerly, in evaluation mode, and restore the cells' parameters and random generators afterwards."""
     mode, modes = ms.get_context("mode"), [(cell, cell.training) for top in cells for _, cell in top.cells_and_names()]
     parameters = [(parameter, parameter.asnumpy().copy()) for cell in cells for parameter in cell.get_parameters()]
-    state, seeds = random_state(), dict(_KERNEL_SEED)  # an operator's seed depends on how many were made before it
+    state, seeds = random_state(), dict(_KERNEL_SEED)  # an operator's seed depends on the number of operators created before it
     ms.set_context(mode=ms.PYNATIVE_MODE)
     try:
         for cell in cells:
@@ -70,7 +70,8 @@ def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
 
 
 def _window(array: np.ndarray, side: int) -> Tensor:
-    """``(1, C, side, side)``, repeated where the array ``(C, H, W)`` is smaller; finite, for what is not is the training's to handle."""
+    """Return ``(1, C, side, side)``, repeated if the array ``(C, H, W)`` is smaller. Values that are not finite are replaced, because the
+    training handles them."""
     return Tensor(np.nan_to_num(_repeated(array[None, :, :side, :side], side, side), posinf=0.0, neginf=0.0))
 
 
@@ -113,7 +114,7 @@ def _stack_maps(stack: nn.Cell, features: Sequence[Tensor], side: int) -> Arrays
 
 
 def _arrays(features: Sequence[Tensor]) -> List[np.ndarray]:
-    """Fetch the values: MindSpore's operators report what went wrong then."""
+    """Fetch the values, because MindSpore's operators report their errors only then."""
     return [feature.asnumpy() for feature in ((features,) if isinstance(features, Tensor) else features)]
 
 
