@@ -1,1 +1,1 @@
-"""What can be told of an Ascend without one."""
+"""Checks for Ascend that run without an Ascend device."""

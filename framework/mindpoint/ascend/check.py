@@ -1,4 +1,4 @@
-"""Every operator of a training and of a prediction, looked up among what MindSpore registers for Ascend."""
+"""The operators of training and prediction, looked up among those that MindSpore registers for Ascend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Set, Tuple
 
-os.environ["MINDPOINT_KERNELS"] = "portable"  # the compiled kernels are a CPU's
+os.environ["MINDPOINT_KERNELS"] = "portable"  # the compiled kernels are for CPUs only
 
 import numpy as np
 from mindspore import Tensor
@@ -30,7 +30,7 @@ class Row:
 
     Attributes:
         where: a key of :data:`mindpoint.ascend.registrations.MEANINGS`.
-        training, prediction: how often it stands in each graph.
+        training, prediction: number of occurrences in each graph.
         shapes: of all its outputs.
     """
 
@@ -43,10 +43,10 @@ class Row:
 
 
 def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
-    """Return a row for every operator and types, in the order of their names. Nothing is trained, and the data need not be there.
+    """Return a row for each operator and set of types, sorted by name. Nothing is trained, and no data is needed.
 
     Raises:
-        MindpointError: the configuration is wrong, or MindSpore has no registrations to look into.
+        MindpointError: the configuration is wrong, or the installed MindSpore has no Ascend registrations.
     """
     registrations = Registrations.installed()
     changes = (*overrides, "+data.train.batch_size=2", "+data.train.total_batch_size=null", "+train.sink=null")

@@ -15,11 +15,11 @@ from mindpoint.native.exporting import Export, export_in_progress
 
 
 class Operator(NamedTuple):
-    """An operator with what it gives.
+    """An operator and its outputs.
 
     Attributes:
-        name: MindSpore's.
-        kinds: types of its outputs, each once.
+        name: MindSpore's name for it.
+        kinds: types of its outputs, without duplicates.
         shapes: their shapes.
     """
 
@@ -29,7 +29,7 @@ class Operator(NamedTuple):
 
 
 def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
-    """Return how often each operator stands in the graph of a cell, before a device's own changes to it.
+    """Count the occurrences of each operator in the graph of a cell, before device-specific passes.
 
     Raises:
         MindpointError: MindSpore cannot compile it.
@@ -59,7 +59,7 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
 def _outputs(node) -> List[Tuple[int, Tuple[int, ...]]]:
     found = []
     for attribute in node.attribute:
-        if attribute.name == "shape":  # of several outputs a sequence
+        if attribute.name == "shape":  # a sequence if there are several outputs
             for value in (attribute, *attribute.values):
                 found += [(tensor.data_type, tuple(tensor.dims)) for tensor in value.tensors]
     return found

@@ -1,5 +1,5 @@
-"""What the installed MindSpore registers for Ascend. Its wheels for CPUs carry the Ascend libraries, too; they are read as files, for they
-cannot be loaded without the drivers."""
+"""The operators that the installed MindSpore registers for Ascend. Its CPU wheels contain the Ascend libraries, too. They are read as
+files, since loading them requires the drivers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MEANINGS = {
     MISSING: "nothing is registered for the operator, or not for these types",
 }
 
-# Operators that arrange a graph and are no kernels, and those on Python numbers and sequences.
+# Operators that arrange a graph and have no kernel, and those on Python numbers and sequences.
 _ARRANGING = "Constant Depend Load UpdateState MakeTuple TupleGetItem Partial Switch Call Return StopGradient Parameter UMonadLoad"
 _HOST = re.compile(rf"(?:{'|'.join(_ARRANGING.split())}|Scalar\w+|\w+Scalar|Shape|Sequence\w+|Tuple\w+|RealMakeTuple|TensorToScalar)")
 
 
 @dataclass(frozen=True)
 class Registrations:
-    """Operators by where they are registered.
+    """Operators by place of registration.
 
     Attributes:
         folder: of the package ``mindspore``.
@@ -39,7 +39,7 @@ class Registrations:
 
     @staticmethod
     def installed() -> "Registrations":
-        """Return those of the installed MindSpore. Raises MindpointError if its wheel has no Ascend libraries."""
+        """Return the registrations of the installed MindSpore. Raises MindpointError if its wheel has no Ascend libraries."""
         import mindspore
 
         found = Registrations(Path(mindspore.__file__).parent)
@@ -68,7 +68,7 @@ class Registrations:
 
     @cached_property
     def named(self) -> frozenset:
-        """Return all words that the backend's libraries hold as a whole text."""
+        """Return all words that occur as complete strings in the backend's libraries."""
         return frozenset(word.decode() for word in re.findall(rb"(?<=\x00)[A-Z][A-Za-z0-9]{1,60}(?=\x00)", self._backend))
 
     @cached_property
