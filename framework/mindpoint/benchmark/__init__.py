@@ -1,1 +1,1 @@
-"""Measuring how fast a configuration trains, predicts and reads data, and where the time goes."""
+"""Benchmarks of training, prediction and data loading, with the time of each part."""

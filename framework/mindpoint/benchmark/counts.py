@@ -23,7 +23,7 @@ class Call:
     Attributes:
         cell: the operator.
         name: its path in the network.
-        inputs: shapes of its tensors, a batch in front; empty if it takes anything else than tensors.
+        inputs: shapes of its tensors, batch axis first; empty if an input is not a tensor.
         output: shape of its first tensor.
     """
 
@@ -34,7 +34,8 @@ class Call:
 
     @property
     def multiply_adds(self) -> int:
-        """Of a cell with a method ``multiply_adds(inputs, output)``, what that says; for other cells than convolutions and dense ones 0."""
+        """Return the result of the cell's method ``multiply_adds(inputs, output)``, if it has one; otherwise count those of convolutions
+        and dense layers, and return 0 for other cells."""
         own = getattr(self.cell, "multiply_adds", None)
         if own is not None:
             return own(self.inputs, self.output)
@@ -48,7 +49,7 @@ class Call:
 
     @property
     def label(self) -> str:
-        """Return what distinguishes operators: kind, shapes, and how it is set."""
+        """Return a text that distinguishes operators: type, shapes and settings."""
         shapes = " + ".join("x".join(map(str, shape)) for shape in self.inputs)
         details = [f"{name} {_short(getattr(self.cell, name))}" for name in _DETAILS if hasattr(self.cell, name)]
         return f"{type(self.cell).__name__} {shapes} -> {'x'.join(map(str, self.output))} {', '.join(details)}".rstrip()
@@ -60,7 +61,7 @@ def _short(value: object) -> str:
 
 
 def calls(network: nn.Cell, shape: Shape) -> List[Call]:
-    """All operators that run for an input of that shape, in their order. The network runs once, eagerly, in the mode that it is in."""
+    """Return the operators that run for an input of that shape, in order. The network runs once, eagerly, in its current mode."""
     found: List[Call] = []
 
     def recorder(name: str):
@@ -93,7 +94,7 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """ExportMetadata of a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole and of its parts."""
+    """Return facts for a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole network and of its parts."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

@@ -1,4 +1,4 @@
-"""Training samples: where the time of one goes, and how many arrive with more workers."""
+"""Training samples: the time of each part of one sample, and the throughput for several numbers of workers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
 from mindpoint.training.build import build_samples
 
-SAMPLES = 100  # in a round of the parts
+SAMPLES = 100  # in a round that measures the parts
 
 
 def data(settings: Settings) -> Report:
-    """Parts of a sample on one core, and batches as the training receives them from 1 worker, 2, 4 and so on."""
+    """Measure the parts of a sample on one core, and batches as the training receives them from 1, 2, 4 and more workers."""
     changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
     config, described = settings.load_with_data("train", *changes)
     samples, split = build_samples(config), config.split("train")
@@ -37,7 +37,7 @@ def data(settings: Settings) -> Report:
 
 
 def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
-    """As :meth:`TrainingSamples.write` does it, step by step."""
+    """Measure the steps of :meth:`TrainingSamples.write`."""
     cv2.setNumThreads(0)
     clock, image = Clock(time.thread_time), np.empty_like(samples.example["image"])
     for number in range(settings.warmup + settings.runs):
@@ -58,7 +58,7 @@ def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
 
 
 def _delivered(samples: TrainingSamples, batch: int, workers: int, processes: bool, settings: Settings) -> Row:
-    """Batches from the loader, taken as fast as they come."""
+    """Measure batches from the loader, taken as fast as they arrive."""
     loader = Loader(samples, batch, workers, True, processes)
     wanted = -(-settings.runs * SAMPLES // batch)
     epochs = 2 + (settings.warmup + wanted) // loader.steps_per_epoch

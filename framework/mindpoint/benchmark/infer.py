@@ -28,8 +28,8 @@ IMAGES = 16
 
 
 def infer(settings: Settings) -> Report:
-    """Measure from image files to result records, with random weights: their maps have more peaks than a trained network's, so the
-    decoder has the most to do. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
+    """Measure the way from image files to result records, with random weights. Their maps have more peaks than a trained network's: the
+    worst case for the decoder. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
     ``post-process`` merges scales and makes records.
     """
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))
@@ -47,7 +47,7 @@ def infer(settings: Settings) -> Report:
         for _ in range(1 + settings.warmup + settings.runs):
             with clock("load"):
                 images = [read_image(next(names)) for _ in range(test.batch_size)]
-            with clock("pre-process"):  # less what is taken apart inside
+            with clock("pre-process"):  # without the parts that are measured inside
                 found = detector(images)
             with clock("post-process"):
                 for detections in found:
@@ -70,7 +70,8 @@ def infer(settings: Settings) -> Report:
 
 
 def _files(dataset: Dataset, folder: Path) -> List[Path]:
-    """Write some images of a data set, of the size that is commonest among them, as JPEG files: a network is compiled for each size."""
+    """Write some images of a data set, of the most common size, as JPEG files. One size suffices, because a network is compiled for each
+    size."""
     images = [to_image(dataset[index].image) for index in range(min(IMAGES, len(dataset)))]
     usual = Counter(image.shape for image in images).most_common(1)[0][0]
     paths = []

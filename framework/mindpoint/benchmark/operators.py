@@ -1,4 +1,4 @@
-"""Every operator of a network by itself, at the shapes that it has there."""
+"""Each operator of a network on its own, at its shapes in the network."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _WithGradients(nn.Cell):
 
 
 def operators(settings: Settings) -> Report:
-    """Distinct operators of the network at ``input.size``, each compiled by itself: forward, and with gradients, in training mode. What a
-    network does outside its cells, such as adding and joining maps, is not among them."""
+    """Measure the distinct operators of the network at ``input.size``, each compiled on its own: forward, and with gradients, in training
+    mode. Operations outside of cells, such as adding and concatenating maps, are not measured."""
     config = settings.load()
     device.setup(seed=config.seed, **vars(config.section("runtime")))
     network = build_network(config)
@@ -76,7 +76,7 @@ def _row(label: str, group: List[Call], settings: Settings) -> Row:
 
 
 def _milliseconds(cell: nn.Cell, call: Call, settings: Settings) -> Optional[float]:
-    """Median time of a run; None for an operator that takes more than tensors."""
+    """Return the median time of a run; None for an operator with inputs other than tensors."""
     if not call.inputs:
         return None
     rng = np.random.default_rng(0)
@@ -90,7 +90,7 @@ def _milliseconds(cell: nn.Cell, call: Call, settings: Settings) -> Optional[flo
 
 
 def _wait(result: object) -> None:
-    """Until all of it is computed: MindSpore may return before."""
+    """Wait until the result is computed: MindSpore runs asynchronously."""
     if isinstance(result, (tuple, list)):
         for part in result:
             _wait(part)

@@ -1,4 +1,4 @@
-"""A data set for machines that have none: noise with objects at random places."""
+"""A synthetic data set for machines without data: noise with objects at random places."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mindpoint.contracts.instances import Objects
 
 
 class RandomImages(Dataset):
-    """Images of noise, each a function of its index. Their content takes the targets and the network as long as that of real ones.
+    """Images of noise, each a function of its index. Targets and network take as long for them as for real images.
 
     Args:
-        size: ``(height, width)`` in pixels; COCO's commonest by default.
-        count: how many.
-        objects: objects an image.
+        size: ``(height, width)`` in pixels; by default the most common size in COCO.
+        count: number of images.
+        objects: objects per image.
     """
 
     def __init__(

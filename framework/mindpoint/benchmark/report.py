@@ -1,4 +1,4 @@
-"""What a benchmark found: numbers for machines and a text for people."""
+"""The results of a benchmark: numbers for programs and a text for people."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def _text(value: object) -> str:
 
 
 def spread(seconds: Sequence[float]) -> Row:
-    """Median and quartiles in milliseconds."""
+    """Return median and quartiles in milliseconds."""
     ordered = sorted(seconds)
     lower, middle, upper = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
     return {"median_ms": 1e3 * middle, "quartile_1_ms": 1e3 * lower, "quartile_3_ms": 1e3 * upper}
 
 
 class Clock:
-    """Times by part: ``with clock("decode"): ...`` adds to the running round, ``clock.close()`` ends it.
+    """Times by part: ``with clock("decode"): ...`` adds to the current round, ``clock.close()`` ends it.
 
-    Of parts within a part, each has only its own time.
+    The time of a nested part does not count for the part around it.
 
     Args:
-        now: seconds that pass; ``time.thread_time`` counts only those in which this thread computes.
-        cpu: another clock for the same parts, whose median becomes the column ``cpu_ms``: ``Clock(time.process_time)`` adds up all
-            threads and tells more than times do on a machine that has other work, too.
+        now: clock in seconds; ``time.thread_time`` counts only the CPU time of this thread.
+        cpu: another clock for the same parts, whose median becomes the column ``cpu_ms``: ``Clock(time.process_time)`` adds up all threads.
+            On a busy machine it is more meaningful than wall-clock time.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter, cpu: Optional["Clock"] = None) -> None:
@@ -68,7 +68,7 @@ class Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         self._inner.append(0.0)
-        self._running.setdefault(part, 0.0)  # parts stand in the order in which they begin
+        self._running.setdefault(part, 0.0)  # keeps the parts in the order in which they begin
         started = self._now()
         try:
             with self._cpu(part) if self._cpu else nullcontext():
@@ -79,7 +79,7 @@ class Clock:
             self._inner[-1] += taken
 
     def around(self, part: str, function: Callable) -> Callable:
-        """Return the function, its time taken as that of a part."""
+        """Return the function, timed as a part."""
 
         def timed(*args, **kwargs):
             with self(part):
@@ -95,7 +95,7 @@ class Clock:
             self._cpu.close()
 
     def rows(self, skip: int = 0, each: int = 1) -> List[Row]:
-        """Return a row a part over all rounds but the first ``skip``, and one for their sums; times are divided by ``each``."""
+        """Return a row for each part over all rounds but the first ``skip``, and one for the sums. Times are divided by ``each``."""
         kept = [{**times, "all": sum(times.values())} for times in self.rounds[skip:]]
         parts = {part: [times[part] / each for times in kept] for part in (kept[0] if kept else ())}
         whole = statistics.median(parts["all"])
@@ -108,5 +108,5 @@ class Clock:
 
 
 def peak_memory_mib(children: bool = False) -> float:
-    """Return the most memory that this process, or the largest of its ended children, has held."""
+    """Return the peak memory of this process or of the largest of its ended children."""
     return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""What a benchmark runs with."""
+"""The settings of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Settings:
         config: name or path of the configuration.
         overrides: changes to it.
         runs: measured rounds.
-        warmup: rounds before them, whose times do not count.
-        batch: images at once; None for what the configuration says.
-        workers: of the data; None likewise.
+        warmup: rounds before them, which are not measured.
+        batch: batch size; None for that of the configuration.
+        workers: number of data workers; None for that of the configuration.
         threads: cores to use; None for all.
     """
 
@@ -39,7 +39,7 @@ class Settings:
         return load_config(self.config, [*self.overrides, *more])
 
     def load_with_data(self, split: str, *more: str) -> Tuple[Config, str]:
-        """Return the configuration, and what its data is; where the data set of ``split`` is not there, noise takes its place."""
+        """Return the configuration and a description of its data. If the data set of ``split`` is missing, noise replaces it."""
         config, place = self.load(*more), f"data.{split}.dataset"
         reason = f"there is no {place}"
         if config.has(place):
@@ -51,10 +51,10 @@ class Settings:
 
 
 def limit_threads(count: Optional[int]) -> None:
-    """Keep this process and its children to the first ``count`` cores. Before MindSpore is imported.
+    """Restrict this process and its children to the first ``count`` cores. Call it before MindSpore is imported.
 
     Raises:
-        MindpointError: there are not so many.
+        MindpointError: the machine has fewer cores.
     """
     if count is None:
         return

@@ -1,4 +1,4 @@
-"""From the command to the first prediction: where the time goes.
+"""The time from the command to the first prediction, by part.
 
 Run as ``python -m mindpoint.benchmark.start CHECKPOINT IMAGE`` it does what ``mindpoint predict`` does and prints the parts as JSON.
 """
@@ -18,7 +18,7 @@ from mindpoint.benchmark.settings import Settings
 
 
 def start(settings: Settings) -> Report:
-    """Whole runs of ``mindpoint predict`` on one image, and the parts of one, in processes of their own."""
+    """Measure whole runs of ``mindpoint predict`` on one image, and the parts of one run, in separate processes."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, image = _prepare(settings, Path(folder))
         parts, commands = Clock(), []
@@ -34,7 +34,7 @@ def start(settings: Settings) -> Report:
 
 
 def _prepare(settings: Settings, folder: Path) -> "tuple[str, str]":
-    """Return a checkpoint of random weights and an image of noise, made in another process so that this one stays small."""
+    """Return a checkpoint of random weights and an image of noise, made in another process to keep this one small."""
     code = f"""
 from pathlib import Path
 import numpy as np

@@ -1,4 +1,4 @@
-"""Training steps."""
+"""The speed of training steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mindpoint.contracts.hook import Hook
 from mindpoint.runtime import device
 from mindpoint.training.build import build_trainer
 
-# Nothing but the steps, and enough of them.
+# Only the steps, and enough of them.
 ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.steps=1000000")
 
 
 class _Times(Hook):
-    """Takes the times of some steps and ends the training."""
+    """A hook that times some steps and then ends the training."""
 
     def __init__(self, steps: int):
         self.steps = steps
@@ -39,7 +39,7 @@ class _Times(Hook):
 
 
 def train(settings: Settings) -> Report:
-    """Steps of the training that the configuration describes, from random weights: waiting for data, and the step itself (forward,
+    """Measure steps of the configured training, from random weights: waiting for data, and the step itself (forward,
     gradients, update)."""
     changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
     changes += [] if settings.workers is None else [f"+data.train.workers={settings.workers}"]
