@@ -8,7 +8,7 @@ import json
 
 HELP = "measure how fast a configuration trains, predicts, reads data and starts, and where the time goes"
 
-# what is measured: module and function, one line, measured rounds
+# benchmarks: module and function, description, measured rounds
 _KINDS = {
     "train": ("train", "train", "training steps: data wait and step", 10),
     "infer": ("infer", "infer", "prediction: load, pre-process, network, decode, post-process", 20),

@@ -52,7 +52,7 @@ def _check(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
     from mindpoint.errors import ConfigError
 
-    wrong = {}  # of lines; what --set does wrong is said once
+    wrong = {}  # of lines; an error in --set is reported once
     for name in args.configs:
         try:
             config = load_config(name, args.set, trusted=True)  # builds and imports nothing
@@ -124,7 +124,7 @@ def _plot_schedule(args: argparse.Namespace) -> int:
 
 
 def _highest_rate(config) -> float:
-    """Return the largest learning rate of a group of parameters, as a training shows it."""
+    """Return the largest learning rate of all parameter groups, as shown in training."""
     from mindpoint.errors import ConfigError
 
     rate = config.data["optimizer"].get("lr")

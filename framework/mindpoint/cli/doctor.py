@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checks(processes: Optional[int]) -> Iterator[Check]:
-    """One after the other, since each but the first two takes seconds."""
+    """Yield the checks one by one, since each but the first two takes seconds."""
     from mindpoint.doctor.convolution import check_convolution
     from mindpoint.doctor.kernels import check_kernels
     from mindpoint.doctor.machine import check_machine

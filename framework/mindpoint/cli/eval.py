@@ -82,12 +82,12 @@ def run(args: argparse.Namespace) -> int:
         folder = make_folder(args.out) if args.out else numbered_folder(place.parent, name)
         write_text(folder / "config.yaml", config.to_yaml())
         for drawn in filter(None, (args.report, args.pictures)):
-            make_folder(drawn)  # now, not when all is evaluated
+            make_folder(drawn)  # report it now, not after the evaluation
     if args.mode == "test":
         return _write_submission(args, model, config, dataset, metric, folder)
     evaluation = _evaluate(args, model, dataset, metric)
     if distributed.is_writer():
-        print(evaluation.table, flush=True)  # whatever becomes of the files
+        print(evaluation.table, flush=True)  # even if writing the files fails
         print(_save(args, evaluation, folder))
         if args.pictures:
             _draw(args, config, dataset, evaluation.detections)

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def count(text: str) -> int:
-    """Return an argument that counts processes or hosts."""
+    """Parse a number of processes or hosts."""
     value = int(text) if text.isdecimal() and len(text) < 10 else 0
     if not 1 <= value <= MOST:
         raise argparse.ArgumentTypeError(f"{text[:20]} is not a number of 1 to {MOST}")
@@ -72,7 +72,7 @@ def count(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Return an argument that is a length of time."""
+    """Parse a duration in seconds."""
     value = float(text)
     if not 0 < value <= 86_400 * 365:  # also false for nan
         raise argparse.ArgumentTypeError(f"{text[:20]} is not a positive number of seconds, at most a year")

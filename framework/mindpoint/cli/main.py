@@ -1,4 +1,4 @@
-"""The program ``mindpoint``: finds the command that is asked for, imports only that one, turns errors into a message and an exit code."""
+"""The program ``mindpoint``: finds the requested command, imports only that one, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run a command and return its exit code: 0 for success, 2 for an error that the user can mend.
+    """Run a command and return its exit code: 0 for success, 2 for an error that the user can fix.
 
     Built-in commands come first, then the entry points of the group ``mindpoint.commands``, called as ``main(argv) -> int``. With
     ``MINDPOINT_DEBUG=1`` in the environment errors show their traceback.
 
     Args:
-        argv: the command and its arguments; those of the process if not given.
+        argv: the command and its arguments; by default those of the process.
     """
     console.prepare()
     errors_of_mindspore_only()
@@ -44,8 +44,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _interrupted()
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
-    except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that the machine refuses
-        if isinstance(error.__cause__, KeyboardInterrupt):  # so a compiled module reports it that was being imported
+    except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
+        if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
             return _interrupted()
         if isinstance(error, ImportError) and not _lacks_mindspore(error):
             raise
@@ -58,7 +58,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _flushed(code: int) -> int:
-    """Return the exit code once what was printed is written; another one than 0 if it cannot be, unless its terminal has gone."""
+    """Flush the output and return the exit code. It is not 0 if the output cannot be written, unless the terminal was closed."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -73,7 +73,7 @@ def _flushed(code: int) -> int:
 
 
 def _say(message: str) -> None:
-    """Print a message on standard error, if somebody takes it."""
+    """Print a message on standard error; do nothing if it is closed."""
     try:
         print(console.printable(message), file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -83,13 +83,13 @@ def _say(message: str) -> None:
 def _interrupted() -> int:
     _say("mindpoint: interrupted")
     if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
-        # What MindSpore does at exit fails, and takes the process down with pages of errors, if its import was broken off.
+        # If MindSpore's import was interrupted, its exit handlers crash the process with pages of errors.
         atexit.register(os._exit, INTERRUPTED)
     return INTERRUPTED
 
 
 def _lacks_mindspore(error: Optional[BaseException]) -> bool:
-    """Tell whether the error comes from a MindSpore that is not installed."""
+    """Return whether the error is caused by a missing MindSpore."""
     while error is not None and not (isinstance(error, ModuleNotFoundError) and error.name == "mindspore"):
         error = error.__cause__
     return error is not None
@@ -126,7 +126,7 @@ def _run(argv: List[str]) -> int:
 
 
 def built_in() -> List[str]:
-    """Names of the built-in commands: the modules beside this one."""
+    """Return the names of the built-in commands: the modules in this folder."""
     return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("main", "options")]
 
 
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _commands() -> List[Tuple[str, str]]:
-    """Return name and one line of help of every command. Those of plugins are read without importing them."""
+    """Return the name and one line of help of each command. Plugins are not imported for it."""
     found = [(name, _module(name).HELP) for name in built_in()]
     for entry in registry("commands").entries():
         definition = entry.definition()

@@ -1,4 +1,4 @@
-"""Arguments that several commands have."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add ``--trust``; ``what`` names what is trusted."""
+    """Add ``--trust``; ``what`` names the trusted thing."""
     parser.add_argument(
         "--trust", action="store_true", help=f"let {what} name any class: only if you trust whoever made it, it can run code"
     )

@@ -1,4 +1,4 @@
-"""``mindpoint plugins``: what is installed, what it takes, and whether it works."""
+"""``mindpoint plugins``: the installed plugins, their arguments, and their tests."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _of_module(name: str) -> List[Description]:
-    """Describe ``module:Class``, which is imported, as each kind that it derives from."""
+    """Import ``module:Class`` and describe it as each kind that it derives from."""
     if ":" not in name:
         return []
     obj = any_class.get(name)

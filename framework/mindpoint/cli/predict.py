@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             for prediction in track(total.counting(stream), total, "predicting"):
                 files.add(prediction)
-        except KeyboardInterrupt:  # how a camera is ended; what there is, is kept
+        except KeyboardInterrupt:  # the usual way to stop a camera; the results so far are kept
             interrupted = True
         finally:
             stream.close()
@@ -112,14 +112,14 @@ def _live(args: argparse.Namespace) -> "Optional[Live]":
 
 
 class _Total:
-    """The number of images that are expected, as soon as every video among them was begun; None before."""
+    """The expected number of images; None until every video among them has been opened."""
 
     def __init__(self, sources: Sequence[Source], every: int):
         self._every = every
         self._counts: Dict[str, Optional[int]] = {source.name: 1 if source.kind == "image" else None for source in sources}
 
     def counting(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Yield the predictions and take note of what they say of their videos."""
+        """Yield the predictions and record the frame counts of their videos."""
         for prediction in predictions:
             if prediction.frame == 0:
                 self._counts[prediction.source] = None if prediction.frames is None else -(-prediction.frames // self._every)
@@ -131,7 +131,7 @@ class _Total:
 
 
 def _vocabulary(predictor: Predictor) -> Vocabulary:
-    """Return what the writers are told of the model. Result records have COCO's form if its metric is not installed here."""
+    """Return the vocabulary of the model for the writers. Result records have COCO's form if its metric is not installed here."""
     from mindpoint.contracts.writer import Vocabulary
     from mindpoint.errors import ConfigError
 

@@ -46,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _progress(path: Path) -> List[str]:
-    """Epochs, steps, last loss and the best value of the main statistic, as far as a log tells them."""
+    """Return epochs, steps, last loss and the best value of the main statistic, as far as the log has them."""
     from mindpoint.errors import DataError
     from mindpoint.visual.history import History
 
@@ -91,7 +91,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
-    """Return a table with a column a run; ``-`` where a run has no such value."""
+    """Return a table with a column per run; ``-`` marks a missing value."""
     from mindpoint.visual.tables import table
 
     keys = dict.fromkeys(key for values in columns.values() for key in values)
@@ -102,7 +102,7 @@ def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_dif
 
 
 def _settings(path: Path) -> Dict[str, str]:
-    """Return the values of a run's configuration by path. It is not checked: the plugins that it names need not be there."""
+    """Return the values of a run's configuration by path. It is not validated: its plugins need not be installed."""
     from mindpoint.config.files import find, read
     from mindpoint.config.node import Problems, leaves
     from mindpoint.config.text import one_line
@@ -114,7 +114,7 @@ def _settings(path: Path) -> Dict[str, str]:
 
 
 def _surroundings(path: Path) -> Dict[str, str]:
-    """Return what the last start of a run recorded and is of interest when results differ."""
+    """Return the recorded environment of a run's last start: facts that may explain different results."""
     from mindpoint.runtime.environment import starts
 
     begun = starts(path)

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace, signals: "Signals") -> int:
 
     from mindpoint.runtime import console, device, logs
 
-    console.outlive()  # a training goes on when its terminal has gone
+    console.outlive()  # a training continues after its terminal is closed
     logs.setup()
     device.setup(seed=config.seed, **vars(config.section("runtime")))
 
