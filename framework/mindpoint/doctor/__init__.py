@@ -1,1 +1,1 @@
-"""Finding out whether the framework can work here, and fast."""
+"""Checks whether the framework works on this machine, and at full speed."""

@@ -1,4 +1,4 @@
-"""What ``mindpoint doctor`` finds out."""
+"""The results of ``mindpoint doctor``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Check:
     list of these. They run in the doctor's process, which has not imported MindSpore.
 
     Attributes:
-        name: what was looked at, a few words.
-        value: what was found, one line.
-        problem: what does not work and how to mend it; None if nothing is wrong. The doctor then ends with exit code 1.
-        note: what works and is still worth knowing.
+        name: subject of the check, a few words.
+        value: the finding, one line.
+        problem: what does not work and how to fix it; None if all is well. The doctor then ends with exit code 1.
+        note: a remark on something that works.
     """
 
     name: str

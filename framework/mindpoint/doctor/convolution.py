@@ -1,4 +1,4 @@
-"""How fast convolutions run here, measured in a process of its own: MindSpore may be broken, even end the interpreter.
+"""The speed of convolutions on this machine, measured in a separate process: a broken MindSpore may crash the interpreter.
 
 Run as ``python -m mindpoint.doctor.convolution``: prints one line of JSON.
 """
@@ -22,7 +22,7 @@ SLOW = 0.25
 
 
 def check_convolution() -> List[Check]:
-    """Tell whether MindSpore runs, on which device, and whether a 3x3 convolution takes oneDNN's fast path."""
+    """Check whether MindSpore runs, on which device, and whether a 3x3 convolution takes oneDNN's fast path."""
     try:
         done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -38,7 +38,7 @@ def judge(device: str, small: float, large: float) -> List[Check]:
     """Return the report on measured speeds.
 
     Args:
-        device: what MindSpore computes on.
+        device: the device that MindSpore uses.
         small, large: speed of a 1x1 and of a 3x3 convolution in GFLOP/s.
     """
     speed = f"3x3 at {large:.0f} GFLOP/s, 1x1 at {small:.0f}"
@@ -52,7 +52,7 @@ def judge(device: str, small: float, large: float) -> List[Check]:
 
 
 def measure() -> dict:
-    """Arguments of :func:`judge` for this process."""
+    """Return the arguments of :func:`judge` for this process."""
     import mindspore as ms
 
     ms.set_context(mode=ms.GRAPH_MODE)
@@ -60,7 +60,7 @@ def measure() -> dict:
 
 
 def _speed(kernel: int) -> float:
-    """GFLOP/s of a convolution of ``CHANNELS`` to as many at ``SIDE`` x ``SIDE``: the median of some runs."""
+    """Return the median speed in GFLOP/s of a convolution from ``CHANNELS`` to ``CHANNELS`` channels at ``SIDE`` x ``SIDE``."""
     import mindspore as ms
     import numpy as np
     from mindspore import nn

@@ -1,4 +1,4 @@
-"""Several processes together."""
+"""Check of distributed training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SILENCE = 120.0  # seconds
 
 
 def check_distributed(processes: int) -> List[Check]:
-    """Let that many processes on this host join and add up arrays of the size of gradients."""
+    """Check that several processes on this host can join and sum arrays of the size of gradients."""
     with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
         result = Path(folder) / "result.json"
         try:

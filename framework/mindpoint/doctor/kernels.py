@@ -1,4 +1,4 @@
-"""Whether C++ kernels can be compiled and used here."""
+"""Check of the C++ kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALL = 50 * 2**20  # bytes; a library has well under one million
 
 
 def check_kernels() -> List[Check]:
-    """Find a compiler, and build the convolution as a network would."""
+    """Check the compiler by building the convolution as a network would."""
     compilers = [" ".join(command) for command in find_compilers()]
     checks = [Check("c++ compiler", ", ".join(compilers) or "none found"), check_kernel("convolution kernel", HEADERS / "conv2d.cc")]
     if checks[-1].note:
@@ -25,7 +25,7 @@ def check_kernels() -> List[Check]:
 
 
 def check_kernel(name: str, source: Path) -> Check:
-    """Tell whether a source can be compiled; it is built if need be. The value is the library's path."""
+    """Check whether a source can be compiled, and build it if necessary. The value is the library's path."""
     try:
         return Check(name, str(build(source)))
     except NativeBuildError as error:

@@ -1,4 +1,4 @@
-"""CPU, memory and folders."""
+"""Checks of CPU, memory and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of what the framework and the plugins need, against what their distributions ask for."""
+"""Checks of installed versions against the requirements of the framework and the plugins."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from packaging.specifiers import SpecifierSet
 from mindpoint.doctor.check import Check
 
 FRAMEWORK = "mindpoint"
-OPTIONAL = "mindspore"  # package and extra: an installation that only runs exported files does without
+OPTIONAL = "mindspore"  # package and extra: not needed in order to run exported files
 
 
 def check_software() -> List[Check]:
-    """Python, then every requirement of the framework and of each distribution with plugins, once."""
+    """Check Python, then each requirement of the framework and of the distributions with plugins, once."""
     wanted, unreadable = _requirements()
     return [_python(), *(_package(name, asked) for name, asked in wanted.items()), *unreadable]
 
@@ -32,7 +32,7 @@ def _python() -> Check:
 
 
 def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
-    """Return for each needed package who asks for it in which range, and a line for each requirement that cannot be read."""
+    """Return, for each required package, the distributions that require it and their ranges, and a line for each invalid requirement."""
     wanted: Dict[str, Dict[str, str]] = {}
     unreadable = []
     owners = {FRAMEWORK: importlib_metadata.distribution(FRAMEWORK)}
