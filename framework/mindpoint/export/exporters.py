@@ -1,4 +1,4 @@
-"""The formats that ``mindpoint export`` knows by itself. Importing this module imports neither MindSpore nor onnx."""
+"""The built-in formats of ``mindpoint export``. Importing this module imports neither MindSpore nor onnx."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _run(engine: Engine, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str,
 
 
 class MindirExporter(Exporter):
-    """MindSpore's own format; it is run in a new process, which has nothing of the network that it was made from."""
+    """MindSpore's own format. It is run in a new process, which is independent of the original network."""
 
     suffix = ".mindir"
     options = frozenset(("decode", "batch"))
@@ -94,7 +94,7 @@ class MindirExporter(Exporter):
 
 
 class AirExporter(Exporter):
-    """MindSpore's format for Ascend, which can be neither written nor run anywhere else."""
+    """MindSpore's format for Ascend, which can be written and run on Ascend only."""
 
     suffix = ".air"
     companions = (".json",)

@@ -1,4 +1,4 @@
-"""A network that is compiled once more for an export."""
+"""A network that is compiled again for each export."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mindspore import nn
 
 
 class FreshGraph(nn.Cell):
-    """A network that MindSpore has not compiled yet: it would give an earlier export's graph again.
+    """A wrapper that MindSpore has not compiled yet. Otherwise it would reuse the graph of an earlier export.
 
     Args:
-        decoder: takes the maps; None: they are given as they are.
+        decoder: takes the maps; None: the maps are the outputs.
     """
 
     def __init__(self, network: nn.Cell, decoder: Optional[nn.Cell] = None):

@@ -1,4 +1,4 @@
-"""A compiled network as MindSpore writes it down in a MINDIR file: single operators, with their arguments as plain values."""
+"""A compiled network as stored in a MINDIR file: single operators, with their arguments as plain values."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Operation:
     """One operator of the network.
 
     Attributes:
-        operator: MindSpore's name of it.
-        inputs: names of what it takes.
-        output: name of what it gives.
+        operator: MindSpore's name for it.
+        inputs: names of its inputs.
+        output: name of its output.
         attributes: its other arguments, by name.
-        place: the cell that it belongs to, such as ``backbone.stem.1 (BatchNorm2d)``.
+        place: its cell, such as ``backbone.stem.1 (BatchNorm2d)``.
     """
 
     operator: str
@@ -46,7 +46,7 @@ class CompiledNetwork:
     Attributes:
         inputs, outputs: names.
         constants: numbers, texts, tuples, arrays and None by name.
-        shapes, types: of tensors by name; of several that one operator gives, those of the first.
+        shapes, types: of tensors by name; those of the first for operators with several outputs.
     """
 
     inputs: List[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class CompiledNetwork:
     types: Dict[str, str] = field(default_factory=dict)
 
     def add_tensor(self, name: str, tensor: mind_ir_pb2.TensorProto) -> None:
-        """Note the shape and the type of a tensor."""
+        """Record the shape and the type of a tensor."""
         self.shapes[name] = tuple(tensor.dims)
         self.types[name] = TYPES.get(tensor.data_type, "")
 
@@ -66,7 +66,7 @@ def compile_network(network: nn.Cell, inputs: Sequence[np.ndarray]) -> CompiledN
     """Return the operators of a network for these inputs.
 
     Raises:
-        MindpointError: MindSpore cannot compile it, or its course depends on values.
+        MindpointError: MindSpore cannot compile it, or its control flow depends on values.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.mindir"

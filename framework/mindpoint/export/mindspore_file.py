@@ -17,7 +17,7 @@ from mindpoint.storage.files import write_elsewhere
 
 
 def write_mindir(path: Path, model: Exportable) -> None:
-    """Write the network, and the decoder if there is one, as MINDIR with the metadata as the file's ``user_info``.
+    """Write the network, and the decoder if given, as MINDIR with the metadata as the file's ``user_info``.
 
     Raises:
         MindpointError: MindSpore cannot export it.
@@ -31,7 +31,7 @@ def write_mindir(path: Path, model: Exportable) -> None:
 
 
 def write_air(path: Path, model: Exportable) -> None:
-    """Write the network, and the decoder if there is one, as AIR, which has no place for metadata.
+    """Write the network, and the decoder if given, as AIR, which cannot store metadata.
 
     Raises:
         MindpointError: MindSpore cannot export it.

@@ -1,4 +1,4 @@
-"""One operator of MindSpore with its arguments, on its way into an ONNX graph."""
+"""The conversion of one MindSpore operator with its arguments to ONNX."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Argument(tuple):
 
 @dataclass
 class Conversion:
-    """A network on its way into an ONNX graph.
+    """The conversion of a network to an ONNX graph.
 
     Attributes:
-        graph: gets the nodes.
-        network, other: the network, compiled for two shapes; ``other`` is the same if the file is for one.
+        graph: receives the nodes.
+        network, other: the network, compiled for two shapes; both are the same if the file has a fixed shape.
         parameters: MindSpore's, by name.
-        sizes: numbers that depend on the input's size; None if the file is for one.
-        tensors: what each name of ``network`` is called in the graph so far; a list for a tuple.
+        sizes: numbers that depend on the input's size; None if the file has a fixed shape.
+        tensors: the name in the graph so far for each name of ``network``; a list for a tuple.
     """
 
     graph: OnnxGraph
@@ -42,7 +42,7 @@ class Conversion:
     tensors: Dict[str, Tensors]
 
     def tensor(self, name: str) -> Optional[Tensors]:
-        """Return what a name of ``network`` is called in the graph; None for a constant. A parameter is added when it is first used."""
+        """Return the name in the graph for a name of ``network``; None for a constant. A parameter is added on first use."""
         if name not in self.tensors:
             parameter = self.parameters.get(name.rpartition(":")[2])
             if name in self.network.constants or parameter is None:
@@ -123,7 +123,7 @@ class Call:
         """Return the number of an argument's axes."""
         return len(self.shapes(number)[0])
 
-    # ---- arguments that are no tensors
+    # ---- arguments other than tensors
 
     def argument(self, number: int) -> Argument:
         """Return the values of a constant argument for the two inputs."""
@@ -137,7 +137,7 @@ class Call:
         return self._same(self.argument(number))
 
     def given(self, number: int) -> bool:
-        """Tell whether an argument is there and not None."""
+        """Return whether an argument is given and not None."""
         if number >= len(self):
             return False
         name = self.operation.inputs[number]

@@ -1,4 +1,4 @@
-"""The whole ONNX file: network, decoding if it is wanted, metadata."""
+"""The complete ONNX file: network, optional decoding, metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_onnx(path: Path, model: Exportable) -> None:
     """Write the file.
 
     Raises:
-        MindpointError: the network or the decoder has no form in ONNX.
+        MindpointError: the network or the decoder cannot be expressed in ONNX.
     """
     if model.decoder is not None and not isinstance(model.decoder, OnnxDecoder):
         raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
@@ -43,7 +43,7 @@ def write_onnx(path: Path, model: Exportable) -> None:
 
 
 def _decode_inside(graph: onnx.GraphProto, model: Exportable) -> None:
-    """Put the detections in the place of the maps."""
+    """Replace the maps by the detections."""
     nodes = OnnxGraph(prefix="decoder")
     strides = {name: spec.stride for name, spec in model.maps.items()}
     found = model.decoder.onnx_nodes(nodes, {name: name for name in model.maps}, strides)

@@ -16,14 +16,14 @@ from mindpoint.export.onnx_sizes import Shape, Sizes, other_shape
 from mindpoint.native.exporting import Build, Export, export_in_progress
 
 OPSET = 19  # the first that has DeformConv
-IR_VERSION = 9  # the one that came with it; older runtimes refuse newer ones
+IR_VERSION = 9  # the IR version of that opset; older runtimes reject newer ones
 
 
 def network_model(model: Exportable) -> onnx.ModelProto:
-    """Return the network with its inputs by name, ``image`` ``(B, 3, H, W)`` first, and one output a map, named after it.
+    """Return the network with its inputs by name, ``image`` ``(B, 3, H, W)`` first, and one output per map, named after it.
 
     Raises:
-        MindpointError: MindSpore cannot compile the network, an operator has no form in ONNX, or one is bound to its input's size.
+        MindpointError: MindSpore cannot compile the network, an operator cannot be expressed in ONNX, or one depends on its input's size.
     """
     model.network.set_train(False)
     shape = (model.batch or 1, *model.size)
@@ -44,7 +44,7 @@ def network_model(model: Exportable) -> onnx.ModelProto:
 
 
 def _compiled(model: Exportable, shape: Shape) -> Tuple[CompiledNetwork, Mapping[str, Build]]:
-    """Return the network's operators for an input shape, and what the stand-ins among them become."""
+    """Return the network's operators for an input shape, and the builders of the placeholders among them."""
     with export_in_progress(Export("onnx", model.portable)) as export:
         return compile_network(model.network, list(model.zeros(*shape).values())), export.builders
 
@@ -69,7 +69,7 @@ def _outputs(conversion: Conversion) -> List[str]:
 
 
 def _model(model: Exportable, graph: OnnxGraph, network: CompiledNetwork) -> onnx.ModelProto:
-    """Put a graph into a file's content; what a caller may choose has names in place of numbers."""
+    """Return the file's content for a graph. Axes that the caller may choose have names instead of numbers."""
     strides = {spec.stride for spec in model.maps.values()}
     inputs = [_described(name, network.shapes[source], model, "") for source, name in zip(network.inputs, model.channels)]
     outputs = []

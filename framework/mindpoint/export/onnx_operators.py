@@ -180,7 +180,7 @@ def _bias_add(call: Call) -> Tensors:
 
 
 def _by_channel(call: Call, number: int) -> str:
-    """Return an argument ``(C,)`` with as many further axes as make it fit ``(B, C, ...)``."""
+    """Return an argument ``(C,)`` with further axes, so that it broadcasts with ``(B, C, ...)``."""
     axes = list(range(1, call.rank() - 1))
     return call.add("Unsqueeze", call.tensor(number), axes) if axes else call.tensor(number)
 
@@ -191,7 +191,7 @@ def _softmax(name: str, call: Call) -> Tensors:
 
 
 def _arg_with_value(value: str, place: str, call: Call) -> Tensors:
-    """The place and the value of the largest or smallest element along an axis."""
+    """Return the position and the value of the largest or smallest element along an axis."""
     axis, keep = call.attribute("axis", 0), int(bool(call.attribute("keep_dims", False)))
     if len(call) > 2:
         axis, keep = call.constant(1), int(bool(call.constant(2)))
@@ -205,7 +205,7 @@ def _cumulated(call: Call) -> Tensors:
 
 
 def _standard_deviation(call: Call) -> Tensors:
-    """The standard deviation and the mean."""
+    """Return the standard deviation and the mean."""
     add, axes, keep = call.add, _axes(call, 1), bool(call.constant(3))
     over = [axes] if axes else []
     mean = add("ReduceMean", call.x, *over, keepdims=1)
@@ -251,7 +251,7 @@ def _convolution(call: Call) -> Tensors:
 
 
 def _pads(call: Call) -> List[int]:
-    """Return MindSpore's padding, both sides of one axis after another, as ONNX has it: all beginnings, then all ends."""
+    """Convert MindSpore's padding, both sides of one axis after another, to the order of ONNX: all beginnings, then all ends."""
     if call.text("pad_mode") == "valid":
         return [0] * 2 * (call.rank() - 2)
     pads = call.attribute("pad_list") or call.attribute("pad")
@@ -299,14 +299,14 @@ def _transposed_convolution(call: Call) -> Tensors:
 
 
 def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
-    """``x, scale, bias, mean, variance``; the places of two further arguments are given."""
+    """``x, scale, bias, mean, variance``; the positions of two further arguments are given."""
     if call.constant(training):
         raise call.refused("uses the statistics of the batch")
     return [call.add("BatchNormalization", *(call.tensor(number) for number in range(5)), epsilon=float(call.constant(epsilon)))]
 
 
 def _layer_norm(begin: int, scale: int, epsilon: int, call: Call) -> Tensors:
-    """The places of arguments are given: the first axis, or the shape of what is normalised; scale, and the bias behind it; epsilon."""
+    """The positions of arguments are given: first axis, or normalised shape; scale, followed by the bias; epsilon."""
     first = call.constant(begin)
     axes = list(range(call.rank()))[-len(first) if isinstance(first, tuple) else first :]
     centred = call.add("Sub", call.x, call.add("ReduceMean", call.x, axes, keepdims=1))
@@ -348,7 +348,7 @@ def _max_pool(call: Call) -> Tensors:
 
 
 def _max_pool_with_places(call: Call) -> Tensors:
-    """Pooling that gives the places of the maxima, too, with its settings in attributes."""
+    """Convert max pooling that also returns the positions of the maxima, with settings in attributes."""
     kernel, spatial = call.attribute("kernel_size") or call.attribute("ksize"), call.rank() - 2
     pads = list(call.attribute("pads"))[-spatial:] * 2
     dilations = call.attribute("dilation")[-spatial:]
@@ -357,7 +357,7 @@ def _max_pool_with_places(call: Call) -> Tensors:
 
 
 def _max_pool_with_mask(call: Call) -> Tensors:
-    """The same with its settings in arguments: kernel, strides, padding, dilation, ceil mode."""
+    """Convert the same with settings in arguments: kernel, strides, padding, dilation, ceil mode."""
     kernel, strides, pads, dilations, ceil = (call.constant(number) for number in range(1, 6))
     return [_pool("MaxPool", call, kernel, strides or kernel, [*pads, *pads], dilations=dilations, ceil_mode=int(ceil))]
 
@@ -386,7 +386,7 @@ def _average_pool_3d(call: Call) -> Tensors:
 
 
 def _adaptive(maximum: bool, call: Call) -> Tensors:
-    """Height and width are cut into bins that may overlap, along one axis after the other."""
+    """Pool over bins of height and width, which may overlap, one axis after the other."""
     first, second = call.shapes()
     x = call.x
     if tuple(first[2:]) == tuple(second[2:]) == (1, 1):
@@ -457,7 +457,7 @@ def _stack(call: Call) -> Tensors:
 
 
 def _split_evenly(axis: int, count: int, call: Call) -> Tensors:
-    """The places of the two arguments are given; the last part is smaller if the size is no multiple."""
+    """The positions of the two arguments are given; the last part is smaller if the size is not a multiple."""
     return _cut(call, call.constant(axis), lambda size: -(-size // call.constant(count)))
 
 
@@ -489,7 +489,7 @@ def _tile(call: Call) -> Tensors:
 
 
 def _strided_slice(call: Call) -> Tensors:
-    """``x, begin, end, strides``, and five masks: begin and end are open, ellipsis, new axis, the axis is taken away."""
+    """``x, begin, end, strides``, and five masks: open begin, open end, ellipsis, new axis, removed axis."""
     begins, ends, strides = call.argument(1), call.argument(2), call.constant(3)
     begin_mask, end_mask, ellipsis, new_axis, taken = (call.constant(number) for number in range(4, 9))
     if ellipsis or new_axis or min(strides) < 1:
@@ -547,12 +547,12 @@ def _top_k(call: Call) -> Tensors:
 
 
 def _pad(call: Call) -> Tensors:
-    """Zeros; pairs for all axes in an attribute."""
+    """Pad with zeros; pairs for all axes in an attribute."""
     return _padded(call, "constant", call.attribute("paddings"))
 
 
 def _pad_pairs(call: Call) -> Tensors:
-    """A mirror; pairs for all axes in an argument."""
+    """Pad by mirroring; pairs for all axes in an argument."""
     if call.text("mode") != "reflect":
         raise call.refused("has a mirror with the border itself in it")
     return _padded(call, "reflect", call.constant(1))
@@ -589,7 +589,7 @@ def _padded(call: Call, mode: str, pairs: Sequence[Sequence[int]], value: Option
 
 
 def _resized(call: Call, scales: Optional[Sequence[float]], **attributes: object) -> str:
-    """Change height and width by given factors, or to the result's."""
+    """Resize height and width by given factors, or to those of the result."""
     if scales is None:
         sizes = call.vector(*(shape[2:] for shape in call.shapes()))
         return call.add("Resize", call.x, "", "", sizes, axes=[2, 3], **attributes)
@@ -605,7 +605,8 @@ def _resize_nearest(call: Call) -> Tensors:
 
 
 def _nearest(call: Call) -> Tensors:
-    """Pixel i of the result is pixel ``floor(i * input / output)``, rounded as MindSpore does it, which tells where they are no multiples."""
+    """Pixel i of the result is pixel ``floor(i * input / output)``, with MindSpore's rounding, which matters if the sizes are not
+    multiples."""
     if all(out % size == 0 for of, to in zip(call.shapes(0), call.shapes()) for size, out in zip(of[2:], to[2:])):
         return _resized(call, None, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
     add, y = call.add, call.x
@@ -642,7 +643,7 @@ def _grid_sample(call: Call) -> Tensors:
     return call.add("GridSample", call.x, call.tensor(1), mode=mode, padding_mode=border, align_corners=int(call.constant(4)))
 
 
-# ---- what leads tensors on
+# ---- operators that pass tensors through
 
 
 def _first(call: Call) -> Tensors:

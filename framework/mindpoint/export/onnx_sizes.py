@@ -1,7 +1,7 @@
 """Numbers that follow from the size of a network's input, as nodes of an ONNX graph.
 
-They are found by compiling the network for two shapes. Such a number is taken to be a product of the input's sides (number of images, height,
-width) times a constant; the second shape is chosen so that the two values tell which sides these are.
+They are found by compiling the network for two shapes. Such a number is assumed to be a product of the input's sides (number of images,
+height, width) and a constant. The second shape is chosen so that the two values determine which sides these are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SIDES = (0, 2, 3)  # axes of the input: images, height, width
 
 
 def other_shape(shape: Shape, free_batch: bool, free_size: bool, step: int) -> Shape:
-    """Return a second shape, whose height and width are ``step`` or a few of it larger, and which has one or two more images."""
+    """Return a second shape, whose height and width are larger by ``step`` or a small multiple of it, and which has one or two more
+    images."""
     batch, height, width = shape
     steps = range(1, 8) if free_size else (0,)
     for more, down, right in itertools.product((1, 2) if free_batch else (0,), steps, steps):
@@ -45,7 +46,7 @@ class Sizes:
         self.made: Dict[Tuple[int, int], str] = {}
 
     def tensor(self, first: int, second: int) -> Optional[str]:
-        """Return a number that is ``first`` for one input and ``second`` for the other, int64 ``(1,)``; None if it follows no such rule."""
+        """Return a number that is ``first`` for one input and ``second`` for the other, int64 ``(1,)``; None if no such product fits."""
         if (first, second) not in self.made:
             sides = self._sides(first, second)
             if sides is None:

@@ -11,10 +11,10 @@ from mindpoint.inference.openvino_engine import read_model
 
 
 def write_openvino(path: Path, model: Exportable) -> None:
-    """Write description and weights; the metadata of the ONNX file become those of this one.
+    """Write description and weights, with the metadata of the ONNX file.
 
     Raises:
-        MindpointError: the network or the decoder has no form in ONNX, or OpenVINO lacks one of its operators.
+        MindpointError: the network or the decoder cannot be expressed in ONNX, or OpenVINO lacks one of its operators.
     """
     import openvino
 

@@ -1,6 +1,6 @@
-"""An ONNX graph whose convolutions compute with whole numbers of 8 bits, by ONNX Runtime's static quantisation.
+"""An ONNX graph whose convolutions compute with 8-bit integers, by ONNX Runtime's static quantisation.
 
-The ranges of the numbers are those that some images show. Weights have a range for each channel. Deformable convolutions, and the last
+The ranges of the activations are calibrated on some images. Weights have a range for each channel. Deformable convolutions, and the last
 layers, whose results are the maps, keep float32.
 """
 
@@ -36,7 +36,7 @@ def quantize(model: onnx.ModelProto, calibration: Sequence[Inputs]) -> onnx.Mode
         try:
             _fold(model, plain)
             level = logging.root.manager.disable
-            logging.disable(logging.WARNING)  # advice to prepare the graph, which was done
+            logging.disable(logging.WARNING)  # ONNX Runtime's advice to prepare the graph, which has been done
             try:
                 quantization.quantize_static(
                     str(plain),

@@ -1,4 +1,4 @@
-"""Files of reduced precision: images that show the range of the numbers, and what the precision costs."""
+"""Files of reduced precision: calibration images, and the loss of quality."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mindpoint.runtime.progress import track
 
 log = logging.getLogger("mindpoint")
 
-CALIBRATED, EVALUATED = 64, 500  # images at most
+CALIBRATED, EVALUATED = 64, 500  # maximum number of images
 SEEN, SAME_BOX, FOUND_AGAIN = 0.3, 0.5, 0.95  # without validation data: score of what counts, overlap of the same object, share of them
 
 
@@ -38,7 +38,7 @@ class Validation:
 
 
 def validation_of(config: Config) -> Optional[Validation]:
-    """Return the first images of ``data.val`` with ``test.metric``; None, with a remark, where the data is missing."""
+    """Return the first images of ``data.val`` with ``test.metric``; None, with a remark, if the data is missing."""
     try:
         config = config.changed([], ["data.val.dataset", "test.metric"])
         dataset = build_dataset(config, "val")
@@ -52,7 +52,7 @@ def calibration_inputs(config: Config, detector: Detector, facts: ExportMetadata
     """Return inputs of the file, made of the named images or else of the first images of ``data.train``.
 
     Raises:
-        MindpointError: no images are named and there is no training data.
+        MindpointError: no images are given and the training data is missing.
     """
     if not images:
         try:
@@ -80,14 +80,14 @@ def judge(
 
     Args:
         config, detector: of the network.
-        images: to compare detections on where there is no validation data.
-        most_lost: of the metric's main statistic.
+        images: to compare detections on if validation data is missing.
+        most_lost: largest tolerated loss of the metric's main statistic.
 
     Returns:
-        What was found, line by line.
+        The findings, line by line.
 
     Raises:
-        MindpointError: the file is too bad.
+        MindpointError: the loss is too large.
     """
     engine = engines_of(path)[0]
     try:
@@ -117,7 +117,7 @@ def judge(
 
 
 def as_table(before: Dict[str, float], after: Dict[str, float], precision: str) -> str:
-    """Return both columns of statistics and what changes."""
+    """Return both columns of statistics and their differences."""
     width = max(map(len, before))
     rows = [f"{'':{width}}  {'float32':>8}  {precision:>8}  {'change':>8}"]
     for name, value in before.items():
@@ -140,7 +140,7 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
 
 
 def found_again(ours: Detections, theirs: Detections) -> int:
-    """Return how many of ``ours`` have one of ``theirs`` of the same class whose box covers the same place."""
+    """Count those of ``ours`` that match one of ``theirs``: same class and overlapping boxes."""
     if not len(ours) or not len(theirs):
         return 0
     low = np.maximum(ours.boxes[:, None, :2], theirs.boxes[None, :, :2])

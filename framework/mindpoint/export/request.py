@@ -1,4 +1,4 @@
-"""What is to be exported, and what cannot be. Importing this module does not import MindSpore."""
+"""The request for an export, and its validation. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKPOINT = ".ckpt"
 
 
 def exporter_of(name: str) -> Exporter:
-    """Return the exporter of a format. Raises UnknownPlugin if there is no such format."""
+    """Return the exporter of a format. Raises UnknownPlugin if the format does not exist."""
     return registry("exporters").get(name, "--format")()
 
 
@@ -31,21 +31,21 @@ class Request:
     """One export.
 
     Attributes:
-        place: the checkpoint.
+        place: path of the checkpoint.
         format: of the file, a name of the registry ``exporters``.
         out: the file; None: beside the checkpoint.
-        decode: detections come out and not maps.
+        decode: the outputs are detections instead of maps.
         batch: images at once; None: any number.
         dynamic_size: any height and width.
         portable: ordinary operators only.
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
-        most_lost: what a reduced precision may cost of the metric's main statistic.
+        most_lost: largest tolerated loss of the metric's main statistic at reduced precision.
         verify: compare the file with the network.
-        images: what to compare on, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
+        images: images for the comparison, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
-        MindpointError: there is no such format, or it cannot do that; a number is out of range.
-        WeightsError: the model is in an exported file already.
+        MindpointError: the format does not exist or does not support the options; a number is out of range.
+        WeightsError: the model is already an exported file.
         OutputError: the file exists.
     """
 
@@ -88,7 +88,7 @@ class Request:
 
     @property
     def exporter(self) -> Exporter:
-        """Return what writes the file."""
+        """Return the exporter of the format."""
         return exporter_of(self.format)
 
     @property
@@ -97,10 +97,10 @@ class Request:
         return Path(self.out) if self.out is not None else self.place.with_suffix(self.exporter.suffix)
 
     def read_images(self) -> List[np.ndarray]:
-        """Return the images to compare on, the first eight if there are more; empty if none are named.
+        """Return the images to compare on, at most the first eight; empty if not given.
 
         Raises:
-            DataError: one does not exist or cannot be read, a folder has none.
+            DataError: one does not exist or cannot be read, or a folder has no images.
         """
         frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, MOST_IMAGES))
         return [frame.image for frame in itertools.islice(frames, MOST_IMAGES)]

@@ -1,4 +1,4 @@
-"""An exported file against the network that it was made from, on images."""
+"""The comparison of an exported file with the original network, on images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mindpoint.inference.detector import Detector, prepare_sample, sample_of
 from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
-PIXELS, SCORE = 0.05, 1e-3  # of a detection; pixels of the input
+PIXELS, SCORE = 0.05, 1e-3  # largest difference of a detection in pixels of the input
 UNMATCHED = 0.02  # share of the detections that rounding may change, such as the last of a hundred
 
 RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
@@ -26,15 +26,15 @@ RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """How near the file is to the network.
+    """The result of a comparison of a file with the network.
 
     Attributes:
-        images: how many were compared.
-        sizes: of the input at which they were.
+        images: number of compared images.
+        sizes: input sizes of the comparison.
         maps: largest difference of each map, relative to its largest value if that is above 1; empty if the file decodes.
-        detections: of the network in all of them.
+        detections: number of the network's detections in all images.
         unmatched: share of the detections of both sides without a partner on the other.
-        differing: how often each attribute differs, over the detections of the network without a partner and what is nearest to them.
+        differing: number of differences by attribute, between the network's unmatched detections and their nearest counterparts.
     """
 
     images: int
@@ -45,7 +45,7 @@ class Comparison:
     differing: Dict[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise MindpointError if the file is not the network."""
+        """Raise MindpointError if the file differs from the network."""
         wrong = [f"{name} by {difference:.2g}" for name, difference in self.maps.items() if not difference <= HEADS]
         if wrong:
             raise MindpointError(f"the exported file differs from the network: {', '.join(wrong)} ({HEADS:g} is allowed)")
@@ -67,12 +67,12 @@ def compare(run_all: RunAll, reference: Detector, facts: ExportMetadata, images:
     """Run file and network on images of any size and compare maps and detections.
 
     Args:
-        run_all: the file: outputs by name for each of several inputs that it takes.
+        run_all: runs the file: takes several inputs and returns the outputs by name for each.
         reference: the network's detector.
         images: BGR uint8 ``(H, W, 3)``, at least one.
 
     Returns:
-        The comparison; None if such files cannot be run here.
+        The comparison; None if the format cannot be run here.
     """
     decoder, network = reference.decoder, reference.detect.forward
     batches = list(_batches(reference, facts, images))
@@ -101,10 +101,10 @@ def compare(run_all: RunAll, reference: Detector, facts: ExportMetadata, images:
 
 
 def _batches(reference: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> Iterator[Tuple[Inputs, List[Sample]]]:
-    """Yield the images as inputs of every size that is to be tried, with the samples that they show."""
+    """Yield inputs of every tested size, with the samples that they show."""
     sizes = [facts.size]
     if facts.dynamic_size:
-        sizes.append((facts.size[0] + 2 * facts.divisor, facts.size[1] + facts.divisor))  # not one that the network was compiled for
+        sizes.append((facts.size[0] + 2 * facts.divisor, facts.size[1] + facts.divisor))  # a size other than that of the compilation
     for size in sizes:
         spec = replace(reference.input_spec, size=size)
         prepared = [prepare_sample(sample_of(image), spec, reference.encoder) for image in images]
@@ -122,13 +122,13 @@ def _difference(ours: np.ndarray, expected: np.ndarray) -> float:
 
 
 def match(ours: Detections, theirs: Detections, pixels: float) -> Tuple[int, Counter]:
-    """Find for each detection of one side a partner of its own on the other: same class, and score, box and all fields equal.
+    """Match the detections of both sides one to one: same class, and score, box and all fields equal within tolerances.
 
     Args:
-        pixels: tolerance of what is in pixels.
+        pixels: tolerance of values in pixels.
 
     Returns:
-        The number of pairs; and for the rest of ``theirs`` how often each attribute differs from the most similar one of ``ours``.
+        The number of pairs, and for the rest of ``theirs`` the number of differences by attribute from the most similar one of ``ours``.
     """
     free = np.ones(len(ours), bool)
     count = 0
@@ -149,7 +149,7 @@ def match(ours: Detections, theirs: Detections, pixels: float) -> Tuple[int, Cou
 
 
 def synthetic_images() -> List[np.ndarray]:
-    """Return two pictures of smooth colours and edges, the same every time."""
+    """Return two deterministic pictures of smooth colours and edges."""
     rng = np.random.default_rng(0)
     pictures = []
     for height, width in ((480, 640), (600, 400)):

@@ -1,4 +1,4 @@
-"""From a checkpoint to an exported file that was compared with it. Importing this module imports MindSpore."""
+"""The export of a checkpoint to a file, and the comparison of both. Importing this module imports MindSpore."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ log = logging.getLogger("mindpoint")
 
 
 def export(request: Request, config_path: Optional[str], overrides: Sequence[str], trust: bool = False) -> str:
-    """Write the file, and say what it is. Unless told otherwise it is run and compared before it gets its name.
+    """Write the file, and return a description of it. By default it is run and compared before it is moved to its final name.
 
     Args:
         config_path, overrides, trust: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
-        MindpointError: it cannot be written, or gives other results than the network; then there is no file.
+        MindpointError: it cannot be written, or its results differ from the network's. The file is then removed.
     """
     images = request.read_images()
     exporter = request.exporter
@@ -106,7 +106,7 @@ def _write(path: Path, request: Request, model: Exportable) -> None:
 
 
 def _verified(path: Path, request: Request, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> str:
-    """Compare the file with the network and say how near it is. Raises MindpointError if it is another one."""
+    """Compare the file with the network and return how closely they match. Raises MindpointError if they differ."""
     try:
         comparison = compare(partial(request.exporter.run, path), detector, facts, images)
     except MindpointError as error:
