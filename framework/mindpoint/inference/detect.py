@@ -21,12 +21,12 @@ Detect = Callable[[Inputs, Sequence[Sample]], List[Detections]]
 
 
 class NetworkDetection:
-    """Runs a network and decodes its maps.
+    """Detection by a network whose maps are decoded.
 
     Args:
-        maps: channels and stride of each map that ``forward`` gives.
+        maps: channels and stride of each map that ``forward`` returns.
         flip: average with the outputs for the mirrored images; further inputs are mirrored too.
-        oracle: puts the truth in place of heads; None: the network's own output counts.
+        oracle: replaces heads by the ground truth; None: use the network's own output.
 
     Raises:
         ConfigError: the decoder cannot read these maps.
@@ -45,7 +45,7 @@ class NetworkDetection:
     def decode(
         self, maps: Mapping[str, np.ndarray], views: Sequence[View], mirrored: Optional[Mapping[str, np.ndarray]]
     ) -> List[Detections]:
-        """Call the decoder, and hold what it gives against what it declares; arguments as of :class:`Decoder`."""
+        """Call the decoder and check its results against its declaration. Arguments are those of :class:`Decoder`."""
         with part_call("model.decoder", self.decoder):
             found = self.decoder(maps, views, mirrored)
         self._check(found, len(views))
@@ -64,17 +64,17 @@ class NetworkDetection:
         return maps if self.oracle is None else self.oracle.replace(maps, samples, inputs[IMAGE].shape[2:], mirrored)
 
     def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
-        """Return what the decoder shows of the raw maps: ``(B, H, W)`` in 0..1 by name."""
+        """Return the decoder's heatmaps of the raw maps: ``(B, H, W)`` in 0..1 by name."""
         maps = self.forward(inputs)
         with part_call("model.decoder", self.decoder):
             return self.decoder.heatmaps(maps)
 
 
 class FileDetection:
-    """Runs a file whose outputs are detections with a batch axis in front, coordinates in pixels of the input.
+    """Detection by a file whose outputs are detections with a leading batch axis, coordinates in pixels of the input.
 
     Args:
-        fields: what detections have beyond boxes, scores and labels; an output is called like each.
+        fields: fields of detections besides boxes, scores and labels; each has an output of the same name.
     """
 
     def __init__(self, forward: Forward, fields: Tuple[Field, ...]):

@@ -33,7 +33,7 @@ def prepare_sample(
     scale: float = 1.0,
     divisor: int = 32,
 ) -> Prepared:
-    """Return what the network takes of a sample. The last three arguments are those of
+    """Return the network's inputs for a sample. The last three arguments are those of
     :func:`mindpoint.data.preprocess.inference_view`."""
     pixels, view = raster(sample.image, spec.size, resolution, scale, divisor)
     shown = replace(sample, image=pixels, view=replace(view, meta=sample.meta))
@@ -46,13 +46,13 @@ def sample_of(image: Union[np.ndarray, Sample]) -> Sample:
 
 
 class Detector:
-    """Detection in images of any size as the ``test`` section says: resolution, several scales, joining.
+    """Detection in images of any size, configured by the section ``test``: resolution, several scales, merging.
 
     Args:
         detect: makes the detections of at most ``test.batch_size`` images at once.
-        decoder: joins the detections of several scales.
-        divisor: what height and width of the input must be multiples of.
-        encoder: makes the network's further inputs; None: it takes the image alone.
+        decoder: merges the detections of several scales.
+        divisor: height and width of the input must be multiples of it.
+        encoder: makes the network's further inputs; None: the image is the only input.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Detector:
         return self.detections_of(self.prepare(images))
 
     def prepare(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[List[Prepared]]:
-        """Return for each scale what the network takes of each image."""
+        """Return, for each scale, the network's inputs for each image."""
         samples = list(map(sample_of, images))
         return [[self._prepare(sample, scale) for sample in samples] for scale in self.settings.scales]
 
@@ -111,8 +111,7 @@ class Detector:
         return batches
 
     def heatmaps(self, image: Union[np.ndarray, Sample]) -> Tuple[Dict[str, np.ndarray], View]:
-        """Return what the decoder shows of the raw maps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they
-        cover."""
+        """Return the decoder's heatmaps of an unscaled image, ``(H, W)`` in 0..1 by name, and the window that they cover."""
         inputs, shown = self._prepare(sample_of(image), 1.0)
         maps = self.detect.heatmaps({name: array[None] for name, array in inputs.items()})
         return {name: values[0] for name, values in maps.items()}, shown.view
@@ -144,18 +143,18 @@ def build_detector(
     decoded: bool = False,
     oracle: Optional[str] = None,
 ) -> Detector:
-    """Build what is configured around a network.
+    """Build the configured detector around a network.
 
     Args:
-        forward: gives ``maps``, or detections if it ``decoded`` them itself.
+        forward: returns ``maps``, or detections if it has ``decoded`` them itself.
         maps: channels and stride of each map by name.
-        divisor: what height and width of the input must be multiples of.
+        divisor: height and width of the input must be multiples of it.
         inputs: channels of the further inputs by name.
-        oracle: names of the heads that the truth replaces, with commas between them, or ``all``.
+        oracle: names of the heads to replace by the ground truth, separated by commas, or ``all``.
 
     Raises:
-        ConfigError: there is no decoder, or one that cannot read these maps; the further inputs are not those that ``model.inputs`` makes;
-            there is no truth for a head.
+        ConfigError: the decoder is missing or cannot read these maps; the further inputs differ from those of ``model.inputs``; the ground
+            truth of a head is not available.
     """
     config.require("model.decoder")
     decoder = config.build("model.decoder")

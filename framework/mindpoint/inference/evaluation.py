@@ -32,12 +32,12 @@ class Evaluation:
     """Result of an evaluation.
 
     Attributes:
-        data: what was evaluated on, in words.
+        data: description of the evaluated data.
         statistics: by name, e.g. ``bbox/AP``; NaN where undefined.
         detections: by image id; empty if the results came from a file.
         results: the same as COCO result records.
-        notes: sentences on what may be wrong.
-        table: the statistics as text, and below it the notes.
+        notes: sentences on possible problems.
+        table: the statistics as text, followed by the notes.
     """
 
     data: str
@@ -53,11 +53,11 @@ Track = Callable[[Iterable, int], Iterable]
 
 @dataclass(frozen=True)
 class Found:
-    """Findings about a data set.
+    """The detections in a data set.
 
     Attributes:
         detections: by image id, in the order of the data set.
-        unreadable: what is wrong with each image that could not be read; nothing is found in these.
+        unreadable: the error of each image that could not be read; these have no detections.
     """
 
     detections: Dict[int, Detections]
@@ -67,13 +67,13 @@ class Found:
 def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Found:
     """Detect in every image that can be read. ``track(iterable, total)`` shows the progress over images.
 
-    Several processes share the images; each has the detections of all in the end.
+    Several processes share the images. In the end each has the detections of all.
 
     Raises:
         DataError: no image can be read.
     """
     own = range(distributed.rank(), len(dataset), distributed.size())
-    found: List[Tuple[int, int, Detections]] = []  # index, image id, what is there
+    found: List[Tuple[int, int, Detections]] = []  # index, image id, detections
     unreadable: List[Tuple[int, str]] = []
     waiting: List[Tuple[int, Sample]] = []
     for index in track(own, len(own)):
@@ -95,7 +95,8 @@ def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Found:
 
 
 def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
-    """Detect in every image of a data set and compare with its ground truth; images that cannot be read do not count, which a note says."""
+    """Detect in every image of a data set and compare with its ground truth; images that cannot be read are left out, and a note reports
+    them."""
     found = detect_all(detector, dataset, track)
     truth = dataset.ground_truth()
     with part_call("test.metric", metric):
@@ -125,7 +126,7 @@ def evaluate_model(
         config, overrides, trust, engine: see :class:`mindpoint.Predictor`.
 
     Raises:
-        WeightsError, ConfigError: the model cannot be opened. DataError: not a single image can be read.
+        WeightsError, ConfigError: the model cannot be opened. DataError: all images are unreadable.
     """
     opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)
     dataset, metric = build_dataset(opened.config, split), build_metric(opened.config)
@@ -160,7 +161,7 @@ def _measured(
 def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:
     """Write ``statistics.json`` and, ``with_results``, ``results.json``.
 
-    The first holds ``data``, what was evaluated on, and ``statistics``, undefined ones null; the second has COCO's result format.
+    The first contains ``data``, a description, and ``statistics``, undefined ones as null. The second has COCO's result format.
     """
     statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
     write_text(folder / "statistics.json", json.dumps({"data": evaluation.data, "statistics": statistics}, indent=2) + "\n")
@@ -169,7 +170,7 @@ def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = T
 
 
 def save_submission(detections: Dict[int, Detections], dataset: Dataset, metric: Metric, folder: Path) -> Tuple[str, int]:
-    """Write the results as the evaluation server wants them, as JSON and zipped; returns the zip file's name and their number."""
+    """Write the results in the evaluation server's format, as JSON and zipped. Return the zip file's name and the number of results."""
     name, records = metric.submission(metric.results(detections, dataset.ground_truth()), dataset.name)
     write_text(folder / name, json.dumps(records))
     zipped = folder / f"{Path(name).stem}.zip"

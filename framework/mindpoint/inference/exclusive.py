@@ -15,14 +15,14 @@ _process: Optional[int] = None
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Within the block no other thread uses MindSpore through this function.
+    """Keep other threads from using MindSpore through this function within the block.
 
     Raises:
-        MindpointError: this process was forked from one that has used MindSpore, whose threads a fork leaves behind; a call would never
+        MindpointError: this process was forked from one that has used MindSpore. A fork does not copy its threads, so a call would never
             return.
     """
     global _process
-    if _process is not None and _process != os.getpid():  # before the lock, which a thread of the parent may have held
+    if _process is not None and _process != os.getpid():  # before the lock, which a thread of the parent process may have held
         raise MindpointError(
             "MindSpore does not work in a process that was forked after its use. Start processes with "
             "multiprocessing.get_context('spawn'), or open the model in each process after the fork and not before; or export it with "

@@ -1,4 +1,4 @@
-"""The forms in which Python code may hand over an image."""
+"""The forms in which Python code may pass an image."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 def known_item(item: object, more: str = "") -> Known:
-    """Return what an item means.
+    """Return the image or source that an item denotes.
 
     Args:
         item: array; Pillow image; path; camera number; source.
-        more: ends the message.
+        more: end of the message.
 
     Raises:
         DataError: an object of another type, a camera number out of range, a Pillow image whose file is damaged.
@@ -46,7 +46,7 @@ def known_item(item: object, more: str = "") -> Known:
 
 
 def pillow_array(image: PIL.Image.Image) -> np.ndarray:
-    """Return a Pillow image upright as its EXIF orientation says: BGR uint8 ``(H, W, 3)``, or ``(H, W)`` where it has 16 bits or
+    """Return a Pillow image, turned upright by its EXIF orientation: BGR uint8 ``(H, W, 3)``, or ``(H, W)`` if it has 16 bits or
     floating-point numbers. Raises DataError if its file is damaged."""
     try:
         image = PIL.ImageOps.exif_transpose(image)

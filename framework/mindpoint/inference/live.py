@@ -19,12 +19,12 @@ _REMEMBERED = 1000  # latencies
 
 @dataclass
 class Live:
-    """How live sources are read, and what became of their frames.
+    """The settings and statistics of live sources.
 
     Attributes:
-        reconnect: seconds for which a source that has ended or failed is tried again, counted from its last frame.
-        read: frames that were read.
-        dropped: frames that were replaced by a newer one before the network was free.
+        reconnect: seconds to retry a source that has ended or failed, counted from its last frame.
+        read: number of frames that were read.
+        dropped: number of frames that a newer one replaced before the network was free.
         latencies: seconds from reading to prediction, of the last frames.
     """
 
@@ -45,12 +45,12 @@ class Live:
 def newest_frames(
     sources: Sequence[Source], live: Live, most: Optional[int], every: int, failed: Callable[[DataError], None]
 ) -> Iterator[Frame]:
-    """Yield frames of all sources in turn, of each the newest one, until all have ended.
+    """Yield the newest frame of each source in turn, until all have ended.
 
-    A thread reads each source as fast as it delivers.
+    A thread per source reads as fast as the source delivers.
 
     Args:
-        most: frames that are read of a source at most.
+        most: maximum number of frames per source.
         every: take every n-th frame.
         failed: is called with the error of a source that cannot be opened or read any more.
     """

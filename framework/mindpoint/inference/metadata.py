@@ -19,27 +19,27 @@ KEY = "mindpoint"
 FORMAT = 2
 FLOAT32 = "float32"
 REDUCED = ("float16", "bfloat16", "int8")
-_LONGEST, _MOST_CHANNELS, _MOST_IMAGES = 32766, 1 << 16, 1024  # pixels a side; of what a file may claim
+_LONGEST, _MOST_CHANNELS, _MOST_IMAGES = 32766, 1 << 16, 1024  # largest side in pixels that a file may declare
 
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """Facts about an exported model; each is a key of the file's metadata, in JSON but for ``config``, with ``mindpoint.`` in front.
+    """Facts about an exported model; each is a key of the file's metadata with the prefix ``mindpoint.``, in JSON except ``config``.
 
     Attributes:
         config: the whole configuration, YAML.
         classes: names by label.
         category_ids: the data set's number of each class, by label.
-        fields: what detections have beyond boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points.
+        fields: fields of detections besides boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points.
         preprocessing: how a picture becomes the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
             ``layout``, ``size`` (height, width), ``resize``.
         maps: ``channels`` and ``stride`` of each raw map by name.
         inputs: channels of each further input by name.
-        divisor: what heights and widths must be multiples of.
-        decoded: the outputs are detections, in pixels of the input, and not the maps.
-        batch: images that a run takes; None: any number.
+        divisor: heights and widths must be multiples of it.
+        decoded: the outputs are detections, in pixels of the input, instead of maps.
+        batch: images per run; None: any number.
         dynamic_size: any height and width, else that of ``preprocessing``.
-        precision: of the numbers that it computes with: ``float32``, or one of :data:`REDUCED`.
+        precision: of the computation: ``float32``, or one of :data:`REDUCED`.
     """
 
     config: str
@@ -57,17 +57,17 @@ class ExportMetadata:
 
     @property
     def specs(self) -> Dict[str, FeatureSpec]:
-        """Channels and stride of each raw map by name, in their order."""
+        """Return channels and stride of each raw map by name, in order."""
         return {name: FeatureSpec(**spec) for name, spec in self.maps.items()}
 
     @property
     def size(self) -> Tuple[int, int]:
-        """``(height, width)`` of the input that was exported."""
+        """Return ``(height, width)`` of the exported input."""
         height, width = self.preprocessing["size"]
         return height, width
 
     def to_metadata(self) -> Dict[str, str]:
-        """Texts by key."""
+        """Return texts by key."""
         texts = {name: value if name == "config" else json.dumps(value) for name, value in asdict(self).items()}
         return {f"{KEY}.{name}": text for name, text in {"format": str(FORMAT), "version": __version__, **texts}.items()}
 
@@ -96,7 +96,7 @@ class ExportMetadata:
         return facts
 
     def _strange(self) -> Optional[str]:
-        """Return the name of a value that no export writes; the file may be damaged or made up."""
+        """Return the name of a value that exports never write: the file may be damaged or forged."""
         specs = [(spec.channels, spec.stride) for spec in self.specs.values()]
         sound = {
             "classes": isinstance(self.classes, list) and all(isinstance(name, str) for name in self.classes),
@@ -189,7 +189,7 @@ def _declaration(field: Field) -> Dict[str, object]:
 
 
 def fitting(config: Config, decoded: bool, dynamic_size: bool, parts: Sequence[str]) -> Tuple[Config, List[str]]:
-    """Return the configuration without what the file cannot do, and the changes."""
+    """Return the configuration without the features that the file does not support, and the changes."""
     settings = config.section("test")
     changes = []
     if decoded and settings.flip:

@@ -54,7 +54,7 @@ class MindirEngine(Engine):
 
 
 def _refuse_libraries(content, path: Path) -> None:
-    """Raise WeightsError if a graph has an operator of its own, for MindSpore would load the library that it names; exports have none."""
+    """Raise WeightsError if a graph has custom operators: MindSpore would load the library that they name. Exports never contain them."""
     graphs = [content.graph, *content.functions]
     kinds = [node.op_type for graph in graphs for node in graph.node] + [primitive.op_type for primitive in content.primitives]
     if any(kind.rpartition("/")[2].startswith("Custom") for kind in kinds):

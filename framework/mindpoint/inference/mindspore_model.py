@@ -41,7 +41,7 @@ class Trained:
 
 
 def forward_of(network: Network) -> Forward:
-    """Return a network as a function of arrays, which any number of threads may call. It runs as in testing (running statistics)."""
+    """Return a network as a thread-safe function of arrays. It runs in inference mode (running statistics)."""
     names = (IMAGE, *network.inputs)
 
     def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
@@ -103,7 +103,7 @@ def open_network(
 
 
 def _category_ids(info: Mapping[str, object], classes: Sequence[str]) -> List[int]:
-    """Return the data set's number of each class by label: as the checkpoint says by name, otherwise 1, 2, 3, ..."""
+    """Return the data set's category id of each class by label: that in the checkpoint by name, otherwise 1, 2, 3, ..."""
     known = {record["name"]: record["id"] for record in info.get("categories", ())}
     if all(name in known for name in classes):
         return [known[name] for name in classes]

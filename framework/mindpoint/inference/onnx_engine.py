@@ -40,7 +40,7 @@ def _session(place: Path):
         raise MindpointError(f"{place}: running it needs ONNX Runtime; install it with: pip install 'mindpoint[onnx]'") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # an error is raised anyway
-    # threads that spin while they wait take time from whatever else runs, reading and drawing images for one, and win none
+    # spinning threads take time from other work, such as reading and drawing images, without a gain
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])

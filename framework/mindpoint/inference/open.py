@@ -23,7 +23,7 @@ def find_model(path: str) -> Path:
     """Return the model's file itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: neither exists.
     """
     place = Path(path)
     if not place.is_dir():
@@ -35,13 +35,13 @@ def find_model(path: str) -> Path:
 
 
 def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
-    """Return the engines to try for a file, in this order; empty if its ending is not one of exported files.
+    """Return the engines to try for a file, in order; empty if it does not have the ending of an exported file.
 
     Args:
-        name: of the only engine that may run it; ``auto``: the fastest that is installed comes first.
+        name: the engine to use; ``auto``: all, with the fastest installed one first.
 
     Raises:
-        ConfigError: the engine of that name does not open such files. UnknownPlugin: there is no such engine.
+        ConfigError: the engine of that name does not open such files. UnknownPlugin: the engine does not exist.
     """
     able = {
         known: engine for known, engine in ((known, registry("engines").get(known)()) for known in registry("engines").names())
@@ -57,8 +57,8 @@ def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
 
 
 def trust_of(place: Path) -> Trust:
-    """Return how far the configuration in a model file is trusted: as far as a run's folder, which may name its own data, if it is in
-    one; elsewhere it names no files to read."""
+    """Return the trust in the configuration of a model file. In a run folder it may name its own data; elsewhere it may not name files to
+    read."""
     return Trust.RUN if (place.parent / RESOLVED).is_file() else Trust.MODEL
 
 
@@ -73,19 +73,19 @@ def open_model(
 ) -> Model:
     """Open the model of a file or run folder.
 
-    Only what detects must be installed: the decoder, and for a checkpoint the network's parts; not the loss, the hooks or the data.
+    Only the parts for detection must be installed: the decoder, and for a checkpoint the network's parts, but not loss, hooks or data.
 
     Args:
         config_path: replaces the configuration that the file carries.
-        overrides: changes of the configuration, as after ``--set``.
+        overrides: changes to the configuration, as after ``--set``.
         parts: dotted paths of further slots that the caller builds; they are checked at once.
-        oracle: names of heads that the truth replaces, with commas between them, or ``all``.
-        trust: whoever made the file may run any code; see SECURITY.md.
-        engine: what runs an exported file, a name of the registry ``engines``; ``auto``: the fastest that is installed.
+        oracle: names of the heads to replace by the ground truth, separated by commas, or ``all``.
+        trust: allow the author of the file to run any code; see SECURITY.md.
+        engine: the engine for an exported file, a name of the registry ``engines``; ``auto``: the fastest installed one.
 
     Raises:
-        WeightsError: not readable, belongs to another configuration, or carries none and none is given.
-        ConfigError: the configuration lacks something; there is no truth for a head of ``oracle``.
+        WeightsError: not readable, belongs to another configuration, or the configuration is neither in the file nor given.
+        ConfigError: the configuration is incomplete; the ground truth of a head in ``oracle`` is not available.
     """
     place = find_model(path)
     engines = engines_of(place, engine)

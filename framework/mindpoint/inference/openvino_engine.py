@@ -17,11 +17,11 @@ from mindpoint.storage.cache import cache_folders, prepare_private
 
 METADATA = "framework"  # where OpenVINO keeps the metadata of an ONNX file, in the IR made from it too
 MOST_CACHED = 8  # compiled networks that are kept; each is as large as its file
-_HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not stored in fewer bits anyway
+_HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16", "int8": "f32"}  # for values that are not stored in fewer bits
 
 
 class OpenVinoEngine(Engine):
-    """OpenVINO. On CPUs it computes in float32 unless the file says otherwise, also where OpenVINO by itself would take bfloat16."""
+    """OpenVINO. On CPUs it computes in float32 unless the file has another precision, even where OpenVINO's default is bfloat16."""
 
     suffixes = (".onnx", ".xml")
     title = "OpenVINO"
@@ -53,7 +53,7 @@ class OpenVinoEngine(Engine):
 
 
 def core():
-    """Return OpenVINO's core, which knows DeformConv of ONNX. Raises MindpointError if OpenVINO is not installed."""
+    """Return OpenVINO's core, extended by ONNX's DeformConv. Raises MindpointError if OpenVINO is not installed."""
     try:
         import openvino
         from openvino.frontend.onnx import ConversionExtension
@@ -136,14 +136,14 @@ def _limit(folder: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error of OpenVINO says, without the places in its source."""
+    """Return the message of an OpenVINO error, without locations in OpenVINO's source."""
     lines = [line.strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not line.startswith("Exception from")]
     return " ".join(said)[:300] or type(error).__name__
 
 
 def _deform_conv(node):
-    """ONNX's DeformConv as OpenVINO's own operator: offsets in the same order (y, x), samples outside the image count as zero."""
+    """Convert ONNX's DeformConv to OpenVINO's operator: offsets in the same order (y, x), samples outside the image count as zero."""
     from openvino import opset8
 
     x, weight, offset = (node.get_input(index) for index in range(3))

@@ -1,4 +1,4 @@
-"""The truth in place of heads: what would the rest of the network be worth if these heads were perfect?"""
+"""Ground truth in place of heads: the quality of the network if these heads were perfect."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from mindpoint.errors import ConfigError
 class Oracle:
     """Raw maps made from the annotated objects by the target encoder of ``data.train``, for any window of an image.
 
-    Where the annotations do not say what a head should give, the network's own output stays.
+    Where the annotations do not define a head's output, the network's own output is kept.
 
     Args:
-        heads: names of the maps to replace, with commas between them, or ``all``.
-        maps: names of the maps that the network gives.
+        heads: names of the maps to replace, separated by commas, or ``all``.
+        maps: names of the network's maps.
 
     Raises:
-        ConfigError: there is no encoder, or the network or the encoder gives no such map.
+        ConfigError: the encoder is missing, or the network or the encoder lacks a map of that name.
     """
 
     def __init__(self, config: Config, decoder: Decoder, heads: str, maps: Sequence[str]):
@@ -47,7 +47,7 @@ class Oracle:
         """Return the raw maps ``(B, C, H, W)`` with the chosen heads' replaced.
 
         Args:
-            samples: one a batch row, ``view`` set, ``objects`` in pixels of the original image.
+            samples: one per batch row, with ``view`` set and ``objects`` in pixels of the original image.
             size: ``(height, width)`` of the network's input.
             mirrored: the maps are those of the mirrored images.
         """

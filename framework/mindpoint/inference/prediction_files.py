@@ -16,20 +16,19 @@ _NUMBER = re.compile(r"[0-9]{1,18}")  # of 64 bits
 
 
 class PredictionFiles:
-    """Writes predictions, one after the other, into a folder.
+    """A set of output files that predictions are written to one by one.
 
-    ``with files.opened(folder, vocabulary): files.add(prediction)``; all files that were begun are finished at the end, also after an
-    error.
+    ``with files.opened(folder, vocabulary): files.add(prediction)``; all open files are finished at the end, even after an error.
 
     Args:
         formats: names of the registry ``writers``.
-        sources: where the predictions come from, in their order; names of pictures and image ids follow from them.
+        sources: the sources of the predictions, in order; they determine the names of pictures and the image ids.
 
     Attributes:
-        images, objects: how many were written.
+        images, objects: numbers of written images and objects.
 
     Raises:
-        UnknownPlugin: there is no such format.
+        UnknownPlugin: the format does not exist.
     """
 
     def __init__(self, formats: Sequence[str], sources: Sequence[Source]):
@@ -46,7 +45,7 @@ class PredictionFiles:
 
     @contextlib.contextmanager
     def opened(self, folder: Path, vocabulary: Vocabulary) -> Iterator[None]:
-        """Within the block predictions can be added. Raises OutputError if a file cannot be begun or finished."""
+        """Accept predictions within the block. Raises OutputError if a file cannot be begun or finished."""
         self.folder = folder
         with contextlib.ExitStack() as stack:
             for writer in self.writers:
@@ -77,7 +76,7 @@ class PredictionFiles:
 
 
 def image_ids(sources: Sequence[Source]) -> Dict[str, int]:
-    """Return the numbers that files are called by, if all sources are images called by different numbers; otherwise nothing."""
+    """Return the numbers in the file names if all sources are images with different numbers as names; otherwise an empty mapping."""
     if not all(source.kind == "image" and _NUMBER.fullmatch(source.stem) for source in sources):
         return {}
     ids = {source.name: int(source.stem) for source in sources}

@@ -41,21 +41,21 @@ class Predictor:
 
     Args:
         model: anything that ``mindpoint predict`` takes as MODEL.
-        threshold: smallest score of an object that is reported, 0..1.
-        batch_size: images at once, 1..1024; None: as ``test.batch_size`` says.
-        config: use this configuration, not the one that the model carries.
+        threshold: smallest score of a reported object, 0..1.
+        batch_size: images at once, 1..1024; None: ``test.batch_size``.
+        config: configuration to use instead of the model's own.
         overrides: changes to the configuration, as after ``--set``.
-        trust: let the model's configuration name any class: only if you trust whoever made it, it can run code.
+        trust: let the model's configuration name any class. It can then run code, so use this only if you trust its author.
         only: report only objects of these classes; None: of all.
-        engine: what runs an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest that is installed.
+        engine: engine for an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest installed one.
 
     Attributes:
         model: the opened model.
         classes: class names, by label.
-        fields: what detections have beyond boxes, scores and labels.
+        fields: fields of detections besides boxes, scores and labels.
 
     Raises:
-        WeightsError, ConfigError: the model cannot be opened, or has no class of a name in ``only``.
+        WeightsError, ConfigError: the model cannot be opened, or lacks a class in ``only``.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class Predictor:
         return self.predict(image)
 
     def predict(self, image: Item) -> Prediction:
-        """Return what is found in one image: an array, a Pillow image or the path of a file.
+        """Return the prediction for one image: an array, a Pillow image or the path of a file.
 
         Raises:
-            DataError: the image cannot be read or used; the path is that of a video, a folder or a camera.
+            DataError: the image cannot be read or used, or is a video, a folder or a camera.
         """
         return next(self.stream(_one_image(image)))
 
     def predict_all(self, images: Iterable[Item]) -> List[Prediction]:
-        """Return what is found in each of several images. Raises DataError as :meth:`predict`."""
+        """Return the predictions for several images. Raises DataError like :meth:`predict`."""
         return list(self.stream(map(_one_image, images)))
 
     def stream(
@@ -107,24 +107,24 @@ class Predictor:
         ahead: bool = False,
         live: Optional[Live] = None,
     ) -> Iterator[Prediction]:
-        """Yield predictions one by one, in order; no more than a batch of images is held at a time, with ``ahead`` a few batches.
+        """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, with ``ahead`` a few batches.
 
         Args:
-            inputs: arrays, Pillow images, and whatever ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, camera
-                numbers; one, or any iterable, which may be endless.
-            recursive: search the folders in folders too.
-            frames: most frames of a video or camera.
-            skipped: is called with the error of an image or video that cannot be read, and the rest goes on; without it the error is
+            inputs: arrays, Pillow images, and anything that ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, camera
+                numbers; one item, or any iterable, which may be endless.
+            recursive: search subfolders, too.
+            frames: maximum number of frames per video or camera.
+            skipped: called with the error of an image or video that cannot be read, which is then skipped. If not given, the error is
                 raised.
             every: take every n-th frame of a video or camera.
-            ahead: threads read, prepare and detect while the caller uses what was found before. Then ``inputs`` and ``skipped`` are called
+            ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
                 from a thread.
-            live: cameras and streams are read at once, as fast as they deliver, and each prediction is for the newest frame of one;
-                what became of the frames is noted there.
+            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. The statistics
+                of the frames are recorded there.
 
         Raises:
             DataError: at the call: the input, or an item of a list, is of another type.
-            ConfigError: at the call: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is no camera or stream.
+            ConfigError: at the call: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is not a camera or stream.
         """
         check_count(frames, MOST_FRAMES, "frames")
         check_count(every, MOST_FRAMES, "every")
@@ -169,8 +169,8 @@ class Predictor:
             )
 
     def _predict(self, frames: Iterator[Frame], threads: bool, size: int, live: Optional[Live] = None) -> Iterator[Prediction]:
-        """Stages: reading; preparing a batch; network and decoder. With ``threads`` each has one, in which its items keep their order;
-        live frames wait for nothing, so that they are not old when their turn comes."""
+        """Run the stages: reading; preparing a batch; network and decoder. With ``threads``, each has its own thread and keeps the order of
+        its items. Live frames are not queued, which keeps them recent."""
         stage = ahead_of if threads else (lambda items, most: items)
         batches = self._batches(frames if live is not None else stage(frames, 2 * size), size)
         return stage(self._found(batches if live is not None else stage(batches, 1), live), size)
@@ -218,12 +218,12 @@ def _name(frame: Frame) -> str:
 
 
 def _meta(frame: Frame) -> dict:
-    """Return what the decoder is told of a frame of a video or camera."""
+    """Return the metadata of a video or camera frame for the decoder."""
     return {} if frame.index is None else {"frame": frame.index, "time": frame.time, "source": frame.source.name}
 
 
 def _one_image(item: object) -> Union[np.ndarray, Source]:
-    """Return an array or the file of an image; raise DataError for anything that may be several images."""
+    """Return an array or the file of an image. Raises DataError for anything that may be several images."""
     image = known_item(item, "; predict_all takes a list, stream the rest")
     if isinstance(image, np.ndarray):
         return image
@@ -234,7 +234,7 @@ def _one_image(item: object) -> Union[np.ndarray, Source]:
 
 
 def _items(inputs: object) -> Iterable[Known]:
-    """Return what inputs of :meth:`Predictor.stream` mean; lists are looked through at once, other iterables as they come."""
+    """Return the items of the inputs of :meth:`Predictor.stream`. Lists are checked immediately, other iterables as they are consumed."""
     if isinstance(inputs, (list, tuple)):
         return [known_item(item) for item in inputs]
     if isinstance(inputs, Iterable) and not isinstance(inputs, (*SINGLE, *REFUSED)) and not hasattr(inputs, "shape"):

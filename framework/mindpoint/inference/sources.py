@@ -31,22 +31,22 @@ _PATTERN = "*?["
 _LEVEL = threading.Lock()  # OpenCV has one level of messages for all threads
 _quiet, _level = 0, 0
 _LAST_CAMERA = 2**31 - 1
-_USUAL_RATE = 25.0  # frames a second, where a camera does not say
-_FEW = 0.02  # containers may count this share of frames too many
+_USUAL_RATE = 25.0  # frames per second, if a camera does not report it
+_FEW = 0.02  # share by which containers may overstate the number of frames
 
 
 @dataclass(frozen=True)
 class Frame:
-    """An image and where it comes from.
+    """An image and its origin.
 
     Attributes:
         image: BGR uint8 ``(H, W, 3)``.
         source: None for an array.
         index: number in its video, from 0; None outside of videos.
         time: seconds from the video's start.
-        rate: frames a second of its video.
-        count: frames of its video, as far as the file says; None otherwise.
-        read: when it was read, by ``time.monotonic``; live sources only.
+        rate: frames per second of its video.
+        count: number of frames of its video; None if the file does not give it.
+        read: time of reading, by ``time.monotonic``; live sources only.
     """
 
     image: np.ndarray
@@ -59,14 +59,14 @@ class Frame:
 
 
 def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional[TextIO] = None) -> List[Source]:
-    """Return what the inputs of a command line mean: files, folders, patterns such as ``a/*.jpg``, camera numbers, addresses
+    """Return the sources that the inputs of a command line denote: files, folders, patterns such as ``a/*.jpg``, camera numbers, addresses
     (``rtsp://...``).
 
-    Folders and patterns give images and videos, sorted. Each file is there once.
+    Folders and patterns yield images and videos, sorted and without duplicates.
 
     Args:
-        recursive: search the folders in folders too.
-        lines: takes the place of ``-``: a path a line.
+        recursive: search subfolders, too.
+        lines: input for ``-``: one path per line.
 
     Raises:
         DataError: a path that does not exist, a folder or pattern without images and videos.
@@ -114,9 +114,9 @@ def _file(name: str) -> Source:
 
 
 def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> List[Source]:
-    """Return the images and videos among the paths, sorted, and say how many other images there are.
+    """Return the images and videos among the paths, sorted, and log the number of skipped images.
 
-    Files called ``._...`` are not images: macOS keeps attributes in them.
+    Files named ``._...`` are not images: macOS stores attributes in them.
     """
     endings = IMAGES + VIDEOS + OTHER_IMAGES
     files = sorted(path for path in paths if path.suffix.lower() in endings and not path.name.startswith("._") and path.is_file())
@@ -133,10 +133,10 @@ def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> Lis
 
 
 def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
-    """The image, or the frames of a video or camera one by one, upright as their files say.
+    """Yield the image, or the frames of a video or camera one by one, turned upright by their metadata.
 
     Args:
-        most: end a video or camera after so many frames.
+        most: maximum number of frames of a video or camera.
 
     Raises:
         DataError: it cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
@@ -162,7 +162,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
 
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and its FFmpeg from printing within the block: what is wrong with a video is said once, in an error."""
+    """Keep OpenCV and its FFmpeg from printing within the block: a problem with a video is reported once, in an error."""
     global _quiet, _level
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when a video is opened
     with _LEVEL:
@@ -180,7 +180,7 @@ def quiet_opencv() -> Iterator[None]:
 
 
 def is_utf8(name: Union[str, Path]) -> bool:
-    """Say whether a file's name is UTF-8; OpenCV crashes on the path of a video that is not."""
+    """Return whether a file's name is UTF-8; OpenCV crashes on other names of videos."""
     return not any("\udc80" <= letter <= "\udcff" for letter in str(name))
 
 
@@ -215,7 +215,7 @@ def _read(capture: cv2.VideoCapture, source: Source, most: Optional[int]) -> Ite
 
 
 class _Clock:
-    """Gives the seconds of each frame that was read from the first one: as the file says where its times rise, otherwise by the rate."""
+    """A clock for frames, in seconds from the first one: the file's time stamps where they increase, otherwise times by the rate."""
 
     def __init__(self, capture: cv2.VideoCapture, rate: float):
         self._capture, self._step = capture, 1 / rate

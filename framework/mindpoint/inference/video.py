@@ -29,10 +29,10 @@ def mpeg4_rate(rate: float) -> float:
 
 
 class Video:
-    """An MPEG-4 video of images of one size; others are fitted into the first one's. It gets its name when it is closed.
+    """An MPEG-4 video of images of one size; others are fitted into the size of the first. It gets its final name when it is closed.
 
     Args:
-        rate: frames a second, as long as the times of the frames do not say otherwise.
+        rate: frames per second, unless the time stamps of the frames differ.
     """
 
     def __init__(self, path: Path, rate: float):
@@ -72,7 +72,7 @@ class Video:
             self.close()
 
     def close(self) -> None:
-        """Finish the file. Raises OutputError if it is not whole: OpenCV does not tell of a full disk."""
+        """Finish the file. Raises OutputError if it is incomplete: OpenCV does not report a full disk."""
         with self._stack:
             with quiet_opencv():
                 self._writer.release()
@@ -92,7 +92,7 @@ class Video:
 
 
 def change_rate(path: Path, factor: float) -> None:
-    """Have an MP4 file of one video, as OpenCV writes it, played so many times as fast: only its headers change."""
+    """Multiply the playback speed of an MP4 file of one video, as OpenCV writes it, by a factor. Only its headers change."""
     with open(path, "r+b") as file:
         start, size = _movie_header(file)
         file.seek(start)

@@ -1,4 +1,4 @@
-"""The formats that ``mindpoint predict`` knows by itself: drawn images and videos, JSON, COCO's result format, CSV."""
+"""The built-in formats of ``mindpoint predict``: drawn images and videos, JSON, COCO's result format, CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mindpoint.inference.video import Video
 from mindpoint.storage.files import atomic_write
 from mindpoint.storage.images import write_image
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of what spreadsheets calculate
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of formulas in spreadsheets
 
 
 class PicturesWriter(PredictionWriter):
@@ -26,7 +26,7 @@ class PicturesWriter(PredictionWriter):
     def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__(sources)
         self.names = picture_names(sources)
-        self._live = {source.name for source in sources if source.kind == "camera"}  # their frames may come in turn
+        self._live = {source.name for source in sources if source.kind == "camera"}  # their frames may be interleaved
 
     def file_names(self) -> List[str]:
         """See :class:`PredictionWriter`."""
@@ -91,10 +91,10 @@ def picture_names(sources: Sequence[Source]) -> Dict[str, str]:
 
 
 class TextWriter(PredictionWriter):
-    """One text file, which appears when it is complete.
+    """A writer of one text file, which appears when it is complete.
 
     Attributes:
-        file_name: what it is called.
+        file_name: the file's name.
     """
 
     file_name: str
@@ -119,10 +119,10 @@ class TextWriter(PredictionWriter):
 
     @abstractmethod
     def start(self) -> None:
-        """Write what comes before the first prediction."""
+        """Write the text before the first prediction."""
 
     def end(self) -> None:
-        """Write what comes after the last prediction."""
+        """Write the text after the last prediction."""
 
 
 class _ListWriter(TextWriter):
@@ -162,7 +162,7 @@ class CocoWriter(_ListWriter):
 
 
 class CsvWriter(TextWriter):
-    """``predictions.csv``: a row an object. Texts that a spreadsheet would take for formulas get an apostrophe in front."""
+    """A writer of ``predictions.csv``, one row per object. Texts that a spreadsheet would read as formulas get a leading apostrophe."""
 
     file_name = "predictions.csv"
 
