@@ -1,1 +1,1 @@
-"""Kernels in C++ for CPUs: how they are compiled, and those that serve any network."""
+"""C++ kernels for CPUs: their compilation, and those that serve any network."""

@@ -13,9 +13,9 @@ KINDS = (NativeConv2d, NativeBatchNorm2d, NativeUpsample, NativeMaxPool2d)
 
 
 def accelerate(network: nn.Cell) -> int:
-    """Let the cells of a network that MindSpore itself provides use a kernel where there is one for them; how many do.
+    """Replace MindSpore's cells in a network by cells with native kernels, where one exists. Return the number of replaced cells.
 
-    Such a cell becomes one of a derived class. Parameters, names and results stay as they are.
+    A replaced cell becomes an instance of a derived class. Parameters, names and results stay the same.
     """
     count = 0
     for _, cell in list(network.cells_and_names()):

@@ -1,7 +1,7 @@
-"""The compiled batch normalisation of a training in place of MindSpore's.
+"""A compiled batch normalisation for training, in place of MindSpore's.
 
-MindSpore's adds up the pixels of a channel one after the other in float32, which shifts losses by some tenths of a percent within a few
-updates; the kernel adds up blocks in double precision.
+MindSpore's sums the pixels of a channel one by one in float32, which shifts losses by some tenths of a percent within a few updates. The
+kernel sums blocks in double precision.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SOURCE = Path(__file__).with_name("batch_norm.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel() -> ops.Custom:
-    """Operator with its gradient for x, gamma and beta: (x (B, C, H, W), gamma, beta, moving mean, moving variance, settings) -> (y, mean,
-    1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
+    """Return the operator with its gradient for x, gamma and beta: (x (B, C, H, W), gamma, beta, moving mean, moving variance, settings) ->
+    (y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
 
-    settings: epsilon, and the share of the batch in the moving statistics; theirs is the variance of a sample, divided by one less.
+    settings: epsilon, and the weight of the batch in the moving statistics. They use the sample variance (divided by n - 1).
     """
     gradient = operator(SOURCE, "BatchNormGrad", [FLOAT] * 5, 3, lambda x, dy, gamma, mean, scale: (x, gamma, gamma))
 
@@ -35,19 +35,18 @@ def kernel() -> ops.Custom:
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation by the kernel where the statistics of the batch are used; otherwise, and for other types than float32,
-    MindSpore's."""
+    """Batch normalisation by the kernel for float32 and batch statistics; by MindSpore otherwise."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Nothing, for the kernel needs to know nothing; None if the cell is no batch normalisation that it does."""
+        """Return an empty tuple if the kernel supports this cell, else None."""
         return () if type(cell) is nn.BatchNorm2d and cell.format == "NCHW" else None
 
     def prepare(self, _: Tuple[int, ...]) -> None:
         self.operator = kernel()
-        self.settings = Tensor([self.eps, self.momentum], ms.float32)  # MindSpore keeps one minus the argument `momentum`
+        self.settings = Tensor([self.eps, self.momentum], ms.float32)  # MindSpore stores one minus the argument `momentum`
 
     def construct(self, x):
         of_batch = self.training if self.use_batch_statistics is None else self.use_batch_statistics

@@ -1,9 +1,8 @@
 """Compile a C++ source into a per-user cache and return the library's path.
 
-The file name carries a hash of the source, flags, compiler and CPU features, so a library is never used where it does not fit. The
-file's last 32 bytes are the SHA-256 of the rest (loaders ignore them): a truncated or damaged library is noticed and built again before
-it can crash the process that loads it. Several processes may ask at once: one compiles, the others wait, and the finished file appears
-under its name in one step.
+The file name contains a hash of source, flags, compiler and CPU features, so that only a matching library is used. The
+file's last 32 bytes are the SHA-256 of the rest (loaders ignore them): a truncated or damaged library is detected and rebuilt before it can
+crash the process that loads it. If several processes ask at once, one compiles and the others wait. The finished file appears atomically.
 """
 
 from __future__ import annotations
@@ -39,19 +38,20 @@ FLAGS = (
     "-Wl,-z,now",
 )
 COMPILE_SECONDS = 300
-HEADERS = Path(__file__).parent  # what every source may include
+HEADERS = Path(__file__).parent  # headers that every source may include
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class NativeBuildError(MindpointError):
-    """There is no usable library; the message says why."""
+    """A library that cannot be built or used; the message gives the reason."""
 
 
 def build(source: Path) -> Path:
-    """The shared library made of ``source``, the headers beside it and those of this package, from the cache or compiled now; it loads.
+    """Return the path of the shared library of ``source``, which includes the headers in its folder and those of this package. It comes
+    from the cache or is compiled now, and it loads.
 
     Compilers: ``$CXX``, or else c++, g++, clang++. Folders: those of
-    :func:`mindpoint.storage.cache.cache_folders`, the second where the first cannot be written or others can write there.
+    :func:`mindpoint.storage.cache.cache_folders`, the second if the first cannot be written or is writable by others.
     Raises NativeBuildError.
     """
     compilers = find_compilers()
@@ -70,7 +70,7 @@ def build(source: Path) -> Path:
 
 
 def find_compilers() -> List[List[str]]:
-    """Command lines of the C++ compilers to try, best first."""
+    """Return the command lines of the C++ compilers to try, best first."""
     chosen = os.environ.get("CXX")
     try:
         commands = [shlex.split(chosen)] if chosen else [["c++"], ["g++"], ["clang++"]]
@@ -80,7 +80,7 @@ def find_compilers() -> List[List[str]]:
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder. Raises NativeBuildError if somebody else can put a library there, OSError if it cannot be made."""
+    """Make the folder. Raises NativeBuildError if other users can write there, OSError if it cannot be made."""
     try:
         prepare_private(folder)
     except OutputError as error:
@@ -95,8 +95,8 @@ def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
     _prepare(folder)
     if not _intact(library):
         with waited_for(library.with_suffix(".lock")) as alone:
-            if not _intact(library):  # another process may have made it meanwhile
-                for unfinished in folder.glob(f"{library.stem}-*.so") if alone else ():  # of killed compilers
+            if not _intact(library):  # another process may have created it in the meantime
+                for unfinished in folder.glob(f"{library.stem}-*.so") if alone else ():  # left by killed compilers
                     unfinished.unlink()
                 _compile(compiler, source, library)
     try:
@@ -118,7 +118,7 @@ def _key(compiler: List[str], source: Path) -> str:
 
 
 def _intact(library: Path) -> bool:
-    """Tell whether the library is there, whole, and nobody else can change it."""
+    """Return whether the library exists, is complete, and is not writable by other users."""
     try:
         with open(os.open(library, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             status = os.fstat(file.fileno())

@@ -1,8 +1,8 @@
-"""The compiled convolution in place of MindSpore's.
+"""A compiled convolution in place of MindSpore's.
 
 MindSpore's convolution on a CPU unfolds the whole input and multiplies with AVX2 (see :mod:`mindpoint.runtime.guard`); the kernel unfolds
-small tiles in the cache and uses whatever vectors the CPU has; a depthwise convolution needs no unfolding. It adds up every element in
-one order, whatever the batch and the number of threads.
+small tiles in the cache and uses the widest vectors of the CPU. A depthwise convolution needs no unfolding. Each element is summed in a
+fixed order, regardless of batch size and number of threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ SOURCE = Path(__file__).with_name("conv2d.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
-    """Operator (x, weight, bias, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (O, C / G, kh, kw), bias (O,), float32.
+    """Return the operator (x, weight, bias, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (O, C / G, kh, kw), bias (O,),
+    float32.
 
     geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
     """
@@ -43,13 +44,13 @@ def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
 
 
 class NativeConv2d(nn.Conv2d):
-    """A convolution by the kernel; of other types than float32 and in exports MindSpore's."""
+    """A convolution by the kernel for float32; by MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return what the kernel needs to know of a convolution; None for another operator, or one that the kernel does not do."""
+        """Return the kernel's parameters for a convolution, or None if the cell is unsupported."""
         if type(cell) is not nn.Conv2d or cell.data_format != "NCHW":
             return None
         if cell.pad_mode == "same":

@@ -1,8 +1,8 @@
-"""Tell a cell that it is compiled for an export, so that it can take another form there.
+"""The state of an export in progress, which lets a cell take another form in exports.
 
-A cell whose operator the target format has no name for, or a better one, asks :func:`exporting` while its ``construct`` is compiled (in a
-``constexpr`` function) and takes a stand-in from :meth:`Export.operator`. In the exported ONNX graph the stand-in is then replaced by
-whatever nodes the cell's own function adds.
+A cell whose operator is missing in the target format, or has a better equivalent there, calls :func:`exporting` while its ``construct`` is
+compiled (in a ``constexpr`` function) and uses a placeholder from :meth:`Export.operator`. In the exported ONNX graph, the nodes that the
+cell's own function adds replace the placeholder.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Export:
     """An export in progress.
 
     Attributes:
-        format: ``onnx``, ``mindir``, ``air``, or what a plugin's exporter calls its own.
-        portable: of ``onnx``: operators that not every runtime has, such as ``DeformConv``, are to be avoided.
-        builders: for each stand-in's operator name the function that replaces it.
+        format: ``onnx``, ``mindir``, ``air``, or the name of a plugin's format.
+        portable: for ``onnx``: avoid operators that some runtimes lack, such as ``DeformConv``.
+        builders: replacement function by operator name of the placeholder.
     """
 
     format: str
@@ -37,7 +37,7 @@ class Export:
 
         Args:
             build: adds the nodes: called with the graph and the names of the inputs, returns the name of the result. ``onnx`` only.
-            shape: the result's shape from the shapes of all inputs, one argument an input.
+            shape: the result's shape from the shapes of all inputs, one argument per input.
         """
         from mindspore import ops
 
@@ -67,13 +67,13 @@ _current: List[Export] = []
 
 
 def exporting() -> Optional[Export]:
-    """Return the export that is in progress, or None."""
+    """Return the export in progress, or None."""
     return _current[-1] if _current else None
 
 
 @contextlib.contextmanager
 def export_in_progress(export: Export) -> Iterator[Export]:
-    """Within the block cells are compiled for this export."""
+    """Compile cells for this export within the block."""
     import mindspore as ms
 
     level = ms.get_context("jit_syntax_level")
@@ -82,4 +82,4 @@ def export_in_progress(export: Export) -> Iterator[Export]:
         yield export
     finally:
         _current.pop()
-        ms.set_context(jit_syntax_level=level)  # MindSpore's export leaves another one behind when it fails
+        ms.set_context(jit_syntax_level=level)  # MindSpore's export does not restore it on failure

@@ -1,4 +1,4 @@
-"""One compiled check of all gradients, in place of two MindSpore operators for each."""
+"""A compiled check of all gradients at once, in place of two MindSpore operators for each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mindspore.amp import all_finite
 from mindpoint.native.kernel import FLOAT, choose, operator
 
 SOURCE = Path(__file__).with_name("finite.cc")
-ARRAYS = 16  # that the operator takes: MindSpore knows one number of inputs for a function
+ARRAYS = 16  # inputs of the operator: MindSpore requires a fixed number for a function
 
 
 class AllFinite(nn.Cell):
-    """``construct(gradients of parameters, a tuple) -> bool tensor``, whether all numbers are finite."""
+    """A check that all numbers are finite: ``construct(gradients of parameters, a tuple) -> bool tensor``."""
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
@@ -31,6 +31,6 @@ class AllFinite(nn.Cell):
         for _ in range(self.missing):  # the last group is filled up with the last array
             gradients = gradients + (gradients[-1],)
         finite = 1.0
-        for start in self.starts:  # MindSpore unrolls loops, and at most a thousand rounds: not one a gradient
+        for start in self.starts:  # MindSpore unrolls loops, at most a thousand iterations: one per gradient would be too many
             finite = finite * self.operator(*gradients[start : start + ARRAYS])
         return finite[0] > 0

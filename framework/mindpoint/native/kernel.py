@@ -1,7 +1,7 @@
-"""Compiled C++ functions as MindSpore operators, and whether to use them.
+"""Compiled C++ functions as MindSpore operators, and the choice of when to use them.
 
 ``choose`` decides between a kernel (``native``) and MindSpore's own operator (``portable``). ``auto`` takes the kernel on a CPU where it
-can be compiled. The environment variable ``MINDPOINT_KERNELS`` (native, portable or auto) decides for all that ask for ``auto``.
+can be compiled. The environment variable ``MINDPOINT_KERNELS`` (native, portable or auto) decides wherever ``auto`` is configured.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def operator(
     bprop: Optional[Callable] = None,
     variant: str = "",
 ) -> ops.Custom:
-    """Return a function of a C++ source as an operator.
+    """Return an operator that calls a function of a C++ source.
 
     Args:
-        source: the file, compiled now if need be.
-        function: its name there; without ``shape`` there is also ``<function>InferShape``, and shapes may be dynamic.
+        source: the file, compiled now if necessary.
+        function: its name there. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes may be dynamic.
         inputs: FLOAT or INTEGER for each.
-        outputs: how many, all float32.
+        outputs: number of outputs, all float32.
         shape: output shape from input shapes.
         bprop: gradient.
-        variant: tells operators of one function apart; MindSpore takes the shape and gradient functions of either for both otherwise.
+        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one for another.
 
     Raises:
         NativeBuildError: the source cannot be compiled.
@@ -62,12 +62,13 @@ def operator(
 
 
 def choose(source: Path, implementation: str = "auto") -> str:
-    """``native`` or ``portable``, as asked or as possible on this device. MindpointError if ``native`` is asked for and impossible."""
+    """Return ``native`` or ``portable``, as configured or as possible on this device. Raises MindpointError if ``native`` is configured and
+    impossible."""
     if implementation == "auto":
         implementation = os.environ.get("MINDPOINT_KERNELS") or "auto"
     if implementation not in IMPLEMENTATIONS:
         raise MindpointError(f"kernels: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
-    if implementation == "portable" or exporting() is not None:  # a file must not ask for a library of this machine
+    if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library of this machine
         return "portable"
     obstacle = _obstacle(source, ms.get_context("device_target"))
     if obstacle and implementation == "native":
@@ -77,13 +78,13 @@ def choose(source: Path, implementation: str = "auto") -> str:
 
 @ops.constexpr
 def native(source):
-    """In ``construct``: whether the graph being compiled, which may be one for export, takes the kernels of a source."""
+    """Return whether the graph being compiled uses the kernels of a source; for use in ``construct``. Exports do not use them."""
     return choose(source) == "native"
 
 
 @functools.lru_cache(maxsize=None)
 def _obstacle(source: Path, device: str) -> str:
-    """Why there is no kernel for this device; empty if there is one. Logged once."""
+    """Return why kernels cannot be used on this device; empty if they can. The reason is logged once."""
     if device != "CPU":
         _logger.info("%s: MindSpore's own operator, on %s", source.stem, device)
         return f"it is for CPUs, the device is {device}"

@@ -1,4 +1,4 @@
-"""Compiled upsampling and pooling in place of MindSpore's, which take several times as long on a CPU."""
+"""Compiled upsampling and pooling in place of MindSpore's, which are several times slower on a CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = Path(__file__).with_name("resample.cc")
 
 @functools.lru_cache(maxsize=None)
 def upsample(geometry: Tuple[int, ...]) -> ops.Custom:
-    """Operator (x, weight, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (C, 1, kh, kw), float32.
+    """Return the operator (x, weight, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (C, 1, kh, kw), float32.
 
     geometry: stride and padding, each (vertical, horizontal).
     """
@@ -36,7 +36,7 @@ def upsample(geometry: Tuple[int, ...]) -> ops.Custom:
 
 @functools.lru_cache(maxsize=None)
 def max_pool(window: Tuple[int, int]) -> ops.Custom:
-    """Operator (x, window tensor) -> y with its gradient, for x (B, C, H, W) float32; the gradient goes to the first largest pixel."""
+    """Return the operator (x, window tensor) -> y with its gradient, for x (B, C, H, W) float32. The gradient goes to the first maximum."""
     variant = str(window)
     gradient = operator(SOURCE, "MaxPoolGrad", [FLOAT, FLOAT, INTEGER], 1, lambda x, dy, _: x, variant=variant)
 
@@ -50,13 +50,13 @@ def max_pool(window: Tuple[int, int]) -> ops.Custom:
 
 
 class NativeUpsample(nn.Conv2dTranspose):
-    """A depthwise transposed convolution by the kernel; of other types than float32 and in exports MindSpore's."""
+    """A depthwise transposed convolution by the kernel for float32; by MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return what the kernel needs to know of a transposed convolution; None for another operator, or one it does not do."""
+        """Return the kernel's parameters for a transposed convolution, or None if the cell is unsupported."""
         if type(cell) is not nn.Conv2dTranspose or not cell.group == cell.in_channels == cell.out_channels or cell.has_bias:
             return None
         if cell.pad_mode not in ("pad", "valid") or tuple(cell.dilation) != (1, 1) or cell.output_padding != 0:
@@ -76,13 +76,13 @@ class NativeUpsample(nn.Conv2dTranspose):
 
 
 class NativeMaxPool2d(nn.MaxPool2d):
-    """Max pooling whose windows do not overlap, by the kernel; of other types than float32 and in exports MindSpore's."""
+    """Max pooling with non-overlapping windows, by the kernel for float32; by MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, int]]:
-        """Return the window of a pooling; None for another operator, or one that the kernel does not do."""
+        """Return the window of a pooling, or None if the cell is unsupported."""
         if type(cell) is not nn.MaxPool2d or cell.pad_mode.upper() != "VALID" or cell.format != "NCHW":
             return None
         pair = [tuple(value) if isinstance(value, tuple) else (value, value) for value in (cell.kernel_size, cell.stride)]
