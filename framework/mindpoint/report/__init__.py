@@ -1,1 +1,1 @@
-"""An evaluation as one HTML page that needs nothing else: no network, no server, no other file."""
+"""An evaluation as a self-contained HTML page: it needs no network, server or other file."""

@@ -22,23 +22,23 @@ from mindpoint.inference.detector import Detector
 from mindpoint.visual.draw import as_uint8
 from mindpoint.visual.html import image_uri
 
-SIDE = 560  # pixels of the longer side at most
-LIKELY = 0.3  # score from which a result is shown if the metric does not say it
+SIDE = 560  # maximum length of the longer side in pixels
+LIKELY = 0.3  # smallest score of a shown result, unless the metric gives one
 _HEAT_SIDE = 140
 _QUALITY = 78
 _HEAT_COLOR = (0, 60, 255)  # blue, green, red
-_FAINTEST = 0.1  # what an untrained network gives everywhere
+_FAINTEST = 0.1  # the initial output of a network
 
 Track = Callable[[Iterable, int], Iterable]
 
 
 @dataclass(frozen=True)
 class Layers:
-    """What can be shown over or instead of the images of a gallery.
+    """The optional layers over or instead of the images of a gallery.
 
     Attributes:
-        detector: makes the heatmaps; None: there are none.
-        visualizer: draws annotated and found objects; None: only the page itself does.
+        detector: makes the heatmaps; None: no heatmaps.
+        visualizer: draws annotated and found objects; None: only the page itself draws them.
         detections: by image id, for the visualizer.
     """
 
@@ -48,7 +48,7 @@ class Layers:
 
 
 def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> Analysis:
-    """Return the analysis; if it says nothing of single images, with all annotated objects and the likely results as right ones."""
+    """Return the analysis. If it lacks findings for single images, add all annotated objects, and the likely results as correct ones."""
     if analysis.images:
         return analysis
     annotated, found = defaultdict(list), defaultdict(list)
@@ -62,7 +62,8 @@ def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> An
 
 
 def worst_first(analysis: Analysis, dataset: Dataset, limit: int) -> List[int]:
-    """Return positions in the data set of at most ``limit`` images, the largest error first; without findings in the data set's order."""
+    """Return positions in the data set of at most ``limit`` images, largest error first, or in the data set's order if findings are
+    missing."""
     ids = dataset.ids()
     return sorted(range(len(ids)), key=lambda index: -_error(analysis.images.get(ids[index])))[:limit]
 
@@ -74,10 +75,10 @@ def _error(findings: Optional[ImageFindings]) -> float:
 def gallery(
     analysis: Analysis, dataset: Dataset, fields: Sequence[Field], positions: Sequence[int], track: Track, layers: Layers = Layers()
 ) -> List[dict]:
-    """Return one dictionary an image, coordinates in its pixels.
+    """Return one dictionary per image, coordinates in its pixels.
 
     Args:
-        fields: what of the objects' records is shown.
+        fields: the fields of the objects that are shown.
         positions: of the images in the data set.
     """
     items = []
@@ -86,7 +87,7 @@ def gallery(
     for index in track(positions, len(positions)):
         try:
             sample = dataset[index]
-        except DataError:  # the evaluation has named it
+        except DataError:  # the evaluation has already reported it
             continue
         findings = analysis.images.get(sample.image_id, ImageFindings(0.0, [], []))
         height, width = sample.image.shape[:2]
@@ -109,8 +110,8 @@ def gallery(
 
 
 def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], flagged: Set[str]) -> dict:
-    """Return one object, without what is not finite. Points of a field in ``flagged`` tell by their third number what is hidden (1) and not
-    there (0)."""
+    """Return one object without non-finite values. In fields of ``flagged``, the third number of a point is 1 if it is hidden, 0 if it is
+    missing."""
     record = finding.record
     values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind, "parts": list(finding.parts)}
     if "bbox" in record and np.isfinite(record["bbox"]).all():
@@ -127,7 +128,7 @@ def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str],
 
 
 def _points(flat: Sequence[float], flagged: bool) -> List[float]:
-    """Return x, y and a number of each point: 0 not there, 1 hidden, 2 visible."""
+    """Return x, y and visibility of each point: 0 missing, 1 hidden, 2 visible."""
     points = np.array(flat, np.float64).reshape(-1, 3)
     points[~np.isfinite(points).all(axis=1)] = 0
     if not flagged:
@@ -151,7 +152,7 @@ def _small(image: np.ndarray) -> str:
 
 
 def _drawn(layers: Layers, sample: Sample, threshold: float) -> Dict[str, str]:
-    """Return what the visualizer makes of an image, by name."""
+    """Return the visualizer's pictures of an image, by name."""
     if layers.visualizer is None:
         return {}
     pictures = {"truth, drawn": _small(layers.visualizer.draw_objects(sample.image, sample.objects))}

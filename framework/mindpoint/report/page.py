@@ -1,4 +1,4 @@
-"""Putting the page together."""
+"""The assembly of the page."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from mindpoint.visual.charts import Panel, svg_chart
 from mindpoint.visual.html import document
 
 _HERE = Path(__file__).parent
-_TILES = 3  # statistics of a group at the top of the page
-_COLORS = ("#dc2626", "#9333ea", "#2563eb", "#eab308", "#0891b2", "#475569", "#db2777", "#65a30d")  # of kinds of error without one
+_TILES = 3  # number of statistics of a group at the top of the page
+_COLORS = ("#dc2626", "#9333ea", "#2563eb", "#eab308", "#0891b2", "#475569", "#db2777", "#65a30d")  # for kinds of error without a colour
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a page shows.
+    """The content of a page.
 
     Attributes:
-        title: what was evaluated.
-        data: what it was evaluated on, in words.
-        settings: how, by name.
+        title: name of the evaluated model.
+        data: description of the evaluated data.
+        settings: settings of the evaluation by name.
         statistics: by name such as ``bbox/AP``; NaN where undefined.
-        notes: what may be wrong.
+        notes: sentences on possible problems.
         analysis: tables, charts and kinds of error.
-        fields: what the objects have beyond box, label and score.
+        fields: fields of the objects besides box, label and score.
         images: see :func:`mindpoint.report.gallery.gallery`.
         evaluated: number of all evaluated images.
-        judged: whether the metric says how good each image is.
+        judged: whether the metric rates each image.
     """
 
     title: str
@@ -101,11 +101,11 @@ def _json(content: Content) -> str:
         ],
         "images": content.images,
     }
-    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # no text may end the script element
+    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # keeps a text from ending the script element
 
 
 def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
-    """Return the kinds, those without a colour with one that no other kind has, as long as there are any."""
+    """Return the kinds, and give those without a colour an unused one as long as the supply lasts."""
     free = [color for color in _COLORS if color not in {kind.color for kind in kinds.values()}] or list(_COLORS)
     choices = itertools.cycle(free)
     return {name: Kind(kind.definition, kind.color or next(choices)) for name, kind in kinds.items()}
@@ -155,7 +155,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(value: Cell) -> str:
-    """Shares have a bar as long as they are large; a count of 0 is pale."""
+    """Return a cell. A share has a bar of proportional length; a count of 0 is pale."""
     if not isinstance(value, float):
         pale = ' class="zero"' if value == 0 else ""
         return f"<td{pale}>{escape(str(value))}</td>"
