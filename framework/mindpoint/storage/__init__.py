@@ -1,1 +1,1 @@
-"""Files, images and folders on disk: read strictly, written in one piece."""
+"""Files, images and folders on disk: read strictly, written atomically."""

@@ -1,4 +1,5 @@
-"""Folders for what is costly to make again and that a stranger must not put there: compiled kernels and networks."""
+"""Private cache folders for compiled kernels and networks, which are costly to rebuild and which other users must not be able to
+replace."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from mindpoint.storage.files import user_cache
 
 def cache_folders() -> Iterator[Path]:
     """Yield the user's cache, then a folder of this user in the system's temporary folder."""
-    with contextlib.suppress(RuntimeError):  # no home folder
+    with contextlib.suppress(RuntimeError):  # the user has no home folder
         yield user_cache()
     yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
 
 
 def only_ours(status: os.stat_result) -> bool:
-    """Tell whether nobody but this user and root can change a file or folder; a library that others can change may run any code."""
+    """Return whether only this user and root can change a file or folder. A library that others can change may run any code."""
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o022
 
 
@@ -28,7 +29,7 @@ def prepare_private(folder: Path) -> None:
     """Make a folder of the cache.
 
     Raises:
-        OutputError: somebody else can write there. OSError: it cannot be made.
+        OutputError: other users can write there. OSError: it cannot be made.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     link = folder.is_symlink() and folder.lstat().st_uid not in (os.getuid(), 0)

@@ -1,4 +1,4 @@
-"""Check sums in file names: ``resnet18-f37072fd.pth`` tells how the SHA-256 of its bytes begins."""
+"""Checksums in file names: ``resnet18-f37072fd.pth`` contains the first digits of the file's SHA-256."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mindpoint.errors import WeightsError
 
 
 def check_digest(path: Path, name: str = "") -> None:
-    """Compare a file with the check sum in its name, 8 to 64 hexadecimal digits behind the last ``-``; pass a name without one.
+    """Compare a file with the checksum in its name, 8 to 64 hexadecimal digits after the last ``-``. Accept a name without a checksum.
 
     Args:
-        name: the name that counts; that of the file if not given.
+        name: the name with the checksum; by default that of the file.
 
     Raises:
-        WeightsError: the bytes are others.
+        WeightsError: the checksum differs.
     """
     promised = re.search(r"-([0-9a-f]{8,64})$", Path(name or path.name).stem)
     if promised is None:

@@ -1,4 +1,4 @@
-"""Writing that leaves either the old file or the complete new one."""
+"""Atomic writing: it leaves either the old file or the complete new one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Callable, Iterator, Sequence, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
-# what a file system answers that lacks an operation
+# errors of file systems that lack an operation
 _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
 def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iterator[Path]:
-    """A path of the same name in a temporary folder beside ``path``; when the block ends well the file is synced and takes ``path``'s
-    place. The folder goes in any case, with all that was left in it.
+    """Yield a path of the same name in a temporary folder beside ``path``. If the block succeeds, the file is synced and replaces ``path``.
+    The temporary folder is always removed, with everything left in it.
 
     Args:
-        companions: endings of files that belong to it and are called like it; they take their places first.
+        companions: endings of files with the same stem that belong to it; they are moved to their places first.
 
     Raises:
-        OutputError: the folder cannot be written or is full; what stood at ``path`` before is untouched.
+        OutputError: the folder cannot be written or is full; an existing file at ``path`` is untouched.
     """
     path = Path(path)
     folder = None
@@ -48,7 +48,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
 
 
 def sync(path: Path) -> None:
-    """Have the file or folder on the disk before going on. A file system that cannot do that for folders (SMB, some FUSE) is left alone."""
+    """Flush a file or folder to disk. File systems that do not support this for folders (SMB, some FUSE) are ignored."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -61,7 +61,7 @@ def sync(path: Path) -> None:
 
 
 def set_usual_mode(path: Path) -> None:
-    """Give a file the permissions of any new file of this user, as far as the file system has permissions."""
+    """Give a file the permissions of any new file of this user, if the file system has permissions."""
     with contextlib.suppress(OSError):
         probe = path.with_name(path.name + ".mode")
         probe.touch(exist_ok=False)
@@ -71,8 +71,8 @@ def set_usual_mode(path: Path) -> None:
 
 
 def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
-    """Let a library write a file in the machine's temporary folder, and copy it to ``path``: for libraries that set permissions, which not
-    every file system has, or that restrict the characters of a path.
+    """Let a library write a file in the system's temporary folder, and copy it to ``path``. It serves libraries that set permissions, which
+    some file systems lack, or that restrict the characters of a path.
 
     Args:
         write: called with the path to write, whose name has the ending of ``path``.
@@ -84,7 +84,7 @@ def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
 
 
 def duplicate(path: Path, copy: Path) -> None:
-    """Let ``copy`` be a second name of a file, or a copy of it where the file system has no hard links."""
+    """Make ``copy`` a hard link to a file, or a copy of it where the file system lacks hard links."""
     try:
         os.link(path, copy)
     except OSError:
@@ -92,13 +92,13 @@ def duplicate(path: Path, copy: Path) -> None:
 
 
 def write_text(path: Union[str, Path], text: str) -> None:
-    """Write a text file in one piece."""
+    """Write a text file atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Remove what killed processes of this host left when they wrote the same file or folder."""
+    """Remove temporary files that killed processes of this host left when they wrote the same file or folder."""
     for rest in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         number = rest.name[len(path.name) + 2 :].partition(".")[0]
         if number.isdecimal() and not os.path.exists(f"/proc/{number}") and os.path.isdir("/proc/self"):
@@ -106,7 +106,7 @@ def _clear_abandoned(path: Path) -> None:
 
 
 def make_folder(path: Union[str, Path]) -> Path:
-    """Return the folder, made if need be.
+    """Return the folder, created if necessary.
 
     Raises:
         OutputError: it cannot be made or written.
@@ -122,7 +122,7 @@ def make_folder(path: Union[str, Path]) -> Path:
 
 
 def numbered_folder(parent: Union[str, Path], name: str) -> Path:
-    """Return a new folder ``NAME`` in a folder, or if that is taken ``NAME-2``, ``NAME-3``, ...; nobody else gets the same.
+    """Return a new folder ``NAME`` in a folder, or if it exists ``NAME-2``, ``NAME-3``, ...; concurrent callers get different ones.
 
     Raises:
         OutputError: it cannot be made or written.
@@ -137,14 +137,14 @@ def numbered_folder(parent: Union[str, Path], name: str) -> Path:
 
 
 def user_cache() -> Path:
-    """Return the folder for what can be made or fetched again: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
+    """Return the folder for files that can be rebuilt or downloaded again: ``$MINDPOINT_CACHE``, or else ``$XDG_CACHE_HOME/mindpoint`` or
     ``~/.cache/mindpoint``. Raises RuntimeError if the user has no home folder."""
     own = os.environ.get("MINDPOINT_CACHE")
     return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindpoint").absolute()
 
 
 def check_readable(path: Union[str, Path], kind: str) -> None:
-    """Raises WeightsError: there is no such file, called ``kind`` in the message, or it may not be read."""
+    """Raise WeightsError if a file, called ``kind`` in the message, does not exist or is not readable."""
     if not os.path.isfile(path):
         raise WeightsError(f"{path}: no such {kind}")
     if not os.access(path, os.R_OK):
@@ -153,10 +153,10 @@ def check_readable(path: Union[str, Path], kind: str) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Path]:
-    """A temporary folder beside ``out``; when the block ends well it becomes ``out``, otherwise it is removed.
+    """Yield a temporary folder beside ``out``. If the block succeeds it becomes ``out``, otherwise it is removed.
 
     Args:
-        overwrite: ``out`` may hold something; it goes when the new one is complete, and stays otherwise.
+        overwrite: ``out`` may have content, which is removed once the new folder is complete and kept otherwise.
 
     Raises:
         OutputError: ``out`` is in use, or its parent cannot be written or is full.
@@ -173,13 +173,13 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
-        if old.exists() and not target.exists():  # ended between the two moves of _swap, by Ctrl-C too
+        if old.exists() and not target.exists():  # interrupted between the two moves of _swap, possibly by Ctrl-C
             os.replace(old, target)
         _remove(temporary, old)
 
 
 def _remove(*folders: Path) -> None:
-    """Remove them with all that is in them, also when Ctrl-C comes meanwhile."""
+    """Remove folders with their content, even if Ctrl-C is pressed meanwhile."""
     try:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
@@ -190,7 +190,7 @@ def _remove(*folders: Path) -> None:
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:
-    """Let ``new`` take the place of ``target``, whose content, if any, becomes ``old``."""
+    """Replace ``target`` by ``new``; move an existing ``target`` to ``old``."""
     if target.exists() and any(target.iterdir()):
         os.replace(target, old)
     os.replace(new, target)

@@ -1,4 +1,4 @@
-"""JSON as other programs write it, within limits: whatever is wrong with a file is one message."""
+"""JSON files of other programs, read within limits: any error in a file gives one message."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _CHUNK = 1 << 22
 
 
 def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, error: Type[MindpointError] = DataError) -> object:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Args:
-        kind: what messages call the file, such as ``annotation file``.
-        most_bytes: a larger file is refused before it is read.
-        error: raised for everything that is wrong.
+        kind: its name in messages, such as ``annotation file``.
+        most_bytes: a larger file is rejected before it is read.
+        error: class of the raised errors.
 
     Raises:
-        DataError: or ``error``: missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, a number of too many digits.
-            The message has line and column where there is one.
+        DataError: or ``error``: missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or a number with too many digits.
+            The message gives line and column if known.
     """
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # a pipe or device might never end
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or device might never end
             raise error(f"{path}: not a file; name the {kind}")
         if status.st_size > most_bytes:
             raise error(f"{path}: too large for the {kind}: {status.st_size:,} bytes, at most {most_bytes:,}")
@@ -54,7 +54,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
 
 
 def parse_json(text: str, place: str, kind: str, error: Type[MindpointError] = DataError) -> object:
-    """Return what a JSON text holds; ``place`` opens the messages. Arguments and errors as of :func:`read_json`."""
+    """Return the content of a JSON text; messages start with ``place``. Arguments and errors are those of :func:`read_json`."""
     _check_levels(text.encode("utf-8", "surrogatepass"), place, kind, error)
     try:
         return json.loads(text, parse_int=_whole)
@@ -64,7 +64,7 @@ def parse_json(text: str, place: str, kind: str, error: Type[MindpointError] = D
     except _LongNumber as failure:
         line, column = _line_and_column(text, text.find(failure.digits))
         raise error(f"{place}:{line}:{column}: the {kind} cannot be used: a number has more than {_LONGEST_NUMBER} digits") from None
-    except RecursionError:  # the limit of the levels is reached before, unless the caller is deep in calls itself
+    except RecursionError:  # the nesting limit is reached first, unless the caller is deep in calls itself
         raise error(f"{place}: the {kind} is nested too deeply") from None
 
 

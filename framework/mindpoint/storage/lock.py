@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""File locks: one process at a time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ log = logging.getLogger("mindpoint")
 
 @contextlib.contextmanager
 def waited_for(path: Path) -> Iterator[bool]:
-    """Hold a lock file, made if need be, as soon as no other process does. On a file system without locks nobody waits; yield whether
-    there are locks. Raises OSError if it cannot be made, or is a link."""
+    """Wait until no other process holds a lock file, created if necessary, and hold it. Yield whether the file system supports locks;
+    without them, do not wait. Raises OSError if the file cannot be made, or is a link."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         alone = False
@@ -34,7 +34,7 @@ def waited_for(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder. The lock goes with the process, however it ends, and worker processes do not inherit it.
+    """Lock the folder. The lock ends with the process in any case, and worker processes do not inherit it.
 
     Raises:
         OutputError: another process holds it, or the folder cannot be written.
@@ -50,10 +50,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _open(folder: Path, path: Path) -> IO[str]:
-    """Return the lock file, opened and locked; unlocked, with a remark, where the file system has no locks."""
+    """Return the lock file, opened and locked; unlocked, with a remark, where the file system lacks locks."""
     while True:
         try:
-            # a link would lead to a file of somebody else's choice
+            # a link may lead to a file that another user has chosen
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666), "a+", encoding="utf-8")
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -69,15 +69,15 @@ def _open(folder: Path, path: Path) -> IO[str]:
             holder = file.read().strip() or error.strerror
             file.close()
             raise OutputError(f"{folder}: another run works in this folder ({holder})") from error
-        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has just removed it
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # otherwise its holder has just removed it
             return file
         file.close()
 
 
 def _sign(file: IO[str], path: Path) -> None:
-    """Write who holds the lock, for others to read."""
+    """Write the lock's holder into the file, for others to read."""
     try:
         file.truncate(0)
-        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())  # nothing stays in a buffer on a full disk
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())  # unbuffered: a full disk fails here
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

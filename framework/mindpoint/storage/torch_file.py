@@ -1,8 +1,8 @@
-"""PyTorch's files of weights, read and written without PyTorch. No code in a file is ever run.
+"""PyTorch weight files, read and written without PyTorch. Code in a file is never run.
 
-A file is a pickle of dictionaries, lists, numbers and tensors, whose bytes stand beside it: in a zip archive (since PyTorch 1.6), or
-behind it one after the other (before; "legacy"). A pickle may name any function and have it called, so only the few names that weights
-need are known here, and they mean classes of this module.
+A file is a pickle of dictionaries, lists, numbers and tensors, whose bytes are stored separately: in a zip archive (since PyTorch 1.6), or
+    after the pickle one by one (before; "legacy"). A pickle can call any function by name, so only the few names that weights need are
+    accepted, and they are mapped to classes of this module.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KINDS.update({"Byte": "u1", "Bool": "?"})
 
 
 class _Storage:
-    """A block of numbers that tensors lie in; ``array`` is set when its bytes are read."""
+    """A block of numbers that holds tensors; ``array`` is set when its bytes are read."""
 
     def __init__(self, kind: str, count: int):
         self.brain_float = kind == "BFloat16"
@@ -35,7 +35,7 @@ class _Storage:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Return the size in bytes."""
         return self.count * self.dtype.itemsize
 
     def fill(self, data: bytes, order: str = "<") -> None:
@@ -44,7 +44,7 @@ class _Storage:
 
 
 class _Tensor:
-    """A tensor: where it lies in its storage; ``offset`` and ``stride`` in elements."""
+    """A tensor as a view of its storage; ``offset`` and ``stride`` in elements."""
 
     def __init__(self, storage: _Storage, offset: int, size: Tuple[int, ...], stride: Tuple[int, ...], *_: object):
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
@@ -59,19 +59,19 @@ class _Tensor:
 
 
 class _Parameter:
-    """A tensor to be trained: only the tensor counts."""
+    """A trainable tensor: only the tensor is used."""
 
     def __new__(cls, data: _Tensor, *_: object) -> "_Parameter":
-        self = super().__new__(cls)  # not in __init__, which a pickle of an early PyTorch passes by
+        self = super().__new__(cls)  # not in __init__, which pickles of early PyTorch versions do not call
         self.data = data
         return self
 
     def __setstate__(self, state: object) -> None:
-        """What else a file says of it is of no use here."""
+        """Ignore the remaining state."""
 
 
 class _StorageKind:
-    """``FloatStorage`` and the like, of any device. Not to be called."""
+    """A storage class such as ``FloatStorage``, of any device. It must not be called."""
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -112,10 +112,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: Union[str, Path]) -> object:
-    """Return what a file of PyTorch holds, in either format: dictionaries, lists, numbers, texts, with arrays in place of tensors.
+    """Return the content of a PyTorch file in either format: dictionaries, lists, numbers and texts, with arrays in place of tensors.
 
     Raises:
-        WeightsError: no such file, no file of PyTorch, damaged, or one that holds or runs more than weights.
+        WeightsError: the file does not exist, is not a PyTorch file, is damaged, or contains or calls more than weights need.
     """
     path = Path(path)
     if not path.is_file():
@@ -132,7 +132,7 @@ def read_torch_file(path: Union[str, Path]) -> object:
         raise
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # the bytes may be anything, and so may be what goes wrong with them
+    except Exception as error:  # arbitrary bytes can raise arbitrary errors
         raise WeightsError(f"{path}: damaged or cut off ({type(error).__name__}: {error}); fetch it again") from error
     advice = "; a .ckpt is MindSpore's and needs no conversion" if path.suffix == ".ckpt" else ""
     raise WeightsError(f"{path}: no file of PyTorch (it starts with {start!r}){advice}")
@@ -159,12 +159,12 @@ def _read_zip(file: BinaryIO, path: Path) -> object:
 
 
 def _most_bytes(path: Path) -> int:
-    """Return what all numbers of a file may take: more than the file, since storages may be shared or compressed, but not by much."""
+    """Return the memory limit for all numbers of a file: somewhat more than the file size, since storages may be shared or compressed."""
     return 20 * path.stat().st_size + (1 << 24)
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Raise WeightsError for an archive that holds more than itself: PyTorch compresses nothing."""
+    """Raise WeightsError if an archive's content is larger than the archive: PyTorch does not compress."""
     unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > _most_bytes(path):
         raise WeightsError(f"{path}: refused: unpacked it has {unpacked:,} bytes, many times its own size; PyTorch writes no such file")
@@ -179,7 +179,7 @@ def _read_legacy(file: BinaryIO, path: Path) -> object:
     tree = unpickler.load()
     for key in _Unpickler(file, path).load():
         storage = unpickler.storages[key]
-        file.seek(8, 1)  # the count, which is known
+        file.seek(8, 1)  # the number of elements, which is known already
         if storage.size > path.stat().st_size - file.tell():
             raise ValueError(f"storage {key} has {storage.size} bytes, more than the file")
         storage.fill(file.read(storage.size))
@@ -187,7 +187,7 @@ def _read_legacy(file: BinaryIO, path: Path) -> object:
 
 
 class _Plain:
-    """Turns what a pickle holds into plain values, as far as memory allows: a pickle may name one thing any number of times."""
+    """A converter of a pickle's content to plain values, within a memory limit: a pickle can refer to one value any number of times."""
 
     def __init__(self, path: Path):
         self._bytes, self._values = _most_bytes(path), _MOST_VALUES
@@ -211,7 +211,7 @@ class _Plain:
 
 
 class _Within:
-    """The rest of a file, of which no more is asked than there is: memory is taken before a file turns out to be shorter."""
+    """A reader that never requests more than the rest of a file: memory would be allocated before the file turns out to be shorter."""
 
     def __init__(self, file: BinaryIO):
         start = file.tell()
@@ -231,7 +231,7 @@ class _Within:
 
 
 def _check_pickle(file: BinaryIO) -> None:
-    """Raise ValueError for a pickle that is not whole, or numbers its values such that the list of them would fill the memory."""
+    """Raise ValueError if a pickle is incomplete, or if its memo indices would exhaust the memory."""
     start = file.tell()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(_Within(file))):
         if count > 20 * _MOST_VALUES or opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= 20 * _MOST_VALUES:
@@ -244,7 +244,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
 
     Args:
         state: float32 and int64 arrays by name.
-        more: plain values beside the state.
+        more: plain values besides the state.
 
     Raises:
         OutputError: it cannot be written.
@@ -259,7 +259,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
 
 
 def _pickled(arrays: Mapping[str, np.ndarray], more: Mapping[str, object]) -> bytes:
-    """Return the pickle by hand: names of PyTorch's functions cannot be pickled where PyTorch is not."""
+    """Return the pickle, built by hand: names of PyTorch's functions cannot be pickled without PyTorch."""
     items = b"".join(_body(name) + _body(value) for name, value in more.items())
     tensors = b"".join(_body(name) + _tensor(str(number), array) for number, (name, array) in enumerate(arrays.items()))
     state = pickle.EMPTY_DICT + pickle.MARK + tensors + pickle.SETITEMS
