@@ -1,4 +1,4 @@
-"""Test classes for parts: derive from one, say how to make the part, and pytest holds it against its contract.
+"""Test classes for parts: derive from one, define how to make the part, and pytest checks it against its contract.
 
     from mindpoint.testing import BackboneTests
 
@@ -6,8 +6,8 @@
         def make(self):
             return Stack(channels=(8, 16, 32))
 
-``mindpoint plugins test DISTRIBUTION`` runs the same on all parts of an installed distribution. A check that fails says what the contract
-wants; one that a part gives no reason for is skipped. pytest is not imported.
+``mindpoint plugins test DISTRIBUTION`` runs the same on all parts of an installed distribution. A check that fails reports the contract's
+requirement; one that does not apply to a part is skipped. pytest is not imported.
 """
 
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ _CELLS = {"BackboneTests": "cells", "HeadTests": "cells", "NeckTests": "cells", 
 
 
 def __getattr__(name: str) -> object:
-    """Import the tests of cells, and with them MindSpore, when they are asked for."""
+    """Import the tests of cells, and with them MindSpore, on first access."""
     if name not in _CELLS:
         raise AttributeError(f"module 'mindpoint.testing' has no attribute {name!r}")
     import importlib

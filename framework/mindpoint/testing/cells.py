@@ -21,10 +21,10 @@ Sizes = Sequence[Tuple[int, int]]
 
 
 class _CellTests(PartTests):
-    """What the three kinds have in common; subclasses say what goes in and what is declared.
+    """The common base of the three kinds; subclasses give the inputs and the declared outputs.
 
     Attributes:
-        sizes: heights and widths of the input that are tried, in pixels; rounded up to multiples of the divisor.
+        sizes: tested heights and widths of the input in pixels, rounded up to multiples of the divisor.
     """
 
     sizes: Sizes = ((64, 64), (64, 96))
@@ -130,7 +130,7 @@ class _CellTests(PartTests):
             need(error <= 1e-3, f"{name}: the ONNX file differs by {error:.2g}, relative to the largest value if above 1; 0.001 is allowed")
 
     def _loss(self, cell: nn.Cell, inputs: List[Tensor]) -> Tensor:
-        """Return a mean square whose gradient vanishes nowhere by symmetry."""
+        """Return a mean square whose gradient does not vanish by symmetry."""
         total = 0.0
         for number, value in enumerate(self._run(cell, inputs).values()):
             pattern = np.random.default_rng(number).normal(size=value.shape).astype(np.float32)
@@ -149,7 +149,7 @@ class _CellTests(PartTests):
 
 
 class BackboneTests(_CellTests):
-    """Derive from it and let ``make`` return a backbone."""
+    """Tests of a backbone. Derive from it and let ``make`` return one."""
 
     def make(self) -> Backbone:
         return super().make()
@@ -173,10 +173,10 @@ class BackboneTests(_CellTests):
 
 
 class NeckTests(_CellTests):
-    """Derive from it and let ``make(in_features)`` return a neck.
+    """Tests of a neck. Derive from it and let ``make(in_features)`` return one.
 
     Attributes:
-        in_features: of the maps that it is given.
+        in_features: of its input maps.
     """
 
     in_features: Sequence[FeatureSpec] = (FeatureSpec(8, 4), FeatureSpec(16, 8), FeatureSpec(24, 16), FeatureSpec(32, 32))
@@ -199,7 +199,7 @@ class NeckTests(_CellTests):
 
 
 class HeadTests(NeckTests):
-    """Derive from it and let ``make`` return a head that was built for :attr:`in_features`."""
+    """Tests of a head. Derive from it and let ``make`` return one that was built for :attr:`in_features`."""
 
     in_features: Sequence[FeatureSpec] = (FeatureSpec(16, 8),)
 
@@ -217,7 +217,7 @@ class HeadTests(NeckTests):
 
 
 class _Tuple(nn.Cell):
-    """A part as a cell of single tensors, which gives a tuple: what can be exported."""
+    """A wrapper that makes a part exportable: it takes single tensors and returns a tuple."""
 
     def __init__(self, tests: _CellTests, cell: nn.Cell) -> None:
         super().__init__()

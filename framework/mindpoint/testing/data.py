@@ -16,10 +16,10 @@ from mindpoint.testing.samples import PartTests, drawn_samples, input_spec, need
 
 
 class DatasetTests(PartTests):
-    """Derive from it and let ``make`` return a data set with at least one image.
+    """Tests of a data set. Derive from it and let ``make`` return one with at least one image.
 
     Attributes:
-        most: images that are looked at.
+        most: maximum number of tested images.
     """
 
     most = 8
@@ -82,11 +82,11 @@ class DatasetTests(PartTests):
 
 
 class TransformTests(PartTests):
-    """Derive from it and let ``make`` return a transform.
+    """Tests of a transform. Derive from it and let ``make`` return one.
 
     Attributes:
-        fields: of the objects that it is given.
-        classes: how many classes they have.
+        fields: of the objects in its input.
+        classes: number of their classes.
     """
 
     fields: Sequence[Field] = ()
@@ -96,7 +96,7 @@ class TransformTests(PartTests):
         return super().make()
 
     def samples(self) -> Sequence[Sample]:
-        """Return what it is tried on: drawn samples without a view."""
+        """Return the test input: drawn samples without a view."""
         samples = drawn_samples(input_spec(96, 128), self.classes, self.fields)
         for sample in samples:
             sample.view = None

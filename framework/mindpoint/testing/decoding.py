@@ -1,4 +1,4 @@
-"""Tests of a target encoder and a decoder together: what one writes the other reads."""
+"""Tests of a target encoder and a decoder together: the decoder must recover what the encoder wrote."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Maps = Dict[str, np.ndarray]
 
 
 class CodecTests:
-    """Derive from it and let ``make_targets`` and ``make_decoder`` return the two parts.
+    """Tests of an encoder and a decoder. Derive from it and let ``make_targets`` and ``make_decoder`` return them.
 
     Attributes:
         classes: names of the classes.
         input_spec: of the network.
         fields: of the objects that are drawn.
         tolerance: largest distance of a box's side from the annotated one, in pixels.
-        threshold: score from which a detection counts.
+        threshold: smallest score of a detection that counts.
     """
 
     classes: Sequence[str] = ("one", "two")
@@ -43,7 +43,7 @@ class CodecTests:
         raise NotImplementedError(f"{type(self).__name__}.make_decoder must return the decoder")
 
     def samples(self) -> List[Sample]:
-        """Return what is encoded: drawn boxes, far from each other. ``view`` is set, ``image`` is the raster."""
+        """Return the samples to encode: drawn boxes, far from each other. ``view`` is set, ``image`` is the raster."""
         return drawn_samples(self.input_spec, len(self.classes), self.fields)
 
     def test_targets_are_named_arrays_of_fixed_shape(self):
@@ -128,7 +128,7 @@ class CodecTests:
             (found,) = decoder(maps, [sample.view], decoder.mirror(maps))
             self._hold(sample.objects, found, f"{sample.name}, averaged with its mirror image", self.tolerance)
             (turned,) = decoder(decoder.mirror(maps), [sample.view])
-            stride = max(self.make_targets().strides.values())  # what lies between the conventions of where a cell's middle is
+            stride = max(self.make_targets().strides.values())  # the difference between the conventions for a cell's centre
             self._hold(sample.objects.mirror(self.input_spec.size[1]), turned, f"{sample.name}, mirrored", self.tolerance + stride)
 
     def test_several_scales_are_joined(self):
@@ -176,7 +176,7 @@ class CodecTests:
         return pairs
 
     def _raw(self, active: Mapping[str, np.ndarray]) -> Maps:
-        """Return raw maps ``(1, C, H, W)``; what the annotations do not say is 0."""
+        """Return raw maps ``(1, C, H, W)``; values that the annotations do not define are 0."""
         raw = self.make_decoder().to_logits({name: values[None] for name, values in active.items()})
         return {name: np.nan_to_num(values, nan=0.0).astype(np.float32) for name, values in raw.items()}
 

@@ -19,7 +19,7 @@ from mindpoint.visual.objects import ObjectVisualizer
 
 
 class HookTests(PartTests):
-    """Derive from it and let ``make(run_dir)`` return a hook."""
+    """Tests of a hook. Derive from it and let ``make(run_dir)`` return one."""
 
     def make(self, run_dir: Path) -> Hook:
         """Return a new hook for a run in that folder."""
@@ -66,7 +66,7 @@ class HookTests(PartTests):
 
     @staticmethod
     def _train(hook: Hook, run: "FakeRun", start: int, stop: int) -> None:
-        """Call the hook as a training of two steps an epoch does, with an evaluation after each epoch."""
+        """Call the hook like a training with two steps per epoch and an evaluation after each epoch."""
         run.hooks, run.step = {"hook": hook}, start
         run.epoch = run.closed_epochs = start // run.steps_per_epoch
         try:
@@ -115,18 +115,18 @@ class FakeRun:
 
     @property
     def ended(self) -> bool:
-        """Tell whether no further step will follow."""
+        """Return whether this was the last step."""
         return self.stop_reason is not None or self.step >= self.total_steps
 
     def act(self, point: Callable[["FakeRun"], None]) -> None:
-        """Call a method of the hook, then what it has deferred."""
+        """Call a method of the hook, then the calls that it has deferred."""
         point(self)
         deferred, self._deferred = self._deferred, []
         for action in deferred:
             action()
 
     def evaluate(self) -> Evaluation:
-        """Give the hooks statistics that rise from epoch to epoch."""
+        """Evaluate with statistics that rise from epoch to epoch."""
         for hook in self.hooks.values():
             self.act(hook.before_eval)
         self.metrics = {"toy/AP": self.epoch / 10}
@@ -136,7 +136,7 @@ class FakeRun:
         return Evaluation("drawn objects", self.metrics, self.detections, [], [], "toy/AP")
 
     def heatmaps(self, samples: Sequence[Sample]) -> List[Tuple[Dict[str, np.ndarray], View]]:
-        """Show grey."""
+        """Return grey pictures."""
         return [({"objects": np.full((8, 8), 0.5, np.float32)}, whole_view(*sample.image.shape[1::-1], (32, 32))) for sample in samples]
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
@@ -147,11 +147,11 @@ class FakeRun:
         return self.run_dir / name
 
     def defer(self, action: Callable[[], None]) -> None:
-        """Do something after the running point."""
+        """Run a function after the current hook point."""
         self._deferred.append(action)
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
-        """Take every name."""
+        """Accept every name."""
 
 
 def _found(objects: Objects) -> Detections:

@@ -23,12 +23,12 @@ Arrays = Dict[str, np.ndarray]
 
 
 class LossTests(PartTests):
-    """Derive from it and let ``make`` return the loss, ``make_targets`` the target encoder that it belongs to.
+    """Tests of a loss. Derive from it and let ``make`` return one, and ``make_targets`` its target encoder.
 
     Maps have the shapes of the encoder's ``perfect_outputs``. For a loss without such an encoder override ``targets`` and ``outputs``.
 
     Attributes:
-        classes: how many classes the encoder knows.
+        classes: number of the encoder's classes.
         input_spec: of the network.
         fields: of the objects that are drawn.
         images: size of the batch; an even number.

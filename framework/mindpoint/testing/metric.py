@@ -19,7 +19,7 @@ _FIRST, _STEP = 11, 7  # category ids differ from labels
 
 
 class MetricTests(PartTests):
-    """Derive from it and let ``make`` return a metric for :attr:`classes`.
+    """Tests of a metric. Derive from it and let ``make`` return one for :attr:`classes`.
 
     Attributes:
         classes: names of the classes.
@@ -39,7 +39,7 @@ class MetricTests(PartTests):
         return {100 + 3 * s.image_id: s.objects for s in drawn_samples(input_spec(256, 256), len(self.classes), self.fields, 4)}
 
     def perfect(self) -> Dict[int, Detections]:
-        """Return detections that are the annotated objects."""
+        """Return detections that equal the annotated objects."""
         return {image_id: self._found(objects) for image_id, objects in self.objects().items()}
 
     def test_the_main_statistic_is_one_of_them(self):

@@ -1,4 +1,4 @@
-"""How MindSpore runs the tests of cells."""
+"""The execution mode of MindSpore in tests of cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import mindspore as ms
 
 
 def operator_by_operator(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test without compiling graphs, unless it asks for that itself; the mode is then what it was before."""
+    """Run a test without compiling graphs, unless it requests that itself. The mode is restored afterwards."""
 
     @functools.wraps(test)
     def run(*arguments: object) -> None:

@@ -16,7 +16,7 @@ from mindpoint.export.onnx_network import IR_VERSION, OPSET
 
 
 def decoded(decoder: OnnxDecoder, maps: Mapping[str, np.ndarray], strides: Mapping[str, int]) -> Dict[str, np.ndarray]:
-    """Return what :meth:`OnnxDecoder.onnx_nodes` gives for raw maps ``(B, C, H, W)``: arrays by name, coordinates in input pixels."""
+    """Return the results of :meth:`OnnxDecoder.onnx_nodes` for raw maps ``(B, C, H, W)``: arrays by name, coordinates in input pixels."""
     graph = OnnxGraph("decoder")
     given = decoder.onnx_nodes(graph, {name: name for name in maps}, {name: strides[name] for name in maps if name in strides})
     names = [field.name for field in (*Detections.own, *decoder.fields)]

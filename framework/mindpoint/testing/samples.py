@@ -1,4 +1,4 @@
-"""What the test classes are made of: a refusal with words, and samples with drawn boxes."""
+"""Building blocks of the test classes: failures with a message, and samples with drawn boxes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class PartTests:
 
 
 def need(holds: object, message: str) -> None:
-    """Raise AssertionError with what the contract wants, unless it holds."""
+    """Raise AssertionError with the contract's requirement, unless it holds."""
     if not holds:
         raise AssertionError(message)
 
 
 def skip(reason: str) -> None:
-    """Leave a test out; pytest and ``plugins test`` show the reason."""
+    """Skip a test; pytest and ``plugins test`` show the reason."""
     raise SkipTest(reason)
 
 

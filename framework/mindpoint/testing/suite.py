@@ -1,4 +1,4 @@
-"""Running the test classes on all parts of an installed distribution. Importing this module imports MindSpore."""
+"""The test classes, run on all parts of an installed distribution. Importing this module imports MindSpore."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ KINDS = ("backbones", "necks", "heads", "losses", "datasets", "transforms", "tar
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test.
+    """The outcome of one test.
 
     Attributes:
-        kind, part: what was tested.
-        test: its name in words; empty if the part could not be made.
-        problem: why it failed, one line; None if it did not.
-        skipped: why it was left out; None if it was not.
+        kind, part: the tested part.
+        test: its name in words; empty if making the part failed.
+        problem: why it failed, one line; None if it passed.
+        skipped: why it was skipped; None if it ran.
     """
 
     kind: str
@@ -46,12 +46,12 @@ class Outcome:
 class Suite:
     """The tests of all parts of a distribution.
 
-    Parts are made with their defaults; with a configuration, those that it names are made as it says, and all get its classes, input and
-    sections. A target encoder is tested with the first decoder of the distribution that reads its maps, a loss with the first encoder that
-    gives its targets.
+    Parts are made with their defaults; with a configuration, those that it names are made with its values, and all get its classes, input
+    and sections. A target encoder is tested with the first decoder of the distribution that reads its maps, a loss with the first encoder
+    that gives its targets.
 
     Raises:
-        ConfigError: no such distribution is installed, or it has no parts that can be tested.
+        ConfigError: the distribution is not installed, or has no parts that can be tested.
     """
 
     def __init__(self, distribution: str, config: Optional[Config] = None) -> None:
@@ -87,7 +87,7 @@ class Suite:
         return Outcome(entry.kind.singular, entry.name, words)
 
     def _tests(self, entry: Entry) -> "type | str":
-        """Return the test class of a part, or why there is none."""
+        """Return the test class of a part, or the reason why it cannot be tested."""
         lacking = self._lacking(entry)
         if lacking:
             return f"its constructor needs {', '.join(lacking)}: name a configuration with a block of it by --config"
@@ -139,7 +139,7 @@ class Suite:
             tests = self._with_fields(type("Tests", (LossTests,), methods), "targets")
             try:
                 targets, maps = tuple(tests().targets()), tuple(tests().outputs())
-            except (Exception, SkipTest):  # the encoder says nothing of its maps, or wants other objects
+            except (Exception, SkipTest):  # the encoder does not declare its maps, or needs other objects
                 continue
             loss = self._make(entry, maps=maps, targets=targets)
             if set(loss.needs_maps) <= set(maps) and set(loss.needs_targets) <= set(targets):
@@ -148,8 +148,8 @@ class Suite:
         return "no target encoder of the distribution gives its targets"
 
     def _with_fields(self, tests: type, probe: str) -> type:
-        """Return the tests with the first fields of objects with which a method of theirs works: those of the distribution's data sets,
-        then without any, then those of its decoders."""
+        """Return the tests with the first object fields with which a method of theirs works: fields of the distribution's data sets, then
+        no fields, then fields of its decoders."""
         owners = {kind: [self._make(entry).fields for entry in self._made(kind)] for kind in ("datasets", "decoders")}
         for fields in (*owners["datasets"], (), *owners["decoders"]):
             tests.fields = tuple(fields)
