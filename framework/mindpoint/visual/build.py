@@ -1,4 +1,4 @@
-"""The configured way to draw."""
+"""The construction of the configured visualizer."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from mindpoint.visual.objects import ObjectVisualizer
 
 
 def build_visualizer(config: Config) -> Visualizer:
-    """Return the block ``test.visualizer``, or the usual visualizer without that block."""
+    """Build the block ``test.visualizer``, or the default visualizer if the block is missing."""
     return config.build("test.visualizer") or ObjectVisualizer(config.classes)

@@ -1,4 +1,4 @@
-"""Line and bar charts as files or within web pages. Needs no display; matplotlib is imported when the first one is drawn."""
+"""Line and bar charts as files or within web pages. A display is not needed. Matplotlib is imported when the first chart is drawn."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Panel:
     """One pair of axes of a chart.
 
     Attributes:
-        title: what is drawn.
+        title: title of the panel.
         series: by its label, the x and y values of a line, or the places and heights of bars; x of bars may be names. NaN leaves a gap.
             A single series without a name is not labelled.
         x_label: below the horizontal axis.
-        bars: bars and not lines.
+        bars: draw bars instead of lines.
         log: the vertical axis is logarithmic, if the values differ by more than a factor of ten.
         y_label: beside the vertical axis.
-        shares: both axes go from 0 to 1.
+        shares: both axes range from 0 to 1.
     """
 
     title: str
@@ -42,9 +42,9 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
     """Draw the panels row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
 
     Raises:
-        OutputError: the file cannot be written, or its ending is no known format.
+        OutputError: the file cannot be written, or its ending is not a known format.
     """
-    from matplotlib.figure import Figure  # by itself, without pyplot, it keeps no state and needs no display
+    from matplotlib.figure import Figure  # without pyplot, it keeps no global state and needs no display
 
     columns = max(1, min(columns, len(panels)))
     rows = max(1, -(-len(panels) // columns))
@@ -61,7 +61,7 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
 def svg_chart(panel: Panel) -> str:
     """Return the panel as an ``<svg>`` element for a web page: without its title, its legend below, texts in the page's font.
 
-    It has no ids but those that it refers to itself, and panels that differ have different ones.
+    It contains only ids that it refers to itself, and different panels have different ids.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -77,9 +77,9 @@ def svg_chart(panel: Panel) -> str:
 
 
 def _slim(svg: str, title: str) -> str:
-    """Return what a page needs of matplotlib's SVG: a third of its size."""
+    """Return the part of matplotlib's SVG that a page needs: a third of its size."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)  # a style would be the whole page's
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)  # would style the whole page
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
 
     def slim_tag(found: "re.Match[str]") -> str:
@@ -103,7 +103,7 @@ def _draw(axes, panel: Panel, legend: bool = True) -> None:
     if panel.log and _spans_decades(panel):
         axes.set_yscale("log")
     if not panel.bars and not panel.shares and all(float(place).is_integer() for x, _ in panel.series.values() for place in x):
-        axes.xaxis.get_major_locator().set_params(integer=True)  # steps have no halves
+        axes.xaxis.get_major_locator().set_params(integer=True)  # steps are whole numbers
     for number, (label, (x, y)) in enumerate(panel.series.items()):
         if panel.bars:
             _bars(axes, x, y, label, number, len(panel.series))
@@ -116,7 +116,7 @@ def _draw(axes, panel: Panel, legend: bool = True) -> None:
 
 
 def _alone(y: Sequence[float]) -> List[int]:
-    """Places of values between two gaps, where no line is drawn."""
+    """Return the positions of isolated values between two gaps, where no line is drawn."""
     gaps = [True, *(math.isnan(value) for value in y), True]
     return [place for place in range(len(y)) if gaps[place] and not gaps[place + 1] and gaps[place + 2]]
 
@@ -127,7 +127,7 @@ def _spans_decades(panel: Panel) -> bool:
 
 
 def _bars(axes, x: Sequence, y: Sequence[float], label: str, number: int, of: int) -> None:
-    """Bars of several series stand side by side."""
+    """Draw the bars of several series side by side."""
     width = 0.8 / of
     places = [place + (number - (of - 1) / 2) * width for place in range(len(x))]
     axes.bar(places, y, width, label=label)

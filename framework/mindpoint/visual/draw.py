@@ -1,4 +1,4 @@
-"""Shapes and texts drawn into images, and pictures side by side. Needs no display: images go in, images come out."""
+"""Shapes and texts drawn into images, and pictures side by side. Works on arrays; a display is not needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHIFT = 3  # OpenCV draws in eighths of a pixel
 _FAR = 1 << 16  # pixels; OpenCV's fixed-point coordinates overflow far beyond
 CAPTION = 24  # pixels: height of a line of text above a picture
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_SMALLEST = 0.36  # of the font, that can be read
+_SMALLEST = 0.36  # smallest legible scale of the font
 
 
 def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
@@ -37,14 +37,14 @@ def draw_heatmap(image: np.ndarray, heat: np.ndarray, view: View) -> np.ndarray:
     matrix[:, :2] *= view.scale
     over = cv2.warpAffine(heat.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP).clip(0, 1)
     glow = cv2.applyColorMap(np.rint(over * 255).astype(np.uint8), cv2.COLORMAP_HOT)
-    return np.rint(np.minimum(0.5 * canvas + over[..., None] * glow, 255)).astype(np.uint8)  # low values glow little
+    return np.rint(np.minimum(0.5 * canvas + over[..., None] * glow, 255)).astype(np.uint8)  # low values are nearly transparent
 
 
 def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int = 4) -> np.ndarray:
-    """BGR uint8 images side by side, row by row, each in the upper left of a cell as large as the largest image. At least one image.
+    """Return BGR uint8 images (at least one) side by side, row by row, each in the upper left of a cell as large as the largest image.
 
     Args:
-        columns: images a row; ``None``: about as many as rows.
+        columns: images per row; ``None``: about as many as rows.
         gap: grey pixels between cells.
     """
     columns = columns or int(np.ceil(np.sqrt(len(images))))
@@ -66,7 +66,7 @@ def captioned(image: np.ndarray, text: str) -> np.ndarray:
 
 
 def as_uint8(image: np.ndarray) -> np.ndarray:
-    """Return a BGR image as uint8 in 0..255: as it is, or from floating point in 0..1 (what is not finite becomes black)."""
+    """Return a BGR image as uint8 in 0..255: unchanged, or converted from floating point in 0..1 (non-finite values become black)."""
     if image.dtype == np.uint8:
         return image
     return np.rint(np.clip(np.nan_to_num(image, posinf=0.0, neginf=0.0), 0, 1) * 255).astype(np.uint8)
@@ -78,7 +78,7 @@ def canvas_of(image: np.ndarray) -> np.ndarray:
 
 
 def thickness_of(canvas: np.ndarray, box: Optional[np.ndarray] = None) -> int:
-    """Return the line width in pixels that looks alike in small and large pictures; thinner for an object whose ``box`` is small."""
+    """Return a line width in pixels that looks the same in small and large pictures; thinner for an object with a small ``box``."""
     widest = max(1, round(max(canvas.shape[:2]) / 400))
     if box is None or not np.isfinite(box).all():
         return widest
@@ -86,7 +86,7 @@ def thickness_of(canvas: np.ndarray, box: Optional[np.ndarray] = None) -> int:
 
 
 def distinct_color(number: int) -> Color:
-    """Return the colour of a number; those of neighbouring numbers are far apart: hues advance by the golden ratio."""
+    """Return a colour for a number. Successive numbers have very different colours: hues advance by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.85, 1.0 if number % 2 else 0.9)
     return round(255 * blue), round(255 * green), round(255 * red)
 
@@ -98,7 +98,7 @@ def fixed(point: np.ndarray) -> Tuple[int, int]:
 
 
 def draw_box(canvas: np.ndarray, box: np.ndarray, color: Color) -> None:
-    """Draw a box ``(4,)``, in place; nothing if it is not finite."""
+    """Draw a box ``(4,)`` in place; skip one that is not finite."""
     if np.isfinite(box).all():
         cv2.rectangle(canvas, fixed(box[:2]), fixed(box[2:]), color, thickness_of(canvas, box), cv2.LINE_AA, SHIFT)
 
@@ -115,8 +115,8 @@ class Label:
 def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
     """Draw labels, the most important first, in place and inside the picture.
 
-    Each is written above its box, or where it hides no label before it: below the box or inside of it. Where there is no such place, it is
-    drawn above the box and partly hidden. Labels of boxes that are not finite, or lie outside of the picture, are left out.
+    Each is written above its box if it hides no earlier label there, otherwise inside or below the box. If all these places are taken, it
+    is drawn above the box and partly hidden. Labels of boxes that are not finite, or outside of the picture, are left out.
     """
     height, width = canvas.shape[:2]
     size = max(_SMALLEST, max(height, width) / 1400)
@@ -147,7 +147,7 @@ def _visible(box: np.ndarray, width: int, height: int) -> bool:
 
 
 def _places(box: np.ndarray, across: int, down: int, width: int, height: int) -> List[np.ndarray]:
-    """Rectangles for a text of this size in pixels: above the box, inside at the top, below, inside at the bottom, right of it."""
+    """Yield rectangles for a text of this size in pixels: above the box, inside at the top, below, inside at the bottom, right of it."""
     left, right = np.clip(sorted((box[0], box[2])), 0, width).astype(int)
     top, bottom = np.clip(sorted((box[1], box[3])), 0, height).astype(int)
     corners = [(left, top - down), (left, top), (left, bottom), (left, bottom - down), (right - across, top - down), (right, top)]

@@ -1,4 +1,4 @@
-"""What a run's ``log.jsonl`` tells, and how it is drawn."""
+"""The training history in a run's ``log.jsonl``, and its charts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mindpoint.errors import DataError
 from mindpoint.visual.charts import Panel
 
 FILE = "log.jsonl"
-_POINTS = 400  # of a drawn curve; more hide each other
+_POINTS = 400  # maximum number of points of a drawn curve; more would overlap
 NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps", "loss_scale")
 """Figures that a record of a step holds besides losses."""
 
@@ -28,7 +28,7 @@ class History:
         learning_rate: one curve.
         statistics: of the evaluations.
         epoch: of the last record, counted from 1.
-        main: name of the main statistic; None if there was no evaluation.
+        main: name of the main statistic; None without an evaluation.
     """
 
     losses: Dict[str, Curve]
@@ -39,15 +39,15 @@ class History:
 
     @property
     def step(self) -> int:
-        """Return the last one."""
+        """Return the last step."""
         return max((steps[-1] for steps, _ in (*self.losses.values(), *self.statistics.values()) if steps), default=0)
 
     @staticmethod
     def read(run_dir: Path) -> "History":
-        """Read a run's log. A last line that was not written to its end is left out.
+        """Read a run's log. An incomplete last line is skipped.
 
         Raises:
-            DataError: there is none, or a line is no record.
+            DataError: the log does not exist, or a line is not a record.
         """
         path = Path(run_dir) / FILE
         if not path.is_file():
@@ -81,7 +81,8 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
 
 
 def panels(histories: Mapping[str, History]) -> List[Panel]:
-    """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line a run.
+    """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line per
+    run.
 
     The text before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
     """
@@ -104,13 +105,13 @@ def _panel(name: str, curves: Mapping[str, Curve], losses: bool = False) -> Pane
 
 
 def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[float]]:
-    """Means of neighbours, so that a long curve is readable; NaN where all of them are."""
+    """Return means of neighbouring values, which keeps a long curve readable; NaN where all of them are NaN."""
     size = max(1, math.ceil(len(steps) / _POINTS))
     chunks = [slice(start, start + size) for start in range(0, len(steps), size)]
     return [mean_of_finite(steps[chunk]) for chunk in chunks], [mean_of_finite(values[chunk]) for chunk in chunks]
 
 
 def mean_of_finite(values: Sequence[float]) -> float:
-    """Return the mean without values that are not finite; NaN if all are not finite."""
+    """Return the mean of the finite values; NaN if all are non-finite."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

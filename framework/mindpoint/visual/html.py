@@ -1,4 +1,4 @@
-"""Web pages that need nothing else: no network, no server, no other file."""
+"""Self-contained web pages, which need no network, server or other file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-
 
 
 def document(title: str, style: str, body: str) -> str:
-    """Return a whole page. ``title`` is plain text, ``style`` CSS, ``body`` HTML, which may hold scripts."""
+    """Return a whole page. ``title`` is plain text, ``style`` CSS, ``body`` HTML, which may contain scripts."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -26,12 +26,12 @@ def document(title: str, style: str, body: str) -> str:
 
 
 def image_uri(image: np.ndarray, ending: str = ".jpg", quality: Optional[int] = None) -> str:
-    """Return an image as an address that holds it.
+    """Return an image as a data URI.
 
     Args:
         image: BGR, uint8 or float in 0..1, or BGRA for ``.png``.
         ending: ``.jpg`` or ``.png``.
-        quality: of a JPEG, 0..100; None: OpenCV's usual 95.
+        quality: of a JPEG, 0..100; None: OpenCV's default, 95.
     """
     settings = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     data = base64.b64encode(cv2.imencode(ending, as_uint8(image), settings)[1].tobytes()).decode("ascii")

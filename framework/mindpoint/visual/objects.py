@@ -1,4 +1,4 @@
-"""The usual way to draw objects: boxes with class and score, and every field that can be seen."""
+"""The default visualizer: boxes with class and score, and every field that can be drawn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BLACK: Color = (0, 0, 0)
 
 
 class ObjectVisualizer(Visualizer):
-    """Draws boxes, class names and scores, points with the lines between them, directions and masks; further fields of one number, such
-    as a depth or a track id, stand behind the score.
+    """Draws boxes, class names and scores, points with the lines between them, directions and masks; further fields of one number, such as
+    a depth or a track id, follow the score.
 
     A point is a disc where a flag that describes it is true (or an annotated point is visible), otherwise a ring. Objects have the colour
-    of their class; if there is only one class, colours tell the objects apart.
+    of their class; if there is only one class, colours distinguish the objects.
 
     Args:
         boxes: draw boxes, with their labels.
@@ -30,7 +30,7 @@ class ObjectVisualizer(Visualizer):
         values: write further fields of one number.
         lines: join points by the field's lines.
         point_threshold: smallest score of a drawn point, 0..1, where a field gives points scores.
-        colors: blue, green, red in 0..255 by class name; None: colours that are easy to tell apart.
+        colors: blue, green, red in 0..255 by class name; None: colours that are easy to distinguish.
 
     Raises:
         ConfigError: a colour for a class that does not exist, or one that is not three numbers in 0..255.
@@ -56,7 +56,7 @@ class ObjectVisualizer(Visualizer):
         self.colors = {name: tuple(map(int, color)) for name, color in (colors or {}).items()}
 
     def draw(self, image: np.ndarray, found: Detections, threshold: float = 0.0) -> np.ndarray:
-        """See :class:`Visualizer`. The best object ends on top."""
+        """See :class:`Visualizer`. The best object is drawn last, on top."""
         chosen = found.select(np.flatnonzero(found.scores >= threshold))
         colors = [self.color(label, row) for row, label in enumerate(chosen.labels)]
         return self._draw(image, chosen, colors, [f"{score:.2f}" for score in chosen.scores])
@@ -67,12 +67,12 @@ class ObjectVisualizer(Visualizer):
         return self._draw(image, objects, colors, [""] * len(objects))
 
     def color(self, label: int, row: int) -> Color:
-        """Return the colour of the object in a row, blue, green, red."""
+        """Return the colour of the object at an index, blue, green, red."""
         name = self.classes[label]
         return self.colors.get(name) or distinct_color(int(label) if len(self.classes) > 1 else row)
 
     def text(self, shown: Instances, row: int, score: str) -> str:
-        """Return what the label of the object in a row says."""
+        """Return the label's text for the object at an index."""
         words = [self.classes[shown.labels[row]]] if self.names else []
         words.append(score)
         if self.show_values:
@@ -80,7 +80,7 @@ class ObjectVisualizer(Visualizer):
         return " ".join(filter(None, words))
 
     def _draw(self, image: np.ndarray, shown: Instances, colors: Sequence[Color], scores: Sequence[str]) -> np.ndarray:
-        """Draw the last object first, and labels on top of all."""
+        """Draw the objects in reverse order, then the labels on top."""
         canvas = canvas_of(image)
         for row in reversed(range(len(shown))):
             self._object(canvas, shown, row, colors[row])
@@ -125,7 +125,7 @@ class ObjectVisualizer(Visualizer):
 
 
 def _said(field: Field, value: np.ndarray) -> str:
-    """Return a field of one number as text for a label; empty if it is drawn otherwise or is long."""
+    """Return a field of one number as text for a label; empty if it is drawn in another way or is too long."""
     if field.shape or field.of or isinstance(field, Angles):
         return ""
     text = f"{field.name} {value:.3g}" if value.dtype.kind == "f" else f"{field.name} {value}"
@@ -149,7 +149,7 @@ def _tint(canvas: np.ndarray, box: np.ndarray, raster: np.ndarray, color: Color)
     columns, rows = _inside(box[0], box[2], canvas.shape[1]), _inside(box[1], box[3], canvas.shape[0])
     if not len(columns) or not len(rows):
         return
-    across = (columns - box[0]) / (box[2] - box[0]) * raster.shape[1] - 0.5  # the raster's pixels have the box's corners at theirs
+    across = (columns - box[0]) / (box[2] - box[0]) * raster.shape[1] - 0.5  # the corners of the raster are those of the box
     down = (rows - box[1]) / (box[3] - box[1]) * raster.shape[0] - 0.5
     x, y = np.meshgrid(across.astype(np.float32), down.astype(np.float32))
     mask = cv2.remap(raster.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 0.5
@@ -158,6 +158,6 @@ def _tint(canvas: np.ndarray, box: np.ndarray, raster: np.ndarray, color: Color)
 
 
 def _inside(start: float, end: float, size: int) -> np.ndarray:
-    """Return the whole numbers from ``start`` to ``end`` that are places of ``size`` pixels."""
+    """Return the integers from ``start`` to ``end`` that are valid indices of ``size`` pixels."""
     first, last = np.clip([np.ceil(start), np.floor(end)], [0, -1], [size, size - 1]).astype(int)
     return np.arange(first, last + 1) if end > start else np.zeros(0, int)

@@ -1,4 +1,4 @@
-"""Pictures of truth and prediction, a file an image, for all images of an evaluation."""
+"""Pictures of ground truth and prediction, one file per image, for all images of an evaluation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def write_pairs(
     truth: bool,
     track: Callable[[Iterable, int], Iterable],
 ) -> int:
-    """Write ``prediction/NAME.jpg`` and, with ``truth``, ``truth/NAME.jpg`` for every image that has detections, and return how many
-    images there were. NAME is the image's id.
+    """Write ``prediction/NAME.jpg`` and, with ``truth``, ``truth/NAME.jpg`` for every image that has detections, and return the number of
+    images. NAME is the image's id.
 
     Args:
         detections: by image id.
