@@ -21,15 +21,15 @@ def _conv(in_channels: int, out_channels: int, kernel: int) -> nn.SequentialCell
 
 
 class FPN(Neck):
-    """Bring the coarser maps up, from the coarsest on: each is projected by a 1x1 convolution, the one below it, enlarged, is added, and a
-    3x3 convolution makes the result.
+    """A feature pyramid network. From the coarsest map on, each map is projected by a 1x1 convolution, the enlarged coarser result is
+    added, and a 3x3 convolution makes the output.
 
-    Takes two or more maps whose strides are multiples of one another.
+    It takes two or more maps whose strides are multiples of one another.
 
     Args:
-        channels: of every map that it gives.
-        levels: how many maps it gives, finest first; all if not given.
-        finest: smallest stride that it takes; finer maps are left out.
+        channels: of every output map.
+        levels: number of output maps, finest first; all by default.
+        finest: smallest stride in use; finer maps are ignored.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 256, levels: Optional[int] = None, finest: int = 1):

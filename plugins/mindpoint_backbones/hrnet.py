@@ -55,7 +55,8 @@ def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell
 
 
 def _fusion(channels: List[int], target: int) -> nn.CellList:
-    """Return what turns the map of each branch into the channels of one of them, and a finer one into its size; nothing for its own."""
+    """Return the cells that convert the map of each branch to the channels of one of them, and a finer one to its size; the identity for
+    its own."""
     cells: List[nn.Cell] = []
     for source, count in enumerate(channels):
         if source < target:
@@ -68,11 +69,11 @@ def _fusion(channels: List[int], target: int) -> nn.CellList:
 
 
 class Module(nn.Cell):
-    """Residual blocks on every branch, then each branch gets the sum of all: ``construct(maps) -> maps``.
+    """A module of HRNet: residual blocks on every branch, then each branch gets the sum of all: ``construct(maps) -> maps``.
 
     Args:
         channels: of each branch, finest first.
-        results: how many branches are summed up, finest first.
+        results: number of output branches, finest first.
     """
 
     def __init__(self, channels: List[int], results: int):
@@ -101,11 +102,11 @@ class Module(nn.Cell):
 
 
 class HRNet(Backbone):
-    """Four branches at strides 4, 8, 16 and 32 that exchange their maps again and again.
+    """HRNet: four branches at strides 4, 8, 16 and 32 that repeatedly exchange their maps.
 
     Args:
-        width: channels of the finest branch, of which the others have 2, 4 and 8 times as many; 32 for HRNet-W32.
-        maps: how many of the branches' maps it gives, finest first; the network for pose of the paper has 1.
+        width: channels of the finest branch; the others have 2, 4 and 8 times as many; 32 for HRNet-W32.
+        maps: number of output maps, finest first; the paper's pose network has 1.
     """
 
     divisor = 32
@@ -141,7 +142,8 @@ class HRNet(Backbone):
 
 
 def _transition(channels: List[int], wanted: List[int]) -> List[nn.Cell]:
-    """Return what makes each branch of a stage of the branches before: nothing where it stays as it is, a new one of the coarsest."""
+    """Return the cells that make each branch of a stage from the previous branches: the identity for unchanged ones, and a new one from the
+    coarsest."""
     cells: List[nn.Cell] = []
     for index, count in enumerate(wanted):
         if index >= len(channels):

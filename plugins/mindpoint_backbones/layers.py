@@ -33,6 +33,6 @@ def conv_norm(
 
 
 def round_channels(channels: float, step: int = 8) -> int:
-    """Return the multiple of ``step`` nearest to a number of channels, but not less than nine tenths of it."""
+    """Return the multiple of ``step`` nearest to a number of channels, but at least nine tenths of it."""
     nearest = max(step, int(channels + step / 2) // step * step)
     return nearest if nearest >= 0.9 * channels else nearest + step

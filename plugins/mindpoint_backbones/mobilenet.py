@@ -1,4 +1,4 @@
-"""What MobileNetV2 and V3 have in common: cells one after the other, of which some have a stride."""
+"""The common base of MobileNetV2 and V3: a sequence of cells, some with a stride."""
 
 from __future__ import annotations
 

@@ -44,5 +44,6 @@ class MobileNetRules(WeightRules):
         return RecognizedWeights(name, f"{name} without heads", config, whole=False)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. Also the classifier, and the convolution before it: the only one behind the first without a block."""
+        """See :class:`WeightRules`. Also the classifier, and the convolution before it: the only one after the first that is outside of a
+        block."""
         return bool(re.match(r"classifier\.|features\.[1-9]\d*\.\d+\.", name)) or super().feeds_nothing(name, names)
