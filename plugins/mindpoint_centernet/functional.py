@@ -1,6 +1,6 @@
-"""What the loss terms of CenterNet are made of, as functions of MindSpore tensors that ``construct`` may call.
+"""Building blocks of CenterNet's loss terms, as functions of MindSpore tensors for use in ``construct``.
 
-Heatmaps in numpy are in :mod:`mindpoint_centernet.heatmaps`. Both are for plugins to use: names and meaning stay.
+Heatmaps in numpy are in :mod:`mindpoint_centernet.heatmaps`. Both are public for plugins: names and meaning are stable.
 """
 
 from __future__ import annotations

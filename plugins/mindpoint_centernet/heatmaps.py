@@ -20,14 +20,14 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def gaussian_radius(height: float, width: float, rule: str = "official", overlap: float = 0.7) -> int:
-    """Return the radius of the peak for a box, such that boxes with corners moved by it keep an IoU of about ``overlap``.
+    """Return the radius of the peak for a box: boxes whose corners are moved by it keep an IoU of about ``overlap``.
 
-    Three quadratic equations (a corner moved inside, both moved outside, both inside) bound it; the smallest root counts.
+    Three quadratic equations (a corner moved inside, both moved outside, both inside) bound it; the smallest root is used.
 
     Args:
         height, width: size of the box in heatmap pixels.
-        rule: ``official`` leaves the division by 2a out (CenterNet's formula, with roots about 2.8 times too large for the
-            one that decides), ``model_zoo`` divides and rounds up, ``corrected`` also takes the smaller roots (CornerNet's correction).
+        rule: ``official`` omits the division by 2a (CenterNet's formula, where the smallest root is about 2.8 times too large),
+            ``model_zoo`` divides and rounds up, ``corrected`` also takes the smaller roots (CornerNet's correction).
 
     Returns:
         Whole heatmap pixels, at least 0.

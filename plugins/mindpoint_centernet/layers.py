@@ -10,12 +10,12 @@ from mindspore.common.initializer import Initializer, Uniform
 
 
 def default_init(fan_in: int) -> Uniform:
-    """PyTorch's default for weights and biases of convolutions: uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in)."""
+    """Return PyTorch's default for weights and biases of convolutions: uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in)."""
     return Uniform(1 / math.sqrt(fan_in))
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = False, init: Initializer = None) -> nn.Conv2d:
-    """Convolution with an odd kernel that keeps the size (divided by ``stride``); weight ``init`` is PyTorch's default if not given."""
+    """Return a convolution with an odd kernel that keeps the size (divided by ``stride``). The weight's ``init`` defaults to PyTorch's."""
     fan_in = in_channels * kernel * kernel
     return nn.Conv2d(
         in_channels,
@@ -31,17 +31,17 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation as PyTorch's default: MindSpore's momentum is the share that is kept, so 0.9 here is 0.1 there."""
+    """Return batch normalisation with PyTorch's defaults. MindSpore's momentum is the share that is kept, so 0.9 here is 0.1 there."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1, init: Initializer = None) -> nn.SequentialCell:
-    """Convolution without bias, batch normalisation, ReLU."""
+    """Return convolution without bias, batch normalisation and ReLU."""
     return nn.SequentialCell([conv(in_channels, out_channels, kernel, stride, init=init), batch_norm(out_channels), nn.ReLU()])
 
 
 def bilinear_kernel(size: int) -> np.ndarray:
-    """``(size, size)`` float32 weights with which a transposed convolution of stride ``size / 2`` interpolates linearly."""
+    """Return ``(size, size)`` float32 weights with which a transposed convolution of stride ``size / 2`` interpolates bilinearly."""
     factor = math.ceil(size / 2)
     centre = (2 * factor - 1 - factor % 2) / (2 * factor)
     slope = 1 - np.abs(np.arange(size) / factor - centre)
@@ -49,7 +49,7 @@ def bilinear_kernel(size: int) -> np.ndarray:
 
 
 def upsample(channels: int, factor: int) -> nn.Conv2dTranspose:
-    """Trainable upsampling of every channel for itself, at first bilinear. Weight ``(channels, 1, 2 * factor, 2 * factor)``."""
+    """Return trainable depthwise upsampling with bilinear initial weights. Weight ``(channels, 1, 2 * factor, 2 * factor)``."""
     weight = np.tile(bilinear_kernel(2 * factor), (channels, 1, 1, 1))
     return nn.Conv2dTranspose(channels, channels, 2 * factor, factor, "pad", factor // 2, group=channels, weight_init=Tensor(weight))
 

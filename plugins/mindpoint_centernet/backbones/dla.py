@@ -20,7 +20,7 @@ def _init(kernel: int, out_channels: int) -> Normal:
 
 
 def _convolutions(in_channels: int, out_channels: int, kernel: int, count: int = 1, stride: int = 1) -> nn.SequentialCell:
-    """Convolution, batch normalisation and ReLU, ``count`` times; the first has the stride."""
+    """Return convolution, batch normalisation and ReLU, ``count`` times; the first convolution has the stride."""
     cells: List[nn.Cell] = []
     for number in range(count):
         first = number == 0
@@ -55,7 +55,7 @@ def _basic(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Channels and heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), and what they are built of."""
+    """Channels and heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), and their building blocks."""
 
     channels: Tuple[int, ...]
     levels: Tuple[int, ...]

@@ -65,13 +65,13 @@ class Doubled(nn.Cell):
 
 
 class Hourglass(nn.Cell):
-    """Down to half the size, through a smaller hourglass or residuals, and up again, beside residuals at full size.
+    """An hourglass: down to half the size, through a smaller hourglass or residuals, and up again, in parallel with residuals at full size.
 
     ``construct(x) -> map of the same size and channels``.
 
     Args:
         channels: at each size, finest first; two or more.
-        residuals: how many there are at each size.
+        residuals: number of residuals at each size.
     """
 
     def __init__(self, channels: Sequence[int], residuals: Sequence[int]):
@@ -88,7 +88,8 @@ class Hourglass(nn.Cell):
 
 
 class Hourglass104(Backbone):
-    """Two hourglasses, one after the other, each with a map of stride 4; the losses are averaged over both, the second one counts.
+    """Two hourglasses, one after the other, each with a map of stride 4; the losses are averaged over both, and predictions use the second
+    one.
 
     Parameters are named as in the official implementation. Sides of the input are multiples of 128.
 

@@ -17,7 +17,7 @@ _INIT = HeNormal(mode="fan_out", nonlinearity="relu")
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int):
-    """1x1 convolution and batch normalisation where the sizes differ, else None."""
+    """Return a 1x1 convolution and batch normalisation if the sizes differ, else None."""
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.SequentialCell([conv(in_channels, out_channels, 1, stride, init=_INIT), batch_norm(out_channels)])
@@ -105,7 +105,7 @@ class ResNet(Backbone):
 
     def construct(self, image):
         x = self.relu(self.bn1(self.conv1(image)))
-        # behind a ReLU a border of zeros wins no maximum, so this is padded pooling, without MindSpore's slow operator for it
+        # after a ReLU, zeros do not change a maximum, so this equals padded pooling, without MindSpore's slow operator for it
         stage1 = self.layer1(self.maxpool(self.border(x)))
         stage2 = self.layer2(stage1)
         stage3 = self.layer3(stage2)

@@ -1,4 +1,4 @@
-"""What CenterNet's decoders share: objects are peaks of the centre heatmap, with a box around each."""
+"""The common base of CenterNet's decoders: objects are peaks of the centre heatmap, with a box around each."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NO_JOINTS = np.zeros(0, np.int64)
 
 
 class CenterDecoder(OnnxDecoder, MindSporeDecoder):
-    """Maps of CenterNet's heads to detections.
+    """A decoder from the maps of CenterNet's heads to detections.
 
     Args:
-        top_k: most detections an image and scale.
+        top_k: maximum number of detections per image and scale.
         nms_sigma, nms_threshold: see :func:`~mindpoint_coco.nms.soft_nms`.
-        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove.
+        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove.
         activated: names of the maps that a sigmoid turns into scores.
-        flip_index: for each joint the one on the other side.
+        flip_index: index of the mirrored joint for each joint.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class CenterDecoder(OnnxDecoder, MindSporeDecoder):
         """Decode the activated maps ``(channels, H, W)`` of one image; detections are in pixels of the maps, best first."""
 
     def suppress(self, group: Detections) -> Detections:
-        """Return what is left of overlapping detections of one class at several scales: soft non-maximum suppression."""
+        """Suppress overlapping detections of one class at several scales by soft non-maximum suppression."""
         rows, joint_rows, scores, live = soft_nms(group.boxes, group.scores, **self._nms)
         count = len(scores) if self._stale_tail else live
         others = group.select(joint_rows[:count])
         return others.replace(boxes=group.boxes[rows[:count]], scores=scores[:count])
 
     def __call__(self, maps: Maps, views: Sequence[View], mirrored: Optional[Maps] = None) -> List[Detections]:
-        """See :class:`Decoder`. At most ``top_k`` detections an image.
+        """See :class:`Decoder`. At most ``top_k`` detections per image.
 
         Raises:
             ConfigError: a needed map is missing or has the wrong number of channels.
@@ -141,7 +141,7 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
 
 
 def offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return sub-pixel offsets ``(N, 2)`` at the pixels; the pixel's middle if the network has no such map."""
+    """Return sub-pixel offsets ``(N, 2)`` at the pixels; the pixel's centre if the network does not have the map."""
     return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
 
 
@@ -162,7 +162,7 @@ def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict
 
 
 def mirror_maps(maps: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
-    """Turn maps ``(B, C, H, W)`` of images into those of the mirrored images: place, the sign of x in ``hps``, left and right joints."""
+    """Convert maps ``(B, C, H, W)`` of images to those of the mirrored images: positions, sign of x in ``hps``, left and right joints."""
     mirrored = {name: values[..., ::-1] for name, values in maps.items()}
     if "hps" in mirrored:
         batch, channels, height, width = mirrored["hps"].shape

@@ -1,4 +1,4 @@
-"""What CenterNet's decoders share as a MindSpore cell, step by step as in :mod:`mindpoint_centernet.decoders.centers`.
+"""The common part of CenterNet's decoders as a MindSpore cell, with the same steps as :mod:`mindpoint_centernet.decoders.centers`.
 
 Symbols: B images, which may be any number, C channels, N detections.
 """
@@ -12,13 +12,13 @@ from mindspore import nn, ops
 
 
 class CenterCell(nn.Cell):
-    """``construct(*maps) -> boxes (B, N, 4), scores (B, N), labels (B, N) int64`` in pixels of the network's input. Rows behind an image's
+    """``construct(*maps) -> boxes (B, N, 4), scores (B, N), labels (B, N) int64`` in pixels of the network's input. Rows after an image's
     last detection have score 0.
 
     Args:
-        maps: names of the raw maps, in their order.
+        maps: names of the raw maps, in order.
         activated: names of the maps that a sigmoid turns into scores.
-        top_k: N, if the maps have so many pixels.
+        top_k: N, unless the maps have fewer pixels.
         class_sizes: ``wh`` has two channels for each class.
         stride: input pixels per pixel of the maps.
     """
@@ -30,15 +30,15 @@ class CenterCell(nn.Cell):
         self.highest = nn.MaxPool2d(3, 1, pad_mode="same")
 
     def active(self, maps):
-        """The maps by name, those with scores through a sigmoid."""
+        """Return the maps by name, with a sigmoid applied to score maps."""
         named = {}
         for index, name in enumerate(self.names):
             named[name] = sigmoid(maps[index]) if name in self.activated else maps[index]
         return named
 
     def peaks(self, heat, groups, absent):
-        """The best pixels that no neighbour exceeds, each of ``groups`` groups of channels for itself: scores, channels and places
-        (row * W + column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing ones have the score ``absent``."""
+        """Return the best local maxima, separately for each of ``groups`` groups of channels: scores, channels and places (row * W +
+        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing ones have the score ``absent``."""
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
         flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))
@@ -48,7 +48,7 @@ class CenterCell(nn.Cell):
         return scores, found // (height * width), places, pixels
 
     def centers(self, maps):
-        """First and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
+        """Return first and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
         scores, labels, places, pixels = self.peaks(maps["hm"], 1, 0.0)
         scores, labels, places, pixels = scores[:, 0], labels[:, 0], places[:, 0], pixels[:, 0]
         sizes = at(maps["wh"], places)
@@ -68,12 +68,12 @@ class CenterCell(nn.Cell):
 
 
 def sigmoid(values):
-    """1 / (1 + exp(-x)) as the decoder has it."""
+    """Return 1 / (1 + exp(-x)), as in the decoder."""
     return 1 / (1 + ops.exp(ops.minimum(-values, 88.0)))
 
 
 def at(values, places):
-    """Values (B, N, C) of a map (B, C, H, W) at places (B, N)."""
+    """Return the values (B, N, C) of a map (B, C, H, W) at places (B, N)."""
     _, channels, height, width = values.shape
     index = ops.tile(ops.expand_dims(places, 1), (1, channels, 1))
     return ops.transpose(ops.gather_elements(ops.reshape(values, (-1, channels, height * width)), 2, index), (0, 2, 1))

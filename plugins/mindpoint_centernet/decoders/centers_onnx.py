@@ -1,4 +1,4 @@
-"""What CenterNet's decoders share as nodes of an ONNX graph, step by step as in :mod:`mindpoint_centernet.decoders.centers`.
+"""The common part of CenterNet's decoders as nodes of an ONNX graph, with the same steps as :mod:`mindpoint_centernet.decoders.centers`.
 
 Symbols: B images, C channels, N detections.
 """
@@ -33,12 +33,12 @@ class CenterNodes(NamedTuple):
 
 
 def center_nodes(graph: "OnnxGraph", maps: Mapping[str, str], activated: Sequence[str], top_k: int, class_sizes: bool) -> CenterNodes:
-    """Add the nodes that find centres and the boxes around them. Rows behind an image's last detection have score 0.
+    """Add the nodes that find centres and the boxes around them. Rows after an image's last detection have score 0.
 
     Args:
         maps: tensors of the raw maps by name.
         activated: names of the maps that a sigmoid turns into scores.
-        top_k: most detections an image.
+        top_k: maximum number of detections per image.
         class_sizes: ``wh`` has two channels for each class.
     """
     add = graph.add

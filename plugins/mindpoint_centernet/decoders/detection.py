@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 
 
 class DetectionDecoder(CenterDecoder):
-    """Objects are peaks of the centre heatmap of their class.
+    """A decoder of boxes: objects are peaks of the centre heatmap of their class.
 
-    The maps ``hm`` (C) and ``wh`` (2, with ``class_sizes`` 2C) are needed; ``reg`` (2) is used if it is there.
+    The maps ``hm`` (C) and ``wh`` (2, with ``class_sizes`` 2C) are needed; ``reg`` (2) is optional.
 
     Args:
         classes: class names; provided by the run.
-        top_k: most detections an image and scale.
+        top_k: maximum number of detections per image and scale.
         class_sizes: the head gives width and height for each class.
-        limit: most detections of an image, at one scale and after ``merge``.
-        center_activation: what turns ``hm`` into scores; ``none`` for networks trained with squared error on the centre heatmap, whose
-            values are the scores, cut off at 1. (The official implementation has a sigmoid there too, by which background scores 0.5.)
+        limit: maximum number of detections of an image, at one scale and after ``merge``.
+        center_activation: activation that turns ``hm`` into scores; ``none`` for networks trained with squared error on the centre heatmap,
+            whose values are the scores, clipped at 1. (The official implementation applies a sigmoid there, too, so that background scores
+            0.5.)
         nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of rows that were moved, and
-            rows beyond ``limit`` whose score is equal to the last one's. For comparison with its results only.
+        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove: copies of rows that were moved, and
+            rows beyond ``limit`` with the same score as the last one. Only for comparison with its results.
     """
 
     def __init__(

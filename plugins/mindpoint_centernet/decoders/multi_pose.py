@@ -28,26 +28,27 @@ if TYPE_CHECKING:
 
 
 class MultiPoseDecoder(CenterDecoder):
-    """Objects are peaks of the centre heatmap; their joints are regressed and, where a joint heatmap has a peak near by, moved to it.
+    """A decoder of poses: objects are peaks of the centre heatmap. Their joints are regressed and moved to a nearby peak of the joint
+    heatmap.
 
-    The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are used if they
-    are there.
+    The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are optional.
 
     Args:
         keypoints: the joints; provided by the run.
         classes: class names; provided by the run.
-        top_k: most detections an image and scale, and most candidates a joint.
-        joint_threshold: joint heatmap peaks up to this score are not considered.
+        top_k: maximum number of detections per image and scale, and of candidates per joint.
+        joint_threshold: joint heatmap peaks up to this score are ignored.
         distance_factor: a peak counts as near within this share of the box's longer side.
         box_margin: a peak must lie in the box, widened on each side by this share of its width and height.
-        joint_activation: what turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint heatmaps.
-        suppression: what ``merge`` does with overlapping detections: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
-            ``oks`` removes those whose keypoints are alike (:func:`oks_nms`).
+        joint_activation: activation that turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint
+            heatmaps.
+        suppression: treatment of overlapping detections in ``merge``: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
+            ``oks`` removes those with similar keypoints (:func:`oks_nms`).
         oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two.
         nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: ``merge`` returns also the rows that the official implementation fails to remove: copies of good boxes with the
-            keypoints of dropped detections. For comparison with its results only.
+        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove: copies of good boxes with the
+            keypoints of dropped detections. Only for comparison with its results.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class MultiPoseDecoder(CenterDecoder):
         return decode_maps(maps, self.fields, **self._limits)
 
     def suppress(self, group: Detections) -> Detections:
-        """Return what ``suppression`` leaves of overlapping detections of one class at several scales."""
+        """Apply ``suppression`` to overlapping detections of one class at several scales."""
         if self._suppression == "soft":
             return super().suppress(group)
         return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
@@ -114,7 +115,7 @@ def decode_maps(
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
-        fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; joints without names if not given.
+        fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
         top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
 
     Returns:

@@ -40,7 +40,7 @@ class MultiPoseCell(CenterCell):
         self.distance_factor, self.box_margin = distance_factor, box_margin
 
     def candidates(self, maps):
-        """Points x and y, and scores, each (B, J, M), of the peaks of every joint's heatmap."""
+        """Return points x and y, and scores, each (B, J, M), of the peaks of each joint's heatmap."""
         scores, _, places, points = self.peaks(maps["hm_hp"], self.joints, -FAR)
         if "hp_offset" not in self.names:
             return points[..., 0] + 0.5, points[..., 1] + 0.5, scores
@@ -49,7 +49,7 @@ class MultiPoseCell(CenterCell):
         return points[..., 0], points[..., 1], scores
 
     def nearest(self, keypoints, across, down, scores):
-        """For each regressed joint (B, N, J, 2) the nearest candidate: x, y, score and distance, each (B, N, J)."""
+        """Return the nearest candidate for each regressed joint (B, N, J, 2): x, y, score and distance, each (B, N, J)."""
         ours = ops.transpose(keypoints, (0, 2, 1, 3))
         right = ops.expand_dims(ours[..., 0], 3) - ops.expand_dims(across, 2)
         below = ops.expand_dims(ours[..., 1], 3) - ops.expand_dims(down, 2)

@@ -1,6 +1,6 @@
 """The multi-pose decoder as nodes of an ONNX graph, step by step as in :mod:`mindpoint_centernet.decoders.multi_pose`.
 
-Symbols: B images, C channels, J joints, N detections, M candidates a joint.
+Symbols: B images, C channels, J joints, N detections, M candidates per joint.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def decode_nodes(
     distance_factor: float,
     box_margin: float,
 ) -> Dict[str, str]:
-    """Add the nodes; the results are named as the fields of ``Detections``, with the batch in front and N equal for all images.
+    """Add the nodes; the results are named as the fields of ``Detections``, with a leading batch axis and the same N for all images.
 
-    Rows behind an image's last detection have score 0.
+    Rows after an image's last detection have score 0.
 
     Args:
         maps: tensors of the raw maps by name.
@@ -63,7 +63,7 @@ def decode_nodes(
 
 
 def _candidates(graph: "OnnxGraph", heat: str, offset: Optional[str], joints: int, count: int) -> Tuple[str, str]:
-    """Points ``(B, J, M, 2)`` and scores ``(B, J, M)`` of the peaks of every joint's heatmap."""
+    """Return points ``(B, J, M, 2)`` and scores ``(B, J, M)`` of the peaks of each joint's heatmap."""
     add = graph.add
     scores, _, places, points = peaks(graph, add("Unsqueeze", heat, [2]), count, absent=-FAR)
     shift: Union[str, float] = 0.5
@@ -73,7 +73,7 @@ def _candidates(graph: "OnnxGraph", heat: str, offset: Optional[str], joints: in
 
 
 def _nearest(graph: "OnnxGraph", keypoints: str, points: str, scores: str, threshold: float) -> Tuple[str, str, str]:
-    """For each regressed joint ``(B, N, J, 2)`` the nearest candidate: point ``(B, N, J, 2)``, score and distance ``(B, N, J)``."""
+    """Return the nearest candidate for each regressed joint ``(B, N, J, 2)``: point ``(B, N, J, 2)``, score and distance ``(B, N, J)``."""
     add = graph.add
 
     def part(values: str, axis: int) -> List[str]:

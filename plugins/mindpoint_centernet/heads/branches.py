@@ -1,4 +1,4 @@
-"""What CenterNet's heads have in common: a small convolutional branch for each map."""
+"""The common base of CenterNet's heads: a small convolutional branch for each map."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 
 
 
 def _branch(name: str, in_channels: int, width: int, out_channels: int, final_kernel: int) -> nn.Cell:
-    """3x3 convolution, ReLU, last convolution (``width`` 0: only the latter) with the official initial biases."""
+    """Return 3x3 convolution, ReLU and last convolution (``width`` 0: only the latter), with the official initial biases."""
     last = conv(width or in_channels, out_channels, final_kernel, bias=True)
     layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
     heatmap = name in ("hm", "hm_hp")

@@ -13,14 +13,14 @@ from mindpoint_centernet.functional import EPSILON, at_index, count_peaks, focal
 
 
 class CenterLoss(Loss):
-    """What is learnt of object centres: where they are, how large the boxes around them are, and their fraction of a pixel.
+    """The loss of object centres: position, size of the box, and sub-pixel offset.
 
     Args:
         factors: of each term in the total, by name.
         regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: what these of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+        normalization: divisor of these for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
-        maps: names of the maps that the heads give; ``reg`` adds the term ``off_loss``.
+        maps: names of the heads' maps; ``reg`` adds the term ``off_loss``.
         weights: names of the heatmaps' weights among the targets.
     """
 
@@ -72,7 +72,7 @@ class CenterLoss(Loss):
         return self.num_shards * total / (count + EPSILON)
 
     def heatmaps(self, logits, target, weight, count):
-        """Return the focal loss, not divided where there is no peak."""
+        """Return the focal loss, which is not divided if the maps have no peak."""
         return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):

@@ -11,11 +11,12 @@ from mindpoint_centernet.losses.centers import CenterLoss, float32
 
 
 class DetectionLoss(CenterLoss):
-    """Centre heatmap, box size, box centre offset (CenterNet ``trains/ctdet.py``).
+    """The loss of boxes: centre heatmap, box size, box centre offset (CenterNet ``trains/ctdet.py``).
 
-    Terms: ``hm_loss``, ``wh_loss``, and ``off_loss`` if a head gives ``reg``. Computed in float32.
+    Terms: ``hm_loss``, ``wh_loss``, and ``off_loss`` if a head returns ``reg``. Computed in float32.
 
-    Sizes are learnt as the targets have them: at centres; at centres for each class (``wh_mask``); or at every pixel around a centre
+    Sizes are learnt at the places that the targets define: at centres; at centres for each class (``wh_mask``); or at every pixel around a
+        centre
     (``dense_wh``, ``dense_wh_mask``). The latter two are always ``l1``, divided by the sum of their weights, as in the official
     implementation.
 
@@ -24,10 +25,10 @@ class DetectionLoss(CenterLoss):
         center_loss: of the centre heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map, for targets with a
             ``center_sigma`` and a decoder with ``center_activation: none``.
         regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: what these of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+        normalization: divisor of these for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
-        maps: names of the maps that the heads give; the run provides it.
-        targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the
+        maps: names of the heads' maps; provided by the run.
+        targets: names of the encoder's targets; provided by the run. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the
             pixels of the heatmaps' loss are weighted by it, 0 to ignore.
     """
 

@@ -18,20 +18,20 @@ _OPTIONAL = {
 
 
 class MultiPoseLoss(CenterLoss):
-    """Centre heatmap, box size, box centre offset, joint vectors, joint heatmaps, joint offset.
+    """The loss of poses: centre heatmap, box size, box centre offset, joint vectors, joint heatmaps, joint offset.
 
     Terms: ``hm_loss``, ``wh_loss``, ``hp_loss``, and for the optional maps ``off_loss`` (reg), ``hm_hp_loss`` (hm_hp) and
-    ``hp_offset_loss`` (hp_offset). A map that no head gives has no term. Computed in float32.
+    ``hp_offset_loss`` (hp_offset). Maps that the heads do not return have no term. Computed in float32.
 
     Args:
         hm_weight, wh_weight, off_weight, hp_weight, hm_hp_weight: factors of the terms in the total; ``off_weight`` is for both offsets.
         joint_loss: of the joint heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map.
         regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``. Joint vectors are always ``l1``.
         dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
-        normalization: what sizes and offsets of N objects are divided by. ``official``: 2N (two coordinates) for ``l1`` and N for
+        normalization: divisor of sizes and offsets for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
-        maps: names of the maps that the heads give; the run provides it.
-        targets: names of the targets that the encoder gives; the run provides it. If ``hm_weight`` or ``hm_hp_weight`` ``(B, 1, H, W)``
+        maps: names of the heads' maps; provided by the run.
+        targets: names of the encoder's targets; provided by the run. If ``hm_weight`` or ``hm_hp_weight`` ``(B, 1, H, W)``
             is among them, the pixels of the centre (joint) heatmaps' loss are weighted by it, 0 to ignore.
     """
 

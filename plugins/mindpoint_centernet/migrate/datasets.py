@@ -1,4 +1,4 @@
-"""What other projects say of a data set: an ultralytics ``data.yaml``, an mmpose dataset-info file."""
+"""Data set descriptions of other projects: an ultralytics ``data.yaml``, an mmpose dataset-info file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "quickstart_detection.yaml"
 
 
 def ultralytics(path: str, out: str) -> Draft:
-    """Return the configuration for the classes and joints of a ``data.yaml``; it has no names for joints, which become ``joint0`` etc.
+    """Return the configuration for the classes and joints of a ``data.yaml``; it does not name joints, which become ``joint0`` etc.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: it is no ``data.yaml``.
+        DataError: the file cannot be read. ConfigError: it is not a ``data.yaml``.
     """
     try:
         content = yaml.safe_load(read_text(path))
@@ -65,11 +65,11 @@ def _joints(path: str, content: Mapping[str, object]) -> Dict[str, object]:
 
 
 def mmpose(path: str, out: str) -> Draft:
-    """Return the configuration for the joints of a dataset-info file: Python text that assigns ``dataset_info``, which is parsed and
-    never run.
+    """Return the configuration for the joints of a dataset-info file: Python source that assigns ``dataset_info``. It is parsed and never
+    run.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: it has no such literal.
+        DataError: the file cannot be read. ConfigError: it lacks that literal.
     """
     info = _literal(path)
     try:
@@ -108,7 +108,7 @@ def _literal(path: str) -> Dict[str, object]:
 
 
 def _value(node: ast.AST) -> object:
-    """Return the value of a literal, where ``dict(a=1)`` counts as one."""
+    """Return the value of a literal; ``dict(a=1)`` is accepted, too."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
     if isinstance(node, ast.Dict):

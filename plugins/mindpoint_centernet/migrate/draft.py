@@ -16,16 +16,16 @@ Handler = Callable[["Draft", object], None]
 
 
 class Draft:
-    """Values over a base, and remarks on what has no place among them.
+    """A draft of a configuration: a base, values over it, and remarks on options without an equivalent.
 
     Args:
-        source: what it is made from.
-        out: the file that it will be, ending in ``.yaml``.
+        source: the source of the migration.
+        out: the file to write, ending in ``.yaml``.
 
     Attributes:
         base: a shipped configuration, or None.
         values: nested mappings.
-        remarks: sentences, in their order.
+        remarks: sentences, in order.
     """
 
     def __init__(self, source: str, out: str) -> None:
@@ -43,7 +43,7 @@ class Draft:
         place[last] = value
 
     def remark(self, option: str, text: str) -> None:
-        """Say what becomes of an option that has no place in a configuration."""
+        """Add a remark on an option without an equivalent in the configuration."""
         self.remarks.append(f"{option}: {text}")
 
     def apply(self, handlers: Mapping[str, Handler], options: Mapping[str, object], prefix: str = "") -> None:
@@ -62,10 +62,10 @@ class Draft:
                 raise ConfigError(f"{self.source}: {prefix}{name}: {_short(value)} cannot be used: {error}") from error
 
     def write(self) -> None:
-        """Write the file, if it is a configuration that loads.
+        """Write the file if the configuration loads.
 
         Raises:
-            ConfigError: it is none. OutputError: the file cannot be written.
+            ConfigError: the configuration is invalid. OutputError: the file cannot be written.
         """
         lines = [f"# Made from {self.source} by mindpoint migrate."]
         lines += [f"# - {' '.join(remark.split())}" for remark in self.remarks]
@@ -100,11 +100,11 @@ def tells(option: str, text: str) -> Handler:
 
 
 def silent(draft: Draft, value: object) -> None:
-    """Pass over an option: others say what it says."""
+    """Ignore an option that other options imply."""
 
 
 def switch(value: object) -> bool:
-    """Return what a switch says: true or false, as such or as text."""
+    """Return the value of a switch: true or false, given as bool or as text."""
     if value in (True, False):
         return bool(value)
     if str(value).lower() in ("true", "false"):
@@ -124,7 +124,7 @@ def literal(value: object) -> object:
 
 
 def numbers(value: object) -> List[float]:
-    """Return a list of numbers, which may be written with commas."""
+    """Return a list of numbers; it may be given as text with commas."""
     parts = value.split(",") if isinstance(value, str) and "[" not in value and "(" not in value else literal(value)
     return [_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
 

@@ -251,7 +251,7 @@ _SECTIONS = {"dataset_config": _DATASET, "net_config": _NET, "train_config": _TR
 
 
 def _together(draft: Draft, top: Mapping[str, object], sections: Mapping[str, Mapping[str, object]]) -> None:
-    """Set what several options say together. Raises ConfigError."""
+    """Set values that depend on several options. Raises ConfigError."""
     try:
         _processes(draft, top, sections["train_config"])
         _every_steps(draft, top)

@@ -21,21 +21,22 @@ def _transposed(in_channels: int, out_channels: int, init: Initializer) -> nn.Co
 
 
 def _partly_bilinear(channels: int) -> Tensor:
-    """The official start of ``resdcn``: every input is interpolated bilinearly into output channel 0, the rest is PyTorch's default."""
+    """Return the official initial weights of ``resdcn``: every input is interpolated bilinearly into output channel 0, the rest is
+    PyTorch's default."""
     weight = initializer(default_init(channels * KERNEL * KERNEL), (channels, channels, KERNEL, KERNEL)).init_data().asnumpy().copy()
     weight[:, 0] = bilinear_kernel(KERNEL)
     return Tensor(weight)
 
 
 class Deconv(Neck):
-    """Doubles the size of the last (coarsest) map once for each entry of ``channels``; the other maps are not used.
+    """A neck that doubles the size of the last (coarsest) map once for each entry of ``channels``; the other maps are not used.
 
     Official ``resdcn`` has channels 256, 128, 64 and ``deformable``, official ``res`` 256, 256, 256 and ``plain``.
 
     Args:
         channels: after each doubling.
         conv: ``deformable`` puts a deformable 3x3 convolution, batch normalisation and ReLU in front of every transposed convolution;
-            ``plain`` has none.
+            ``plain`` omits it.
     """
 
     def __init__(

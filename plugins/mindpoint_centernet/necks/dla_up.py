@@ -63,7 +63,7 @@ class PyramidUp(nn.Cell):
         for i in range(self.count):
             finest = self.count - 1 - i
             own = channels[finest]
-            coarser = [channels[finest + 1]] * (i + 1)  # what the steps before have merged has the channels of the map just below
+            coarser = [channels[finest + 1]] * (i + 1)  # the result of the previous steps has the channels of the map just below
             setattr(self, f"ida_{i}", IDAUp(kind, own, [own] + coarser, [1] + [2] * (i + 1)))
 
     def construct(self, maps):

@@ -1,4 +1,4 @@
-"""What necks that merge a pyramid of maps demand of their input."""
+"""Requirements of necks that merge a pyramid of maps."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
 
 
 def merged_at_last(neck: str, features: Sequence[FeatureSpec], last_level: Optional[int], usual: int) -> int:
-    """Return how many maps the last merge takes: those of strides below ``2 ** last_level``; ``usual`` if that is not given.
+    """Return the number of maps in the last merge: those of strides below ``2 ** last_level``, or ``usual`` by default.
 
     Raises:
-        ConfigError: fewer than two, or more than there are.
+        ConfigError: fewer than two, or more than exist.
     """
     finest = features[0].stride.bit_length() - 1
     least, most = finest + 2, finest + len(features)

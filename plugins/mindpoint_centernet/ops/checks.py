@@ -1,4 +1,4 @@
-"""Whether the compiled deformable convolution can be used here."""
+"""Check of the compiled deformable convolution."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
     y(p) = sum over taps k of  w_k * mask_k(p) * x(p * stride - padding + dilation * k + offset_k(p))
 
 Positions are pixels of the input map; values between pixels are interpolated bilinearly and everything outside the map is zero, so a
-position counts if it is above -1 and below the height (width).
+position contributes only if it is above -1 and below the height (width).
 
 Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled at first use, and ``portable``, MindSpore's own op
-(slow on a CPU, but there on every device). :mod:`mindpoint.native.kernel` tells how ``auto`` chooses.
+    (slow on a CPU, but available on every device). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
 
 @ops.constexpr
 def _kernel(implementation):
-    """The kernel for a graph being compiled, or None for the portable implementation."""
+    """Return the kernel for a graph being compiled, or None for the portable implementation."""
     return deform_conv_native.kernel() if choose(deform_conv_native.SOURCE, implementation) == "native" else None
 
 
 @ops.constexpr
 def _onnx_operator(weight, stride, padding, dilation, groups):
-    """For a graph being exported to ONNX, which MindSpore's own op cannot be, what stands for it; else None."""
+    """Return the placeholder for a graph being exported to ONNX, where MindSpore's own op cannot be used; else None."""
     export = exporting()
     if export is None or export.format != "onnx":
         return None
@@ -44,7 +44,7 @@ def _onnx_operator(weight, stride, padding, dilation, groups):
 
 @ops.constexpr
 def _pair(value, what, least):
-    """One number for both directions, or (vertical, horizontal), as a tuple."""
+    """Return one number for both directions, or (vertical, horizontal), as a tuple."""
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2 or not all(isinstance(number, int) and number >= least for number in values):
         raise MindpointError(f"deformable convolution: {what} {value} is not one or two whole numbers of at least {least}")
@@ -72,7 +72,7 @@ def _check(x, offset, mask, weight, stride, padding, dilation, groups):
 
 @ops.constexpr
 def _starts(size, kernel, stride, padding, dilation, groups):
-    """Where the taps stand without offsets, one axis at a time: y (1, G*kh*kw, Ho, 1) and x (1, G*kh*kw, 1, Wo)."""
+    """Return the positions of the taps without offsets, one axis at a time: y (1, G*kh*kw, Ho, 1) and x (1, G*kh*kw, 1, Wo)."""
     if None in size or min(size) < 0:
         raise MindpointError("deformable convolution: the portable implementation needs a fixed height and width")
     i, j = np.divmod(np.arange(kernel[0] * kernel[1]), kernel[1])
@@ -84,12 +84,13 @@ def _starts(size, kernel, stride, padding, dilation, groups):
 
 
 def _unmoved_at_border(step, start):
-    """MindSpore's op has a derivative at exactly -1, the last position that does not count (in a new network, every tap on the padding)."""
+    """Remove the derivative of MindSpore's op at exactly -1, the last position without a contribution (in a new network, every tap on the
+    padding)."""
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
 
 def _portable(x, offset, mask, weight, bias, stride, padding, dilation, groups):
-    """MindSpore's own op, which wants all x offsets, then all y offsets, then the masks."""
+    """Run MindSpore's own op, which expects all x offsets, then all y offsets, then the masks."""
     b, channels, h, w = offset.shape
     kernel = (weight.shape[2], weight.shape[3])
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
@@ -125,12 +126,12 @@ def deform_conv2d(
     deformable_groups=1,
     implementation="auto",
 ):
-    """Deformable convolution as a function, in graphs and eagerly.
+    """Compute a deformable convolution, in graphs and eagerly.
 
-    x: (B, I, H, W); offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one run for
-    each of the G deformable groups; mask: (B, G*kh*kw, Ho, Wo), the factors themselves (after the sigmoid); weight: (O, I, kh, kw);
+    x: (B, I, H, W); offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one block for each of the G
+        deformable groups; mask: (B, G*kh*kw, Ho, Wo), the factors themselves (after the sigmoid); weight: (O, I, kh, kw);
     bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo), of x's type.
-    All is computed in float32, and inputs of other types are cast: in float16, positions from 64 on are multiples of 1/16 pixel.
+    Everything is computed in float32, and inputs of other types are cast: in float16, positions from 64 on are multiples of 1/16 pixel.
     Raises MindpointError for shapes that do not fit and for an empty batch.
     """
     stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
@@ -212,6 +213,6 @@ class DeformConv2d(nn.Cell):
         )
 
     def multiply_adds(self, inputs: Tuple[Tuple[int, ...], ...], output: Tuple[int, ...]) -> int:
-        """Of both convolutions, for the shapes of input and output; the interpolation between pixels is not counted."""
+        """Return the number for both convolutions, given the shapes of input and output; interpolation between pixels is not counted."""
         taps = math.prod(self.weight.shape[1:])
         return output[0] * math.prod(output[2:]) * taps * (output[1] + self.conv_offset_mask.out_channels)

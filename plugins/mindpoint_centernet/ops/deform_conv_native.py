@@ -13,9 +13,9 @@ SOURCE = Path(__file__).with_name("deform_conv.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel() -> ops.Custom:
-    """Operator (x, offset, mask, weight, bias, geometry) -> y with its gradient.
+    """Return the operator (x, offset, mask, weight, bias, geometry) -> y with its gradient.
 
-    Everything is float32 but geometry: constant int64 (6,), stride, padding and dilation, each (vertical, horizontal). Shapes may be
+    Everything is float32 except geometry: constant int64 (6,), stride, padding and dilation, each (vertical, horizontal). Shapes may be
     dynamic. The gradient keeps only the inputs. Raises NativeBuildError where the source cannot be compiled.
     """
     tensors = [FLOAT] * 5 + [INTEGER]

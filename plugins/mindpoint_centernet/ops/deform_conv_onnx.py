@@ -40,7 +40,7 @@ class DeformConvNodes:
         return export.operator(self.sampled if export.portable else self.deform_conv, shape)
 
     def deform_conv(self, graph: "OnnxGraph", inputs: Sequence[str]) -> str:
-        """ONNX's own operator, from opset 19 on."""
+        """Add ONNX's own operator, available from opset 19."""
         x, offset, mask, weight, bias = inputs
         return graph.add(
             "DeformConv",
@@ -57,7 +57,8 @@ class DeformConvNodes:
         )
 
     def sampled(self, graph: "OnnxGraph", inputs: Sequence[str]) -> str:
-        """Bilinear samples of all taps side by side, gathered as rows of channels, then one matrix product a group.
+        """Add ordinary operators: bilinear samples of all taps side by side, gathered as rows of channels, then one matrix product per
+        group.
 
         Symbols: B images, K taps, P output pixels, C channels of a group, O output channels.
         """
@@ -88,7 +89,8 @@ class DeformConvNodes:
         return add("Reshape", product, add("Concat", [0, 0], out, axis=0))
 
     def _rows(self, graph: "OnnxGraph", x: str) -> Tuple[str, str]:
-        """The input with a border of zeros (one before, two behind) as rows of channels ``(B G pixels, C)``, and its size without."""
+        """Return the input with a border of zeros (one before, two after) as rows of channels ``(B G pixels, C)``, and its size without the
+        border."""
         add = graph.add
         size = add("Slice", add("Shape", x), [2], [4])
         padded = add("Pad", x, [0, 0, 1, 1, 0, 0, 2, 2])
@@ -96,9 +98,9 @@ class DeformConvNodes:
         return add("Reshape", add("Transpose", planes, perm=[0, 2, 3, 1]), [-1, self.channels // self.groups]), size
 
     def _positions(self, graph: "OnnxGraph", steps: str, size: str, axis: int) -> Tuple[str, str]:
-        """Of every tap along one axis: the row (column) in the padded map before it, int64, and its distance from that, 0..1.
+        """Return, for each tap along one axis, the preceding row (column) in the padded map, int64, and the distance from it, 0..1.
 
-        Both ``(B G, K, Ho, Wo)``. What lies outside is moved to the border, where everything is zero.
+        Both ``(B G, K, Ho, Wo)``. Positions outside are moved to the border, where everything is zero.
         """
         add = graph.add
         tap = np.divmod(np.arange(self.kernel[0] * self.kernel[1]), self.kernel[1])[axis]
@@ -114,7 +116,7 @@ class DeformConvNodes:
         return add("Cast", add("Add", before, 1.0), to=7), add("Sub", position, before)
 
     def _by_pixel(self, graph: "OnnxGraph", values: str) -> str:
-        """``(B G, K, Ho, Wo)`` as ``(B G, P, K)``."""
+        """Reshape ``(B G, K, Ho, Wo)`` to ``(B G, P, K)``."""
         flat = graph.add("Reshape", values, [0, 0, -1])
         return graph.add("Transpose", flat, perm=[0, 2, 1])
 
@@ -126,7 +128,7 @@ class DeformConvNodes:
         return add("Reshape", add("Mul", add("Range", 0, count, 1), area), [-1, 1, 1])
 
     def _factor(self, graph: "OnnxGraph", factors: str, shares: Sequence[str], corner: Pair) -> str:
-        """Return the mask times what this corner of the four counts."""
+        """Return the mask times the bilinear weight of this corner."""
         for share, further in zip(shares, corner):
             factors = graph.add("Mul", factors, share if further else graph.add("Sub", 1.0, share))
         return factors

@@ -29,21 +29,21 @@ class DetectionTargets(TargetEncoder):
     ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
     ================= ============ ===================================================================================
 
-    All else is float32. Boxes are clipped to the map; only the first M objects count. In a turned view a box is the upright one around the
-    turned one's corners.
+    All others are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box is the upright box
+    around the corners of the rotated one.
 
     Args:
         stride: input pixels per map pixel.
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         crowds: ``ignore``: crowd boxes take no slot; inside them the heatmap does not train, except on the peaks of the other objects.
-            ``objects`` (official): crowds are objects like any other.
+            ``objects`` (official): crowds are ordinary objects.
         class_sizes: encode sizes for each class.
         dense_sizes: encode sizes at every pixel of the peaks instead of at centres alone. ``whole``: at all of them. ``official``: for
             comparison with the official implementation, which by rounding leaves about half of them at 0 or at another object's size.
         center_sigma: fixed standard deviation of the peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512, 3 one of
-            384); they end at three of them. ``None``: from the box.
-        reg: encode the centre's fraction of a pixel; set it as the heads have it.
+            384); they end at three standard deviations. ``None``: from the box.
+        reg: encode the centre's sub-pixel offset; it must match the heads.
 
     Raises:
         ConfigError: a value out of range, an input size that is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` at once.
@@ -99,9 +99,9 @@ class DetectionTargets(TargetEncoder):
         return targets
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """See :class:`TargetEncoder`. All annotated objects but crowds count, however many; boxes are not clipped to the map.
+        """See :class:`TargetEncoder`. All annotated objects except crowds are used, without a limit; boxes are not clipped to the map.
 
-        ``wh`` and ``reg`` have at each pixel what belongs to the object with the nearest centre.
+        At each pixel, ``wh`` and ``reg`` have the values of the object with the nearest centre.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
         located = locate(sample, chosen, self.size, self.radius)

@@ -1,4 +1,4 @@
-"""Places of the objects and joints of a sample on the output map, and what each object's slot learns of its box."""
+"""Positions of a sample's objects and joints on the output map, and the box targets of each object's slot."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Located:
     """Up to ``max_objects`` objects on the output map; an object's row is its slot.
 
     Attributes:
-        rows: slots of the objects that train anything.
+        rows: slots of the objects that contribute to training.
         boxes: ``(N, 4)`` float32, clipped to the map.
         centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
-        joints: ``(N, J, 2)`` float32, no joints where objects have none; 0 unless seen. joint_pixels: likewise int64.
+        joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: the same, int64.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
         labelled: ``(N,)`` bool, has a labelled joint.
         labels: ``(N,)`` class indices.
@@ -67,20 +67,20 @@ def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.nda
 
 
 def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bool = False, boxes_known: bool = True) -> Located:
-    """Return where the objects in these rows lie on a map.
+    """Return the positions of the objects in these rows on a map.
 
     Args:
         sample: its ``view`` is set; its objects may have ``keypoints``.
         rows: of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :func:`map_boxes`.
-        boxes_known: False keeps objects whose boxes are off the map too.
+        boxes_known: False keeps objects whose boxes are off the map, too.
     """
     height, width = size
     objects = sample.objects.select(rows)
     boxes = map_boxes(objects.boxes, sample.view, size, turned)
     sizes = boxes[:, 2:] - boxes[:, :2]
-    # the official implementation keeps boxes outside a turned view, since their joints may still be inside
+    # the official implementation keeps boxes outside a rotated view, since their joints may be inside
     kept = (sizes > 0).all(1) | (not boxes_known)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     keypoints = objects.values.get("keypoints", np.zeros((len(objects), 0, 3), np.float32))

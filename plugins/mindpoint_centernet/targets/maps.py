@@ -11,7 +11,7 @@ from mindpoint_centernet.targets.located import Located, Size
 
 
 def _kernels(located: Located, sigma: Optional[float] = None, kernel: Callable[[int, float], np.ndarray] = gaussian32) -> List[np.ndarray]:
-    """Return the peak of each object: as wide as its radius says, or of one standard deviation in map pixels for all."""
+    """Return the peak of each object: of the width given by its radius, or of one standard deviation in map pixels for all."""
     if sigma is not None:
         return [kernel(int(3 * sigma), sigma)] * len(located.radii)
     return [kernel(radius, sigma_of(radius)) for radius in located.radii]
@@ -21,7 +21,7 @@ def center_heatmap(located: Located, classes: int, size: Size, sigma: Optional[f
     """Return a map ``(classes, H, W)`` float32 with a peak at each object's centre, on its class's channel.
 
     Args:
-        sigma: standard deviation in map pixels; None: as the object's radius says.
+        sigma: standard deviation in map pixels; None: derived from the object's radius.
     """
     heatmap, kernels = np.zeros((classes, *size), np.float32), _kernels(located, sigma)
     for row in located.rows.tolist():

@@ -19,7 +19,8 @@ _UNKNOWN = 0.9999
 
 
 class MultiPoseTargets(TargetEncoder):
-    """CenterNet's multi-pose targets. M is ``max_objects``, J the number of joints, C that of classes, ``(H, W)`` the output map's size.
+    """CenterNet's multi-pose targets. M is ``max_objects``, J the number of joints, C the number of classes, ``(H, W)`` the output map's
+    size.
 
     ========================== ============= ===================================================================================
     ``hm``                     (C, H, W)     peaks at box centres, 0..1, exactly 1 at the centre's pixel
@@ -37,23 +38,23 @@ class MultiPoseTargets(TargetEncoder):
     ``hm_hp_weight``           (1, H, W)     with ``unlabelled: ignore``: the same for ``hm_hp``
     ========================== ============= ===================================================================================
 
-    All else is float32. Boxes are clipped to the map, joints outside it are left out; only the first M objects count.
+    All others are float32. Boxes are clipped to the map, joints outside it are left out; only the first M objects are used.
 
     Args:
         stride: input pixels per map pixel.
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: centres like any other, whose ``wh`` and ``reg`` do
-            not count (what the official implementation comes to). ``ignore``: take no slot; inside their boxes the
-            heatmaps do not train, except on the peaks of the other objects.
-        rotated_boxes: boxes in a turned view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
-            heatmaps and offsets. ``rotate``: the upright box around the turned one's corners.
+        unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: ordinary centres, whose ``wh`` and ``reg`` are masked out
+            (the effect of the official implementation). ``ignore``: take no slot; inside their boxes the heatmaps do not train, except on
+            the peaks of the other objects.
+        rotated_boxes: boxes in a rotated view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
+            heatmaps and offsets. ``rotate``: the upright box around the corners of the rotated one.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
             of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
 
     Raises:
-        ConfigError: a value out of range, or an input size that is no multiple of ``stride``.
+        ConfigError: a value out of range, or an input size that is not a multiple of ``stride``.
     """
 
     def __init__(
@@ -107,10 +108,10 @@ class MultiPoseTargets(TargetEncoder):
         return targets
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
-        """See :class:`TargetEncoder`. All annotated objects but crowds count, however many; boxes are not clipped to the map.
+        """See :class:`TargetEncoder`. All annotated objects except crowds are used, without a limit; boxes are not clipped to the map.
 
-        ``wh``, ``reg`` and ``hps`` have at each pixel what belongs to the object with the nearest centre, ``hp_offset`` to the nearest
-        joint, so that they serve peaks which lie beside the true ones too.
+        At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, and ``hp_offset`` those of the
+        nearest joint. So they are also valid for peaks next to the true ones.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
         located = locate(sample, chosen, self.size, self.radius)
@@ -137,7 +138,7 @@ class MultiPoseTargets(TargetEncoder):
         return {**shown, **joint_pictures(sample, targets, self.keypoints)} if details else shown
 
     def _lists(self, located: Located) -> Dict[str, np.ndarray]:
-        """Return the targets with one row an object or joint."""
+        """Return the targets with one row per object or joint."""
         slots, joints, width = self.max_objects, len(self.keypoints), self.size[1]
         targets = {
             **box_lists(located, slots, width, located.labelled),

@@ -1,4 +1,4 @@
-"""Pictures of targets over what the network sees, for people to look at."""
+"""Pictures of targets over the network's input, for visual inspection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CENTER, _JOINT, _MARK = (80, 220, 80), (0, 255, 255), (255, 255, 255)  # blue, 
 
 
 def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequence[str]) -> Pictures:
-    """Return boxes and centre heatmap, drawn from the targets alone, over what the network sees; BGR uint8, 480 pixels high, by caption.
+    """Return boxes and centre heatmap, drawn from the targets alone, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
         sample: its image is the raster that the network sees.
@@ -52,7 +52,7 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
 
 
 def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Keypoints, classes: Sequence[str]) -> Pictures:
-    """Return what the network is to give, drawn from the targets alone, over what it sees; BGR uint8, 480 pixels high, by caption.
+    """Return the desired output, drawn from the targets alone, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
         sample: its image is the raster that the network sees.
@@ -71,7 +71,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
 
 
 def _raster(sample: Sample) -> Tuple[np.ndarray, float]:
-    """Return what the network sees at the pictures' height, and by what factor it is enlarged."""
+    """Return the network's input at the pictures' height, and the enlargement factor."""
     raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
     return raster, len(raster) / len(sample.image)
 
@@ -85,13 +85,13 @@ def _ignored(raster: np.ndarray, targets: Targets) -> Pictures:
 
 
 def joint_pictures(sample: Sample, targets: Targets, keypoints: Keypoints) -> Pictures:
-    """Return the heatmap of each joint over what the network sees, 160 pixels high, by the joint's name."""
+    """Return the heatmap of each joint over the network's input, 160 pixels high, by the joint's name."""
     raster = canvas_of(sample.pixels())
     return {name: _sized(_overlay(raster, heat[None], [_JOINT]), DETAIL) for name, heat in zip(keypoints.names, targets["hm_hp"])}
 
 
 def described_objects(targets: Targets, stride: float, keypoints: Keypoints) -> Objects:
-    """Return the objects that the targets describe; joints that do not count are not labelled.
+    """Return the objects that the targets describe; masked joints are not labelled.
 
     Args:
         stride: factor from map pixels to those of the result.

@@ -24,8 +24,8 @@ class Converted(NamedTuple):
     """The result of a conversion.
 
     Attributes:
-        weights: what was recognised.
-        count: arrays written.
+        weights: the recognised weights.
+        count: number of written arrays.
         whole: the checkpoint is a whole model and carries its configuration; otherwise it holds initial weights.
     """
 
@@ -37,15 +37,15 @@ class Converted(NamedTuple):
 def convert(source: str, out: str, config_name: Optional[str] = None) -> Converted:
     """Write a checkpoint of official weights.
 
-    Weights that match the configuration's network completely are a whole model and carry the configuration; other weights are for
-    ``train.weights`` only, and say so.
+    Weights that match the configuration's network completely are a whole model and carry the configuration; other weights are marked as
+    usable for ``train.weights`` only.
 
     Args:
         source: a file, or the name of weights to download.
         config_name: the configuration, instead of the one that the rules propose, e.g. for the names of joints or another task.
 
     Raises:
-        WeightsError: the weights are not those of a whole network.
+        WeightsError: the weights do not form a whole network.
         OutputError: ``out`` exists, does not end in ``.ckpt``, or cannot be written.
     """
     refuse_existing(out, ".ckpt")
@@ -70,7 +70,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
 
 
 def _check_plausible(arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Raise WeightsError for numbers that no training leaves behind: files of MindSpore may have no check sum."""
+    """Raise WeightsError for values that training cannot produce: MindSpore files may lack a checksum."""
     for name, value in arrays.items():
         if not np.isfinite(value).all() or name.endswith(".moving_variance") and (value < 0).any():
             what = "negative variances" if np.isfinite(value).all() else "numbers that are not finite"

@@ -44,5 +44,5 @@ class HourglassRules(OfficialRules):
         return Body("hourglass", blocks, channels == WIDTHS and stem == STEM)
 
     def usage(self, task: Task, body: Body, width: int) -> str:
-        """See :class:`OfficialRules`. The official heads have 256 channels, whatever ``--head_conv`` says."""
+        """See :class:`OfficialRules`. The official heads have 256 channels, regardless of ``--head_conv``."""
         return f"{task.name} --arch {body.name} --load_model {{file}}" if width == WIDTHS[0] else ""

@@ -1,4 +1,4 @@
-"""What the official CenterNet's networks have in common: names of heads, and the configurations that they belong to.
+"""The common part of the official CenterNet's networks: names of heads, and matching configurations.
 
     official                      here
     module.*                      *                     (saved from several devices)
@@ -27,13 +27,13 @@ from mindpoint.errors import WeightsError
 
 
 class Task(NamedTuple):
-    """What the official code trains.
+    """A task of the official code.
 
     Attributes:
-        name: as the official code calls it.
+        name: its official name.
         block: the name of its heads in the shipped configurations.
-        heads: those that each network of the task has.
-        optional: heads that it may have.
+        heads: the heads of every network of the task.
+        optional: heads that a network may have.
     """
 
     name: str

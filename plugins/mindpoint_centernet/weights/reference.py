@@ -1,6 +1,6 @@
-"""The official networks in PyTorch, as one function of a state dictionary: what our own are compared with.
+"""The official networks in PyTorch, as one function of a state dictionary: the reference for our own networks.
 
-Only ordinary operators are used, in float64, and the state's own names and shapes: nothing of our networks is in it. Importing this module
+It uses ordinary operators in float64, and the state's own names and shapes. It is independent of our networks. Importing this module
 imports PyTorch.
 """
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def run_reference(state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[str, np.ndarray]:
-    """Raw maps by head of normalised images ``(B, 3, H, W)``, in inference mode.
+    """Return raw maps by head of normalised images ``(B, 3, H, W)``, in inference mode.
 
     Args:
         state: arrays of an official ``dla_34``, ``resdcn``, ``res`` or ``hourglass`` by official name, without ``module.``.
@@ -173,7 +173,7 @@ class Network:
 
 
 def deform_conv(x: torch.Tensor, steered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Deformable 3x3 convolution, version 2 (Zhu et al., 2019, https://arxiv.org/abs/1811.11168, equation 1), padding 1.
+    """Compute a deformable 3x3 convolution, version 2 (Zhu et al., 2019, https://arxiv.org/abs/1811.11168, equation 1), padding 1.
 
     Args:
         x: ``(B, I, H, W)``.
