@@ -1,9 +1,9 @@
 """Data in COCO's form: files, MindRecord, metrics, transforms, data commands.
 
-Plugins of any task may use these names; they are imported when they are first asked for:
+Plugins of any task may use these names, which are imported on first access:
 
 - ``Keypoints``: the configuration section ``keypoints``, a set of joints.
-- ``CocoDataset``: images with objects from an annotation file; ``read_annotations``: such a file, checked.
+- ``CocoDataset``: images with objects from an annotation file; ``read_annotations``: a checked annotation file.
 - ``oks``: object keypoint similarity. ``oks_nms``, ``soft_nms``: suppression of detections that are too similar to better ones.
 """
 

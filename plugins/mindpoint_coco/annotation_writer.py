@@ -16,10 +16,10 @@ _SURE = 0.3  # score of a joint from which it is marked as visible
 
 
 class AnnotationWriter(TextWriter):
-    """``annotations.json``: what was found in the form of annotations, as CVAT ("COCO Keypoints 1.0"), Label Studio and Roboflow import it.
+    """A writer of ``annotations.json``: predictions as annotations, for import into CVAT ("COCO Keypoints 1.0"), Label Studio and Roboflow.
 
-    Files are called relative to the folder that holds all of them; a frame of a video is called ``VIDEO_000012.png``. Boxes are clipped to the
-    image. A joint that the model is not sure of is marked as hidden, one outside the image as not labelled.
+    File names are relative to their common folder; a frame of a video is named ``VIDEO_000012.png``. Boxes are clipped to the
+    image. A joint with a low score is marked as hidden, one outside the image as not labelled.
     """
 
     file_name = "annotations.json"
@@ -29,7 +29,7 @@ class AnnotationWriter(TextWriter):
         self._folder = _common_folder([source.name for source in sources if source.kind != "camera"])
 
     def start(self) -> None:
-        """Write what comes before the annotations; images and categories follow them."""
+        """Write the text before the annotations; images and categories follow them."""
         self._images: List[dict] = []
         self._count = 0
         self._joints = next((field for field in self.vocabulary.fields if isinstance(field, Points) and field.name == "keypoints"), None)

@@ -10,18 +10,18 @@ from mindpoint_coco.similarity import oks
 
 
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the rows to keep, best first: a detection goes if its keypoints are too similar to those of a better one that stays.
+    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better one that is kept.
 
-    Two people close together overlap as boxes and differ as poses. The similarity is COCO's object keypoint similarity with the mean of
-    the two boxes' areas in place of the annotated area, all
-    joints counting (Papandreou et al. 2017, "Towards Accurate Multi-person Pose Estimation in the Wild").
+    People close together have overlapping boxes but different poses. The similarity is COCO's object keypoint similarity with the mean of
+    the two boxes' areas in place of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
+    Estimation in the Wild").
 
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.
         boxes: ``(N, 4)`` left, top, right, bottom.
-        scores: ``(N,)``; of equal ones the first is the better.
+        scores: ``(N,)``; among equal ones the first is the better.
         sigmas: ``(J,)`` COCO's tolerances.
-        threshold: similarity, 0..1, above which the weaker goes.
+        threshold: similarity, 0..1, above which the weaker one is removed.
     """
     points = np.asarray(keypoints, np.float64)
     sides = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - np.asarray(boxes, np.float64)[:, :2], 0)
@@ -41,8 +41,8 @@ class Suppressed(NamedTuple):
     """Rows in the order of selection: first the live ones, then those whose score fell below the threshold.
 
     Attributes:
-        rows: ``(N,)`` input row whose box stands at each place.
-        joint_rows: ``(N,)`` input row whose keypoints stand there; equal to ``rows`` for live rows.
+        rows: ``(N,)`` input row whose box is at each place.
+        joint_rows: ``(N,)`` input row whose keypoints are there; equal to ``rows`` for live rows.
         scores: ``(N,)`` float32 decayed scores.
         live: number of live rows.
     """
@@ -56,10 +56,10 @@ class Suppressed(NamedTuple):
 def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshold: float = 0.001) -> Suppressed:
     """Multiply each score by ``exp(-IoU**2 / sigma)`` for each better box in turn (Bodla et al. 2017).
 
-    As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1``
-    wide, only an overlapping box can fall below the threshold, and where one does, the last live row's box and score are written over
-    it while the keypoints of the two change places. So the places behind the live ones hold copies of other boxes with the dropped
-    rows' keypoints: of use only to reproduce the official results, which keep them.
+    As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1`` wide,
+    and only an overlapping box can fall below the threshold. When one does, the last live row's box and score overwrite it, while the
+    keypoints of the two are swapped. So the places after the live ones hold copies of other boxes with the dropped rows' keypoints. They
+    are only useful to reproduce the official results, which keep them.
 
     Args:
         boxes: ``(N, 4)`` left, top, right, bottom in image pixels.
@@ -87,7 +87,7 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
             live -= 1
             for values in (boxes, scores, rows, dropped):
                 values[hole] = values[live]
-            if hole < live:  # there a row is moved before its score is lowered, and what stays behind keeps that score
+            if hole < live:  # there a row is moved before its score is lowered, and the remaining copy keeps the old score
                 scores[live] = before[live]
             joint_rows[[hole, live]] = joint_rows[[live, hole]]
         place += 1

@@ -52,7 +52,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_splits(args: argparse.Namespace, config: Config) -> List[str]:
-    """Return the splits that ``--split`` names, or those it stands for by default. Raises ConfigError if there are no splits."""
+    """Return the splits of ``--split``, or the default ones. Raises ConfigError if the configuration has no splits."""
     from mindpoint.errors import ConfigError
 
     there = list(config.data.get("data") or {})

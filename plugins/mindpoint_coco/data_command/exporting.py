@@ -58,7 +58,7 @@ def _sound(source: Source, joints: bool) -> dict:
 
 
 def _place_images(source: Source, content: dict, folder: Path) -> None:
-    """Have all image files in a folder by their names; images that do not come from files are written as PNG.
+    """Put all image files into a folder by their names; images that do not come from files are written as PNG.
 
     Raises:
         DataError: a file that is not there, a name that leaves the folder, or that two images have.
@@ -155,7 +155,7 @@ def _by_image(content: dict) -> List[Tuple[dict, List[dict]]]:
 
 
 _Writer = Callable[[Dict["Source", dict], Path], None]
-_FORMATS: Dict[str, Tuple[_Writer, bool, bool]] = {  # what writes it; with images, only with joints
+_FORMATS: Dict[str, Tuple[_Writer, bool, bool]] = {  # writer, whether it writes images, whether it requires joints
     "coco": (_write_coco, True, False),
     "csv": (_write_csv, False, False),
     "yolo": (_write_yolo, True, False),

@@ -40,7 +40,7 @@ def _size(source: Source, record: dict) -> Union[Tuple[int, int], str]:
 
 
 def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
-    """Yield what is wrong with the files of image records."""
+    """Yield the problems of the files of image records."""
     for record in images:
         if not isinstance(record, dict) or is_file_name(record.get("file_name")) or record["file_name"] not in measured:
             continue
@@ -57,7 +57,7 @@ def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
 
 
 def remarks(source: Source) -> Iterator[str]:
-    """Yield what is suspicious about the joints, and what the sigmas come to; nothing without joints."""
+    """Yield suspicious findings on the joints, and the sigmas in pixels; nothing without joints."""
     if source.keypoints is None:
         return
     annotations = source.content["annotations"]

@@ -79,7 +79,7 @@ def _joints(truth: dict) -> str:
 
 
 def _place_images(records: List[dict], origin: Path, folder: Path, place: Callable[[Path, Path], object]) -> None:
-    """Have all images in a folder, by the names of their records, and frames of videos written there."""
+    """Put all images into a folder by the names of their records, and write frames of videos there."""
     from mindpoint_coco.importers.video_frames import write_frames
 
     videos: Dict[str, Dict[int, Path]] = {}

@@ -22,10 +22,10 @@ class Shown:
     """Pictures of one sample.
 
     Attributes:
-        name: of the sample, part of file names.
-        facts: which image it is and how it was changed.
+        name: name of the sample, part of file names.
+        facts: the image's name and its augmentation.
         pictures: BGR uint8 by caption.
-        details: the same for what few need; may be empty.
+        details: further pictures that few users need; may be empty.
     """
 
     name: str

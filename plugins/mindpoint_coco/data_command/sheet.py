@@ -38,12 +38,12 @@ def annotated(sample: Sample, visualizer: Visualizer) -> Pictures:
 
 
 def learnt(sample: Sample, targets: Dict[str, np.ndarray], encoder: TargetEncoder, details: bool) -> Tuple[Pictures, Pictures]:
-    """Return what the network sees and is to give, and the details that few need, by caption.
+    """Return pictures of the network's input and targets, and further details, by caption.
 
     Args:
-        sample: as the transforms leave it.
-        targets: what the encoder made of it.
-        details: ask for them; otherwise the second dictionary is empty.
+        sample: the transformed sample.
+        targets: its encoded targets.
+        details: include the details; otherwise the second dictionary is empty.
     """
     pictures = {"network input": canvas_of(sample.pixels()), **encoder.pictures(sample, targets)}
     more = encoder.pictures(sample, targets, details=True) if details else {}

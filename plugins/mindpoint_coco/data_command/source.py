@@ -26,16 +26,16 @@ from mindpoint_coco.keypoints import Keypoints
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One set of annotated images, as it is, sound or not.
+    """A set of annotated images, unchecked.
 
     Attributes:
-        name: what to call it, short enough for a file name.
-        origin: the annotation file, or a name for data without one.
+        name: name of the source, short enough for a file name.
+        origin: the annotation file, or a name for data without a file.
         content: COCO's dictionary, unchecked.
-        classes: names of the categories that count.
-        fields: what annotations have beyond COCO's own keys.
-        keypoints: what the joints are; None without joints.
-        sigmas_given: somebody said the joints' sigmas.
+        classes: names of the categories in use.
+        fields: fields of annotations besides COCO's own keys.
+        keypoints: the joints; None without joints.
+        sigmas_given: the joints' sigmas were given explicitly.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
         file: the path of the image file of a record; raises DataError. None: images do not come from files.
     """
@@ -52,7 +52,7 @@ class Source:
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:
-    """Return what the arguments name, with ``images`` or without. Raises MindpointError if it is unusable as a whole."""
+    """Return the sources that the arguments name, with or without ``images``. Raises MindpointError if one is unusable as a whole."""
     if args.data.endswith(".json"):
         if images and not args.images:
             raise ConfigError(f"--images is missing: the folder of the images that {args.data} lists")
@@ -100,14 +100,14 @@ def _says_sigmas(config: Config) -> bool:
 
 
 def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:
-    """Return what gives the paths of the images in a folder by their records."""
+    """Return a function from image records to paths in a folder."""
     if folder is not None and not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder of images (for {path})")
     return lambda record: image_path(folder, record["file_name"], outside)
 
 
 def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
-    """Return what gives the images of any data set by their records."""
+    """Return a function from image records to the images of any data set."""
     place = {image_id: index for index, image_id in enumerate(dataset.ids())}
 
     def image(record: dict) -> np.ndarray:
@@ -118,8 +118,8 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
 
 
 def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
-    """Return joints and classes as the categories of the file say them: those with joints, or all if there are no joints. A skeleton or
-    names that are wrong stop nobody."""
+    """Return joints and classes from the categories of the file: those with joints, or all if no category has joints. An invalid skeleton
+    or invalid names are ignored."""
     categories = content.get("categories")
     named = [record for record in categories if isinstance(record, dict)] if isinstance(categories, list) else []
     found = [record for record in named if record.get("keypoints")]

@@ -59,7 +59,7 @@ def _title(entry: tuple[str, Statistics]) -> str:
 
 
 def _table(summaries: Dict[str, dict]) -> str:
-    """Return the most important numbers, a column a split; joints only where there are some."""
+    """Return the most important numbers, a column per split; joints only if they exist."""
     rows, first = [["", *summaries]], next(iter(summaries.values()))
     for key in ("images", "images_without_objects", "objects", "objects_without_joints", "crowds", "left_out"):
         if key in first:
@@ -77,7 +77,7 @@ def _table(summaries: Dict[str, dict]) -> str:
 
 
 def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
-    """Return a row a class, the most frequent of the first split first, and one for all that are not shown."""
+    """Return a row per class, the most frequent of the first split first, and one for all other classes."""
     names = sorted(splits[0], key=lambda name: -splits[0][name]["objects"])
     shown, others = names[:_MOST_CLASSES], names[_MOST_CLASSES:]
     rows = [[f"{name}: objects / images", *(f"{split[name]['objects']} / {split[name]['images']}" for split in splits)] for name in shown]
@@ -115,7 +115,7 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
 
 
 def _classes(found: Dict[str, Statistics]) -> Panel:
-    """Return the share of each class, the most frequent of the first split first, and that of all others together."""
+    """Return the share of each class, in the order of frequency in the first split, and the share of all others together."""
     import numpy as np
     from mindpoint.visual.charts import Panel
 

@@ -16,13 +16,13 @@ from mindpoint_coco.keypoints import AnnotatedJoints
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """A problem of a record.
 
     Attributes:
-        kind: the same for alike problems.
+        kind: name shared by similar problems.
         where: the record, with its id and file.
-        text: what is wrong with it.
-        mendable: :func:`~mindpoint_coco.datasets.coco_mend.mended` mends it.
+        text: description of the problem.
+        mendable: :func:`~mindpoint_coco.datasets.coco_mend.mended` can fix it.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Problem:
 def annotation_problems(
     record: dict, position: int, images: Dict[int, dict], categories: Dict[int, dict], fields: Sequence[Field]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a record.
+    """Yield the problems of a record.
 
     Args:
         position: in the list, for a record without an id.
@@ -73,7 +73,7 @@ def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
 
 
 def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the box. ``told``: the joints tell where it is."""
+    """Yield the problems of the box. ``told``: the joints determine where it is."""
     wrong = rules.box_problem(record)
     if wrong:
         yield Problem("wrong bbox", where, wrong, mendable=told)
@@ -99,7 +99,7 @@ def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator
 
 
 def area_problem(record: dict) -> Optional[str]:
-    """Return what is wrong with the area of a record whose box is sound."""
+    """Return the problem of the area of a record with a valid box."""
     width, height = record["bbox"][2:]
     area = record.get("area")
     if area is None:
@@ -130,7 +130,7 @@ def _joint_problems(record: dict, where: str, image: dict, joints: AnnotatedJoin
 
 
 def labelled(points: List[float]) -> int:
-    """Return how many joints are labelled, of a list of x, y, visibility."""
+    """Count the labelled joints in a list of x, y, visibility."""
     return sum(visibility > 0 for visibility in points[2::3])
 
 

@@ -1,4 +1,4 @@
-"""What a category record says of its joints: names, and the skeleton, pairs of numbers from 1."""
+"""The joints of a category record: names, and the skeleton, pairs of numbers from 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mindpoint_coco.datasets.rules import few
 
 
 def joint_problems(record: dict) -> Iterator[Tuple[str, str]]:
-    """Yield kind and text of what is wrong with the joints of a category; one without joints is sound."""
+    """Yield kind and text of the problems of a category's joints; a category without joints is valid."""
     names, skeleton = record.get("keypoints"), record.get("skeleton")
     if names is None:
         return

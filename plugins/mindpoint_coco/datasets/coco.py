@@ -23,29 +23,29 @@ from mindpoint_coco.keypoints import Keypoints
 
 
 class CocoDataset(Dataset):
-    """Any data set in COCO's form: boxes, with joints if the configuration has a ``keypoints`` section, with further fields if declared.
+    """A data set in COCO format: boxes, joints if the configuration has a section ``keypoints``, and further fields if declared.
 
-    Images come in the file's order, objects in the order of their annotations; categories that are not among ``classes`` are left out.
-    What samples need is held in arrays (about 250 bytes an object with 17 joints); nothing else of the file stays in memory.
+    Images come in the file's order, objects in the order of their annotations; categories outside of ``classes`` are left out. The data of
+    samples is stored in arrays (about 250 bytes per object with 17 joints); the rest of the file does not stay in memory.
 
     Args:
         annotations: path of the JSON file.
         images: folder that the records' ``file_name`` is relative to.
         classes: category names; an object's label is the index of its category's name.
-        keypoints: the joints; an annotation without any has no labelled joint.
-        fields: what annotations have besides, by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
-            as ``{size: {type: "mindpoint.contracts.fields:Field", shape: [3]}}``. Zeros where an annotation lacks it.
+        keypoints: the joints; an annotation without keypoints has no labelled joint.
+        fields: further fields of annotations by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
+            as ``{size: {type: "mindpoint.contracts.fields:Field", shape: [3]}}``. Missing values are zeros.
         with_objects: keep only images with at least one annotation (the official training set).
-        unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; there is nothing to train on.
+        unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; it cannot be used for training.
         image_ids: keep only these images, in this order.
-        reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of
-            their size as long as the longer side keeps so many pixels (the input's size divided by the smallest of the crop scales loses
-            nothing). Annotations are scaled with them. None: as they are, which is what the official numbers are made with.
-        outside_images: let ``file_name`` and links lead out of the folder of images; only for files that you trust.
+        reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of their
+            size as long as the longer side keeps this many pixels (the input's size divided by the smallest crop scale loses nothing).
+            Annotations are scaled accordingly. None: full size, as for the official numbers.
+        outside_images: allow ``file_name`` and links to lead out of the folder of images; only for trusted files.
 
     Raises:
-        DataError: an unusable file, see :func:`~mindpoint_coco.datasets.coco_file.read_annotations`; no such folder; ids of
-            ``image_ids`` that are not there or repeat; no image left; a ``file_name`` that leaves the folder.
+        DataError: an unusable file, see :func:`~mindpoint_coco.datasets.coco_file.read_annotations`; a missing folder; ids of ``image_ids``
+            that do not exist or repeat; no image left; a ``file_name`` outside of the folder.
         ConfigError: see :func:`~mindpoint_coco.datasets.declared.declared_fields`.
     """
 
@@ -92,7 +92,7 @@ class CocoDataset(Dataset):
         return self.image_ids.tolist()
 
     def image_size(self, index: int) -> Tuple[int, int]:
-        """See :class:`Dataset`; as the annotation file says."""
+        """See :class:`Dataset`; from the annotation file."""
         height, width = self._sizes[index].tolist()
         return height, width
 
@@ -121,7 +121,7 @@ class CocoDataset(Dataset):
         return recorded_sample(data, image_id, self.path(index), self._record(index), size, self.objects(index), self.reduce_to)
 
     def path(self, index: int) -> str:
-        """Return the path of the image file at ``index``. Raises DataError if it is outside the folder and may not be."""
+        """Return the path of the image file at ``index``. Raises DataError if it is outside of the folder without permission."""
         try:
             return image_path(self.images, self._names[index], self.outside_images)
         except DataError as error:
@@ -188,9 +188,9 @@ class CocoDataset(Dataset):
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
-        """See :class:`Dataset`. COCO 2017's own layout: ``annotations`` beside ``train2017``, ``val2017`` and ``test2017``. With a
-        ``keypoints`` section the files are ``person_keypoints_*`` and images without people do not train, as in the official
-        implementation; otherwise the files are ``instances_*`` and all images train. test is test-dev, which has no annotations."""
+        """See :class:`Dataset`. COCO 2017's own layout: ``annotations`` next to ``train2017``, ``val2017`` and ``test2017``. With a
+        ``keypoints`` section the files are ``person_keypoints_*`` and images without people are not used for training, as in the official
+        implementation; otherwise the files are ``instances_*`` and all images are used. ``test`` is test-dev, which has no annotations."""
         if not os.path.isdir(folder):
             raise DataError(f"{folder}: there is no such folder")
         if split not in ("train", "val", "test"):
@@ -203,7 +203,7 @@ class CocoDataset(Dataset):
         return {**block, **extra}
 
     def _pack(self, content: dict, values: Values) -> None:
-        """Hold the objects of all images in a row, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
+        """Store the objects of all images consecutively, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
         labels = class_labels(content, self.classes)
         annotations = content["annotations"]

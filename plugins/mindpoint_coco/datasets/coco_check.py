@@ -1,7 +1,7 @@
-"""Everything that is wrong with the records of a COCO annotation file, record by record.
+"""A full check of a COCO annotation file, record by record.
 
-Reading stops at the first mistake (:mod:`mindpoint_coco.datasets.coco_file`); this goes on, and also finds what reads well but is wrong.
-Both hold the records against :mod:`mindpoint_coco.datasets.rules`.
+Reading stops at the first mistake (:mod:`mindpoint_coco.datasets.coco_file`); this check continues, and also finds mistakes that can be
+read. Both check the records by the rules in :mod:`mindpoint_coco.datasets.rules`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from mindpoint_coco.keypoints import AnnotatedJoints
 def check_content(
     content: dict, classes: Sequence[str], fields: Sequence[Field] = (), measured: Optional[Measured] = None
 ) -> List[Problem]:
-    """Return the problems of all records; annotations of other categories than ``classes`` are passed over.
+    """Return the problems of all records; annotations of categories outside of ``classes`` are ignored.
 
     Args:
         content: the file's JSON.
-        fields: what annotations have besides COCO's own keys, joints among them.
-        measured: the sizes of the files, which tell those that records lack.
+        fields: fields of annotations besides COCO's own keys, including joints.
+        measured: the sizes of the image files, used if a record lacks its size.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -111,7 +111,7 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
 
 
 def _plain(names: Sequence[Any]) -> List[str]:
-    """Return the names without what two spellings of one name differ in."""
+    """Return the names in a normalised spelling."""
     return ["".join(filter(str.isalnum, str(name).lower())) for name in names]
 
 
@@ -124,8 +124,8 @@ def _twins(annotations: List[dict], images: Dict[int, dict], fields: Sequence[Fi
 
 
 def pairs_of_twins(annotations: List[dict], fields: Sequence[Field]) -> Iterator[Tuple[dict, dict]]:
-    """Yield annotations and later ones with the same box and fields. Where there are joints, only those that have some: boxes of people
-    whose joints nobody labelled may well repeat."""
+    """Yield pairs of an annotation and a later one with the same box and fields. With joints, only annotations with labelled joints are
+    compared: boxes of people without labelled joints may repeat legitimately."""
     joints = joints_of(fields)
     seen: Dict[tuple, dict] = {}
     for record in annotations:

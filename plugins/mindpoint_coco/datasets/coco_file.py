@@ -21,15 +21,15 @@ Values = Dict[str, List[np.ndarray]]
 def read_annotations(path: str, classes: Sequence[str], fields: Sequence[Field] = (), unlabelled: bool = False) -> dict:
     """Return the file as a COCO dictionary, restricted to the categories of ``classes``.
 
-    Absent ``area`` becomes that of the box, ``iscrowd`` 0, absent fields what they are where nothing is annotated.
+    A missing ``area`` becomes that of the box, ``iscrowd`` 0, and missing fields get their empty values.
 
     Args:
-        fields: what annotations have beyond COCO's own keys, such as ``keypoints.annotated()``.
-        unlabelled: the file needs no annotations, and those that it has are left out.
+        fields: fields of annotations besides COCO's own keys, such as ``keypoints.annotated()``.
+        unlabelled: annotations are optional and ignored.
 
     Raises:
-        DataError: no such file, not JSON, a list or record that lacks keys, a category that is not there, ids that repeat or refer to no
-            image, a box or field with other values than declared; names the file, the record and the key.
+        DataError: the file does not exist or is not JSON; a list or record lacks keys; a category does not exist; ids repeat or refer to
+            missing images; a box or field has values other than declared. The message names file, record and key.
     """
     content = annotation_file(path, unlabelled)
     check(content, path, classes, fields)
@@ -46,8 +46,8 @@ def annotation_file(path: str, unlabelled: bool = False) -> dict:
 
 
 def check(content: dict, path: str, classes: Sequence[str], fields: Sequence[Field]) -> Values:
-    """Raise DataError at the first mistake in what belongs to ``classes``; see :func:`read_annotations`. Returns the fields' values of the
-    annotations of these classes."""
+    """Raise DataError at the first mistake in the records of ``classes``; see :func:`read_annotations`. Return the fields' values of their
+    annotations."""
     missing = rules.missing_list(content)
     if missing:
         raise DataError(f"{path}: {missing}")

@@ -1,4 +1,4 @@
-"""Mending what can be mended in a COCO annotation file, and leaving out the rest."""
+"""The repair of a COCO annotation file: fixable records are fixed, others left out."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mindpoint_coco.keypoints import AnnotatedJoints
 
 
 def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None) -> dict:
-    """Return a copy in which what can be told from the rest is put right.
+    """Return a copy with corrected values, as far as the rest of the data determines them.
 
-    Ids and sizes of images become whole numbers, absent or exchanged sizes those of the file, and annotations whose id is absent or
-    repeats get a free one. Annotations of absent images and those that repeat another go. Visibilities become 0, 1, 2; a box that is
-    absent or has no extent becomes that of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled
-    joints outside it become unlabelled, ``num_keypoints`` is counted, an absent or impossible ``area`` becomes ``area_factor`` times
-    that of the box. A skeleton that does not fit goes, names of joints become distinct.
+    Ids and sizes of images become integers, missing or swapped sizes those of the file. Annotations with a missing or repeated id get a
+    free one. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of
+    the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled,
+    ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is
+    removed, names of joints become distinct.
 
     Args:
         measured: sizes of the image files.
@@ -85,7 +85,7 @@ def _is_mine(record: Any, others: List[int]) -> bool:
 
 
 def _lost(record: Any, images: dict) -> bool:
-    """Tell whether an annotation names an image that is not there."""
+    """Return whether an annotation refers to a missing image."""
     return isinstance(record, dict) and not is_id(record.get("image_id")) and record["image_id"] not in images
 
 
@@ -132,7 +132,8 @@ def _mend(record: dict, image: dict, joints: Optional[AnnotatedJoints], area_fac
 
 
 def _clipped(box: List[float], width: int, height: int) -> List[float]:
-    """Return the part of the box inside the image; the box itself if there is none, or if it is inside up to the slack."""
+    """Return the part of the box inside the image; the box itself if that part is empty, or if the box exceeds the image by at most the
+    slack."""
     left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
     if min(left, top) >= -SLACK and right <= width + SLACK and bottom <= height + SLACK:
         return box

@@ -1,4 +1,4 @@
-"""What is suspicious about a keypoint data set as a whole: sides that seem swapped, sigmas that do not fit."""
+"""Suspicious properties of a keypoint data set as a whole: swapped sides, unsuitable sigmas."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def unpaired(keypoints: Keypoints) -> Iterator[str]:
 
 
 def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
-    """Return what each joint's sigma comes to in pixels at the median person, in a sentence."""
+    """Return a sentence with each joint's sigma in pixels for the median person."""
     side = float(np.sqrt(np.median(areas)))
     pixels = ", ".join(f"{name} {sigma * side:.1f}" for name, sigma in zip(keypoints.names, keypoints.sigmas))
     return (

@@ -10,7 +10,7 @@ ADVICE = "images of a file from others might be any file of this machine; set ou
 
 
 def leaves_folder(name: str) -> bool:
-    """Tell whether a file name is absolute or climbs out of its folder, by the name alone."""
+    """Return whether a file name is absolute or leads out of its folder, by the name alone."""
     return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
 
 

@@ -34,22 +34,22 @@ from mindpoint_coco.keypoints import Keypoints
 
 
 class MindRecordDataset(Dataset):
-    """A converted data set; its samples are those of the files that it was made from, in the same order.
+    """A converted data set, with the same samples as the original files, in the same order.
 
-    Opening checks that all files are there with the sizes of the manifest and that the index files are unchanged; every record has a
-    checksum that is compared when it is read. Nothing but the index is held in memory (about 500 bytes an image).
+    Opening checks that all files are there with the sizes of the manifest and that the index files are unchanged; the checksum of a record
+    is compared when it is read. Only the index is held in memory (about 500 bytes per image).
 
     Args:
         path: the folder with the files and their manifest.
-        classes: category names, all or some of those that were converted.
-        keypoints, fields: as of :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of what was converted.
+        classes: category names, all or some of the converted ones.
+        keypoints, fields: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of the converted ones.
         with_objects: keep only images with at least one object of these classes.
         image_ids: keep only these images, in this order.
-        reduce_to: as of :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
+        reduce_to: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
 
     Raises:
-        DataError: no such folder, a folder with something else, a newer schema, a file that is missing, cut off, renamed or damaged,
-            other fields or classes than the configuration's, or an unusable choice of images.
+        DataError: the folder does not exist or has other content, a newer schema, a file that is missing, truncated, renamed or damaged,
+            fields or classes that differ from the configuration's, or an unusable choice of images.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class MindRecordDataset(Dataset):
 
     @property
     def name(self) -> str:
-        """Return that of the data set that it was made from."""
+        """Return the name of the original data set."""
         return self.manifest["name"] if "name" in self.manifest else short_name(self.manifest["source"]["annotations"])
 
     def ids(self) -> List[int]:
@@ -133,11 +133,11 @@ class MindRecordDataset(Dataset):
         return shard.rows["file_name"][row]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the data that was converted."""
+        """See :class:`Dataset`; those of the converted data."""
         return sorted(self._labels, key=self._labels.get)
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; those of the data that was converted."""
+        """See :class:`Dataset`; those of the converted data."""
         by_id = {record["id"]: record for record in self.manifest["categories"]}
         return [dict(by_id[category_id]) for category_id in self.category_ids()]
 
@@ -155,7 +155,7 @@ class MindRecordDataset(Dataset):
         }
 
     def damage(self) -> Iterator[Optional[str]]:
-        """Look at every byte: yield for each file and then for each image what is wrong with it, or None."""
+        """Check every byte: yield the problem of each file and then of each image, or None."""
         for name, entry in self.manifest["files"].items():
             path = os.path.join(self.folder, name)
             yield None if file_hash(path) == entry["sha256"] else f"{path}: is not what was written: its SHA-256 differs"
@@ -253,7 +253,7 @@ class MindRecordDataset(Dataset):
                 }
                 for field in self._exact:
                     record.update(field.to_coco(arrays[field.name][row].astype(field.dtype)))
-                if COUNT.name in record:  # as it was written, whatever the joints say
+                if COUNT.name in record:  # as it was written, regardless of the joints
                     record[COUNT.name] = int(arrays[COUNT.name][row])
                 yield record
 

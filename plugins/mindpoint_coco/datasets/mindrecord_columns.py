@@ -1,4 +1,4 @@
-"""What the MindRecord files of a converted data set hold: the columns of a record, and the manifest beside them."""
+"""The content of a converted data set: the columns of a MindRecord record, and the manifest."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ its objects, ``checksum`` see :func:`checksum`."""
 
 @dataclass(frozen=True)
 class Column:
-    """An array of a record with a row an object, and one row of zeros in an image without any: MindSpore cannot read empty arrays.
+    """An array of a record with a row per object, and one row of zeros for an image without objects: MindSpore cannot read empty arrays.
 
     Attributes:
         name: of the column.
@@ -154,7 +154,7 @@ def file_hash(path: str) -> str:
 
 
 def file_problem(path: str, entry: Dict[str, Any]) -> Optional[str]:
-    """Return what is wrong with a file, as far as it can be told without reading all images."""
+    """Return the problem of a file, as far as it can be found without reading all images."""
     if not os.path.isfile(path):
         return f"is missing, though {MANIFEST} lists it"
     size = os.path.getsize(path)
@@ -169,7 +169,7 @@ def read_manifest(folder: str) -> dict:
     """Return the manifest of a converted data set.
 
     Raises:
-        DataError: no such folder, no manifest in it, one that is damaged, or of another schema.
+        DataError: the folder does not exist, or its manifest is missing, damaged or of another schema.
     """
     path = os.path.join(folder, MANIFEST)
     if not os.path.isdir(folder):
@@ -203,7 +203,7 @@ def manifest_hash(manifest: dict) -> str:
 
 
 def _manifest_problem(manifest: dict) -> Optional[str]:
-    """Return what no conversion writes; manifests of earlier versions have no hash of their own."""
+    """Return the problem of a manifest that a conversion cannot have written. Manifests of earlier versions lack a hash of their own."""
     if HASH in manifest and manifest[HASH] != manifest_hash(manifest):
         return "its own SHA-256 differs"
     if not (type(manifest["images"]) is int and manifest["images"] > 0):

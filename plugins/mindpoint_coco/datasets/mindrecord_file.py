@@ -1,19 +1,19 @@
-"""Any record of a MindRecord file, by its place.
+"""Random access to the records of a MindRecord file.
 
-MindSpore reads MindRecord in an order of its own. What it offers for single records is slow: for images of 160 kB, 1.5 ms of CPU time
+MindSpore reads MindRecord in its own order. Its access to single records is slow: for images of 160 kB, 1.5 ms of CPU time
 through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the place
-that the index names and comparing their checksum (``benchmarks/data_mindrecord.py``). That is what is done here; the format is simple
+that the index names and comparing their checksum (``benchmarks/data_mindrecord.py``). This module does the latter. The format is simple
 (version 3.0):
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
   ``header_size + p * page_size``.
-- The index is an SQLite file of the same name with ``.db``. Its table ``INDEXES`` has a row a record: the page of its arrays, where they
-  begin and end in it, and the indexed columns, column ``x`` under the name ``x_0``.
-- There a record has its length (8 bytes, least significant first) and then, for every name in the header's ``blob_fields``, the length (8
-  bytes, most significant first) and the content. Bytes and floating-point arrays are as they are; for arrays of whole numbers see
+- The index is an SQLite file of the same name with ``.db``. Its table ``INDEXES`` has a row per record: the page of its arrays, their start
+and end in it, and the indexed columns, column ``x`` under the name ``x_0``. - There a record has its length (8 bytes, least significant
+first) and then, for every name in the header's ``blob_fields``, the length (8
+  bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for arrays of integers see
   :func:`unpack_whole`.
 
-Reading at a place needs no lock, so any number of threads may share a :class:`Shard`; one that is pickled opens its file again.
+Reading at a place needs no lock, so any number of threads may share a :class:`Shard`; a pickled one reopens its file.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Shard:
         """Return the contents of the record's blob columns by name.
 
         Raises:
-            ValueError: they are not where the index says.
+            ValueError: they are not at the place in the index.
             OSError: the file cannot be read.
         """
         page, begin, end = self._places[row].tolist()
@@ -82,7 +82,7 @@ class Shard:
         return contents
 
     def size(self, row: int) -> int:
-        """Return how many bytes the record's blob columns take."""
+        """Return the size of the record's blob columns in bytes."""
         _, begin, end = self._places[row].tolist()
         return end - begin
 
@@ -141,10 +141,10 @@ def _quoted(path: str) -> str:
 
 
 def unpack_whole(data: bytes, dtype: type) -> np.ndarray:
-    """Return a column of whole numbers, one-dimensional, from the form in which MindRecord packs it.
+    """Unpack a one-dimensional column of integers from MindRecord's packed form.
 
-    Their count comes first (4 bytes, most significant first), then two bits for each number, four to a byte from the most significant
-    bits on, that tell whether it takes 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).
+    Their count comes first (4 bytes, most significant first), then two bits for each number, four to a byte from the most significant bits
+    on, that encode its size of 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).
     """
     count = int.from_bytes(data[:4], "big")
     position = 4 + -(-count // 4)

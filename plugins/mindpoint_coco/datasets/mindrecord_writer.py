@@ -46,17 +46,17 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
     """Write ``dataset`` into the folder ``out`` and read every record back. The folder appears when it is complete.
 
     Args:
-        dataset: any whose images come from files: it gives :meth:`Dataset.file_bytes`.
-        shards: number of files, no more than there are images.
+        dataset: any data set of image files, which implements :meth:`Dataset.file_bytes`.
+        shards: number of files, at most the number of images.
         overwrite: replace ``out`` if it holds a converted data set.
-        prefix: of the files' names; a number follows if there are several.
+        prefix: of the files' names; a number follows if ``shards`` is above 1.
 
     Returns:
         The manifest.
 
     Raises:
-        DataError: images that do not come from files, a file that is missing, or something that cannot be stored.
-        OutputError: ``out`` is in use, or there is no space.
+        DataError: images that do not come from files, a file that is missing, or a value that cannot be stored.
+        OutputError: ``out`` is in use, or the disk is full.
     """
     dataset = dataset.original()
     columns = columns_of(dataset.fields)
@@ -127,7 +127,7 @@ def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], colu
 
 
 def _array(column: Column, objects: Sequence[dict], fields: Mapping[str, Field]) -> np.ndarray:
-    """Return a column of the objects of one image; one row of zeros if there are none."""
+    """Return a column of the objects of one image; one row of zeros for an image without objects."""
     array = np.zeros((max(1, len(objects)), *column.shape), column.dtype)
     for row, record in enumerate(objects):
         array[row] = fields[column.name].from_coco(record) if column.name in fields else record[column.key]
@@ -139,7 +139,7 @@ def _power_of_two(least: int) -> int:
 
 
 def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: Path) -> dict:
-    """Write what tells that the files are complete."""
+    """Write the manifest, which marks the files as complete."""
     files = {}
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:
@@ -166,7 +166,7 @@ def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: 
 
 
 def _read_back(folder: Path, manifest: dict) -> None:
-    """Read every record: another version of MindSpore may write another format, and files that cannot be read must not stay."""
+    """Read every record back: another version of MindSpore may write another format, and unreadable files must not be kept."""
     names = [category["name"] for category in manifest["categories"]]
     dataset = MindRecordDataset(str(folder), names)
     for index in track(range(len(dataset)), len(dataset), "reading back"):
@@ -175,7 +175,7 @@ def _read_back(folder: Path, manifest: dict) -> None:
 
 @contextlib.contextmanager
 def _mindspore_errors(out: Path) -> Iterator[None]:
-    """Turn what MindSpore reports of a full disk and the like, a RuntimeError of many lines, into one message."""
+    """Turn MindSpore's RuntimeError of many lines, such as that for a full disk, into one message."""
     try:
         yield
     except RuntimeError as error:

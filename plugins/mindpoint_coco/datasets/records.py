@@ -1,4 +1,4 @@
-"""What data sets of recorded image files share: which images they keep, and a sample whose image must be as large as its record says."""
+"""The common part of data sets of recorded image files: the choice of images, and samples whose image must have the recorded size."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def chosen_images(
     """Return the ids of the images to keep, in order.
 
     Args:
-        source: what messages call the data set.
+        source: name of the data set in messages.
         listed: all ids. image_ids: keep only these, in this order.
-        populated: gives the ids of images with at least one object, to keep only those; ``None`` keeps all.
-        classes: named in messages.
+        populated: returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
+        classes: classes, for messages.
 
     Raises:
-        DataError: ids that are not there or repeat; no image left.
+        DataError: ids that do not exist or repeat; no image left.
     """
     kept = list(listed) if image_ids is None else _known(source, image_ids, listed)
     if populated is not None:
@@ -59,12 +59,12 @@ def recorded_sample(
     """Return the image in the bytes of a file, with its objects.
 
     Args:
-        name: what messages call the file. record: what they call its record.
-        size: ``(height, width)`` that the record says.
-        reduce_to: decode a JPEG at a half, quarter or eighth of its size as long as its longer side keeps so many pixels.
+        name: name of the file in messages. record: name of its record in messages.
+        size: ``(height, width)`` in the record.
+        reduce_to: decode a JPEG at a half, quarter or eighth of its size as long as its longer side keeps this many pixels.
 
     Raises:
-        DataError: truncated, no image, or of another size.
+        DataError: truncated, not an image, or of another size.
     """
     factor = 1 if reduce_to is None else reduction_of(data, max(size), reduce_to)
     try:
@@ -83,6 +83,6 @@ def recorded_sample(
 
 
 def refuse_reduced(reduce_to: Optional[int]) -> None:
-    """Raise ConfigError if images are reduced: what is found in them would not fit their annotations."""
+    """Raise ConfigError if images are reduced: detections in them would not match their annotations."""
     if reduce_to is not None:
         raise ConfigError("reduce_to is for training; images are evaluated at the size that they have")

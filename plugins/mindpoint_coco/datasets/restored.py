@@ -1,4 +1,4 @@
-"""What can be told of a wrong value from itself or from the rest of its record."""
+"""Corrections of wrong values, from the value itself or from the rest of its record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tidied(record: Any, *keys: str) -> Any:
 
 
 def tidied_image(record: Any, measured: Measured) -> Any:
-    """Do the same for an image; width and height that are absent, unusable or exchanged become those of the file."""
+    """Do the same for an image; width and height that are missing, unusable or swapped become those of the file."""
     record = tidied(record, "id", "width", "height")
     if not isinstance(record, dict):
         return record
@@ -43,8 +43,8 @@ def tidied_image(record: Any, measured: Measured) -> Any:
 
 
 def restored_points(points: Any, count: int) -> Optional[List[float]]:
-    """Return x, y, visibility of the points with visibilities 0, 1, 2: what is above 0, such as a probability, is labelled, and a point
-    without a visibility is not. Without a label the place may be anything. None if a number is missing."""
+    """Return x, y, visibility of the points, with visibilities 0, 1, 2. A value above 0, such as a probability, means labelled; a missing
+    one means not labelled, and the position is then ignored. Return None if a number is missing."""
     if not isinstance(points, list) or len(points) != 3 * count:
         return None
     found: List[float] = []

@@ -1,4 +1,4 @@
-"""What a record in COCO's form must be. Each function returns what is wrong, in words that follow the record's name."""
+"""The rules for records in COCO format. Each function returns a description of the problem that follows the record's name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 import numpy as np
 from mindpoint.contracts.fields import Field
 
-SLACK = 1.0  # pixels that a box may reach over the image's edge: annotation tools round
+SLACK = 1.0  # pixels by which a box may exceed the image: annotation tools round
 LISTS = ("images", "annotations", "categories")
 Rules = Dict[str, Callable[[Any], str]]
 
 
 def is_id(value: Any) -> str:
-    """Return what an id must be unless ``value`` is one; otherwise an empty text."""
+    """Return an error message unless ``value`` is a valid id; otherwise an empty text."""
     return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits"
 
 
@@ -43,7 +43,7 @@ ANNOTATION: Rules = {"id": is_id, "image_id": is_id, "category_id": is_id}
 
 
 def finite(values: List[Any]) -> bool:
-    """Tell whether all are numbers and neither infinite nor NaN."""
+    """Return whether all are finite numbers."""
     try:
         return all(map(math.isfinite, values))
     except (TypeError, OverflowError):
@@ -51,7 +51,7 @@ def finite(values: List[Any]) -> bool:
 
 
 def is_list(value: Any, count: int) -> bool:
-    """Tell whether this is a list of ``count`` finite numbers."""
+    """Return whether this is a list of ``count`` finite numbers."""
     return isinstance(value, list) and len(value) == count and finite(value)
 
 
@@ -61,7 +61,7 @@ def few(values: Sequence[Any], count: int = 5) -> str:
 
 
 def missing_list(content: dict) -> Optional[str]:
-    """Return which of the file's lists is missing, or None."""
+    """Return the name of a missing list of the file, or None."""
     absent = next((key for key in LISTS if not isinstance(content.get(key), list)), None)
     return absent and f"there is no list '{absent}'; a COCO annotation file holds images, annotations and categories"
 
@@ -76,7 +76,7 @@ def key_problems(record: dict, rules: Rules) -> Iterator[Tuple[str, str]]:
 
 
 def box_problem(record: dict) -> Optional[str]:
-    """Return what is wrong with the numbers of ``bbox``."""
+    """Return the problem of the numbers of ``bbox``."""
     values = record.get("bbox")
     if "bbox" not in record:
         return "lacks 'bbox'"
@@ -87,7 +87,8 @@ def box_problem(record: dict) -> Optional[str]:
 
 
 def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
-    """Tell for each box which of these it is: nothing can be learnt of the first three, and the last two mostly mean other numbers.
+    """Return the mask of each kind of unusual boxes: the first three cannot be learnt from, and the last two mostly hint at another box
+    format.
 
     Args:
         boxes: ``(N, 4)`` float64: left, top, width, height.
@@ -102,7 +103,7 @@ def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def field_problem(record: dict, field: Field) -> Optional[str]:
-    """Return what is wrong with a declared field; a field that is absent is not wrong."""
+    """Return the problem of a declared field; a missing field is valid."""
     try:
         field.from_coco(record)
     except ValueError as error:

@@ -99,7 +99,7 @@ class Statistics:
 
 
 def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = ()) -> Statistics:
-    """Count what ``data check --fix`` would make of the records; those with a problem that cannot be mended are left out.
+    """Count the records as ``data check --fix`` would write them; those with a problem that cannot be fixed are left out.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -142,7 +142,7 @@ def _visibility(objects: Sequence[dict], joints: Optional[Field]) -> np.ndarray:
 
 
 def _five(values: np.ndarray) -> Dict[str, float]:
-    """Return least, 5th percentile, median, 95th percentile and most; an empty dictionary where there are no values."""
+    """Return minimum, 5th percentile, median, 95th percentile and maximum; an empty dictionary without values."""
     if not len(values):
         return {}
     least, low, median, high, most = np.percentile(values, [0, 5, 50, 95, 100]).round(3).tolist()

@@ -1,4 +1,4 @@
-"""What ``data check`` would say of the boxes that a training gets."""
+"""The checks of ``data check`` for the boxes of training data."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _USELESS = {
 
 
 def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.ndarray, ids: Sequence[int]) -> None:
-    """Log what objects cannot be learnt from, and boxes that seem to hold other numbers than left, top, width, height.
+    """Log objects that cannot be learnt from, and boxes that do not seem to be left, top, width, height.
 
     Args:
-        source: what messages call the data.
+        source: name of the data in messages.
         boxes: ``(N, 4)`` float64: left, top, width, height. sizes: ``(N, 2)``: width and height of each one's image.
         crowd: ``(N,)``; crowds are not learnt from. ids: of the annotations.
 
@@ -52,6 +52,7 @@ def _count(found: np.ndarray, total: int, ids: Sequence[int], words: str) -> str
 
 
 def _corners(boxes: np.ndarray, sizes: np.ndarray, over: np.ndarray) -> bool:
-    """Tell whether the boxes as a whole are corners: the second point always lies behind the first and inside the image."""
+    """Return whether the boxes as a whole seem to be corners: the second point always lies below and right of the first, and inside the
+    image."""
     near, far = boxes[:, :2], boxes[:, 2:]
     return bool(((near >= 0) & (far > near) & (far <= sizes + 1)).all() and over.mean() > 0.2)

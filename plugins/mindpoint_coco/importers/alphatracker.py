@@ -15,10 +15,10 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class AlphaTracker(LabelImporter):
-    """Boxes, and the points up to the next box as the joints of each, in their order.
+    """An importer of AlphaTracker: boxes, each followed by its joints in order.
 
     Args:
-        joints: names of the joints; the format does not say them. Not given: 0, 1, 2, ...
+        joints: names of the joints, which the format lacks. By default 0, 1, 2, ...
     """
 
     def __init__(self, joints: List[str] = ()):

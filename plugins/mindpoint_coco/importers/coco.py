@@ -23,13 +23,14 @@ _TRUTH, _IMAGE = {"images", "annotations", "categories"}, {"id", "file_name", "w
 
 
 class Coco(LabelImporter):
-    """COCO JSON of Roboflow, CVAT, VIA and other tools, and of CrowdPose, COCO-WholeBody, Halpe, AI Challenger and AP-10K in this form.
+    """An importer of COCO JSON from Roboflow, CVAT, VIA and other tools, and of CrowdPose, COCO-WholeBody, Halpe, AI Challenger and AP-10K
+    in this format.
 
-    Ids as text, categories that stand several times, joints without names (136 of Halpe, 26, 133), the parts of COCO-WholeBody, skeletons
-    that do not fit, absent counts and areas, and joints without a place are put right. Outlines (``segmentation``) are left out.
+    It corrects ids as text, duplicate categories, joints without names (136 of Halpe, 26, 133), the parts of COCO-WholeBody, invalid
+    skeletons, missing counts and areas, and joints without a position. Outlines (``segmentation``) are left out.
 
     Args:
-        joints: names of the joints, or the name of a shipped set, where the categories name none.
+        joints: names of the joints, or the name of a shipped set, for categories without names of joints.
     """
 
     def __init__(self, joints: Sequence[str] = ()):
@@ -53,7 +54,7 @@ class Coco(LabelImporter):
 
 
 def _looks_right(path: Path) -> bool:
-    """Tell whether the file is an object with COCO's lists; a large one is read only as far as its first keys."""
+    """Return whether the file is an object with COCO's lists. Of a large file, only the first keys are read."""
     start = begins(path, 1 << 20).lstrip()
     if not start.startswith("{"):
         return False

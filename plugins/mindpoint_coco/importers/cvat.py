@@ -20,13 +20,13 @@ _TAG, _ATTRIBUTE = re.compile(r"<(line|circle)\b([^>]*)>"), re.compile(r'([\w-]+
 
 
 class Cvat(LabelImporter):
-    """Boxes, outlines and skeletons of "CVAT for images 1.1" and "CVAT for video 1.1".
+    """An importer of boxes, outlines and skeletons of "CVAT for images 1.1" and "CVAT for video 1.1".
 
-    Joints that are marked as outside are not labelled, occluded ones are hidden. Frames between key frames count as the tool has
-    interpolated them. Frames of a video are found as images that are called by the frame's number, or taken from the video.
+    Joints that are marked as outside are not labelled, occluded ones are hidden. Frames between key frames are used as interpolated by the
+    tool. Frames of a video are found as images named by the frame's number, or extracted from the video.
 
     Args:
-        keyframes: only frames that somebody set, not interpolated ones.
+        keyframes: use only key frames, not interpolated ones.
     """
 
     def __init__(self, keyframes: bool = False):

@@ -17,13 +17,15 @@ _HEADS = ("scorer", "individuals", "bodyparts", "coords")
 
 
 class DeepLabCut(LabelImporter):
-    """Tables ``CollectedData_*.csv`` of a project, a folder or alone. (The ``.h5`` beside each holds the same, and is left alone.)
+    """An importer of tables ``CollectedData_*.csv``: a project, a folder or a single file. (The ``.h5`` file next to each has the same
+    content and is ignored.)
 
-    An image holds one object, or one for each individual. Empty cells are joints that are not labelled; all others are visible. There are no
-    boxes: they become the extent of the joints with a margin. The lines between joints are those of the project's ``config.yaml``.
+    An image holds one object, or one for each individual. Empty cells are joints that are not labelled; all others are visible. Boxes are
+    missing in the format; they become the extent of the joints with a margin. The lines between joints are those of the project's
+    ``config.yaml``.
 
     Args:
-        kind: the class of the objects; the format has none.
+        kind: the class of the objects, which the format lacks.
     """
 
     def __init__(self, kind: str = "animal"):

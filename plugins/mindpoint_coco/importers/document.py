@@ -17,25 +17,25 @@ _FARTHEST = 1e6  # pixels from the origin
 
 
 class Item:
-    """A value in a document, and its place.
+    """A value in a document, and its location.
 
     Args:
-        value: what JSON, XML or a table holds there.
-        where: file and record, as messages begin.
+        value: the value in JSON, XML or a table.
+        where: file and record, for the start of messages.
     """
 
     def __init__(self, value: object, where: str):
         self.value, self.where = value, where
 
     def __getitem__(self, key: Union[str, int]) -> Item:
-        """Return what stands at a key or position. Raises DataError if nothing does."""
+        """Return the item at a key or position. Raises DataError if it is missing."""
         found = self.get(key)
         if found is None:
             raise DataError(f"{self.where}: lacks {key!r}")
         return found
 
     def get(self, key: Union[str, int]) -> Optional[Item]:
-        """Return what stands at a key or position; None if that is absent or null. Raises DataError if this cannot hold keys."""
+        """Return the item at a key or position; None if it is missing or null. Raises DataError if this value cannot have keys."""
         holder = self.list() if isinstance(key, int) else self.dict()
         try:
             value = holder[key]
@@ -67,7 +67,7 @@ class Item:
         return self.value
 
     def text(self) -> str:
-        """Return the text, without spaces around it. Raises DataError if this is none, or empty."""
+        """Return the stripped text. Raises DataError if this is not a text, or empty."""
         text = self._of(str, "a text").strip()
         if not text or "\0" in text:
             raise DataError(f"{self.where}: is empty, or holds a zero byte")
@@ -80,8 +80,8 @@ class Item:
         return self.text()
 
     def number(self, most: float = _FARTHEST) -> float:
-        """Return a number, also one that stands as text. Raises DataError for anything else, and for what is beyond ``most``, which lies
-        outside every image."""
+        """Return a number, which may be given as text. Raises DataError for anything else, and for values beyond ``most``, which lie
+        outside of any image."""
         try:
             number = math.nan if isinstance(self.value, bool) else float(self.value)
         except (TypeError, ValueError, OverflowError):
@@ -117,12 +117,12 @@ def _short(value: object) -> str:
 
 
 def json_file(path: Path) -> Item:
-    """Return what a JSON file holds. Raises DataError: it cannot be read; see :func:`read_json`."""
+    """Return the content of a JSON file. Raises DataError if it cannot be read; see :func:`read_json`."""
     return Item(read_json(path, "annotation file"), str(path))
 
 
 def json_text(text: str, where: str) -> Item:
-    """Return what a JSON text in another file holds."""
+    """Return the content of a JSON text in another file."""
     return Item(parse_json(text, where, "text"), where)
 
 

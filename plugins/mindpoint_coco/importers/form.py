@@ -1,4 +1,4 @@
-"""The form in which importers give what they have read, before it becomes COCO's: pictures, classes with joints, objects."""
+"""The intermediate form of imported labels, before the conversion to COCO: pictures, classes with joints, objects."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Kind:
     """A class of objects.
 
     Attributes:
-        name: what it is called.
-        joints: the names of its joints, in their order.
+        name: its name.
+        joints: the names of its joints, in order.
         skeleton: lines between joints, by position from 0.
-        pairs: joints that change places in a mirror, by position from 0; None: guessed from the names.
-        sigmas: of the joints, if somebody published them.
+        pairs: joints that are swapped by mirroring, by position from 0; None: guessed from the names.
+        sigmas: of the joints, if published.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Picture:
     """One image with its objects.
 
     Attributes:
-        name: what the format calls the file: a path of any kind, with or without ending.
+        name: the file's name in the format: a path of any kind, with or without ending.
         where: file and record, for messages.
-        size: width and height in pixels, if the format says them.
+        size: width and height in pixels, if the format has them.
         things: the objects.
-        relative: coordinates are shares of width and height, not pixels.
-        video, frame: the video that it is a frame of, and the frame's number from 0.
+        relative: coordinates are fractions of width and height instead of pixels.
+        video, frame: its video, and the frame's number from 0.
         extra: further keys of its COCO record.
     """
 
@@ -88,12 +88,12 @@ class Picture:
 
 
 class Labels:
-    """All that an importer has read.
+    """The labels that an importer has read.
 
     Attributes:
         pictures: in the order of the source.
         kinds: classes by name, in the order of their numbers.
-        notes: what the user should know, how often it was so, and where for instance.
+        notes: remarks for the user, each with its number of occurrences and an example.
     """
 
     def __init__(self) -> None:

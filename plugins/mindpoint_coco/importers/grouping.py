@@ -1,4 +1,4 @@
-"""Which object a point belongs to, where the format does not say it."""
+"""The assignment of points to objects, for formats without it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Loose = Tuple[str, Point, str]
 
 
 def add_points(labels: Labels, picture: Picture, loose: Sequence[Loose], holders: Sequence[Thing], lonely: str) -> None:
-    """Give loose points to the objects of a picture.
+    """Assign loose points to the objects of a picture.
 
-    A point belongs to the one holder, or else to the smallest holder whose box it lies in and that lacks a joint of this name. In a picture
-    without any object the points are one object, if their names differ.
+    A point belongs to the only holder, or else to the smallest holder whose box contains it and that lacks a joint of this name. In a
+    picture without objects, points with different names form one object.
 
     Args:
         holders: objects that may have joints.

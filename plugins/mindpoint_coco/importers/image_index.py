@@ -21,10 +21,10 @@ _LYING = range(5, 9)  # its values for images on their side
 
 
 class Images:
-    """Images and videos in a folder and the folders below it. Links to folders are not followed.
+    """An index of the images and videos in a folder and its subfolders. Links to folders are not followed.
 
     Args:
-        folder: where to look. Everything that is found lies in it, whatever a file says.
+        folder: the folder to search. All results lie in it, regardless of the names in the labels.
 
     Attributes:
         names: paths of all images, relative to the folder, sorted.
@@ -43,10 +43,10 @@ class Images:
         self._files, self._stems, self._videos = _by_name(self.names), _by_stem(self.names), _by_name(sorted(set(found) - set(self.names)))
 
     def find(self, name: str, where: str) -> Optional[str]:
-        """Return the path, relative to the folder, of the image that is meant; None if it is not here.
+        """Return the path, relative to the folder, of the image with a name; None if it does not exist.
 
-        The last parts of the path count, upper and lower case do not unless they tell two files apart, and another ending is taken if no
-        file has the right one.
+        The last parts of the path are compared. Case is ignored unless it distinguishes two files, and another ending is accepted if no
+        file has the given one.
 
         Raises:
             DataError: several files fit equally well.
@@ -115,7 +115,7 @@ def _best(candidates: Sequence[str], parts: Sequence[str], where: str) -> Option
 
 
 def _likeness(own: Sequence[str], said: Sequence[str]) -> Tuple[int, int, int, bool]:
-    """Return how many folders agree from the end, and from the front, whether the whole path does, and the case of the name."""
+    """Return the numbers of equal folders from the end and from the start, and whether the whole path and the case of the name agree."""
     behind = _agreeing(own[-2::-1], said[-2::-1])
     ahead = _agreeing(own[:-1], said[:-1])
     return behind, ahead, -abs(len(own) - len(said)), own[-1] == said[-1]

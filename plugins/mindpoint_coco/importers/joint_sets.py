@@ -25,7 +25,7 @@ def joint_set(name: str) -> Keypoints:
     """Return the set in ``_base_/joints/NAME.yaml`` of the shipped configurations.
 
     Raises:
-        ConfigError: there is no such set.
+        ConfigError: the set does not exist.
     """
     import yaml
 
@@ -44,7 +44,7 @@ def describe(kind: Kind, name: str) -> None:
 
 
 def complete(kind: Kind) -> None:
-    """Give a class whose joints are called like those of a shipped set what it lacks: skeleton, mirrored pairs, sigmas."""
+    """Complete a class whose joints have the names of a shipped set: skeleton, mirrored pairs, sigmas."""
     found = next((joint_set(name) for name in joint_sets() if list(joint_set(name).names) == kind.joints), None)
     if found is not None:
         kind.skeleton = kind.skeleton or list(found.skeleton)
@@ -53,10 +53,10 @@ def complete(kind: Kind) -> None:
 
 
 def named_joints(joints: Union[str, Sequence[str]], who: str) -> List[str]:
-    """Return the names of joints that somebody gives as a list or as the name of a shipped set.
+    """Return names of joints, given as a list or as the name of a shipped set.
 
     Raises:
-        ConfigError: there is no such set, or names repeat.
+        ConfigError: the set does not exist, or names repeat.
     """
     if isinstance(joints, str):
         return list(joint_set(joints).names)

@@ -20,12 +20,12 @@ _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # before the name of a file that 
 
 
 class LabelStudio(LabelImporter):
-    """Tasks of an export as JSON or JSON-MIN.
+    """An importer of Label Studio's tasks, exported as JSON or JSON-MIN.
 
-    Key points belong to the rectangle that ``parentID`` or a relation names, or else to the one that they lie in; JSON-MIN has lost both. Of
-    several annotations of a task the one marked as ground truth counts, or else the first that was not cancelled. The order of joints is that
-    of the labelling configuration, an XML file beside the export, or that in which they come up. The format has no visibility: points are
-    visible.
+    Keypoints belong to the rectangle that ``parentID`` or a relation names, or else to the one that contains them; JSON-MIN lacks both. Of
+    several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints is
+    that of the labelling configuration, an XML file next to the export, or else that of first occurrence. The format lacks visibility: all
+        points count as visible.
 
     Args:
         lonely: the class of an object that consists of points only.
@@ -111,7 +111,7 @@ def _looks_right(path: Path) -> bool:
 
 
 def _chosen(task: Item, labels: Optional[Labels] = None) -> List[Item]:
-    """Return the regions of the annotation that counts."""
+    """Return the regions of the annotation to use."""
     usable = [item for item in task["annotations"] if not (item.get("was_cancelled") and item["was_cancelled"].value)]
     sure = [item for item in usable if item.get("ground_truth") and item["ground_truth"].value]
     if len(usable) > 1 and labels is not None:
@@ -173,7 +173,7 @@ def _box(value: Item, x_unit: float, y_unit: float) -> List[float]:
 
 
 def _image_name(data: Item) -> str:
-    """Return the path of the image that a task shows: in an address, the path or what ``?d=`` says."""
+    """Return the path of a task's image: in a URL, the path or the value of ``?d=``."""
     texts = [value for key, value in data.items() if isinstance(value.value, str)]
     named = data.get("image") or data.get("img") or next(iter(texts), None)
     if named is None:
@@ -185,7 +185,7 @@ def _image_name(data: Item) -> str:
 
 
 def _joint_order(folder: Path) -> List[str]:
-    """Return the joints in the order of ``model_index``, or else that of the labelling configuration in the folder; empty without one."""
+    """Return the joints in the order of ``model_index``, or else of the labelling configuration in the folder; empty without both."""
     for path in files(folder, "*.xml"):
         if "<View" in begins(path):
             found = [label for control in xml_file(path).iter("KeyPointLabels") for label in control.iter("Label")]

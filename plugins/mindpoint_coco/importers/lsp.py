@@ -17,10 +17,11 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Lsp(LabelImporter):
-    """``joints*.mat`` of LSP, an array (3, 14, images), and of LSP-extended, (14, 3, images), with the images im0001.jpg or im00001.jpg, ...
+    """An importer of LSP: ``joints*.mat`` of LSP, an array (3, 14, images), and of LSP-extended, (14, 3, images), with the images
+    im0001.jpg or im00001.jpg, ...
 
-    The third number is 1 for a hidden joint in LSP, and 1 for a labelled joint in the extension. There are no boxes: they become the extent of
-    the joints with a margin.
+    The third number is 1 for a hidden joint in LSP, and 1 for a labelled joint in the extension. Boxes are missing in the format; they
+    become the extent of the joints with a margin.
     """
 
     def recognizes(self, source: Path) -> bool:

@@ -21,7 +21,7 @@ _NUMBERS = range(6, 16)  # classes of arrays: double, single, integers
 
 
 def matlab_array(path: Path, name: str) -> np.ndarray:
-    """Return an array of numbers, float64, with the axes that Matlab says.
+    """Return an array of numbers, float64, with Matlab's axes.
 
     Raises:
         DataError: the file is unreadable, damaged, of another version, or lacks the array.
@@ -72,7 +72,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _array(data: bytes, order: str, name: str) -> Optional[np.ndarray]:
-    """Return the array if it is called so and holds numbers, else None."""
+    """Return the array if it has that name and contains numbers, else None."""
     parts: List[Tuple[int, bytes]] = []
     for part in _elements(data, order):
         parts.append(part)

@@ -15,14 +15,15 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Mpii(LabelImporter):
-    """The JSON files of HRNet and others (``joints``, ``joints_vis``) and of convolutional pose machines (``joint_self``). (Of MPII's own
-    ``.mat`` file they are the usual translation.)
+    """An importer of MPII as JSON: the files of HRNet and others (``joints``, ``joints_vis``) and of convolutional pose machines
+    (``joint_self``). They are the usual conversions of MPII's own ``.mat`` file.
 
-    In the first kind places are counted from 1, as Matlab does, and become places from 0; joints without visibility are not labelled. In the
-    second, places and visibilities count as they are. There are no boxes: they become the extent of the joints with a margin.
+    In the first kind, coordinates are counted from 1, as in Matlab, and are converted to start at 0; joints without visibility are not
+    labelled. In the second, coordinates and visibilities are used unchanged. Boxes are missing in the format; they become the extent of the
+    joints with a margin.
 
     Args:
-        one_based: the places of the first kind are counted from 1.
+        one_based: the coordinates of the first kind are counted from 1.
     """
 
     def __init__(self, one_based: bool = True):

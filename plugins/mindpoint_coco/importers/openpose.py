@@ -1,4 +1,4 @@
-"""OpenPose: a JSON file of what it has found for each image."""
+"""OpenPose: a JSON file of detections for each image."""
 
 from __future__ import annotations
 

@@ -17,16 +17,17 @@ _MARKS = ("difficult", "truncated", "occluded")
 
 
 class PascalVoc(LabelImporter):
-    """Boxes and classes of the files ``*.xml`` in a folder, or of a folder that holds ``Annotations`` and ``JPEGImages``.
+    """An importer of Pascal VOC: boxes and classes of the files ``*.xml`` in a folder, or of a folder with ``Annotations`` and
+    ``JPEGImages``.
 
     The marks ``difficult``, ``truncated`` and ``occluded`` of an object become keys of its annotation, 0 or 1.
 
     Args:
         one_based: the first pixel is 1 and the last one is inside, as in the original data; many tools count from 0.
-        difficult: keep objects that are marked as difficult, as crowds, which neither count as found nor as missed.
-        classes: names of the categories, numbered from 1 in this order, with those that no object has. Not given: those of the objects, in
-            the order in which they come up.
-        split: read only the images that ``ImageSets/Main/SPLIT.txt`` lists, beside ``Annotations``: ``train``, ``val``, ``test``.
+        difficult: keep objects that are marked as difficult, as crowds, which are neither true positives nor misses.
+        classes: names of the categories, numbered from 1 in this order, including unused ones. By default those of the objects, in the
+            order of first occurrence.
+        split: read only the images that ``ImageSets/Main/SPLIT.txt`` lists, next to ``Annotations``: ``train``, ``val``, ``test``.
 
     Raises:
         ConfigError: ``classes`` is not a list of different names, or ``split`` is not the name of a file.
@@ -72,7 +73,7 @@ class PascalVoc(LabelImporter):
         picture.things.append(Thing(label, where, self._box(where, item), crowd=difficult, extra=marks))
 
     def image_folder(self, source: Path) -> Path:
-        """See :class:`Importer`; ``JPEGImages`` beside the folder ``Annotations``, if it is there."""
+        """See :class:`Importer`; ``JPEGImages`` next to the folder ``Annotations``, if it exists."""
         annotations = _annotations(source)
         images = annotations.parent / "JPEGImages"
         return images if annotations.name == "Annotations" and images.is_dir() else super().image_folder(source)
@@ -90,14 +91,14 @@ class PascalVoc(LabelImporter):
         by_name = {path.stem: path for path in found}
         chosen = []
         for number, line in enumerate(text_file(listing).splitlines(), 1):
-            name = (line.split() or [""])[0]  # a second column tells whether a class is in the image
+            name = (line.split() or [""])[0]  # a second column marks whether a class is in the image
             if name and name not in by_name:
                 raise DataError(f"{listing}:{number}: '{name}' has no file {name}.xml in {_annotations(source)}")
             chosen += [by_name[name]] if name else []
         return chosen
 
     def _box(self, where: str, item: ElementTree.Element) -> List[float]:
-        """Return left, top, width, height, whichever corner comes first. Only the object's own box counts, not those of its parts."""
+        """Return left, top, width, height, whichever corner comes first. Only the object's own box is used, not those of its parts."""
         box = item.find("bndbox")
         texts = [None if box is None else box.findtext(side) for side in ("xmin", "ymin", "xmax", "ymax")]
         if None in texts:
@@ -127,7 +128,7 @@ def _marked(where: str, item: ElementTree.Element, mark: str) -> int:
 
 
 def _image_name(path: Path, root: ElementTree.Element, images: Images) -> str:
-    """Return the name that ``filename`` says, or that of the XML file if no image is called so."""
+    """Return the name in ``filename``, or that of the XML file if no image has that name."""
     said = (root.findtext("filename") or "").strip()
     return said if said and images.find(said, str(path)) else path.stem
 

@@ -18,14 +18,15 @@ _SUFFIXES = (".slp", ".json", ".h5", ".csv")
 
 
 class Sleap(LabelImporter):
-    """Labels that people set, on frames of videos or on images. Of a folder the richest kind of file is taken: ``.slp``, JSON, ``.h5``, ``.csv``.
+    """An importer of SLEAP's manual labels, on frames of videos or on images. In a folder, the richest kind of file is used: ``.slp``,
+    JSON, ``.h5``, ``.csv``.
 
-    Frames are found as images that are called by the video and the frame's number, or taken from the video. There are no boxes: they become
-    the extent of the joints with a margin. ``.slp`` and ``.h5`` need h5py (the extra ``importers``).
+    Frames are found as images named by the video and the frame's number, or extracted from the video. Boxes are missing in the format; they
+    become the extent of the joints with a margin. ``.slp`` and ``.h5`` need h5py (the extra ``importers``).
 
     Args:
-        predicted: also take what a network has predicted, on frames where nobody has labelled anything.
-        kind: the class of the objects; the format has none.
+        predicted: also use predictions of a network, on frames without manual labels.
+        kind: the class of the objects, which the format lacks.
     """
 
     def __init__(self, predicted: bool = False, kind: str = "animal"):

@@ -16,7 +16,7 @@ from mindpoint_coco.importers.tool import LabelImporter
 class Supervisely(LabelImporter):
     """Rectangles, polygons, lines and graphs of a project (``meta.json``, ``DATASET/ann/IMAGE.json``) or of one file.
 
-    The joints of a graph are called as ``meta.json`` says; without it, they have the names of their ids. A joint that is disabled is not
+    The joints of a graph have the names in ``meta.json``; without it, their ids are their names. A joint that is disabled is not
     labelled. Loose points and bitmaps are left out.
     """
 

@@ -1,4 +1,4 @@
-"""What all importers of labels share: from the labels that a tool wrote to a COCO dictionary."""
+"""The common base of label importers: from a tool's labels to a COCO dictionary."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SLACK = 1.0  # pixels over the edge that annotation tools round
 
 
 class LabelImporter(Importer):
-    """Reads labels and writes them as COCO's dictionary.
+    """An importer that converts labels to a COCO dictionary.
 
-    Images are found in the folder of images by what the format calls them. An image that is not there is left out, and the notes say so
-    (``info.notes``). The record of an image that is a frame of a video says so (``video``, ``frame``). A box that is missing becomes the
-    extent of the joints with a margin. Boxes are clipped to the image, joints outside it become unlabelled.
+    Images are found in the folder of images by their names in the format. Missing images are left out, and a note reports them
+    (``info.notes``). The record of a video frame has the keys ``video`` and ``frame``. A missing box becomes the extent of the joints with
+    a margin. Boxes are clipped to the image, joints outside it become unlabelled.
     """
 
     @abstractmethod
     def labels(self, source: Path, images: Images) -> Labels:
-        """Return what the source holds. Raises DataError: it is damaged or has another format; names file and record."""
+        """Return the labels in the source. Raises DataError, with file and record, if it is damaged or has another format."""
 
     def read(self, source: Path, images: Optional[Path] = None) -> dict:
         """See :class:`Importer`."""
@@ -43,7 +43,7 @@ class LabelImporter(Importer):
         return _Coco(labels, index).dictionary(source)
 
     def image_folder(self, source: Path) -> Path:
-        """Return the source's folder, or the one above it if that is called after what it holds."""
+        """Return the source's folder, or its parent if the folder is named after its content."""
         folder = super().image_folder(source)
         return folder.parent if folder.name in _BESIDE_IMAGES else folder
 

@@ -22,14 +22,14 @@ _MOST_SHARE = 2.0  # boxes and polygons reach over the edge a little; pixels are
 
 
 class Yolo(LabelImporter):
-    """Text files of YOLO (Ultralytics, Darknet), with or without joints, under a folder.
+    """An importer of YOLO's text files (Ultralytics, Darknet), with or without joints, in a folder and its subfolders.
 
     Class names come from a YAML file with ``names``, ``classes.txt`` or ``obj.names``. Images without a text file are images without objects.
     Lines of polygons become the boxes around them.
 
     Args:
-        joints: names of the joints in the order of the columns, or the name of a shipped set of joints such as ``coco``; the format does not
-            say them. Not given: those of the file's ``kpt_names``, or 0, 1, 2, ...
+        joints: names of the joints in the order of the columns, or the name of a shipped set of joints such as ``coco``; the labels do not
+            contain them. By default those of the file's ``kpt_names``, or 0, 1, 2, ...
     """
 
     def __init__(self, joints: Sequence[str] = ()):
@@ -63,7 +63,7 @@ class Yolo(LabelImporter):
 
 
 class _Facts:
-    """What stands beside the labels: names of classes and joints, number of columns a joint."""
+    """Facts from other files than the labels: names of classes and joints, number of columns per joint."""
 
     def __init__(self, folder: Path, labels: Labels, joints: Sequence[str]):
         self.labels, self.joints = labels, list(joints)
@@ -166,7 +166,7 @@ def _points(numbers: List[float], entries: int, where: str, labels: Labels) -> L
 
 
 def _label_files(source: Path) -> List[Path]:
-    """Return the text files in folders called ``labels``, or without such folders all those that do not hold names of classes or paths."""
+    """Return the text files in folders named ``labels``, or without such folders all that do not contain names of classes or paths."""
     if source.is_file():
         return [source] if source.suffix.lower() == ".txt" else []
     texts = sorted(path for path in source.rglob("*.txt") if path.is_file() and not path.name.startswith("."))
@@ -177,7 +177,7 @@ def _label_files(source: Path) -> List[Path]:
 
 
 def _image_path(name: str) -> str:
-    """Return the path without ending of the image that belongs to a text file: in ``images`` what lies in ``labels``."""
+    """Return the path, without ending, of a text file's image: ``labels`` in the path is replaced by ``images``."""
     parts = name[: -len(".txt")].split("/")
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "labels":

@@ -19,10 +19,10 @@ _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis
 
 
 def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], keypoints: Keypoints) -> Analysis:
-    """Return everything that a report shows beside the statistics.
+    """Return all parts of a report besides the statistics.
 
     Args:
-        task: truth, images and classes that count.
+        task: ground truth, and evaluated images and classes.
         results: result records of known images.
         curves: ``keypoints`` and perhaps ``bbox``, of these results.
     """
@@ -93,7 +93,7 @@ def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.nd
 
 
 def _only_joint(truth: dict, joint: int) -> dict:
-    """Return the truth as if only this joint had been labelled."""
+    """Return the ground truth with only this joint labelled."""
     annotations = []
     for record in truth["annotations"]:
         points = [0] * len(record["keypoints"])

@@ -15,16 +15,16 @@ from mindpoint_coco.metrics.matching import box_groups
 
 _PAPER = 'Definitions: Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".'
 _MOST_CLASSES = 12  # of the table of all against all
-_MOST_PAIRS = 100  # of classes, by how often one is taken for the other
+_MOST_PAIRS = 100  # pairs of classes, by the number of confusions
 _BACKGROUND, _MISSED = "background", "missed"
 Confusions = Dict[Tuple[object, object], int]
 
 
 def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: Sequence[str]) -> Analysis:
-    """Return everything that a report shows beside the statistics of boxes.
+    """Return all parts of a report besides the statistics of boxes.
 
     Args:
-        task: truth, images and classes that count.
+        task: ground truth, and evaluated images and classes.
         results: result records of known images.
         curves: of these results.
         classes: names, in the order of the task's category ids.
@@ -78,9 +78,9 @@ def _class_table(shown: Sequence[Judged], curves: Curves, names: Dict[int, str],
 
 
 def _confusions(shown: Sequence[Judged]) -> Confusions:
-    """Return what became of the objects: how many detections by the category ids of the object that they lie on and of themselves.
+    """Return the confusion counts: numbers of detections by category id of the object under them and of their own.
 
-    Detections that are not near an object count as on ``background``, objects without a detection on them as found to be ``missed``.
+    Detections away from all objects count as ``background``, objects without a detection as ``missed``.
     """
     cells, touched = Counter(), set()
     for one in shown:

@@ -33,13 +33,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """The N found and M annotated objects of one class in one image, with their errors.
+    """The N detected and M annotated objects of one class in one image, with their errors.
 
     Attributes:
         group: the objects.
-        taken: ``(N,)`` annotated object of each found one, or -1.
+        taken: ``(N,)`` annotated object matched by each detection, or -1.
         kinds: N kinds of error; RIGHT for a match, UNCOUNTED on a crowd.
-        meant: N annotation records that the errors speak of; an empty one where there is no object.
+        meant: N annotation records that the errors refer to; an empty record for an error without an object.
     """
 
     group: Group
@@ -101,7 +101,7 @@ def _kind(group: Group, place: int, own: np.ndarray, others: List[dict], away: n
 
 
 def counts(judged: Sequence[Judged]) -> Dict[str, int]:
-    """Return how often each of KINDS occurs."""
+    """Count the occurrences of each of KINDS."""
     kinds = [kind for one in judged for kind in one.kinds]
     found = {kind: kinds.count(kind) for kind in KINDS}
     found["missed"] = sum(int(one.missed.sum()) for one in judged)

@@ -27,18 +27,17 @@ class CocoMetric(Metric):
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
-    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections an image. All in 0..1. Several classes
+    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections per image. All in 0..1. Several classes
     are averaged. The main statistic is AP of the first type.
 
     Args:
         classes: class names; provided by the run.
-        keypoints: the joints; provided by the run if the configuration has some.
-        types: which statistics, of ``keypoints`` and ``bbox``, the main one first. Not given: all that there can be, keypoints first.
-        max_detections: best detections of an image that count for the keypoint statistics.
+        keypoints: the joints; provided by the run if the configuration has them.
+        types: which statistics, of ``keypoints`` and ``bbox``, the main one first. By default all possible ones, keypoints first.
+        max_detections: maximum number of detections per image in the keypoint statistics, best first.
         round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
         per_class: also AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
-        engine: the library that counts: ``faster`` (faster-coco-eval) or ``pycocotools``, which give the same numbers; ``auto`` is the
-            former.
+        engine: the evaluation library: ``faster`` (faster-coco-eval) or ``pycocotools``, with the same results; ``auto`` is the former.
     """
 
     def __init__(
@@ -69,8 +68,8 @@ class CocoMetric(Metric):
         self.main = f"{self._types[0]}/AP"
 
     def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
-        """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and what the
-        detections' fields say, such as ``keypoints`` (x, y, 1 a joint), in image pixels; every detection is written, the weakest too."""
+        """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and the values of
+        the detections' fields, such as ``keypoints`` (x, y, 1 per joint), in image pixels. All detections are written, even the weakest."""
         category_ids = self._category_ids(ground_truth) if ground_truth is not None else list(range(1, len(self._classes) + 1))
         decimals = 2 if self._round else None
         return [record for image_id, found in detections.items() for record in to_coco(found, int(image_id), category_ids, decimals)]
@@ -99,7 +98,7 @@ class CocoMetric(Metric):
         return values
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """See :class:`Metric`. Two lines a type, names and values, then AP and AR of each class, a line a class."""
+        """See :class:`Metric`. Two lines per type, names and values, then AP and AR of each class, a line per class."""
         lines = []
         for kind in dict.fromkeys(name.split("/")[0] for name in stats):
             row = {name.split("/", 1)[1]: _said(value) for name, value in stats.items() if name.startswith(kind + "/")}

@@ -1,4 +1,4 @@
-"""What makes statistics zero or undefined, in words."""
+"""A diagnosis of statistics that are zero or undefined, in words."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def of_results(results: Sequence[dict], image_ids: Sequence[int], category_ids: 
 
 
 def of_places(what: str, groups: Iterable[Group]) -> List[str]:
-    """Return a note if no detection lies on an object. Groups are looked at only until one does.
+    """Return a note if all detections miss all objects. The search stops at the first detection on an object.
 
     Args:
-        what: what their similarity is called.
+        what: name of the similarity.
     """
     best = None
     for group in groups:

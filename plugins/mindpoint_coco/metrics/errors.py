@@ -1,5 +1,5 @@
-"""Why average precision is lost: the errors of Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose
-Estimation", and what each of them costs.
+"""Causes of lost average precision: the errors of Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose
+Estimation", and the cost of each.
 
 Detections and annotated objects are matched at an object keypoint similarity of 0.1. With the keypoint similarity s of a joint of a matched
 detection, the joint is, by the nearest of all joints of the same name and of its mirrored partner in the image:
@@ -89,7 +89,7 @@ def diagnose(group: PoseGroup, sigmas: np.ndarray, flip_index: np.ndarray) -> Di
 
 def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     others = np.delete(np.arange(len(group.truth)), own)
-    # of equal similarities the first counts: own before own mirrored before others
+    # among equal similarities the first wins: own before own mirrored before others
     rows = np.concatenate([[own], [own], others, others])
     mirrored = np.concatenate([[False], [True], np.zeros(len(others), bool), np.ones(len(others), bool)])
     truth = group.truth_points[rows]
@@ -136,7 +136,7 @@ def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
 
 
 def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
-    """Return how often each of KINDS occurs: joints for the first four, objects for the others."""
+    """Count the occurrences of each of KINDS: joints for the first four, objects for the others."""
     kinds = np.concatenate([one.kinds.ravel() for one in diagnosed] or [np.zeros(0)])
     found = {kind: int((kinds == 1 + place).sum()) for place, kind in enumerate(JOINT_KINDS)}
     found["score"] = sum(int(one.misordered().sum()) for one in diagnosed)

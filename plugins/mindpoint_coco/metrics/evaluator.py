@@ -22,7 +22,7 @@ class Curves:
         thresholds: similarities (OKS or IoU) from which a detection is right, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
-        detections: largest numbers of detections an image.
+        detections: largest numbers of detections per image.
         category_ids: of the classes.
     """
 
@@ -63,14 +63,14 @@ class Curves:
 
 @dataclass(frozen=True)
 class Task:
-    """What is evaluated.
+    """The subject of an evaluation.
 
     Attributes:
         truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); they are marked.
-        image_ids, category_ids: what counts.
+        image_ids, category_ids: the evaluated images and categories.
         sigmas: ``(J,)`` tolerances of the joints; None without joints.
-        max_detections: best detections of an image that count for keypoints.
-        engine: the library that counts, see :class:`~mindpoint_coco.metrics.coco.CocoMetric`.
+        max_detections: maximum number of detections per image for keypoints, best first.
+        engine: the evaluation library, see :class:`~mindpoint_coco.metrics.coco.CocoMetric`.
     """
 
     truth: dict
@@ -81,14 +81,14 @@ class Task:
     engine: Engine = "auto"
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
-        """Evaluate result records, which are copied; those of unknown images must have been left out.
+        """Evaluate result records, which are copied. Records of unknown images must be removed before.
 
         Args:
             kind: ``keypoints`` or ``bbox``.
-            truth: in place of the task's.
+            truth: replaces that of the task.
         """
         dataset, evaluation = _library(self.engine)
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells what it does
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             index = _index(dataset, truth or self.truth)
             found = [dict(result) for result in results]
             run = evaluation(index, index.loadRes(found) if found else _index(dataset, {**index.dataset, "annotations": []}), kind)

@@ -1,4 +1,4 @@
-"""COCO's result format: reading it, checking it, and what the evaluation server wants."""
+"""COCO's result format: reading, checking, and the form for the evaluation server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = 5  # problems that are listed
 
 
 def read_results(path: str) -> List[dict]:
-    """Return the records of a result file, unchecked. Raises DataError: no such file, not JSON, not a list."""
+    """Return the unchecked records of a result file. Raises DataError if it does not exist, is not JSON, or is not a list."""
     content = read_json(path, "result file")
     if isinstance(content, dict):
         raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
@@ -27,15 +27,15 @@ def check_results(
     records: Sequence[Any], name: str, joints: int, image_ids: Optional[Collection[int]] = None, category_ids: Collection[int] = ()
 ) -> None:
     """Check result records against COCO's format: ``image_id``, ``category_id``, ``score`` and ``bbox`` (left, top, width, height); with
-    joints ``keypoints`` (x, y, v a joint), and then the box may be missing.
+    joints ``keypoints`` (x, y, v per joint), and then the box may be missing.
 
     Args:
-        name: what opens the message.
-        joints: number of joints; 0: nobody looks at them.
-        image_ids, category_ids: what ids there are; ``None``: any.
+        name: start of the message.
+        joints: number of joints; 0: joints are not checked.
+        image_ids, category_ids: the known ids; ``None``: any.
 
     Raises:
-        DataError: the first few problems, each with the record's position in the list, counted from 0, and the number of all.
+        DataError: the first few problems, each with the record's position in the list, counted from 0, and the total number.
     """
     known = None if image_ids is None else set(image_ids), None if image_ids is None else set(category_ids)
     problems, count = [], 0
@@ -82,13 +82,13 @@ def _finite(values: Sequence[Any]) -> bool:
 
 
 def submission_name(data: str, keypoints: bool) -> str:
-    """Return the file name that COCO's server wants for results on ``val2017``, ``test-dev2017`` or ``test2017``."""
+    """Return the file name that COCO's server requires for results on ``val2017``, ``test-dev2017`` or ``test2017``."""
     return f"{'person_keypoints' if keypoints else 'detections'}_{data}_mindpoint_results.json"
 
 
 def for_server(results: Sequence[dict], most: int) -> List[dict]:
-    """Return the best ``most`` results of each image and class, coordinates to a hundredth of a pixel, scores to a millionth: what counts
-    there, in a fifth of the size."""
+    """Return the best ``most`` results of each image and class, coordinates rounded to a hundredth of a pixel, scores to a millionth. The
+    server's statistics stay the same, at a fifth of the size."""
     places = defaultdict(list)
     for record in results:
         places[record["image_id"], record["category_id"]].append(record)

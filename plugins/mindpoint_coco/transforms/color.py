@@ -17,11 +17,10 @@ _GREY = np.array([0.114, 0.587, 0.299])
 class ColorAugment(Transform):
     """Random brightness, contrast and saturation in random order, then lighting noise along the colours' principal axes.
 
-    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` that one's
-    mean, both of the image as it came, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast
-    ``alpha I + (1 - alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds
-    ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is clipped: values may leave 0..1.
-    All of it together is one affine map of a pixel's colour, which is what runs.
+    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` the mean of
+    ``grey``, both of the original image, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast ``alpha I + (1 -
+    alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is
+    clipped: values may leave 0..1. All steps together are one affine map of a pixel's colour, which is applied.
 
     Args:
         brightness, contrast, saturation: ``v`` of each, 0..1.
@@ -69,13 +68,13 @@ class ColorAugment(Transform):
 
 
 def color_map(steps: Sequence[tuple], noise: np.ndarray, grey_mean: float) -> np.ndarray:
-    """Return the matrix ``(3, 4)`` float64 that takes a pixel's colour in 0..1 through all steps.
+    """Return the matrix ``(3, 4)`` float64 that applies all steps to a pixel's colour in 0..1.
 
     Every step keeps the form ``image * own + grey * shared + constant``.
 
     Args:
         steps: pairs of ``brightness``, ``contrast`` or ``saturation`` and its alpha, in the order of application.
-        noise: ``(3,)`` what lighting adds.
+        noise: ``(3,)`` the lighting noise.
         grey_mean: mean of the grey image, 0..1.
     """
     own, shared, constant = 1.0, 0.0, 0.0

@@ -49,19 +49,19 @@ def crop_border(border: int, size: int) -> int:
 
 
 class RandomView(Transform):
-    """Cuts a random window out of the image and sets the sample's view.
+    """A transform that chooses a random window of the image and sets the sample's view.
 
     Args:
         mode: how the window is chosen. ``crop``: a factor of ``crop_scales`` times the whole image's extent, the centre uniform over the
             pixels at least ``crop_border`` from the edges (the official default). ``shift``: the whole image, its centre moved and its
-            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``none``: the whole image, nothing random, never
-            turned or mirrored; to have only these, take ``shift`` with ``shift`` and ``scale`` 0.
+            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``none``: the whole image, without random changes,
+            rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
         crop_border: in image pixels; halved for small images until less than half the side.
         shift: standard deviation of the centre's move in extents, clipped at two of them.
         scale: standard deviation of the extent's factor around 1, clipped at one of them.
         rotation: standard deviation of the angle in degrees, clipped at two of them.
-        rotation_probability: how often the image is turned at all.
+        rotation_probability: probability of rotating the image.
         flip: probability of mirroring.
 
     Raises:
