@@ -83,14 +83,14 @@ def columns(detections: Detections, labels: bool = False) -> np.ndarray:
 
 
 def with_class(table: np.ndarray, classes: Optional[np.ndarray]) -> np.ndarray:
-    """Return the reference's rows with their classes, which it counts from 1, as a last column of labels; without classes as they are."""
+    """Return the reference's rows with their classes, counted from 1 there, as a last column of labels; rows without classes unchanged."""
     return table if classes is None else np.concatenate([table, classes[:, None] - 1], axis=1)
 
 
 def row_error(found: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference between the rows of two tables ``(N, 5 + ...)`` with the score in column 4, best first.
 
-    Rows of the same score (to 0.0001) may come in another order: each is compared with its nearest. Rows of score 0, which the
+    Rows of the same score (to 0.0001) may be in another order: each is compared with its nearest. Rows of score 0, which the
     reference adds to fill its table, are left out. NaN if the numbers of rows differ.
     """
     expected = expected[expected[:, 4] > 0]

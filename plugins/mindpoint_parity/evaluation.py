@@ -15,7 +15,7 @@ _BY_CLASS = {"AP": "ap_per_category", "AR": "ar100_per_category"}
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Evaluate ``detections.json`` against the annotations that ``evaluation.json`` names, and compare with what that holds."""
+    """Evaluate ``detections.json`` against the annotations that ``evaluation.json`` names, and compare with its statistics."""
     expected = json.loads((reference.golden / "evaluation.json").read_text())
     truth = json.loads((reference.images / "annotations" / expected["annotations"]).read_text())
     results = json.loads((reference.golden / "detections.json").read_text())

@@ -14,7 +14,7 @@ from mindpoint_parity.reference import Reference
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare every group ``merge_*`` of ``decode.npz``: all rows with their classes, and how many of each class are live."""
+    """Compare every group ``merge_*`` of ``decode.npz``: all rows with their classes, and the number of live rows of each class."""
     with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("merge_")}
     rows = []

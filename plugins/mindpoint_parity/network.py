@@ -31,7 +31,7 @@ class Recognized(NamedTuple):
 
 
 def recognized(state: Mapping[str, np.ndarray]) -> Recognized:
-    """Return what ``mindpoint weights convert`` sees in these weights (arrays by official name)."""
+    """Return the network that ``mindpoint weights convert`` recognises in these weights (arrays by official name)."""
     found = recognize(state, "the reference's weights")
     return Recognized(Config.from_text(json.dumps(found.weights.config), "the reference's network", trusted=True), found.rules)
 

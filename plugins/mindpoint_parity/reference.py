@@ -1,4 +1,4 @@
-"""The reference: where its numbers and images are, what they are of, and how far ours may be from them."""
+"""The reference: its numbers and images, their task, and the tolerances for ours."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reference:
 
     @property
     def images(self) -> Path:
-        """Return the COCO folder. Raises DataError if none was given."""
+        """Return the COCO folder. Raises DataError if it was not given."""
         if self.coco is None:
             raise DataError("the numbers were computed from images: give the COCO folder that has them with --coco")
         return self.coco
@@ -57,7 +57,7 @@ class Reference:
 
     @property
     def task(self) -> str:
-        """Return what the numbers are of, see :func:`task_of`."""
+        """Return the task of the numbers, see :func:`task_of`."""
         return task_of(self.golden)
 
     def config_of(self, variant: str) -> "Config":

@@ -24,12 +24,12 @@ LOSSES = {"multi_pose": MultiPoseLoss, "ctdet": DetectionLoss}
 
 @dataclass(frozen=True)
 class Setting:
-    """How one of the reference's trainings differs from its usual one.
+    """The differences of one of the reference's trainings from its default.
 
     Attributes:
         loss: further arguments of our loss.
-        heads: channels of heads that have others, by name; 0: the head is left out.
-        targets: the batch's names of targets, by ours.
+        heads: changed numbers of channels of heads, by name; 0: the head is left out.
+        targets: names of targets in the batch, by our names.
     """
 
     loss: Mapping[str, object] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Setting:
 
 
 class ReplayStep(nn.Cell):
-    """A training step that tells the gradients' norms too.
+    """A training step that also returns the gradients' norms.
 
     ``construct(image, *targets) -> ((total, *terms), L2 norm of each gradient)``.
     """
@@ -77,7 +77,7 @@ class Replay:
         self.start = {p.name: p.asnumpy().copy() for p in self.cell.get_parameters()}
 
     def run(self, updates: int, perturbation: int = 0) -> Iterator[Dict[str, float]]:
-        """Yield the losses by name before each update. ``perturbation``: number of the weights' random rounding, 0 for none."""
+        """Yield the losses by name before each update. ``perturbation``: seed of the weights' random rounding, 0 to disable it."""
         rng = np.random.default_rng(perturbation)
         trained = {p.name for p in self.step.optimizer.parameters}
         for p in self.cell.get_parameters():

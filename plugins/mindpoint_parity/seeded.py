@@ -13,7 +13,7 @@ from mindpoint.errors import DataError
 
 
 def seeded_state(specs: Iterable[Tuple[str, Sequence[int]]]) -> Dict[str, np.ndarray]:
-    """Return arrays by official name, from names and shapes; the first rule that fits a name counts."""
+    """Return arrays by official name, from names and shapes; the first rule that matches a name is used."""
     return {name: _seeded(name, tuple(shape)) for name, shape in specs}
 
 
@@ -42,7 +42,7 @@ def _seeded(name: str, shape: Tuple[int, ...]) -> np.ndarray:
 
 
 def read_shapes(golden: Path, variant: str = "") -> List[Tuple[str, List[int]]]:
-    """Return names and shapes of the weights of the network that ``official_state_dict.json`` lists, or that of a named variant."""
+    """Return names and shapes of the weights of the network that ``official_state_dict.json`` lists, or of a named variant."""
     file = golden / _file("official_state_dict", variant)
     return [(name, shape) for name, shape in json.loads(file.read_text(encoding="utf-8"))["params"]]
 
@@ -51,7 +51,7 @@ def golden_state(golden: Path, variant: str = "") -> Dict[str, np.ndarray]:
     """Return the seeded state of a network of a golden folder.
 
     Raises:
-        DataError: the folder tells other values (``seeded_weights_check.json``).
+        DataError: the folder has other values (``seeded_weights_check.json``).
     """
     state = seeded_state(read_shapes(golden, variant))
     if any(name.startswith("kps.") for name in state):  # an hourglass: without this each residual makes the signal larger, up to 1e6

@@ -12,8 +12,8 @@ from mindpoint_parity.reference import Reference
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz``: sigma 0.5, threshold 0.001; and, where it is told, how many
-    rows are ``live``."""
+    """Compare every pair ``softnms*/in``, ``softnms*/out`` of ``decode.npz``: sigma 0.5, threshold 0.001; and, if given, the number of
+    ``live`` rows."""
     with np.load(reference.golden / "decode.npz") as file:
         arrays = {name: file[name] for name in file.files if name.startswith("softnms")}
     tolerance = reference.tolerance("soft_nms", "rows")

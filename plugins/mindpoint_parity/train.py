@@ -1,8 +1,8 @@
 """Replay of ``train.json`` and ``train_batch.npz``: losses, gradients and weights of the seeded network over a few updates on one batch.
 
-Everything comes from the network as a training has it. Rounding grows tenfold with every update, so losses after updates differ from run
-to run: the median of a few counts, whose weights differ by one rounding. Where batch normalisation is MindSpore's for lack of a compiler,
-the centre heatmap's loss comes out 0.8 % low after four updates, for it adds up a channel's pixels one after the other in float32.
+The network is the same as in training. Rounding errors grow tenfold with every update, so losses after updates differ from run to run. The
+check uses the median of a few runs whose weights differ by one rounding. If batch normalisation is MindSpore's for lack of a compiler, the
+centre heatmap's loss is 0.8 % too low after four updates, because it sums a channel's pixels one by one in float32.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mindpoint_parity.reference import Reference
 from mindpoint_parity.replay import Replay, Setting
 
 SMALL_SUMS = ("off_loss", "hp_offset_loss")  # over few points, so one rounding weighs more
-UNUSED = 1e-6  # a gradient below it is rounding alone, such as that of a bias in front of a batch normalisation
+UNUSED = 1e-6  # gradients below it are only rounding errors, such as that of a bias before a batch normalisation
 RUNS = 5
 USUAL = Setting()
 DENSE_POSES = Setting(loss={"dense": True})
