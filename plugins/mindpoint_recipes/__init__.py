@@ -1,1 +1,1 @@
-"""A configuration for somebody's own annotated photographs: ``mindpoint new``."""
+"""A configuration for the user's own annotated photographs: ``mindpoint new``."""

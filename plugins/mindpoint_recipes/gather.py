@@ -27,14 +27,14 @@ _AREA_FACTOR = 0.53  # of a person's box that the person covers, on COCO's train
 
 @dataclass(frozen=True)
 class Gathered:
-    """Annotated images of all files.
+    """The annotated images of all files.
 
     Attributes:
-        splits: COCO dictionaries by ``train`` and ``val``; ``val`` is absent unless a file's name says that it is for validation.
+        splits: COCO dictionaries by ``train`` and ``val``; ``val`` exists only if a file's name marks it as validation data.
         images: the folder that file names are relative to.
         classes: category names in the order of their first file.
         joints: their names and the skeleton by 0-based index; empty without joints.
-        left_out: records that could not be used.
+        left_out: unusable records.
     """
 
     splits: Dict[str, dict]
@@ -46,15 +46,15 @@ class Gathered:
 
 
 def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gathered:
-    """Read all sources, join them by the names of their classes, and find the image files.
+    """Read all sources, merge them by the names of their classes, and find the image files.
 
     Args:
         sources: annotation files, or files and folders of another tool.
-        images: the folder of the images; None: beside the annotations.
+        images: the folder of the images; None: next to the annotations.
         kind: name of an importer, or ``auto``: COCO's format, else the importer that recognises the source.
 
     Raises:
-        DataError: an unreadable or damaged source, images that cannot be found, categories with different joints, nothing left to use.
+        DataError: an unreadable or damaged source, missing images, categories with different joints, or no usable data.
     """
     contents = [_read(source, images, kind) for source in sources]
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))

@@ -17,14 +17,14 @@ _LEAST_TURN = 15  # degrees, standard deviation
 
 @dataclass
 class Plan:
-    """What a configuration says.
+    """The decisions for a configuration.
 
     Attributes:
         input_size: ``(height, width)`` in pixels.
         pairs: mirrored joints by name.
         flip: probability of mirroring an image.
         rotation: standard deviation of the angle in degrees.
-        batch_size: images a step.
+        batch_size: images per step.
         reasons: a sentence for each decision.
     """
 

@@ -1,4 +1,4 @@
-"""What annotated images look like, as far as a training has to know."""
+"""Properties of annotated images that matter for training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Survey:
     """Numbers on the objects of a training set.
 
     Attributes:
-        images, objects: how many; crowds do not count.
+        images, objects: numbers of images and objects, without crowds.
         width, height: medians of the images, pixels.
         small, median: 10th percentile and median of the objects' sides (root of the box's area) as shares of the image's longer side.
         per_image: largest number of objects in an image.
-        turn: how far the objects are turned against each other, degrees: the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and
-            Jupp, Directional Statistics, 2000) of the direction between the two joints where it varies least. People who stand have about
-            10, people who do gymnastics 75. NaN without joints, or with few objects.
+        turn: variation of the objects' rotation in degrees: the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and
+            Jupp, Directional Statistics, 2000) of the direction between the two joints where it varies least. Standing people have about
+            10, gymnasts 75. NaN without joints, or with few objects.
         labelled: share of labelled joints.
     """
 
