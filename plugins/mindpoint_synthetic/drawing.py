@@ -31,9 +31,9 @@ class Drawing:
 
     Attributes:
         shapes: polygons, farthest first.
-        joints: ``(17, 2)`` x, y in pixels, in the order of ``JOINTS``; the middle of the top left pixel is (0, 0).
-        shown_by: ``(17, len(PARTS))`` bool: a joint is seen where one of its parts is on top. No part: covered by hair.
-        turned_away: ``(17,)`` bool: features on the far side of the head, which nobody would annotate.
+        joints: ``(17, 2)`` x, y in pixels, in the order of ``JOINTS``; the centre of the top left pixel is (0, 0).
+        shown_by: ``(17, len(PARTS))`` bool: a joint is visible where one of its parts is on top. Without parts, it is covered by hair.
+        turned_away: ``(17,)`` bool: features on the far side of the head, which are not annotated.
     """
 
     shapes: List[Shape]
@@ -87,7 +87,7 @@ def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, floa
 
 
 def _shown_by(figure: Figure, joint: str) -> List[bool]:
-    """Tell for each part whether it shows ``joint``."""
+    """Return, for each part, whether it shows ``joint``."""
     side, _, name = joint.rpartition("_")
     parts = [f"{side}_{limb}" for limb in _LIMBS[name]] if name in _LIMBS else ["head"]
     if name in ("shoulder", "hip"):

@@ -29,7 +29,7 @@ SKELETON = (
     ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
     ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
 )  # fmt: skip
-# How often people do and face what, where all is allowed; some actions are seen better from the side.
+# Frequencies of actions and directions, if all are allowed; some actions are seen better from the side.
 ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
@@ -110,13 +110,13 @@ def _axes(up: np.ndarray, turn: float) -> np.ndarray:
 
 
 def _choice(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
-    """Return one of the names, each as often as its share of the sum says. Several times faster than ``rng.choice``."""
+    """Return one of the names, with a probability proportional to its share. This is several times faster than ``rng.choice``."""
     limits = list(itertools.accumulate(shares.values()))
     return list(shares)[min(bisect.bisect(limits, rng.random() * limits[-1]), len(shares) - 1)]
 
 
 def _among(names: Sequence[str], shares: Mapping[str, float]) -> Mapping[str, float]:
-    """Return the shares of these names; equal ones if none of them has any."""
+    """Return the shares of these names; equal shares if all are 0."""
     chosen = {name: shares.get(name, 0.0) for name in names}
     return chosen if sum(chosen.values()) > 0 else dict.fromkeys(names, 1.0)
 

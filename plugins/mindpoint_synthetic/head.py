@@ -1,4 +1,4 @@
-"""Head, hair and face. From the front there is a face, from behind there is hair: this tells a person's left from right."""
+"""Head, hair and face. The face is visible from the front, hair from behind: this distinguishes a person's left from right."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: 
 
 
 def _face(head: Frame, semi: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """Return ``(24, 3)`` the rim of the bare part of the face; what lies behind the head's outline is moved onto the outline."""
+    """Return ``(24, 3)`` the rim of the bare part of the face; points behind the head's outline are moved onto it."""
     nearness = _RIM @ toward
     outline = _RIM - nearness[:, None] * toward
     outline /= np.linalg.norm(outline, axis=1, keepdims=True)

@@ -16,21 +16,20 @@ _FEWEST_PIXELS = 20
 
 
 class SyntheticObjects(DrawnDataset):
-    """Drawn things in cluttered scenes, some before others, for trying out object detection without data.
+    """A data set of drawn things in cluttered scenes, with occlusion, for trying out object detection without data.
 
     The classes are ball, book, bottle, clock, fish, key, leaf, mug, star and umbrella. Each varies in proportions, colours and pose. Some
     are larger than others: an umbrella has 1.3 times the length of a fish, a key 0.75 times.
-    Pixels and annotations are a function of (seed, index). Nothing is kept but the annotations, once asked for. Boxes are tight around
-    the pixels of a thing that can be seen, areas count these pixels. A thing that would be hidden by more than 70 % is left out of
-    the picture.
+    Pixels and annotations are a function of (seed, index). Only the annotations are cached, after first use. Boxes are tight around the
+    visible pixels of a thing, areas count these pixels. A thing that would be hidden by more than 70 % is left out.
 
     Args:
         count: number of images.
         seed: another seed gives other images.
         classes: category names; each must be one of the above. Only these are drawn.
         size: height and width of the images in pixels.
-        things: least and most things an image; fewer where there is no room.
-        length: least and most length of a thing of middle size, such as a fish, relative to the shorter side of the image.
+        things: minimum and maximum number of things per image; fewer if the image is too crowded.
+        length: minimum and maximum length of a thing of medium size, such as a fish, relative to the shorter side of the image.
         crowding: largest share of a thing's box that another one's may cover when it is placed, 0 to 1.
 
     Raises:
@@ -79,7 +78,7 @@ class SyntheticObjects(DrawnDataset):
         return owner
 
     def _place(self, rng: np.random.Generator) -> List[Thing]:
-        """Return things that have found room, in the order in which they are painted; it says nothing of their sizes."""
+        """Return placed things in painting order, which does not depend on their sizes."""
         rows, columns = self.size
         placed: List[Thing] = []
         least, most = self.length

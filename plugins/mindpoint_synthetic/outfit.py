@@ -1,4 +1,4 @@
-"""Sampling of what a person looks like: skin, hair and clothes."""
+"""Sampling of a person's appearance: skin, hair and clothes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Outfit:
     """Colours and cuts. Lengths are fractions of a limb part, widths are factors on its thickness.
 
     Attributes:
-        sleeve: covered length of the arm in parts: 0 none, up to 1 the upper arm, up to 2 down to the wrist.
-        leg: covered length of the leg likewise: up to 1 the thigh, up to 2 down to the ankle.
+        sleeve: covered length of the arm in parts: 0 for a bare arm, up to 1 the upper arm, up to 2 down to the wrist.
+        leg: covered length of the leg in parts: up to 1 the thigh, up to 2 down to the ankle.
         skirt: length of a skirt as a fraction of the thigh; 0 for trousers.
         hair_length: 0 short, 1 down to the shoulders and below.
     """

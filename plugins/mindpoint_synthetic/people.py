@@ -31,28 +31,27 @@ class _Person(NamedTuple):
 
 
 class SyntheticPeople(DrawnDataset):
-    """Drawn people in cluttered scenes, for trying things out without data.
+    """A data set of drawn people in cluttered scenes, for trying things out without data.
 
-    Pixels and annotations are a function of (seed, index). Nothing is kept but the annotations, once asked for. Boxes are tight around the
-    pixels of a person that can be seen, areas count these pixels. Joints have COCO's visibility: 2 seen; 1 hidden by a
-    body, where a neighbouring joint is seen; 0 outside of the image, on the far side of the head, or deeply hidden. Coordinates
-    are rounded to 1/100 pixel.
+    Pixels and annotations are a function of (seed, index). Only the annotations are cached, after first use. Boxes are tight around the
+    visible pixels of a person, areas count these pixels. Joints have COCO's visibility: 2 visible; 1 hidden by a body, next to a visible
+    joint; 0 outside of the image, on the far side of the head, or deeply hidden. Coordinates are rounded to 1/100 pixel.
 
     Args:
         count: number of images.
         seed: another seed gives other images.
         classes: category names; ``person`` must be one.
-        keypoints: the joints to annotate, by COCO's names, any subset in any order; boxes only if not given.
+        keypoints: the joints to annotate, by COCO's names, any subset in any order; by default boxes only.
         size: height and width of the images in pixels.
-        people: least and most people an image; fewer where there is no room.
-        actions: what people may do: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
-        facing: which way they may look: front, side, back. All by default.
-        arms: how they may hold their arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
+        people: minimum and maximum number of people per image; fewer if the image is too crowded.
+        actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
+        facing: possible directions: front, side, back. All by default.
+        arms: possible poses of the arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
             them.
-        height: least and most standing height of a person relative to the image's height (or 1.4 times its width if that is less).
+        height: minimum and maximum standing height of a person relative to the image's height (or 1.4 times its width if that is less).
 
     Raises:
-        ConfigError: a joint that the figures do not have, no class ``person``, a value out of range.
+        ConfigError: a joint that the figures lack, a missing class ``person``, a value out of range.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class SyntheticPeople(DrawnDataset):
         return people[::-1]
 
     def _origin(self, rng: np.random.Generator, extent: np.ndarray, cut_off: bool) -> np.ndarray:
-        """Return where the middle of the hips goes, given the ``extent`` (left, top, right, bottom) around it."""
+        """Return the position of the middle of the hips, given the ``extent`` (left, top, right, bottom) around it."""
         span = extent[2:] - extent[:2]
         least = -extent[:2] - 0.06 * span
         most = np.array(self.size[::-1]) - extent[2:] + (0.35 if cut_off else 0.03) * span

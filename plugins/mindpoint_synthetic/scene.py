@@ -1,4 +1,4 @@
-"""What all drawn data sets share: images by seed and index, annotations read from a map of labels, checks of arguments."""
+"""The common part of drawn data sets: images by seed and index, annotations from a map of labels, checks of arguments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DrawnDataset(Dataset):
         self._ground_truth: Optional[dict] = None
 
     def scene(self, rng: np.random.Generator) -> Tuple[List[Painted], Objects]:
-        """Return what to paint, farthest first, and its annotations."""
+        """Return the drawings, farthest first, and their annotations."""
         raise NotImplementedError
 
     def __len__(self) -> int:

@@ -44,7 +44,7 @@ class Thing(NamedTuple):
 
 
 def thing(rng: np.random.Generator, label: int, name: str, length: float, center: complex) -> Thing:
-    """Return a thing of a kind in :data:`THINGS`, about ``length`` pixels long, in any of the poses that it may have."""
+    """Return a thing of a kind in :data:`THINGS`, about ``length`` pixels long, in a random pose."""
     kind = THINGS[name]
     fills = kind.make(rng)
     angle = np.exp(1j * np.radians(rng.uniform(-kind.tilt, kind.tilt)))
@@ -202,7 +202,7 @@ def _umbrella(rng: np.random.Generator) -> List[Fill]:
 
 
 class Kind(NamedTuple):
-    """How things of a class are made, how far they may be tilted to either side in degrees, and how long they are beside others."""
+    """A class of things: constructor, maximum tilt to either side in degrees, and relative length."""
 
     make: Callable[[np.random.Generator], List[Fill]]
     tilt: float
