@@ -1,4 +1,4 @@
-"""What the files of a new distribution say, by the parts that it has."""
+"""The content of the files of a new distribution, by its parts."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _SOURCES = Path(__file__).parent / "parts"
 
 
 def write_distribution(name: str, parts: Sequence[str], license: str, folder: Path = Path()) -> str:
-    """Write a distribution into a new folder called like it, and say what to do next.
+    """Write a distribution into a new folder of the same name, and return a text with the next steps.
 
     Args:
         name: of the distribution.
@@ -43,7 +43,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
         folder: where the new folder goes.
 
     Raises:
-        ConfigError: a name or part that cannot be. OutputError: there is such a folder.
+        ConfigError: an invalid name or part. OutputError: the folder exists.
     """
     module = _module_of(name)
     chosen = _chosen(parts)
@@ -105,7 +105,7 @@ def _named(parts: Sequence[str]) -> List[str]:
 
 
 def _chosen(parts: Sequence[str]) -> List[str]:
-    """Return what is written, in the order of :data:`PARTS`."""
+    """Return the parts to write, in the order of :data:`PARTS`."""
     named = _named(parts)
     whole = [*named, *DETECTOR] if {*DETECTOR[1:], "dataset"} & {*named} else named
     return [part for part in PARTS if part in whole]

@@ -1,1 +1,1 @@
-"""Parts as they are written into a new distribution: ``Acme`` in a name becomes that of the distribution."""
+"""The templates of the parts of a new distribution: ``Acme`` in a name is replaced by that of the distribution."""

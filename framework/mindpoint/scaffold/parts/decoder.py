@@ -17,7 +17,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def suppressed(found: Detections, overlap: float) -> Detections:
-    """Drop what overlaps a better one of its class by more than ``overlap`` (intersection over union)."""
+    """Drop detections that overlap a better one of the same class by more than ``overlap`` (intersection over union)."""
     left, kept = found.select(np.argsort(-found.scores, kind="stable")), []
     while len(left):
         best = left.select(slice(0, 1))
@@ -32,11 +32,11 @@ def suppressed(found: Detections, overlap: float) -> Detections:
 
 
 class AcmeDecoder(Decoder):
-    """The best cells, without those that overlap a better one.
+    """A decoder that returns the best cells, without those that overlap a better one.
 
     Args:
-        top_k: cells that are looked at.
-        overlap: intersection over union from which the weaker one goes.
+        top_k: number of best cells to consider.
+        overlap: intersection over union above which the weaker one is dropped.
     """
 
     def __init__(self, classes: List[str], top_k: int = 100, overlap: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""A head: what each cell of a grid belongs to, and how far the sides of that object are."""
+"""A head: the class of each cell of a grid, and the distances to the sides of its object."""
 
 from typing import List, Tuple
 
