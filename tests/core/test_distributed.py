@@ -103,6 +103,7 @@ class TestTwoProcessesAndOne:
         assert {path.name for path in (folder / "run").iterdir()} - {path.name for path in one[0].iterdir()} == {
             "config.yaml",
             "environment.json",
+            "training.log",
             "digest-0",
             "digest-1",
         }

@@ -186,10 +186,11 @@ def test_what_has_changed_is_said_value_by_value(run, caplog):
 
 
 def test_another_machine_is_said(run, caplog, monkeypatch):
+    before = os.environ.get("OMP_NUM_THREADS")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with caplog.at_level("WARNING"):
         resumed(run)
-    assert "the machine has changed, so results may differ in the last digits: OMP_NUM_THREADS None -> 7" in caplog.text
+    assert f"the machine has changed, so results may differ in the last digits: OMP_NUM_THREADS {before} -> 7" in caplog.text
 
 
 def test_another_batch_size_begins_the_epoch_again(run, caplog):

@@ -7,7 +7,7 @@ import yaml
 from mindpoint.cli.main import main
 
 POSE = {"model": {"neck": {"conv": "plain", "channels": [16, 16, 16]}, "heads": {"pose": {"head_conv": 8}}}}
-POSE_BASES = ["_base_/model/resnet_dcn.yaml", "_base_/data/input_coco.yaml", "_base_/runtime/default.yaml"]
+POSE_BASES = ["_base_/model/multi_pose.yaml", "_base_/model/resnet_dcn.yaml", "_base_/data/input_coco.yaml", "_base_/runtime/default.yaml"]
 BOXES_BASES = ["quickstart_detection.yaml"]
 
 
