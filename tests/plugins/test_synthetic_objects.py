@@ -99,7 +99,7 @@ def test_classes_differ_in_size():
         data = drawn(40, 2, [name], things=(1, 1), length=(0.3, 0.3), size=(256, 256))
         corners = [one.extent() for index in range(40) for one in data._scene(index)[1]]
         sides[name] = np.median([(box[2:] - box[:2]).max() for box in corners]) / (0.3 * 256)
-    assert sides["umbrella"] > 1.15 and sides["umbrella"] > 1.5 * sides["key"] and 0.55 < sides["key"] < 0.8
+    assert sides["umbrella"] > 1.15 and sides["umbrella"] > 1.3 * sides["star"] and 0.7 < sides["key"] < 1
     assert sides["clock"] == pytest.approx(1.1, abs=0.02) and sides["ball"] == pytest.approx(0.9, abs=0.02), "round: tilted or not"
 
 
