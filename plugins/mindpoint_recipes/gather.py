@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections import Counter
@@ -85,7 +84,7 @@ def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path]:
     if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file():
         content = annotation_file(str(source))
         if missing_list(content) is None:
-            return copy.deepcopy(content), images or source.parent
+            return content, images or source.parent
         if kind == "coco":
             raise DataError(f"{source}: {missing_list(content)}")
     importer = importer_for(kind, source)

@@ -56,7 +56,7 @@ def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
     seen = found.median * longer
     reasons.append(
         f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, is {seen:.0f} pixels large in it"
-        + (f"; that is little, cut the images into parts if few are found" if seen < 0.6 * _WANTED else "")
+        + ("; that is little, cut the images into parts if few are found" if seen < 0.6 * _WANTED else "")
     )
     return height, width
 

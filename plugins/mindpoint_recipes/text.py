@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import List, Optional, Sequence, Tuple
 
 from mindpoint_recipes.plan import Plan
@@ -36,7 +37,7 @@ def configuration(
     """
     task = "pose" if joints else "detection"
     blocks = [
-        [f"# Written by: {command}", *(f"# - {reason}" for reason in plan.reasons)],
+        [_comment(f"Written by: {command}"), *(_comment(f"- {reason}") for reason in plan.reasons)],
         [
             "_base_:",
             f"  - _base_/model/{'multi_pose' if joints else 'detection'}.yaml",
@@ -72,7 +73,7 @@ def configuration(
             "train:",
             f"  steps: {steps}  # more steps give a better network; the learning rate falls to zero over them",
             f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
-            *([f"  weights: {_quoted(weights)}"] if weights else []),
+            *([f"  weights: {_flow(weights)}"] if weights else []),
         ],
         [f"test: {{flip: {'true' if plan.flip else 'false'}}}"],
         ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
@@ -93,16 +94,18 @@ def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], plan:
 
 def _dataset(split: Split) -> List[str]:
     annotations, images = split
-    return ["    dataset:", "      type: CocoDataset", f"      annotations: {_quoted(annotations)}", f"      images: {_quoted(images)}"]
+    return ["    dataset:", "      type: CocoDataset", f"      annotations: {_flow(annotations)}", f"      images: {_flow(images)}"]
+
+
+def _comment(text: str) -> str:
+    """Return a comment of one line, whatever the text holds: names come from annotation files of others."""
+    return "# " + "".join(character if character.isprintable() else " " for character in text)
 
 
 def _flow(value: object) -> str:
-    """Return a list in YAML's flow style; JSON is YAML."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """Return a text or list in YAML's flow style; JSON is YAML, but for characters that YAML takes for line breaks."""
+    written = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], written)
 
 
 def _ema(steps: int) -> float:

@@ -14,6 +14,7 @@ from mindpoint_coco.keypoints import side_pairs
 from mindpoint_recipes.gather import gather, split
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey, unpaired
+from mindpoint_recipes.text import configuration
 
 
 def content(images, annotations, names=("head", "tail")):
@@ -124,6 +125,16 @@ def test_mirroring_needs_to_know_the_sides():
     assert make_plan(survey(truth), ["fish"], ["nose", "left_eye", "right_eye"]).flip == 0.5
     assert make_plan(survey(truth), ["fish"], ["nose", "tail"]).flip == 0.5
     assert unpaired(["left_eye", "nose", "hip_r", "ear"], []) == ["left_eye", "hip_r"]
+
+
+def test_names_of_others_write_no_lines_of_the_configuration():
+    joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
+    truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
+    plan = make_plan(survey(truth), ["fish"], joints)
+    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], ("t.json", "."), ("v.json", "."), plan, 100, 1, None)
+    read = yaml.safe_load(text)
+    assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
+    assert "type" not in read["model"] and read["hooks"]["console"] == {"every": 50}
 
 
 @pytest.mark.slow
