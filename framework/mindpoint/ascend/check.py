@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Sequence, Set, Tuple
-
-os.environ["MINDPOINT_KERNELS"] = "portable"  # the compiled kernels are for CPUs only
+from typing import Dict, Iterator, List, Sequence, Set, Tuple
 
 import numpy as np
 from mindspore import Tensor
@@ -19,6 +18,7 @@ from mindpoint.ascend.registrations import HOST, Registrations
 from mindpoint.benchmark.settings import Settings
 from mindpoint.benchmark.train import ONLY_STEPS
 from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.native.kernel import KERNELS
 from mindpoint.runtime import device
 from mindpoint.training.build import build_trainer
 from mindpoint.training.step import TrainStep
@@ -52,11 +52,12 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
     changes = (*overrides, "+data.train.batch_size=2", "+data.train.total_batch_size=null", "+train.sink=null")
     config, _ = Settings(config_name, changes).load_with_data("train", *ONLY_STEPS)
     device.setup(seed=config.seed, device="CPU")
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = build_trainer(config, Path(folder))
-    step = trainer.network_step
+    with _without_kernels():
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = build_trainer(config, Path(folder))
+        step = trainer.network_step
+        graphs = {"training": _training(step, trainer.loader.samples.example), "prediction": _prediction(step, config.input_spec.size)}
     found: Dict[Tuple[str, Tuple[str, ...]], Row] = {}
-    graphs = {"training": _training(step, trainer.loader.samples.example), "prediction": _prediction(step, config.input_spec.size)}
     for graph, counts in graphs.items():
         for operator, count in counts.items():
             where = registrations.where(operator.name, operator.kinds)
@@ -66,6 +67,20 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
             setattr(row, graph, getattr(row, graph) + count)
             row.shapes.update(operator.shapes)
     return [found[key] for key in sorted(found)]
+
+
+@contextmanager
+def _without_kernels() -> Iterator[None]:
+    """Let networks use MindSpore's own operators: the compiled kernels are for CPUs only."""
+    before = os.environ.get(KERNELS)
+    os.environ[KERNELS] = "portable"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[KERNELS]
+        else:
+            os.environ[KERNELS] = before
 
 
 def _training(step: TrainStep, example: Dict[str, np.ndarray]) -> "Counter[Operator]":

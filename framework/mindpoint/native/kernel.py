@@ -20,6 +20,7 @@ from mindpoint.errors import MindpointError
 from mindpoint.native.build import build
 from mindpoint.native.exporting import exporting
 
+KERNELS = "MINDPOINT_KERNELS"  # environment variable: one of the implementations
 IMPLEMENTATIONS = ("auto", "native", "portable")
 FLOAT, INTEGER = DataType.F32_Default, DataType.I64_Default
 _logger = logging.getLogger("mindpoint")
@@ -65,7 +66,7 @@ def choose(source: Path, implementation: str = "auto") -> str:
     """Return ``native`` or ``portable``, as configured or as possible on this device. Raises MindpointError if ``native`` is configured and
     impossible."""
     if implementation == "auto":
-        implementation = os.environ.get("MINDPOINT_KERNELS") or "auto"
+        implementation = os.environ.get(KERNELS) or "auto"
     if implementation not in IMPLEMENTATIONS:
         raise MindpointError(f"kernels: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
     if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library of this machine
