@@ -1,4 +1,4 @@
-"""Decoding as a MindSpore cell, as it stands in a MINDIR file, against the decoders in numpy."""
+"""Decoding as a MindSpore cell, as a MINDIR file holds it, against the decoders in numpy."""
 
 import mindspore as ms
 import numpy as np
@@ -61,6 +61,12 @@ def test_poses_with_joint_heatmaps_of_a_squared_error():
 def test_boxes(class_sizes):
     maps = random_maps({"hm": 4, "wh": 8 if class_sizes else 2, "reg": 2})
     compare(DetectionDecoder(list("abcd"), top_k=30, class_sizes=class_sizes), maps)
+
+
+def test_scores_of_a_centre_heatmap_of_a_squared_error_end_at_one():
+    maps = random_maps({"hm": 4, "wh": 2, "reg": 2})
+    assert maps["hm"].max() > 1
+    compare(DetectionDecoder(list("abcd"), center_activation="none"), maps)
 
 
 def test_fewer_pixels_than_detections():

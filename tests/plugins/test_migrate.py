@@ -197,7 +197,7 @@ class TestZoo:
     @pytest.mark.parametrize(
         "command, message",
         [
-            ("zoo.yaml --epoch_sise 3", "--epoch_sise: is no option of the model zoo's scripts; did you mean --epoch_size?"),
+            ("zoo.yaml --epoch_sise 3", "--epoch_sise: is not an option of the model zoo's scripts; did you mean --epoch_size?"),
             ("zoo.yaml --epoch_size", "--epoch_size: its value is missing"),
             ("zoo.yaml --epoch_size many", "zoo.yaml --epoch_size many: epoch_size: many cannot be used: invalid literal"),
             ("zoo.yaml --epoch_size 0", "what it says makes no configuration:\nout.yaml:"),
@@ -239,9 +239,28 @@ class TestOfficial:
         config = load_config("out.yaml")
         assert value(config, "model.losses.pose.dense") is True and value(config, "data.train.targets.joint_sigma") == 4
 
+    def test_the_official_recipe_of_detection_is_the_shipped_one(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        options = "--batch_size 128 --lr 5e-4 --lr_step 180,210 --num_epochs 230 --keep_res --flip_test"
+        assert self.migrated(f"ctdet {options}") == 0
+        different = {key for key, *_ in differences(load_config("ctdet_dla34_dcn_coco"), load_config("out.yaml"))}
+        assert different == {"data.train.total_batch_size"}
+
+    @pytest.mark.parametrize("arch, depth, conv", [("resdcn_18", 18, "deformable"), ("res_101", 101, "plain")])
+    def test_residual_networks_of_detection(self, tmp_path, monkeypatch, arch, depth, conv):
+        monkeypatch.chdir(tmp_path)
+        assert self.migrated(f"ctdet --arch {arch}") == 0
+        config = load_config("out.yaml")
+        assert value(config, "model.backbone") == {"type": "ResNet", "depth": depth}
+        assert value(config, "model.neck.conv") == conv and value(config, "model.heads.detection.head_conv") == 64
+        assert value(config, "data.train.targets") == {"type": "DetectionTargets"}
+
     @pytest.mark.parametrize(
         "options, key, expected",
         [
+            ("ctdet --dense_wh", "data.train.targets.dense_sizes", "whole"),
+            ("ctdet --mse_loss", "model.losses.detection.center_loss", "mse"),
+            ("ctdet --not_reg_offset", "data.train.targets.reg", False),
             ("ctdet --arch resdcn_18 --head_conv 32", "model.heads.detection.head_conv", 32),
             ("ctdet --cat_spec_wh", "model.decoder.class_sizes", True),
             ("ctdet --arch hourglass", "model.backbone.type", "Hourglass104"),
@@ -263,6 +282,8 @@ class TestOfficial:
         monkeypatch.chdir(tmp_path)
         Path("evil.txt").write_text("==> Cmd:\n__import__('os').system('touch ran')\n")
         for text, message in (
+            ("multi_pose --exp_id 'a", "the command line: holds no command line"),
+            ("x" * 300, "a command line begins with the task"),
             ("ddd", "a command line begins with the task, multi_pose or ctdet, not 'ddd'"),
             ("multi_pose --lr", "--lr: its value is missing"),
             ("multi_pose --lr fast", "the command line: --lr: fast cannot be used"),
@@ -290,7 +311,7 @@ class TestDataSets:
 
     def test_broken_yaml(self, formats, tmp_path, capsys):
         assert main(["migrate", "ultralytics", str(formats / "yolo_pose_tiger" / "data.yaml"), "--out", str(tmp_path / "o.yaml")]) == 2
-        assert "data.yaml: is no YAML" in capsys.readouterr().err
+        assert "data.yaml: is not YAML" in capsys.readouterr().err
 
     def test_mmpose(self, tmp_path):
         info = """

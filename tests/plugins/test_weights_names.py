@@ -131,11 +131,27 @@ def test_weights_of_another_network_are_refused(state):
         official_network({name: value for name, value in state.items() if "base_layer" not in name})
 
 
-def test_resdcn_names():
-    backbone = ResNet(18)
+def resnet_shapes(width):
+    backbone = ResNet(18, width)
     neck = Deconv(backbone.out_features, (256, 128, 64))
     network = Network(backbone, neck, {"pose": MultiPoseHeads(neck.out_features, Keypoints(["nose"]), ["person"], head_conv=64)})
-    shapes = {RESNET.official_name(name): tuple(parameter.shape) for name, parameter in network.parameters_dict().items()}
+    return {RESNET.official_name(name): tuple(parameter.shape) for name, parameter in network.parameters_dict().items()}
+
+
+def test_a_narrow_resnet_is_not_the_official_one():
+    official, narrow = (RESNET.body(resnet_shapes(width)) for width in (64, 32))
+    assert official.official and "width" not in official.blocks["backbone"]
+    assert not narrow.official and narrow.blocks["backbone"] == {"type": "ResNet", "depth": 18, "width": 32}
+
+
+def test_a_dla_with_bottlenecks_is_named():
+    shapes = {"base.level5.root.conv.weight": (512, 1024, 1, 1), "base.level2.tree1.conv3.weight": (64, 64, 1, 1)}
+    with pytest.raises(WeightsError, match="a DLA with bottlenecks"):
+        DLA.body(shapes)
+
+
+def test_resdcn_names():
+    shapes = resnet_shapes(64)
     # from the official resnet_dcn: conv1, layer2's first shortcut, the first deformable convolution, the last upsampling
     assert shapes["conv1.weight"] == (64, 3, 7, 7)
     assert shapes["layer2.0.downsample.0.weight"] == (128, 64, 1, 1)

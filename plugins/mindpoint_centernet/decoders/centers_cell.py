@@ -51,6 +51,8 @@ class CenterCell(nn.Cell):
         """Return first and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
         scores, labels, places, pixels = self.peaks(maps["hm"], 1, 0.0)
         scores, labels, places, pixels = scores[:, 0], labels[:, 0], places[:, 0], pixels[:, 0]
+        if "hm" not in self.activated:  # squared error leaves scores beyond 0..1
+            scores = ops.clamp(scores, 0.0, 1.0)
         sizes = at(maps["wh"], places)
         if self.class_sizes:
             across = ops.gather_elements(sizes, 2, ops.expand_dims(2 * labels, 2))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Tuple
 
 import yaml
 from mindpoint.errors import ConfigError
 
 from mindpoint_centernet.migrate.draft import Draft, read_text
 
-_POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "quickstart_detection.yaml"
+_POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "ctdet_dla34_dcn_coco.yaml"
 
 
 def ultralytics(path: str, out: str) -> Draft:
@@ -22,11 +22,11 @@ def ultralytics(path: str, out: str) -> Draft:
     try:
         content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
-        raise ConfigError(f"{path}: is no data.yaml: it has no 'names' of classes")
+        raise ConfigError(f"{path}: is not a data.yaml: it has no 'names' of classes")
     names = content["names"]
-    classes = [str(name) for _, name in sorted(names.items())] if isinstance(names, dict) else [str(name) for name in names]
+    classes = [str(name) for _, name in sorted(names.items(), key=_order)] if isinstance(names, dict) else [str(name) for name in names]
     draft = Draft(path, out)
     joints = _joints(path, content)
     draft.set("classes", classes)
@@ -45,6 +45,11 @@ def ultralytics(path: str, out: str) -> Draft:
     return draft
 
 
+def _order(item: Tuple[object, object]) -> Tuple[bool, object]:
+    """Return a key that orders numbers before texts."""
+    return isinstance(item[0], str), item[0] if isinstance(item[0], (int, float, str)) else 0
+
+
 def _joints(path: str, content: Mapping[str, object]) -> Dict[str, object]:
     shape = content.get("kpt_shape")
     if shape is None:
@@ -57,7 +62,9 @@ def _joints(path: str, content: Mapping[str, object]) -> Dict[str, object]:
     if names is None:
         names = [f"joint{number}" for number in range(shape[0])]
     flip = content.get("flip_idx") or list(range(shape[0]))
-    if not isinstance(flip, list) or sorted(map(str, flip)) != sorted(map(str, range(shape[0]))) or not isinstance(names, list):
+    if not isinstance(names, list):
+        raise ConfigError(f"{path}: kpt_names: {names!r} is not a list of names")
+    if not isinstance(flip, list) or sorted(map(repr, flip)) != sorted(map(repr, range(shape[0]))):
         raise ConfigError(f"{path}: flip_idx: it must hold each of the joints 0 to {shape[0] - 1} once")
     skeleton = content.get("skeleton") or []
     found = {"names": [str(name) for name in names], "skeleton": skeleton, "flip_pairs": [[i, j] for i, j in enumerate(flip) if i < j]}
@@ -95,12 +102,12 @@ def _literal(path: str) -> Dict[str, object]:
     try:
         tree = ast.parse(read_text(path), path)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{path}: is no Python text: {error}") from error
+        raise ConfigError(f"{path}: is not Python: {error}") from error
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "dataset_info" for name in node.targets):
             try:
                 found = _value(node.value)
-            except (ValueError, RecursionError) as error:
+            except (TypeError, ValueError, RecursionError) as error:
                 raise ConfigError(f"{path}:{node.lineno}: dataset_info holds more than literals: {error}") from error
             if isinstance(found, dict) and isinstance(found.get("keypoint_info"), dict):
                 return found
@@ -120,7 +127,7 @@ def _value(node: ast.AST) -> object:
 
 def _boxes(draft: Draft) -> None:
     draft.base = _BOX_BASE
-    draft.remark("quickstart_detection", "the network is the quick start's small one, and the data are drawn: name your own")
+    draft.remark("dataset", "name your data: data.train.dataset and data.val.dataset are those of COCO")
 
 
 def _distinct(pairs: List[List[int]]) -> List[List[int]]:

@@ -54,11 +54,11 @@ class Draft:
         """
         for name, value in options.items():
             if name not in handlers:
-                self.remark(prefix + name, "is not known here and has no effect")
+                self.remark(f"{prefix}{name}", "is not known here and has no effect")
                 continue
             try:
                 handlers[name](self, value)
-            except (TypeError, ValueError, LookupError, SyntaxError) as error:
+            except (TypeError, ValueError, LookupError, SyntaxError, ArithmeticError) as error:
                 raise ConfigError(f"{self.source}: {prefix}{name}: {_short(value)} cannot be used: {error}") from error
 
     def write(self) -> None:
@@ -141,7 +141,7 @@ def read_text(path: str) -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text") from error
+        raise DataError(f"{path}: is not a text") from error
 
 
 def _short(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shlex
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
@@ -11,7 +12,15 @@ from mindpoint.errors import ConfigError
 
 from mindpoint_centernet.migrate.draft import Draft, numbers, read_text, silent, tells, to
 
-_TASKS = ("multi_pose", "ctdet")
+_RECIPES = {  # by task and by the beginning of --arch
+    "multi_pose": {"dla": "dla34_dcn_coco.yaml", "resdcn": "resnet18_dcn_coco.yaml", "res": "resnet18_dcn_coco.yaml", "hourglass": "dla34_dcn_coco.yaml"},
+    "ctdet": {
+        "dla": "ctdet_dla34_dcn_coco.yaml",
+        "resdcn": "ctdet_resnet18_dcn_coco.yaml",
+        "res": "ctdet_resnet18_dcn_coco.yaml",
+        "hourglass": "ctdet_hourglass_coco.yaml",
+    },
+}
 _SWITCHES = (
     "test resume not_cuda_benchmark hide_data_time save_all trainval flip_test nms not_prefetch_test fix_res keep_res not_rand_crop "
     "no_color_aug rect_mask mse_loss norm_wh dense_wh cat_spec_wh not_reg_offset agnostic_ex dense_hp not_hm_hp not_reg_hp_offset "
@@ -29,23 +38,31 @@ def migrate(source: str, out: str) -> Draft:
     Raises:
         DataError: the file cannot be read. ConfigError: it holds no command line of the official implementation.
     """
-    name, words = (source, _from_file(source)) if Path(source).is_file() else ("the command line", shlex.split(source))
+    name, words = (source, _from_file(source)) if os.path.isfile(source) else ("the command line", _split("the command line", source))
     while words and words[0].endswith((".py", "python", "python3")):
         words = words[1:]
-    if not words or words[0] not in _TASKS:
-        raise ConfigError(f"{name}: a command line begins with the task, {' or '.join(_TASKS)}, not '{words[0] if words else ''}'")
+    if not words or words[0] not in _RECIPES:
+        raise ConfigError(f"{name}: a command line begins with the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
     draft = Draft(name, out)
     _Migration(draft, words[0], {**_DEFAULTS, **_options(name, words[1:])}).run()
     return draft
+
+
+def _split(name: str, text: str) -> List[str]:
+    """Return the words of a command line as a shell splits it."""
+    try:
+        return shlex.split(text.replace("\\\n", " "), comments=True)
+    except ValueError as error:
+        raise ConfigError(f"{name}: holds no command line: {error}") from error
 
 
 def _from_file(path: str) -> List[str]:
     """Return the words of a command line: those of the list below ``Cmd:`` in an opt.txt, or of the whole text."""
     text = read_text(path)
     _, cmd, after = text.partition("==> Cmd:")
+    if not cmd:
+        return _split(path, text)
     try:
-        if not cmd:
-            return shlex.split(text.replace("\\\n", " "), comments=True)
         words = ast.literal_eval(after.strip().splitlines()[0])
         return [str(word) for word in words]
     except (ValueError, SyntaxError, IndexError, TypeError, RecursionError, MemoryError) as error:
@@ -58,7 +75,7 @@ def _options(name: str, words: Sequence[str]) -> Dict[str, str]:
     while words:
         option, equals, value = words.pop(0).partition("=")
         if not option.startswith("--"):
-            raise ConfigError(f"{name}: '{option}' stands where an option is expected")
+            raise ConfigError(f"{name}: '{option}' is not an option; options begin with --")
         option = option[2:]
         if option in _SWITCHES:
             found[option] = "true"
@@ -77,8 +94,6 @@ class _Migration:
     def run(self) -> None:
         draft = self.draft
         self._network(self.options["arch"])
-        if self.task == "ctdet":
-            draft.remark("ctdet", "name your data: classes, data.train and data.val are those of drawn things")
         draft.set("test.resolution", "keep" if "keep_res" in self.options else "fixed")
         draft.set("test.flip", "flip_test" in self.options)
         draft.set("optimizer.type", "Adam")
@@ -86,17 +101,8 @@ class _Migration:
         draft.apply(self._handlers(), self.options, "--")
 
     def _network(self, arch: str) -> None:
-        draft, kind = self.draft, arch.partition("_")[0]
-        depth = arch.rpartition("_")[2]
-        if self.task == "multi_pose":
-            draft.base = "resnet18_dcn_coco.yaml" if kind == "resdcn" else "dla34_dcn_coco.yaml"
-        else:
-            draft.base = "quickstart_detection.yaml"
-            draft.set("model.backbone.channels", [16, 32, 64, 128, 256, 512])
-            draft.set("model.heads.detection.head_conv", 256)
-            draft.set("input.size", [512, 512])
-            draft.set("data.train.transforms.view.mode", "crop")
-            draft.set("data.train.transforms.color", {"type": "ColorAugment"})
+        draft, (kind, _, depth) = self.draft, arch.partition("_")
+        draft.base = _RECIPES[self.task].get(kind)
         if kind == "resdcn" and depth.isdecimal():
             draft.set("model.backbone", {"type": "ResNet", "depth": int(depth)})
             draft.set("model.neck", {"type": "Deconv", "conv": "deformable", "channels": [256, 128, 64]})
@@ -105,6 +111,8 @@ class _Migration:
             draft.set("model.backbone", {"type": "ResNet", "depth": int(depth)})
             draft.set("model.neck", {"type": "Deconv", "conv": "plain", "channels": [256, 256, 256]})
             draft.set(f"model.heads.{self.name}.head_conv", 64)
+        elif arch == "hourglass" and self.task == "ctdet":
+            return
         elif arch == "hourglass":
             draft.set("model.backbone", {"type": "Hourglass104"})
             draft.set("model.neck", None)
@@ -113,7 +121,6 @@ class _Migration:
 
     def _handlers(self) -> Dict[str, Callable]:
         view, losses, heads = "data.train.transforms.view", f"model.losses.{self.name}", f"model.heads.{self.name}"
-        off = lambda key: lambda draft, value: draft.set(key, False)  # noqa: E731
         on = lambda key: lambda draft, value: draft.set(key, True)  # noqa: E731
         common = {
             **{name: silent for name in ("arch", "keep_res", "fix_res", "flip_test")},
@@ -161,10 +168,9 @@ class _Migration:
             "no_color_aug": lambda draft, value: draft.set("data.train.transforms.color", None),
             "reg_loss": to(f"{losses}.regression", {"l1": "l1", "sl1": "smooth_l1"}.__getitem__),
             **{name: to(f"{losses}.{name}", float) for name in ("hm_weight", "off_weight", "wh_weight")},
-            "not_reg_offset": off(f"{heads}.reg"),
             **{f"eval_oracle_{name}": tells(f"--eval_oracle_{name}", f"mindpoint eval MODEL --oracle {head}") for name, head in _ORACLES},
         }
-        return {**common, **(self._pose(losses, heads) if self.task == "multi_pose" else self._boxes(heads))}
+        return {**common, **(self._pose(losses, heads) if self.task == "multi_pose" else self._boxes(losses, heads))}
 
     def _pose(self, losses: str, heads: str) -> Dict[str, Callable]:
         def dense(draft: Draft, value: str) -> None:
@@ -181,6 +187,7 @@ class _Migration:
             draft.set(f"{heads}.hp_offset", False)
 
         return {
+            "not_reg_offset": lambda draft, value: draft.set(f"{heads}.reg", False),
             **{name: to(f"{losses}.{name}", float) for name in ("hp_weight", "hm_hp_weight")},
             "mse_loss": squares,
             "dense_hp": dense,
@@ -189,12 +196,26 @@ class _Migration:
             "not_reg_bbox": tells("--not_reg_bbox", "has no effect: sizes are always learnt"),
         }
 
-    def _boxes(self, heads: str) -> Dict[str, Callable]:
+    def _boxes(self, losses: str, heads: str) -> Dict[str, Callable]:
         def by_class(draft: Draft, value: str) -> None:
             for block in (heads, "data.train.targets", "model.decoder"):
                 draft.set(f"{block}.class_sizes", True)
 
-        return {"cat_spec_wh": by_class}
+        def squares(draft: Draft, value: str) -> None:
+            draft.set("data.train.targets.center_sigma", 4)
+            draft.set(f"{losses}.center_loss", "mse")
+            draft.set("model.decoder.center_activation", "none")
+
+        def no_offsets(draft: Draft, value: str) -> None:
+            draft.set(f"{heads}.reg", False)
+            draft.set("data.train.targets.reg", False)
+
+        return {
+            "cat_spec_wh": by_class,
+            "dense_wh": to("data.train.targets.dense_sizes", lambda value: "whole"),
+            "mse_loss": squares,
+            "not_reg_offset": no_offsets,
+        }
 
     def _weights(self, draft: Draft, value: str) -> None:
         draft.set("train.weights", str(Path(value).with_suffix(".ckpt")))

@@ -39,7 +39,7 @@ def _read(path: str) -> Dict[str, object]:
     try:
         content = next(yaml.safe_load_all(read_text(path)), None)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS) or "net_config" not in content:
         raise ConfigError(f"{path}: is not a configuration of the model zoo's CenterNet, which has sections {', '.join(_SECTIONS)}")
     return content
@@ -52,7 +52,7 @@ def _options(words: Sequence[str], content: Mapping[str, object]) -> Dict[str, s
         name, equals, value = words.pop(0).partition("=")
         if not name.startswith("--") or name[2:] not in known:
             near = [f"--{name}" for name in nearest(name.lstrip("-"), known)]
-            raise ConfigError(f"{name}: is no option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
+            raise ConfigError(f"{name}: is not an option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
         if not equals and not words:
             raise ConfigError(f"{name}: its value is missing")
         found[name[2:]] = value if equals else words.pop(0)
@@ -257,7 +257,7 @@ def _together(draft: Draft, top: Mapping[str, object], sections: Mapping[str, Ma
         _every_steps(draft, top)
         _schedule(draft, sections["train_config"])
         _sizes(draft, sections["dataset_config"], sections["net_config"])
-    except (TypeError, ValueError, LookupError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ConfigError(f"{draft.source}: {type(error).__name__}: {error}") from error
 
 

@@ -31,6 +31,8 @@ class DLARules(OfficialRules):
     def body(self, shapes: Shapes) -> Optional[Body]:
         if "base.level5.root.conv.weight" not in shapes:
             return None
+        if "base.level2.tree1.conv3.weight" in shapes:
+            raise WeightsError("a DLA with bottlenecks (46, 60 or 102); of these networks only DLA-34 is known")
         channels = []
         for level in range(6):
             last = r"0\.weight" if level < 2 else r"(.*\.)?root\.conv\.weight"

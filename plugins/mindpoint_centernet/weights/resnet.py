@@ -43,7 +43,8 @@ class ResNetRules(OfficialRules):
         depth = DEPTHS.get((kind, blocks))
         if depth is None:
             raise WeightsError(f"a ResNet of another depth ({blocks} {kind} blocks in layer3); known are {sorted(DEPTHS.values())}")
-        backbone = {"type": "ResNet", "depth": depth}
+        width = int(shapes["conv1.weight"][0])
+        backbone = {"type": "ResNet", "depth": depth, **({"width": width} if width != 64 else {})}
         ups = [shape for name, shape in shapes.items() if re.match(r"deconv_layers\.\d+\.weight", name) and len(shape) == 4]
         channels = [int(shape[1]) for shape in ups if shape[2:] == (4, 4)]
         if not channels:
@@ -51,7 +52,7 @@ class ResNetRules(OfficialRules):
         deformable = any("conv_offset_mask" in name for name in shapes)
         neck = {"type": "Deconv", "conv": "deformable" if deformable else "plain", "channels": channels}
         name = f"{'resdcn' if deformable else 'res'}_{depth}"
-        return Body(name, {"backbone": backbone, "neck": neck}, channels in ([256, 128, 64], [256, 256, 256]))
+        return Body(name, {"backbone": backbone, "neck": neck}, width == 64 and channels == ([256, 128, 64] if deformable else [256, 256, 256]))
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
         """See :class:`WeightRules`. Also the classifier."""
