@@ -46,6 +46,7 @@ def test_yolo_pose(people):
     assert export(people, "yolo-pose") == 0
     said = yaml.safe_load((people / "out" / "data.yaml").read_text())
     assert said["kpt_shape"] == [3, 3] and said["flip_idx"] == [0, 2, 1] and said["names"] == {0: "=person"} and said["train"] == "images/people"
+    assert "path" not in said  # images are found from anywhere
     lines = (people / "out" / "labels" / "people" / "a" / "one.txt").read_text().splitlines()
     assert lines == ["0 0.3 0.3 0.4 0.4 0.3 0.2 2 0 0 0 0.255 0.18 1"]  # crowds are left out
     assert (people / "out" / "labels" / "people" / "two.txt").read_text() == ""

@@ -311,6 +311,30 @@ def test_older_files_of_sleap_are_half_a_pixel_off(tmp_path):
     assert category["flip_pairs"] == [["left", "right"]] and "frames with predictions only are left out: 1" in notes(truth)
 
 
+def sleap_json(instances, links=(), **more):
+    """Return the content of a SLEAP JSON file with one frame of one video, three nodes, and a skeleton of the first two."""
+    skeleton = {"nodes": [{"id": 0}, {"id": 1}], "links": list(links)}
+    frame = {"video": 0, "frame_idx": 3, "_instances": instances, **more}
+    nodes = [{"name": name} for name in ("head", "tail", "fin")]
+    return {"nodes": nodes, "skeletons": [skeleton], "videos": [{"backend": {"filename": "film.mp4"}}], "labels": [frame]}
+
+
+def test_predictions_in_sleap_s_json_are_no_labels(tmp_path):
+    picture(tmp_path / "film_000003.png")
+    point = {"0": {"x": 10.0, "y": 8.0, "visible": True}}
+    write(tmp_path / "a.json", sleap_json([{"skeleton": 0, "_points": point}, {"skeleton": 0, "_points": point, "score": 0.4}]))
+    assert len(read("sleap", tmp_path / "a.json")["annotations"]) == 1
+    write(tmp_path / "b.json", sleap_json([{"skeleton": 0, "_points": point, "score": 0.4}]))
+    assert len(read("sleap", tmp_path / "b.json", predicted=True)["annotations"]) == 1
+
+
+def test_a_link_of_sleap_to_a_node_of_another_skeleton_is_refused(tmp_path):
+    link = {"source": 0, "target": 2, "type": {"py/reduce": [{"py/type": "sleap.skeleton.EdgeType"}, {"py/tuple": [1]}]}}
+    write(tmp_path / "a.json", sleap_json([], [link]))
+    with pytest.raises(DataError, match="refers to a node that the file or the skeleton does not have"):
+        read("sleap", tmp_path / "a.json")
+
+
 # Matlab
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple, Optional
 
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.model import checkpoint
+from mindpoint.storage.digest import file_digest
 from mindpoint.storage.files import atomic_write, make_folder
 
 _KEPT = ("config", "name", "categories", "epoch", "step", "metrics", "versions")
@@ -52,7 +52,7 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         made = Path(folder) / out.name
         checkpoint.save(made, stored.network_arrays, info)
-        digest = hashlib.sha256(made.read_bytes()).hexdigest()[:_DIGITS]
+        digest = file_digest(made)[:_DIGITS]
         path = out.with_name(f"{out.stem}-{digest}{out.suffix}")
         if os.path.lexists(path):
             raise OutputError(f"{path}: exists; it holds the same")

@@ -5,8 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from typing import Union
 
 from mindpoint.errors import WeightsError
+
+
+def file_digest(path: Union[str, Path]) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits. Raises OSError if it cannot be read."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_digest(path: Path, name: str = "") -> None:
@@ -21,11 +31,7 @@ def check_digest(path: Path, name: str = "") -> None:
     promised = re.search(r"-([0-9a-f]{8,64})$", Path(name or path.name).stem)
     if promised is None:
         return
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            digest.update(chunk)
-    begins = digest.hexdigest()[: len(promised[1])]
+    begins = file_digest(path)[: len(promised[1])]
     if begins != promised[1]:
         raise WeightsError(
             f"{path}: damaged or changed: its SHA-256 begins with {begins}, not with {promised[1]} as its name says; "

@@ -14,7 +14,7 @@ SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is
 
 
 def main(argv: Sequence[str]) -> int:
-    """check, count, look at, convert and import annotated images"""
+    """check, count, look at, convert, import and export annotated images"""
     actions = registry("data_actions")
     parser = argparse.ArgumentParser(
         prog="mindpoint data", description="Work on annotated images.", formatter_class=argparse.RawDescriptionHelpFormatter

@@ -102,7 +102,7 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
     first = next(iter(found))
     splits = {source.name: f"images/{source.name}" for source in found}
     train = splits.get("train", f"images/{first.name}")
-    said: Dict[str, object] = {"path": ".", "train": train, "val": train, **splits}
+    said: Dict[str, object] = {"train": train, "val": train, **splits}
     said["names"] = dict(enumerate(first.classes))
     if first.keypoints is not None:
         said["kpt_shape"] = [len(first.keypoints), 3]
@@ -110,15 +110,15 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
         said["kpt_names"] = {label: list(first.keypoints.names) for label in range(len(first.classes))}
     (folder / "data.yaml").write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None), encoding="utf-8")
     for source, content in found.items():
+        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"] if record["name"] in source.classes}
         for record, own in _by_image(content):
             path = folder / "labels" / source.name / Path(record["file_name"]).with_suffix(".txt")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{_line(annotation, record, content, source)}\n" for annotation in own if not annotation["iscrowd"]))
+            path.write_text("".join(f"{_line(annotation, record, labels, source)}\n" for annotation in own if not annotation["iscrowd"]))
 
 
-def _line(annotation: dict, image: dict, content: dict, source: Source) -> str:
+def _line(annotation: dict, image: dict, labels: Dict[int, int], source: Source) -> str:
     """Return class, centre, extent and joints in shares of the image's width and height."""
-    names = {record["id"]: record["name"] for record in content["categories"]}
     left, top, width, height = annotation["bbox"]
     across, down = image["width"], image["height"]
     numbers = [(left + width / 2) / across, (top + height / 2) / down, width / across, height / down]
@@ -126,7 +126,7 @@ def _line(annotation: dict, image: dict, content: dict, source: Source) -> str:
         points = annotation["keypoints"]
         for x, y, seen in zip(points[0::3], points[1::3], points[2::3]):
             numbers += [x / across, y / down, int(seen)] if seen > 0 else [0, 0, 0]
-    return " ".join([str(source.classes.index(names[annotation["category_id"]])), *(f"{number:.6f}".rstrip("0").rstrip(".") for number in numbers)])
+    return " ".join([str(labels[annotation["category_id"]]), *(f"{number:.6f}".rstrip("0").rstrip(".") for number in numbers)])
 
 
 def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
@@ -138,7 +138,7 @@ def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
         with open(folder / f"{source.name}.csv", "w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             head = ["image", "width", "height", "object", "class", "left", "top", "box width", "box height", "area", "crowd"]
-            table.writerow([*head, *(f"{name} {part}" for name in joints for part in ("x", "y", "v"))])
+            table.writerow([*head, *(harmless_cell(f"{name} {part}") for name in joints for part in ("x", "y", "v"))])
             for record, own in _by_image(content):
                 for annotation in own:
                     numbers = [*annotation["bbox"], annotation["area"], annotation["iscrowd"], *(annotation["keypoints"] if joints else ())]

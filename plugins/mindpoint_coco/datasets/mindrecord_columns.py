@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mindpoint.contracts.fields import Field, Points
 from mindpoint.errors import DataError
+from mindpoint.storage.digest import file_digest
 from mindpoint.storage.json_file import read_json
 
 from mindpoint_coco.datasets.mindrecord_file import unpack_whole
@@ -143,14 +144,10 @@ def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:
 
 def file_hash(path: str) -> str:
     """Return the SHA-256 of a file's content. Raises DataError if it cannot be read."""
-    digest = sha256()
     try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_digest(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def file_problem(path: str, entry: Dict[str, Any]) -> Optional[str]:
@@ -199,7 +196,7 @@ def read_manifest(folder: str) -> dict:
 def manifest_hash(manifest: dict) -> str:
     """Return the SHA-256 of a manifest without the key ``sha256``, which holds it."""
     said = {key: value for key, value in manifest.items() if key != HASH}
-    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _manifest_problem(manifest: dict) -> Optional[str]:

@@ -7,10 +7,10 @@ that the index names and comparing their checksum (``benchmarks/data_mindrecord.
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
   ``header_size + p * page_size``.
-- The index is an SQLite file of the same name with ``.db``. Its table ``INDEXES`` has a row per record: the page of its arrays, their start
-and end in it, and the indexed columns, column ``x`` under the name ``x_0``. - There a record has its length (8 bytes, least significant
-first) and then, for every name in the header's ``blob_fields``, the length (8
-  bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for arrays of integers see
+- The index is an SQLite file of the same name with ``.db``. Its table ``INDEXES`` has a row per record: the page of its arrays, their
+  start and end in it, and the indexed columns, column ``x`` under the name ``x_0``.
+- There a record has its length (8 bytes, least significant first) and then, for every name in the header's ``blob_fields``, the length
+  (8 bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for arrays of integers see
   :func:`unpack_whole`.
 
 Reading at a place needs no lock, so any number of threads may share a :class:`Shard`; a pickled one reopens its file.

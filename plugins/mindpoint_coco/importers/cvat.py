@@ -110,7 +110,8 @@ def _declare(label: ElementTree.Element, labels: Labels, where: str) -> None:
     for tag, said in drawn:
         ends = [nodes.get(said.get(f"data-node-{end}")) for end in ("from", "to")]
         if tag == "line" and None not in ends and ends[0] != ends[1]:
-            kind.skeleton.append((kind.joints.index(ends[0]), kind.joints.index(ends[1])))
+            line = kind.joints.index(ends[0]), kind.joints.index(ends[1])
+            kind.skeleton += [] if line in kind.skeleton else [line]
 
 
 def _joint(element: ElementTree.Element, where: str) -> Tuple[str, Point]:

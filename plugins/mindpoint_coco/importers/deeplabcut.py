@@ -8,7 +8,7 @@ from typing import Dict, List, Tuple
 import yaml
 from mindpoint.errors import DataError
 
-from mindpoint_coco.importers.document import Item, begins, files, table_rows, text_file
+from mindpoint_coco.importers.document import Item, begins, files, nearest, table_rows, text_file
 from mindpoint_coco.importers.form import Labels, Picture, Point, Thing
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
@@ -88,8 +88,7 @@ class DeepLabCut(LabelImporter):
 
     def _skeleton(self, source: Path, labels: Labels) -> None:
         """Take the lines of the project's configuration, which lies in the folder or two above the tables."""
-        folder = source if source.is_dir() else source.parent
-        path = next((above / "config.yaml" for above in (folder, *folder.parents[:2]) if (above / "config.yaml").is_file()), None)
+        path = nearest(source if source.is_dir() else source.parent, "config.yaml")
         if path is None:
             return
         kind = labels.kind(self.kind)

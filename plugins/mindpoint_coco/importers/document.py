@@ -16,6 +16,11 @@ _MOST_BYTES = 256 << 20  # of a text file
 _FARTHEST = 1e6  # pixels from the origin
 
 
+def nearest(folder: Path, name: str) -> Optional[Path]:
+    """Return the file of this name in a folder or the two above it; None if it is in none of them."""
+    return next((above / name for above in (folder, *list(folder.parents)[:2]) if (above / name).is_file()), None)
+
+
 class Item:
     """A value in a document, and its location.
 

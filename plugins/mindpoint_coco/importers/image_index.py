@@ -6,7 +6,7 @@ import os
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import PIL.Image
 from mindpoint.errors import DataError
@@ -40,7 +40,7 @@ class Images:
             if not name.startswith(".") and not below.sort() and name.lower().endswith(ENDINGS + VIDEOS)
         ]
         self.names = sorted(name for name in found if name.lower().endswith(ENDINGS))
-        self._files, self._stems, self._videos = _by_name(self.names), _by_stem(self.names), _by_name(sorted(set(found) - set(self.names)))
+        self._files, self._stems, self._videos = _by(str, self.names), _by(_stem, self.names), _by(str, sorted(set(found) - set(self.names)))
 
     def find(self, name: str, where: str) -> Optional[str]:
         """Return the path, relative to the folder, of the image with a name; None if it does not exist.
@@ -91,17 +91,11 @@ def _stem(name: str) -> str:
     return stem if f".{ending}" in ENDINGS else name
 
 
-def _by_name(names: Sequence[str]) -> Dict[str, List[str]]:
+def _by(key: Callable[[str], str], names: Sequence[str]) -> Dict[str, List[str]]:
+    """Return the names by a key of their last part in lower case."""
     found = defaultdict(list)
     for name in names:
-        found[name.rpartition("/")[2].lower()].append(name)
-    return found
-
-
-def _by_stem(names: Sequence[str]) -> Dict[str, List[str]]:
-    found = defaultdict(list)
-    for name in names:
-        found[_stem(name.rpartition("/")[2].lower())].append(name)
+        found[key(name.rpartition("/")[2].lower())].append(name)
     return found
 
 

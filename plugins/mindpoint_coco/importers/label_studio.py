@@ -25,7 +25,7 @@ class LabelStudio(LabelImporter):
     Keypoints belong to the rectangle that ``parentID`` or a relation names, or else to the one that contains them; JSON-MIN lacks both. Of
     several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints is
     that of the labelling configuration, an XML file next to the export, or else that of first occurrence. The format lacks visibility: all
-        points count as visible.
+    points count as visible.
 
     Args:
         lonely: the class of an object that consists of points only.

@@ -67,8 +67,8 @@ class Sleap(LabelImporter):
         for skeleton in content["skeletons"]:
             order = [node["id"].whole() for node in skeleton["nodes"]]
             lines, mirrored = _links(skeleton)
-            if any(number >= len(nodes) for number in (*order, *(end for line in lines + mirrored for end in line))):
-                raise DataError(f"{skeleton.where}: refers to a node that the file does not have")
+            if any(number >= len(nodes) for number in order) or {end for line in lines + mirrored for end in line} - set(order):
+                raise DataError(f"{skeleton.where}: refers to a node that the file or the skeleton does not have")
             names = [nodes[number] for number in order]
             kind = self._declare(names, [(nodes[first], nodes[second]) for first, second in lines], labels, skeleton.where)
             pairs = {tuple(sorted(kind.joints.index(nodes[end]) for end in pair)) for pair in mirrored}
@@ -88,22 +88,25 @@ class Sleap(LabelImporter):
         for frame in frames:
             where = f"{path}: frame {int(frame['frame_idx'])}"
             first, end, video = (int(frame[key]) for key in ("instance_id_start", "instance_id_end", "video"))
-            if not (0 <= first <= end <= len(instances) and video < len(videos)):
+            if not (0 <= first <= end <= len(instances) and 0 <= video < len(videos)):
                 raise DataError(f"{where}: refers to an instance or video that the file does not have; it is damaged")
             own = instances[first:end]
             by_people = [row for row in own if row["instance_type"] == 0]
             for row in by_people or (own if self.predicted else ()):
                 source = points[int(row["instance_type"] != 0)]
                 start, stop, skeleton = int(row["point_id_start"]), int(row["point_id_end"]), int(row["skeleton"])
-                if not (0 <= start <= stop <= len(source) and skeleton < len(skeletons)):
+                if not (0 <= start <= stop <= len(source) and 0 <= skeleton < len(skeletons)):
                     raise DataError(f"{where}: refers to points or a skeleton that the file does not have; it is damaged")
                 kind, names = skeletons[skeleton]
                 if stop - start != len(names):
                     raise DataError(f"{where}: has {stop - start} points for {len(names)} joints")
                 rows = [_point(row["x"] + shift, row["y"] + shift, bool(row["visible"]), where) for row in source[start:stop]]
                 yield videos[video], int(frame["frame_idx"]), kind.points(dict(zip(names, rows))), where
-            if not by_people and len(own):
-                labels.note("frames with predictions only are " + ("taken" if self.predicted else "left out"), where)
+            self._note(own, by_people, labels, where)
+
+    def _note(self, own: Sequence[object], by_people: Sequence[object], labels: Labels, where: str) -> None:
+        if not by_people and len(own):
+            labels.note("frames with predictions only are " + ("taken" if self.predicted else "left out"), where)
 
     def _json(self, path: Path, labels: Labels) -> Iterator[Tuple[str, int, List[float], str]]:
         content = json_file(path)
@@ -115,7 +118,10 @@ class Sleap(LabelImporter):
             video, frame = label["video"].whole(), label["frame_idx"].whole()
             if video >= len(videos):
                 raise DataError(f"{label.where}: refers to a video that the file does not have")
-            for instance in label["_instances"]:
+            own = list(label["_instances"])
+            by_people = [instance for instance in own if "score" not in instance.dict()]
+            self._note(own, by_people, labels, label.where)
+            for instance in by_people or (own if self.predicted else ()):
                 number = instance["skeleton"].whole()
                 if number >= len(skeletons):
                     raise DataError(f"{instance.where}: refers to a skeleton that the file does not have")

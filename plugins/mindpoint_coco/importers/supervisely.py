@@ -7,7 +7,7 @@ from typing import Dict, List, Optional
 
 from mindpoint.errors import DataError
 
-from mindpoint_coco.importers.document import Item, begins, files, json_file
+from mindpoint_coco.importers.document import Item, begins, files, json_file, nearest
 from mindpoint_coco.importers.form import Labels, Picture, Point, Thing, extent
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
@@ -69,8 +69,7 @@ def _files(source: Path) -> List[Path]:
 
 def _joint_names(source: Path, labels: Labels) -> Dict[str, str]:
     """Return the names of joints by id, and take the classes with joints and lines, from the project's ``meta.json``."""
-    folder = source if source.is_dir() else source.parent
-    path = next((above / "meta.json" for above in (folder, *folder.parents[:2]) if (above / "meta.json").is_file()), None)
+    path = nearest(source if source.is_dir() else source.parent, "meta.json")
     names: Dict[str, str] = {}
     for entry in json_file(path)["classes"] if path else ():
         config = entry.get("geometry_config")

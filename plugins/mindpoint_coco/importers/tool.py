@@ -9,6 +9,7 @@ from typing import Dict, List, Optional, Tuple
 from mindpoint.contracts.importer import Importer
 from mindpoint.errors import DataError
 
+from mindpoint_coco.datasets.rules import SLACK
 from mindpoint_coco.importers.form import Labels, Picture, Thing, extent
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import complete
@@ -17,7 +18,6 @@ from mindpoint_coco.keypoints import side_pairs
 _MARGIN = 0.1  # by which a box that the format does not have is larger than its joints on each side, of the longer side
 _LEAST = 2.0  # pixels by which it is so at least
 _BESIDE_IMAGES = ("annotations", "labels", "ann")
-_SLACK = 1.0  # pixels over the edge that annotation tools round
 
 
 class LabelImporter(Importer):
@@ -144,7 +144,7 @@ class _Coco:
         points: List[float] = []
         for x, y, seen in zip(thing.points[0::3], thing.points[1::3], thing.points[2::3]):
             x, y = x * unit[0], y * unit[1]
-            if seen > 0 and not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
+            if seen > 0 and not (-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK):
                 self.labels.note("joints outside their image become unlabelled", thing.where)
                 seen = 0
             points += [round(x, 4), round(y, 4), int(seen)] if seen > 0 else [0, 0, 0]
@@ -159,7 +159,7 @@ class _Coco:
         if left >= right or top >= bottom:
             self.labels.note("objects outside their image are left out", where)
             return None
-        if min(box[:2]) >= -_SLACK and box[0] + box[2] <= width + _SLACK and box[1] + box[3] <= height + _SLACK:
+        if min(box[:2]) >= -SLACK and box[0] + box[2] <= width + SLACK and box[1] + box[3] <= height + SLACK:
             return box
         self.labels.note("boxes reach over the image's edge and are clipped", where)
         return [left, top, right - left, bottom - top]
