@@ -158,6 +158,8 @@ def main() -> None:
     chosen = {name: what for name, (package, what) in wanted.items() if _works(package)}
     for name in wanted.keys() - chosen.keys():
         print(f"left out: {name} ({wanted[name][0]} cannot be imported)", file=sys.stderr)
+    if not chosen:
+        raise SystemExit("nothing to measure: no variant is installed, or no name holds a word of --only")
     measured: Dict[str, list] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder), options.size, list(chosen.values()))

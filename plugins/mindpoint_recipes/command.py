@@ -83,9 +83,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
         train, val = split(data.splits["train"], args.val_share, args.seed)
         divided = f"by image, at random with seed {args.seed}"
     found = survey(train)
-    plan = make_plan(found, data.classes, data.joints)
+    plan = make_plan(found, data.joints, data.pairs)
     content = lambda folder, steps, every: configuration(  # noqa: E731
-        command, data.classes, data.joints, data.skeleton, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
+        command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
         plan, steps, every, str(args.weights) if args.weights else None,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as trial:

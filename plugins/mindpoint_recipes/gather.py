@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError
 from mindpoint_coco.data_command.importing import importer_for
 from mindpoint_coco.datasets.category_joints import distinct, lines_of
@@ -32,8 +31,9 @@ class Gathered:
         splits: COCO dictionaries by ``train`` and ``val``; ``val`` exists only if a file's name marks it as validation data.
         images: the folder that file names are relative to.
         classes: category names in the order of their first file.
-        joints: their names and the skeleton by 0-based index; empty without joints.
-        left_out: unusable records.
+        joints, skeleton: names, and pairs of 0-based indices; empty without joints.
+        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer knows them; else None.
+        left_out: number of unusable records.
     """
 
     splits: Dict[str, dict]
@@ -41,6 +41,8 @@ class Gathered:
     classes: List[str]
     joints: List[str]
     skeleton: List[Tuple[int, int]]
+    pairs: Optional[List[Tuple[str, str]]]
+    sigmas: Optional[List[float]]
     left_out: int
 
 
@@ -58,6 +60,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     contents = [_read(source, images, kind) for source in sources]
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
     joints, skeleton = _joints(sources, [content for content, _ in contents])
+    pairs, sigmas = _known([content for content, _ in contents], joints)
     classes = _classes([content for content, _ in contents], bool(joints))
     fields = (Keypoints(joints, skeleton).annotated(),) if joints else ()
     parts: Dict[str, List[dict]] = {}
@@ -74,7 +77,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     for name, split in splits.items():
         if not split["annotations"]:
             raise DataError(f"{', '.join(map(str, sources))}: holds nothing usable to {'learn from' if name == 'train' else 'validate with'}")
-    return Gathered(splits, root, classes, joints, skeleton, left_out)
+    return Gathered(splits, root, classes, joints, skeleton, pairs, sigmas, left_out)
 
 
 def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path]:
@@ -136,6 +139,25 @@ def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str
     return names, skeleton
 
 
+def _known(contents: Sequence[dict], joints: Sequence[str]) -> Tuple[Optional[List[Tuple[str, str]]], Optional[List[float]]]:
+    """Return mirrored pairs and sigmas as importers write them into categories, if they fit the joints."""
+    pairs = sigmas = None
+    for content in contents:
+        for record in content["categories"]:
+            if not isinstance(record, dict) or record.get("keypoints") != list(joints):
+                continue
+            said, values = record.get("flip_pairs"), record.get("sigmas")
+            if said and isinstance(said, list) and all(_is_pair(pair, joints) for pair in said):
+                pairs = [(first, second) for first, second in said]
+            if isinstance(values, list) and len(values) == len(joints) and all(type(v) in (int, float) and 0 < v < 10 for v in values):
+                sigmas = values
+    return pairs, sigmas
+
+
+def _is_pair(value: object, joints: Sequence[str]) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(one in joints for one in value)
+
+
 def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
     """Make every ``file_name`` relative to the common folder of images, in place."""
     tried = [folder, folder / source.stem, folder / "images", folder / "images" / source.stem, folder.parent / "images"]
@@ -146,6 +168,10 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
         if place is None:
             if by_name is None:
                 by_name = _files(folder)
+            if "video" in record:
+                raise DataError(
+                    f"{source}: has frames of {record['video']}; make them pictures first: mindpoint data import auto {source} OUT --copy"
+                )
             found = by_name.get(Path(name).name, [])
             if len(found) != 1:
                 reason = "several files have this name" if found else "no such file"

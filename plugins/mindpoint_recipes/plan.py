@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from mindpoint_coco.keypoints import side_pairs
 
@@ -36,12 +36,12 @@ class Plan:
     reasons: List[str] = field(default_factory=list)
 
 
-def make_plan(found: Survey, classes: Sequence[str], joints: Sequence[str]) -> Plan:
-    """Return the plan for the surveyed images."""
+def make_plan(found: Survey, joints: Sequence[str], known: Optional[Sequence[Tuple[str, str]]] = None) -> Plan:
+    """Return the plan for the surveyed images. ``known`` are the mirrored pairs; without them they are guessed from the joints' names."""
     reasons: List[str] = []
     size = _input_size(found, reasons)
-    pairs = side_pairs(joints)
-    flip = _flip(joints, pairs, reasons)
+    pairs = side_pairs(joints) if known is None else list(known)
+    flip = _flip(joints, pairs, known is not None, reasons)
     rotation = _rotation(found, bool(joints), reasons)
     batch = max(1, min(_BATCH, found.images))
     return Plan(size, pairs, flip, rotation, batch, reasons)
@@ -61,19 +61,20 @@ def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
     return height, width
 
 
-def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], reasons: List[str]) -> float:
+def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, reasons: List[str]) -> float:
     if not joints:
         reasons.append("images are mirrored at random")
         return 0.5
     index = {name: place for place, name in enumerate(joints)}
     lone = unpaired(joints, [(index[a], index[b]) for a, b in pairs])
     numbered = not pairs and all(name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints)
-    if lone or numbered:
+    if not known and (lone or numbered):
         why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not tell left from right"
         reasons.append(f"images are not mirrored: {why}; name the pairs in keypoints.flip_pairs and set flip to 0.5")
         return 0.0
     said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
-    reasons.append(f"images are mirrored at random; pairs guessed from the names: {said}" if pairs else "images are mirrored at random; no joint has a side")
+    origin = "those of the annotations" if known else "guessed from the names"
+    reasons.append("images are mirrored at random; " + (f"pairs, {origin}: {said}" if pairs else "no joint has a side"))
     return 0.5
 
 

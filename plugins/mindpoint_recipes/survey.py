@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Dict, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -17,25 +17,19 @@ class Survey:
     """Numbers on the objects of a training set.
 
     Attributes:
-        images, objects: numbers of images and objects, without crowds.
+        images: number of images.
         width, height: medians of the images, pixels.
-        small, median: 10th percentile and median of the objects' sides (root of the box's area) as shares of the image's longer side.
-        per_image: largest number of objects in an image.
+        median: median of the objects' sides (root of the box's area) as shares of the image's longer side, without crowds.
         turn: variation of the objects' rotation in degrees: the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and
             Jupp, Directional Statistics, 2000) of the direction between the two joints where it varies least. Standing people have about
             10, gymnasts 75. NaN without joints, or with few objects.
-        labelled: share of labelled joints.
     """
 
     images: int
-    objects: int
     width: int
     height: int
-    small: float
     median: float
-    per_image: int
     turn: float
-    labelled: float
 
 
 def survey(content: dict) -> Survey:
@@ -43,21 +37,14 @@ def survey(content: dict) -> Survey:
     sizes = {record["id"]: (record["width"], record["height"]) for record in content["images"]}
     objects = [record for record in content["annotations"] if not record.get("iscrowd")] or content["annotations"]
     shares = [(r["bbox"][2] * r["bbox"][3]) ** 0.5 / max(sizes[r["image_id"]]) for r in objects]
-    counts: Dict[int, int] = {}
-    for record in objects:
-        counts[record["image_id"]] = counts.get(record["image_id"], 0) + 1
     joints = [np.reshape(r["keypoints"], (-1, 3)).astype(float) for r in objects if r.get("keypoints")]
     width, height = (int(np.median(side)) for side in zip(*sizes.values()))
     return Survey(
         images=len(sizes),
-        objects=len(objects),
         width=width,
         height=height,
-        small=float(np.percentile(shares, 10)),
         median=float(np.median(shares)),
-        per_image=max(counts.values()),
         turn=_turn(np.array(joints)) if joints else float("nan"),
-        labelled=float(np.mean([points[:, 2] > 0 for points in joints])) if joints else 0.0,
     )
 
 

@@ -19,6 +19,7 @@ def configuration(
     classes: Sequence[str],
     joints: Sequence[str],
     skeleton: Sequence[Tuple[int, int]],
+    sigmas: Optional[Sequence[float]],
     train: Split,
     val: Split,
     plan: Plan,
@@ -46,7 +47,7 @@ def configuration(
             "  - _base_/runtime/default.yaml",
         ],
         [f"classes: {_flow(classes)}"],
-        _keypoints(joints, skeleton, plan) if joints else [],
+        _keypoints(joints, skeleton, sigmas, plan) if joints else [],
         ["input:", f"  size: {list(plan.input_size)}  # height, width"],
         [
             "model:  # a DLA-34 of an eighth of the width: learns within minutes on a CPU",
@@ -81,14 +82,14 @@ def configuration(
     return "\n".join(line for block in blocks for line in block) + "\n"
 
 
-def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], plan: Plan) -> List[str]:
+def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], sigmas: Optional[Sequence[float]], plan: Plan) -> List[str]:
     lines = [[joints[first], joints[second]] for first, second in skeleton]
     return [
         "keypoints:",
         f"  names: {_flow(joints)}",
         f"  skeleton: {_flow(lines)}  # lines of the drawn results",
         f"  flip_pairs: {_flow(plan.pairs)}  # change places in a mirrored image",
-        "  # sigmas: tolerances of the AP, one a joint; 0.05 where nothing is given",
+        f"  sigmas: {_flow(sigmas)}  # tolerances of the AP, one per joint; null: 0.05 for each",
     ]
 
 

@@ -89,13 +89,13 @@ def test_the_turn_is_the_circular_standard_deviation():
     truth = content({1: "a"}, [(1, [0, 0, 20, 5], fish(100, 50, 10 * math.cos(a), 10 * math.sin(a))) for a in angles])
     found = survey(truth)
     assert found.turn == pytest.approx(math.degrees(math.sqrt(-2 * math.log(math.cos(math.radians(30))))), abs=1e-9)
-    assert found.median == pytest.approx(10 / 200) and (found.images, found.objects, found.per_image) == (1, 16, 16)
+    assert found.median == pytest.approx(10 / 200) and found.images == 1
 
 
 def test_the_input_s_size_follows_the_objects():
     def size(side, joints=()):
         truth = content({n: "a" for n in range(9)}, [(n, [0, 0, side, side], {}) for n in range(9)], names=())
-        return make_plan(survey(truth), ["fish"], joints).input_size
+        return make_plan(survey(truth), joints).input_size
 
     assert size(100) == (64, 128)  # half of the longer side: the least size will do
     assert size(35) == (160, 320)  # 56 / (35 / 200)
@@ -120,18 +120,35 @@ def test_mirrored_pairs_are_guessed_from_names(names, pairs):
 
 def test_mirroring_needs_to_know_the_sides():
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
-    assert make_plan(survey(truth), ["fish"], ["nose", "left_eye"]).flip == 0
-    assert make_plan(survey(truth), ["fish"], ["kp1", "kp2"]).flip == 0
-    assert make_plan(survey(truth), ["fish"], ["nose", "left_eye", "right_eye"]).flip == 0.5
-    assert make_plan(survey(truth), ["fish"], ["nose", "tail"]).flip == 0.5
+    assert make_plan(survey(truth), ["nose", "left_eye"]).flip == 0
+    assert make_plan(survey(truth), ["kp1", "kp2"]).flip == 0
+    assert make_plan(survey(truth), ["nose", "left_eye", "right_eye"]).flip == 0.5
+    assert make_plan(survey(truth), ["nose", "tail"]).flip == 0.5
     assert unpaired(["left_eye", "nose", "hip_r", "ear"], []) == ["left_eye", "hip_r"]
+
+
+def test_what_an_importer_knows_goes_before_guesses(folder):
+    first = json.loads((folder / "a_train.json").read_text())
+    first["categories"][0].update(flip_pairs=[["head", "tail"]], sigmas=[0.03, 0.2])
+    (folder / "a_train.json").write_text(json.dumps(first))
+    data = gather([folder / "a_train.json"], None, "auto")
+    assert (data.pairs, data.sigmas) == ([("head", "tail")], [0.03, 0.2])
+    plan = make_plan(survey(data.splits["train"]), data.joints, data.pairs)
+    assert plan.pairs == [("head", "tail")] and plan.flip == 0.5
+    first["categories"][0].update(flip_pairs=[])  # an importer has found no sides, which says nothing
+    (folder / "a_train.json").write_text(json.dumps(first))
+    assert gather([folder / "a_train.json"], None, "auto").pairs is None
+    first["categories"][0].update(flip_pairs=[["head", "fin"]], sigmas=[0.03, "x"])
+    (folder / "a_train.json").write_text(json.dumps(first))
+    data = gather([folder / "a_train.json"], None, "auto")
+    assert (data.pairs, data.sigmas) == (None, None)
 
 
 def test_names_of_others_write_no_lines_of_the_configuration():
     joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
-    plan = make_plan(survey(truth), ["fish"], joints)
-    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], ("t.json", "."), ("v.json", "."), plan, 100, 1, None)
+    plan = make_plan(survey(truth), joints)
+    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, 100, 1, None)
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
     assert "type" not in read["model"] and read["hooks"]["console"] == {"every": 50}

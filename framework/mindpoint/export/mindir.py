@@ -16,7 +16,8 @@ from mindspore.train import mind_ir_pb2
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
 
-TYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 17: "float64"}
+TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64",
+         12: "uint32", 13: "uint64", 17: "float64"}  # fmt: skip
 _ORDER_ONLY = ("UpdateState",)  # keeps reads and writes in order; has no value
 
 
@@ -135,4 +136,7 @@ def _value(attribute: mind_ir_pb2.AttributeProto) -> object:
 
 
 def _array(tensor: mind_ir_pb2.TensorProto) -> np.ndarray:
+    if tensor.data_type not in TYPES:
+        kind = mind_ir_pb2.TensorProto.DataType.Name(tensor.data_type)
+        raise MindpointError(f"{tensor.name or 'a constant'}: has the type {kind}, which has no form in ONNX here")
     return np.frombuffer(tensor.raw_data, TYPES[tensor.data_type]).reshape(tuple(tensor.dims))

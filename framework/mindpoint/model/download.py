@@ -33,7 +33,11 @@ def fetch(url: str) -> Path:
     """
     name = url.rpartition("/")[2]
     mirror = os.environ.get(MIRROR)
-    path = make_folder(user_cache() / "weights") / name
+    try:
+        cache = user_cache()
+    except RuntimeError as error:
+        raise WeightsError(f"{name}: this user has no home folder to keep it in; let MINDPOINT_CACHE name a folder") from error
+    path = make_folder(cache / "weights") / name
     with waited_for(path.with_name(f".{name}.lock")):
         if not path.is_file():
             part = path.with_name(f"{name}.part")
