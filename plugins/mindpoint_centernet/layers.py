@@ -35,9 +35,9 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
-def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1, init: Initializer = None) -> nn.SequentialCell:
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.SequentialCell:
     """Return convolution without bias, batch normalisation and ReLU."""
-    return nn.SequentialCell([conv(in_channels, out_channels, kernel, stride, init=init), batch_norm(out_channels), nn.ReLU()])
+    return nn.SequentialCell([conv(in_channels, out_channels, kernel), batch_norm(out_channels), nn.ReLU()])
 
 
 def bilinear_kernel(size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from mindspore import Tensor, mint, nn, ops
 
 
 class Nearest(nn.Cell):
-    """To a fixed size, which is no multiple."""
+    """To a fixed size that is not a multiple."""
 
     def construct(self, x):
         return ops.interpolate(x, size=(23, 40), mode="nearest")

@@ -180,7 +180,7 @@ def test_pad(config):
     for change in ("test.pad=null", "test.pad=15", "test.pad=3"):
         build_detector(config("test.resolution=keep", change), seen, {"heat": FeatureSpec(1, 4)}, 4)([image])
     assert shapes == [(20, 36), (32, 48), (20, 36)]
-    with pytest.raises(ConfigError, match="test.pad: 1 gives sides that are no multiples of 4, which the network needs"):
+    with pytest.raises(ConfigError, match="test.pad: 1 gives sides that are not multiples of 4, which the network needs"):
         build(config("test.pad=1"))
     with pytest.raises(ConfigError, match="test.pad: 30 is not allowed; it must be one less than a power of 2, such as 31"):
         config("test.pad=30")

@@ -272,6 +272,14 @@ class TestReducedPrecision:
         assert facts.precision == precision
         assert len(open_model(str(out), trust=True).detector([np.zeros((16, 16, 3), np.uint8)])) == 1
 
+    def test_a_file_of_float16_is_half_as_large(self, spots, tmp_path):
+        sizes = {}
+        for precision in ("float32", "float16"):
+            out = tmp_path / f"{precision}.xml"
+            assert main(["export", str(spots), "--format", "openvino", "--precision", precision, "--out", str(out), "--trust", "--no-verify"]) == 0
+            sizes[precision] = out.with_suffix(".bin").stat().st_size
+        assert sizes["float16"] < 0.6 * sizes["float32"]
+
     def test_whole_numbers_are_in_the_file(self, spots, tmp_path):
         import onnx
 

@@ -102,7 +102,7 @@ def video(path, count):
 
 
 def address(path):
-    """A file behind an address stands in for a network camera: it delivers as fast as it is read."""
+    """Return the address of a file in place of a network camera; it delivers as fast as it is read."""
     return f"file://{path}"
 
 

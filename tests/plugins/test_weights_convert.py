@@ -169,7 +169,7 @@ def test_other_joints_and_fewer_heads(tmp_path, file, slim):
 
 
 def test_weights_to_start_from(tmp_path, file, slim):
-    """ImageNet's load into the backbone of a pose network, and say that they are no network."""
+    """ImageNet's load into the backbone of a pose network, and say that they are not a network."""
     state = {name[len("base.") :]: value for name, value in slim.items() if name.startswith("base.")}
     state["fc.weight"] = np.zeros((1000, 16, 1, 1), np.float32)
     out = str(tmp_path / "x.ckpt")

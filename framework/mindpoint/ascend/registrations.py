@@ -18,7 +18,7 @@ MEANINGS = {
     NAMED: "the backend names the operator, which it hands to ACL or to the graph engine; which types these take, only they know",
     AICPU: "registered for the Ascend's own CPU cores alone, with these types: it works, slowly",
     HOST: "computed by the host, on scalars and shapes",
-    TAIL: "the name stands at the end of a longer one: the libraries do not tell whether it is registered",
+    TAIL: "the name is the end of a longer one: the libraries do not tell whether it is registered",
     MISSING: "nothing is registered for the operator, or not for these types",
 }
 

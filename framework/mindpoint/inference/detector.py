@@ -68,7 +68,7 @@ class Detector:
         self.detect, self.decoder, self.encoder = detect, decoder, encoder
         self.divisor = divisor if self.settings.pad is None else self.settings.pad + 1
         if self.divisor % divisor:
-            raise ConfigError(f"test.pad: {self.settings.pad} gives sides that are no multiples of {divisor}, which the network needs")
+            raise ConfigError(f"test.pad: {self.settings.pad} gives sides that are not multiples of {divisor}, which the network needs")
 
     def __call__(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[Detections]:
         """Return the detections of each image, in its pixels.

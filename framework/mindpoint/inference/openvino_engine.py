@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
@@ -12,12 +13,12 @@ import psutil
 
 from mindpoint.contracts.engine import Engine, Inputs, ModelFile
 from mindpoint.errors import MindpointError, OutputError, WeightsError
+from mindpoint.inference.metadata import KEY
 from mindpoint.runtime import guard
 from mindpoint.storage.cache import cache_folders, prepare_private
 
 METADATA = "framework"  # where OpenVINO keeps the metadata of an ONNX file, in the IR made from it too
 MOST_CACHED = 8  # compiled networks that are kept; each is as large as its file
-_HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16", "int8": "f32"}  # for values that are not stored in fewer bits
 
 
 class OpenVinoEngine(Engine):
@@ -102,8 +103,8 @@ def _check_sizes(model, path: Path) -> None:
 
 
 def _compiled(model, path: Path, metadata: Mapping[str, str]):
-    precision = metadata.get("mindpoint.precision", "").strip('"')
-    options = {"INFERENCE_PRECISION_HINT": _HINTS.get(precision, "f32"), "PERFORMANCE_HINT": "LATENCY"}
+    short = metadata.get(f"{KEY}.precision") == json.dumps("bfloat16")
+    options = {"INFERENCE_PRECISION_HINT": "bf16" if short else "f32", "PERFORMANCE_HINT": "LATENCY"}
     folder = _cache()
     if folder is not None:
         options["CACHE_DIR"] = str(folder)

@@ -15,7 +15,7 @@ from mindpoint.scaffold.content import configuration, readme, tests
 from mindpoint.storage.files import atomic_folder
 
 DETECTOR = ("backbone", "head", "loss", "targets", "decoder")
-"""What makes a detector: parts that share the names of maps and targets, and what they look at; written together."""
+"""Parts of a detector, which share the names of maps and targets, and are written together."""
 PARTS: Dict[str, str] = {
     "backbone": "backbones",
     "neck": "necks",
@@ -28,7 +28,7 @@ PARTS: Dict[str, str] = {
     "metric": "metrics",
     "hook": "hooks",
 }
-"""What can be written, and its kind."""
+"""Kinds of parts by the name that the command takes."""
 
 _SOURCES = Path(__file__).parent / "parts"
 

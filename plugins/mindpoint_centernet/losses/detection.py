@@ -15,9 +15,8 @@ class DetectionLoss(CenterLoss):
 
     Terms: ``hm_loss``, ``wh_loss``, and ``off_loss`` if a head returns ``reg``. Computed in float32.
 
-    Sizes are learnt at the places that the targets define: at centres; at centres for each class (``wh_mask``); or at every pixel around a
-        centre
-    (``dense_wh``, ``dense_wh_mask``). The latter two are always ``l1``, divided by the sum of their weights, as in the official
+    Sizes are learnt at the places that the targets define: at centres; at centres for each class (``wh_mask``); or at every pixel around
+    a centre (``dense_wh``, ``dense_wh_mask``). The latter two are always ``l1``, divided by the sum of their weights, as in the official
     implementation.
 
     Args:

@@ -83,6 +83,6 @@ def _array(data: bytes, order: str, name: str) -> Optional[np.ndarray]:
         return None
     axes = np.frombuffer(shape, f"{order}i4")
     if not 2 <= len(axes) <= 8 or (axes < 0).any():
-        raise ValueError("the axes are no sizes")
+        raise ValueError("the axes are not sizes")
     values = np.frombuffer(content, order + _TYPES[kind])
     return values.astype(np.float64).reshape(axes.tolist(), order="F")
