@@ -90,12 +90,13 @@ def run_training(config: Config, name: str, out: Optional[str], checkpoint: Opti
     if checkpoint is not None:
         return _resume(config, name, out, Path(checkpoint) if checkpoint else None, signals)
     with for_all_ranks(new_folder(out, name)) as run_dir, _transcript(run_dir):
-        trainer = build_trainer(config, run_dir)
-        trainer.signals, trainer.name = signals, name
+        trainer = None
         try:
+            trainer = build_trainer(config, run_dir)
+            trainer.signals, trainer.name = signals, name
             _train(trainer, config)
         except MindpointError:
-            if trainer.step == 0 and trainer.is_writer:
+            if (trainer is None or trainer.step == 0) and distributed.is_writer():
                 discard_run(run_dir)
             raise
         return trainer
