@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Mapping, Optional, Tuple
 from mindpoint.cli.options import add_device, add_engine, add_trust
 
 if TYPE_CHECKING:
+    from mindpoint.cli.compare import Compared
     from mindpoint.config import Config
     from mindpoint.contracts.data import Dataset
     from mindpoint.contracts.instances import Detections
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from mindpoint.inference.detector import Model
     from mindpoint.inference.evaluation import Evaluation
 
-HELP = "evaluate a model or a result file: statistics, results, report"
+HELP = "evaluate a model or a result file: statistics, results, report, comparison with another"
+
+_MOST_RESAMPLES = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEADS",
         help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
     )
+    parser.add_argument("--each", action="store_true", help="also the statistics of each class and joint")
+    parser.add_argument(
+        "--bootstrap", metavar="N", type=int, help="also 95 %% intervals of all statistics, from N resamples of the images, e.g. 1000"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="also the difference to this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -64,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mindpoint.cli.compare import compare, evaluate_other, save
     from mindpoint.data.build import build_dataset, build_metric
+    from mindpoint.inference.bootstrap import RESAMPLES
     from mindpoint.runtime import distributed, logs
     from mindpoint.storage.files import make_folder, numbered_folder, write_text
 
@@ -85,14 +99,22 @@ def run(args: argparse.Namespace) -> int:
             make_folder(drawn)  # report it now, not after the evaluation
     if args.mode == "test":
         return _write_submission(args, model, config, dataset, metric, folder)
+    metric = metric.detailed() if args.each else metric
     evaluation = _evaluate(args, model, dataset, metric)
+    other = evaluate_other(args, model, config, dataset, metric) if args.compare else None
     if distributed.is_writer():
+        if args.bootstrap:
+            evaluation = _with_intervals(args, evaluation, dataset, metric)
         print(evaluation.table, flush=True)  # even if writing the files fails
         print(_save(args, evaluation, folder))
+        compared = None
+        if other is not None:
+            compared = compare(args, place, (other, evaluation), dataset, metric)
+            print(f"\n{save(compared, config, dataset, folder, args.bootstrap or RESAMPLES)}")
         if args.pictures:
             _draw(args, config, dataset, evaluation.detections)
         if args.report:
-            _report(args, evaluation, model, config, dataset, metric)
+            _report(args, evaluation, model, config, dataset, metric, compared)
     return 0
 
 
@@ -108,6 +130,10 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
     if args.mode == "test" and (args.oracle or args.report):
         raise ConfigError("--mode test has no annotations: neither --oracle nor --report is possible")
+    if args.mode == "test" and (args.bootstrap or args.compare):
+        raise ConfigError("--mode test has no annotations: neither --bootstrap nor --compare is possible")
+    if args.bootstrap is not None and not 1 <= args.bootstrap <= _MOST_RESAMPLES:
+        raise ConfigError(f"--bootstrap {args.bootstrap}: give a number of 1 to {_MOST_RESAMPLES}, such as 1000")
     if args.pictures and args.results:
         raise ConfigError("--pictures needs a MODEL; for a result file there is --report")
     if args.report_images < 0:
@@ -135,6 +161,14 @@ def _evaluate(args: argparse.Namespace, model: "Optional[Model]", dataset: "Data
     if model is None:
         return evaluate_results(metric.read_results(args.results, dataset.ground_truth()), dataset, metric)
     return evaluate(model.detector, dataset, metric, lambda items, total: track(items, total, "evaluating"))
+
+
+def _with_intervals(args: argparse.Namespace, evaluation: "Evaluation", dataset: "Dataset", metric: "Metric") -> "Evaluation":
+    from mindpoint.inference.bootstrap import with_intervals
+    from mindpoint.runtime.progress import track
+
+    truth = dataset.ground_truth()
+    return with_intervals(evaluation, metric, truth, args.bootstrap, lambda items, total: track(items, total, "resampling"))
 
 
 def _save(args: argparse.Namespace, evaluation: "Evaluation", folder: Path) -> str:
@@ -179,8 +213,18 @@ def _write_submission(
 
 
 def _report(
-    args: argparse.Namespace, evaluation: "Evaluation", model: "Optional[Model]", config: "Config", dataset: "Dataset", metric: "Metric"
+    args: argparse.Namespace,
+    evaluation: "Evaluation",
+    model: "Optional[Model]",
+    config: "Config",
+    dataset: "Dataset",
+    metric: "Metric",
+    compared: "Optional[Compared]",
 ) -> None:
+    from dataclasses import replace
+
+    from mindpoint.cli.compare import file_names
+    from mindpoint.inference.bootstrap import RESAMPLES, interval_table
     from mindpoint.report.gallery import Layers, gallery, with_objects, worst_first
     from mindpoint.report.page import Content, write_page
     from mindpoint.runtime.progress import track
@@ -191,6 +235,10 @@ def _report(
     truth = dataset.ground_truth()
     analysed = metric.analyse(truth, evaluation.results, dataset.ids())
     analysis = with_objects(analysed, truth, evaluation.results)
+    added = [interval_table(evaluation)] if evaluation.intervals else []
+    if compared is not None:
+        added += compared.tables(file_names(dataset), args.bootstrap or RESAMPLES)
+    analysis = replace(analysis, tables=[*added, *analysis.tables])
     fields = model.detector.decoder.fields if model else dataset.fields
     visualizer = build_visualizer(config) if config.has("test.visualizer") else None
     layers = Layers(model.detector if model else None, visualizer, evaluation.detections)

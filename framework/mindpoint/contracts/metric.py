@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,7 +16,8 @@ class Metric(ABC):
     """Quality of detections against ground truth. The constructor may name ``classes``.
 
     Attributes:
-        statistics: the names of all statistics, in their order, e.g. ``bbox/AP``.
+        statistics: the names of all statistics, in their order, e.g. ``bbox/AP``, or ``bbox/AP/dog`` for a part such as a class or joint.
+            Higher is better, except where :func:`lower_is_better`.
         main: the default statistic for choosing the best checkpoint; higher is better.
     """
 
@@ -36,6 +37,33 @@ class Metric(ABC):
     @abstractmethod
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """Return all of :attr:`statistics` for the given images; NaN where undefined. Must accept empty results."""
+
+    def resampler(
+        self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]
+    ) -> Callable[[np.ndarray], Dict[str, float]]:
+        """Return a function that gives the statistics of a resample, in which image ``image_ids[i]`` counts ``counts[i]`` times; ``counts``
+        are whole numbers ``(images,)``. Arguments as in :meth:`evaluate`.
+
+        This one evaluates each resample from the start, with copies of images, annotations and results under new ids. Override it where
+        there is a faster way.
+        """
+
+        def statistics(counts: np.ndarray) -> Dict[str, float]:
+            drawn = np.repeat(np.arange(len(image_ids)), counts)
+            copies = {image_id: np.flatnonzero(drawn == place).tolist() for place, image_id in enumerate(image_ids)}
+
+            def repeated(records: Sequence[dict], key: str) -> List[dict]:
+                return [{**record, key: new} for record in records for new in copies.get(record[key], ())]
+
+            annotations = [{**one, "id": n} for n, one in enumerate(repeated(ground_truth["annotations"], "image_id"), start=1)]
+            truth = {**ground_truth, "images": repeated(ground_truth["images"], "id"), "annotations": annotations}
+            return self.evaluate(truth, repeated(results, "image_id"), list(range(len(drawn))))
+
+        return statistics
+
+    def detailed(self) -> "Metric":
+        """Return the metric with the statistics of each part, such as a class or joint, as well; the metric itself if it has none."""
+        return self
 
     def table(self, stats: Mapping[str, float]) -> str:
         """Return the statistics as text, several lines without a newline at the end; undefined ones as ``n/a``."""
@@ -61,3 +89,9 @@ class Metric(ABC):
             data: name of the data set, see :attr:`Dataset.name`.
         """
         return "results.json", list(results)
+
+
+def lower_is_better(statistic: str) -> bool:
+    """Tell whether a statistic is an error, which falls as detections improve: its name, or the first word after its group, ends in
+    ``error``, as in ``joints/mean_error/nose``."""
+    return any(word.endswith("error") for word in statistic.split("/")[:2])

@@ -60,6 +60,29 @@ def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decim
     return [{key: _rounded(value, decimals) for key, value in record.items()} for record in records]
 
 
+def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Sequence[int]) -> Detections:
+    """Return the detections of one image from records of COCO's result format, the best first; a missing ``bbox`` becomes NaN, a point that
+    annotations flag as present counts as visible.
+
+    Args:
+        fields: what is read of a record besides box and score.
+        category_ids: by label.
+
+    Raises:
+        ValueError: a record holds another type of value.
+    """
+    best = sorted(records, key=lambda record: -record["score"])
+    boxes = np.array([record.get("bbox") or [np.nan] * 4 for record in best], np.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    values = {field.name: np.array([field.from_coco(record) for record in best], field.dtype).reshape(-1, *field.shape) for field in fields}
+    for field in fields:
+        if isinstance(field, Points) and field.seen is not None:
+            flags = values[field.name][..., field.seen]
+            flags[flags > 0] = 2
+    labels = np.array([category_ids.index(record["category_id"]) for record in best], np.int64)
+    return Detections(boxes, np.array([record["score"] for record in best], np.float32), labels, fields, values)
+
+
 def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
     """Add the entries of the fields to each object's COCO record, in place."""
     for field in found.fields:

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -38,6 +38,8 @@ class Evaluation:
         results: the same as COCO result records.
         notes: sentences on possible problems.
         table: the statistics as text, followed by the notes.
+        intervals: 95 % interval of each statistic; empty if not wanted, see :mod:`mindpoint.inference.bootstrap`.
+        resamples: number of resamples that these come from.
     """
 
     data: str
@@ -46,6 +48,8 @@ class Evaluation:
     results: List[dict]
     notes: List[str]
     table: str
+    intervals: Dict[str, Tuple[float, float]] = field(default_factory=dict)
+    resamples: int = 0
 
 
 Track = Callable[[Iterable, int], Iterable]
@@ -161,12 +165,21 @@ def _measured(
 def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:
     """Write ``statistics.json`` and, ``with_results``, ``results.json``.
 
-    The first contains ``data``, a description, and ``statistics``, undefined ones as null. The second has COCO's result format.
+    The first contains ``data``, a description, and ``statistics``, undefined ones as null; with intervals ``intervals``, pairs by
+    name, and ``resamples``. The second has COCO's result format.
     """
-    statistics = {name: value if math.isfinite(value) else None for name, value in evaluation.statistics.items()}
-    write_text(folder / "statistics.json", json.dumps({"data": evaluation.data, "statistics": statistics}, indent=2) + "\n")
+    content = {"data": evaluation.data, "statistics": {name: finite_or_none(value) for name, value in evaluation.statistics.items()}}
+    if evaluation.intervals:
+        content["intervals"] = {name: [finite_or_none(end) for end in ends] for name, ends in evaluation.intervals.items()}
+        content["resamples"] = evaluation.resamples
+    write_text(folder / "statistics.json", json.dumps(content, indent=2) + "\n")
     if with_results:
         write_text(folder / "results.json", json.dumps(evaluation.results))
+
+
+def finite_or_none(value: float) -> Optional[float]:
+    """Return the value as JSON can hold it: None if it is undefined."""
+    return value if math.isfinite(value) else None
 
 
 def save_submission(detections: Dict[int, Detections], dataset: Dataset, metric: Metric, folder: Path) -> Tuple[str, int]:

@@ -136,12 +136,19 @@ def _of(group: str, statistics: Dict[str, float]) -> Dict[str, float]:
 
 
 def _statistics(group: str, statistics: Dict[str, float]) -> str:
-    chosen = _of(group, statistics)
-    names = "".join(f'<th scope="col">{escape(name.split("/")[-1])}</th>' for name in chosen)
-    values = "".join(f"<td>{_number(value)}</td>" for value in chosen.values())
-    return (
-        f'<table class="numbers"><caption>{escape(group)}</caption><thead><tr>{names}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
-    )
+    """Return a table of the group's statistics, with a row for each part, such as a class or joint, that has some of its own."""
+    rows: Dict[str, Dict[str, float]] = {"": {}}
+    for name, value in _of(group, statistics).items():
+        what, _, part = name[len(group) + 1 :].partition("/")
+        rows.setdefault(part, {})[what or group] = value
+    columns = list(dict.fromkeys(name for values in rows.values() for name in values))
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in ([""] if len(rows) > 1 else []) + columns)
+    body = ""
+    for part, values in rows.items():
+        head = f'<th scope="row">{escape(part or "all")}</th>' if len(rows) > 1 else ""
+        cells = "".join(f"<td>{_number(values[name]) if name in values else ''}</td>" for name in columns)
+        body += f"<tr>{head}{cells}</tr>"
+    return f'<table class="numbers"><caption>{escape(group)}</caption><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _table(table: Table) -> str:

@@ -1,15 +1,21 @@
-"""Pictures of ground truth and prediction, one file per image, for all images of an evaluation."""
+"""Pictures of ground truth and prediction: one file per image of an evaluation, and two predictions side by side."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Iterable, Mapping
+from typing import Callable, Iterable, Mapping, Sequence
+
+import cv2
+import numpy as np
 
 from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.storage.files import make_folder
 from mindpoint.storage.images import write_image
+from mindpoint.visual.draw import captioned, grid
+
+_HEIGHT = 320  # pixels of an image side by side with others
 
 
 def write_pairs(
@@ -37,3 +43,32 @@ def write_pairs(
         if truth:
             write_image(make_folder(folder / "truth") / name, visualizer.draw_objects(sample.image, sample.objects))
     return len(shown)
+
+
+def side_by_side(
+    dataset: Dataset,
+    image_ids: Sequence[int],
+    columns: Mapping[str, Mapping[int, Detections]],
+    visualizer: Visualizer,
+    captions: Mapping[int, str],
+) -> np.ndarray:
+    """Return one picture, BGR uint8, with a row for each image: what is annotated, then what each column found.
+
+    Args:
+        columns: detections to draw by image id, by caption.
+        captions: by image id, added to the name of the image.
+    """
+    place = {image_id: index for index, image_id in enumerate(dataset.ids())}
+    pictures = []
+    for image_id in image_ids:
+        sample = dataset[place[image_id]]
+        drawn = {f"{Path(sample.name).name} {captions[image_id]}": visualizer.draw_objects(sample.image, sample.objects)}
+        for caption, found in columns.items():
+            drawn[caption] = visualizer.draw(sample.image, found[image_id])
+        pictures += [captioned(_sized(picture), caption) for caption, picture in drawn.items()]
+    return grid(pictures, columns=1 + len(columns))
+
+
+def _sized(picture: np.ndarray) -> np.ndarray:
+    factor = _HEIGHT / len(picture)
+    return cv2.resize(picture, (max(1, round(picture.shape[1] * factor)), _HEIGHT), interpolation=cv2.INTER_AREA)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, get_args
+import copy
+from dataclasses import replace
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, get_args
 
 import numpy as np
 from mindpoint.contracts.analysis import Analysis
@@ -12,32 +14,46 @@ from mindpoint.contracts.records import to_coco
 from mindpoint.errors import ConfigError, DataError
 
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.metrics import diagnosis, result_file
+from mindpoint_coco.metrics import diagnosis, resample, result_file, text
 from mindpoint_coco.metrics.analysis import analyse
 from mindpoint_coco.metrics.box_analysis import analyse_boxes
 from mindpoint_coco.metrics.box_errors import MOST
-from mindpoint_coco.metrics.evaluator import NAMES, Engine, Task, statistics
+from mindpoint_coco.metrics.crowding import LEVELS, levels
+from mindpoint_coco.metrics.distances import JointErrors, Measures
+from mindpoint_coco.metrics.evaluator import NAMES, Curves, Engine, Task, statistics
+from mindpoint_coco.metrics.lengths import Length, Said
 from mindpoint_coco.metrics.matching import box_groups, pose_groups
 
 _OF_CLASSES = {"AP": "precision", "AR": "recall"}
+_TYPES = ("keypoints", "joints", "bbox")
+_PCK, _PCKH = (0.2,), (0.5,)
 
 
 class CocoMetric(Metric):
-    """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints.
+    """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints,
+    and measures of the joints' distances.
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
     AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections per image. All in 0..1. Several classes
-    are averaged. The main statistic is AP of the first type.
+    are averaged. ``joints/``: PCK@0.2, AUC, mean_error, median_error, normalised_error, found, see
+    :class:`~mindpoint_coco.metrics.distances.Measures`; errors are pixels of the image. The main statistic is the first one of the first
+    type.
 
     Args:
         classes: class names; provided by the run.
         keypoints: the joints; provided by the run if the configuration has them.
-        types: which statistics, of ``keypoints`` and ``bbox``, the main one first. By default all possible ones, keypoints first.
+        types: which statistics, of ``keypoints``, ``joints`` and ``bbox``, the main one first. By default all possible ones, in this order.
         max_detections: maximum number of detections per image in the keypoint statistics, best first.
         round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
         per_class: also AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
         engine: the evaluation library: ``faster`` (faster-coco-eval) or ``pycocotools``, with the same results; ``auto`` is the former.
+        length: the length of an object in PCK, AUC and normalised_error, see :class:`~mindpoint_coco.metrics.lengths.Length`. Not given:
+            ``torso`` if the joints have shoulders and hips, otherwise ``box``.
+        pck: shares of that length within which a joint is right, positive. Not given: 0.5 of ``head`` (PCKh), 0.2 of others.
+        per_joint: also the measures of each joint, as ``joints/mean_error/nose``.
+        crowding: also AP of easy, medium and hard images as CrowdPose's evaluation gives it, as ``keypoints/AP(E)``, ``AP(M)``, ``AP(H)``;
+            see :mod:`mindpoint_coco.metrics.crowding`.
     """
 
     def __init__(
@@ -49,23 +65,51 @@ class CocoMetric(Metric):
         round_results: bool = False,
         per_class: bool = False,
         engine: Engine = "auto",
+        length: Optional[Said] = None,
+        pck: Optional[Sequence[float]] = None,
+        per_joint: bool = False,
+        crowding: bool = False,
     ) -> None:
-        there = [name for name in NAMES if name == "bbox" or keypoints is not None and len(keypoints)]
+        there = [name for name in _TYPES if name == "bbox" or keypoints is not None and len(keypoints)]
         types = there if types is None else types
         unknown = [name for name in types if name not in there]
         if unknown or not types:
-            hint = "; for keypoints the configuration needs a section 'keypoints'" if "keypoints" in unknown else ""
+            hint = "" if set(unknown).isdisjoint(_TYPES) else "; for keypoints the configuration needs a section 'keypoints'"
             raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; there are {', '.join(there)}{hint}")
         if engine not in get_args(Engine):
             raise ConfigError(f"CocoMetric.engine: '{engine}' is not one of {', '.join(get_args(Engine))}")
         if max_detections < 1:
             raise ConfigError(f"CocoMetric.max_detections is {max_detections}; it must be at least 1")
         self._keypoints, self._classes, self._types = keypoints, list(classes), list(types)
-        self._max_detections, self._round, self._per_class, self._engine = max_detections, round_results, per_class, engine
-        self._joints = len(keypoints) if "keypoints" in self._types else 0
-        of_classes = [f"{what}/{name}" for name in classes for what in _OF_CLASSES] if per_class else []
-        self.statistics = [f"{kind}/{name}" for kind in self._types for name in (*NAMES[kind], *of_classes)]
-        self.main = f"{self._types[0]}/AP"
+        self._max_detections, self._round, self._engine = max_detections, round_results, engine
+        self._per_class, self._per_joint, self._crowding = per_class, per_joint, crowding and "keypoints" in self._types
+        self._joints = 0 if self._types == ["bbox"] else len(keypoints)
+        self._measures = self._measured(length, pck) if "joints" in self._types else None
+        self._name_statistics()
+
+    def _measured(self, length: Optional[Said], pck: Optional[Sequence[float]]) -> Measures:
+        chosen = Length(length, self._keypoints)
+        shares = sorted(pck if pck is not None else _PCKH if chosen.said == "head" else _PCK)
+        if not shares or not shares[0] > 0:
+            raise ConfigError(f"CocoMetric.pck: {list(shares)} must hold positive numbers, such as [0.2]")
+        return Measures(chosen, shares, self._keypoints.names)
+
+    def _name_statistics(self) -> None:
+        of_classes = [f"{what}/{name}" for name in self._classes for what in _OF_CLASSES] if self._per_class else []
+        of_levels = [f"AP({level})" for level in LEVELS] if self._crowding else []
+        names = {"keypoints": [*NAMES["keypoints"], *of_levels, *of_classes], "bbox": [*NAMES["bbox"], *of_classes]}
+        if self._measures is not None:
+            each = self._keypoints.names if self._per_joint else ()
+            names["joints"] = [*self._measures.statistics, *(f"{what}/{name}" for name in each for what in self._measures.statistics)]
+        self.statistics = [f"{kind}/{name}" for kind in self._types for name in names[kind]]
+        self.main = self.statistics[0]
+
+    def detailed(self) -> "CocoMetric":
+        """See :class:`Metric`. With the statistics of each joint and, if there are several, of each class."""
+        other = copy.copy(self)
+        other._per_joint, other._per_class = True, self._per_class or len(self._classes) > 1
+        other._name_statistics()
+        return other
 
     def results(self, detections: Mapping[int, Detections], ground_truth: Optional[dict] = None) -> List[dict]:
         """See :class:`Metric`. A record has ``image_id``, ``category_id``, ``bbox`` (left, top, width, height), ``score`` and the values of
@@ -85,30 +129,59 @@ class CocoMetric(Metric):
         """
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
-        values: Dict[str, float] = dict.fromkeys(self.statistics, float("nan"))
-        for kind in self._kinds(known):
-            curves = task.curves(kind, known)
-            values.update(statistics(kind, curves))
-            if self._per_class:
-                values.update(
-                    (f"{kind}/{short}/{name}", curves.mean(what, category_id=key))
-                    for key, name in zip(task.category_ids, self._classes)
-                    for short, what in _OF_CLASSES.items()
-                )
+
+        def curves(kind: str, counts: np.ndarray) -> Curves:
+            chosen = [image_id for image_id, count in zip(task.image_ids, counts) if count]
+            return replace(task, image_ids=chosen).curves(kind, known)
+
+        return self._values(task, known, curves)(np.ones(len(task.image_ids), int))
+
+    def resampler(
+        self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]
+    ) -> Callable[[np.ndarray], Dict[str, float]]:
+        """See :class:`Metric`. Objects are matched once, by pycocotools."""
+        task = self._task(ground_truth, image_ids)
+        known = self._known(task, results)
+        drawn = {kind: resample.resampler(task, kind, known) for kind in self._kinds(known)}
+        return self._values(task, known, lambda kind, counts: drawn[kind](counts))
+
+    def _values(
+        self, task: Task, results: Sequence[dict], curves: Callable[[str, np.ndarray], Curves]
+    ) -> Callable[[np.ndarray], Dict[str, float]]:
+        """Return a function from the number of times that each image counts to all statistics.
+
+        Args:
+            curves: gives the curves of ``keypoints`` or ``bbox``.
+        """
+        kinds = self._kinds(results)
+        crowded = levels(task.truth, task.image_ids) if self._crowding else {}
+        parts: Dict[str, JointErrors] = {}
+        if self._measures is not None:
+            parts = {"": self._measures.errors(task, results)}
+            each = self._measures.of_each(parts[""]) if self._per_joint else {}
+            parts.update((f"/{name}", joints) for name, joints in each.items())
+
+        def values(counts: np.ndarray) -> Dict[str, float]:
+            found = dict.fromkeys(self.statistics, float("nan"))
+            for kind in kinds:
+                found.update(self._of_kind(kind, curves(kind, counts), task.category_ids))
+            for level, inside in crowded.items():
+                found[f"keypoints/AP({level})"] = curves("keypoints", counts * inside).mean("precision")
+            for part, joints in parts.items():
+                found.update((f"joints/{name}{part}", value) for name, value in self._measures.values(joints, counts).items())
+            return found
+
+        return values
+
+    def _of_kind(self, kind: str, curves: Curves, category_ids: Sequence[int]) -> Dict[str, float]:
+        values = statistics(kind, curves)
+        for key, name in zip(category_ids, self._classes) if self._per_class else ():
+            values.update((f"{kind}/{short}/{name}", curves.mean(what, category_id=key)) for short, what in _OF_CLASSES.items())
         return values
 
     def table(self, stats: Mapping[str, float]) -> str:
-        """See :class:`Metric`. Two lines per type, names and values, then AP and AR of each class, a line per class."""
-        lines = []
-        for kind in dict.fromkeys(name.split("/")[0] for name in stats):
-            row = {name.split("/", 1)[1]: _said(value) for name, value in stats.items() if name.startswith(kind + "/")}
-            whole = {name: value for name, value in row.items() if "/" not in name}
-            lines.append(f"{kind:<10}" + "".join(f"{name:>7}" for name in whole))
-            lines.append(" " * 10 + "".join(f"{value:>7}" for value in whole.values()))
-            names = dict.fromkeys(name.split("/", 1)[1] for name in row if "/" in name)
-            lines += [" " * 10 + "".join(f"{what:>7}" for what in _OF_CLASSES) + "  class"] if names else []
-            lines += [" " * 10 + "".join(f"{row[f'{what}/{name}']:>7}" for what in _OF_CLASSES) + f"  {name}" for name in names]
-        return "\n".join(lines)
+        """See :class:`Metric`. Two lines per type, names and values, then a line for each class or joint."""
+        return text.table(stats, {"joints": self._measures.text} if self._measures is not None else {})
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
         """See :class:`Metric`."""
@@ -130,13 +203,22 @@ class CocoMetric(Metric):
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
         """See :class:`Metric`. With keypoints curves, tables by error and joint (:mod:`mindpoint_coco.metrics.errors`), otherwise by error
-        and class (:mod:`mindpoint_coco.metrics.box_errors`)."""
+        and class (:mod:`mindpoint_coco.metrics.box_errors`); distances of joints."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
         curves = {kind: task.curves(kind, known) for kind in self._kinds(known)}
         if "keypoints" in curves:
-            return analyse(task, known, curves, self._keypoints)
-        return analyse_boxes(task, known, curves["bbox"], self._classes) if curves else Analysis()
+            analysis = analyse(task, known, curves, self._keypoints)
+        else:
+            analysis = analyse_boxes(task, known, curves["bbox"], self._classes) if curves else Analysis()
+        return self._with_distances(analysis, task, known)
+
+    def _with_distances(self, analysis: Analysis, task: Task, results: Sequence[dict]) -> Analysis:
+        if self._measures is None:
+            return analysis
+        errors, images = self._measures.errors(task, results), len(task.image_ids)
+        tables = [*analysis.tables, self._measures.table(errors, images)]
+        return replace(analysis, tables=tables, charts=[*analysis.charts, self._measures.chart(errors, images)])
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
         """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground
@@ -192,7 +274,7 @@ class CocoMetric(Metric):
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
         """Return the types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
-        return [kind for kind in self._types if kind != "bbox" or not results or "bbox" in results[0]]
+        return [kind for kind in self._types if kind in NAMES and (kind != "bbox" or not results or "bbox" in results[0])]
 
     def _check_length(self, record: dict, name: str) -> None:
         if len(record["keypoints"]) != 3 * self._joints:
@@ -200,7 +282,3 @@ class CocoMetric(Metric):
                 f"{name} has {len(record['keypoints'])} keypoint numbers; the {self._joints} joints of the configuration need "
                 f"{3 * self._joints} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
             )
-
-
-def _said(value: float) -> str:
-    return "n/a" if np.isnan(value) else format(value, ".3f")

@@ -87,25 +87,32 @@ class Task:
             kind: ``keypoints`` or ``bbox``.
             truth: replaces that of the task.
         """
-        dataset, evaluation = _library(self.engine)
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-            index = _index(dataset, truth or self.truth)
-            found = [dict(result) for result in results]
-            run = evaluation(index, index.loadRes(found) if found else _index(dataset, {**index.dataset, "annotations": []}), kind)
-            self._count(run, kind)
+            run = self._run(kind, results, truth or self.truth, self.engine)
+            run.accumulate()
         params = run.params
         return Curves(
             np.asarray(run.eval["precision"]), np.asarray(run.eval["recall"]), params.iouThrs, params.recThrs, params.areaRngLbl,
             params.maxDets, [int(category_id) for category_id in params.catIds],
         )  # fmt: skip
 
-    def _count(self, run, kind: str) -> None:
+    def matched(self, kind: str, results: Sequence[dict]):
+        """Return pycocotools' evaluation with the outcome of each class, range of area and image in ``evalImgs``; arguments as in
+        :meth:`curves`."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self._run(kind, results, self.truth, "pycocotools")
+
+    def _run(self, kind: str, results: Sequence[dict], truth: dict, engine: Engine):
+        dataset, evaluation = _library(engine)
+        index = _index(dataset, truth)
+        found = [dict(result) for result in results]
+        run = evaluation(index, index.loadRes(found) if found else _index(dataset, {**index.dataset, "annotations": []}), kind)
         run.params.imgIds, run.params.catIds = list(self.image_ids), list(self.category_ids)
         if kind == "keypoints":
             run.params.kpt_oks_sigmas = self.sigmas
             run.params.maxDets = [self.max_detections]
         run.evaluate()
-        run.accumulate()
+        return run
 
 
 def _library(engine: Engine) -> Tuple[type, type]:
