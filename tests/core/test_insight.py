@@ -20,6 +20,7 @@ from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.data.build import build_dataset
 from mindpoint.data.preprocess import prepare
 from mindpoint.errors import ConfigError, DataError, OutputError
+from mindpoint.hooks.checkpoint import Checkpoint
 from mindpoint.hooks.early_stopping import EarlyStopping
 from mindpoint.hooks.evaluation import Evaluation
 from mindpoint.hooks.pictures import Pictures
@@ -250,6 +251,15 @@ class TestHistory:
         best = {"b/AP": "b/AP n/a", "a/AR": "a/AR 0.6000", None: "a/AP 0.5000"}[name]
         assert capsys.readouterr().out.splitlines()[-1].endswith(best)
 
+    def test_the_best_of_an_error_is_the_lowest(self, tmp_path, capsys):
+        for name, values in (("one", (7.0, 5.0, 6.0)), ("two", (4.0, None, 9.0))):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "config.yaml").write_text("seed: 1\n")
+            lines = [{"step": n, "epoch": n, "metrics": {"a/mean_error": v}, "main": "a/mean_error"} for n, v in enumerate(values, start=1)]
+            self.write(tmp_path / name, [self.LINES[0], *lines])
+        assert main(["runs", "list", str(tmp_path)]) == 0
+        assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[-2:]] == ["5.0000", "4.0000"]
+
     def test_long_curves_are_means(self, tmp_path):
         self.write(tmp_path, [{"step": step, "epoch": 1, "learning_rate": 1.0, "loss": float(step)} for step in range(1, 801)])
         (steps, values) = panels({"run": History.read(tmp_path)})[0].series["run"]
@@ -298,6 +308,26 @@ class TestEarlyStopping:
         evaluations(first, 0.3, 0.2)
         second.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert evaluations(second, 0.25)
+
+    def test_an_error_improves_downwards(self):
+        class Run:
+            stop_reason = None
+
+        def reason(*values):
+            hook, run = EarlyStopping("joints/mean_error", 2), Run()
+            for value in values:
+                run.metrics = {"joints/mean_error": value}
+                hook.after_eval(run)
+            return run.stop_reason
+
+        assert reason(math.nan, math.nan, math.nan, 9.0, 8.0, 8.5, 7.0) is None
+        saved, run = [], SimpleNamespace(save=lambda name: saved.append(run.metrics["joints/mean_error"]))
+        keeper = Checkpoint(best="joints/mean_error")
+        for value in (math.nan, 9.0, 9.5, 7.0, 8.0):
+            run.metrics = {"joints/mean_error": value}
+            keeper.after_eval(run)
+        assert saved == [9.0, 7.0]
+        assert reason(9.0, 8.0, 8.5, 8.0) == "joints/mean_error has not fallen below 8.0000 for 2 evaluations"
 
 
 class TestWarningThatNothingIsFound:

@@ -1,5 +1,6 @@
 """The test classes for plugins find what breaks a contract, and say what it wants."""
 
+import math
 import unittest
 
 import mindspore as ms
@@ -259,9 +260,20 @@ class Forgets(Truth):
         return super().evaluate(ground_truth, results, image_ids) if results else {}
 
 
+class Unweighted(Truth):
+    def resampler(self, ground_truth, results, image_ids):
+        return lambda counts: self.evaluate(ground_truth, results, image_ids)
+
+    def evaluate(self, ground_truth, results, image_ids):
+        right = {(a["image_id"], a["category_id"]) for a in ground_truth["annotations"]}
+        hits = super().evaluate(ground_truth, results, image_ids)["hits"]
+        return {"hits": hits * len(results) / len(right) if results else math.nan}
+
+
 def test_metrics():
     assert failures(made(MetricTests, Truth)) == {}
     assert "found by name" in failures(made(MetricTests, NoNames))["test_the_order_of_classes_does_not_count"]
+    assert "copied images; hits differ" in failures(made(MetricTests, Unweighted))["test_a_resample_is_a_data_set_with_copies"]
     assert "it lacks hits" in failures(made(MetricTests, Forgets))["test_nothing_found_gives_every_statistic"]
 
 

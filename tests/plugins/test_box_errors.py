@@ -71,7 +71,7 @@ def test_types_and_statistics_follow_what_is_configured():
     joints = Keypoints(["nose"])
     boxes, both = CocoMetric(CLASSES), CocoMetric(CLASSES, joints, per_class=True)
     assert boxes.main == "bbox/AP" and both.main == "keypoints/AP" and len(boxes.statistics) == 12
-    assert len(both.statistics) == 22 + 12 and both.statistics[10] == "keypoints/AP/dog" and both.statistics[-1] == "bbox/AR/cow"
+    assert len(both.statistics) == 22 + 12 + 6 and both.statistics[10] == "keypoints/AP/dog" and both.statistics[-1] == "bbox/AR/cow"
     assert CocoMetric(CLASSES, joints, types=["bbox", "keypoints"]).main == "bbox/AP"
     assert CocoMetric(CLASSES, Keypoints([])).statistics == boxes.statistics, "no joints are like no section"
     with pytest.raises(ConfigError, match="'keypoints'; there are bbox; for keypoints the configuration needs a section 'keypoints'"):

@@ -142,7 +142,7 @@ def test_analysis_of_nothing_and_of_one_image():
     metric = CocoMetric(["a"], JOINTS)
     for ground_truth, results in ((truth(), []), (truth(PERSON), []), (truth(), found((0.9, PERSON)))):
         analysis = metric.analyse(ground_truth, results, [1])
-        assert len(analysis.tables) == 2 and analysis.images[1].error == (1.0 if ground_truth["annotations"] or results else 0.0)
+        assert len(analysis.tables) == 3 and analysis.images[1].error == (1.0 if ground_truth["annotations"] or results else 0.0)
     analysis = metric.analyse(truth(PERSON, PERSON + FAR), found((0.9, PERSON), (0.2, PERSON + [0, 900])), [1])
     image = analysis.images[1]
     assert analysis.threshold == 0.9 and len(image.found) == 1  # the background detection is below the best F1's threshold

@@ -85,8 +85,9 @@ def test_similarity_follows_the_given_sigmas(count, sigma):
 
 def test_names_in_order():
     stats = evaluated(CocoMetric(["thing"], keypoints(2)), truth(2), {})
-    kinds = {kind: [name.split("/")[1] for name in stats if name.startswith(kind)] for kind in ("keypoints", "bbox")}
+    kinds = {kind: [name.split("/")[1] for name in stats if name.startswith(kind)] for kind in ("keypoints", "joints", "bbox")}
     assert kinds["keypoints"] == "AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl".split()
+    assert kinds["joints"] == "PCK@0.2 AUC mean_error median_error normalised_error found".split()
     assert kinds["bbox"] == "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
     assert all(name.startswith("bbox/") for name in evaluated(CocoMetric(["thing"], keypoints(2), types=["bbox"]), truth(2), {}))
 
@@ -97,7 +98,7 @@ def test_nothing_found_is_zero_and_no_truth_is_undefined(capsys):
     assert none["keypoints/AP"] == 0 and none["bbox/AR100"] == 0
     assert np.isnan(none["keypoints/APl"]) and none["keypoints/APm"] == 0  # the object is of medium size
     no_truth = evaluated(metric, truth(3, []), {4: found(3)})
-    assert len(no_truth) == 22 and all(np.isnan(value) for value in no_truth.values())
+    assert len(no_truth) == 28 and all(np.isnan(value) for value in no_truth.values())
     assert all(np.isnan(value) for value in metric.evaluate(truth(3), [], []).values())
     assert capsys.readouterr().out == ""
     assert "n/a" in metric.table(none) and "nan" not in metric.table(no_truth)

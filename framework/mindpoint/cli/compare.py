@@ -29,7 +29,8 @@ class Compared:
     Attributes:
         names: of the first and the second, different ones.
         changes: of the statistics.
-        errors: of each image by id, 0..1 in the first and in the second; the most changed ones first, empty if the metric does not judge images.
+        errors: of each image by id, 0..1 in the first and in the second; the most changed ones first, empty if the metric does not judge
+            images.
         detections: of each that are worth drawing, by image id.
     """
 

@@ -56,12 +56,14 @@ def _progress(path: Path) -> List[str]:
         return ["", "", "", "no log"]
     loss = history.losses.get("loss")
     _, values = history.statistics.get(history.main, ([], []))
-    best = f"{history.main} {_number(_best(values))}" if history.main else ""
+    best = f"{history.main} {_number(_best(history.main, values))}" if history.main else ""
     return [str(history.epoch), str(history.step), f"{loss[1][-1]:.4g}" if loss else "", best]
 
 
-def _best(values: Sequence[float]) -> float:
-    return max((value for value in values if not math.isnan(value)), default=math.nan)
+def _best(name: str, values: Sequence[float]) -> float:
+    from mindpoint.contracts.metric import gain
+
+    return max((value for value in values if not math.isnan(value)), key=lambda value: gain(name, value), default=math.nan)
 
 
 def _compare(args: argparse.Namespace) -> int:
@@ -130,7 +132,7 @@ def _surroundings(path: Path) -> Dict[str, str]:
 def _results(history) -> Dict[str, str]:
     found = {"steps": str(history.step), "epochs": str(history.epoch)}
     found.update({f"last {name}": f"{values[-1]:.4g}" for name, (_, values) in history.losses.items()})
-    found.update({f"best {name}": _number(_best(values)) for name, (_, values) in history.statistics.items()})
+    found.update({f"best {name}": _number(_best(name, values)) for name, (_, values) in history.statistics.items()})
     return found
 
 

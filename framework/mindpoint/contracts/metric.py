@@ -95,3 +95,8 @@ def lower_is_better(statistic: str) -> bool:
     """Tell whether a statistic is an error, which falls as detections improve: its name, or the first word after its group, ends in
     ``error``, as in ``joints/mean_error/nose``."""
     return any(word.endswith("error") for word in statistic.split("/")[:2])
+
+
+def gain(statistic: str, value: float) -> float:
+    """Return the value of a statistic as a number that rises as detections improve: negative for an error."""
+    return -value if lower_is_better(statistic) else value

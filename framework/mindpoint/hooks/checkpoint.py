@@ -8,6 +8,7 @@ import time
 from typing import Dict, Optional, Tuple
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.metric import gain
 from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.storage.files import atomic_write
 from mindpoint.training.run_folder import numbered_checkpoints
@@ -21,7 +22,8 @@ class Checkpoint(Hook):
     Args:
         every: number of epochs between two writes of ``last.ckpt``.
         every_steps: number of steps between two writes of ``last.ckpt`` within an epoch; 0: never within an epoch.
-        best: statistic that decides about ``best.ckpt``; higher is better. Not given: the metric's main one.
+        best: statistic that decides about ``best.ckpt``; higher is better, of an error such as ``joints/mean_error`` lower. Not given: the
+            metric's main one.
         keep: number of the newest ``epoch-N.ckpt`` and ``step-N.ckpt`` to keep, of each kind. They are written every ``every`` epochs and
             every ``every_steps`` steps. 0: write neither.
     """
@@ -69,8 +71,9 @@ class Checkpoint(Hook):
 
     def after_eval(self, trainer) -> None:
         self.saved = None
-        if trainer.metrics[self.best] > self.best_value:
-            self.best_value = trainer.metrics[self.best]
+        value = gain(self.best, trainer.metrics[self.best])
+        if value > self.best_value:
+            self.best_value = value
             trainer.save("best.ckpt")
 
     def on_exception(self, trainer) -> None:

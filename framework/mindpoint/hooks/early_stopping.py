@@ -6,18 +6,20 @@ import math
 from typing import Optional
 
 from mindpoint.contracts.hook import Hook
+from mindpoint.contracts.metric import gain, lower_is_better
 from mindpoint.errors import ConfigError
 
 
 class EarlyStopping(Hook):
-    """End the training when a statistic has not risen for several evaluations in a row. Counting begins when it is above ``floor``, so that
-    a training without any detections yet continues.
+    """End the training when a statistic has not improved for several evaluations in a row. Counting begins when it is above ``floor``, so
+    that a training without any detections yet continues.
 
     Args:
-        statistic: name of the statistic; higher is better. Not given: the metric's main one.
+        statistic: name of the statistic; higher is better, of an error such as ``joints/mean_error`` lower. Not given: the metric's main
+            one.
         patience: number of evaluations to wait for a better value.
-        min_delta: minimum rise above the best value that counts as an improvement.
-        floor: value of the statistic for a network that finds nothing.
+        min_delta: minimum change from the best value that counts as an improvement.
+        floor: value of the statistic for a network that finds nothing; an error is undefined then and has no floor.
     """
 
     all_ranks = True  # all processes must stop at the same step
@@ -35,15 +37,18 @@ class EarlyStopping(Hook):
             trainer.check_statistics("hooks: EarlyStopping.statistic", [self.statistic])
 
     def after_eval(self, trainer) -> None:
-        value = trainer.metrics[self.statistic]
+        value = gain(self.statistic, trainer.metrics[self.statistic])
         if value > self.best + self.min_delta:
             self.best, self.waited = value, 0
             return
-        if not self.best > self.floor:
+        floor = -math.inf if lower_is_better(self.statistic) else self.floor
+        if not self.best > floor:
             return
         self.waited += 1  # even if the value is undefined
         if self.waited >= self.patience:
-            trainer.stop_reason = f"{self.statistic} has not risen above {self.best:.4f} for {self.waited} evaluations"
+            best = abs(self.best) if lower_is_better(self.statistic) else self.best
+            moved = "fallen below" if lower_is_better(self.statistic) else "risen above"
+            trainer.stop_reason = f"{self.statistic} has not {moved} {best:.4f} for {self.waited} evaluations"
 
     def state_dict(self) -> dict:
         return {"best": self.best, "waited": self.waited}

@@ -9,6 +9,7 @@ import numpy as np
 
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.image import InputSpec, letterbox_size
+from mindpoint.contracts.metric import gain
 from mindpoint.errors import ConfigError
 from mindpoint.inference.evaluation import save_evaluation
 
@@ -74,7 +75,7 @@ class Evaluation(Hook):
         log.warning("%s", said + "; ".join(causes))
 
     def _stop_if_reached(self, trainer) -> None:
-        if self.until and all(trainer.metrics[name] >= value for name, value in self.until.items()):
+        if self.until and all(gain(name, trainer.metrics[name]) >= gain(name, value) for name, value in self.until.items()):
             reached = (f"{name} {trainer.metrics[name]:.3f} has reached {value:g}" for name, value in self.until.items())
             trainer.stop_reason = ", ".join(reached)
 

@@ -135,8 +135,8 @@ def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, re
         for one in found
     ]
     note = (
-        f"Difference: {names[1]} minus {names[0]}, with its 95 % interval: paired bootstrap, {resamples} resamples of the images. better and "
-        "worse: the interval does not contain 0."
+        f"Difference: {names[1]} minus {names[0]}, with its 95 % interval: paired bootstrap, {resamples} resamples of the images. better "
+        "and worse: the interval does not contain 0."
     )
     return Table(title, ("statistic", *names, "difference", "from", "to", ""), rows, note)
 

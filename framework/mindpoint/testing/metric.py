@@ -88,6 +88,15 @@ class MetricTests(PartTests):
         metric.evaluate(truth, results, self._ids())
         need((truth, results) == before, "evaluate changes its arguments")
 
+    def test_a_resample_is_a_data_set_with_copies(self):
+        metric, truth, ids = self.make(), self._truth(), self._ids()
+        half = {image_id: found for image_id, found in self.perfect().items() if image_id in ids[::2]}
+        results = metric.results(half, truth)
+        counts = np.array([2, 1, *[0] * (len(ids) - 3), 1])
+        stats = [draw(counts) for draw in (metric.resampler(truth, results, ids), Metric.resampler(metric, truth, results, ids))]
+        wrong = [name for name in metric.statistics if not np.isclose(stats[0][name], stats[1][name], atol=1e-6, equal_nan=True)]
+        need(not wrong, f"resampler must give the statistics of copied images; {', '.join(wrong)} differ")
+
     def test_the_table_shows_undefined_values(self):
         metric = self.make()
         table = metric.table(dict.fromkeys(metric.statistics, float("nan")))

@@ -71,7 +71,7 @@ def _of_file(args: argparse.Namespace) -> Source:
         config = load_config(args.config, args.set, ())
         keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
     else:
-        keypoints, classes, sigmas = *_said_by(content, args.data), False
+        keypoints, classes, sigmas = *said_by(content, args.data), False
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
     path = _files(args.images, args.data)
@@ -117,7 +117,7 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
     return image
 
 
-def _said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
+def said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
     """Return joints and classes from the categories of the file: those with joints, or all if no category has joints. An invalid skeleton
     or invalid names are ignored."""
     categories = content.get("categories")

@@ -131,7 +131,7 @@ def of_sigmas(keypoints: Keypoints, annotations: Sequence[dict]) -> List[str]:
     if len(keypoints) > 1 and (keypoints.sigmas == _DEFAULT).all():
         return [
             f"keypoints.sigmas is {_DEFAULT} for each joint, the default: a similarity of 0.5 at {_pixels(_DEFAULT, root):.1f} pixels on "
-            "the median object. Set your own; COCO's go from 0.025 for eyes to 0.107 for hips."
+            "the median object. Set your own, such as those of 'mindpoint data sigmas'; COCO's go from 0.025 for eyes to 0.107 for hips."
         ]
     odd: Dict[str, float] = {n: s for n, s in zip(keypoints.names, keypoints.sigmas) if not _SIGMAS[0] <= s <= _SIGMAS[1]}
     if not odd:

@@ -1,10 +1,10 @@
 """Distances between annotated and found joints in pixels, and the measures made of them: PCK, its area, mean and median errors.
 
-A detection belongs to an annotated object of its class if the object keypoint similarity or the intersection over union of their boxes is
-0.5 or more. As in COCO's evaluation the best-scored detection chooses first, takes the most similar free object (by the larger of the two
-numbers), and the best ``max_detections`` of an image and class take part, whatever their score. Boxes count so that an object that is found with all
-joints in wrong places, such as left and right or head and tail exchanged, is an error and not a missed object. Crowds and objects without
-a labelled joint do not count; neither do detections that belong to no object.
+A detection belongs to an annotated object of its class if the object keypoint similarity or the intersection over union of their boxes
+is 0.5 or more. As in COCO's evaluation the best-scored detection chooses first and takes the most similar free object, by the larger of
+the two numbers; the best ``max_detections`` of an image and class take part, whatever their score. Boxes count so that an object that is
+found with all joints in wrong places, such as head and tail exchanged, is an error and not a missed object. Crowds and objects without a
+labelled joint do not count; neither do detections that belong to no object.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ class Measures:
             values = self.values(chosen, np.ones(images, int))
             rows.append([name, len(chosen.errors), *(_cell(key, value) for key, value in values.items())])
         note = (
-            f"Distances of labelled joints to the found ones: {self.text}. A detection belongs to an object if their keypoint similarity or "
-            f"the overlap of their boxes is {FOUND} or more; joints of missed objects count as wrong in PCK and AUC, and not in the errors. "
-            "Sources: Yang and Ramanan 2013 (PCK), Andriluka et al. 2014 (PCKh)."
+            f"Distances of labelled joints to the found ones: {self.text}. A detection belongs to an object if their keypoint similarity "
+            f"or the overlap of their boxes is {FOUND} or more; joints of missed objects count as wrong in PCK and AUC, and not in the "
+            "errors. Sources: Yang and Ramanan 2013 (PCK), Andriluka et al. 2014 (PCKh)."
         )
         return Table("Distances of joints", ("joint", "labelled", *self.statistics), rows, note)
 
