@@ -150,3 +150,21 @@ def test_a_batch_gives_what_single_images_give_with_mindspore(tiny):
     images = [dataset[index].image for index in range(5)]
     singles = one_by_one(network_detector(tiny, network), images)
     assert_equal(singles, network_detector(load_config(CONFIG, ["test.batch_size=3"]), network)(images), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_model_against_itself_with_another_setting(tiny_model, tmp_path, capsys):
+    """``eval --compare OLD NEW``; a model of other joints is refused before it is evaluated."""
+    out = tmp_path / "out"
+    assert main(["eval", "--compare", str(tiny_model), str(tiny_model), "--oracle", "all", "--bootstrap", "5", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    content = json.loads((out / "comparison.json").read_text())
+    recall = content["statistics"]["bbox/AR100"]
+    assert content["compared"] == ["first", "second"]  # the same file
+    assert recall["difference"] > 0.2 and recall["interval"][0] > 0 and "better" in said
+    assert (out / "comparison.jpg").stat().st_size > 10_000 and content["statistics"]["joints/mean_error/nose"]["interval"] is not None
+    (tmp_path / "fewer.yaml").write_text(f"_base_: [{CONFIG}]\nkeypoints: {{_replace_: true, names: [nose]}}\n")
+    (tmp_path / "none.json").write_text("[]")
+    command = ["eval", "--results", str(tmp_path / "none.json"), "--config", str(tmp_path / "fewer.yaml"), "--compare", str(tiny_model)]
+    assert main([*command, "--out", str(tmp_path / "o")]) == 2
+    assert "its points are nose, left_eye, right_eye," in capsys.readouterr().err

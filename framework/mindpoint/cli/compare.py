@@ -60,8 +60,14 @@ class Compared:
         return found
 
 
-def evaluate_other(args: argparse.Namespace, model: Optional[Model], config: Config, dataset: Dataset, metric: Metric) -> Evaluation:
-    """Evaluate the model or result file of ``--compare`` on the same data. Raises ConfigError if it finds other things."""
+def evaluate_other(
+    args: argparse.Namespace, model: Optional[Model], config: Config, dataset: Dataset, metric: Metric
+) -> Tuple[Evaluation, Path]:
+    """Evaluate the model or result file of ``--compare`` on the same data, and return its file too.
+
+    Raises:
+        ConfigError: it finds other classes or points.
+    """
     from mindpoint.contracts.fields import Points
     from mindpoint.errors import ConfigError
     from mindpoint.inference.evaluation import evaluate, evaluate_results
@@ -69,18 +75,21 @@ def evaluate_other(args: argparse.Namespace, model: Optional[Model], config: Con
     from mindpoint.runtime.progress import track
 
     if args.compare.endswith(".json"):
-        return evaluate_results(metric.read_results(args.compare, dataset.ground_truth()), dataset, metric)
+        return evaluate_results(metric.read_results(args.compare, dataset.ground_truth()), dataset, metric), Path(args.compare)
     other = open_model(args.compare, None, args.set, (), None, args.trust, args.engine)
     fields = [model.detector.decoder.fields if model else dataset.fields, other.detector.decoder.fields]
-    points = [[list(field.names) for field in each if isinstance(field, Points)] for each in fields]
+    points = [[name for field in each if isinstance(field, Points) for name in field.names] for each in fields]
     for what, first, second in (("classes", config.classes, other.config.classes), ("points", *points)):
-        if first != second:
-            raise ConfigError(f"--compare {args.compare}: finds other {what}, {second}, than {first}; both must find the same")
-    return evaluate(other.detector, dataset, metric, lambda items, total: track(items, total, "evaluating the other"))
+        if list(first) != list(second):
+            mine, others = (", ".join(names) or "no points" for names in (first, second))
+            raise ConfigError(f"--compare {args.compare}: its {what} are {others}; they must be {mine}, in this order")
+    return evaluate(other.detector, dataset, metric, lambda items, total: track(items, total, "evaluating the other")), other.place
 
 
-def compare(args: argparse.Namespace, place: Path, evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric) -> Compared:
-    """Compare the evaluation of ``--compare`` with that of the model or result file at ``place``."""
+def compare(
+    args: argparse.Namespace, places: Sequence[Path], evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric
+) -> Compared:
+    """Compare the evaluations of two models or result files, ``places``; that of ``--compare`` is the first."""
     from mindpoint.inference.bootstrap import RESAMPLES, changes
     from mindpoint.runtime.progress import track
 
@@ -91,7 +100,7 @@ def compare(args: argparse.Namespace, place: Path, evaluations: Sequence[Evaluat
     errors = {key: tuple(analysis.images[key].error for analysis in analyses) for key in judged}
     errors = dict(sorted(errors.items(), key=lambda item: -abs(item[1][0] - item[1][1])))
     drawn = [_likely(dataset, one.results, analysis, image_ids) for one, analysis in zip(evaluations, analyses)]
-    return Compared(_names(Path(args.compare), place), found, errors, tuple(drawn))
+    return Compared(_names(*places), found, errors, tuple(drawn))
 
 
 def save(compared: Compared, config: Config, dataset: Dataset, folder: Path, resamples: int) -> str:

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         print(_save(args, evaluation, folder))
         compared = None
         if other is not None:
-            compared = compare(args, place, (other, evaluation), dataset, metric)
+            compared = compare(args, (other[1], place), (other[0], evaluation), dataset, metric)
             print(f"\n{save(compared, config, dataset, folder, args.bootstrap or RESAMPLES)}")
         if args.pictures:
             _draw(args, config, dataset, evaluation.detections)
