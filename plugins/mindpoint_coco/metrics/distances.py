@@ -10,7 +10,7 @@ labelled joint do not count; neither do detections that belong to no object.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
 from mindpoint.contracts.analysis import Chart, Line, Table
