@@ -85,9 +85,9 @@ def test_several_thresholds_in_order():
 def test_torso_and_head_by_their_names():
     coco, mpii = joint_set("coco"), joint_set("mpii")
     points = np.zeros((2, 17, 3))
-    for joint, place in (("left_shoulder", (0, 0)), ("right_hip", (30, 40)), ("right_shoulder", (10, 0)), ("left_hip", (10, 60))):
+    for joint, place in (("right_shoulder", (0, 0)), ("left_hip", (30, 40)), ("left_shoulder", (10, 0)), ("right_hip", (10, 60))):
         points[:, coco.names.index(joint)] = (*place, 2)
-    points[1, coco.names.index("right_hip"), 2] = 0  # the other diagonal is 60 long
+    points[1, coco.names.index("left_hip"), 2] = 0  # the other diagonal is 60 long
     boxes, areas = np.array([[0, 0, 7, 9]] * 2), np.ones(2)
     assert Length(None, coco)(points, boxes, areas).tolist() == [50, 60]
     assert Length(None, MOUSE)(np.zeros((2, 3, 3)), boxes, areas).tolist() == [9, 9]

@@ -23,7 +23,7 @@ class Length:
 
     - ``box``: the longer side of the box (Yang and Ramanan 2013, "Articulated Human Detection with Flexible Mixtures of Parts");
       ``diagonal`` of the box; ``area``: the square root of the object's area.
-    - ``torso``: from the left shoulder to the right hip (Sapp and Taskar 2013, "MODEC"), or from the right shoulder to the left hip where
+    - ``torso``: from the right shoulder to the left hip (Sapp and Taskar 2013, "MODEC"), or from the left shoulder to the right hip where
       one of these is not labelled.
     - ``head``: from the top of the head to the neck, as joints (PCKh, Andriluka et al. 2014, "2D Human Pose Estimation"). MPII's own
       program takes 0.6 of the diagonal of an annotated head box, which COCO's format does not hold.
@@ -44,11 +44,11 @@ class Length:
         self._names = list(keypoints.names)
         self.said = said if said is not None else "torso" if _torso(self._names) else "box"
         self._ends = self._found()
-        if isinstance(self.said, str) and self.said in BOXES:
-            self.text = BOXES[self.said]
-        else:
+        if self._ends:
             first, second = (" and ".join(self._names[joint] for joint in joints) for joints in self._ends[0])
             self.text = f"{f'the {self.said}, ' if isinstance(self.said, str) else ''}{first} to {second}"
+        else:
+            self.text = BOXES[self.said]
 
     def __call__(self, points: np.ndarray, boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
         """Return the length ``(M,)`` of each object; NaN where its joints are not labelled or it is 0.
@@ -69,12 +69,13 @@ class Length:
 
     def _found(self) -> List[Tuple[List[int], List[int]]]:
         """Return the pairs of ends, in the order in which they are tried; empty for lengths of boxes."""
-        if self.said in BOXES if isinstance(self.said, str) else False:
+        if not isinstance(self.said, str):
+            return [self._given()]
+        if self.said in BOXES:
             return []
-        named = {"torso": _torso, "head": _head}.get(self.said) if isinstance(self.said, str) else self._given
-        if named is None:
-            raise ConfigError(f"CocoMetric.length: '{self.said}' is not one of {', '.join(BOXES)}, torso, head, or a list of two joints")
-        ends = named(self._names)
+        if self.said not in _PARTS:
+            raise ConfigError(f"CocoMetric.length: '{self.said}' is not one of {', '.join((*BOXES, *_PARTS))}, or a list of two joints")
+        ends = _PARTS[self.said](self._names)
         if not ends:
             raise ConfigError(
                 f"CocoMetric.length: the joints {', '.join(self._names)} have no {self.said} by their names; name its two ends, such as "
@@ -82,23 +83,28 @@ class Length:
             )
         return ends
 
-    def _given(self, names: Sequence[str]) -> List[Tuple[List[int], List[int]]]:
+    def _given(self) -> Tuple[List[int], List[int]]:
+        names = self._names
         ends = [[end] if isinstance(end, str) else list(end) for end in self.said]
         unknown = [name for end in ends for name in end if name not in names]
         if len(ends) != 2 or not all(ends) or unknown or ends[0] == ends[1]:
             wrong = f"no joint is named '{unknown[0]}'; there are {', '.join(names)}" if unknown else "two different ends are needed"
             raise ConfigError(f"CocoMetric.length: {self.said}: {wrong}")
-        return [tuple([names.index(name) for name in end] for end in ends)]
+        first, second = ([names.index(name) for name in end] for end in ends)
+        return first, second
 
 
 def _torso(names: Sequence[str]) -> List[Tuple[List[int], List[int]]]:
-    ends = [(_side(names, one, "shoulder"), _side(names, other, "hip")) for one, other in (("left", "right"), ("right", "left"))]
+    ends = [(_side(names, one, "shoulder"), _side(names, other, "hip")) for one, other in (("right", "left"), ("left", "right"))]
     return [([first], [second]) for first, second in ends if first is not None and second is not None]
 
 
 def _head(names: Sequence[str]) -> List[Tuple[List[int], List[int]]]:
     top, neck = _named(names, _HEAD_TOPS), _named(names, _NECKS)
     return [] if top is None or neck is None else [([top], [neck])]
+
+
+_PARTS = {"torso": _torso, "head": _head}
 
 
 def _side(names: Sequence[str], side: str, part: str) -> Optional[int]:
