@@ -17,6 +17,7 @@ from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.image_path import leaves_folder
 from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.importers.joint_sets import set_with
 from mindpoint_coco.keypoints import Keypoints
 
 _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
@@ -32,7 +33,7 @@ class Gathered:
         images: the folder that file names are relative to.
         classes: category names in the order of their first file.
         joints, skeleton: names, and pairs of 0-based indices; empty without joints.
-        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer knows them; else None.
+        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer or a shipped set of the same names knows them; else None.
         left_out: number of unusable records.
     """
 
@@ -61,6 +62,11 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
     joints, skeleton = _joints(sources, [content for content, _ in contents])
     pairs, sigmas = _known([content for content, _ in contents], joints)
+    shipped = set_with(joints)
+    if shipped is not None:
+        skeleton = skeleton or list(shipped.skeleton)
+        pairs = [(joints[a], joints[b]) for a, b in shipped.flip_pairs] if pairs is None else pairs
+        sigmas = shipped.sigmas.tolist() if sigmas is None else sigmas
     classes = _classes([content for content, _ in contents], bool(joints))
     fields = (Keypoints(joints, skeleton).annotated(),) if joints else ()
     parts: Dict[str, List[dict]] = {}

@@ -12,6 +12,7 @@ import yaml
 from mindpoint.errors import DataError
 from mindpoint_coco.keypoints import side_pairs
 from mindpoint_recipes.gather import gather, split
+from mindpoint_recipes.network import NetworkPlan, plan_network
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey, unpaired
 from mindpoint_recipes.text import configuration
@@ -148,10 +149,10 @@ def test_names_of_others_write_no_lines_of_the_configuration():
     joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
     plan = make_plan(survey(truth), joints)
-    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, 100, 1, None)
+    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, NetworkPlan(), 100, 1)
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
-    assert "type" not in read["model"] and read["hooks"]["console"] == {"every": 50}
+    assert set(read["model"]) == {"backbone", "neck", "heads"} and read["hooks"]["console"] == {"every": 50}
 
 
 @pytest.mark.slow
