@@ -9,9 +9,12 @@ import os
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence, Tuple
 
 from mindpoint.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from mindpoint_recipes.plan import Plan
 
 _DESCRIPTION = """Look at annotated images and write a configuration that trains on them, with a reason for each choice. The images stay where
 they are; training and validation annotations are written beside the configuration. Then: mindpoint train FILE.yaml"""
@@ -40,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="of the images for validation (default: 0.2)")
     parser.add_argument("--minutes", type=float, default=15.0, help="that the training may take on this machine (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="of the split; the same seed gives the same split (default: 0)")
-    parser.add_argument("--weights", metavar="FILE", type=Path, help="start from these weights")
+    parser.add_argument("--weights", metavar="WEIGHTS", help="start from this file, or from weights to download, see 'mindpoint weights fetch'")
     args = parser.parse_args(argv)
     _check(args)
     return _write(args, "mindpoint new " + " ".join(map(shlex.quote, argv)))
@@ -60,8 +63,6 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(f"--seed: {args.seed} must be 0 to 4294967295")
     if args.images is not None and not args.images.is_dir():
         raise ConfigError(f"--images: {args.images} is not a folder")
-    if args.weights is not None and not args.weights.is_file():
-        raise ConfigError(f"--weights: {args.weights} is not a file")
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -72,6 +73,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
     from mindpoint.storage.files import atomic_folder, make_folder, write_text
 
     from mindpoint_recipes.gather import gather, split
+    from mindpoint_recipes.network import plan_network
     from mindpoint_recipes.plan import make_plan
     from mindpoint_recipes.survey import survey
     from mindpoint_recipes.text import configuration
@@ -83,15 +85,15 @@ def _write(args: argparse.Namespace, command: str) -> int:
         train, val = split(data.splits["train"], args.val_share, args.seed)
         divided = f"by image, at random with seed {args.seed}"
     found = survey(train)
-    plan = make_plan(found, data.joints, data.pairs)
+    plan, network = make_plan(found, data.joints, data.pairs), plan_network(args.weights)
     content = lambda folder, steps, every: configuration(  # noqa: E731
         command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
-        plan, steps, every, str(args.weights) if args.weights else None,
+        plan, network, steps, every,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as trial:
         _write_splits(Path(trial), train, val)
         write_text(Path(trial) / "trial.yaml", content(Path(trial), 1000, 1000))
-        step, evaluation = _measured(Path(trial) / "trial.yaml")
+        step, evaluation = _measured(Path(trial) / "trial.yaml", plan)
     steps = max(50, int((60 * args.minutes / _RESERVE - _EVALUATIONS * evaluation * len(val["images"])) / step))
     per_epoch = max(1, len(train["images"]) // plan.batch_size)
     make_folder(args.config.parent)
@@ -102,10 +104,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
     print(f"- {len(train['images'])} images for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
         print(f"- {data.left_out} annotations are left out; 'mindpoint data check' names them and their faults")
-    for reason in plan.reasons:
+    for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
     print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): {step:.2f} s a step here, {args.minutes:g} minutes")
-    print(f"- {'starts from ' + str(args.weights) if args.weights else 'starts from random weights'}; nothing is frozen")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 
@@ -115,11 +116,12 @@ def _write_splits(folder: Path, train: dict, val: dict) -> None:
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _measured(config: Path) -> Tuple[float, float]:
+def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
     """Return the seconds of a training step and of evaluating one image, on this machine as busy as it is now."""
     from mindpoint.benchmark.settings import Settings
     from mindpoint.benchmark.train import train
 
     report = train(Settings(str(config), runs=8, warmup=2))
     step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # waiting for data and all
-    return step, step / int(str(report.facts["network_input"]).split()[0])  # a prediction costs less than training with an image
+    shown = math.prod(plan.input_size) / math.prod(plan.window or plan.input_size)
+    return step, shown * step / plan.batch_size  # an image and its mirror image cost less than training with a sample of this size

@@ -17,6 +17,8 @@ from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.image_path import leaves_folder
 from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.importers.image_index import Images
+from mindpoint_coco.importers.joint_sets import set_with
 from mindpoint_coco.keypoints import Keypoints
 
 _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
@@ -32,7 +34,7 @@ class Gathered:
         images: the folder that file names are relative to.
         classes: category names in the order of their first file.
         joints, skeleton: names, and pairs of 0-based indices; empty without joints.
-        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer knows them; else None.
+        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer or a shipped set of the same names knows them; else None.
         left_out: number of unusable records.
     """
 
@@ -61,6 +63,11 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
     joints, skeleton = _joints(sources, [content for content, _ in contents])
     pairs, sigmas = _known([content for content, _ in contents], joints)
+    shipped = set_with(joints)
+    if shipped is not None:
+        skeleton = skeleton or list(shipped.skeleton)
+        pairs = [(joints[a], joints[b]) for a, b in shipped.flip_pairs] if pairs is None else pairs
+        sigmas = shipped.sigmas.tolist() if sigmas is None else sigmas
     classes = _classes([content for content, _ in contents], bool(joints))
     fields = (Keypoints(joints, skeleton).annotated(),) if joints else ()
     parts: Dict[str, List[dict]] = {}
@@ -160,35 +167,24 @@ def _is_pair(value: object, joints: Sequence[str]) -> bool:
 
 def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
     """Make every ``file_name`` relative to the common folder of images, in place."""
-    tried = [folder, folder / source.stem, folder / "images", folder / "images" / source.stem, folder.parent / "images"]
-    by_name: Optional[Dict[str, List[Path]]] = None
+    places: Optional[List[Images]] = None
     for record in content["images"]:
-        name = str(record["file_name"]).replace("\\", "/")
-        place = None if leaves_folder(name) else next((path / name for path in tried if (path / name).is_file()), None)
-        if place is None:
-            if by_name is None:
-                by_name = _files(folder)
+        name, where = str(record["file_name"]).replace("\\", "/"), f"{source}: image id {record['id']}"
+        place = folder / name
+        if leaves_folder(name) or not place.is_file():
             if "video" in record:
                 raise DataError(
                     f"{source}: has frames of {record['video']}; make them pictures first: mindpoint data import auto {source} OUT --copy"
                 )
-            found = by_name.get(Path(name).name, [])
-            if len(found) != 1:
-                reason = "several files have this name" if found else "no such file"
-                raise DataError(f"{source}: image id {record['id']} '{name}': {reason} in {folder}; name its folder with --images")
-            place = found[0]
+            places = places or [Images(folder), Images(folder.parent / "images")]
+            # of files of one name, the one in a folder named like the source
+            found = ((images.folder, images.find(f"{source.stem}/{name}", where)) for images in places)
+            place = next((images / path for images, path in found if path), None)
+            if place is None:
+                raise DataError(f"{where} '{name}': no such file in {folder}; name its folder with --images")
         record["file_name"] = os.path.relpath(os.path.abspath(place), os.path.abspath(root)).replace(os.sep, "/")
         if leaves_folder(record["file_name"]):
-            raise DataError(f"{source}: image id {record['id']}: {place} lies outside {root}; name a folder above all images with --images")
-
-
-def _files(folder: Path) -> Dict[str, List[Path]]:
-    """Return all files below a folder by name."""
-    found: Dict[str, List[Path]] = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            found.setdefault(name, []).append(Path(parent) / name)
-    return found
+            raise DataError(f"{where}: {place} lies outside {root}; name a folder above all images with --images")
 
 
 def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[str], skeleton: Sequence[Tuple[int, int]]) -> dict:

@@ -6,9 +6,12 @@ import json
 import re
 from typing import List, Optional, Sequence, Tuple
 
+from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import Plan
 
 _TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: rotate, unlabelled: ignore", "detection": "DetectionTargets"}
+
+_SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # of the objects in training windows
 
 Split = Tuple[str, str]
 """Annotation file, folder of images."""
@@ -23,9 +26,9 @@ def configuration(
     train: Split,
     val: Split,
     plan: Plan,
+    network: NetworkPlan,
     steps: int,
     evaluate_every: int,
-    weights: Optional[str],
 ) -> str:
     """Return the YAML text.
 
@@ -34,15 +37,13 @@ def configuration(
         skeleton: pairs of 0-based indices.
         steps: of the training.
         evaluate_every: epochs between two evaluations.
-        weights: file to start from.
     """
     task = "pose" if joints else "detection"
     blocks = [
-        [_comment(f"Written by: {command}"), *(_comment(f"- {reason}") for reason in plan.reasons)],
+        [_comment(f"Written by: {command}"), *(_comment(f"- {reason}") for reason in (*plan.reasons, network.reason))],
         [
             "_base_:",
             f"  - _base_/model/{'multi_pose' if joints else 'detection'}.yaml",
-            "  - _base_/model/dla34_dcn.yaml",
             "  - _base_/data/input_coco.yaml",
             "  - _base_/runtime/default.yaml",
         ],
@@ -50,36 +51,45 @@ def configuration(
         _keypoints(joints, skeleton, sigmas, plan) if joints else [],
         ["input:", f"  size: {list(plan.input_size)}  # height, width"],
         [
-            "model:  # a DLA-34 of an eighth of the width: learns within minutes on a CPU",
-            "  backbone: {channels: [8, 16, 24, 48, 64, 96]}",
+            "model:",
+            f"  backbone: {_flow(network.backbone)}",
+            *([f"  neck: {_flow(network.neck)}"] if network.neck else []),
             "  heads:",
-            f"    {task}: {{head_conv: 32}}",
+            f"    {task}: {{head_conv: {network.head_conv}}}",
         ],
         [
             "data:",
             "  train:",
+            *([f"    size: {list(plan.window)}  # windows around the objects, at the scale of the whole input"] if plan.window else []),
             *_dataset(train),
             "    transforms:",
-            f"      view: {{type: RandomView, mode: shift, scale: 0.25, rotation: {plan.rotation:g}, rotation_probability: "
+            f"      view: {{type: RandomView, {_windows(plan)}, rotation: {plan.rotation:g}, rotation_probability: "
             f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
             "      color: {type: ColorAugment}",
-            f"    targets: {{type: {_TARGETS[task]}}}",
+            f"    targets: {{type: {_TARGETS[task]}, stride: {network.stride}}}",
             f"    batch_size: {plan.batch_size}",
             "  val:",
             *_dataset(val),
         ],
         [
-            "optimizer: {type: Adam, lr: 1e-3}",
+            f"optimizer: {{type: Adam, lr: {network.lr:g}}}",
             "schedule: {type: Cosine, warmup_steps: 30}",
             "train:",
             f"  steps: {steps}  # more steps give a better network; the learning rate falls to zero over them",
             f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
-            *([f"  weights: {_flow(weights)}"] if weights else []),
+            *_start(network),
         ],
         [f"test: {{flip: {'true' if plan.flip else 'false'}}}"],
         ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
     ]
     return "\n".join(line for block in blocks for line in block) + "\n"
+
+
+def _windows(plan: Plan) -> str:
+    if plan.window is None:
+        return "mode: shift, scale: 0.25"
+    share = plan.window[1] / plan.input_size[1]
+    return f"mode: object, crop_scales: {[round(share * factor, 3) for factor in _SCALES]}, shift: 0.2"
 
 
 def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], sigmas: Optional[Sequence[float]], plan: Plan) -> List[str]:
@@ -91,6 +101,13 @@ def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], sigma
         f"  flip_pairs: {_flow(plan.pairs)}  # change places in a mirrored image",
         f"  sigmas: {_flow(sigmas)}  # tolerances of the AP, one per joint; null: 0.05 for each",
     ]
+
+
+def _start(network: NetworkPlan) -> List[str]:
+    if network.weights is None:
+        return []
+    lines = [f"  weights: {_flow(network.weights)}", f"  weights_match: {network.weights_match}"]
+    return lines + ([f"  freeze: {_flow(network.freeze)}"] if network.freeze else [])
 
 
 def _dataset(split: Split) -> List[str]:

@@ -77,6 +77,15 @@ class NoTargets(TargetEncoder):
         return None
 
 
+class SizedTargets(SpotTargets):
+    def __init__(self, input_spec):
+        super().__init__()
+        self.size = np.array(input_spec.size, np.int32)
+
+    def __call__(self, sample):
+        return {"size": self.size}
+
+
 BAD = "+data.train.transforms.bad={{type: 'test_samples:Fails', how: {}}}"
 TARGETS = "data.train.targets={{type: 'test_samples:{}'}}"
 MIX = (
@@ -122,6 +131,14 @@ def test_the_first_images_are_those_of_the_first_indices():
     first.dataset.count = -1
     for records, key in ((first.ground_truth()["images"], "id"), (first.ground_truth()["annotations"], "image_id")):
         assert sorted(record[key] for record in records) == [103, 107, 109]
+
+
+def test_training_samples_may_be_smaller_than_the_input():
+    """Transforms and targets are made for data.train.size; a test still sees input.size."""
+    config = load_config(TOY, ["+data.train.size=[8, 12]", "data.train.transforms=null", TARGETS.format("SizedTargets")])
+    samples = build_samples(config)
+    assert samples.example["image"].shape == (3, 8, 12) and samples.example["size"].tolist() == [8, 12]
+    assert config.input_spec.size == (16, 16)
 
 
 @pytest.mark.parametrize("workers, processes", [(3, False), (1, True), (3, True)])

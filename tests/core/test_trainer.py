@@ -273,6 +273,8 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "model.decoder=null")
     with pytest.raises(ConfigError, match=r"input.size: \[16, 18\]: height and width must be multiples of 4"):
         trainer_of(toy, tmp_path, "input.size=[16, 18]")
+    with pytest.raises(ConfigError, match=r"data.train.size: \[8, 10\]: height and width must be multiples of 4"):
+        trainer_of(toy, tmp_path, "+data.train.size=[8, 10]")
     with pytest.raises(ConfigError, match="50 is more than the 40 images"):
         trainer_of(toy, tmp_path, "data.train.batch_size=50")
     with pytest.raises(ConfigError, match="there is no statistic 'keypoints/AP'; there are accuracy"):

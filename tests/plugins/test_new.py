@@ -12,6 +12,7 @@ import yaml
 from mindpoint.errors import DataError
 from mindpoint_coco.keypoints import side_pairs
 from mindpoint_recipes.gather import gather, split
+from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey, unpaired
 from mindpoint_recipes.text import configuration
@@ -102,6 +103,27 @@ def test_the_input_s_size_follows_the_objects():
     assert size(4) == (256, 512)  # the most
 
 
+def test_small_objects_are_learned_from_windows():
+    def window(side, count=10):
+        truth = content({n: "a" for n in range(count)}, [(n, [0, 0, side, side / 2], {}) for n in range(count)], names=())
+        plan = make_plan(survey(truth), ["nose"])
+        return plan.input_size, plan.window
+
+    # a box of 40 x 20 in 200 x 100 pixels: median sqrt(800) / 200 = 0.141, 56 / 0.141 = 396, 384 in steps of 32;
+    # 1.75 * 40 / 200 = 0.35 of 192 x 384 is 67 x 134, in steps of 32 upwards 96 x 160
+    assert window(40) == ((192, 384), (96, 160))
+    assert window(120) == ((64, 128), None)  # a window of 1.75 sides of the object is larger than the image
+
+
+def test_the_windows_show_objects_at_the_scale_of_the_input():
+    truth = content({n: "a" for n in range(9)}, [(n, [0, 0, 40, 20], {}) for n in range(9)], names=())
+    plan = make_plan(survey(truth), ["nose"])
+    read = yaml.safe_load(configuration("new", ["fish"], ["nose"], [], None, ("t", "."), ("v", "."), plan, NetworkPlan(), 100, 1))
+    view = read["data"]["train"]["transforms"]["view"]
+    assert read["data"]["train"]["size"] == [96, 160] and view["mode"] == "object"
+    assert np.median(view["crop_scales"]) == pytest.approx(160 / 384, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "names, pairs",
     [
@@ -148,10 +170,10 @@ def test_names_of_others_write_no_lines_of_the_configuration():
     joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
     plan = make_plan(survey(truth), joints)
-    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, 100, 1, None)
+    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, NetworkPlan(), 100, 1)
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
-    assert "type" not in read["model"] and read["hooks"]["console"] == {"every": 50}
+    assert set(read["model"]) == {"backbone", "neck", "heads"} and read["hooks"]["console"] == {"every": 50}
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Augmentation: windows, mirroring and colours against worked values, stated distributions and step-by-step formulas."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def test_whole_view_holds_the_image():
     for size in ((256, 512), (512, 256)):
         spec = InputSpec(size=size, mean=[0, 0, 0], std=[1, 1, 1])
         for width, height in ((640, 427), (427, 640)):
-            view = RandomView(spec, mode="none").draw(width, height, np.random.default_rng(0))
+            view = RandomView(spec, mode="none").draw(a_sample(height, width), np.random.default_rng(0))
             corners = transform_points(np.array([[0, 0], [width, height]], float), view.affine(size[1], size[0]))
             assert (corners > -1e-6).all() and (corners <= np.array([size[1], size[0]]) + 1e-6).all()
             assert np.isclose(corners[1] - corners[0], (size[1], size[0])).any()
@@ -74,7 +76,8 @@ def test_crop_border(size, border):
 
 def draws(count=4000, width=640, height=200, **arguments):
     view, rng = RandomView(SQUARE, **arguments), np.random.default_rng(11)
-    return [view.draw(width, height, rng) for _ in range(count)]
+    sample = a_sample(height, width)
+    return [view.draw(sample, rng) for _ in range(count)]
 
 
 def test_crop_distribution():
@@ -100,6 +103,27 @@ def test_shift_distribution():
     assert np.abs(x).max() == pytest.approx(0.2)
     assert abs((x > 0.2 - 1e-9).mean() - 0.0228) < 4 * np.sqrt(0.0228 * 0.9772 / 4000)
     assert not any(view.mirror for view in views)
+
+
+def test_object_distribution():
+    """Four of five windows lie around the one object, whose box's centre is (20, 22.5); the others lie anywhere."""
+    views = draws(mode="object", crop_scales=[0.2, 0.4], shift=0.1, flip=0.0)
+    x, y = np.array([view.crop_center for view in views]).T
+    extent = np.array([view.crop_size for view in views])
+    assert set(extent) == {128, 256}
+    around = (np.abs(x - 20) <= 0.2 * extent + 1e-9) & (np.abs(y - 22.5) <= 0.2 * extent + 1e-9)
+    assert abs(around.mean() - 0.8) < 4 * np.sqrt(0.8 * 0.2 / 4000)  # crops keep 128 pixels from the left edge: none is around it by chance
+    moved = (x[around] - 20) / extent[around]
+    assert abs(moved.mean()) < 4 * 0.1 / np.sqrt(3200) and abs(moved.std() - 0.0960) < 0.005  # 0.0960: clipped at two deviations
+    assert (x[~around].min(), x[~around].max()) == (128, 511)
+
+
+def test_windows_without_objects_lie_anywhere():
+    sample = a_sample(200, 640)
+    sample = replace(sample, objects=sample.objects.select(np.zeros(1, bool)))
+    view, rng = RandomView(SQUARE, mode="object", crop_scales=[0.2], flip=0.0), np.random.default_rng(3)
+    x = [view.draw(sample, rng).crop_center[0] for _ in range(400)]
+    assert min(x) < 140 and max(x) > 500
 
 
 def test_rotation_distribution():

@@ -25,6 +25,9 @@ from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_centernet.weights.resnet import ResNetRules
 from mindpoint_parity.seeded import golden_state, seeded_state
+from mindpoint_recipes.network import plan_network
+from mindpoint_recipes.plan import Plan
+from mindpoint_recipes.text import configuration
 from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
 
@@ -204,6 +207,33 @@ def test_imagenet_weights_by_name(tmp_path, file, monkeypatch, capsys):
         initial_arrays(network, "resnet81")
     assert main(["fetch"]) == 0
     assert "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth" in capsys.readouterr().out
+
+
+def written_for(weights):
+    """Return the plan of ``mindpoint new --weights`` and the network of the configuration that it writes, with the weights loaded."""
+    network = plan_network(weights)
+    plan = Plan(input_size=(64, 64), window=None, pairs=[], flip=0.0, rotation=0.0, batch_size=2)
+    text = configuration("new", ["fish"], ["head", "tail"], [], None, ("t.json", "."), ("v.json", "."), plan, network, 10, 1)
+    config = Config.from_text(text.replace("- _base_/", f"- {shipped_folder()}/_base_/"), "new.yaml", parts=("model",), trusted=True)
+    settings, made = config.section("train"), build_network(config)
+    assert settings.weights == weights
+    load_initial(made, initial_arrays(made, weights), settings.weights_match, weights)
+    return network, made
+
+
+def test_a_new_configuration_takes_the_network_of_its_weights(tmp_path, file, slim):
+    """An official network, its converted file, and ImageNet's backbone; joints of one's own, so only the heads begin anew."""
+    official_file, ours = file(slim), str(tmp_path / "ours.ckpt")
+    convert.convert(official_file, ours)
+    for weights in (official_file, ours):
+        network, made = written_for(weights)
+        assert network.freeze == ["statistics"] and network.weights_match == "heads" and network.neck["type"] == "DLAUp"
+        first = next(iter(made.neck.get_parameters()))
+        np.testing.assert_array_equal(first.asnumpy(), checkpoint.load(ours).network_arrays[first.name])
+    state = {name[len("base.") :]: value for name, value in slim.items() if name.startswith("base.")}
+    state["fc.weight"] = np.zeros((1000, 16, 1, 1), np.float32)
+    network, _ = written_for(file(state))
+    assert network.weights_match == "backbone" and network.freeze == [] and network.neck["type"] == "FPN"
 
 
 def pose_network():

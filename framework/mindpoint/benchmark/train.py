@@ -51,14 +51,15 @@ def train(settings: Settings) -> Report:
         trainer.hooks = {"times": times}
         trainer.train()
     parts = times.clock.rows(1 + settings.warmup)
-    batch = config.split("train").batch_of_each(1)
+    split = config.split("train")
+    batch, size = split.batch_of_each(1), split.input_spec(config.input_spec).size
     facts = {
         "data": data,
-        "network_input": f"{batch} x 3 x {config.input_spec.size[0]} x {config.input_spec.size[1]}",
+        "network_input": f"{batch} x 3 x {size[0]} x {size[1]}",
         "images_per_second": batch * 1e3 / parts[-1]["median_ms"],
         "compile_seconds": times.clock.rounds[0]["step"] - parts[1]["median_ms"] / 1e3,
         "last_loss": trainer.losses["loss"],
         "peak_memory_MiB": peak_memory_mib(),
-        **network_facts(trainer.network_step.network, config.input_spec.size),
+        **network_facts(trainer.network_step.network, size),
     }
     return Report(facts, {"time a step": parts})

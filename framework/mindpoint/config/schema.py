@@ -5,11 +5,11 @@ A new section, key or slot takes one line here; loading, checking, overriding an
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, is_dataclass
+from dataclasses import MISSING, dataclass, field, is_dataclass, replace
 from typing import Callable, Dict, Iterator, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 from mindpoint.config import injection
-from mindpoint.contracts.image import InputSpec
+from mindpoint.contracts.image import MOST_SIDE, InputSpec
 from mindpoint.errors import ConfigError
 from mindpoint.registry import Entry, WrongKind, registry
 
@@ -69,6 +69,8 @@ class SplitSettings:
     """``data.<name>``: reading of training samples. Evaluation only uses the data set; see ``test`` for its other settings.
 
     Attributes:
+        size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster from
+            windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
         total_batch_size: samples per step, over all processes; it overrides ``batch_size``.
         workers: threads that prepare samples.
@@ -78,6 +80,11 @@ class SplitSettings:
         max_unreadable: maximum number of unreadable images in a training. Each is replaced by the next image; one more ends the training.
     """
 
+    size: Optional[Sequence[int]] = _key(
+        lambda size: size is None or (len(size) == 2 and all(0 < side <= MOST_SIDE for side in size)),
+        f"(height, width) of 1 to {MOST_SIDE}",
+        default=None,
+    )
     batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
     total_batch_size: Optional[int] = _whole(1, default=None, most=_MOST_BATCH)
     workers: int = _whole(1, default=2, most=256)
@@ -85,6 +92,10 @@ class SplitSettings:
     processes: bool = False
     max_images: Optional[int] = _whole(1, default=None, formerly="images")
     max_unreadable: int = _whole(0, default=10)
+
+    def input_spec(self, whole: InputSpec) -> InputSpec:
+        """Return the form of the training samples. ``whole`` is that of the network's input."""
+        return whole if self.size is None else replace(whole, size=tuple(self.size))
 
     def batch_of_each(self, processes: int) -> int:
         """Return the number of samples per step of each of ``processes`` processes.

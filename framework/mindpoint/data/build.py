@@ -72,13 +72,14 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     """Build the data set, transforms and target encoder of ``data.<split>``."""
     dataset = build_dataset(config, split)
     dataset.ready_to_train()
-    transforms = config.build_all(f"data.{split}.transforms")
-    encoder = config.build(f"data.{split}.targets")
+    settings = config.split(split)
+    spec = settings.input_spec(config.input_spec)
+    transforms = config.build_all(f"data.{split}.transforms", input_spec=spec)
+    encoder = config.build(f"data.{split}.targets", input_spec=spec)
     if encoder is None:
         raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
-    most = config.split(split).max_unreadable
     inputs = config.build("model.inputs")
-    return TrainingSamples(dataset, transforms, encoder, config.input_spec, config.seed, most, f"data.{split}", inputs)
+    return TrainingSamples(dataset, transforms, encoder, spec, config.seed, settings.max_unreadable, f"data.{split}", inputs)
 
 
 def build_metric(config: Config) -> Metric:

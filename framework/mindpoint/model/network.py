@@ -114,9 +114,12 @@ def build_network(config: Config) -> Network:
     _require_features("model.backbone", backbone)
     last, *earlier = [_build_stack(config, backbone) for _ in range(backbone.stacks)]
     network = Network(backbone, *last, earlier)
-    size = config.input_spec.size
-    if any(side % network.divisor for side in size):
-        raise ConfigError(f"input.size: {list(size)}: height and width must be multiples of {network.divisor}, the backbone's divisor")
+    sizes = {"input.size": config.input_spec.size}
+    if config.has("data.train.size"):
+        sizes["data.train.size"] = config.split("train").size
+    for key, size in sizes.items():
+        if any(side % network.divisor for side in size):
+            raise ConfigError(f"{key}: {list(size)}: height and width must be multiples of {network.divisor}, the backbone's divisor")
     return network
 
 

@@ -42,6 +42,7 @@ def overrides(config: Config, images: int) -> List[str]:
         f"data.train.max_images={images}",
         f"data.train.batch_size={batch_size}",
         "data.train.total_batch_size=null",
+        "+data.train.size=null",
         "data.train.transforms=null",
         f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', max_images: {images}}}",
         "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",

@@ -43,9 +43,14 @@ def describe(kind: Kind, name: str) -> None:
     kind.sigmas = joints.sigmas.tolist()
 
 
+def set_with(names: Sequence[str]) -> Optional[Keypoints]:
+    """Return the shipped set whose joints have these names in this order."""
+    return next((joint_set(name) for name in joint_sets() if list(joint_set(name).names) == list(names)), None)
+
+
 def complete(kind: Kind) -> None:
     """Complete a class whose joints have the names of a shipped set: skeleton, mirrored pairs, sigmas."""
-    found = next((joint_set(name) for name in joint_sets() if list(joint_set(name).names) == kind.joints), None)
+    found = set_with(kind.joints)
     if found is not None:
         kind.skeleton = kind.skeleton or list(found.skeleton)
         kind.pairs = list(found.flip_pairs) if kind.pairs is None else kind.pairs

@@ -12,6 +12,9 @@ from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
 
 
+_NEAR = 0.8  # of the windows of mode "object": the others show what surrounds the objects
+
+
 def window_view(width: int, center: Tuple[float, float], extent: float, rotation: float = 0.0, mirror: bool = False) -> View:
     """Return the view of a window given in the image as it is on disk.
 
@@ -54,7 +57,8 @@ class RandomView(Transform):
     Args:
         mode: how the window is chosen. ``crop``: a factor of ``crop_scales`` times the whole image's extent, the centre uniform over the
             pixels at least ``crop_border`` from the edges (the official default). ``shift``: the whole image, its centre moved and its
-            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``none``: the whole image, without random changes,
+            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``object``: as ``crop``, but four of five windows
+            have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without random changes,
             rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
         crop_border: in image pixels; halved for small images until less than half the side.
@@ -71,7 +75,7 @@ class RandomView(Transform):
     def __init__(
         self,
         input_spec: InputSpec,
-        mode: Literal["crop", "shift", "none"] = "crop",
+        mode: Literal["crop", "shift", "object", "none"] = "crop",
         crop_scales: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
         crop_border: int = 128,
         shift: float = 0.1,
@@ -80,8 +84,8 @@ class RandomView(Transform):
         rotation_probability: float = 0.0,
         flip: float = 0.5,
     ) -> None:
-        if mode not in ("crop", "shift", "none"):
-            raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'none'")
+        if mode not in ("crop", "shift", "object", "none"):
+            raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'object', 'none'")
         if not crop_scales or min(crop_scales) <= 0:
             raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} must be one or more positive numbers")
         if not 0 <= scale < 1:
@@ -98,22 +102,28 @@ class RandomView(Transform):
         self.rotation, self.rotation_probability, self.flip = rotation, rotation_probability, flip
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        height, width = sample.image.shape[:2]
-        return apply_view(sample, self.draw(width, height, rng), self.input_spec)
+        return apply_view(sample, self.draw(sample, rng), self.input_spec)
 
-    def draw(self, width: int, height: int, rng: np.random.Generator) -> View:
-        """Return a random view of an image of that size in pixels."""
+    def draw(self, sample: Sample, rng: np.random.Generator) -> View:
+        """Return a random view of the sample's image."""
+        height, width = sample.image.shape[:2]
         extent = letterbox_size(width, height, self.input_spec.size)
         x, y = width / 2, height / 2
         if self.mode == "none":
             return window_view(width, (x, y), extent)
-        if self.mode == "crop":
+        boxes = sample.objects.boxes
+        near = self.mode == "object" and len(boxes) > 0 and rng.random() < _NEAR
+        if self.mode != "shift":
             extent *= rng.choice(self.crop_scales)
+        if near:
+            x, y = boxes[rng.integers(len(boxes))].reshape(2, 2).mean(axis=0)
+        elif self.mode != "shift":
             across, down = crop_border(self.crop_border, width), crop_border(self.crop_border, height)
             x, y = rng.integers(across, width - across), rng.integers(down, height - down)
-        else:
+        if near or self.mode == "shift":
             x += extent * _clipped_normal(rng, self.shift, 2)
             y += extent * _clipped_normal(rng, self.shift, 2)
+        if self.mode == "shift":
             extent *= 1 + _clipped_normal(rng, self.scale, 1)
         rotation = _clipped_normal(rng, self.rotation, 2) if rng.random() < self.rotation_probability else 0.0
         return window_view(width, (x, y), extent, rotation, rng.random() < self.flip)
