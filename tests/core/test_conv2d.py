@@ -168,7 +168,7 @@ class TestAccelerate:
             nn.Conv2d(4, 4, 3, stride=2, pad_mode="same"),
             nn.Conv2dTranspose(4, 4, 3),
             nn.Conv2dTranspose(4, 4, 3, group=4, has_bias=True),
-            nn.MaxPool2d(3, 2),
+            nn.MaxPool2d(3, 2, "pad", 1),
             nn.MaxPool2d(2, 2, "same"),
             nn.Dense(2, 2),
         ]

@@ -62,22 +62,31 @@ def test_upsampling_and_gradients_are_those_of_the_formula(shape, kernel, stride
         np.testing.assert_allclose(value, right, rtol=0, atol=1e-5 * max(1, np.abs(right).max()))
 
 
-@pytest.mark.parametrize("shape, window", [((2, 3, 8, 34), 2), ((1, 2, 7, 9), 2), ((1, 2, 6, 12), (3, 4)), ((1, 1, 4, 4), 4)])
-def test_pooling_is_mindspores(shape, window):
+@pytest.mark.parametrize(
+    "shape, window, stride",
+    [
+        ((2, 3, 8, 34), 2, 2),
+        ((1, 2, 7, 9), 2, 2),
+        ((1, 2, 6, 12), (3, 4), (3, 4)),
+        ((1, 1, 4, 4), 4, 4),
+        ((2, 3, 9, 35), 3, 2),  # windows overlap
+        ((1, 2, 8, 11), (3, 2), (1, 3)),
+    ],
+)
+def test_pooling_is_mindspores(shape, window, stride):
     x = np.random.default_rng(0).integers(0, 4, shape).astype(np.float32)  # many equal values
-    rows = [run(cell, x, dy) for cell, dy in _pools(shape, window)]
+    rows = [run(cell, x, dy) for cell, dy in _pools(x, window, stride)]
     assert np.array_equal(rows[0][0], rows[1][0]) and np.array_equal(rows[0][1], rows[1][1])
     assert rows[0][1].sum() == pytest.approx(rows[0][0].size * (rows[0][0].size - 1) / 2)
 
 
-def _pools(shape, window):
+def _pools(x, window, stride):
     """MindSpore's pooling and the kernel's, and an output gradient of different values."""
-    sides = window if isinstance(window, tuple) else (window, window)
-    size = (*shape[:2], shape[2] // sides[0], shape[3] // sides[1])
+    own = nn.MaxPool2d(window, stride)
+    size = own(ms.Tensor(x)).shape
     dy = np.arange(np.prod(size), dtype=np.float32).reshape(size)
-    own = nn.MaxPool2d(window, window)
     assert accelerate(own) == 1 and type(own) is NativeMaxPool2d
-    return (own, dy), (nn.MaxPool2d(window, window), dy)
+    return (own, dy), (nn.MaxPool2d(window, stride), dy)
 
 
 def test_a_value_that_is_no_number_is_seen():

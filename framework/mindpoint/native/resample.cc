@@ -1,5 +1,5 @@
 // Maps made larger and smaller on a CPU, each channel for itself, as MindSpore custom operators: depthwise transposed convolution
-// ("upsampling" with trained weights) and max pooling with windows that do not overlap. Both are bound by memory: every pixel is read and
+// ("upsampling" with trained weights) and max pooling. Both are bound by memory: every pixel is read and
 // written once, rows of the larger map being split into runs of pixels that lie a stride apart.
 
 #include <omp.h>
@@ -148,16 +148,17 @@ int run_upsampling(int y, int geometry, void **params, const int *ndims, int64_t
 
 // ---- max pooling ----------------------------------------------------------------------------------------------------------------------
 
-// x [B,C,H,W], y [B,C,H/h,W/w]; what fills no window is left out.
+// x [B,C,H,W], y [B,C,Ho,Wo]; windows lie a stride apart, from the upper left corner; what fills no window is left out.
 struct Pooling {
-  Int maps, height, width, out_h, out_w, window_h, window_w;
+  Int maps, height, width, out_h, out_w, window_h, window_w, stride_h, stride_w;
 };
 
 Failure read_pooling(const int64_t *x, const int64_t *y, const int64_t *g, Pooling *out) {
-  Pooling p{x[0] * x[1], x[2], x[3], y[2], y[3], g[0], g[1]};
+  Pooling p{x[0] * x[1], x[2], x[3], y[2], y[3], g[0], g[1], g[2], g[3]};
   if (std::min({p.maps, p.height, p.width, p.out_h, p.out_w}) <= 0) return kEmpty;
-  if (y[0] != x[0] || y[1] != x[1] || std::min(p.window_h, p.window_w) <= 0 || p.out_h != p.height / p.window_h ||
-      p.out_w != p.width / p.window_w) {
+  if (y[0] != x[0] || y[1] != x[1] || std::min({p.window_h, p.window_w, p.stride_h, p.stride_w}) <= 0 ||
+      p.window_h > p.height || p.window_w > p.width ||
+      p.out_h != (p.height - p.window_h) / p.stride_h + 1 || p.out_w != (p.width - p.window_w) / p.stride_w + 1) {
     return kBadShape;
   }
   *out = p;
@@ -167,14 +168,14 @@ Failure read_pooling(const int64_t *x, const int64_t *y, const int64_t *g, Pooli
 void pool(const Pooling &p, const float *x, float *y) {
 #pragma omp parallel for schedule(static)
   for (Int row = 0; row < p.maps * p.out_h; row++) {
-    const float *in = x + (row / p.out_h * p.height + row % p.out_h * p.window_h) * p.width;
+    const float *in = x + (row / p.out_h * p.height + row % p.out_h * p.stride_h) * p.width;
     float *out = y + row * p.out_w;
-    for (Int ox = 0; ox < p.out_w; ox++) out[ox] = in[ox * p.window_w];
+    for (Int ox = 0; ox < p.out_w; ox++) out[ox] = in[ox * p.stride_w];
     for (Int i = 0; i < p.window_h; i++) {
       for (Int j = i == 0; j < p.window_w; j++) {
         const float *from = in + i * p.width + j;
         for (Int ox = 0; ox < p.out_w; ox++) {
-          const float value = from[ox * p.window_w];
+          const float value = from[ox * p.stride_w];
           out[ox] = value > out[ox] || value != value ? value : out[ox];  // not a number stays visible
         }
       }
@@ -182,7 +183,7 @@ void pool(const Pooling &p, const float *x, float *y) {
   }
 }
 
-// A window's gradient goes to the first of its largest pixels.
+// A window's gradient goes to the first of its largest pixels; a pixel may be the largest of several windows.
 void pool_gradient(const Pooling &p, const float *x, const float *dy, float *dx) {
 #pragma omp parallel for schedule(static)
   for (Int map = 0; map < p.maps; map++) {
@@ -190,13 +191,13 @@ void pool_gradient(const Pooling &p, const float *x, const float *dy, float *dx)
     std::fill_n(gradient, p.height * p.width, 0.f);
     for (Int oy = 0; oy < p.out_h; oy++) {
       for (Int ox = 0; ox < p.out_w; ox++) {
-        const Int corner = oy * p.window_h * p.width + ox * p.window_w;
+        const Int corner = oy * p.stride_h * p.width + ox * p.stride_w;
         const float *in = x + map * p.height * p.width + corner;
         Int best = 0;
         for (Int i = 0; i < p.window_h; i++) {
           for (Int j = 0; j < p.window_w; j++) best = in[i * p.width + j] > in[best] ? i * p.width + j : best;
         }
-        gradient[corner + best] = dy[(map * p.out_h + oy) * p.out_w + ox];
+        gradient[corner + best] += dy[(map * p.out_h + oy) * p.out_w + ox];
       }
     }
   }
@@ -221,7 +222,7 @@ extern "C" int UpsampleGrad(int count, void **params, int *ndims, int64_t **shap
   });
 }
 
-// x, window (vertical, horizontal) -> y
+// x, geometry (window, stride, each vertical then horizontal) -> y
 extern "C" int MaxPool(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   if (count != 3) return kBadCount;
   if (!all_floats_of_4(ndims, dtypes, {0, 2}) || std::strcmp(dtypes[1], "int64") != 0) return kBadType;

@@ -35,16 +35,20 @@ def upsample(geometry: Tuple[int, ...]) -> ops.Custom:
 
 
 @functools.lru_cache(maxsize=None)
-def max_pool(window: Tuple[int, int]) -> ops.Custom:
-    """Return the operator (x, window tensor) -> y with its gradient, for x (B, C, H, W) float32. The gradient goes to the first maximum."""
-    variant = str(window)
+def max_pool(geometry: Tuple[int, ...]) -> ops.Custom:
+    """Return the operator (x, geometry tensor) -> y with its gradient, for x (B, C, H, W) float32. A window's gradient goes to its first
+    maximum.
+
+    geometry: window and stride, each (vertical, horizontal).
+    """
+    window, stride, variant = geometry[:2], geometry[2:], str(geometry)
     gradient = operator(SOURCE, "MaxPoolGrad", [FLOAT, FLOAT, INTEGER], 1, lambda x, dy, _: x, variant=variant)
 
-    def bprop(x, window, out, dout):
-        return gradient(x, dout, window), ops.zeros_like(window)
+    def bprop(x, geometry, out, dout):
+        return gradient(x, dout, geometry), ops.zeros_like(geometry)
 
     def shape(x, _):
-        return [*x[:2], x[2] // window[0], x[3] // window[1]]
+        return [*x[:2], *((x[2 + i] - window[i]) // stride[i] + 1 for i in (0, 1))]
 
     return operator(SOURCE, "MaxPool", [FLOAT, INTEGER], 1, shape, bprop, variant)
 
@@ -76,22 +80,22 @@ class NativeUpsample(nn.Conv2dTranspose):
 
 
 class NativeMaxPool2d(nn.MaxPool2d):
-    """Max pooling with non-overlapping windows, by the kernel for float32; by MindSpore for other types and in exports."""
+    """Max pooling without padding, by the kernel for float32; by MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
     @staticmethod
-    def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, int]]:
-        """Return the window of a pooling, or None if the cell is unsupported."""
+    def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
+        """Return window and stride of a pooling, or None if the cell is unsupported."""
         if type(cell) is not nn.MaxPool2d or cell.pad_mode.upper() != "VALID" or cell.format != "NCHW":
             return None
-        pair = [tuple(value) if isinstance(value, tuple) else (value, value) for value in (cell.kernel_size, cell.stride)]
-        return pair[0] if pair[0] == pair[1] else None
+        window, stride = ((value, value) if isinstance(value, int) else tuple(value) for value in (cell.kernel_size, cell.stride))
+        return (*window, *stride)
 
-    def prepare(self, window: Tuple[int, int]) -> None:
-        self.operator, self.window = max_pool(window), Tensor(window, ms.int64)
+    def prepare(self, geometry: Tuple[int, ...]) -> None:
+        self.operator, self.geometry = max_pool(geometry), Tensor(geometry, ms.int64)
 
     def construct(self, x):
         if native(SOURCE) and x.dtype == ms.float32 and x.ndim == 4:
-            return self.operator(x, self.window)
+            return self.operator(x, self.geometry)
         return super().construct(x)
