@@ -6,7 +6,7 @@ import pytest
 from cell_gradients import run
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
-from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample
+from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample, NativeZeroPad2d
 from mindspore import nn
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
@@ -87,6 +87,25 @@ def _pools(x, window, stride):
     dy = np.arange(np.prod(size), dtype=np.float32).reshape(size)
     assert accelerate(own) == 1 and type(own) is NativeMaxPool2d
     return (own, dy), (nn.MaxPool2d(window, stride), dy)
+
+
+@pytest.mark.parametrize("sides", [((1, 1), (1, 1)), ((0, 2), (3, 1)), ((0, 0), (0, 0))])
+def test_a_border_is_numpys(sides):
+    rng = np.random.default_rng(2)
+    x = rng.random((2, 3, 5, 17), np.float32)
+    cell = nn.ZeroPad2d((*sides[1], *sides[0]))
+    assert accelerate(cell) == 1 and type(cell) is NativeZeroPad2d
+    wanted = np.pad(x, ((0, 0), (0, 0), *sides))
+    dy = rng.random(wanted.shape, np.float32)
+    y, dx = run(cell, x, dy)
+    (top, bottom), (left, right) = sides
+    np.testing.assert_array_equal(y, wanted)
+    np.testing.assert_array_equal(dx, dy[:, :, top : dy.shape[2] - bottom, left : dy.shape[3] - right])
+
+
+def test_other_borders_are_left_alone():
+    others = [nn.ConstantPad2d(1, 2.0), nn.ReflectionPad2d(1), nn.ZeroPad2d((1, 1)), nn.ZeroPad2d((1, 1, -1, 0))]
+    assert [accelerate(cell) for cell in others] == [0, 0, 0, 0]
 
 
 def test_a_value_that_is_no_number_is_seen():

@@ -1,5 +1,5 @@
 // Maps made larger and smaller on a CPU, each channel for itself, as MindSpore custom operators: depthwise transposed convolution
-// ("upsampling" with trained weights) and max pooling. Both are bound by memory: every pixel is read and
+// ("upsampling" with trained weights), max pooling and borders of zeros. All are bound by memory: every pixel is read and
 // written once, rows of the larger map being split into runs of pixels that lie a stride apart.
 
 #include <omp.h>
@@ -203,6 +203,57 @@ void pool_gradient(const Pooling &p, const float *x, const float *dy, float *dx)
   }
 }
 
+// ---- borders of zeros -----------------------------------------------------------------------------------------------------------------
+
+// The inner map [B,C,H,W] and the outer one, which is larger by a border on each side.
+struct Border {
+  Int maps, height, width, top, left, outer_height, outer_width;
+};
+
+Failure read_border(const int64_t *inner, const int64_t *outer, const int64_t *g, Border *out) {
+  Border p{inner[0] * inner[1], inner[2], inner[3], g[0], g[2], outer[2], outer[3]};
+  if (std::min({p.maps, p.height, p.width}) <= 0) return kEmpty;
+  if (std::min({g[0], g[1], g[2], g[3]}) < 0 || outer[0] != inner[0] || outer[1] != inner[1] ||
+      p.outer_height != p.height + g[0] + g[1] || p.outer_width != p.width + g[2] + g[3]) {
+    return kBadShape;
+  }
+  *out = p;
+  return kOk;
+}
+
+void add_border(const Border &p, const float *x, float *y) {
+  const Int size = p.outer_height * p.outer_width;
+#pragma omp parallel for schedule(static)
+  for (Int map = 0; map < p.maps; map++) {
+    std::fill_n(y + map * size, size, 0.f);
+    for (Int row = 0; row < p.height; row++) {
+      std::copy_n(x + (map * p.height + row) * p.width, p.width, y + map * size + (p.top + row) * p.outer_width + p.left);
+    }
+  }
+}
+
+void remove_border(const Border &p, const float *y, float *x) {
+#pragma omp parallel for schedule(static)
+  for (Int map = 0; map < p.maps; map++) {
+    for (Int row = 0; row < p.height; row++) {
+      const float *from = y + map * p.outer_height * p.outer_width + (p.top + row) * p.outer_width + p.left;
+      std::copy_n(from, p.width, x + (map * p.height + row) * p.width);
+    }
+  }
+}
+
+// Inputs are a map and the geometry, the output is a map; `inner` and `outer` are places among them.
+template <typename Pass>
+int run_border(int count, int inner, int outer, void **params, const int *ndims, int64_t **shapes, const char **dtypes, Pass pass) {
+  if (count != 3) return kBadCount;
+  if (!all_floats_of_4(ndims, dtypes, {0, 2}) || std::strcmp(dtypes[1], "int64") != 0) return kBadType;
+  if (ndims[1] != 1 || shapes[1][0] != 4) return kBadShape;
+  Border p;
+  const Failure failure = read_border(shapes[inner], shapes[outer], static_cast<const int64_t *>(params[1]), &p);
+  if (failure == kOk) pass(p, static_cast<const float *>(params[0]), static_cast<float *>(params[2]));
+  return failure;
+}
+
 }  // namespace
 
 // ---- MindSpore's interface: inputs, then outputs; a result other than 0 becomes a RuntimeError ----------------------------------------
@@ -242,4 +293,14 @@ extern "C" int MaxPoolGrad(int count, void **params, int *ndims, int64_t **shape
     pool_gradient(p, static_cast<float *>(params[0]), static_cast<float *>(params[1]), static_cast<float *>(params[3]));
   }
   return failure;
+}
+
+// x, geometry (top, bottom, left, right) -> y
+extern "C" int AddBorder(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_border(count, 0, 2, params, ndims, shapes, dtypes, add_border);
+}
+
+// dy, geometry -> dx
+extern "C" int RemoveBorder(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_border(count, 2, 0, params, ndims, shapes, dtypes, remove_border);
 }

@@ -7,7 +7,7 @@ from typing import Literal
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
-from mindspore import nn, ops
+from mindspore import nn
 from mindspore.common.initializer import HeNormal
 
 from mindpoint_centernet import layers
@@ -90,7 +90,7 @@ class ResNet(Backbone):
         self.conv1 = conv(3, width, 7, 2, init=_INIT)
         self.bn1 = batch_norm(width)
         self.relu = nn.ReLU()
-        self.border = ops.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
+        self.border = nn.ZeroPad2d(1)
         self.maxpool = nn.MaxPool2d(3, 2)
         widths = [width * 2**i for i in range(4)]
         channels = [width] + [each * self.block.expansion for each in widths]
