@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 from mindpoint.contracts.fields import Points
@@ -58,22 +58,41 @@ class AnnotationWriter(TextWriter):
 
     def _record(self, prediction: Prediction, row: int, width: int, height: int) -> Optional[Dict[str, object]]:
         found = prediction.detections
-        left, top, right, bottom = np.clip(found.boxes[row].astype(np.float64), 0, [width, height, width, height]).round(2).tolist()
-        if right <= left or bottom <= top:
-            return None
-        box = [left, top, round(right - left, 2), round(bottom - top, 2)]
-        category = self.vocabulary.category_ids[int(found.labels[row])]
-        record: Dict[str, object] = {"category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
-        record["score"] = round(float(found.scores[row]), 4)
+        left, top, right, bottom = found.boxes[row].astype(np.float64)
+        joints = {}
         if self._joints is not None:
-            places = found.values["keypoints"][row][:, :2].astype(np.float64).round(2)
+            places = found.values["keypoints"][row][:, :2]
             scores = found.values.get("keypoint_scores")
-            sure = np.ones(len(places), bool) if scores is None else scores[row] >= _SURE
-            inside = ((places >= 0) & (places <= [width, height])).all(axis=1)
-            seen = np.where(inside, np.where(sure, 2, 1), 0)
-            record["keypoints"] = [number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))]
-            record["num_keypoints"] = int(inside.sum())
-        return record
+            joints["keypoints"] = np.column_stack([places, np.ones(len(places)) if scores is None else scores[row]])
+        values = annotation_values({"bbox": [left, top, right - left, bottom - top], **joints}, {"width": width, "height": height})
+        if values is None:
+            return None
+        category = self.vocabulary.category_ids[int(found.labels[row])]
+        return {"category_id": category, **values, "score": round(float(found.scores[row]), 4)}
+
+
+def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) -> Optional[Dict[str, object]]:
+    """Return box, area and, if there are joints, joints of an annotation, in hundredths of a pixel; None if the box is outside the image.
+
+    Args:
+        found: ``bbox`` left, top, width, height, and perhaps ``keypoints (J, 3)``: x, y, score; NaN where they are unknown.
+        image: its ``width`` and ``height``.
+    """
+    limits = np.array([image["width"], image["height"]], np.float64)
+    left, top, across, down = found["bbox"]
+    left, top, right, bottom = np.clip([[left, top], [left + across, top + down]], 0, limits).round(2).ravel().tolist()
+    if right <= left or bottom <= top:
+        return None
+    box = [left, top, round(right - left, 2), round(bottom - top, 2)]
+    values: Dict[str, object] = {"bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+    if "keypoints" in found:
+        points = np.asarray(found["keypoints"], np.float64)
+        places = points[:, :2].round(2)
+        inside = ((places >= 0) & (places <= limits)).all(axis=1)
+        seen = np.where(inside, np.where(points[:, 2] >= _SURE, 2, 1), 0)
+        values["keypoints"] = [number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))]
+        values["num_keypoints"] = int(inside.sum())
+    return values
 
 
 def _common_folder(names: Sequence[str]) -> str:

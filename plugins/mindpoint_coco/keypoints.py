@@ -24,14 +24,15 @@ class AnnotatedJoints(Points):
 
 
 _SIDES = (  # a left side in a name, and the right one that takes its place
-    (re.compile(r"left"), "right"),
-    (re.compile(r"Left"), "Right"),
-    (re.compile(r"LEFT"), "RIGHT"),
-    (re.compile(r"左"), "右"),
-    (re.compile(r"(?<![A-Za-z])l"), "r"),
-    (re.compile(r"(?<![A-Za-z])L"), "R"),
-    (re.compile(r"(?<=[a-z0-9])L(?![A-Za-z])"), "R"),
+    (r"left", "right"),
+    (r"Left", "Right"),
+    (r"LEFT", "RIGHT"),
+    (r"左", "右"),
+    (r"(?<![A-Za-z])l", "r"),
+    (r"(?<![A-Za-z])L", "R"),
+    (r"(?<=[a-z0-9])L(?![A-Za-z])", "R"),
 )
+_SIDED = re.compile(r"(?i:left|right)|[左右]|(?<![A-Za-z0-9])[lrLR](?![A-Za-z0-9])|(?<=[a-z0-9])[LR](?![A-Za-z])")
 
 
 def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
@@ -40,10 +41,16 @@ def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
     pairs, known = {}, set(names)
     for name in names:
         for left, right in _SIDES:
-            other = left.sub(right, name, count=1)
+            other = re.sub(left, right, name, count=1)
             if other != name and other in known:
                 pairs.setdefault(name, other)
     return list(pairs.items())
+
+
+def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
+    """Return the names that speak of a side (``left_eye``, ``hip_r``, ``EyeL``, ``左眼``) and whose indices are in no pair."""
+    paired = {joint for pair in pairs for joint in pair}
+    return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]
 
 
 @dataclass(frozen=True)

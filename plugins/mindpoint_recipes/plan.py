@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple
 
-from mindpoint_coco.keypoints import side_pairs
+from mindpoint_coco.keypoints import side_pairs, unpaired
 
-from mindpoint_recipes.survey import Survey, unpaired
+from mindpoint_recipes.survey import Survey
 
 _WANTED = 56  # pixels that the median object's side should have in the network's input: 14 cells of its output
 _LEAST, _MOST, _STEP = 128, 512, 32  # of the input's longer side; the networks halve it five times

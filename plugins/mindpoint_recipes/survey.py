@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import combinations
-from typing import List, Sequence, Tuple
 
 import numpy as np
-
-_SIDED = re.compile(r"(left|right|左|右)|(^|[_\-. ])[lr]([_\-. ]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,9 +59,3 @@ def _turn(points: np.ndarray) -> float:
             mean = (vectors[lengths > 0] / lengths[lengths > 0, None]).mean(axis=0)
             longest = np.fmax(longest, np.hypot(*mean))
     return float(np.degrees(np.sqrt(-2 * np.log(np.clip(longest, 1e-3, 1)))))
-
-
-def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
-    """Return the joints whose names speak of a side and that are in no pair."""
-    paired = {joint for pair in pairs for joint in pair}
-    return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]

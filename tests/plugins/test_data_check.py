@@ -11,7 +11,7 @@ from mindpoint.contracts.fields import Angles
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.coco_check import check_content
 from mindpoint_coco.datasets.coco_mend import mended
-from mindpoint_coco.datasets.coco_suspicions import joint_array, never_labelled, sigma_table, strange_sigmas, swapped_sides, unpaired
+from mindpoint_coco.datasets.coco_suspicions import joint_array, lone_sides, never_labelled, sigma_table, strange_sigmas, swapped_sides
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 
@@ -183,7 +183,7 @@ def test_other_suspicions():
     assert list(never_labelled(points, keypoints)) == [
         f"'right_shoulder' is not labelled in any of {len(points)} people: nothing can be learnt of it"
     ]
-    assert list(unpaired(Keypoints(["nose", "left_eye"]))) != [] and list(unpaired(keypoints)) == []
+    assert list(lone_sides(Keypoints(["nose", "left_eye"]))) != [] and list(lone_sides(keypoints)) == []
     areas = [100, 2500, 10_000]
     odd = Keypoints(["a", "b", "c"], sigmas=[0.0096, 0.05, 0.3])
     tight, loose = strange_sigmas(areas, odd, True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mindpoint.errors import ConfigError
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints, side_pairs, unpaired
 
 
 def test_pairs_by_name_by_index_and_by_default_are_the_same():
@@ -36,3 +36,13 @@ def test_any_number_of_joints(count):
 def test_mistakes_are_named(bad, message):
     with pytest.raises(ConfigError, match=message):
         Keypoints(**bad)
+
+
+def test_names_that_speak_of_a_side_and_have_no_partner():
+    sided = ["left_eye", "hip_r", "L hip", "EyeL", "kneeR", "左眼", "RightEar", "leftear", "right.front", "l"]
+    others = ["nose", "ear", "lower_lip", "rump", "tail", "l2", "Leg", "R2D2", "neck"]
+    assert unpaired([*sided, *others], []) == sided
+    assert unpaired(sided, [(0, 1), (3, 4)]) == ["L hip", *sided[5:]]
+    whole = ["left_eye", "right_eye", "EyeL", "EyeR", "l_hip", "r_hip"]
+    index = [(whole.index(first), whole.index(second)) for first, second in side_pairs(whole)]
+    assert unpaired(whole, index) == []

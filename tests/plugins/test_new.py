@@ -14,7 +14,7 @@ from mindpoint_coco.keypoints import side_pairs
 from mindpoint_recipes.gather import gather, split
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
-from mindpoint_recipes.survey import survey, unpaired
+from mindpoint_recipes.survey import survey
 from mindpoint_recipes.text import configuration
 
 
@@ -146,7 +146,6 @@ def test_mirroring_needs_to_know_the_sides():
     assert make_plan(survey(truth), ["kp1", "kp2"]).flip == 0
     assert make_plan(survey(truth), ["nose", "left_eye", "right_eye"]).flip == 0.5
     assert make_plan(survey(truth), ["nose", "tail"]).flip == 0.5
-    assert unpaired(["left_eye", "nose", "hip_r", "ear"], []) == ["left_eye", "hip_r"]
 
 
 def test_what_an_importer_knows_goes_before_guesses(folder):

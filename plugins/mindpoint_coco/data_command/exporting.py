@@ -49,12 +49,9 @@ def _sound(source: Source, joints: bool) -> dict:
     """Return the content, checked, with defaults filled in. Raises DataError at the first mistake, or if it lacks ``joints``."""
     from mindpoint.errors import DataError
 
-    from mindpoint_coco.datasets.coco_file import check, completed
-
     if joints and source.keypoints is None:
         raise DataError(f"{source.origin}: has no joints; export it as yolo")
-    check(source.content, source.origin, source.classes, source.fields)
-    return completed(source.content, source.classes, source.fields)
+    return source.sound()
 
 
 def _place_images(source: Source, content: dict, folder: Path) -> None:

@@ -13,11 +13,11 @@ from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
+    lone_sides,
     never_labelled,
     sigma_table,
     strange_sigmas,
     swapped_sides,
-    unpaired,
 )
 from mindpoint_coco.datasets.restored import Measured, whole
 from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
@@ -66,7 +66,7 @@ def remarks(source: Source) -> Iterator[str]:
     areas = [record["area"] for record in annotations if isinstance(record, dict) and record.get("num_keypoints") and _positive(record)]
     suspicions = [
         *swapped_sides(labelled, source.keypoints),
-        *unpaired(source.keypoints),
+        *lone_sides(source.keypoints),
         *never_labelled(labelled, source.keypoints),
         *(strange_sigmas(areas, source.keypoints, source.sigmas_given) if areas else ()),
     ]

@@ -26,14 +26,11 @@ def annotated(sample: Sample, visualizer: Visualizer) -> Pictures:
     Args:
         sample: as the data set gives it.
     """
-    objects = sample.objects
-    fields = tuple(map(_sided, objects.fields))
-    values = {field.name: objects.values[field.name] for field in fields}
-    sided = Objects(objects.boxes, objects.labels, objects.areas, objects.crowd, fields, values)
-    paired = any(isinstance(field, Points) and (field.order != np.arange(len(field.order))).any() for field in fields)
+    objects = in_side_colors(sample.objects)
+    paired = any(isinstance(field, Points) and (field.order != np.arange(len(field.order))).any() for field in objects.fields)
     captions = ("annotated: first of a pair orange, second blue", "mirrored, pairs exchanged") if paired else ("annotated", "mirrored")
-    mirrored = cv2.flip(sample.image, 1), sided.mirror(sample.image.shape[1])
-    drawn = (visualizer.draw_objects(*each) for each in ((sample.image, sided), mirrored))
+    mirrored = cv2.flip(sample.image, 1), objects.mirror(sample.image.shape[1])
+    drawn = (visualizer.draw_objects(*each) for each in ((sample.image, objects), mirrored))
     return {caption: _sized(picture, _HEIGHT) for caption, picture in zip(captions, drawn)}
 
 
@@ -56,6 +53,13 @@ def learnt(sample: Sample, targets: Dict[str, np.ndarray], encoder: TargetEncode
 def sheet(pictures: Pictures, columns: int) -> np.ndarray:
     """Return the pictures side by side, each below its caption."""
     return grid([captioned(picture, caption) for caption, picture in pictures.items()], columns)
+
+
+def in_side_colors(objects: Objects) -> Objects:
+    """Return the objects with points in the colours of their sides: the first of each pair that changes places orange, the second blue."""
+    fields = tuple(map(_sided, objects.fields))
+    values = {field.name: objects.values[field.name] for field in fields}
+    return Objects(objects.boxes, objects.labels, objects.areas, objects.crowd, fields, values)
 
 
 def _sided(field: Field) -> Field:

@@ -18,7 +18,7 @@ from mindpoint.storage.images import read_image
 from mindpoint_coco.data_command.command import chosen_splits
 from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.coco_check import joints_of
-from mindpoint_coco.datasets.coco_file import annotation_file
+from mindpoint_coco.datasets.coco_file import annotation_file, check, completed
 from mindpoint_coco.datasets.image_path import image_path
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
@@ -49,6 +49,11 @@ class Source:
     sigmas_given: bool
     image: Callable[[dict], np.ndarray]
     file: Optional[Callable[[dict], str]] = None
+
+    def sound(self) -> dict:
+        """Return the content of the classes in use, checked, with defaults filled in. Raises DataError at the first mistake."""
+        check(self.content, self.origin, self.classes, self.fields)
+        return completed(self.content, self.classes, self.fields)
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:

@@ -7,7 +7,7 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from mindpoint_coco.datasets.rules import few, finite
-from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.keypoints import Keypoints, unpaired
 
 _FEWEST = 20  # people that a suspicion must rest on
 _ALIKE = 0.35  # a pair that is on the side of the others in fewer people than this seems swapped
@@ -76,12 +76,9 @@ def never_labelled(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
             yield f"'{keypoints.names[joint]}' is not labelled in any of {len(points)} people: nothing can be learnt of it"
 
 
-def unpaired(keypoints: Keypoints) -> Iterator[str]:
+def lone_sides(keypoints: Keypoints) -> Iterator[str]:
     """Yield joints that by their names have a side and by the configuration no partner on the other."""
-    paired = {joint for pair in keypoints.flip_pairs for joint in pair}
-    lone = [
-        name for joint, name in enumerate(keypoints.names) if joint not in paired and ("left" in name.lower() or "right" in name.lower())
-    ]
+    lone = unpaired(keypoints.names, keypoints.flip_pairs)
     if lone:
         yield f"{few(lone, 30)} are not in keypoints.flip_pairs: mirrored images teach the wrong side"
 
