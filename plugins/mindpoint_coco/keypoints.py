@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mindpoint.contracts.fields import Field, Points, spread_hues
@@ -14,7 +16,43 @@ Joint = Union[int, str]
 
 
 class AnnotatedJoints(Points):
-    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``."""
+    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``.
+
+    Attributes:
+        aliases: names of these joints by the names that a file gives them, as far as they differ.
+        orders: for a file that lists joints in an order of its own, by category id: the place among these joints of each joint of a
+            record; -1 for one that is not among them.
+    """
+
+    aliases: Mapping[str, str] = MappingProxyType({})
+    orders: Mapping[int, Tuple[int, ...]] = MappingProxyType({})
+
+    def ordered(self, orders: Mapping[int, Tuple[int, ...]]) -> "AnnotatedJoints":
+        """Return the same joints for a file with these :attr:`orders`."""
+        other = copy.copy(self)
+        other.orders = dict(orders)
+        return other
+
+    def places(self, record: dict) -> Optional[Tuple[int, ...]]:
+        """Return the place among these joints of each joint of a record; None if it has these joints in their order."""
+        category = record.get("category_id")
+        return self.orders.get(category) if isinstance(category, (int, float)) else None
+
+    def listed(self, record: dict) -> int:
+        """Return the number of joints that a record lists."""
+        order = self.places(record)
+        return len(self.names) if order is None else len(order)
+
+    def from_coco(self, record: dict) -> np.ndarray:
+        """Return the joints of a record; those that its file does not have are zeros."""
+        order = self.places(record)
+        if order is None:
+            return super().from_coco(record)
+        theirs, places = copy.copy(self), np.array(order)
+        theirs.shape = (len(order), 3)
+        values, points = Points.from_coco(theirs, record), self.empty(1)[0]
+        points[places[places >= 0]] = values[places >= 0]
+        return points
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
         """Return the joints, numbers as short as float32 allows, and the count."""
@@ -92,9 +130,21 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.names)
 
-    def annotated(self) -> Points:
-        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint."""
-        return AnnotatedJoints("keypoints", len(self), entries=3, seen=2, **self._looks())
+    def annotated(self, aliases: Optional[Mapping[str, str]] = None) -> AnnotatedJoints:
+        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint.
+
+        Args:
+            aliases: names of these joints by the names that a file gives them.
+
+        Raises:
+            ConfigError: an alias of a joint that does not exist.
+        """
+        joints = AnnotatedJoints("keypoints", len(self), entries=3, seen=2, **self._looks())
+        joints.aliases = dict(aliases or {})
+        lost = [name for name in joints.aliases.values() if name not in self.names]
+        if lost:
+            raise ConfigError(f"joints: no joint is named '{lost[0]}'; there are {', '.join(self.names)}")
+        return joints
 
     def found(self) -> Tuple[Field, ...]:
         """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint was taken

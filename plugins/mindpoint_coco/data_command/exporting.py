@@ -46,15 +46,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sound(source: Source, joints: bool) -> dict:
-    """Return the content, checked, with defaults filled in. Raises DataError at the first mistake, or if it lacks ``joints``."""
+    """Return the content, checked, under the configuration's names, with defaults filled in. Raises DataError at the first mistake, or if it lacks ``joints``."""
     from mindpoint.errors import DataError
 
     from mindpoint_coco.datasets.coco_file import check, completed
+    from mindpoint_coco.datasets.naming import renamed
 
     if joints and source.keypoints is None:
         raise DataError(f"{source.origin}: has no joints; export it as yolo")
-    check(source.content, source.origin, source.classes, source.fields)
-    return completed(source.content, source.classes, source.fields)
+    names = source.naming.names
+    check(source.content, source.origin, names, source.fields)
+    return renamed(completed(source.content, names, source.fields), source.naming, source.fields)
 
 
 def _place_images(source: Source, content: dict, folder: Path) -> None:
@@ -100,8 +102,11 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
     import yaml
 
     first = next(iter(found))
-    splits = {source.name: f"images/{source.name}" for source in found}
-    train = splits.get("train", f"images/{first.name}")
+    folders: Dict[str, List[str]] = {}
+    for source in found:
+        folders.setdefault(source.split, []).append(f"images/{source.name}")
+    splits = {split: names if names[1:] else names[0] for split, names in folders.items()}
+    train = splits.get("train", splits[first.split])
     said: Dict[str, object] = {"train": train, "val": train, **splits}
     said["names"] = dict(enumerate(first.classes))
     if first.keypoints is not None:
@@ -110,7 +115,7 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
         said["kpt_names"] = {label: list(first.keypoints.names) for label in range(len(first.classes))}
     (folder / "data.yaml").write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None), encoding="utf-8")
     for source, content in found.items():
-        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"] if record["name"] in source.classes}
+        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"]}
         for record, own in _by_image(content):
             path = folder / "labels" / source.name / Path(record["file_name"]).with_suffix(".txt")
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from mindpoint.runtime.progress import track
 
 from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
+from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     never_labelled,
@@ -61,7 +62,7 @@ def remarks(source: Source) -> Iterator[str]:
     if source.keypoints is None:
         return
     annotations = source.content["annotations"]
-    points = joint_array(annotations, len(source.keypoints))
+    points = joint_array(annotations, joints_of(source.fields))
     labelled = points[(points[:, :, 2] > 0).any(axis=1)]
     areas = [record["area"] for record in annotations if isinstance(record, dict) and record.get("num_keypoints") and _positive(record)]
     suspicions = [

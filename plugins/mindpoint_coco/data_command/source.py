@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Tuple
+from functools import lru_cache
+from typing import Callable, List, Mapping, Optional, Tuple
 
 import numpy as np
 from mindpoint.config import Config, load_config
@@ -20,6 +21,7 @@ from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.image_path import image_path
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 
@@ -30,10 +32,11 @@ class Source:
 
     Attributes:
         name: name of the source, short enough for a file name.
+        split: of a configuration, else the name; a split may have several sources.
         origin: the annotation file, or a name for data without a file.
         content: COCO's dictionary, unchecked.
-        classes: names of the categories in use.
-        fields: fields of annotations besides COCO's own keys.
+        naming: the classes, and the categories that have them.
+        fields: fields of annotations besides COCO's own keys; they read the joints of this source.
         keypoints: the joints; None without joints.
         sigmas_given: the joints' sigmas were given explicitly.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
@@ -41,14 +44,20 @@ class Source:
     """
 
     name: str
+    split: str
     origin: str
     content: dict
-    classes: List[str]
+    naming: Naming
     fields: Tuple[Field, ...]
     keypoints: Optional[Keypoints]
     sigmas_given: bool
     image: Callable[[dict], np.ndarray]
     file: Optional[Callable[[dict], str]] = None
+
+    @property
+    def classes(self) -> List[str]:
+        """Return the names of the classes."""
+        return self.naming.classes
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:
@@ -62,7 +71,7 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
     if args.images or args.config:
         raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
     config = load_config(args.data, args.set, ("data",))
-    return [_of_split(config, split) for split in chosen_splits(args, config)]
+    return [source for split in chosen_splits(args, config) for source in _of_split(config, split)]
 
 
 def _of_file(args: argparse.Namespace) -> Source:
@@ -74,25 +83,37 @@ def _of_file(args: argparse.Namespace) -> Source:
         keypoints, classes, sigmas = *said_by(content, args.data), False
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
-    path = _files(args.images, args.data)
-    return Source(name, args.data, content, classes, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
+    path, naming = _files(args.images, args.data), Naming(classes)
+    fields = naming.read(fields, content.get("categories"), args.data)
+    return Source(name, name, args.data, content, naming, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
 
 
-def _of_split(config: Config, split: str) -> Source:
+def _of_split(config: Config, split: str) -> List[Source]:
+    """Return the source of a split; of a data set that joins others, a source for each of them, with numbers from 1."""
     config.split(split)
-    block, keypoints = config.data["data"][split]["dataset"], config.vocabulary.get("keypoints")
+    block = config.data["data"][split]["dataset"]
+    blocks = registry("datasets").get(block["type"]).blocks(block)
+    if blocks == [block]:
+        return [_of_block(config, split, split, block, lambda: config.build(f"data.{split}.dataset"))]
+    parts = lru_cache(maxsize=None)(lambda: config.build(f"data.{split}.dataset").datasets)
+    return [
+        _of_block(config, split, f"{split}-{number + 1}", each, lambda number=number: parts()[number]) for number, each in enumerate(blocks)
+    ]
+
+
+def _of_block(config: Config, split: str, name: str, block: Mapping[str, object], build: Callable[[], Dataset]) -> Source:
+    keypoints, naming = config.vocabulary.get("keypoints"), Naming(config.classes)
     file: Optional[AnnotationFile] = registry("datasets").get(block["type"]).annotation_file(block, config.vocabulary)
     if file is not None:
-        content = annotation_file(file.path, not file.labelled)
-        path, origin, fields = _files(file.images, file.path, file.outside_images), file.path, file.fields
+        content, naming = annotation_file(file.path, not file.labelled), Naming(config.classes, file.categories)
+        path, origin = _files(file.images, file.path, file.outside_images), file.path
+        fields, image = naming.read(file.fields, content.get("categories"), file.path), lambda record: read_image(path(record))
     else:
-        dataset = config.build(f"data.{split}.dataset").original()
+        dataset = build().original()
         content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
         path, image = None, _reader(dataset)
     keypoints = keypoints if joints_of(fields) is not None else None
-    if path is not None:
-        image = lambda record: read_image(path(record))  # noqa: E731
-    return Source(split, origin, content, config.classes, fields, keypoints, _says_sigmas(config), image, path)
+    return Source(name, split, origin, content, naming, fields, keypoints, _says_sigmas(config), image, path)
 
 
 def _says_sigmas(config: Config) -> bool:

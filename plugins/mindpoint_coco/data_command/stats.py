@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     found: Dict[str, Statistics] = {}
     for source in sources(args, images=False):
         try:
-            found[source.name] = statistics(source.content, source.classes, source.fields)
+            found[source.name] = statistics(source.content, source.naming, source.fields)
         except DataError as error:
             raise DataError(f"{source.origin}: {error}") from error
     summaries = {name: numbers.summary() for name, numbers in found.items()}

@@ -11,6 +11,7 @@ from mindpoint.errors import DataError
 
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import missing_list
 
 _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges
@@ -98,8 +99,11 @@ class Statistics:
         }
 
 
-def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = ()) -> Statistics:
+def statistics(content: dict, naming: Naming, fields: Sequence[Field] = ()) -> Statistics:
     """Count the records as ``data check --fix`` would write them; those with a problem that cannot be fixed are left out.
+
+    Args:
+        naming: the classes, and the categories that have them.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -107,10 +111,10 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
     missing = missing_list(content)
     if missing:
         raise DataError(missing)
-    all_records = mended(content, classes, fields, 1.0)
-    content = without_hopeless(all_records, classes, fields)
+    all_records = mended(content, naming.names, fields, 1.0)
+    content = without_hopeless(all_records, naming.names, fields)
     images = {record["id"]: record for record in content["images"]}
-    labels = {record["id"]: list(classes).index(record["name"]) for record in content["categories"] if record["name"] in classes}
+    labels = naming.labels(content["categories"])
     records = [record for record in content["annotations"] if record["category_id"] in labels]
     objects = [record for record in records if not record["iscrowd"]]
     boxes = np.array([record["bbox"] for record in objects], np.float64).reshape(-1, 4)
@@ -119,7 +123,7 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
     where = np.array([number[record["image_id"]] for record in objects], np.int64)
     joints = joints_of(fields)
     return Statistics(
-        classes=list(classes),
+        classes=naming.classes,
         joints=joints.names if joints is not None else (),
         widths=np.array([record["width"] for record in images.values()]),
         heights=np.array([record["height"] for record in images.values()]),
