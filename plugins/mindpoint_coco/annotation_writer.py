@@ -51,9 +51,9 @@ class AnnotationWriter(TextWriter):
     def end(self) -> None:
         """Write images and categories."""
         categories = [{"id": number, "name": name} for number, name in zip(self.vocabulary.category_ids, self.vocabulary.classes)]
-        if self._joints is not None:
-            lines = [[int(first) + 1, int(second) + 1] for first, second in self._joints.lines]
-            categories = [{**record, "keypoints": list(self._joints.names), "skeleton": lines} for record in categories]
+        for label, record in enumerate(categories if self._joints is not None else ()):
+            own = self._joints.set_of(label)
+            record.update(keypoints=list(own.names), skeleton=[[int(first) + 1, int(second) + 1] for first, second in own.lines])
         self.file.write(f'],\n"images": {json.dumps(self._images)},\n"categories": {json.dumps(categories)}}}\n')
 
     def _record(self, prediction: Prediction, row: int, width: int, height: int) -> Optional[Dict[str, object]]:
@@ -66,9 +66,10 @@ class AnnotationWriter(TextWriter):
         record: Dict[str, object] = {"category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
         record["score"] = round(float(found.scores[row]), 4)
         if self._joints is not None:
-            places = found.values["keypoints"][row][:, :2].astype(np.float64).round(2)
+            label = int(found.labels[row])
+            places = self._joints.own(found.values["keypoints"][row], label)[:, :2].astype(np.float64).round(2)
             scores = found.values.get("keypoint_scores")
-            sure = np.ones(len(places), bool) if scores is None else scores[row] >= _SURE
+            sure = np.ones(len(places), bool) if scores is None else self._joints.own(scores[row], label) >= _SURE
             inside = ((places >= 0) & (places <= [width, height])).all(axis=1)
             seen = np.where(inside, np.where(sure, 2, 1), 0)
             record["keypoints"] = [number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))]

@@ -49,14 +49,11 @@ def _sound(source: Source, joints: bool) -> dict:
     """Return the content, checked, under the configuration's names, with defaults filled in. Raises DataError at the first mistake, or if it lacks ``joints``."""
     from mindpoint.errors import DataError
 
-    from mindpoint_coco.datasets.coco_file import check, completed
-    from mindpoint_coco.datasets.naming import renamed
+    from mindpoint_coco.datasets.naming import sound
 
     if joints and source.keypoints is None:
         raise DataError(f"{source.origin}: has no joints; export it as yolo")
-    names = source.naming.names
-    check(source.content, source.origin, names, source.fields)
-    return renamed(completed(source.content, names, source.fields), source.naming, source.fields)
+    return sound(source.content, source.origin, source.naming, source.fields)
 
 
 def _place_images(source: Source, content: dict, folder: Path) -> None:
@@ -128,10 +125,20 @@ def _line(annotation: dict, image: dict, labels: Dict[int, int], source: Source)
     across, down = image["width"], image["height"]
     numbers = [(left + width / 2) / across, (top + height / 2) / down, width / across, height / down]
     if source.keypoints is not None:
-        points = annotation["keypoints"]
+        points = _all_joints(source, labels[annotation["category_id"]], annotation, 0)
         for x, y, seen in zip(points[0::3], points[1::3], points[2::3]):
             numbers += [x / across, y / down, int(seen)] if seen > 0 else [0, 0, 0]
     return " ".join([str(labels[annotation["category_id"]]), *(f"{number:.6f}".rstrip("0").rstrip(".") for number in numbers)])
+
+
+def _all_joints(source: Source, label: int, annotation: dict, absent: object) -> list:
+    """Return x, y, visibility of all joints of an object, ``absent`` where its class does not have the joint."""
+    from mindpoint_coco.datasets.coco_check import joints_of
+
+    given, numbers = annotation["keypoints"], [absent] * (3 * len(source.keypoints))
+    for number, place in enumerate(joints_of(source.fields).set_of(label).places):
+        numbers[3 * place : 3 * place + 3] = given[3 * number : 3 * number + 3]
+    return numbers
 
 
 def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
@@ -139,6 +146,7 @@ def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
 
     for source, content in found.items():
         names = {record["id"]: record["name"] for record in content["categories"]}
+        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"]}
         joints = source.keypoints.names if source.keypoints is not None else ()
         with open(folder / f"{source.name}.csv", "w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -146,7 +154,8 @@ def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
             table.writerow([*head, *(harmless_cell(f"{name} {part}") for name in joints for part in ("x", "y", "v"))])
             for record, own in _by_image(content):
                 for annotation in own:
-                    numbers = [*annotation["bbox"], annotation["area"], annotation["iscrowd"], *(annotation["keypoints"] if joints else ())]
+                    numbers = [*annotation["bbox"], annotation["area"], annotation["iscrowd"]]
+                    numbers += _all_joints(source, labels[annotation["category_id"]], annotation, "") if joints else ()
                     place = [record["file_name"], record["width"], record["height"], annotation["id"], names[annotation["category_id"]]]
                     table.writerow([*map(harmless_cell, place), *numbers])
 

@@ -22,7 +22,6 @@ from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.image_path import image_path
 from mindpoint_coco.datasets.naming import Naming
-from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
 
 
@@ -80,7 +79,7 @@ def _of_file(args: argparse.Namespace) -> Source:
         config = load_config(args.config, args.set, ())
         keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
     else:
-        keypoints, classes, sigmas = *said_by(content, args.data), False
+        keypoints, classes, sigmas = *said_by(content), False
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
     path, naming = _files(args.images, args.data), Naming(classes)
@@ -110,14 +109,16 @@ def _of_block(config: Config, split: str, name: str, block: Mapping[str, object]
         fields, image = naming.read(file.fields, content.get("categories"), file.path), lambda record: read_image(path(record))
     else:
         dataset = build().original()
-        content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
+        content, origin = dataset.ground_truth(), str(dataset).partition(":")[0]
+        fields = naming.read(dataset.fields, content["categories"], origin)
         path, image = None, _reader(dataset)
     keypoints = keypoints if joints_of(fields) is not None else None
     return Source(name, split, origin, content, naming, fields, keypoints, _says_sigmas(config), image, path)
 
 
 def _says_sigmas(config: Config) -> bool:
-    return (config.data.get("keypoints") or {}).get("sigmas") is not None
+    section = config.data.get("keypoints") or {}
+    return all(block.get("sigmas") is not None for block in section.get("classes", {"": section}).values())
 
 
 def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:
@@ -138,7 +139,7 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
     return image
 
 
-def said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
+def said_by(content: dict) -> Tuple[Optional[Keypoints], List[str]]:
     """Return joints and classes from the categories of the file: those with joints, or all if no category has joints. An invalid skeleton
     or invalid names are ignored."""
     categories = content.get("categories")
@@ -146,10 +147,10 @@ def said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
     found = [record for record in named if record.get("keypoints")]
     if not found:
         return None, [str(record.get("name")) for record in named]
-    if any(record["keypoints"] != found[0]["keypoints"] for record in found):
-        names = few([record.get("name") for record in found])
-        raise DataError(f"{path}: the categories {names} have different joints; name a configuration with --config")
     classes = [str(record.get("name")) for record in found]
-    if not isinstance(found[0]["keypoints"], list):  # a problem that the check names
+    if not all(isinstance(record["keypoints"], list) for record in found):  # a problem that the check names
         return None, classes
-    return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes
+    if all(record["keypoints"] == found[0]["keypoints"] for record in found):
+        return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes
+    blocks = {name: {"names": distinct(record["keypoints"]), "skeleton": lines_of(record)} for name, record in zip(classes, found)}
+    return Keypoints(classes=blocks), classes

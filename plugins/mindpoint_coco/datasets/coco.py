@@ -75,11 +75,10 @@ class CocoDataset(Dataset):
         self.reduce_to, self.outside_images = reduce_to, outside_images
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.classes, self.unlabelled = list(classes), unlabelled
-        self.fields, self._naming = declared_fields(keypoints, fields, joints), Naming(classes, categories)
-        content = annotation_file(self.annotations, unlabelled)
-        self._reading = self._naming.read(self.fields, content.get("categories"), self.annotations)
-        values = check(content, self.annotations, self._naming.names, self._reading)
-        content = completed(content, self._naming.names, self._reading)
+        content, self._naming = annotation_file(self.annotations, unlabelled), Naming(classes, categories)
+        self.fields = self._naming.read(declared_fields(keypoints, fields, joints), content.get("categories"), self.annotations)
+        values = check(content, self.annotations, self._naming.names, self.fields)
+        content = completed(content, self._naming.names, self.fields)
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
         records = {record["id"]: record for record in content["images"]}
@@ -93,7 +92,7 @@ class CocoDataset(Dataset):
             raise DataError(f"{self.annotations}: {len(lost)} file names lead out of the folder of images: {names}; {ADVICE}")
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
         self._pack(content, values, self._naming.labels(content["categories"]))
-        self._categories = renamed({**content, "annotations": []}, self._naming, self._reading)["categories"]
+        self._categories = renamed({**content, "annotations": []}, self._naming, self.fields)["categories"]
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -167,7 +166,7 @@ class CocoDataset(Dataset):
         refuse_reduced(self.reduce_to)
         content = annotation_file(self.annotations, self.unlabelled)
         listed = {kind: [record["id"] for record in content[kind]] for kind in ("images", "categories")}
-        content = renamed(completed(content, self._naming.names, self._reading), self._naming, self._reading)
+        content = renamed(completed(content, self._naming.names, self.fields), self._naming, self.fields)
         content["listed"] = listed
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 from mindpoint.contracts import fields as kinds
 from mindpoint.contracts.fields import Field
@@ -15,13 +15,17 @@ _TAKEN = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypo
 
 
 def declared_fields(
-    keypoints: Optional[Keypoints], fields: Optional[Mapping[str, object]], joints: Optional[Mapping[str, str]] = None
+    keypoints: Optional[Keypoints],
+    fields: Optional[Mapping[str, object]],
+    joints: Optional[Mapping[str, str]] = None,
+    classes: Sequence[str] = (),
 ) -> Tuple[Field, ...]:
     """Return the joints, if there are any, and then the further fields of annotated objects.
 
     Args:
         keypoints: the configuration's section.
         joints: names of its joints by the names that a file gives them, as far as they differ.
+        classes: names by label, where classes may have joints of their own.
         fields: by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``, ``Field``); or
             a block, with or without ``name``.
 
@@ -30,7 +34,7 @@ def declared_fields(
     """
     if joints and keypoints is None:
         raise ConfigError("joints: the configuration has no joints; add the section 'keypoints'")
-    found = (keypoints.annotated(joints),) if keypoints is not None else ()
+    found = (keypoints.annotated(classes, joints),) if keypoints is not None else ()
     return (*found, *(_field(name, said, [field.name for field in found]) for name, said in (fields or {}).items()))
 
 

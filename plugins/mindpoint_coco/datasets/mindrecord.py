@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.fields import Points
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError
@@ -66,7 +67,7 @@ class MindRecordDataset(Dataset):
     ) -> None:
         self.reduce_to = reduce_to
         self.folder, self.classes = str(path), list(classes)
-        self.fields = declared_fields(keypoints, fields)
+        self.fields = declared_fields(keypoints, fields, classes=classes)
         self._exact = [exact(field) for field in self.fields]
         self.manifest = read_manifest(self.folder)
         self._columns = stored_columns(self.manifest)
@@ -244,16 +245,18 @@ class MindRecordDataset(Dataset):
         arrays = self._read(*self._rows[index])[1]
         for row, category in enumerate(arrays["category_ids"].tolist()):
             if category in self._labels:
+                label = self._labels[category]
                 record = {
                     "id": int(arrays["annotation_ids"][row]),
                     "image_id": int(self.image_ids[index]),
-                    "category_id": self._categories[self._labels[category]]["id"],
+                    "category_id": self._categories[label]["id"],
                     "bbox": arrays["boxes"][row].tolist(),
                     "area": float(arrays["areas"][row]),
                     "iscrowd": int(arrays["crowd"][row]),
                 }
                 for field in self._exact:
-                    record.update(field.to_coco(arrays[field.name][row].astype(field.dtype)))
+                    value = arrays[field.name][row].astype(field.dtype)
+                    record.update(field.to_coco(field.own(value, label) if isinstance(field, Points) else value))
                 if COUNT.name in record:  # as it was written, regardless of the joints
                     record[COUNT.name] = int(arrays[COUNT.name][row])
                 yield record

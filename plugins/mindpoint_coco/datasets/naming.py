@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from mindpoint.contracts.fields import Field
+from mindpoint.contracts.fields import Field, PointSet
 from mindpoint.errors import ConfigError
 
+from mindpoint_coco.datasets.coco_file import check, completed
 from mindpoint_coco.datasets.rules import few, is_id
 from mindpoint_coco.keypoints import AnnotatedJoints
 
@@ -65,9 +66,10 @@ class Naming:
         return records
 
     def read(self, fields: Sequence[Field], categories: Sequence[Any], path: str) -> Tuple[Field, ...]:
-        """Return fields that read the joints of the file's records by their names; each category lists them in its ``keypoints``.
+        """Return the fields of objects of these classes, which read the joints of the file's records by their names; each category lists
+        them in its ``keypoints``.
 
-        A category that names no joints, or none that the configuration has, is read in the configuration's order.
+        A category that names no joints, or none that its class has, is read in the configuration's order.
 
         Args:
             categories: the file's records, unchecked.
@@ -79,23 +81,28 @@ class Naming:
         return tuple(self._by_name(field, categories, path) if isinstance(field, AnnotatedJoints) else field for field in fields)
 
     def _by_name(self, joints: AnnotatedJoints, categories: Sequence[Any], path: str) -> AnnotatedJoints:
-        orders, theirs, usable = {}, [], list(self._usable(categories))
+        joints, usable = joints.of_classes(self.classes), list(self._usable(categories))
+        orders: Dict[int, Tuple[int, ...]] = {}
+        theirs: List[str] = []
+        by_name: List[int] = []
         for record in usable:
-            names = record.get("keypoints")
-            if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
-                continue
+            own, names = joints.set_of(self.classes.index(self.of_categories[record["name"]])), _names(record)
             theirs += names
-            order = _order([joints.aliases.get(str(name), str(name)) for name in names], joints.names)
+            order = _order(names, own, joints)
             known = [place for place in order if place >= 0]
             if len(set(known)) < len(known):
                 raise ConfigError(f"joints: two joints of category '{record['name']}' in {path} get one name: {few(names, 30)}")
-            if known and order != tuple(range(len(joints.names))):
+            if known:
+                by_name.append(record["id"])
+                _tell(path, record, order, own)
+            elif own.names:
+                order = tuple(own.places)
+            if order != tuple(range(len(joints.names))):
                 orders[record["id"]] = order
-                _tell(path, record, order, joints.names)
         lost = [name for name in joints.aliases if name not in theirs]
         if lost and usable:
             raise ConfigError(f"joints: no joint in {path} is named '{lost[0]}'; it has {few(theirs, 30) or 'no names of joints'}")
-        return joints.ordered(orders) if orders else joints
+        return joints.ordered(orders, by_name)
 
     def _usable(self, categories: Sequence[Any]) -> Iterator[dict]:
         for record in categories if isinstance(categories, list) else ():
@@ -109,19 +116,41 @@ def plain_name(name: Any) -> str:
     return "".join(filter(str.isalnum, str(name).lower()))
 
 
-def _order(theirs: Sequence[str], ours: Sequence[str]) -> Tuple[int, ...]:
-    """Return the place of each of their joints among ours, -1 for one that is not there."""
-    places = {plain_name(name): place for place, name in enumerate(ours)}
-    places.update({name: place for place, name in enumerate(ours)})
-    return tuple(places.get(name, places.get(plain_name(name), -1)) for name in theirs)
+def _names(record: dict) -> List[str]:
+    """Return the names of a category's joints; nothing unless they are different names."""
+    names = record.get("keypoints")
+    texts = list(map(str, names)) if isinstance(names, list) else []
+    return texts if len(set(texts)) == len(texts) else []
 
 
-def _tell(path: str, record: dict, order: Tuple[int, ...], ours: Sequence[str]) -> None:
-    absent = [name for place, name in enumerate(ours) if place not in order]
+def _order(theirs: Sequence[str], own: PointSet, joints: AnnotatedJoints) -> Tuple[int, ...]:
+    """Return the place among all joints of each of a category's joints, -1 for one that its class does not have."""
+    places = {plain_name(name): place for name, place in zip(own.names, own.places)}
+    places.update({joints.names[place]: place for place in own.places})
+    places.update(zip(own.names, own.places))
+    known = [joints.aliases.get(name, name) for name in theirs]
+    return tuple(places.get(name, places.get(plain_name(name), -1)) for name in known)
+
+
+def _tell(path: str, record: dict, order: Tuple[int, ...], own: PointSet) -> None:
+    absent = [name for name, place in zip(own.names, own.places) if place not in order]
     extra = [name for place, name in zip(order, record["keypoints"]) if place < 0]
     said = [f"without {few(absent, 30)}, which stay unlabelled"] * bool(absent) + [f"{few(extra, 30)} left out"] * bool(extra)
     if said:
         log.warning("%s: category '%s': joints by name, %s", path, record["name"], "; ".join(said))
+
+
+def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> dict:
+    """Return the content of a file under the configuration's names, checked, with defaults filled in.
+
+    Args:
+        fields: of :meth:`Naming.read`.
+
+    Raises:
+        DataError: the first mistake, with file and record.
+    """
+    check(content, path, naming.names, fields)
+    return renamed(completed(content, naming.names, fields), naming, fields)
 
 
 def renamed(content: dict, naming: Naming, fields: Sequence[Field]) -> dict:
@@ -135,21 +164,23 @@ def renamed(content: dict, naming: Naming, fields: Sequence[Field]) -> dict:
     joints = next((field for field in fields if isinstance(field, AnnotatedJoints)), None)
     labels, records = naming.labels(content["categories"]), naming.class_records(content["categories"])
     for record in content["annotations"]:
+        label = labels[record["category_id"]]
         if joints is not None and record["category_id"] in joints.orders:
-            record.update(_reordered(record, joints))
-        record["category_id"] = records[labels[record["category_id"]]]["id"]
-    for record in records:
+            record.update(_reordered(record, joints, joints.set_of(label).places))
+        record["category_id"] = records[label]["id"]
+    for label, record in enumerate(records):
         if joints is not None and (record["id"] in joints.orders or record["id"] not in labels):
-            record["keypoints"] = list(joints.names)
-            record["skeleton"] = [[first + 1, second + 1] for first, second in joints.lines]
+            own = joints.set_of(label)
+            record["keypoints"] = list(own.names)
+            record["skeleton"] = [[first + 1, second + 1] for first, second in own.lines]
     return {**content, "categories": records}
 
 
-def _reordered(record: dict, joints: AnnotatedJoints) -> Dict[str, object]:
-    """Return the joints of a record in the configuration's order, and their count, which stays 0 where the file says so."""
-    given, points = record[joints.name], [0] * (3 * len(joints.names))
+def _reordered(record: dict, joints: AnnotatedJoints, own: Sequence[int]) -> Dict[str, object]:
+    """Return the joints of a record in the order of its class, and their count, which stays 0 where the file says so."""
+    given, points, at = record[joints.name], [0] * (3 * len(own)), {place: number for number, place in enumerate(own)}
     for number, place in enumerate(joints.orders[record["category_id"]]):
         if place >= 0 and given and any(given):
-            points[3 * place : 3 * place + 3] = given[3 * number : 3 * number + 3]
+            points[3 * at[place] : 3 * at[place] + 3] = given[3 * number : 3 * number + 3]
     count = sum(seen > 0 for seen in points[2::3])
     return {joints.name: points, "num_keypoints": min(count, record.get("num_keypoints", count))}

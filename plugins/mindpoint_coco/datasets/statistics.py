@@ -32,6 +32,7 @@ class Statistics:
         shares: ``(M,)`` longer side of the box as a share of the image's longer side.
         ratios: ``(M,)`` width / height of the box.
         visibility: ``(M, J)`` of the joints: 0 not labelled, 1 hidden, 2 visible.
+        owned: ``(M, J)`` bool, whether the object's class has the joint.
         crowds: boxes that hold a group.
         left_out: images and annotations that cannot be counted.
     """
@@ -47,6 +48,7 @@ class Statistics:
     shares: np.ndarray
     ratios: np.ndarray
     visibility: np.ndarray
+    owned: np.ndarray
     crowds: int
     left_out: int
 
@@ -89,12 +91,13 @@ class Statistics:
 
     def _of_joints(self) -> dict:
         labelled = self.labelled > 0
+        columns = [column[own] for column, own in zip(self.visibility[labelled].T, self.owned[labelled].T)]
         return {
-            "objects_without_joints": int((~labelled).sum()),
+            "objects_without_joints": int((~labelled & self.owned.any(axis=1)).sum()),
             "joints_labelled": _five(self.labelled[labelled]),
             "joints": {
                 name: {"visible": int((column == 2).sum()), "hidden": int((column == 1).sum()), "not_labelled": int((column == 0).sum())}
-                for name, column in zip(self.joints, self.visibility[labelled].T)
+                for name, column in zip(self.joints, columns)
             },
         }
 
@@ -121,7 +124,9 @@ def statistics(content: dict, naming: Naming, fields: Sequence[Field] = ()) -> S
     longer = np.array([max(images[record["image_id"]][side] for side in ("width", "height")) for record in objects])
     number = {image_id: place for place, image_id in enumerate(images)}
     where = np.array([number[record["image_id"]] for record in objects], np.int64)
-    joints = joints_of(fields)
+    joints, kinds = joints_of(fields), [labels[record["category_id"]] for record in objects]
+    visibility = _visibility(objects, joints)
+    own = joints.owned if joints is not None else None
     return Statistics(
         classes=naming.classes,
         joints=joints.names if joints is not None else (),
@@ -129,11 +134,12 @@ def statistics(content: dict, naming: Naming, fields: Sequence[Field] = ()) -> S
         heights=np.array([record["height"] for record in images.values()]),
         per_image=np.bincount(where, minlength=len(images)),
         images=where,
-        labels=np.array([labels[record["category_id"]] for record in objects], np.int64),
+        labels=np.array(kinds, np.int64),
         sides=np.sqrt(np.array([record["area"] for record in objects], np.float64)),
         shares=boxes[:, 2:].max(axis=1, initial=0) / longer,
         ratios=boxes[:, 2] / boxes[:, 3],
-        visibility=_visibility(objects, joints),
+        visibility=visibility,
+        owned=np.ones(visibility.shape, bool) if own is None else own[np.array(kinds, np.int64)],
         crowds=len(records) - len(objects),
         left_out=sum(len(all_records[kind]) - len(content[kind]) for kind in ("images", "annotations")),
     )
