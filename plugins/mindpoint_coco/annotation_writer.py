@@ -51,9 +51,9 @@ class AnnotationWriter(TextWriter):
     def end(self) -> None:
         """Write images and categories."""
         categories = [{"id": number, "name": name} for number, name in zip(self.vocabulary.category_ids, self.vocabulary.classes)]
-        if self._joints is not None:
-            lines = [[int(first) + 1, int(second) + 1] for first, second in self._joints.lines]
-            categories = [{**record, "keypoints": list(self._joints.names), "skeleton": lines} for record in categories]
+        for label, record in enumerate(categories if self._joints is not None else ()):
+            own = self._joints.set_of(label)
+            record.update(keypoints=list(own.names), skeleton=[[int(first) + 1, int(second) + 1] for first, second in own.lines])
         self.file.write(f'],\n"images": {json.dumps(self._images)},\n"categories": {json.dumps(categories)}}}\n')
 
     def _record(self, prediction: Prediction, row: int, width: int, height: int) -> Optional[Dict[str, object]]:
@@ -61,9 +61,11 @@ class AnnotationWriter(TextWriter):
         left, top, right, bottom = found.boxes[row].astype(np.float64)
         joints = {}
         if self._joints is not None:
-            places = found.values["keypoints"][row][:, :2]
+            label = int(found.labels[row])
+            places = self._joints.own(found.values["keypoints"][row], label)[:, :2]
             scores = found.values.get("keypoint_scores")
-            joints["keypoints"] = np.column_stack([places, np.ones(len(places)) if scores is None else scores[row]])
+            sure = np.ones(len(places)) if scores is None else self._joints.own(scores[row], label)
+            joints["keypoints"] = np.column_stack([places, sure])
         values = annotation_values({"bbox": [left, top, right - left, bottom - top], **joints}, {"width": width, "height": height})
         if values is None:
             return None

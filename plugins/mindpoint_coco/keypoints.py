@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from mindpoint.contracts.fields import Field, Points, spread_hues
+from mindpoint.contracts.fields import Field, Points, PointSet, spread_hues
 from mindpoint.errors import ConfigError
 
 Joint = Union[int, str]
 
 
 class AnnotatedJoints(Points):
-    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``."""
+    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``.
+
+    Attributes:
+        keypoints: the configuration's section.
+        aliases: names of these joints by the names that a file gives them, as far as they differ.
+        orders: for a file that lists joints in an order of its own, by category id: the place among these joints of each joint of a
+            record; -1 for one that is not among them.
+        by_name: ids of the categories whose joints were found by their names.
+    """
+
+    keypoints: "Keypoints"
+    aliases: Mapping[str, str] = MappingProxyType({})
+    orders: Mapping[int, Tuple[int, ...]] = MappingProxyType({})
+    by_name: Sequence[int] = ()
+
+    def of_classes(self, classes: Sequence[str]) -> "AnnotatedJoints":
+        """Return the same joints of objects of these classes, by label. Raises ConfigError, see :meth:`Keypoints.annotated`."""
+        other = copy.copy(self)
+        other.sets = self.keypoints.sets_of(classes)
+        return other
+
+    def ordered(self, orders: Mapping[int, Tuple[int, ...]], by_name: Sequence[int]) -> "AnnotatedJoints":
+        """Return the same joints for a file with these :attr:`orders`, in which the aliases are contained."""
+        other = copy.copy(self)
+        other.orders, other.by_name, other.aliases = dict(orders), tuple(by_name), {}
+        return other
+
+    def places(self, record: dict) -> Optional[Tuple[int, ...]]:
+        """Return the place among these joints of each joint of a record; None if it has these joints in their order."""
+        category = record.get("category_id")
+        return self.orders.get(category) if isinstance(category, (int, float)) else None
+
+    def listed(self, record: dict) -> int:
+        """Return the number of joints that a record lists."""
+        order = self.places(record)
+        return len(self.names) if order is None else len(order)
+
+    def from_coco(self, record: dict) -> np.ndarray:
+        """Return the joints of a record; those that its file does not have are zeros."""
+        order = self.places(record)
+        if order is None:
+            return super().from_coco(record)
+        if not order:
+            return self.empty(1)[0]
+        theirs, places = copy.copy(self), np.array(order)
+        theirs.shape = (len(order), 3)
+        values, points = Points.from_coco(theirs, record), self.empty(1)[0]
+        points[places[places >= 0]] = values[places >= 0]
+        return points
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
         """Return the joints, numbers as short as float32 allows, and the count."""
@@ -55,7 +106,10 @@ def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str
 
 @dataclass(frozen=True)
 class Keypoints:
-    """A set of keypoints (joints).
+    """A set of keypoints (joints), the same for all classes, or one for each class.
+
+    With ``classes`` the joints of all classes stand one after the other, for the network to have a place for each; all attributes speak
+    of these. A name that several classes have is then ``CLASS_NAME``, unless it is shared.
 
     Attributes:
         names: one name a joint, in the order of the annotation files.
@@ -65,20 +119,32 @@ class Keypoints:
         sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
+        classes: in place of all these, the same for each class by its name. A class that is not named has no joints.
+        shared: names of joints that are one joint of all classes that have them.
 
     Raises:
         ConfigError: a joint that does not exist or is paired twice, a repeated name, a list of the wrong length.
     """
 
-    names: Sequence[str]
+    names: Optional[Sequence[str]] = None
     skeleton: Sequence[Tuple[Joint, Joint]] = ()
     flip_pairs: Optional[Sequence[Tuple[Joint, Joint]]] = None
     sigmas: Optional[Sequence[float]] = None
     colors: Optional[Sequence[Tuple[int, int, int]]] = None
+    classes: Optional[Mapping[str, Mapping[str, object]]] = None
+    shared: Sequence[str] = ()
     flip_index: np.ndarray = field(init=False, repr=False, compare=False)
+    parts: Mapping[str, "Keypoints"] = field(init=False, repr=False, compare=False)
+    places: Mapping[str, Tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the class is frozen
+        if (self.names is None) == (self.classes is None):
+            raise ConfigError("keypoints: needs either 'names', the joints of all classes, or 'classes', the joints of each")
+        put("places", {})
+        put("parts", {name: _of_class(name, block) for name, block in (self.classes or {}).items()})
+        if self.classes is not None:
+            self._join(put)
         put("names", tuple(str(name) for name in self.names))
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
@@ -99,21 +165,86 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.names)
 
-    def annotated(self) -> Points:
-        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint."""
-        return AnnotatedJoints("keypoints", len(self), entries=3, seen=2, **self._looks())
+    def of(self, name: str) -> "Keypoints":
+        """Return the joints of a class by themselves; none for a class without joints."""
+        return self if self.classes is None else self.parts.get(name, NO_KEYPOINTS)
 
-    def found(self) -> Tuple[Field, ...]:
+    def sets_of(self, classes: Sequence[str]) -> Optional[Tuple[PointSet, ...]]:
+        """Return the joints of each of these classes among all joints, by label; None if every class has all.
+
+        Raises:
+            ConfigError: joints of a class that does not exist.
+        """
+        if self.classes is None:
+            return None
+        lost = [name for name in self.classes if name not in classes]
+        if lost:
+            raise ConfigError(f"keypoints.classes: there is no class '{lost[0]}'; 'classes' has {', '.join(classes)}")
+        return tuple(PointSet(self.of(name).names, self.places.get(name, ()), self.of(name).skeleton) for name in classes)
+
+    def annotated(self, classes: Sequence[str] = (), aliases: Optional[Mapping[str, str]] = None) -> AnnotatedJoints:
+        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint.
+
+        Args:
+            classes: names by label, where classes have joints of their own; without them every object has all joints.
+            aliases: names of these joints by the names that a file gives them.
+
+        Raises:
+            ConfigError: an alias of a joint that does not exist, or joints of a class that does not exist.
+        """
+        joints = AnnotatedJoints("keypoints", len(self), entries=3, seen=2, **self._looks(classes))
+        joints.keypoints, joints.aliases = self, dict(aliases or {})
+        known = list(dict.fromkeys([*self.names, *(name for part in self.parts.values() for name in part.names)]))
+        lost = [name for name in joints.aliases.values() if name not in known]
+        if lost:
+            raise ConfigError(f"joints: no joint is named '{lost[0]}'; there are {', '.join(known)}")
+        return joints
+
+    def found(self, classes: Sequence[str] = ()) -> Tuple[Field, ...]:
         """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint was taken
-        from a joint heatmap and not from the object's regression."""
+        from a joint heatmap and not from the object's regression. Joints that the class does not have are NaN, with the score 0.
+
+        Args:
+            classes: see :meth:`annotated`.
+        """
         return (
-            Points("keypoints", len(self), **self._looks()),
+            Points("keypoints", len(self), **self._looks(classes)),
             Field("keypoint_scores", (len(self),), of="keypoints", key="score"),
             Field("from_heatmap", (len(self),), "bool", of="keypoints"),
         )
 
-    def _looks(self) -> Dict[str, object]:
-        return {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors}
+    def _looks(self, classes: Sequence[str]) -> Dict[str, object]:
+        sets = self.sets_of(classes) if classes else None
+        return {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors, "sets": sets}
+
+    def _join(self, put: Callable[[str, object], None]) -> None:
+        """Set all attributes from those of the classes."""
+        if self.skeleton or any(value is not None for value in (self.flip_pairs, self.sigmas, self.colors)):
+            raise ConfigError("keypoints: with 'classes', skeleton, flip_pairs, sigmas and colors belong to each class")
+        counts = Counter(name for part in self.parts.values() for name in part.names)
+        lone = [name for name in self.shared if counts[name] < 2]
+        if lone:
+            raise ConfigError(f"keypoints.shared: '{lone[0]}' is not a joint of two classes")
+        names: List[str] = []
+        places, pairs, lines, looks = {}, {}, {}, {}
+        for owner, part in self.parts.items():
+            full = [name if counts[name] == 1 or name in self.shared else f"{owner}_{name}" for name in part.names]
+            names += [name for own, name in zip(part.names, full) if own not in self.shared or name not in names]
+            places[owner] = own = tuple(map(names.index, full))
+            lines.update(dict.fromkeys((own[first], own[second]) for first, second in part.skeleton))
+            pairs.update({frozenset((own[first], own[second])): (own[first], own[second]) for first, second in part.flip_pairs})
+            for place, sigma, color in zip(own, part.sigmas.tolist(), part.colors):
+                looks.setdefault(place, (sigma, color))
+        if len(set(names)) < len(names):
+            raise ConfigError(f"keypoints.classes: two joints are named '{next(name for name in names if names.count(name) > 1)}'; rename one")
+        for name, value in (("names", names), ("places", places), ("skeleton", list(lines)), ("flip_pairs", list(pairs.values()))):
+            put(name, value)
+        put("sigmas", [looks[place][0] for place in range(len(names))])
+        put("colors", [looks[place][1] for place in range(len(names))])
+        for owner, own in places.items():
+            alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
+            if alone:
+                raise ConfigError(f"keypoints.classes.{owner}: a mirror needs its joint '{alone[0]}', as in the classes that share its pair")
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):
@@ -146,3 +277,20 @@ class Keypoints:
         if len(values) != len(self.names):
             raise ConfigError(f"keypoints.{where}: {len(values)} values for {len(self.names)} joints")
         return values
+
+
+def _of_class(name: str, block: Mapping[str, object]) -> Keypoints:
+    """Return the joints of a class. Raises ConfigError with its place in the section."""
+    known = ("names", "skeleton", "flip_pairs", "sigmas", "colors")
+    unknown = [key for key in block if key not in known]
+    if unknown:
+        raise ConfigError(f"keypoints.classes.{name}: there is no key '{unknown[0]}'; the keys are {', '.join(known)}")
+    if "names" not in block:
+        raise ConfigError(f"keypoints.classes.{name}: 'names' is missing")
+    try:
+        return Keypoints(**block)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("keypoints", f"keypoints.classes.{name}", 1)) from error
+
+
+NO_KEYPOINTS = Keypoints([])

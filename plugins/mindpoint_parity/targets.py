@@ -14,7 +14,7 @@ from mindpoint_centernet.targets.detection import DetectionTargets
 from mindpoint_centernet.targets.located import locate
 from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.datasets.coco import CocoDataset
-from mindpoint_coco.datasets.coco_file import class_labels
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.transforms.view import apply_view, window_view
 
@@ -53,7 +53,7 @@ def _of_task(reference: Reference) -> Tuple[CocoDataset, Dict[int, int], Encode]
     file = reference.images / "annotations" / f"{'person_keypoints' if pose else 'instances'}_train2017.json"
     keypoints = config.vocabulary.get("keypoints")
     dataset = CocoDataset(str(file), str(reference.images / "train2017"), config.classes, keypoints)
-    labels = class_labels(json.loads(file.read_text(encoding="utf-8")), config.classes)
+    labels = Naming(config.classes).labels(json.loads(file.read_text(encoding="utf-8"))["categories"])
     return dataset, labels, pose_encoder(keypoints, config.classes) if pose else detection_encoder(config.classes)
 
 

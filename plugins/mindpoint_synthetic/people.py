@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from mindpoint.contracts.instances import Objects
@@ -41,7 +41,8 @@ class SyntheticPeople(DrawnDataset):
         count: number of images.
         seed: another seed gives other images.
         classes: category names; ``person`` must be one.
-        keypoints: the joints to annotate, by COCO's names, any subset in any order; by default boxes only.
+        keypoints: the joints to annotate, by COCO's names, any subset in any order; by default boxes only. If classes have joints of
+            their own, those of people.
         size: height and width of the images in pixels.
         people: minimum and maximum number of people per image; fewer if the image is too crowded.
         actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
@@ -67,7 +68,7 @@ class SyntheticPeople(DrawnDataset):
         facing: Sequence[Literal["front", "side", "back"]] = tuple(FACINGS),
         arms: Sequence[Literal["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]] = tuple(ARMS),
     ) -> None:
-        unknown = [name for name in keypoints.names if name not in JOINTS] if keypoints is not None else []
+        unknown = [name for name in keypoints.of(_CATEGORY).names if name not in JOINTS] if keypoints is not None else []
         if unknown:
             raise ConfigError(
                 f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
@@ -81,15 +82,15 @@ class SyntheticPeople(DrawnDataset):
             self._check(name, len(chosen) > 0 and set(chosen) <= set(known), chosen, f"some of {', '.join(known)}")
         self.actions, self.facing, self.arms = tuple(actions), tuple(facing), tuple(arms)
         self.keypoints, self.people, self.height = keypoints, tuple(people), tuple(height)
-        self.fields = (keypoints.annotated(),) if keypoints is not None else ()
+        self.fields = (keypoints.annotated(classes),) if keypoints is not None else ()
 
     def categories(self) -> List[dict]:
         """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
-        joints: Dict[str, list] = {}
-        if self.keypoints is not None:
-            skeleton = [[first + 1, second + 1] for first, second in self.keypoints.skeleton]
-            joints = {"keypoints": list(self.keypoints.names), "skeleton": skeleton}
-        return [{**record, **joints} for record in super().categories()]
+        records = super().categories()
+        for record, name in zip(records, self.classes if self.keypoints is not None else ()):
+            own = self.keypoints.of(name)
+            record.update(keypoints=list(own.names), skeleton=[[first + 1, second + 1] for first, second in own.skeleton])
+        return records
 
     def scene(self, rng: np.random.Generator) -> Tuple[List[_Person], Objects]:
         """See :class:`DrawnDataset`."""
@@ -144,7 +145,9 @@ class SyntheticPeople(DrawnDataset):
         label = np.full(len(people), self.classes.index(_CATEGORY), np.int64)
         values = {}
         if self.keypoints is not None:
-            values["keypoints"] = joints[:, [JOINTS.index(name) for name in self.keypoints.names]]
+            own = self.fields[0].set_of(self.classes.index(_CATEGORY))
+            values["keypoints"] = np.zeros((len(people), len(self.keypoints), 3), np.float32)
+            values["keypoints"][:, list(own.places)] = joints[:, [JOINTS.index(name) for name in own.names]]
         return Objects(boxes, label, areas, fields=self.fields, values=values)
 
 

@@ -424,3 +424,17 @@ def test_a_program_that_trains_keeps_its_signals(tmp_path):
     assert main(["train", str(tmp_path / "none.yaml")]) == 2
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before and signal.SIGINT not in before
     assert "signals" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_stopped_in_an_epoch_of_several_sets(tmp_path):
+    sets = "[{type: 'toy:Spots', count: 20}, {type: 'toy:Spots', count: 9, broken: 4}]"
+    several = f"data.train.dataset={{type: 'mindpoint.data.concat:ConcatDataset', datasets: {sets}, repeats: [1, 2]}}"
+    build(tmp_path / "whole", several).train()
+    trainer = build(tmp_path / "run", several)
+    trainer.hooks["signal"] = Signal(7)
+    with pytest.raises(Interrupted):
+        trainer.train()
+    again = resumed(tmp_path / "run", several)
+    assert again.steps_per_epoch == (20 + 2 * 9) // 8 and (again.step, again.epoch) == (7, 1)
+    again.train()
+    assert_same(tmp_path / "run", tmp_path / "whole")

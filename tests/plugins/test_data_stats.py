@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mindpoint.cli.main import main
 from mindpoint_coco.data_command.stats import panels
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.statistics import statistics
 from mindpoint_coco.keypoints import Keypoints
 
@@ -31,7 +32,7 @@ CONTENT = {
 
 
 def test_counted_by_hand():
-    summary = statistics(CONTENT, ["person"], JOINTS).summary()
+    summary = statistics(CONTENT, Naming(["person"]), JOINTS).summary()
     whole = {key: value for key, value in summary.items() if isinstance(value, int)}
     assert whole == {"images": 3, "images_without_objects": 1, "objects": 3, "objects_without_joints": 1, "crowds": 1, "left_out": 1}
     assert summary["width"] == {"min": 100, "p5": 110, "median": 200, "p95": 290, "max": 300}
@@ -51,7 +52,7 @@ def test_boxes_of_two_classes_counted_by_hand():
     }
     bare["categories"] = [{"id": 6, "name": "dog"}, {"id": 1, "name": "person"}]
     bare["annotations"][2]["category_id"] = 6
-    numbers = statistics(bare, ["person", "dog"])
+    numbers = statistics(bare, Naming(["person", "dog"]))
     summary = numbers.summary()
     assert {name: (each["objects"], each["images"]) for name, each in summary["classes"].items()} == {"person": (2, 1), "dog": (1, 1)}
     assert summary["classes"]["dog"]["side"]["median"] == 50 and not any("joints" in key for key in summary)
@@ -74,7 +75,7 @@ def test_many_classes_are_sorted_and_collapsed(tmp_path, capsys, monkeypatch):
     first = lines.index("c25: objects / images=25 / 1")
     assert lines[first + 1] == "c24: objects / images=24 / 1" and lines[first + 19] == "c6: objects / images=6 / 1"
     assert lines[first + 20 : first + 22] == ["10 further classes: objects=15", "classes without objects=5"]
-    drawn = {panel.title: panel.series for panel in panels({"": statistics(content, [f"c{number}" for number in range(1, 31)])})}
+    drawn = {panel.title: panel.series for panel in panels({"": statistics(content, Naming([f"c{number}" for number in range(1, 31)]))})}
     names, heights = drawn["Objects by class, %"][""]
     assert (names[0], names[-1]) == ("c25", "10 others") and heights[-1] == pytest.approx(100 * 15 / 325) and sum(heights) == pytest.approx(100)
     names, heights = drawn["Objects by width / height of the box, %"][""]
@@ -82,7 +83,7 @@ def test_many_classes_are_sorted_and_collapsed(tmp_path, capsys, monkeypatch):
 
 
 def test_what_is_drawn():
-    found = {"a": statistics(CONTENT, ["person"], JOINTS), "b": statistics({**CONTENT, "annotations": []}, ["person"], JOINTS)}
+    found = {"a": statistics(CONTENT, Naming(["person"]), JOINTS), "b": statistics({**CONTENT, "annotations": []}, Naming(["person"]), JOINTS)}
     drawn = {panel.title: panel.series for panel in panels(found)}
     names, heights = drawn["Images by objects, %"]["a"]
     assert dict(zip(names, heights)) == pytest.approx({"0": 100 / 3, "1": 100 / 3, "2+": 100 / 3})

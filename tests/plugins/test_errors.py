@@ -77,7 +77,7 @@ def test_what_is_put_right_and_how_far():
 def test_what_it_gains():
     """Put right, the second person has a similarity of (0.85 + 1 + 1 + 0.5) / 4 = 0.8375: found at 7 of the 10 thresholds."""
     task, diagnosed = breakdown(truth(PERSON, PERSON + FAR), found((0.9, PERSON + FAR), (0.8, WRONG)))
-    rows = {kind: (alone.mean("precision"), so_far.mean("precision")) for kind, alone, so_far in impact(diagnosed, task)}
+    rows = {kind: (alone.mean("precision"), so_far.mean("precision")) for kind, alone, so_far in impact([(task, diagnosed)])}
     assert rows["miss"] == (pytest.approx(HALF_AP), pytest.approx(HALF_AP))
     assert rows["jitter"] == (pytest.approx(HALF_AP), pytest.approx(0.7 + 0.3 * HALF_AP))
 
@@ -101,7 +101,7 @@ def test_scores():
     task, diagnosed = breakdown(truth(PERSON), found((0.9, shifted), (0.5, PERSON)))
     assert counts(diagnosed)["score"] == 1
     assert task.curves("keypoints", diagnosed[0].group.results).mean("precision") == pytest.approx(0.65)
-    rows = {kind: alone.mean("precision") for kind, alone, _ in impact(diagnosed, task)}
+    rows = {kind: alone.mean("precision") for kind, alone, _ in impact([(task, diagnosed)])}
     assert rows["score"] == pytest.approx(1)
     assert counts(breakdown(truth(PERSON), found((0.5, shifted), (0.9, PERSON)))[1])["score"] == 0
 
@@ -110,7 +110,7 @@ def test_background_and_people_that_are_not_found():
     task, diagnosed = breakdown(truth(PERSON, PERSON + FAR), found((0.95, PERSON + [0, 900]), (0.9, PERSON)))
     assert counts(diagnosed)["background"] == 1 and counts(diagnosed)["missed"] == 1
     assert task.curves("keypoints", diagnosed[0].group.results).mean("precision") == pytest.approx(HALF_AP / 2)
-    rows = {kind: (alone.mean("precision"), so_far.mean("precision")) for kind, alone, so_far in impact(diagnosed, task)}
+    rows = {kind: (alone.mean("precision"), so_far.mean("precision")) for kind, alone, so_far in impact([(task, diagnosed)])}
     assert rows["background"][0] == pytest.approx(HALF_AP)
     assert rows["missed"] == (pytest.approx(0.5), pytest.approx(1))
 

@@ -35,19 +35,19 @@ def metric():
 )
 def test_what_is_wrong_is_said_with_the_place(change, message):
     with pytest.raises(DataError, match=f"r.json: result 1: {message}"):
-        check_results([GOOD, {**GOOD, **change}], "r.json", 2, [4], [1])
+        check_results([GOOD, {**GOOD, **change}], "r.json", {1: 2, 2: 2}, [4], [1])
 
 
 def test_other_records():
-    check_results([GOOD], "r", 2, [4], [1])
+    check_results([GOOD], "r", {1: 2}, [4], [1])
     with pytest.raises(DataError, match="result 0: lacks score"):
-        check_results([{key: value for key, value in GOOD.items() if key != "score"}], "r", 2)
+        check_results([{key: value for key, value in GOOD.items() if key != "score"}], "r", {1: 2})
     with pytest.raises(DataError, match="result 0: is 7, not an object"):
-        check_results([7], "r", 2)
+        check_results([7], "r", {1: 2})
     with pytest.raises(DataError, match="result 1: has no bbox, unlike the first"):
-        check_results([GOOD, {key: value for key, value in GOOD.items() if key != "bbox"}], "r", 2)
+        check_results([GOOD, {key: value for key, value in GOOD.items() if key != "bbox"}], "r", {1: 2})
     with pytest.raises(DataError) as caught:
-        check_results([{**GOOD, "score": "x"}] * 9, "r", 2)
+        check_results([{**GOOD, "score": "x"}] * 9, "r", {1: 2})
     assert str(caught.value).splitlines()[-1] == "r: and 4 more of 9 results" and len(str(caught.value).splitlines()) == 6
 
 

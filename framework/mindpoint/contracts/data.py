@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class AnnotationFile:
         labelled: whether its annotations are used.
         fields: fields of the annotations beyond COCO's own keys.
         outside_images: whether file names may lead out of that folder.
+        categories: names of the categories to use, or a mapping from them to classes; None: those with the names of the classes.
     """
 
     path: str
@@ -32,6 +33,7 @@ class AnnotationFile:
     labelled: bool = True
     fields: Tuple[Field, ...] = ()
     outside_images: bool = False
+    categories: Union[Sequence[str], Mapping[str, str], None] = None
 
 
 class Dataset(ABC):
@@ -42,10 +44,12 @@ class Dataset(ABC):
     Attributes:
         fields: fields of its objects beyond boxes, labels, areas and crowd flags.
         classes: class names by label; those of the configuration, unless the data set overrides them.
+        repeats: how often an epoch of training shows each image, 1 or more, by index; None: once.
     """
 
     fields: Tuple[Field, ...] = ()
     classes: Sequence[str] = ()
+    repeats: Optional[Sequence[int]] = None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -117,6 +121,11 @@ class Dataset(ABC):
     def original(self) -> "Dataset":
         """Return this data set with images and annotations as stored, without its changes for training."""
         return self
+
+    @classmethod
+    def blocks(cls, block: Mapping[str, object]) -> List[Mapping[str, object]]:
+        """Return the blocks of the data sets that a block of this type joins; only this block unless it joins others."""
+        return [block]
 
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:

@@ -10,7 +10,7 @@ Values are arrays ``(N, *shape)``, one row for each object.
 from __future__ import annotations
 
 import colorsys
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -143,7 +143,7 @@ class Field:
     def distance(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the absolute differences of values, in the unit of the tolerance."""
         if self.dtype.kind == "f":
-            return np.abs(first - second)
+            return np.where(np.isnan(first) & np.isnan(second), 0, np.abs(first - second))
         return (first != second).astype(np.float64)
 
 
@@ -198,6 +198,20 @@ class Rasters(Field):
         return np.ascontiguousarray(values[..., ::-1])
 
 
+class PointSet(NamedTuple):
+    """The points that the objects of one class have.
+
+    Attributes:
+        names: of the points, in the order in which a record lists them.
+        places: index of each among all points of the field.
+        lines: pairs of positions in ``names`` that are connected in pictures.
+    """
+
+    names: Sequence[str]
+    places: Sequence[int]
+    lines: Sequence[Tuple[int, int]]
+
+
 class Points(Field):
     """Named points ``(count, entries)``: x and y in pixels, then further values of the point, such as its visibility.
 
@@ -210,6 +224,7 @@ class Points(Field):
         swaps: pairs of point indices that are exchanged in a mirrored image, such as left and right.
         colors: blue, green, red in 0..255 for each point; None: evenly spread hues.
         seen: index of the entry that is above 0 for a point that is present; None: all points are present.
+        sets: the points of each class, by label; an object's other points are NaN, or marked as not present. None: every object has all.
     """
 
     in_pixels = True
@@ -224,6 +239,7 @@ class Points(Field):
         swaps: Sequence[Tuple[int, int]] = (),
         colors: Optional[Sequence[Color]] = None,
         seen: Optional[int] = None,
+        sets: Optional[Sequence[PointSet]] = None,
     ):
         super().__init__(name, (count, entries))
         self.names = tuple(names) or tuple(map(str, range(count)))
@@ -232,6 +248,25 @@ class Points(Field):
         self.order = np.arange(count)
         for first, second in swaps:
             self.order[[first, second]] = second, first
+        self.sets = sets
+
+    def set_of(self, label: int) -> PointSet:
+        """Return the points that the objects with a label have."""
+        return PointSet(self.names, range(len(self.names)), self.lines) if self.sets is None else self.sets[label]
+
+    def own(self, value: np.ndarray, label: int) -> np.ndarray:
+        """Return the rows of one object's value ``(count, ...)`` that are its own points, in the order of :meth:`set_of`."""
+        return value if self.sets is None else value[list(self.sets[label].places)]
+
+    @property
+    def owned(self) -> Optional[np.ndarray]:
+        """Return a mask ``(labels, count)`` of the points that each class has; None if every object has all."""
+        if self.sets is None:
+            return None
+        mask = np.zeros((len(self.sets), len(self.names)), bool)
+        for row, each in zip(mask, self.sets):
+            row[list(each.places)] = True
+        return mask
 
     def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
         mirrored = values[:, self.order]

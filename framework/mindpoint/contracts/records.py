@@ -13,7 +13,8 @@ from mindpoint.contracts.instances import Detections, Instances
 def to_records(found: Detections, classes: Sequence[str]) -> List[dict]:
     """Return a dictionary of JSON values for each object: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
 
-    A field of points becomes a list of ``{"name", "x", "y", ...}``, which includes the fields that describe its points.
+    A field of points becomes a list of ``{"name", "x", "y", ...}`` of the points that the object's class has, which includes the fields that
+    describe its points.
     """
     return [
         {
@@ -30,10 +31,11 @@ def _value(found: Instances, field: Field, row: int) -> object:
     value = found.values[field.name][row]
     if not isinstance(field, Points):
         return field.to_json(value)
-    inside = {other.key: found.values[other.name][row].tolist() for other in _of(field, found.fields)}
+    label = int(found.labels[row])
+    inside = {other.key: field.own(found.values[other.name][row], label).tolist() for other in _of(field, found.fields)}
     return [
         {"name": name, "x": x, "y": y, **{key: values[number] for key, values in inside.items()}}
-        for number, (name, (x, y)) in enumerate(zip(field.names, value[:, :2].tolist()))
+        for number, (name, (x, y)) in enumerate(zip(field.set_of(label).names, field.own(value, label)[:, :2].tolist()))
     ]
 
 
@@ -84,11 +86,11 @@ def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Se
 
 
 def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
-    """Add the entries of the fields to each object's COCO record, in place."""
+    """Add the entries of the fields to each object's COCO record, in place; of points those that its class has."""
     for field in found.fields:
         if field.of is None:
-            for record, value in zip(records, found.values[field.name]):
-                record.update(field.to_coco(value))
+            for record, value, label in zip(records, found.values[field.name], found.labels.tolist()):
+                record.update(field.to_coco(field.own(value, label) if isinstance(field, Points) else value))
 
 
 def _rounded(value: object, decimals: int) -> object:
@@ -110,14 +112,15 @@ def columns(fields: Sequence[Field]) -> List[str]:
 
 
 def cells(found: Instances, row: int) -> List[object]:
-    """Return the table cells of one object, in the order of :func:`columns`."""
+    """Return the table cells of one object, in the order of :func:`columns`; empty for points that its class does not have."""
     values: List[object] = []
     for field in (field for field in found.fields if field.of is None):
         value = found.values[field.name][row]
         if isinstance(field, Points):
-            inside = [found.values[other.name][row].tolist() for other in _of(field, found.fields)]
-            for point in zip(value[:, :2].tolist(), *inside):
-                values += [*point[0], *(int(cell) if isinstance(cell, bool) else cell for cell in point[1:])]
+            inside, own = [found.values[other.name][row].tolist() for other in _of(field, found.fields)], field.owned
+            for number, point in enumerate(zip(value[:, :2].tolist(), *inside)):
+                known = [*point[0], *(int(cell) if isinstance(cell, bool) else cell for cell in point[1:])]
+                values += known if own is None or own[int(found.labels[row]), number] else [""] * len(known)
         else:
             values += field.cells(value)
     return values

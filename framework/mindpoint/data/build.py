@@ -19,6 +19,7 @@ class FirstImages(Dataset):
     def __init__(self, dataset: Dataset, count: int):
         self.dataset, self.count = dataset, min(count, len(dataset))
         self.fields, self.classes = dataset.fields, dataset.classes
+        self.repeats = None if dataset.repeats is None else dataset.repeats[: self.count]
 
     def __len__(self) -> int:
         return self.count

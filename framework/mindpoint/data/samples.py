@@ -20,7 +20,8 @@ Unreadable = List[Tuple[int, str]]
 
 
 class TrainingSamples:
-    """The samples for the workers: index ``epoch * N + i`` gives image, id and targets of image ``i`` in that epoch.
+    """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of sample ``i`` in that epoch: of image ``i``, or,
+    where the data set repeats images, of image ``images[i]``.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
@@ -31,6 +32,7 @@ class TrainingSamples:
         input_encoder: makes further inputs, as in testing; all other inputs come from the samples.
 
     Attributes:
+        images: index of the image of each sample in an epoch.
         example: the first sample, see :meth:`sample`; all samples have its names, shapes and types.
         inputs: the names of the further inputs.
         targets: the names of the targets.
@@ -54,6 +56,7 @@ class TrainingSamples:
             raise DataError(f"{block}.dataset: it has no image to train on")
         self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, dict(transforms), encoder, input_spec, seed
         self.max_unreadable, self.block, self.input_encoder = max_unreadable, block, input_encoder
+        self.images = np.repeat(np.arange(len(dataset)), 1 if dataset.repeats is None else dataset.repeats)
         first, _ = self._read(0)
         check_sample(f"{block}.dataset", dataset, first)
         sample, targets, _ = self.prepare(0)
@@ -62,7 +65,7 @@ class TrainingSamples:
         self.example = self.sample(0)
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.images)
 
     def sample(self, position: int) -> Arrays:
         """Return ``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
@@ -91,9 +94,10 @@ class TrainingSamples:
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """Return the transformed sample before normalising, its targets, and the images that were left out."""
-        epoch, index = divmod(int(position), len(self.dataset))
+        epoch, number = divmod(int(position), len(self))
         unreadable: Unreadable = []
-        sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)
+        rng = np.random.default_rng((self.seed, epoch, number))
+        sample = self.transformed(int(self.images[number]), rng, epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has set a window
             sample = letterbox(sample, self.input_spec)
         if self.input_encoder is not None:
@@ -150,8 +154,8 @@ class _Pool(SamplePool):
         return len(self.samples)
 
     def draw(self, rng: np.random.Generator) -> Sample:
-        index, seed = int(rng.integers(len(self.samples))), int(rng.integers(2**63))
-        return self.samples.transformed(index, np.random.default_rng(seed), self.epoch, self.count, self.unreadable)
+        number, seed = int(rng.integers(len(self.samples))), int(rng.integers(2**63))
+        return self.samples.transformed(int(self.samples.images[number]), np.random.default_rng(seed), self.epoch, self.count, self.unreadable)
 
 
 def too_many(messages: List[str], most: int) -> DataError:

@@ -30,7 +30,8 @@ class ExportMetadata:
         config: the whole configuration, YAML.
         classes: names by label.
         category_ids: the data set's number of each class, by label.
-        fields: fields of detections besides boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points.
+        fields: fields of detections besides boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points;
+            where classes have points of their own, ``points_of_classes``, the indices of each class's points.
         preprocessing: how a picture becomes the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
             ``layout``, ``size`` (height, width), ``resize``.
         maps: ``channels`` and ``stride`` of each raw map by name.
@@ -184,7 +185,9 @@ def _said(declaration: Dict[str, object]) -> str:
 
 
 def _declaration(field: Field) -> Dict[str, object]:
-    names = {"names": list(field.names)} if isinstance(field, Points) else {}
+    names: Dict[str, object] = {"names": list(field.names)} if isinstance(field, Points) else {}
+    if isinstance(field, Points) and field.sets is not None:
+        names["points_of_classes"] = [list(each.places) for each in field.sets]
     return {"name": field.name, "shape": list(field.shape), "type": str(field.dtype), **names}
 
 

@@ -118,7 +118,7 @@ def build_network(config: Config) -> Network:
     if config.has("data.train.size"):
         sizes["data.train.size"] = config.split("train").size
     for key, size in sizes.items():
-        if any(side % network.divisor for side in size):
+        if size is not None and any(side % network.divisor for side in size):
             raise ConfigError(f"{key}: {list(size)}: height and width must be multiples of {network.divisor}, the backbone's divisor")
     return network
 

@@ -83,6 +83,7 @@ def gallery(
     """
     items = []
     names = {record["id"]: record["name"] for record in dataset.categories()}
+    labels = {category_id: label for label, category_id in enumerate(dataset.category_ids())}
     flagged = {field.name for field in dataset.fields if isinstance(field, Points) and field.seen is not None}
     for index in track(positions, len(positions)):
         try:
@@ -102,24 +103,28 @@ def gallery(
                 "src": _small(sample.image),
                 "heat": _heatmaps(layers.detector, sample) if layers.detector else {},
                 "drawn": _drawn(layers, sample, analysis.threshold),
-                "truth": [_object(finding, fields, names, flagged) for finding in findings.truth],
-                "found": [_object(finding, fields, names, set()) for finding in findings.found],
+                "truth": [_object(finding, fields, names, labels, flagged) for finding in findings.truth],
+                "found": [_object(finding, fields, names, labels, set()) for finding in findings.found],
             }
         )
     return items
 
 
-def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], flagged: Set[str]) -> dict:
+def _object(
+    finding: Finding, fields: Sequence[Field], names: Mapping[int, str], labels: Mapping[int, int], flagged: Set[str]
+) -> dict:
     """Return one object without non-finite values. In fields of ``flagged``, the third number of a point is 1 if it is hidden, 0 if it is
     missing."""
-    record = finding.record
-    values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind, "parts": list(finding.parts)}
+    record, label = finding.record, labels.get(finding.record.get("category_id"))
+    values = {"class": names.get(record.get("category_id"), ""), "text": finding.text, "kind": finding.kind}
     if "bbox" in record and np.isfinite(record["bbox"]).all():
         values["box"] = _rounded(record["bbox"])
     if "score" in record and math.isfinite(record["score"]):
         values["score"] = round(float(record["score"]), 3)
     known = [field for field in fields if field.of is None and record.get(field.name) is not None]
-    values["points"] = {field.name: _points(record[field.name], field.name in flagged) for field in known if isinstance(field, Points)}
+    points = [field for field in known if isinstance(field, Points)]
+    values["points"] = {field.name: _points(record[field.name], field, label, field.name in flagged) for field in points}
+    values["parts"] = _spread(points[0], label, list(finding.parts), "") if points and finding.parts else list(finding.parts)
     single = {field: record[field.name] for field in known if not field.shape}
     angles = [float(value) for field, value in single.items() if isinstance(field, Angles)]
     values["angles"] = [round(angle, 3) for angle in angles if math.isfinite(angle)]
@@ -127,13 +132,23 @@ def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str],
     return values
 
 
-def _points(flat: Sequence[float], flagged: bool) -> List[float]:
-    """Return x, y and visibility of each point: 0 missing, 1 hidden, 2 visible."""
+def _points(flat: Sequence[float], field: Points, label: Optional[int], flagged: bool) -> List[float]:
+    """Return x, y and visibility of all points of the field: 0 missing, 1 hidden, 2 visible."""
     points = np.array(flat, np.float64).reshape(-1, 3)
     points[~np.isfinite(points).all(axis=1)] = 0
     if not flagged:
         points[:, 2] = 2 * (points[:, 2] > 0)
-    return _rounded(points.reshape(-1))
+    return _rounded(np.array(_spread(field, label, points.tolist(), [0.0] * 3)).reshape(-1))
+
+
+def _spread(field: Points, label: Optional[int], own: List, absent: object) -> List:
+    """Return what is known of the points of an object's class at the places of these points among all."""
+    if field.sets is None or label is None:
+        return own
+    spread = [absent] * len(field.names)
+    for place, value in zip(field.sets[label].places, own):
+        spread[place] = value
+    return spread
 
 
 def _rounded(values: Iterable[float]) -> List[float]:

@@ -114,8 +114,9 @@ class ObjectVisualizer(Visualizer):
                 solid = describing
             elif other.key == "score":
                 there = there & (describing >= self.point_threshold)
-        thickness = thickness_of(canvas, shown.boxes[row])
-        for first, second in field.lines if self.lines else ():
+        thickness, own = thickness_of(canvas, shown.boxes[row]), field.set_of(int(shown.labels[row]))
+        there = there & np.isin(np.arange(len(there)), own.places)
+        for first, second in ((own.places[first], own.places[second]) for first, second in own.lines) if self.lines else ():
             if there[first] and there[second]:
                 color = tuple((a + b) // 2 for a, b in zip(field.colors[first], field.colors[second]))
                 cv2.line(canvas, fixed(values[first, :2]), fixed(values[second, :2]), color, thickness, cv2.LINE_AA, SHIFT)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 class MultiPoseDecoder(CenterDecoder):
     """A decoder of poses: objects are peaks of the centre heatmap. Their joints are regressed and moved to a nearby peak of the joint
-    heatmap.
+    heatmap. Joints that an object's class does not have are NaN, with the score 0.
 
     The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are optional.
 
@@ -74,8 +74,8 @@ class MultiPoseDecoder(CenterDecoder):
             raise ConfigError(f"MultiPoseDecoder: oks_threshold is {oks_threshold}; it must be above 0 and at most 1")
         if joint_activation not in ("sigmoid", "none"):
             raise ConfigError(f"MultiPoseDecoder: joint_activation is '{joint_activation}'; it must be 'sigmoid' or 'none'")
-        self._keypoints = keypoints
-        self.fields = keypoints.found()
+        self._keypoints, self._classes = keypoints, list(classes)
+        self.fields = keypoints.found(classes)
         self.needs_maps = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints)}
         self.optional_maps = {"reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
         self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
@@ -89,18 +89,23 @@ class MultiPoseDecoder(CenterDecoder):
         """Apply ``suppression`` to overlapping detections of one class at several scales."""
         if self._suppression == "soft":
             return super().suppress(group)
-        return group.select(oks_nms(group.keypoints, group.boxes, group.scores, self._keypoints.sigmas, self._oks_threshold))
+        label = int(group.labels[0])
+        own, sigmas = self.fields[0].set_of(label).places, self._keypoints.of(self._classes[label]).sigmas
+        if not len(own):
+            return super().suppress(group)
+        return group.select(oks_nms(group.keypoints[:, list(own)], group.boxes, group.scores, sigmas, self._oks_threshold))
 
     def onnx_nodes(self, graph: "OnnxGraph", maps: Mapping[str, str], strides: Mapping[str, int]) -> Dict[str, str]:
         """See :class:`OnnxDecoder`."""
-        found = decode_nodes(graph, maps, len(self._keypoints), self._activated, **self._limits)
+        found = decode_nodes(graph, maps, len(self._keypoints), self._activated, owned=self.fields[0].owned, **self._limits)
         return {**found, **{name: graph.add("Mul", found[name], float(strides["hm"])) for name in ("boxes", "keypoints")}}
 
     def cell(self, maps: Sequence[str], strides: Mapping[str, int]) -> "nn.Cell":
         """See :class:`MindSporeDecoder`."""
         from mindpoint_centernet.decoders.multi_pose_cell import MultiPoseCell
 
-        return MultiPoseCell(maps, self._activated, stride=strides["hm"], joints=len(self._keypoints), **self._limits)
+        joints, owned = len(self._keypoints), self.fields[0].owned
+        return MultiPoseCell(maps, self._activated, stride=strides["hm"], joints=joints, owned=owned, **self._limits)
 
 
 def decode_maps(
@@ -130,12 +135,14 @@ def decode_maps(
     joint_scores = np.repeat(scores[:, None], joints, axis=1)
     values = {"keypoints": regressed, "keypoint_scores": joint_scores, "from_heatmap": np.zeros(joint_scores.shape, bool)}
     detections = Detections(boxes, scores, labels, fields, values)
-    if "hm_hp" not in maps:
-        return detections
-    for joint, heat in enumerate(maps["hm_hp"]):
+    for joint, heat in enumerate(maps.get("hm_hp", ())):
         peak_scores, _, rows, columns = peaks(heat[None], top_k, above=joint_threshold)
         points = np.stack([columns, rows], axis=1).astype(np.float32) + offsets(maps.get("hp_offset"), rows, columns)
         _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
+    if fields[0].sets is not None:
+        absent = ~fields[0].owned[detections.labels]
+        for name, value in (("keypoints", np.nan), ("keypoint_scores", 0), ("from_heatmap", False)):
+            detections.values[name][absent] = value
     return detections
 
 

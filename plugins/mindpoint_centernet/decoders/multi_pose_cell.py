@@ -5,9 +5,10 @@ Symbols: B images, N detections, J joints, M candidates for a joint.
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import mindspore as ms
+import numpy as np
 from mindspore import ops
 
 from mindpoint_centernet.decoders.centers_cell import CenterCell, at
@@ -22,6 +23,7 @@ class MultiPoseCell(CenterCell):
     Args:
         joints: J.
         joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+        owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
     """
 
     def __init__(
@@ -34,10 +36,12 @@ class MultiPoseCell(CenterCell):
         joint_threshold: float,
         distance_factor: float,
         box_margin: float,
+        owned: Optional[np.ndarray] = None,
     ):
         super().__init__(maps, activated, top_k, False, stride)
         self.joints, self.joint_threshold = joints, joint_threshold
         self.distance_factor, self.box_margin = distance_factor, box_margin
+        self.owned = None if owned is None else ms.Tensor(owned.astype(np.float32))
 
     def candidates(self, maps):
         """Return points x and y, and scores, each (B, J, M), of the peaks of each joint's heatmap."""
@@ -80,5 +84,11 @@ class MultiPoseCell(CenterCell):
             taken = ops.logical_and(inside, distances <= reach)
             keypoints = ops.where(ops.expand_dims(taken, 3), ops.stack((across, down), 3), keypoints)
             keypoint_scores = ops.where(taken, found_scores, keypoint_scores)
+        keypoints = keypoints * self.stride
+        if self.owned is not None:
+            own = ops.gather(self.owned, labels, 0) > 0.5
+            keypoints = ops.where(ops.expand_dims(own, 3), keypoints, float("nan"))
+            keypoint_scores = ops.where(own, keypoint_scores, 0.0)
+            taken = ops.logical_and(own, taken)
         boxes = self.boxes(first, last)
-        return boxes, scores, labels.astype(ms.int64), keypoints * self.stride, keypoint_scores, taken
+        return boxes, scores, labels.astype(ms.int64), keypoints, keypoint_scores, taken

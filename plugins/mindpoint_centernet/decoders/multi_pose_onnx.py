@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+import numpy as np
+
 from mindpoint_centernet.decoders.centers_onnx import at, center_nodes, peaks
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def decode_nodes(
     joint_threshold: float,
     distance_factor: float,
     box_margin: float,
+    owned: Optional[np.ndarray] = None,
 ) -> Dict[str, str]:
     """Add the nodes; the results are named as the fields of ``Detections``, with a leading batch axis and the same N for all images.
 
@@ -35,6 +38,7 @@ def decode_nodes(
         joints: J.
         activated: names of the maps that a sigmoid turns into scores.
         top_k, joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+        owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
     """
     add = graph.add
     maps, first, last, scores, labels, places, pixels = center_nodes(graph, maps, activated, top_k, class_sizes=False)
@@ -58,6 +62,11 @@ def decode_nodes(
         keypoint_scores = add("Where", taken, found_scores, keypoint_scores)
     else:
         taken = add("Less", keypoint_scores, 0.0)
+    if owned is not None:
+        own = add("Gather", owned, labels, axis=0)  # (B, N, J)
+        keypoints = add("Where", add("Unsqueeze", own, [3]), keypoints, float("nan"))
+        keypoint_scores = add("Where", own, keypoint_scores, 0.0)
+        taken = add("And", own, taken)
     boxes = add("Concat", first, last, axis=2)
     return dict(boxes=boxes, scores=scores, labels=labels, keypoints=keypoints, keypoint_scores=keypoint_scores, from_heatmap=taken)
 

@@ -45,7 +45,7 @@ class MultiPoseTargets(TargetEncoder):
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint, and crowd boxes. ``parity``: ordinary centres, whose ``wh`` and ``reg`` are masked out
+        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: ordinary centres, whose ``wh`` and ``reg`` are masked out
             (the effect of the official implementation). ``ignore``: take no slot; inside their boxes the heatmaps do not train, except on
             the peaks of the other objects.
         rotated_boxes: boxes in a rotated view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
@@ -85,13 +85,14 @@ class MultiPoseTargets(TargetEncoder):
         self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)
         self.max_objects, self.radius, self.joint_sigma, self.dense = max_objects, radius, joint_sigma, dense
         self.unlabelled, self.rotated_boxes = unlabelled, rotated_boxes
+        self._jointless = np.array([not len(keypoints.of(name)) for name in classes], bool)
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
         turns, objects = self.rotated_boxes == "rotate", sample.objects
         boxes_known = sample.view.rotation == 0 or turns
         ignored = np.zeros(len(objects), bool)
         if self.unlabelled == "ignore":
-            ignored = objects.crowd | ~(objects.keypoints[:, :, 2] > 0).any(1)
+            ignored = objects.crowd | ~((objects.keypoints[:, :, 2] > 0).any(1) | self._jointless[objects.labels])
         located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turns, boxes_known)
         targets = self._lists(located)
         targets["hm"] = center_heatmap(located, len(self.classes), self.size)
@@ -141,7 +142,7 @@ class MultiPoseTargets(TargetEncoder):
         """Return the targets with one row per object or joint."""
         slots, joints, width = self.max_objects, len(self.keypoints), self.size[1]
         targets = {
-            **box_lists(located, slots, width, located.labelled),
+            **box_lists(located, slots, width, located.labelled | self._jointless[located.labels]),
             "hps": np.zeros((slots, joints, 2), np.float32),
             "hps_mask": np.zeros((slots, joints, 2), np.float32),
             "hp_offset": np.zeros((slots, joints, 2), np.float32),

@@ -69,7 +69,7 @@ def _problems(source: Source, content: dict, measured: Measured) -> List[Problem
     from mindpoint_coco.data_command.image_check import file_problems
     from mindpoint_coco.datasets.coco_check import check_content
 
-    return [*check_content(content, source.classes, source.fields, measured), *file_problems(content["images"], measured)]
+    return [*check_content(content, source.naming.names, source.fields, measured), *file_problems(content["images"], measured)]
 
 
 def _report(source: Source, problems: List[Problem], everything: bool) -> None:
@@ -110,9 +110,9 @@ def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Nam
     left = {}
     with atomic_folder(args.fix) as folder:
         for source, (_, measured) in found.items():
-            content = whole = mended(source.content, source.classes, source.fields, args.area, measured)
+            content = whole = mended(source.content, source.naming.names, source.fields, args.area, measured)
             if args.drop:
-                content = without_hopeless(whole, source.classes, source.fields, measured)
+                content = without_hopeless(whole, source.naming.names, source.fields, measured)
             (folder / f"{source.name}.json").write_text(json.dumps(content), encoding="utf-8")
             gone = [f"{len(whole[kind]) - len(content[kind])} {kind}" for kind in ("images", "annotations")]
             left[source] = _problems(source, content, measured), f" ({' and '.join(gone)} left out)" * args.drop

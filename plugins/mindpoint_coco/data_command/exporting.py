@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sound(source: Source, joints: bool) -> dict:
-    """Return the content, checked, with defaults filled in. Raises DataError at the first mistake, or if it lacks ``joints``."""
+    """Return the sound content of a source. Raises DataError at the first mistake, or if it lacks ``joints``."""
     from mindpoint.errors import DataError
 
     if joints and source.keypoints is None:
@@ -97,8 +97,11 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
     import yaml
 
     first = next(iter(found))
-    splits = {source.name: f"images/{source.name}" for source in found}
-    train = splits.get("train", f"images/{first.name}")
+    folders: Dict[str, List[str]] = {}
+    for source in found:
+        folders.setdefault(source.split, []).append(f"images/{source.name}")
+    splits = {split: names if names[1:] else names[0] for split, names in folders.items()}
+    train = splits.get("train", splits[first.split])
     said: Dict[str, object] = {"train": train, "val": train, **splits}
     said["names"] = dict(enumerate(first.classes))
     if first.keypoints is not None:
@@ -107,7 +110,7 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
         said["kpt_names"] = {label: list(first.keypoints.names) for label in range(len(first.classes))}
     (folder / "data.yaml").write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None), encoding="utf-8")
     for source, content in found.items():
-        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"] if record["name"] in source.classes}
+        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"]}
         for record, own in _by_image(content):
             path = folder / "labels" / source.name / Path(record["file_name"]).with_suffix(".txt")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,10 +123,20 @@ def _line(annotation: dict, image: dict, labels: Dict[int, int], source: Source)
     across, down = image["width"], image["height"]
     numbers = [(left + width / 2) / across, (top + height / 2) / down, width / across, height / down]
     if source.keypoints is not None:
-        points = annotation["keypoints"]
+        points = _all_joints(source, labels[annotation["category_id"]], annotation, 0)
         for x, y, seen in zip(points[0::3], points[1::3], points[2::3]):
             numbers += [x / across, y / down, int(seen)] if seen > 0 else [0, 0, 0]
     return " ".join([str(labels[annotation["category_id"]]), *(f"{number:.6f}".rstrip("0").rstrip(".") for number in numbers)])
+
+
+def _all_joints(source: Source, label: int, annotation: dict, absent: object) -> list:
+    """Return x, y, visibility of all joints of an object, ``absent`` where its class does not have the joint."""
+    from mindpoint_coco.datasets.coco_check import joints_of
+
+    given, numbers = annotation["keypoints"], [absent] * (3 * len(source.keypoints))
+    for number, place in enumerate(joints_of(source.fields).set_of(label).places):
+        numbers[3 * place : 3 * place + 3] = given[3 * number : 3 * number + 3]
+    return numbers
 
 
 def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
@@ -131,6 +144,7 @@ def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
 
     for source, content in found.items():
         names = {record["id"]: record["name"] for record in content["categories"]}
+        labels = {record["id"]: source.classes.index(record["name"]) for record in content["categories"]}
         joints = source.keypoints.names if source.keypoints is not None else ()
         with open(folder / f"{source.name}.csv", "w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -138,7 +152,8 @@ def _write_csv(found: Dict[Source, dict], folder: Path) -> None:
             table.writerow([*head, *(harmless_cell(f"{name} {part}") for name in joints for part in ("x", "y", "v"))])
             for record, own in _by_image(content):
                 for annotation in own:
-                    numbers = [*annotation["bbox"], annotation["area"], annotation["iscrowd"], *(annotation["keypoints"] if joints else ())]
+                    numbers = [*annotation["bbox"], annotation["area"], annotation["iscrowd"]]
+                    numbers += _all_joints(source, labels[annotation["category_id"]], annotation, "") if joints else ()
                     place = [record["file_name"], record["width"], record["height"], annotation["id"], names[annotation["category_id"]]]
                     table.writerow([*map(harmless_cell, place), *numbers])
 

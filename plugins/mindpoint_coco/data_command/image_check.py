@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterator, List, Tuple, Union
+from typing import Any, Iterator, List, Sequence, Tuple, Union
 
 from mindpoint.errors import DataError
 from mindpoint.runtime.progress import track
 
 from mindpoint_coco.data_command.source import Source
 from mindpoint_coco.datasets.annotation_check import Problem
+from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_suspicions import (
     joint_array,
     lone_sides,
@@ -21,6 +22,7 @@ from mindpoint_coco.datasets.coco_suspicions import (
 )
 from mindpoint_coco.datasets.restored import Measured, whole
 from mindpoint_coco.datasets.rules import finite, is_file_name, is_size
+from mindpoint_coco.keypoints import Keypoints
 
 
 def measure(source: Source) -> Measured:
@@ -60,19 +62,32 @@ def remarks(source: Source) -> Iterator[str]:
     """Yield suspicious findings on the joints, and the sigmas in pixels; nothing without joints."""
     if source.keypoints is None:
         return
-    annotations = source.content["annotations"]
-    points = joint_array(annotations, len(source.keypoints))
+    everything = [record for record in source.content["annotations"] if isinstance(record, dict)]
+    if source.keypoints.classes is None:
+        yield from _of_joints(source, everything, source.keypoints, range(len(source.keypoints)), "")
+        return
+    labels = source.naming.labels(source.content["categories"])
+    for label, own in enumerate(joints_of(source.fields).sets):
+        records = [record for record in everything if labels.get(whole(record.get("category_id"))) == label]
+        if own.names and records:
+            name = source.classes[label]
+            yield from _of_joints(source, records, source.keypoints.of(name), own.places, f"{name}: ")
+
+
+def _of_joints(source: Source, records: List[dict], keypoints: Keypoints, places: Sequence[int], start: str) -> Iterator[str]:
+    """Yield the same for objects with these joints; ``places``: theirs among all joints."""
+    points = joint_array(records, joints_of(source.fields))[:, list(places)]
     labelled = points[(points[:, :, 2] > 0).any(axis=1)]
-    areas = [record["area"] for record in annotations if isinstance(record, dict) and record.get("num_keypoints") and _positive(record)]
+    areas = [record["area"] for record in records if record.get("num_keypoints") and _positive(record)]
     suspicions = [
-        *swapped_sides(labelled, source.keypoints),
-        *lone_sides(source.keypoints),
-        *never_labelled(labelled, source.keypoints),
-        *(strange_sigmas(areas, source.keypoints, source.sigmas_given) if areas else ()),
+        *swapped_sides(labelled, keypoints),
+        *lone_sides(keypoints),
+        *never_labelled(labelled, keypoints),
+        *(strange_sigmas(areas, keypoints, source.sigmas_given) if areas else ()),
     ]
-    yield from (f"remark: {text}" for text in suspicions)
+    yield from (f"remark: {start}{text}" for text in suspicions)
     if areas:
-        yield sigma_table(areas, source.keypoints)
+        yield start + sigma_table(areas, keypoints)
 
 
 def _positive(record: dict) -> bool:

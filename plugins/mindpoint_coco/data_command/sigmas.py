@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.storage.files import write_text
 
     from mindpoint_coco.data_command.source import sources
-    from mindpoint_coco.datasets.coco_file import check, completed
+    from mindpoint_coco.datasets.naming import sound
     from mindpoint_coco.metrics.tolerance import offsets, tolerances
 
     if args.out and args.out.exists():
@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     (source,) = found
     if source.keypoints is None:
         raise DataError(f"{source.origin}: has no joints; sigmas belong to joints")
-    check(source.content, source.origin, source.classes, source.fields)
-    truth = completed(source.content, source.classes, source.fields)
+    if source.keypoints.classes is not None:
+        raise ConfigError("keypoints.classes: sigmas are estimated for joints that all classes have; name one class's in a configuration")
+    truth = sound(source.content, source.origin, source.naming, source.fields)
     records, marks = _others(args.other, source, truth)
     apart, roots = offsets(truth, records, source.classes, source.keypoints)
     estimates = tolerances(apart, roots, source.keypoints, marks)
@@ -73,9 +74,9 @@ def _others(path: str, source: Source, truth: dict) -> Tuple[List[dict], int]:
     content = read_json(path, "annotation or result file")
     if isinstance(content, dict):
         return _annotated(content, path, source, truth), 2
-    ids = ([record["id"] for record in source.content[kind]] for kind in ("images", "categories"))
+    ids = [[record["id"] for record in source.content[kind]] for kind in ("images", "categories")]
     records = read_results(path)
-    check_results(records, path, len(source.keypoints), *ids)
+    check_results(records, path, dict.fromkeys(ids[1], len(source.keypoints)), *ids)
     return records, 1
 
 
@@ -85,13 +86,12 @@ def _annotated(content: dict, path: str, source: Source, truth: dict) -> List[di
     from mindpoint.errors import DataError
 
     from mindpoint_coco.data_command.source import said_by
-    from mindpoint_coco.datasets.coco_file import check, completed
+    from mindpoint_coco.datasets.naming import sound
 
-    check(content, path, source.classes, source.fields)
-    named, _ = said_by(content, path)
+    named, _ = said_by(content)
     if named is not None and named.names != source.keypoints.names:
         raise DataError(f"{path}: its joints are {', '.join(named.names)}, not {', '.join(source.keypoints.names)} as in {source.origin}")
-    content = completed(content, source.classes, source.fields)
+    content = sound(content, path, source.naming, source.fields)
     images, categories = _ids(content, truth, "images", "file_name"), _ids(content, truth, "categories", "name")
     records = []
     for record in content["annotations"]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Tuple
+from functools import lru_cache
+from typing import Callable, List, Mapping, Optional, Tuple
 
 import numpy as np
 from mindpoint.config import Config, load_config
@@ -18,9 +19,9 @@ from mindpoint.storage.images import read_image
 from mindpoint_coco.data_command.command import chosen_splits
 from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.coco_check import joints_of
-from mindpoint_coco.datasets.coco_file import annotation_file, check, completed
+from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.image_path import image_path
-from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.datasets.naming import Naming, sound
 from mindpoint_coco.keypoints import Keypoints
 
 
@@ -30,10 +31,11 @@ class Source:
 
     Attributes:
         name: name of the source, short enough for a file name.
+        split: of a configuration, else the name; a split may have several sources.
         origin: the annotation file, or a name for data without a file.
         content: COCO's dictionary, unchecked.
-        classes: names of the categories in use.
-        fields: fields of annotations besides COCO's own keys.
+        naming: the classes, and the categories that have them.
+        fields: fields of annotations besides COCO's own keys; they read the joints of this source.
         keypoints: the joints; None without joints.
         sigmas_given: the joints' sigmas were given explicitly.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
@@ -41,9 +43,10 @@ class Source:
     """
 
     name: str
+    split: str
     origin: str
     content: dict
-    classes: List[str]
+    naming: Naming
     fields: Tuple[Field, ...]
     keypoints: Optional[Keypoints]
     sigmas_given: bool
@@ -51,9 +54,13 @@ class Source:
     file: Optional[Callable[[dict], str]] = None
 
     def sound(self) -> dict:
-        """Return the content of the classes in use, checked, with defaults filled in. Raises DataError at the first mistake."""
-        check(self.content, self.origin, self.classes, self.fields)
-        return completed(self.content, self.classes, self.fields)
+        """Return the content under the configuration's names, checked, with defaults filled in. Raises DataError at the first mistake."""
+        return sound(self.content, self.origin, self.naming, self.fields)
+
+    @property
+    def classes(self) -> List[str]:
+        """Return the names of the classes."""
+        return self.naming.classes
 
 
 def sources(args: argparse.Namespace, images: bool) -> List[Source]:
@@ -67,7 +74,7 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
     if args.images or args.config:
         raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
     config = load_config(args.data, args.set, ("data",))
-    return [_of_split(config, split) for split in chosen_splits(args, config)]
+    return [source for split in chosen_splits(args, config) for source in _of_split(config, split)]
 
 
 def _of_file(args: argparse.Namespace) -> Source:
@@ -76,32 +83,46 @@ def _of_file(args: argparse.Namespace) -> Source:
         config = load_config(args.config, args.set, ())
         keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
     else:
-        keypoints, classes, sigmas = *said_by(content, args.data), False
+        keypoints, classes, sigmas = *said_by(content), False
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
-    path = _files(args.images, args.data)
-    return Source(name, args.data, content, classes, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
+    path, naming = _files(args.images, args.data), Naming(classes)
+    fields = naming.read(fields, content.get("categories"), args.data)
+    return Source(name, name, args.data, content, naming, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
 
 
-def _of_split(config: Config, split: str) -> Source:
+def _of_split(config: Config, split: str) -> List[Source]:
+    """Return the source of a split; of a data set that joins others, a source for each of them, with numbers from 1."""
     config.split(split)
-    block, keypoints = config.data["data"][split]["dataset"], config.vocabulary.get("keypoints")
+    block = config.data["data"][split]["dataset"]
+    blocks = registry("datasets").get(block["type"]).blocks(block)
+    if blocks == [block]:
+        return [_of_block(config, split, split, block, lambda: config.build(f"data.{split}.dataset"))]
+    parts = lru_cache(maxsize=None)(lambda: config.build(f"data.{split}.dataset").datasets)
+    return [
+        _of_block(config, split, f"{split}-{number + 1}", each, lambda number=number: parts()[number]) for number, each in enumerate(blocks)
+    ]
+
+
+def _of_block(config: Config, split: str, name: str, block: Mapping[str, object], build: Callable[[], Dataset]) -> Source:
+    keypoints, naming = config.vocabulary.get("keypoints"), Naming(config.classes)
     file: Optional[AnnotationFile] = registry("datasets").get(block["type"]).annotation_file(block, config.vocabulary)
     if file is not None:
-        content = annotation_file(file.path, not file.labelled)
-        path, origin, fields = _files(file.images, file.path, file.outside_images), file.path, file.fields
+        content, naming = annotation_file(file.path, not file.labelled), Naming(config.classes, file.categories)
+        path, origin = _files(file.images, file.path, file.outside_images), file.path
+        fields, image = naming.read(file.fields, content.get("categories"), file.path), lambda record: read_image(path(record))
     else:
-        dataset = config.build(f"data.{split}.dataset").original()
-        content, origin, fields = dataset.ground_truth(), str(dataset).partition(":")[0], dataset.fields
+        dataset = build().original()
+        content, origin = dataset.ground_truth(), str(dataset).partition(":")[0]
+        fields = naming.read(dataset.fields, content["categories"], origin)
         path, image = None, _reader(dataset)
     keypoints = keypoints if joints_of(fields) is not None else None
-    if path is not None:
-        image = lambda record: read_image(path(record))  # noqa: E731
-    return Source(split, origin, content, config.classes, fields, keypoints, _says_sigmas(config), image, path)
+    return Source(name, split, origin, content, naming, fields, keypoints, _says_sigmas(config), image, path)
 
 
 def _says_sigmas(config: Config) -> bool:
-    return (config.data.get("keypoints") or {}).get("sigmas") is not None
+    section = config.data.get("keypoints") or {}
+    return all(block.get("sigmas") is not None for block in section.get("classes", {"": section}).values())
 
 
 def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:
@@ -122,7 +143,7 @@ def _reader(dataset: Dataset) -> Callable[[dict], np.ndarray]:
     return image
 
 
-def said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
+def said_by(content: dict) -> Tuple[Optional[Keypoints], List[str]]:
     """Return joints and classes from the categories of the file: those with joints, or all if no category has joints. An invalid skeleton
     or invalid names are ignored."""
     categories = content.get("categories")
@@ -130,10 +151,10 @@ def said_by(content: dict, path: str) -> Tuple[Optional[Keypoints], List[str]]:
     found = [record for record in named if record.get("keypoints")]
     if not found:
         return None, [str(record.get("name")) for record in named]
-    if any(record["keypoints"] != found[0]["keypoints"] for record in found):
-        names = few([record.get("name") for record in found])
-        raise DataError(f"{path}: the categories {names} have different joints; name a configuration with --config")
     classes = [str(record.get("name")) for record in found]
-    if not isinstance(found[0]["keypoints"], list):  # a problem that the check names
+    if not all(isinstance(record["keypoints"], list) for record in found):  # a problem that the check names
         return None, classes
-    return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes
+    if all(record["keypoints"] == found[0]["keypoints"] for record in found):
+        return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes
+    blocks = {name: {"names": distinct(record["keypoints"]), "skeleton": lines_of(record)} for name, record in zip(classes, found)}
+    return Keypoints(classes=blocks), classes

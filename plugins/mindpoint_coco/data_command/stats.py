@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     found: Dict[str, Statistics] = {}
     for source in sources(args, images=False):
         try:
-            found[source.name] = statistics(source.content, source.classes, source.fields)
+            found[source.name] = statistics(source.content, source.naming, source.fields)
         except DataError as error:
             raise DataError(f"{source.origin}: {error}") from error
     summaries = {name: numbers.summary() for name, numbers in found.items()}
@@ -175,12 +175,13 @@ def _bin_name(low: float, high: float, whole: bool) -> str:
 
 
 def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarray], np.ndarray]) -> Panel:
+    import numpy as np
     from mindpoint.visual.charts import Panel
 
     series = {}
     for split, numbers in found.items():
-        those = numbers.visibility[numbers.labelled > 0]
-        series[split if len(found) > 1 else ""] = list(numbers.joints), 100 * chosen(those).sum(axis=0) / max(1, len(those))
+        those, owned = numbers.visibility[numbers.labelled > 0], numbers.owned[numbers.labelled > 0]
+        series[split if len(found) > 1 else ""] = list(numbers.joints), 100 * chosen(those).sum(axis=0) / np.maximum(1, owned.sum(axis=0))
     return Panel(f"{title}, % of objects with joints", series, bars=True)
 
 

@@ -61,7 +61,7 @@ def annotation_problems(
     for field in fields:
         wrong = rules.field_problem(record, field)
         if wrong:
-            told = field is joints and restored_points(record[field.name], len(joints.names)) is not None
+            told = field is joints and restored_points(record[field.name], joints.listed(record)) is not None
             yield Problem(f"wrong {field.name}", where, wrong, mendable=told)
         elif isinstance(field, AnnotatedJoints):
             yield from _joint_problems(record, where, image or {}, field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 from mindpoint.contracts.data import AnnotationFile, Dataset
@@ -13,9 +13,10 @@ from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError
 from mindpoint.storage.images import read_bytes
 
-from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, class_labels, completed, short_name
+from mindpoint_coco.datasets.coco_file import Values, annotation_file, check, completed, short_name
 from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.image_path import ADVICE, image_path, leaves_folder
+from mindpoint_coco.datasets.naming import Naming, renamed
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.datasets.training_check import check_boxes
@@ -28,11 +29,18 @@ class CocoDataset(Dataset):
     Images come in the file's order, objects in the order of their annotations; categories outside of ``classes`` are left out. The data of
     samples is stored in arrays (about 250 bytes per object with 17 joints); the rest of the file does not stay in memory.
 
+    Joints are found by the names in the file's category records, in whatever order they come and whatever their case and punctuation:
+    those that the file does not have stay unlabelled, further ones are left out. Without names, or if none is known, they are in the order
+    of ``keypoints``.
+
     Args:
         annotations: path of the JSON file.
         images: folder that the records' ``file_name`` is relative to.
-        classes: category names; an object's label is the index of its category's name.
+        classes: class names; an object's label is the index of its category's name.
         keypoints: the joints; an annotation without keypoints has no labelled joint.
+        categories: for a file with only some of the classes, or with other names: the names of its categories to use, or a mapping from
+            them to classes (``{human: person}``). Several may share a class. By default each class must have the category of its name.
+        joints: names of joints by the names that the file gives them, as far as they differ (``{snout: nose}``).
         fields: further fields of annotations by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
             as ``{size: {type: "mindpoint.contracts.fields:Field", shape: [3]}}``. Missing values are zeros.
         with_objects: keep only images with at least one annotation (the official training set).
@@ -61,17 +69,18 @@ class CocoDataset(Dataset):
         unlabelled: bool = False,
         reduce_to: Optional[int] = None,
         outside_images: bool = False,
+        categories: Union[List[str], Dict[str, str], None] = None,
+        joints: Optional[Dict[str, str]] = None,
     ) -> None:
         self.reduce_to, self.outside_images = reduce_to, outside_images
         self.annotations, self.images, self.with_objects = str(annotations), str(images), with_objects
         self.classes, self.unlabelled = list(classes), unlabelled
-        self.fields = declared_fields(keypoints, fields)
-        content = annotation_file(self.annotations, unlabelled)
-        values = check(content, self.annotations, self.classes, self.fields)
-        content = completed(content, self.classes, self.fields)
+        content, self._naming = annotation_file(self.annotations, unlabelled), Naming(classes, categories)
+        self.fields = self._naming.read(declared_fields(keypoints, fields, joints), content.get("categories"), self.annotations)
+        values = check(content, self.annotations, self._naming.names, self.fields)
+        content = completed(content, self._naming.names, self.fields)
         if not os.path.isdir(self.images):
             raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
-        self._categories = sorted(content["categories"], key=lambda record: self.classes.index(record["name"]))
         records = {record["id"]: record for record in content["images"]}
         populated = (lambda: {record["image_id"] for record in content["annotations"]}) if with_objects else None
         kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
@@ -82,7 +91,8 @@ class CocoDataset(Dataset):
             names = few([f"image {kept[index]} '{self._names[index]}'" for index in lost], 3)
             raise DataError(f"{self.annotations}: {len(lost)} file names lead out of the folder of images: {names}; {ADVICE}")
         self._sizes = np.array([(records[image_id]["height"], records[image_id]["width"]) for image_id in kept], np.int64)
-        self._pack(content, values)
+        self._pack(content, values, self._naming.labels(content["categories"]))
+        self._categories = renamed({**content, "annotations": []}, self._naming, self.fields)["categories"]
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -101,7 +111,7 @@ class CocoDataset(Dataset):
         return self._names[index]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the file."""
+        """See :class:`Dataset`; those of the file, and further ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
@@ -152,11 +162,12 @@ class CocoDataset(Dataset):
         )
 
     def ground_truth(self) -> dict:
-        """Return the annotation file, read again, with only this data set's images and classes and with absent keys filled in."""
+        """Return the annotation file, read again, with only this data set's images, classes and joints, and with absent keys filled in."""
         refuse_reduced(self.reduce_to)
         content = annotation_file(self.annotations, self.unlabelled)
         listed = {kind: [record["id"] for record in content[kind]] for kind in ("images", "categories")}
-        content = {**completed(content, self.classes, self.fields), "listed": listed}
+        content = renamed(completed(content, self._naming.names, self.fields), self._naming, self.fields)
+        content["listed"] = listed
         kept = set(self.image_ids.tolist())
         content["images"] = [record for record in content["images"] if record["id"] in kept]
         content["annotations"] = [record for record in content["annotations"] if record["image_id"] in kept]
@@ -183,8 +194,15 @@ class CocoDataset(Dataset):
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional[AnnotationFile]:
         """See :class:`Dataset`."""
-        fields = declared_fields(vocabulary.get("keypoints"), block.get("fields"))
-        return AnnotationFile(block["annotations"], block["images"], not block.get("unlabelled"), fields, bool(block.get("outside_images")))
+        fields = declared_fields(vocabulary.get("keypoints"), block.get("fields"), block.get("joints"))
+        return AnnotationFile(
+            path=block["annotations"],
+            images=block["images"],
+            labelled=not block.get("unlabelled"),
+            fields=fields,
+            outside_images=bool(block.get("outside_images")),
+            categories=block.get("categories"),
+        )
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
@@ -202,10 +220,13 @@ class CocoDataset(Dataset):
         extra = {"train": {"with_objects": True} if pose else {}, "val": {}, "test": {"unlabelled": True}}[split]
         return {**block, **extra}
 
-    def _pack(self, content: dict, values: Values) -> None:
-        """Store the objects of all images consecutively, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``."""
+    def _pack(self, content: dict, values: Values, labels: Mapping[int, int]) -> None:
+        """Store the objects of all images consecutively, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``.
+
+        Args:
+            labels: by category id.
+        """
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
-        labels = class_labels(content, self.classes)
         annotations = content["annotations"]
         rows = [row for row, record in enumerate(annotations) if record["image_id"] in place]
         rows.sort(key=lambda row: place[annotations[row]["image_id"]])

@@ -15,6 +15,7 @@ from mindpoint.errors import DataError
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import Problem, annotation_problems
 from mindpoint_coco.datasets.category_joints import distinct, joint_problems
+from mindpoint_coco.datasets.naming import plain_name
 from mindpoint_coco.datasets.restored import Measured, tidied, tidied_image, whole
 from mindpoint_coco.datasets.rules import few, is_id, is_list, is_text
 from mindpoint_coco.keypoints import AnnotatedJoints
@@ -100,7 +101,8 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
             yield from (Problem(kind, where, text, mendable) for kind, text in joint_problems(record))
         said = record.get("keypoints")
         names = joints.names if joints is not None and record.get("name") in classes and isinstance(said, list) else None
-        if names is not None and _plain(said) != _plain(names) and distinct(said) != list(names):
+        by_name = names is not None and whole(record.get("id")) in joints.by_name
+        if names is not None and not by_name and list(map(plain_name, said)) != list(map(plain_name, names)) and distinct(said) != list(names):
             text = f"its joints are {few(said, 30)}, but the configuration has {few(names, 30)}"
             yield Problem("other joints", where, text)
     found = [record.get("name") for record in categories if isinstance(record, dict)]
@@ -108,11 +110,6 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
         if found.count(name) != 1:
             there = few(found, 20) or "no categories"
             yield Problem("class", f"class '{name}'", f"{found.count(name) or 'no'} categories have this name; there are {there}")
-
-
-def _plain(names: Sequence[Any]) -> List[str]:
-    """Return the names in a normalised spelling."""
-    return ["".join(filter(str.isalnum, str(name).lower())) for name in names]
 
 
 def _twins(annotations: List[dict], images: Dict[int, dict], fields: Sequence[Field]) -> Iterator[Problem]:

@@ -80,12 +80,6 @@ def completed(content: dict, classes: Sequence[str], fields: Sequence[Field]) ->
     return {**content, "annotations": annotations, "categories": categories}
 
 
-def class_labels(content: dict, classes: Sequence[str]) -> Dict[int, int]:
-    """Return the index into ``classes`` by category id."""
-    ids = {record["name"]: record["id"] for record in content["categories"]}
-    return {ids[name]: label for label, name in enumerate(classes)}
-
-
 def short_name(path: str) -> str:
     """Return the annotation file's name without ending and COCO's prefix."""
     return re.sub("^(person_keypoints|instances|image_info)_", "", os.path.splitext(os.path.basename(path))[0])
@@ -109,7 +103,7 @@ def _category_ids(path: str, categories: List[dict], classes: Sequence[str]) -> 
     absent = [name for name in classes if name not in names]
     if absent:
         there = few(names, 20) or "no categories"
-        raise DataError(f"{path}: no category is named {few(absent)}; there are {there}; set 'classes' accordingly")
+        raise DataError(f"{path}: no category is named {few(absent)}; there are {there}; set 'classes' accordingly, or 'categories' of the data set")
     for name in classes:
         if names.count(name) > 1:
             raise DataError(f"{path}: {names.count(name)} categories are named '{name}'; names must differ")

@@ -114,7 +114,7 @@ def _mend(record: dict, image: dict, joints: Optional[AnnotatedJoints], area_fac
     record["iscrowd"] = int(str(record.get("iscrowd")).lower() not in ("0", "0.0", "false", "none", ""))
     width, height = image.get("width"), image.get("height")
     sized = not is_size(width) and not is_size(height)
-    points = restored_points(record.get(joints.name), len(joints.names)) if joints is not None else None
+    points = restored_points(record.get(joints.name), joints.listed(record)) if joints is not None else None
     if points is not None:
         record[joints.name] = points
         for joint in outside(points, width, height) if sized else ():

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Iterator, Sequence
 
 import numpy as np
 
-from mindpoint_coco.datasets.rules import few, finite
-from mindpoint_coco.keypoints import Keypoints, unpaired
+from mindpoint_coco.datasets.rules import few
+from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints, unpaired
 
 _FEWEST = 20  # people that a suspicion must rest on
 _ALIKE = 0.35  # a pair that is on the side of the others in fewer people than this seems swapped
 _FACING = 0.3  # the same for all pairs in people who seem to face the viewer
 
 
-def joint_array(annotations: Sequence[dict], joints: int) -> np.ndarray:
-    """Return the usable joints of annotations that are not crowds: ``(N, J, 3)`` float64, x, y, visibility."""
-    rows = [
-        record["keypoints"]
-        for record in annotations
-        if isinstance(record, dict) and not record.get("iscrowd") and isinstance(record.get("keypoints"), list)
-    ]
-    return np.array([row for row in rows if len(row) == 3 * joints and finite(row)], np.float64).reshape(-1, joints, 3)
+def joint_array(annotations: Sequence[dict], joints: AnnotatedJoints) -> np.ndarray:
+    """Return the usable joints of annotations that are not crowds: ``(N, J, 3)``, x, y, visibility."""
+    points = []
+    for record in annotations:
+        if isinstance(record, dict) and not record.get("iscrowd") and isinstance(record.get("keypoints"), list):
+            with contextlib.suppress(ValueError):
+                points.append(joints.from_coco(record))
+    return np.array(points, joints.dtype).reshape(-1, *joints.shape)
 
 
 def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:

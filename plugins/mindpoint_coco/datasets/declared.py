@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 from mindpoint.contracts import fields as kinds
 from mindpoint.contracts.fields import Field
@@ -14,18 +14,27 @@ from mindpoint_coco.keypoints import Keypoints
 _TAKEN = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypoints", "boxes", "labels", "scores", "areas", "crowd")
 
 
-def declared_fields(keypoints: Optional[Keypoints], fields: Optional[Mapping[str, object]]) -> Tuple[Field, ...]:
+def declared_fields(
+    keypoints: Optional[Keypoints],
+    fields: Optional[Mapping[str, object]],
+    joints: Optional[Mapping[str, str]] = None,
+    classes: Sequence[str] = (),
+) -> Tuple[Field, ...]:
     """Return the joints, if there are any, and then the further fields of annotated objects.
 
     Args:
         keypoints: the configuration's section.
+        joints: names of its joints by the names that a file gives them, as far as they differ.
+        classes: names by label, where classes may have joints of their own.
         fields: by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``, ``Field``); or
             a block, with or without ``name``.
 
     Raises:
-        ConfigError: a name that COCO or a core field has, or a value that does not describe a field.
+        ConfigError: a name that COCO or a core field has, a value that does not describe a field, or names of joints that do not exist.
     """
-    found = (keypoints.annotated(),) if keypoints is not None else ()
+    if joints and keypoints is None:
+        raise ConfigError("joints: the configuration has no joints; add the section 'keypoints'")
+    found = (keypoints.annotated(classes, joints),) if keypoints is not None else ()
     return (*found, *(_field(name, said, [field.name for field in found]) for name, said in (fields or {}).items()))
 
 

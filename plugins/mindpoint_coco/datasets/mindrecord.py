@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 from mindpoint.contracts.data import Dataset
+from mindpoint.contracts.fields import Points
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError
 
-from mindpoint_coco.datasets.coco_file import class_labels, short_name
+from mindpoint_coco.datasets.coco_file import short_name
 from mindpoint_coco.datasets.declared import declared_fields
 from mindpoint_coco.datasets.mindrecord_columns import (
     ADVICE,
@@ -28,6 +29,7 @@ from mindpoint_coco.datasets.mindrecord_columns import (
     stored_columns,
 )
 from mindpoint_coco.datasets.mindrecord_file import Shard
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.records import chosen_images, recorded_sample, refuse_reduced
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import Keypoints
@@ -41,11 +43,11 @@ class MindRecordDataset(Dataset):
 
     Args:
         path: the folder with the files and their manifest.
-        classes: category names, all or some of the converted ones.
+        classes: class names, all or some of the converted categories, unless ``categories`` says otherwise.
         keypoints, fields: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of the converted ones.
         with_objects: keep only images with at least one object of these classes.
         image_ids: keep only these images, in this order.
-        reduce_to: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
+        reduce_to, categories: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
 
     Raises:
         DataError: the folder does not exist or has other content, a newer schema, a file that is missing, truncated, renamed or damaged,
@@ -61,15 +63,16 @@ class MindRecordDataset(Dataset):
         with_objects: bool = False,
         image_ids: Optional[List[int]] = None,
         reduce_to: Optional[int] = None,
+        categories: Union[List[str], Dict[str, str], None] = None,
     ) -> None:
         self.reduce_to = reduce_to
         self.folder, self.classes = str(path), list(classes)
-        self.fields = declared_fields(keypoints, fields)
+        self.fields = declared_fields(keypoints, fields, classes=classes)
         self._exact = [exact(field) for field in self.fields]
         self.manifest = read_manifest(self.folder)
         self._columns = stored_columns(self.manifest)
         fits(self.folder, self._columns, self.fields)
-        self._labels = self._class_labels()
+        self._labels, self._categories = self._class_labels(Naming(classes, categories))
         self._shards = self._open()
         self._rows = self._listed_rows()
         ids = self._column("image_id", range(len(self._rows)))
@@ -133,13 +136,12 @@ class MindRecordDataset(Dataset):
         return shard.rows["file_name"][row]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the converted data."""
-        return sorted(self._labels, key=self._labels.get)
+        """See :class:`Dataset`; those of the converted data, and further ones for classes without a category."""
+        return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
         """See :class:`Dataset`; those of the converted data."""
-        by_id = {record["id"]: record for record in self.manifest["categories"]}
-        return [dict(by_id[category_id]) for category_id in self.category_ids()]
+        return copy.deepcopy(self._categories)
 
     def ground_truth(self) -> dict:
         """See :class:`Dataset`."""
@@ -150,7 +152,7 @@ class MindRecordDataset(Dataset):
         return {
             "images": [dict(zip(("id", *names[1:]), values)) for values in images],
             "annotations": annotations,
-            "categories": [record for record in self.manifest["categories"] if record["name"] in self.classes],
+            "categories": self.categories(),
             "listed": {"images": self._ids, "categories": [record["id"] for record in self.manifest["categories"]]},
         }
 
@@ -167,13 +169,13 @@ class MindRecordDataset(Dataset):
             else:
                 yield None
 
-    def _class_labels(self) -> Dict[int, int]:
-        """Return the label by category id."""
+    def _class_labels(self, naming: Naming) -> Tuple[Dict[int, int], List[dict]]:
+        """Return the label by category id, and the record of each class."""
         known = [record["name"] for record in self.manifest["categories"]]
-        absent = [name for name in self.classes if name not in known]
+        absent = [name for name in naming.names if name not in known]
         if absent:
             raise DataError(f"{self.folder}: was converted without the classes {few(absent)}; it has {few(known, 20)}. Convert it again")
-        return class_labels(self.manifest, self.classes)
+        return naming.labels(self.manifest["categories"]), naming.class_records(self.manifest["categories"])
 
     def _open(self) -> List[Shard]:
         files = {os.path.join(self.folder, name): entry for name, entry in self.manifest["files"].items()}
@@ -207,7 +209,7 @@ class MindRecordDataset(Dataset):
 
     def _populated(self) -> set:
         """Return the ids of the images with an object of the classes."""
-        if len(self.classes) == len(self.manifest["categories"]):
+        if len(self._labels) == len(self.manifest["categories"]):
             return {shard.rows["image_id"][row] for shard, row in self._rows if shard.rows["objects"][row]}
         return {shard.rows["image_id"][row] for shard, row in self._rows if len(self._objects(self._read(shard, row)[1]))}
 
@@ -243,16 +245,18 @@ class MindRecordDataset(Dataset):
         arrays = self._read(*self._rows[index])[1]
         for row, category in enumerate(arrays["category_ids"].tolist()):
             if category in self._labels:
+                label = self._labels[category]
                 record = {
                     "id": int(arrays["annotation_ids"][row]),
                     "image_id": int(self.image_ids[index]),
-                    "category_id": category,
+                    "category_id": self._categories[label]["id"],
                     "bbox": arrays["boxes"][row].tolist(),
                     "area": float(arrays["areas"][row]),
                     "iscrowd": int(arrays["crowd"][row]),
                 }
                 for field in self._exact:
-                    record.update(field.to_coco(arrays[field.name][row].astype(field.dtype)))
+                    value = arrays[field.name][row].astype(field.dtype)
+                    record.update(field.to_coco(field.own(value, label) if isinstance(field, Points) else value))
                 if COUNT.name in record:  # as it was written, regardless of the joints
                     record[COUNT.name] = int(arrays[COUNT.name][row])
                 yield record

@@ -35,6 +35,7 @@ from mindpoint_coco.datasets.mindrecord_columns import (
     manifest_hash,
     read_manifest,
 )
+from mindpoint_coco.datasets.naming import Naming
 
 PREFIX = "images.mindrecord"
 _CHUNK = 64 << 20  # bytes handed to MindSpore at once
@@ -109,7 +110,8 @@ def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], path: Path,
 
 def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], columns: Sequence[Column]) -> Iterator[dict]:
     images = {record["id"]: record for record in truth["images"]}
-    fields = {field.name: exact(field) for field in dataset.fields}
+    reading = Naming([record["name"] for record in truth["categories"]]).read(dataset.fields, truth["categories"], str(dataset))
+    fields = {field.name: exact(field) for field in reading}
     for index, image_id in enumerate(dataset.ids()):
         record, image = images[image_id], dataset.file_bytes(index)
         arrays = {column.name: _array(column, objects[image_id], fields) for column in columns}

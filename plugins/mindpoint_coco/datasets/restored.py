@@ -74,7 +74,7 @@ def extent(points: List[float]) -> Optional[List[float]]:
 
 def box_from_joints(record: Dict[str, Any], joints: Any) -> Optional[List[float]]:
     """Return the extent of the joints of a record, as far as both can be told. ``joints``: the field, or None."""
-    points = restored_points(record.get(joints.name), len(joints.names)) if joints is not None else None
+    points = restored_points(record.get(joints.name), joints.listed(record)) if joints is not None else None
     return extent(points) if points else None
 
 

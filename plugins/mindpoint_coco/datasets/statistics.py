@@ -11,6 +11,7 @@ from mindpoint.errors import DataError
 
 from mindpoint_coco.datasets.coco_check import joints_of
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import missing_list
 
 _LARGE, _MEDIUM = 96, 32  # pixels squared that bound COCO's area ranges
@@ -31,6 +32,7 @@ class Statistics:
         shares: ``(M,)`` longer side of the box as a share of the image's longer side.
         ratios: ``(M,)`` width / height of the box.
         visibility: ``(M, J)`` of the joints: 0 not labelled, 1 hidden, 2 visible.
+        owned: ``(M, J)`` bool, whether the object's class has the joint.
         crowds: boxes that hold a group.
         left_out: images and annotations that cannot be counted.
     """
@@ -46,6 +48,7 @@ class Statistics:
     shares: np.ndarray
     ratios: np.ndarray
     visibility: np.ndarray
+    owned: np.ndarray
     crowds: int
     left_out: int
 
@@ -88,18 +91,22 @@ class Statistics:
 
     def _of_joints(self) -> dict:
         labelled = self.labelled > 0
+        columns = [column[own] for column, own in zip(self.visibility[labelled].T, self.owned[labelled].T)]
         return {
-            "objects_without_joints": int((~labelled).sum()),
+            "objects_without_joints": int((~labelled & self.owned.any(axis=1)).sum()),
             "joints_labelled": _five(self.labelled[labelled]),
             "joints": {
                 name: {"visible": int((column == 2).sum()), "hidden": int((column == 1).sum()), "not_labelled": int((column == 0).sum())}
-                for name, column in zip(self.joints, self.visibility[labelled].T)
+                for name, column in zip(self.joints, columns)
             },
         }
 
 
-def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = ()) -> Statistics:
+def statistics(content: dict, naming: Naming, fields: Sequence[Field] = ()) -> Statistics:
     """Count the records as ``data check --fix`` would write them; those with a problem that cannot be fixed are left out.
+
+    Args:
+        naming: the classes, and the categories that have them.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -107,29 +114,32 @@ def statistics(content: dict, classes: Sequence[str], fields: Sequence[Field] = 
     missing = missing_list(content)
     if missing:
         raise DataError(missing)
-    all_records = mended(content, classes, fields, 1.0)
-    content = without_hopeless(all_records, classes, fields)
+    all_records = mended(content, naming.names, fields, 1.0)
+    content = without_hopeless(all_records, naming.names, fields)
     images = {record["id"]: record for record in content["images"]}
-    labels = {record["id"]: list(classes).index(record["name"]) for record in content["categories"] if record["name"] in classes}
+    labels = naming.labels(content["categories"])
     records = [record for record in content["annotations"] if record["category_id"] in labels]
     objects = [record for record in records if not record["iscrowd"]]
     boxes = np.array([record["bbox"] for record in objects], np.float64).reshape(-1, 4)
     longer = np.array([max(images[record["image_id"]][side] for side in ("width", "height")) for record in objects])
     number = {image_id: place for place, image_id in enumerate(images)}
     where = np.array([number[record["image_id"]] for record in objects], np.int64)
-    joints = joints_of(fields)
+    joints, kinds = joints_of(fields), [labels[record["category_id"]] for record in objects]
+    visibility = _visibility(objects, joints)
+    own = joints.owned if joints is not None else None
     return Statistics(
-        classes=list(classes),
+        classes=naming.classes,
         joints=joints.names if joints is not None else (),
         widths=np.array([record["width"] for record in images.values()]),
         heights=np.array([record["height"] for record in images.values()]),
         per_image=np.bincount(where, minlength=len(images)),
         images=where,
-        labels=np.array([labels[record["category_id"]] for record in objects], np.int64),
+        labels=np.array(kinds, np.int64),
         sides=np.sqrt(np.array([record["area"] for record in objects], np.float64)),
         shares=boxes[:, 2:].max(axis=1, initial=0) / longer,
         ratios=boxes[:, 2] / boxes[:, 3],
-        visibility=_visibility(objects, joints),
+        visibility=visibility,
+        owned=np.ones(visibility.shape, bool) if own is None else own[np.array(kinds, np.int64)],
         crowds=len(records) - len(objects),
         left_out=sum(len(all_records[kind]) - len(content[kind]) for kind in ("images", "annotations")),
     )

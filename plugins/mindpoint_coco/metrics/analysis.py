@@ -12,33 +12,38 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.curves import by_score, line, over_recall
 from mindpoint_coco.metrics.errors import JOINT_KINDS, KINDS, LOCALIZED, UNCOMPARED, Diagnosed, counts, diagnose, impact
 from mindpoint_coco.metrics.evaluator import Curves, Task
+from mindpoint_coco.metrics.joint_sets import PoseTask
 from mindpoint_coco.metrics.matching import pose_groups
 from mindpoint_coco.similarity import joint_similarity
 
 _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation".'
 
 
-def analyse(task: Task, results: Sequence[dict], curves: Mapping[str, Curves], keypoints: Keypoints) -> Analysis:
+def analyse(parts: Sequence[PoseTask], results: Sequence[dict], curves: Mapping[str, Curves]) -> Analysis:
     """Return all parts of a report besides the statistics.
 
     Args:
-        task: ground truth, and evaluated images and classes.
+        parts: ground truth, and evaluated images and classes, of each set of joints.
         results: result records of known images.
         curves: ``keypoints`` and perhaps ``bbox``, of these results.
     """
-    all_groups = list(pose_groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections))
-    diagnosed = [diagnose(group, task.sigmas, keypoints.flip_index) for group in all_groups]
-    threshold, quality = by_score("keypoints", all_groups)
-    put_right = impact(diagnosed, task)
-    counted = [record for group in all_groups for record in group.results]  # the others change nothing
-    charts = [over_recall(kind, found) for kind, found in curves.items()]
+    found = [(task, _diagnosed(task, results, keypoints), keypoints) for task, keypoints, _ in parts]
+    diagnosed = [one for _, some, _ in found for one in some]
+    threshold, quality = by_score("keypoints", [one.group for one in diagnosed])
+    put_right = impact([(task, some) for task, some, _ in found])
+    charts = [over_recall(kind, own) for kind, own in curves.items()]
     return Analysis(
-        tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), _joint_table(task, counted, diagnosed, keypoints)],
+        tables=[_impact_table(put_right, counts(diagnosed), curves["keypoints"]), *(_joint_table(*one, len(found) > 1) for one in found)],
         charts=[*charts, quality, _impact_chart(put_right, curves["keypoints"])],
         kinds=dict(KINDS),
-        images=_images(task, diagnosed, threshold),
+        images=_images(found[0][0].image_ids, diagnosed, threshold),
         threshold=threshold,
     )
+
+
+def _diagnosed(task: Task, results: Sequence[dict], keypoints: Keypoints) -> List[Diagnosed]:
+    groups = pose_groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections)
+    return [diagnose(group, task.sigmas, keypoints.flip_index) for group in groups]
 
 
 def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, int], as_is: Curves) -> Table:
@@ -61,7 +66,9 @@ def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) ->
     return Chart("Precision over recall, errors put right one after the other", "recall", "precision", lines, "At OKS 0.75.")
 
 
-def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagnosed], keypoints: Keypoints) -> Table:
+def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoints, several: bool) -> Table:
+    """Return the table of the joints of one set; with ``several`` its title names the class."""
+    results = [record for one in diagnosed for record in one.group.results]  # the others change nothing
     kinds, similar = _compared(diagnosed, task.sigmas)
     labelled = sum((one.group.truth_points[~one.group.ignored, :, 2] > 0).sum(axis=0) for one in diagnosed)
     labelled = np.zeros(len(keypoints), int) if not len(diagnosed) else labelled
@@ -70,7 +77,7 @@ def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagno
         here = kinds[:, joint] != UNCOMPARED
         share = [float((kinds[here, joint] == kind).mean()) if here.any() else float("nan") for kind in range(1 + len(JOINT_KINDS))]
         mean = float(similar[here, joint].mean()) if here.any() else float("nan")
-        alone = task.curves("keypoints", results, _only_joint(task.truth, joint)).mean("precision")
+        alone = task.curves("keypoints", results, _only_joint(task.truth, task.category_ids, joint)).mean("precision")
         rows.append([name, int(labelled[joint]), int(here.sum()), mean, alone, *share])
     note = (
         f"compared: labelled joints of objects that a detection matches (object keypoint similarity {LOCALIZED}). similarity: mean "
@@ -78,7 +85,8 @@ def _joint_table(task: Task, results: Sequence[dict], diagnosed: Sequence[Diagno
         + _PAPER
     )
     columns = ("joint", "labelled", "compared", "similarity", "AP", "good", *JOINT_KINDS)
-    return Table("Joints", columns, rows, note)
+    names = {record["id"]: record["name"] for record in task.truth["categories"]}
+    return Table(f"Joints of {names[task.category_ids[0]]}" if several else "Joints", columns, rows, note)
 
 
 def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -92,24 +100,26 @@ def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.nd
     return np.concatenate(kinds), np.concatenate(similar)
 
 
-def _only_joint(truth: dict, joint: int) -> dict:
-    """Return the ground truth with only this joint labelled."""
+def _only_joint(truth: dict, category_ids: Sequence[int], joint: int) -> dict:
+    """Return the ground truth of these categories with only this joint labelled."""
     annotations = []
     for record in truth["annotations"]:
+        if record["category_id"] not in category_ids:
+            continue
         points = [0] * len(record["keypoints"])
         points[3 * joint : 3 * joint + 3] = record["keypoints"][3 * joint : 3 * joint + 3]
         annotations.append({**record, "keypoints": points, "num_keypoints": int(points[3 * joint + 2] > 0)})
     return {**truth, "annotations": annotations}
 
 
-def _images(task: Task, diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
+def _images(image_ids: Sequence[int], diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
     """Return the findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
     over objects that are not ignored and detections that reach the threshold."""
     by_image = defaultdict(list)
     for one in diagnosed:
         by_image[one.group.image_id].append(one)
     images = {}
-    for image_id in task.image_ids:
+    for image_id in image_ids:
         truth, found, similar, wanted, given = [], [], 0.0, 0, 0
         for one in by_image[image_id]:
             count = int((one.group.scores >= threshold).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from dataclasses import replace
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, get_args
 
@@ -20,7 +21,8 @@ from mindpoint_coco.metrics.box_analysis import analyse_boxes
 from mindpoint_coco.metrics.box_errors import MOST
 from mindpoint_coco.metrics.crowding import LEVELS, levels
 from mindpoint_coco.metrics.distances import JointErrors, Measures
-from mindpoint_coco.metrics.evaluator import NAMES, Curves, Engine, Task, statistics
+from mindpoint_coco.metrics.evaluator import NAMES, Curves, Engine, Task, joined, statistics
+from mindpoint_coco.metrics.joint_sets import PoseTask, check_length, joint_sets, pose_tasks
 from mindpoint_coco.metrics.lengths import Length, Said
 from mindpoint_coco.metrics.matching import box_groups, pose_groups
 
@@ -31,7 +33,8 @@ _PCK, _PCKH = (0.2,), (0.5,)
 
 class CocoMetric(Metric):
     """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints,
-    and measures of the joints' distances.
+    and measures of the joints' distances. Where classes have joints of their own, each is compared by these; classes without joints have
+    box statistics alone.
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
@@ -70,7 +73,8 @@ class CocoMetric(Metric):
         per_joint: bool = False,
         crowding: bool = False,
     ) -> None:
-        there = [name for name in _TYPES if name == "bbox" or keypoints is not None and len(keypoints)]
+        self._sets = joint_sets(keypoints, classes)
+        there = [name for name in _TYPES if name == "bbox" or self._sets]
         types = there if types is None else types
         unknown = [name for name in types if name not in there]
         if unknown or not types:
@@ -83,21 +87,23 @@ class CocoMetric(Metric):
         self._keypoints, self._classes, self._types = keypoints, list(classes), list(types)
         self._max_detections, self._round, self._engine = max_detections, round_results, engine
         self._per_class, self._per_joint, self._crowding = per_class, per_joint, crowding and "keypoints" in self._types
-        self._joints = 0 if self._types == ["bbox"] else len(keypoints)
+        self._sets = [] if self._types == ["bbox"] else self._sets
+        self._joints = {name: len(each.joints) for each in self._sets for name in each.classes}
         self._measures = self._measured(length, pck) if "joints" in self._types else None
         self._name_statistics()
 
     def _measured(self, length: Optional[Said], pck: Optional[Sequence[float]]) -> Measures:
-        chosen = Length(length, self._keypoints)
-        shares = sorted(pck if pck is not None else _PCKH if chosen.said == "head" else _PCK)
+        chosen = [Length(length, each.joints) for each in self._sets]
+        shares = sorted(pck if pck is not None else _PCKH if chosen[0].said == "head" else _PCK)
         if not shares or not shares[0] > 0:
             raise ConfigError(f"CocoMetric.pck: {list(shares)} must hold positive numbers, such as [0.2]")
         return Measures(chosen, shares, self._keypoints.names)
 
     def _name_statistics(self) -> None:
-        of_classes = [f"{what}/{name}" for name in self._classes for what in _OF_CLASSES] if self._per_class else []
         of_levels = [f"AP({level})" for level in LEVELS] if self._crowding else []
-        names = {"keypoints": [*NAMES["keypoints"], *of_levels, *of_classes], "bbox": [*NAMES["bbox"], *of_classes]}
+        names = {"keypoints": [*NAMES["keypoints"], *of_levels], "bbox": [*NAMES["bbox"]]}
+        for kind, classes in (("keypoints", self._joints), ("bbox", self._classes)) if self._per_class else ():
+            names[kind] += [f"{what}/{name}" for name in classes for what in _OF_CLASSES]
         if self._measures is not None:
             each = self._keypoints.names if self._per_joint else ()
             names["joints"] = [*self._measures.statistics, *(f"{what}/{name}" for name in each for what in self._measures.statistics)]
@@ -132,7 +138,7 @@ class CocoMetric(Metric):
 
         def curves(kind: str, counts: np.ndarray) -> Curves:
             chosen = [image_id for image_id, count in zip(task.image_ids, counts) if count]
-            return replace(task, image_ids=chosen).curves(kind, known)
+            return self._curves(kind, replace(task, image_ids=chosen), known)
 
         return self._values(task, known, curves)(np.ones(len(task.image_ids), int))
 
@@ -142,8 +148,18 @@ class CocoMetric(Metric):
         """See :class:`Metric`. Objects are matched once, by pycocotools."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
-        drawn = {kind: resample.resampler(task, kind, known) for kind in self._kinds(known)}
-        return self._values(task, known, lambda kind, counts: drawn[kind](counts))
+        drawn = {kind: [resample.resampler(part, kind, known) for part in self._tasks(kind, task)] for kind in self._kinds(known)}
+        return self._values(task, known, lambda kind, counts: joined([part(counts) for part in drawn[kind]]))
+
+    def _tasks(self, kind: str, task: Task) -> List[Task]:
+        """Return the tasks of a kind of statistics: keypoints are compared with the joints and tolerances of each set."""
+        return [task] if kind == "bbox" else [part.task for part in self._pose_tasks(task)]
+
+    def _pose_tasks(self, task: Task) -> List[PoseTask]:
+        return pose_tasks(task, self._sets, self._classes)
+
+    def _curves(self, kind: str, task: Task, results: Sequence[dict]) -> Curves:
+        return joined([part.curves(kind, results) for part in self._tasks(kind, task)])
 
     def _values(
         self, task: Task, results: Sequence[dict], curves: Callable[[str, np.ndarray], Curves]
@@ -157,7 +173,7 @@ class CocoMetric(Metric):
         crowded = levels(task.truth, task.image_ids) if self._crowding else {}
         parts: Dict[str, JointErrors] = {}
         if self._measures is not None:
-            parts = {"": self._measures.errors(task, results)}
+            parts = {"": self._measures.errors(self._pose_tasks(task), results)}
             each = self._measures.of_each(parts[""]) if self._per_joint else {}
             parts.update((f"/{name}", joints) for name, joints in each.items())
 
@@ -176,6 +192,8 @@ class CocoMetric(Metric):
     def _of_kind(self, kind: str, curves: Curves, category_ids: Sequence[int]) -> Dict[str, float]:
         values = statistics(kind, curves)
         for key, name in zip(category_ids, self._classes) if self._per_class else ():
+            if key not in curves.category_ids:
+                continue
             values.update((f"{kind}/{short}/{name}", curves.mean(what, category_id=key)) for short, what in _OF_CLASSES.items())
         return values
 
@@ -189,14 +207,20 @@ class CocoMetric(Metric):
         annotations = [a for a in ground_truth["annotations"] if a["image_id"] in wanted and a["category_id"] in set(categories)]
         keypoints = "keypoints" in self._types
         notes = diagnosis.of_truth(annotations, len(ground_truth["annotations"]), len(wanted), self._classes, keypoints)
-        notes += diagnosis.of_sigmas(self._keypoints, annotations) if keypoints else []
+        ids = dict(zip(self._classes, categories))
+        for each in self._sets if keypoints else ():
+            own = {ids[name] for name in each.classes}
+            notes += diagnosis.of_sigmas(each.joints, [record for record in annotations if record["category_id"] in own])
         found = diagnosis.of_results(results, image_ids, categories)
         if not found:
             task = self._task(ground_truth, image_ids)
             known = self._known(task, results)
             if keypoints:
-                poses = pose_groups(task.truth, known, image_ids, categories, task.sigmas, self._max_detections)
-                found += diagnosis.of_places("keypoint similarity", poses)
+                parts = [
+                    pose_groups(part.truth, known, image_ids, part.category_ids, part.sigmas, self._max_detections)
+                    for part in self._tasks("keypoints", task)
+                ]
+                found += diagnosis.of_places("keypoint similarity", itertools.chain(*parts))
             if "bbox" in self._kinds(known):
                 found += diagnosis.of_places("box overlap", box_groups(task.truth, known, image_ids, categories, MOST))
         return notes + found
@@ -206,9 +230,9 @@ class CocoMetric(Metric):
         and class (:mod:`mindpoint_coco.metrics.box_errors`); distances of joints."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
-        curves = {kind: task.curves(kind, known) for kind in self._kinds(known)}
+        curves = {kind: self._curves(kind, task, known) for kind in self._kinds(known)}
         if "keypoints" in curves:
-            analysis = analyse(task, known, curves, self._keypoints)
+            analysis = analyse(self._pose_tasks(task), known, curves)
         else:
             analysis = analyse_boxes(task, known, curves["bbox"], self._classes) if curves else Analysis()
         return self._with_distances(analysis, task, known)
@@ -216,7 +240,7 @@ class CocoMetric(Metric):
     def _with_distances(self, analysis: Analysis, task: Task, results: Sequence[dict]) -> Analysis:
         if self._measures is None:
             return analysis
-        errors, images = self._measures.errors(task, results), len(task.image_ids)
+        errors, images = self._measures.errors(self._pose_tasks(task), results), len(task.image_ids)
         tables = [*analysis.tables, self._measures.table(errors, images)]
         return replace(analysis, tables=tables, charts=[*analysis.charts, self._measures.chart(errors, images)])
 
@@ -226,7 +250,8 @@ class CocoMetric(Metric):
         records = result_file.read_results(path)
         known = {kind: [record["id"] for record in ground_truth[kind]] for kind in ("images", "categories")}
         known.update(ground_truth.get("listed", {}))
-        result_file.check_results(records, path, self._joints, known["images"], known["categories"])
+        joints = {**dict.fromkeys(known["categories"], self._common()), **self._joints_of(self._category_ids(ground_truth))}
+        result_file.check_results(records, path, joints, known["images"], known["categories"])
         return records
 
     def submission(self, results: Sequence[dict], data: str) -> Tuple[str, List[dict]]:
@@ -234,7 +259,7 @@ class CocoMetric(Metric):
         (``max_detections``, or 100 boxes), in hundredths of a pixel."""
         name = result_file.submission_name(data, bool(self._joints))
         records = result_file.for_server(results, self._max_detections if self._joints else MOST)
-        result_file.check_results(records, name, self._joints)
+        result_file.check_results(records, name, dict.fromkeys((record["category_id"] for record in records), self._common()))
         return name, records
 
     def _category_ids(self, ground_truth: dict) -> List[int]:
@@ -251,34 +276,36 @@ class CocoMetric(Metric):
 
     def _task(self, ground_truth: dict, image_ids: Sequence[int]) -> Task:
         """Return the task around completed copies: the evaluation writes into the annotations, and takes id 0 for unmatched."""
-        annotations = []
+        annotations, joints = [], self._joints_of(self._category_ids(ground_truth))
         for number, original in enumerate(ground_truth["annotations"], start=1):
             annotation = {"iscrowd": 0, **original, "id": number}
             annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
-            if self._joints:
-                annotation["keypoints"] = original.get("keypoints") or [0] * 3 * self._joints
+            count = joints.get(original["category_id"])
+            if count:
+                annotation["keypoints"] = original.get("keypoints") or [0] * 3 * count
                 annotation.setdefault("num_keypoints", diagnosis.labelled(annotation))
-                self._check_length(annotation, f"annotation {original.get('id', number)}")
+                check_length(annotation, count, f"annotation {original.get('id', number)}")
             annotations.append(annotation)
         truth = {"images": list(ground_truth["images"]), "annotations": annotations, "categories": list(ground_truth["categories"])}
-        sigmas = self._keypoints.sigmas if self._joints else None
-        return Task(truth, list(image_ids), self._category_ids(ground_truth), sigmas, self._max_detections, self._engine)
+        return Task(truth, list(image_ids), self._category_ids(ground_truth), None, self._max_detections, self._engine)
+
+    def _common(self) -> int:
+        """Return the number of joints of every class, 0 where classes have joints of their own."""
+        return len(self._sets[0].joints) if len(self._sets) == 1 else 0
+
+    def _joints_of(self, category_ids: Sequence[int]) -> Dict[int, int]:
+        """Return the number of joints by category id, of the classes that have joints."""
+        return {number: self._joints[name] for number, name in zip(category_ids, self._classes) if name in self._joints}
 
     def _known(self, task: Task, results: Sequence[dict]) -> List[dict]:
         images, classes = {image["id"] for image in task.truth["images"]}, set(task.category_ids)
         known = [result for result in results if result["image_id"] in images and result["category_id"] in classes]
-        if self._joints:
-            for result in known:
-                self._check_length(result, f"a result of image {result['image_id']}")
+        joints = self._joints_of(task.category_ids)
+        for result in known:
+            if result["category_id"] in joints:
+                check_length(result, joints[result["category_id"]], f"a result of image {result['image_id']}")
         return known
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
         """Return the types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
         return [kind for kind in self._types if kind in NAMES and (kind != "bbox" or not results or "bbox" in results[0])]
-
-    def _check_length(self, record: dict, name: str) -> None:
-        if len(record["keypoints"]) != 3 * self._joints:
-            raise DataError(
-                f"{name} has {len(record['keypoints'])} keypoint numbers; the {self._joints} joints of the configuration need "
-                f"{3 * self._joints} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
-            )

@@ -29,7 +29,7 @@ def crowd_index(annotations: Sequence[dict]) -> float:
     Args:
         annotations: records with ``keypoints`` and ``bbox``.
     """
-    every = [np.array(record["keypoints"], np.float64).reshape(-1, 3) for record in annotations]
+    every = [np.array(record.get("keypoints", ()), np.float64).reshape(-1, 3) for record in annotations]
     points = [one[one[:, 2] > 0, :2] for one in every]
     shares = []
     for place, record in enumerate(annotations):

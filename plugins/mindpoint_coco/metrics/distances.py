@@ -10,12 +10,12 @@ labelled joint do not count; neither do detections that belong to no object.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 import numpy as np
 from mindpoint.contracts.analysis import Chart, Line, Table
 
-from mindpoint_coco.metrics.evaluator import Task
+from mindpoint_coco.metrics.joint_sets import PoseTask
 from mindpoint_coco.metrics.lengths import Length
 from mindpoint_coco.metrics.matching import PoseGroup, match, overlaps, pose_groups
 
@@ -59,12 +59,12 @@ class Measures:
     Joints of objects whose L is undefined are left out of the first two and of ``normalised_error``.
 
     Attributes:
-        length: gives L.
+        lengths: give L, one for each set of joints.
         shares: thresholds a, ascending.
         names: of all joints.
     """
 
-    length: Length
+    lengths: Sequence[Length]
     shares: Sequence[float]
     names: Sequence[str]
 
@@ -75,30 +75,40 @@ class Measures:
 
     @property
     def _pck(self) -> str:
-        return "PCKh" if self.length.said == "head" else "PCK"
+        return "PCKh" if self.lengths[0].said == "head" else "PCK"
+
+    @property
+    def _of_lengths(self) -> str:
+        return " or ".join(dict.fromkeys(length.text for length in self.lengths))
 
     @property
     def text(self) -> str:
         """Return the meaning of the numbers in a line."""
         shares = ", ".join(f"{share:g}" for share in self.shares)
-        return f"errors in pixels of the image; a joint is right within {shares} of {self.length.text}"
+        return f"errors in pixels of the image; a joint is right within {shares} of {self._of_lengths}"
 
-    def errors(self, task: Task, results: Sequence[dict]) -> JointErrors:
-        """Return the distances of all joints, the smallest first. Results of unknown images must be removed before."""
-        place = {image_id: number for number, image_id in enumerate(task.image_ids)}
-        groups = pose_groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections)
-        parts = [self._of(group, place[group.image_id]) for group in groups]
+    def errors(self, tasks: Sequence[PoseTask], results: Sequence[dict]) -> JointErrors:
+        """Return the distances of all joints, the smallest first. Results of unknown images must be removed before.
+
+        Args:
+            tasks: one for each set of joints.
+        """
+        parts = [part for one, length in zip(tasks, self.lengths) for part in self._of_set(one, length, results)]
         values = (np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)]) for name in JointErrors.__dataclass_fields__)
         images, joints, errors, lengths = values
         every = JointErrors(images.astype(int), joints.astype(int), errors, lengths)
         return every.select(np.argsort(errors, kind="stable"))
 
-    def _of(self, group: PoseGroup, image: int) -> JointErrors:
-        objects, joints = np.nonzero((group.truth_points[..., 2] > 0) & ~group.ignored[:, None])
-        boxes = np.array([record["bbox"] for record in group.truth], np.float64).reshape(-1, 4)
-        lengths = self.length(group.truth_points, boxes, group.areas)
-        errors = distances(group, belonging(group))[objects, joints]
-        return JointErrors(np.full(len(objects), image), joints, errors, lengths[objects])
+    def _of_set(self, one: PoseTask, length: Length, results: Sequence[dict]) -> Iterator[JointErrors]:
+        task = one.task
+        place = {image_id: number for number, image_id in enumerate(task.image_ids)}
+        for group in pose_groups(task.truth, results, task.image_ids, task.category_ids, task.sigmas, task.max_detections):
+            objects, joints = np.nonzero((group.truth_points[..., 2] > 0) & ~group.ignored[:, None])
+            boxes = np.array([record["bbox"] for record in group.truth], np.float64).reshape(-1, 4)
+            lengths = length(group.truth_points, boxes, group.areas)
+            errors = distances(group, belonging(group))[objects, joints]
+            images = np.full(len(objects), place[group.image_id])
+            yield JointErrors(images, np.array(one.places, int)[joints], errors, lengths[objects])
 
     def values(self, joints: JointErrors, counts: np.ndarray) -> Dict[str, float]:
         """Return the measures by name; NaN where undefined.
@@ -142,7 +152,7 @@ class Measures:
         shares, counts = np.linspace(0, 1, 101), np.ones(images, int)
         every = replace(self, shares=shares.tolist())
         line = Line("all joints", shares.tolist(), list(every.values(joints, counts).values())[: len(shares)])
-        return Chart(f"{self._pck} over its threshold", "threshold", self._pck, [line], f"The threshold is a share of {self.length.text}.")
+        return Chart(f"{self._pck} over its threshold", "threshold", self._pck, [line], f"The threshold is a share of {self._of_lengths}.")
 
 
 def belonging(group: PoseGroup) -> np.ndarray:

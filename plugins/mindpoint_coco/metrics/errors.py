@@ -18,7 +18,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 from mindpoint.contracts.analysis import Kind
 
-from mindpoint_coco.metrics.evaluator import Curves, Task
+from mindpoint_coco.metrics.evaluator import Curves, Task, joined
 from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks
 
@@ -145,12 +145,17 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
     return found
 
 
-def impact(diagnosed: Sequence[Diagnosed], task: Task) -> List[Tuple[str, Curves, Curves]]:
-    """Return for each of KINDS the curves with this error alone put right, and with this and all before it."""
+def impact(parts: Sequence[Tuple[Task, Sequence[Diagnosed]]]) -> List[Tuple[str, Curves, Curves]]:
+    """Return for each of KINDS the curves with this error alone put right, and with this and all before it.
+
+    Args:
+        parts: the task and the groups of each set of joints.
+    """
     rows, before = [], []
     for kind in KINDS:
         before.append(kind)
-        rows.append((kind, _curves(diagnosed, task, [kind]), _curves(diagnosed, task, before)))
+        alone, so_far = (joined([_curves(diagnosed, task, kinds) for task, diagnosed in parts]) for kinds in ([kind], before))
+        rows.append((kind, alone, so_far))
     return rows
 
 

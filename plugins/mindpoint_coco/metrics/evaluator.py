@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Literal, Optional, Sequence, Tuple
 
 import numpy as np
@@ -61,6 +61,19 @@ class Curves:
         return np.nanmean(defined, axis=1) if defined.size else np.full(len(values), np.nan)
 
 
+def joined(parts: Sequence[Curves]) -> Curves:
+    """Return the curves of all classes of several evaluations, which differ in their classes alone."""
+    first, *others = parts
+    if not others:
+        return first
+    return replace(
+        first,
+        precision=np.concatenate([part.precision for part in parts], axis=2),
+        recall=np.concatenate([part.recall for part in parts], axis=1),
+        category_ids=[category_id for part in parts for category_id in part.category_ids],
+    )
+
+
 @dataclass(frozen=True)
 class Task:
     """The subject of an evaluation.
@@ -68,7 +81,7 @@ class Task:
     Attributes:
         truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); they are marked.
         image_ids, category_ids: the evaluated images and categories.
-        sigmas: ``(J,)`` tolerances of the joints; None without joints.
+        sigmas: ``(J,)`` tolerances of the joints of these categories; None without joints.
         max_detections: maximum number of detections per image for keypoints, best first.
         engine: the evaluation library, see :class:`~mindpoint_coco.metrics.coco.CocoMetric`.
     """
@@ -85,7 +98,7 @@ class Task:
 
         Args:
             kind: ``keypoints`` or ``bbox``.
-            truth: replaces that of the task.
+            truth: replaces that of the task. Records of other classes do not count.
         """
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             run = self._run(kind, results, truth or self.truth, self.engine)
@@ -104,8 +117,9 @@ class Task:
 
     def _run(self, kind: str, results: Sequence[dict], truth: dict, engine: Engine):
         dataset, evaluation = _library(engine)
-        index = _index(dataset, truth)
-        found = [dict(result) for result in results]
+        classes = set(self.category_ids)
+        index = _index(dataset, {**truth, "annotations": [record for record in truth["annotations"] if record["category_id"] in classes]})
+        found = [dict(result) for result in results if result["category_id"] in classes]
         run = evaluation(index, index.loadRes(found) if found else _index(dataset, {**index.dataset, "annotations": []}), kind)
         run.params.imgIds, run.params.catIds = list(self.image_ids), list(self.category_ids)
         if kind == "keypoints":

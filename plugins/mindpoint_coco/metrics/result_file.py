@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Collection, List, Optional, Sequence
+from typing import Any, Collection, List, Mapping, Optional, Sequence
 
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import read_json
@@ -24,14 +24,18 @@ def read_results(path: str) -> List[dict]:
 
 
 def check_results(
-    records: Sequence[Any], name: str, joints: int, image_ids: Optional[Collection[int]] = None, category_ids: Collection[int] = ()
+    records: Sequence[Any],
+    name: str,
+    joints: Mapping[int, int],
+    image_ids: Optional[Collection[int]] = None,
+    category_ids: Collection[int] = (),
 ) -> None:
     """Check result records against COCO's format: ``image_id``, ``category_id``, ``score`` and ``bbox`` (left, top, width, height); with
     joints ``keypoints`` (x, y, v per joint), and then the box may be missing.
 
     Args:
         name: start of the message.
-        joints: number of joints; 0: joints are not checked.
+        joints: number of joints by category id; without one, or 0: joints are not checked.
         image_ids, category_ids: the known ids; ``None``: any.
 
     Raises:
@@ -54,9 +58,10 @@ def check_results(
         raise DataError("\n".join(problems))
 
 
-def _problem(record: Any, joints: int, image_ids: Optional[set], category_ids: Optional[set]) -> str:
+def _problem(record: Any, joints_of: Mapping[int, int], image_ids: Optional[set], category_ids: Optional[set]) -> str:
     if not isinstance(record, dict):
         return f"is {record!r:.40}, not an object"
+    joints = 0 if is_id(record.get("category_id")) else joints_of.get(record["category_id"], 0)
     missing = [key for key in ("image_id", "category_id", "keypoints" if joints else "bbox", "score") if key not in record]
     if missing:
         return f"lacks {', '.join(missing)}"
