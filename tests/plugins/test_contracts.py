@@ -38,6 +38,7 @@ from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.transforms.color import ColorAugment
+from mindpoint_coco.transforms.quality import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur
 from mindpoint_coco.transforms.view import RandomView
 from mindpoint_synthetic.people import SyntheticPeople
 
@@ -180,6 +181,18 @@ class TestRandomView(TransformTests):
 class TestColorAugment(TransformTests):
     def make(self):
         return ColorAugment()
+
+
+@pytest.mark.parametrize("kind", [GaussianBlur, GaussianNoise, JpegCompression, MotionBlur])
+class TestRandomTransforms(TransformTests):
+    fields = FIELDS
+
+    @pytest.fixture(autouse=True)
+    def _kind(self, kind):
+        self.kind = kind
+
+    def make(self):
+        return self.kind(probability=1)
 
 
 class TestCocoMetricOfBoxes(MetricTests):
