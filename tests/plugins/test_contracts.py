@@ -38,6 +38,8 @@ from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.transforms.color import ColorAugment
+from mindpoint_coco.transforms.erase import RandomErase
+from mindpoint_coco.transforms.perspective import RandomPerspective
 from mindpoint_coco.transforms.quality import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur
 from mindpoint_coco.transforms.view import RandomView
 from mindpoint_synthetic.people import SyntheticPeople
@@ -183,7 +185,7 @@ class TestColorAugment(TransformTests):
         return ColorAugment()
 
 
-@pytest.mark.parametrize("kind", [GaussianBlur, GaussianNoise, JpegCompression, MotionBlur])
+@pytest.mark.parametrize("kind", [GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, RandomErase, RandomPerspective])
 class TestRandomTransforms(TransformTests):
     fields = FIELDS
 

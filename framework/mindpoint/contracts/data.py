@@ -177,7 +177,14 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
 
 
 class Transform(ABC):
-    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``."""
+    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``.
+
+    Attributes:
+        before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
+            window has been cut out; apart from that, transforms run in the order of the configuration.
+    """
+
+    before_view: bool = False
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

@@ -25,7 +25,7 @@ class TrainingSamples:
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
     Args:
-        transforms: by block name.
+        transforms: by block name, in the order of application, except that those with ``before_view`` come first.
         max_unreadable: maximum number of unreadable images in a row; for one more, its error is raised.
         block: path of the parts in the configuration.
         input_encoder: makes further inputs, as in testing; all other inputs come from the samples.
@@ -52,7 +52,8 @@ class TrainingSamples:
     ):
         if not len(dataset):
             raise DataError(f"{block}.dataset: it has no image to train on")
-        self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, dict(transforms), encoder, input_spec, seed
+        self.dataset, self.encoder, self.input_spec, self.seed = dataset, encoder, input_spec, seed
+        self.transforms = dict(sorted(transforms.items(), key=lambda item: not item[1].before_view))
         self.max_unreadable, self.block, self.input_encoder = max_unreadable, block, input_encoder
         first, _ = self._read(0)
         check_sample(f"{block}.dataset", dataset, first)
