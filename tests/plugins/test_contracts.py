@@ -38,7 +38,9 @@ from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.transforms.color import ColorAugment
+from mindpoint_coco.transforms.copy_paste import CopyPaste
 from mindpoint_coco.transforms.erase import RandomErase
+from mindpoint_coco.transforms.mixing import MixUp, Mosaic
 from mindpoint_coco.transforms.perspective import RandomPerspective
 from mindpoint_coco.transforms.quality import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur
 from mindpoint_coco.transforms.view import RandomView
@@ -185,7 +187,9 @@ class TestColorAugment(TransformTests):
         return ColorAugment()
 
 
-@pytest.mark.parametrize("kind", [GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, RandomErase, RandomPerspective])
+@pytest.mark.parametrize(
+    "kind", [CopyPaste, GaussianBlur, GaussianNoise, JpegCompression, MixUp, MotionBlur, RandomErase, RandomPerspective]
+)
 class TestRandomTransforms(TransformTests):
     fields = FIELDS
 
@@ -195,6 +199,13 @@ class TestRandomTransforms(TransformTests):
 
     def make(self):
         return self.kind(probability=1)
+
+
+class TestMosaic(TransformTests):
+    fields = FIELDS
+
+    def make(self):
+        return Mosaic(input_spec(), probability=1)
 
 
 class TestCocoMetricOfBoxes(MetricTests):
