@@ -29,7 +29,9 @@ from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.heads.detection import DetectionHeads
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.losses.detection import DetectionLoss
+from mindpoint_centernet.losses.iou import BoxIouLoss
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
+from mindpoint_centernet.losses.oks import OksLoss
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import ModelZooDLAUp
@@ -166,6 +168,16 @@ class TestMultiPoseLoss(LossTests):
 
     def make_targets(self):
         return MultiPoseTargets(classes=["person", "dog"], keypoints=JOINTS, input_spec=self.input_spec)
+
+
+class TestOksLoss(TestMultiPoseLoss):
+    def make(self):
+        return OksLoss(JOINTS)
+
+
+class TestBoxIouLoss(TestMultiPoseLoss):
+    def make(self):
+        return BoxIouLoss("ciou", maps=tuple(self.outputs()), targets=tuple(self.targets()))
 
 
 class TestSyntheticPeople(DatasetTests):
