@@ -218,6 +218,34 @@ class PoolTransform(Transform):
         """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
 
 
+class Sampler(ABC):
+    """Says how often each training image is shown in an epoch. The constructor may name ``dataset``, the training images.
+
+    An epoch has as many samples as the data set has images. Each repetition of an image in an epoch is augmented on its own.
+
+    Attributes:
+        needs_losses: whether :meth:`observe` is called. The training step then also computes the loss of each image on its own, and an
+            epoch is drawn when the one before is over.
+    """
+
+    needs_losses: bool = False
+
+    @abstractmethod
+    def weights(self) -> np.ndarray:
+        """Return for each image ``(N,)`` a number, 0 or more, in proportion to the expected number of its samples in the epoch that
+        begins. Determined by the data set and what :meth:`observe` was told."""
+
+    def observe(self, index: int, loss: float) -> None:
+        """Take note of the weighted total loss of the image at ``index``, as that of a batch of its own. Called after each step, in order."""
+
+    def state_dict(self) -> Dict[str, object]:
+        """Return what :meth:`observe` has left, as JSON values, for a checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Dict[str, object]) -> None:
+        """Restore the result of ``state_dict``."""
+
+
 class InputEncoder(ABC):
     """Makes the network inputs besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
 

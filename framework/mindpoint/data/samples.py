@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from mindpoint.data.sample_check import check_inputs, check_sample, check_target
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
+_EPOCHS = 2**31  # more than a training has
+
 Unreadable = List[Tuple[int, str]]
 """Index and error of every image that could not be read."""
 
 
 class TrainingSamples:
-    """The samples for the workers: index ``epoch * N + i`` gives image, id and targets of image ``i`` in that epoch.
+    """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of image ``i`` in that epoch; :meth:`position`
+    gives those of its repetitions.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
@@ -65,6 +68,10 @@ class TrainingSamples:
     def __len__(self) -> int:
         return len(self.dataset)
 
+    def position(self, epoch: int, index: np.ndarray, repeat: Union[int, np.ndarray] = 0) -> np.ndarray:
+        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often an image was shown before in it."""
+        return (np.asarray(repeat, object) * _EPOCHS + epoch) * len(self) + index
+
     def sample(self, position: int) -> Arrays:
         """Return ``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
         sample, targets, _ = self.prepare(position)
@@ -93,8 +100,10 @@ class TrainingSamples:
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """Return the transformed sample before normalising, its targets, and the images that were left out."""
         epoch, index = divmod(int(position), len(self.dataset))
+        repeat, epoch = divmod(epoch, _EPOCHS)
         unreadable: Unreadable = []
-        sample = self.transformed(index, np.random.default_rng((self.seed, epoch, index)), epoch, len(self.transforms), unreadable)
+        rng = np.random.default_rng((self.seed, epoch, index, repeat))  # a 0 at the end changes nothing
+        sample = self.transformed(index, rng, epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has set a window
             sample = letterbox(sample, self.input_spec)
         if self.input_encoder is not None:
