@@ -1,4 +1,4 @@
-"""What docs/training.md shows can be loaded and called."""
+"""What docs/training.md and docs/augmentation.md show can be loaded and called."""
 
 import re
 import shlex
@@ -8,7 +8,8 @@ import cv2
 import pytest
 from mindpoint.cli.main import main
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("training.md", "augmentation.md"))
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
 BLOCKS = [text for kind, text in FENCES if kind == "yaml"]
 LINES = [

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mindpoint.config import load_config
-from mindpoint.data.loader import Loader, epoch_order
+from mindpoint.data.loader import Loader
+from mindpoint.data.sampling import epoch_order
 from mindpoint.doctor.distributed import check_distributed
 from mindpoint.errors import ConfigError, TrainingError
 from mindpoint.launch import job as launcher

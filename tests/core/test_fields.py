@@ -7,7 +7,7 @@ import pytest
 from mindpoint.contracts.fields import Angles, Boxes, Field, Lengths, Points, Rasters
 from mindpoint.contracts.image import View
 from mindpoint.contracts.instances import Detections, Objects
-from mindpoint.contracts.motion import Motion
+from mindpoint.contracts.motion import Motion, Projection, laid_over
 from mindpoint.contracts.records import cells, columns, to_coco, to_records
 from mindpoint.errors import ConfigError, DataError
 
@@ -71,6 +71,56 @@ def test_turning_and_scaling():
     larger = found().transform(DOUBLE)
     assert larger.boxes.tolist() == [[5, 7, 13, 23]] and larger.radius[0] == 8 and larger.heading[0] == 0
     assert larger.joints[0, 1].tolist() == [9, 11, 1] and larger.depth[0] == 2.5
+
+
+def test_shear_by_hand():
+    """x becomes x + y: what points down leans by 45 degrees, areas stay."""
+    moved = found(heading=np.array([np.pi / 2], np.float32)).transform(Projection([[1, 1, 0], [0, 1, 0], [0, 0, 1]]))
+    assert moved.joints.tolist() == [[[3, 2, 2], [7, 4, 1], [11, 6, 0]]]
+    assert moved.boxes.tolist() == [[3, 2, 15, 10]] and moved.head.tolist() == [[3, 2, 8, 5]], "around the four corners"
+    assert moved.heading[0] == pytest.approx(np.pi / 4) and moved.radius[0] == 4 and moved.depth[0] == 2.5
+    assert found().transform(Projection([[1, 1, 0], [0, 1, 0], [0, 0, 1]])).heading[0] == 0
+
+
+def test_perspective_by_hand():
+    """Everything is divided by 1 + x / 100: at x = 100 by 2."""
+    field = (Lengths("length"), Angles("angles", (2,)), Lengths("radii", (2, 1)))
+    values = {"length": np.array([8.0, 8.0]), "angles": np.array([[0, np.pi / 2]] * 2), "radii": np.ones((2, 2, 1))}
+    objects = Objects(np.array([[90.0, -10, 110, 10], [-10, -10, 10, 10]]), np.zeros(2, np.int64), fields=field, values=values)
+    moved = objects.transform(Projection([[1, 0, 0], [0, 1, 0], [0.01, 0, 1]]))
+    np.testing.assert_allclose(moved.boxes[0], [90 / 1.9, -10 / 1.9, 110 / 2.1, 10 / 1.9], rtol=1e-6)
+    # d(x / (1 + x/100)) / dx = 1 / (1 + x/100)^2 = 1/4 at 100, d(y / 2) / dy = 1/2: lengths by the root of 1/8; nothing changes at 0
+    np.testing.assert_allclose(moved.length, [8 * np.sqrt(1 / 8), 8], rtol=1e-6)
+    np.testing.assert_allclose(moved.radii[:, :, 0], [[np.sqrt(1 / 8)] * 2, [1, 1]], rtol=1e-6)
+    np.testing.assert_allclose(moved.areas, [50, 400], rtol=1e-6)
+    np.testing.assert_allclose(moved.angles, [[0, np.pi / 2]] * 2, atol=1e-6)
+
+
+def test_a_projection_turns_directions_as_it_moves_points():
+    matrix = np.array([[0.9, 0.2, 5.0], [-0.15, 1.1, 3.0], [0.001, -0.002, 1.0]])
+    motion, at, angle = Projection(matrix), np.array([31.0, 17.0]), 0.7
+    objects = Objects(
+        np.array([[*(at - 5), *(at + 5)]]), np.zeros(1, np.int64), fields=(Angles("a"),), values={"a": np.array([angle])}
+    )
+    ends = motion.points(at + 1e-4 * np.array([[0, 0], [np.cos(angle), np.sin(angle)]]))
+    assert objects.transform(motion).a[0] == pytest.approx(np.arctan2(*(ends[1] - ends[0])[::-1]), abs=1e-5)
+    local = motion.at(objects.boxes)
+    np.testing.assert_allclose(local.angle, np.arctan2(local.linear[:, 1, 0], local.linear[:, 0, 0]))
+
+
+def test_a_projection_that_is_a_similarity_moves_fields_alike():
+    turn = Projection(np.vstack([np.column_stack([QUARTER.linear, QUARTER.offset]), (0, 0, 1)]))
+    ours, theirs = found().transform(turn), found().transform(QUARTER)
+    for name in ("joints", "heading", "radius", "depth", "track", "scores"):
+        np.testing.assert_allclose(ours.values[name], theirs.values[name], atol=1e-6)
+    assert ours.boxes.tolist() == [[0, 1, 8, 5]] and ours.mask.tolist() == [[[0.5, 1], [0, 0]]], "masks are turned"
+    assert len(found().select(slice(0, 0)).transform(turn)) == 0
+
+
+def test_pictures_laid_over_a_part_of_their_box():
+    flags = np.array([[[True, False, True, False]] * 4])
+    half = laid_over(flags, np.array([[0.0, 0, 4, 4]]), np.array([[0.0, 0, 2, 4]]), np.eye(3))  # the left half, each pixel twice
+    assert half.dtype == bool and half.tolist() == [[[True, True, False, False]] * 4]
 
 
 def test_areas_and_reduced_pixels():

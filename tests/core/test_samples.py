@@ -34,6 +34,20 @@ class Mix(PoolTransform):
         return sample
 
 
+class Counted(Transform):
+    """Marks the image with how many transforms came before, and whether the window had been cut out."""
+
+    before_view = True
+
+    def __call__(self, sample, rng):
+        sample.image[0, 0] = (sample.image[0, 0, 0] + 1, sample.view is not None, 0)
+        return sample
+
+
+class CountedLater(Counted):
+    before_view = False
+
+
 class Fails(Transform):
     def __init__(self, how: str):
         self.how = how
@@ -151,6 +165,14 @@ def test_drawn_samples_do_not_depend_on_the_workers_or_on_a_resume(workers, proc
         assert len(actual) == 10 - start
         for (ids, image), (other_ids, other) in zip(actual, expected[start:]):
             assert ids == other_ids and np.array_equal(image, other)
+
+
+def test_transforms_of_the_whole_image_come_first_wherever_they_are_written():
+    changes = [f"+data.train.transforms.{name}={{type: 'test_samples:{kind}'}}" for name, kind in (("b", "CountedLater"), ("a", "Counted"))]
+    samples = samples_of(*changes, "+data.train.transforms.c={type: 'test_samples:Counted'}")
+    assert list(samples.transforms) == ["a", "c", "view", "b"]
+    seen, _, _ = samples.prepare(0)
+    assert seen.image[0, 0, 1] and samples.pool(0, "c").count == 1, "the pool of c gives samples after a"
 
 
 def test_a_pool_gives_samples_after_the_transforms_before_and_what_was_unreadable():

@@ -14,7 +14,8 @@ from mindpoint.config import load_config
 from mindpoint.config.schema import SplitSettings
 from mindpoint.contracts.hook import Hook
 from mindpoint.data.build import build_dataset, build_metric
-from mindpoint.data.loader import Loader, epoch_order
+from mindpoint.data.loader import Loader
+from mindpoint.data.sampling import epoch_order
 from mindpoint.errors import ConfigError, DataError, OutputError, PartError, WeightsError
 from mindpoint.inference.evaluation import evaluate
 from mindpoint.inference.open import open_model

@@ -29,7 +29,9 @@ from mindpoint_centernet.decoders.multi_pose import MultiPoseDecoder
 from mindpoint_centernet.heads.detection import DetectionHeads
 from mindpoint_centernet.heads.multi_pose import MultiPoseHeads
 from mindpoint_centernet.losses.detection import DetectionLoss
+from mindpoint_centernet.losses.iou import BoxIouLoss
 from mindpoint_centernet.losses.multi_pose import MultiPoseLoss
+from mindpoint_centernet.losses.oks import OksLoss
 from mindpoint_centernet.necks.deconv import Deconv
 from mindpoint_centernet.necks.dla_up import DLAUp
 from mindpoint_centernet.necks.model_zoo import ModelZooDLAUp
@@ -38,6 +40,11 @@ from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.coco import CocoMetric
 from mindpoint_coco.transforms.color import ColorAugment
+from mindpoint_coco.transforms.copy_paste import CopyPaste
+from mindpoint_coco.transforms.erase import RandomErase
+from mindpoint_coco.transforms.mixing import MixUp, Mosaic
+from mindpoint_coco.transforms.perspective import RandomPerspective
+from mindpoint_coco.transforms.quality import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur
 from mindpoint_coco.transforms.view import RandomView
 from mindpoint_synthetic.people import SyntheticPeople
 
@@ -163,6 +170,16 @@ class TestMultiPoseLoss(LossTests):
         return MultiPoseTargets(classes=["person", "dog"], keypoints=JOINTS, input_spec=self.input_spec)
 
 
+class TestOksLoss(TestMultiPoseLoss):
+    def make(self):
+        return OksLoss(JOINTS)
+
+
+class TestBoxIouLoss(TestMultiPoseLoss):
+    def make(self):
+        return BoxIouLoss("ciou", maps=tuple(self.outputs()), targets=tuple(self.targets()))
+
+
 class TestSyntheticPeople(DatasetTests):
     most = 3
 
@@ -180,6 +197,27 @@ class TestRandomView(TransformTests):
 class TestColorAugment(TransformTests):
     def make(self):
         return ColorAugment()
+
+
+@pytest.mark.parametrize(
+    "kind", [CopyPaste, GaussianBlur, GaussianNoise, JpegCompression, MixUp, MotionBlur, RandomErase, RandomPerspective]
+)
+class TestRandomTransforms(TransformTests):
+    fields = FIELDS
+
+    @pytest.fixture(autouse=True)
+    def _kind(self, kind):
+        self.kind = kind
+
+    def make(self):
+        return self.kind(probability=1)
+
+
+class TestMosaic(TransformTests):
+    fields = FIELDS
+
+    def make(self):
+        return Mosaic(input_spec(), probability=1)
 
 
 class TestCocoMetricOfBoxes(MetricTests):

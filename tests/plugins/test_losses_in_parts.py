@@ -106,6 +106,35 @@ def trained(variant, accumulate=1, empty=False):
     return values, {p.name: p.asnumpy().tolist() for p in network.get_parameters()}
 
 
+def test_losses_of_images_are_those_of_batches_of_one_and_change_no_update():
+    device.setup("CPU", 0)
+    loss = MultiPoseLoss(maps=list(MAPS))
+    network = Network(Same(), None, {"maps": Maps()})
+    alone = lambda: {"losses_alone": {"pose": MultiPoseLoss(maps=list(MAPS))}}  # noqa: E731
+    plain, by_image, in_parts = (
+        TrainStep(network, {"pose": loss}, SGD(network.trainable_params(), 1.0, momentum=0.0), loss.needs_targets, **more).set_train()
+        for more in ({}, alone(), {**alone(), "accumulate": 2})
+    )
+    arrays, start = batch(), {p.name: p.asnumpy().copy() for p in network.get_parameters()}
+    for step in (plain, by_image, in_parts):
+        loss.num_shards = step.num_shards
+        if step is plain:
+            single = [step.run({name: array[image : image + 1] for name, array in arrays.items()}, 1e-12)[0]["loss"] for image in range(4)]
+        values, _ = step.run(arrays, 1e-12)
+        if step is not plain:
+            np.testing.assert_allclose(step.image_losses, single, rtol=1e-4)
+        assert values["loss"] > 0
+    after = []
+    for step in (plain, by_image):
+        loss.num_shards = 1
+        for parameter in network.get_parameters():
+            parameter.set_data(ms.Tensor(start[parameter.name]))
+        step.run(arrays, 1.0)
+        after.append({p.name: p.asnumpy().copy() for p in network.get_parameters()})
+    for name in start:
+        np.testing.assert_array_equal(after[0][name], after[1][name])
+
+
 def assert_same(found, expected):
     for ours, theirs in zip(found, expected):
         assert ours.keys() == theirs.keys()

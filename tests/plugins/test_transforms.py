@@ -9,7 +9,7 @@ from joints import annotated
 from mindpoint.contracts.image import InputSpec, Sample, letterbox_size, transform_points
 from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
-from mindpoint_coco.transforms.color import ColorAugment, color_map
+from mindpoint_coco.transforms.color import ColorAugment, color_map, hue_map
 from mindpoint_coco.transforms.view import RandomView, apply_view, crop_border, window_view
 
 KEYPOINTS = Keypoints(names=["nose", "left_hand", "right_hand"])
@@ -222,8 +222,57 @@ def test_color_distribution(step):
     assert abs(alphas.mean() - 1) < 4 * 0.8 / np.sqrt(12 * 3000)
 
 
+ONLY_HUE = dict(brightness=0.0, contrast=0.0, saturation=0.0, lighting=0.0)
+
+
+def test_hue_keeps_brightness_and_grey_and_turns_the_colour_circle():
+    red, grey = np.array([0.0, 0.0, 1.0]), np.full(3, 0.4)  # blue, green, red
+    weights = np.array([0.114, 0.587, 0.299])
+    for degrees in (-180, -30, 0, 75):
+        matrix = hue_map(degrees)
+        np.testing.assert_allclose(matrix @ [*grey, 1], grey, atol=2e-4)
+        assert weights @ (matrix @ [*red, 1]) == pytest.approx(0.299)
+    opposite = hue_map(180) @ [*red, 1]  # the colour's distance from grey with the other sign
+    np.testing.assert_allclose(opposite, 2 * 0.299 - red, atol=2e-3)
+    np.testing.assert_allclose(hue_map(40)[:, :3] @ hue_map(-40)[:, :3], np.eye(3), atol=1e-12)
+
+
+def test_hue_is_drawn_within_its_range_and_greyscale_as_often_as_it_says():
+    sample, rng = a_sample(), np.random.default_rng(5)
+    sample.image = np.zeros((4, 4, 3), np.float32)
+    sample.image[..., 2] = 1
+    turned = np.array([ColorAugment(hue=60, **ONLY_HUE)(sample, rng).pixels()[0, 0] for _ in range(600)]) @ np.array(
+        [[-0.3213, 0.3112], [-0.2746, -0.5227], [0.5959, 0.2115]]
+    )
+    angles = np.degrees(np.arctan2(turned[:, 1], turned[:, 0])) - np.degrees(np.arctan2(0.2115, 0.5959))
+    assert -60 <= angles.min() < -55 and 55 < angles.max() <= 60.01 and abs(angles.mean()) < 4 * 120 / np.sqrt(12 * 600)
+    grey = [np.ptp(ColorAugment(greyscale=0.3, **ONLY_HUE)(a_sample(), rng).pixels(), axis=2).max() < 1e-6 for _ in range(600)]
+    assert abs(np.mean(grey) - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 600)
+
+
+def test_official_colours_do_not_depend_on_the_options_beyond_them():
+    plain = ColorAugment()(a_sample(), np.random.default_rng(3)).color_matrix
+    np.testing.assert_array_equal(plain, ColorAugment(hue=0.0, greyscale=0.0)(a_sample(), np.random.default_rng(3)).color_matrix)
+    drawn = np.random.default_rng(3)
+    steps = [(name, 1 + drawn.uniform(-0.4, 0.4)) for name in ("brightness", "contrast", "saturation")]
+    drawn.shuffle(steps)
+    augment = ColorAugment()
+    noise = augment.eigenvectors @ (augment.eigenvalues * drawn.normal(0.0, 0.1, 3))
+    mean = float(np.array([0.114, 0.587, 0.299]) @ (np.array(cv2.mean(a_sample().image)[:3]) / 255.0))
+    np.testing.assert_array_equal(plain, color_map(steps, noise, mean))
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"brightness": 1.5}, {"contrast": -0.1}, {"lighting": -1}, {"eigenvalues": [1, 2]}, {"eigenvectors": [[1]]}]
+    "arguments",
+    [
+        {"brightness": 1.5},
+        {"contrast": -0.1},
+        {"lighting": -1},
+        {"eigenvalues": [1, 2]},
+        {"eigenvectors": [[1]]},
+        {"hue": 181},
+        {"greyscale": 2},
+    ],
 )
 def test_wrong_color_arguments(arguments):
     with pytest.raises(ConfigError, match="ColorAugment"):

@@ -30,6 +30,7 @@ TABLE = (
     Injected("in_features", "Tuple[FeatureSpec, ...]", "channels and stride of each map that comes in", ("necks", "heads")),
     Injected("maps", "Sequence[str]", "names of the maps that the heads give", ("losses",)),
     Injected("targets", "Sequence[str]", "names of the targets that the target encoder gives", ("losses",)),
+    Injected("dataset", "Dataset", "the training images", ("samplers",)),
     Injected("params", "List[dict]", "groups of parameters, as MindSpore's optimizers take them", ("optimizers",)),
     Injected("epochs", "float", "length of the training", ("schedules",)),
     Injected("steps_per_epoch", "int", "steps in an epoch", ("schedules",)),

@@ -293,6 +293,7 @@ ROOT = Section(
                     SplitSettings,
                     {
                         "dataset": Slot("datasets", required=True),
+                        "sampler": Slot("samplers"),
                         "transforms": Named(Slot("transforms")),
                         "targets": Slot("targets"),
                     },

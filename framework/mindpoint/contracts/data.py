@@ -186,7 +186,14 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
 
 
 class Transform(ABC):
-    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``."""
+    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``.
+
+    Attributes:
+        before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
+            window has been cut out; apart from that, transforms run in the order of the configuration.
+    """
+
+    before_view: bool = False
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
@@ -218,6 +225,34 @@ class PoolTransform(Transform):
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
         """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
+
+
+class Sampler(ABC):
+    """Says how often each training image is shown in an epoch. The constructor may name ``dataset``, the training images.
+
+    An epoch has as many samples as the data set has images. Each repetition of an image in an epoch is augmented on its own.
+
+    Attributes:
+        needs_losses: whether :meth:`observe` is called. The training step then also computes the loss of each image on its own, and an
+            epoch is drawn when the one before is over.
+    """
+
+    needs_losses: bool = False
+
+    @abstractmethod
+    def weights(self) -> np.ndarray:
+        """Return for each image ``(N,)`` a number, 0 or more, in proportion to the expected number of its samples in the epoch that
+        begins. Determined by the data set and what :meth:`observe` was told."""
+
+    def observe(self, index: int, loss: float) -> None:
+        """Take note of the weighted total loss of the image at ``index``, as that of a batch of its own. Called after each step, in order."""
+
+    def state_dict(self) -> Dict[str, object]:
+        """Return what :meth:`observe` has left, as JSON values, for a checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Dict[str, object]) -> None:
+        """Restore the result of ``state_dict``."""
 
 
 class InputEncoder(ABC):

@@ -153,7 +153,7 @@ class Lengths(Field):
     in_pixels = True
 
     def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
-        return (values * motion.factor).astype(self.dtype)
+        return motion.lengths(values).astype(self.dtype)
 
 
 class Angles(Field):
@@ -166,7 +166,8 @@ class Angles(Field):
         return self._wrapped(np.pi - values)
 
     def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
-        return self._wrapped(values + motion.angle) if motion.angle else values
+        turned = motion.angles(values)
+        return values if turned is values else self._wrapped(turned)
 
     def distance(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.abs(self._wrapped(first - second))
@@ -177,7 +178,8 @@ class Angles(Field):
 
 
 class Boxes(Field):
-    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: rotating the image rotates only their two corners."""
+    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: rotating the image rotates only their two corners, shear
+    and perspective move all four."""
 
     in_pixels = True
 
@@ -187,8 +189,7 @@ class Boxes(Field):
         return mirrored
 
     def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
-        corners = values.reshape(*values.shape[:-1], 2, 2)
-        return motion.points(corners).reshape(values.shape).astype(self.dtype)
+        return motion.boxes(values).astype(self.dtype)
 
 
 class Rasters(Field):
@@ -196,6 +197,9 @@ class Rasters(Field):
 
     def mirror(self, values: np.ndarray, width: int) -> np.ndarray:
         return np.ascontiguousarray(values[..., ::-1])
+
+    def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
+        return motion.rasters(values)
 
 
 class PointSet(NamedTuple):

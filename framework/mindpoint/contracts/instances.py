@@ -22,7 +22,7 @@ class Areas(Field):
     in_pixels = True
 
     def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
-        return (values * np.float32(motion.factor**2)).astype(self.dtype)
+        return motion.lengths(values, 2).astype(self.dtype)
 
 
 class Instances:
@@ -83,6 +83,7 @@ class Instances:
 
     def transform(self: Self, motion: Motion) -> Self:
         """Return the objects in an image whose pixels are those of this one moved by ``motion``."""
+        motion = motion.at(self.values["boxes"])
         return self._with({field.name: field.transform(self.values[field.name], motion) for field in (*self.own, *self.fields)})
 
     @staticmethod

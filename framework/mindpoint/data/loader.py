@@ -1,24 +1,21 @@
-"""Batches of training samples, determined by (seed, epoch, index), independent of the number of workers."""
+"""Batches of training samples, determined by (seed, epoch, index, repetition), independent of the number of workers."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+from mindpoint.contracts.data import Sampler
 from mindpoint.data.samples import TrainingSamples, Unreadable, too_many
+from mindpoint.data.sampling import EpochOrder
 from mindpoint.data.workers import Arrays, filled
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import cpu
 
 log = logging.getLogger("mindpoint")
-
-
-def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """Return the indices of all samples in the order of an epoch."""
-    return np.random.default_rng((seed, epoch)).permutation(length) if shuffle else np.arange(length)
 
 
 class Loader:
@@ -30,22 +27,32 @@ class Loader:
         ranks, rank: number of processes, and the index of this one. Each loads its part of a batch of ``ranks * batch_size`` images.
         workers: number of threads, or processes, that prepare samples; limited to the number of cores.
         processes: use processes as workers; faster if samples are prepared mostly in plain Python.
+        sampler: chooses the images of an epoch; None: each one once.
 
     Attributes:
         batch_size: images per step, over all processes.
+        order: the positions of the samples of each epoch.
         left_out: error messages of images that the last batch was the first to leave out, by index.
         unreadable: all error messages passed to :meth:`leave_out` so far.
     """
 
     def __init__(
-        self, samples: TrainingSamples, batch_size: int, workers: int, shuffle: bool, processes: bool, ranks: int = 1, rank: int = 0
+        self,
+        samples: TrainingSamples,
+        batch_size: int,
+        workers: int,
+        shuffle: bool,
+        processes: bool,
+        ranks: int = 1,
+        rank: int = 0,
+        sampler: Optional[Sampler] = None,
     ):
         self.samples, self.batch_size, self.own_size, self.rank = samples, ranks * batch_size, batch_size, rank
         if len(samples) < self.batch_size:
             parts = f" in each of {ranks} processes" if ranks > 1 else ""
             raise ConfigError(f"data.train.batch_size: {batch_size}{parts} is more than the {len(samples)} images there are")
         self.workers = min(workers, cpu.cores())
-        self.shuffle, self.processes = shuffle, processes
+        self.processes, self.order = processes, EpochOrder(samples, shuffle, sampler)
         self.steps_per_epoch = len(samples) // self.batch_size
         self.left_out: Dict[int, str] = {}
         self.unreadable: Dict[int, str] = {}
@@ -57,6 +64,13 @@ class Loader:
         Raises:
             DataError: more than ``max_unreadable`` images could not be read.
         """
+        if self.order.follows_losses:  # no batch of an epoch is read ahead before the last step of the one before
+            for number in range(epoch, last):
+                yield from self._stream(number + 1, number, step if number == epoch else 0)
+        else:
+            yield from self._stream(last, epoch, step)
+
+    def _stream(self, last: int, epoch: int, step: int) -> Iterator[Iterator[Arrays]]:
         positions = self._positions(last, epoch, step)
         stream = filled(self.samples.write, self.samples.example, positions, self.own_size, self.workers, self.processes)
         try:
@@ -67,7 +81,7 @@ class Loader:
 
     def _positions(self, last: int, epoch: int, step: int) -> Iterator[np.ndarray]:
         for number in range(epoch, last):
-            order = epoch_order(len(self.samples), self.samples.seed, number, self.shuffle) + number * len(self.samples)
+            order = self.order.positions(number)
             for start in range(step if number == epoch else 0, self.steps_per_epoch):
                 first = start * self.batch_size + self.rank * self.own_size
                 yield order[first : first + self.own_size]

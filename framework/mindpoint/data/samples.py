@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -15,18 +15,20 @@ from mindpoint.data.sample_check import check_inputs, check_sample, check_target
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
+_EPOCHS = 2**31  # more than a training has
+
 Unreadable = List[Tuple[int, str]]
 """Index and error of every image that could not be read."""
 
 
 class TrainingSamples:
     """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of sample ``i`` in that epoch: of image ``i``, or,
-    where the data set repeats images, of image ``images[i]``.
+    where the data set repeats images, of image ``images[i]``. :meth:`position` gives those of a sample's repetitions.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
     Args:
-        transforms: by block name.
+        transforms: by block name, in the order of application, except that those with ``before_view`` come first.
         max_unreadable: maximum number of unreadable images in a row; for one more, its error is raised.
         block: path of the parts in the configuration.
         input_encoder: makes further inputs, as in testing; all other inputs come from the samples.
@@ -54,7 +56,8 @@ class TrainingSamples:
     ):
         if not len(dataset):
             raise DataError(f"{block}.dataset: it has no image to train on")
-        self.dataset, self.transforms, self.encoder, self.input_spec, self.seed = dataset, dict(transforms), encoder, input_spec, seed
+        self.dataset, self.encoder, self.input_spec, self.seed = dataset, encoder, input_spec, seed
+        self.transforms = dict(sorted(transforms.items(), key=lambda item: not item[1].before_view))
         self.max_unreadable, self.block, self.input_encoder = max_unreadable, block, input_encoder
         self.images = np.repeat(np.arange(len(dataset)), 1 if dataset.repeats is None else dataset.repeats)
         first, _ = self._read(0)
@@ -66,6 +69,10 @@ class TrainingSamples:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def position(self, epoch: int, index: np.ndarray, repeat: Union[int, np.ndarray] = 0) -> np.ndarray:
+        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often an image was shown before in it."""
+        return (np.asarray(repeat, object) * _EPOCHS + epoch) * len(self) + index
 
     def sample(self, position: int) -> Arrays:
         """Return ``image`` ``(3, H, W)`` float32, ``image_id`` int64, further inputs, then the targets."""
@@ -95,8 +102,9 @@ class TrainingSamples:
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """Return the transformed sample before normalising, its targets, and the images that were left out."""
         epoch, number = divmod(int(position), len(self))
+        repeat, epoch = divmod(epoch, _EPOCHS)
         unreadable: Unreadable = []
-        rng = np.random.default_rng((self.seed, epoch, number))
+        rng = np.random.default_rng((self.seed, epoch, number, repeat))  # a 0 at the end changes nothing
         sample = self.transformed(int(self.images[number]), rng, epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has set a window
             sample = letterbox(sample, self.input_spec)

@@ -52,6 +52,7 @@ KINDS: Tuple[Kind, ...] = (
     Kind("losses", "loss", "mindpoint.contracts.parts:Loss"),
     Kind("datasets", "dataset", "mindpoint.contracts.data:Dataset"),
     Kind("transforms", "transform", "mindpoint.contracts.data:Transform"),
+    Kind("samplers", "sampler", "mindpoint.contracts.data:Sampler"),
     Kind("targets", "target encoder", "mindpoint.contracts.data:TargetEncoder"),
     Kind("inputs", "input encoder", "mindpoint.contracts.data:InputEncoder"),
     Kind("decoders", "decoder", "mindpoint.contracts.decoder:Decoder"),

@@ -44,7 +44,9 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     try_parts(network, losses, samples)
     split = config.split("train")
     batch_size = split.batch_of_each(distributed.size())
-    loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, distributed.size(), distributed.rank())
+    sampler = config.build("data.train.sampler", dataset=samples.dataset)
+    ranks = distributed.size(), distributed.rank()
+    loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, *ranks, sampler)
     settings = config.section("train")
     if batch_size % settings.accumulate:
         raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} parts")
@@ -68,6 +70,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
             clip_norm=settings.clip_norm,
             ema=settings.ema,
             loss_scale=loss_scale(settings.precision, settings.loss_scale),
+            losses_alone=build_losses(config, network, samples) if loader.order.follows_losses else None,
         ),
         loader,
         schedule,

@@ -44,6 +44,7 @@ def overrides(config: Config, images: int) -> List[str]:
         "data.train.total_batch_size=null",
         "+data.train.size=null",
         "data.train.transforms=null",
+        "data.train.sampler=null",
         f"+data.val={{_replace_: true, dataset: '${{data.train.dataset}}', max_images: {images}}}",
         "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Constant', warmup_steps: 20}",
         f"train.epochs={epochs}",

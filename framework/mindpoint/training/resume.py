@@ -70,6 +70,7 @@ def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None
     trainer.stop_reason = None if changed else state["stop_reason"]
     trainer.skipped.total, trainer.skipped.in_a_row = state["skipped_steps"], state["skipped_in_a_row"]
     trainer.loader.unreadable = {int(index): message for index, message in state["unreadable"].items()}
+    trainer.loader.order.restore(state.get("sampling", {}))
     for name, hook in trainer.hooks.items():
         if name in state["hooks"]:
             hook.load_state_dict(state["hooks"][name])

@@ -94,8 +94,10 @@ class TrainStep(nn.Cell):
             updates; None: no average.
         loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: starts at ``2 ** 16``, is halved when a
             gradient is not finite, and doubled after 2000 steps without that.
+        losses_alone: the losses again, as objects of their own: compute the loss of each image by them, too.
 
     Attributes:
+        image_losses: with ``losses_alone``: ``(B,)`` float32, the total of the last batch's images, each as a batch of its own.
         target_names: the order of the targets.
         terms: names of the terms of all losses, in order.
     """
@@ -110,6 +112,7 @@ class TrainStep(nn.Cell):
         clip_norm: Optional[float] = None,
         ema: Optional[float] = None,
         loss_scale: Union[float, str, None] = None,
+        losses_alone: Optional[Dict[str, Loss]] = None,
     ):
         super().__init__(auto_prefix=False)
         self.target_names, self.input_names, self.map_names = tuple(target_names), tuple(network.inputs), tuple(network.maps)
@@ -122,7 +125,10 @@ class TrainStep(nn.Cell):
             loss.num_shards = self.num_shards
         self.normalizers = _Counts(self.losses, self.target_names) if any(loss.normalizers for loss in losses.values()) else None
         self.optimizer = optimizer
-        self.accumulate, self.clip_norm = accumulate, clip_norm
+        self.accumulate, self.clip_norm, self.by_image = accumulate, clip_norm, losses_alone is not None
+        if self.by_image:
+            self.losses_alone = cell_dict("model.losses", losses_alone)
+        self.image_losses = np.zeros(0, np.float32)
         self.rates, self.rate_factors = learning_rates(optimizer)
         self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
         self.kept_statistics = self.statistics.clone("kept")
@@ -166,17 +172,34 @@ class TrainStep(nn.Cell):
         if self.stacks > 1:
             sums = self.map(ops.partial(_scale, self.stack_weight), sums)
         scaled = sums[0] if self.scaler is None else self.scaler.scale(sums[0])
+        if self.by_image:
+            sums = sums + (self.losses_of_images(maps[-count:], targets[: len(self.target_names)]),)
         return scaled, sums
 
-    def evaluate_losses(self, maps, targets, numbers):
-        """Return ``(total, *terms)`` for the maps of one stack."""
+    def losses_of_images(self, maps, targets):
+        """Return the total loss of each image as a batch of its own, ``(B,)``; of the last stack's maps."""
+        totals = ()
+        for image in range(maps[0].shape[0]):
+            own_maps, own_targets, numbers = (), (), ()
+            for value in maps:
+                own_maps = own_maps + (ops.stop_gradient(value[image : image + 1]),)
+            for value in targets:
+                own_targets = own_targets + (value[image : image + 1],)
+            if self.normalizers is not None:
+                numbers = self.normalizers(*own_targets)
+            totals = totals + (self.evaluate_losses(own_maps, _named(self.target_names, own_targets), numbers, True)[0],)
+        return ops.stack(totals)
+
+    def evaluate_losses(self, maps, targets, numbers, alone=False):
+        """Return ``(total, *terms)`` for the maps of one stack; ``alone``: they are no part of a larger batch."""
         outputs = _named(self.map_names, maps)
         for name in self.map_names:  # losses are float32 for any precision of the network
             outputs[name] = outputs[name].astype(ms.float32)
         total = 0.0
         terms = ()
         start = 0
-        for loss in self.losses.values():
+        losses = self.losses_alone if alone else self.losses
+        for loss in losses.values():
             if loss.normalizers:
                 end = start + len(loss.normalizers)
                 value, parts = loss(outputs, targets, _named(loss.normalizers, numbers[start:end]))
@@ -192,7 +215,8 @@ class TrainStep(nn.Cell):
     def construct(self, image, learning_rate, last, *values):
         """Process one part of a batch; ``last`` (bool) tells that the update follows.
 
-        Returns ``(total, *terms)`` and ``finite``: False if the update was skipped because a gradient was not finite.
+        Returns ``(total, *terms)``, then with ``losses_alone`` the losses of images, and ``finite``: False if the update was skipped because
+        a gradient was not finite.
         """
         (_, values), gradients = self.value_and_grad(image, *values)
         if self.accumulate == 1:
@@ -245,10 +269,13 @@ class TrainStep(nn.Cell):
             counted = [self.normalizers(*part[1 + len(self.input_names) :]).asnumpy() for part in parts]
             numbers = (Tensor(distributed.sum_of(np.sum(counted, axis=0))),)
         rate = Tensor(np.float32(learning_rate))
-        rows = []
+        rows, by_image = [], []
         for number, (image, *rest) in enumerate(parts):
             values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *rest, *numbers)
-            rows.append([float(value.asnumpy()) for value in values])
+            rows.append([float(value.asnumpy()) for value in values[: 1 + len(self.terms)]])
+            by_image += [value.asnumpy() for value in values[1 + len(self.terms) :]]
+        if self.by_image:
+            self.image_losses = np.concatenate(by_image)
         return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
 
     @staticmethod

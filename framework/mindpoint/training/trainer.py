@@ -197,6 +197,9 @@ class Trainer:
         self.losses, updated = self.sunk.run() if self.sunk else self.network_step.run(self.batch, self.learning_rate)
         self.step += steps
         self.step_seconds = time.perf_counter() - started
+        if self.loader.order.follows_losses:
+            pairs = zip(self.batch["image_id"].tolist(), self.network_step.image_losses.tolist())
+            self.loader.order.observe(*zip(*distributed.collect(list(pairs))))
         self.skipped.count(updated)
         if not updated:
             images = [] if self.sunk else self.batch["image_id"].tolist()
@@ -285,7 +288,8 @@ class Trainer:
     def state(self) -> Dict[str, object]:
         """Return the training's state as JSON values.
 
-        The order of the samples and their augmentation are functions of (seed, epoch, index) and need no state.
+        The order of the samples and their augmentation are functions of (seed, epoch, index) and need no state, except that of a sampler
+        that follows losses.
         """
         return {
             "epoch": self.closed_epochs,
@@ -296,6 +300,7 @@ class Trainer:
             "skipped_steps": self.skipped.total,
             "skipped_in_a_row": self.skipped.in_a_row,
             "unreadable": self.loader.unreadable,
+            "sampling": self.loader.order.state(),
             "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
             "random": random_state(),
             "machine": machine(),

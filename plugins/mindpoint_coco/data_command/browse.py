@@ -99,7 +99,7 @@ def _samples(
         sample = dataset[index]
         pictures, details, facts = annotated(sample, visualizer), {}, f"image id {sample.image_id}, {sample.name}"
         if samples is not None:
-            seen, targets, _ = samples.prepare(args.epoch * len(samples) + int(samples.images.searchsorted(index)))
+            seen, targets, _ = samples.prepare(samples.position(args.epoch, samples.images.searchsorted(index)))
             targets_drawn, details = learnt(seen, targets, samples.encoder, args.details)
             pictures.update(targets_drawn)
             facts = f"{facts}; {_window(seen.view)}"

@@ -12,6 +12,7 @@ from mindpoint.errors import ConfigError
 
 # blue, green, red: the weights of OpenCV's BGR2GRAY
 _GREY = np.array([0.114, 0.587, 0.299])
+_YIQ = np.array([_GREY, [-0.3213, -0.2746, 0.5959], [0.3112, -0.5227, 0.2115]])
 
 
 class ColorAugment(Transform):
@@ -22,11 +23,15 @@ class ColorAugment(Transform):
     alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is
     clipped: values may leave 0..1. All steps together are one affine map of a pixel's colour, which is applied.
 
+    ``hue`` and ``greyscale`` go beyond the official steps, are off by default, and cost no further pass over the image.
+
     Args:
         brightness, contrast, saturation: ``v`` of each, 0..1.
         lighting: standard deviation of the noise along each axis, in eigenvalues.
         eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default
             those of COCO.
+        hue: largest rotation of the colour circle (I and Q of YIQ) in degrees, 0..180; brightness stays.
+        greyscale: probability of an image without colours, 0..1.
 
     Raises:
         ConfigError: a value out of range.
@@ -44,27 +49,42 @@ class ColorAugment(Transform):
             (-0.5832747, 0.00994535, -0.81221408),
             (-0.56089297, 0.71832671, 0.41158938),
         ),
+        hue: float = 0.0,
+        greyscale: float = 0.0,
     ) -> None:
-        for name, value in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
-            if not 0 <= value <= 1:
-                raise ConfigError(f"ColorAugment.{name}: {value} is not in 0..1")
+        shares = (("brightness", brightness), ("contrast", contrast), ("saturation", saturation), ("greyscale", greyscale))
+        for name, value, most in (*((*share, 1) for share in shares), ("hue", hue, 180)):
+            if not 0 <= value <= most:
+                raise ConfigError(f"ColorAugment.{name}: {value} is not in 0..{most}")
         if lighting < 0:
             raise ConfigError(f"ColorAugment.lighting: {lighting} must not be negative")
         self.variations = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-        self.lighting = lighting
+        self.lighting, self.hue, self.greyscale = lighting, hue, greyscale
         self.eigenvalues, self.eigenvectors = np.array(eigenvalues, np.float64), np.array(eigenvectors, np.float64)
         if self.eigenvalues.shape != (3,) or self.eigenvectors.shape != (3, 3):
             raise ConfigError("ColorAugment: eigenvalues must be three numbers and eigenvectors three rows of three")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with another ``color``; the pixels stay."""
+        """Return the sample with another ``color_matrix``; the pixels stay."""
+        if self.hue:
+            sample = sample.recolored(hue_map(rng.uniform(-self.hue, self.hue)))
         steps = [(name, 1 + rng.uniform(-v, v)) for name, v in self.variations.items()]
         rng.shuffle(steps)
         noise = self.eigenvectors @ (self.eigenvalues * rng.normal(0.0, self.lighting, 3))
         mean = np.array(cv2.mean(sample.image)[:3]) / (255.0 if sample.image.dtype == np.uint8 else 1.0)
         if sample.color_matrix is not None:
             mean = sample.color_matrix @ [*mean, 1]
-        return sample.recolored(color_map(steps, noise, float(_GREY @ mean)))
+        sample = sample.recolored(color_map(steps, noise, float(_GREY @ mean)))
+        if self.greyscale and rng.random() < self.greyscale:
+            sample = sample.recolored(np.concatenate([np.tile(_GREY, (3, 1)), np.zeros((3, 1))], axis=1))
+        return sample
+
+
+def hue_map(degrees: float) -> np.ndarray:
+    """Return the matrix ``(3, 4)`` float64 that turns the colour circle, I and Q of YIQ; blue, green, red in 0..1."""
+    turn, angle = np.eye(3), np.radians(degrees)
+    turn[1:, 1:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return np.concatenate([np.linalg.inv(_YIQ) @ turn @ _YIQ, np.zeros((3, 1))], axis=1)
 
 
 def color_map(steps: Sequence[tuple], noise: np.ndarray, grey_mean: float) -> np.ndarray:

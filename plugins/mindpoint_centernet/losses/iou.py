@@ -1,0 +1,102 @@
+"""Overlap of boxes as a loss of their sizes and centres."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Sequence
+
+from mindpoint.contracts.parts import Loss
+from mindpoint.errors import ConfigError
+from mindspore import ops
+from mindspore.common import dtype as mstype
+
+from mindpoint_centernet.functional import EPSILON, at_index
+from mindpoint_centernet.losses.centers import object_mask
+
+
+class BoxIouLoss(Loss):
+    """One minus the overlap of the boxes that ``wh`` and ``reg`` give at object centres with the true ones.
+
+    ``giou``: intersection over union, less the share of the smallest box around both that neither covers (Rezatofighi et al., 2019,
+    https://arxiv.org/abs/1902.09630). ``ciou``: intersection over union, less the squared distance of the centres by the squared diagonal of
+    that box, less a term for the difference in proportions (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term ``iou_loss`` is the
+    mean over objects: 0 for equal boxes; at most 2 for ``giou``.
+
+    L1 counts an error of a pixel the same for every size, overlap by its share of the box. Keep the L1 of ``wh`` beside it, or turn that
+    off with ``wh_weight: 0``. Sizes below a map pixel, or below half the true size if that is less, count as that, and grow.
+
+    Args:
+        kind: ``giou`` or ``ciou``.
+        weight: factor of the term in the total.
+        maps: names of the heads' maps; provided by the run. Without ``reg`` only sizes are compared.
+        targets: names of the encoder's targets; provided by the run.
+
+    Raises:
+        ConfigError: an unknown kind, or targets with a size for each class.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["giou", "ciou"] = "giou",
+        weight: float = 1.0,
+        maps: Sequence[str] = ("wh", "reg"),
+        targets: Sequence[str] = (),
+    ):
+        super().__init__()
+        if kind not in ("giou", "ciou"):
+            raise ConfigError(f"BoxIouLoss.kind: '{kind}' is neither 'giou' nor 'ciou'")
+        if "wh_mask" in targets:
+            raise ConfigError("BoxIouLoss: the targets have a size for each class; set class_sizes: false in targets, head and decoder")
+        self.ciou, self.factor, self.offsets = kind == "ciou", weight, "reg" in maps
+        self.terms, self.normalizers = ("iou_loss",), ("objects",)
+        self.needs_maps = ("wh", "reg") if self.offsets else ("wh",)
+        self.needs_targets = (*self.needs_maps, "ind", "reg_mask")
+
+    def count_normalizers(self, targets):
+        return {"objects": targets["reg_mask"].astype(mstype.float32).sum()}
+
+    def construct(self, outputs, targets, counts):
+        mask = object_mask(targets)
+        wanted = targets["wh"] * mask + (1 - mask)
+        sizes = at_least(at_index(outputs["wh"].astype(mstype.float32), targets["ind"]), ops.minimum(wanted / 2, ops.ones_like(wanted)))
+        apart = ops.zeros_like(wanted)
+        if self.offsets:
+            apart = at_index(outputs["reg"].astype(mstype.float32), targets["ind"]) - targets["reg"]
+        overlap = (ciou if self.ciou else giou)(apart, sizes, wanted)
+        value = self.num_shards * (mask[..., 0] * (1 - overlap)).sum() / (counts["objects"] + EPSILON)
+        return self.factor * value, {"iou_loss": value}
+
+
+def at_least(values, least):
+    """Return the larger of both, with the gradient of ``values`` everywhere, so that values below the bound can grow."""
+    return values + ops.stop_gradient(ops.maximum(values, least) - values)
+
+
+def _overlap(apart, sizes, others):
+    """Return intersection over union, the union, and the sides of the smallest box around both, of boxes whose centres are ``apart``.
+
+    All arguments are ``(..., 2)``, x before y; sizes are positive.
+    """
+    low, high = apart - sizes / 2, apart + sizes / 2
+    common = ops.relu(ops.minimum(high, others / 2) - ops.maximum(low, -others / 2))
+    intersection = common[..., 0] * common[..., 1]
+    union = sizes[..., 0] * sizes[..., 1] + others[..., 0] * others[..., 1] - intersection
+    return intersection / union, union, ops.maximum(high, others / 2) - ops.minimum(low, -others / 2)
+
+
+def giou(apart, sizes, others):
+    """Return the generalized intersection over union ``(...)``, -1..1; arguments as of :func:`_overlap`."""
+    iou, union, around = _overlap(apart, sizes, others)
+    hull = around[..., 0] * around[..., 1]
+    return iou - (hull - union) / hull
+
+
+def ciou(apart, sizes, others):
+    """Return the complete intersection over union ``(...)``, at most 1; arguments as of :func:`_overlap`. As in the paper, the weight of the
+    proportions has no gradient."""
+    iou, _, around = _overlap(apart, sizes, others)
+    distance = (apart * apart).sum(axis=-1) / (around * around).sum(axis=-1)
+    turn = ops.atan(others[..., 0] / others[..., 1]) - ops.atan(sizes[..., 0] / sizes[..., 1])
+    proportions = 4 / math.pi**2 * turn * turn
+    weight = ops.stop_gradient(proportions / (1 - iou + proportions + EPSILON))
+    return iou - distance - weight * proportions
