@@ -498,6 +498,8 @@ def test_sizes(run, predictor):
         (np.zeros((4, 4), np.int64), "int64"),
         (np.full((4, 4), 7.0), "0..1"),
         (np.full((4, 4), np.nan), "0..1"),
+        (np.full((4, 4), 4095, np.uint16), "array: has 16 bits a pixel but no number above 4095"),
+        (np.dstack([np.full((4, 4), 1023, np.uint16)] * 3 + [np.full((4, 4), 65535, np.uint16)]), "no number above 1023"),
     ],
 )
 def test_arrays_that_are_no_images(array, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -18,7 +19,7 @@ from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
 from mindpoint.data.loader import Loader
-from mindpoint.errors import ConfigError, Interrupted
+from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.inference.detector import Detector
 from mindpoint.inference.evaluation import Evaluation, evaluate
 from mindpoint.model import checkpoint
@@ -130,6 +131,11 @@ class Trainer:
                     self._run_epoch(batches)
                     if self.ended:
                         break
+        except DataError as error:
+            # A signal to the whole group also ends the processes that read data, perhaps before it is heeded here.
+            self.error = error if self.signals.received is None else self._interrupted(self.signals.received)
+            self._hook_calls.call_all("on_exception")
+            raise self.error from error
         except BaseException as error:
             self.error = error
             self._hook_calls.call_all("on_exception")
@@ -214,7 +220,10 @@ class Trainer:
         """Act on a signal that any process has received; this also shares decisions of hooks of the first process."""
         self.stop_reason, received = agree_on_end(self.stop_reason, self.signals.received)
         if received is not None:
-            raise Interrupted(f"{received.name} has ended the training at step {self.step}", received)
+            raise self._interrupted(received)
+
+    def _interrupted(self, received: signal.Signals) -> Interrupted:
+        return Interrupted(f"{received.name} has ended the training at step {self.step}", received)
 
     def _agree(self) -> None:
         """Inform all processes of decisions by hooks of the first process."""
