@@ -1,5 +1,6 @@
 """Output that nobody takes, or that cannot be written as it is."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,16 @@ def test_closed_streams_lead_nowhere(closed, tmp_path):
 def test_characters_that_the_console_lacks_are_written_out(encoding, said):
     done = run("print('\\xe4\\u56fe\\udcff')", env={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stdout.strip()) == (0, said)
+
+
+def test_what_is_printed_controls_no_terminal(tmp_path):
+    """A name out of a stranger's annotation file."""
+    content = {"images": [{"id": 1, "file_name": "a\x1b]0;owned\x07\r.png", "width": 4, "height": 4}], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    code = "from mindpoint.cli.main import main\nfor _ in range(2): main(['data', 'check', 'a.json', '--images', '.'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert said.count(b"(a\\x1b]0;owned\\x07\\r.png)") == 2 and not set(said) & {0x1B, 0x07, 0x0D}
 
 
 def test_work_goes_on_without_a_reader(tmp_path):

@@ -117,7 +117,8 @@ def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Nam
             gone = [f"{len(whole[kind]) - len(content[kind])} {kind}" for kind in ("images", "annotations")]
             left[source] = _problems(source, content, measured), f" ({' and '.join(gone)} left out)" * args.drop
     for source, (problems, gone) in left.items():
-        print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}")
+        hopeless = "; --drop leaves out the records that cannot be mended" if problems and not args.drop else ""
+        print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}{hopeless}")
     return int(any(problems for problems, _ in left.values()))
 
 
