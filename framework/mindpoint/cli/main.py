@@ -44,6 +44,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _interrupted()
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
+    except MemoryError as error:
+        _say(f"mindpoint: error: the memory is not enough: {error or 'nothing more is left'}; take smaller images, batches or networks")
+        return _flushed(MindpointError.exit_code)
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
         if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
             return _interrupted()

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     from mindpoint_coco.data_command.source import sources
 
-    if not args.area > 0:
-        raise ConfigError(f"--area: {args.area:g} is not positive")
+    if not 0 < args.area <= 1e6:
+        raise ConfigError(f"--area: {args.area:g} is not a positive number of at most 1e6")
     if args.drop and not args.fix:
         raise ConfigError("--drop goes with --fix DIR, where the copies without those records are written")
     found = {source: _look(source, args) for source in sources(args, not args.no_images)}
