@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from mindpoint.errors import OutputError
-from mindpoint.storage.files import atomic_folder, atomic_write, duplicate, set_usual_mode, write_text
+from mindpoint.storage.files import atomic_folder, atomic_write, clear_abandoned, duplicate, set_usual_mode, write_text
 from mindpoint.storage.lock import locked
 
 
@@ -142,6 +142,31 @@ def test_what_killed_processes_left_goes_with_the_next_write(tmp_path, what):
         with atomic_folder(target) as folder:
             (folder / "a").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, target.name])
+
+
+def dead():
+    """The number of a process that has ended."""
+    return subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+@pytest.mark.parametrize("new_is_there", [False, True])
+def test_a_folder_whose_replacing_was_killed_is_put_back(tmp_path, new_is_there):
+    """Killed between the two moves, or between the second one and the removal of the old folder."""
+    target = tmp_path / "out.d"
+    for folder, text in ((tmp_path / f".out.d.{dead()}.old", "old"), (target if new_is_there else tmp_path / f".out.d.{dead()}.tmp", "new")):
+        folder.mkdir()
+        (folder / "a").write_text(text)
+    with pytest.raises(OutputError, match="is not an empty folder"), atomic_folder(target):
+        pass
+    assert os.listdir(tmp_path) == ["out.d"] and (target / "a").read_text() == ("new" if new_is_there else "old")
+
+
+def test_what_was_left_of_other_files_is_cleared_with_the_folder(tmp_path):
+    left, mine, other = f".a.jpg.{dead()}.x_1.tmp", f".b.jpg.{os.getpid()}.x_2.tmp", ".hidden.tmp"
+    for name in (left, mine, other):
+        (tmp_path / name).mkdir()
+    clear_abandoned(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([mine, other])
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):

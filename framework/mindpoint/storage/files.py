@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import itertools
 import os
+import re
 import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator, Sequence, Union
+from typing import Callable, Iterator, Optional, Sequence, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)(\.[^.]+)?\.(?P<kind>tmp|old)", re.DOTALL)
 # errors of file systems that lack an operation
 _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
 
@@ -33,7 +34,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
     path = Path(path)
     folder = None
     try:
-        _clear_abandoned(path)
+        clear_abandoned(path.parent, path.name)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
         for file in [*map(path.with_suffix, companions), path]:
@@ -97,12 +98,23 @@ def write_text(path: Union[str, Path], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _clear_abandoned(path: Path) -> None:
-    """Remove temporary files that killed processes of this host left when they wrote the same file or folder."""
-    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        number = rest.name[len(path.name) + 2 :].partition(".")[0]
-        if number.isdecimal() and not os.path.exists(f"/proc/{number}") and os.path.isdir("/proc/self"):
-            shutil.rmtree(rest, ignore_errors=True)
+def clear_abandoned(folder: Path, name: Optional[str] = None) -> None:
+    """Clear up what killed processes of this host left in a folder: temporary files are removed; a folder that was being replaced is put
+    back if the new one did not get its place.
+
+    Args:
+        name: of the file or folder that they wrote; None: any.
+    """
+    begin, left = "." if name is None else f".{name}.", []
+    with contextlib.suppress(OSError):  # no folder, or one that cannot be listed
+        left = [entry for entry in os.scandir(folder) if entry.name.startswith(begin)]
+    for rest in left:
+        found = _TEMPORARY.fullmatch(rest.name)
+        if found and name in (None, found["name"]) and os.path.isdir("/proc/self") and not os.path.exists(f"/proc/{found['process']}"):
+            if found["kind"] == "old" and not (folder / found["name"]).exists():
+                os.replace(rest.path, folder / found["name"])
+            else:
+                shutil.rmtree(rest.path, ignore_errors=True)
 
 
 def make_folder(path: Union[str, Path]) -> Path:
@@ -164,9 +176,9 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     target = Path(out).resolve()
     temporary, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
+        clear_abandoned(target.parent, target.name)
         if target.exists() and not (target.is_dir() and (overwrite or not any(target.iterdir()))):
             raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
-        _clear_abandoned(target)
         temporary.mkdir(parents=True)
         yield temporary
         _swap(temporary, target, old)
