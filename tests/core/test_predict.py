@@ -19,6 +19,7 @@ from mindpoint.contracts.writer import PredictionWriter
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.inference import sources
 from mindpoint.inference.sources import find_sources, to_image
+from mindpoint.inference.writers import harmless_cell
 from mindpoint.inference.video import Video
 from mindpoint.inference.writers import picture_names
 from mindpoint.model import checkpoint
@@ -106,6 +107,12 @@ def test_every_kind_of_image(predict, tmp_path):
         assert center(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
         drawn = cv2.imread(f"found/{Path(record['image']).stem}.jpg").astype(int)
         assert np.abs(drawn - image).max() > 50
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "\n=1", "＝1", "＠a"])
+def test_no_cell_is_a_formula(text):
+    assert harmless_cell(text) == "'" + text
+    assert [harmless_cell(cell) for cell in ("a=b", -1, -0.5, "")] == ["a=b", -1, -0.5, ""]
 
 
 def test_the_formats_say_the_same_and_open_in_common_readers(predict):
