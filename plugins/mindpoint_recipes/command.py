@@ -7,11 +7,11 @@ import json
 import math
 import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence, Tuple
 
 from mindpoint.errors import ConfigError, OutputError
+from mindpoint.storage.files import temporary_folder
 
 if TYPE_CHECKING:
     from mindpoint_recipes.plan import Plan
@@ -90,10 +90,10 @@ def _write(args: argparse.Namespace, command: str) -> int:
         command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
         plan, network, steps, every,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as trial:
-        _write_splits(Path(trial), train, val)
-        write_text(Path(trial) / "trial.yaml", content(Path(trial), 1000, 1000))
-        step, evaluation = _measured(Path(trial) / "trial.yaml", plan)
+    with temporary_folder() as trial:
+        _write_splits(trial, train, val)
+        write_text(trial / "trial.yaml", content(trial, 1000, 1000))
+        step, evaluation = _measured(trial / "trial.yaml", plan)
     steps = max(50, int((60 * args.minutes / _RESERVE - _EVALUATIONS * evaluation * len(val["images"])) / step))
     per_epoch = max(1, len(train["images"]) // plan.batch_size)
     make_folder(args.config.parent)

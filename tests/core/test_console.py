@@ -74,6 +74,11 @@ class TestCommands:
         assert self.shell(f"config check nowhere.yaml {closed}")[0] == 2
         assert self.shell(f"--help {closed}")[0] == 0
 
+    def test_a_tilde_in_quotes_is_told(self):
+        code, _, said = self.shell("data check '~/nowhere.json' --images .", HOME="/home/me")
+        assert code == 2 and "~/nowhere.json: there is no such annotation file" in said and "a shell replaces ~ by /home/me only" in said
+        assert "shell" not in self.shell("config check nowhere.yaml")[2]
+
     def test_a_full_disk_is_told(self):
         code, _, said = self.shell("config list >/dev/full")
         assert code == 2 and said.startswith("mindpoint: error: standard output") and said.endswith(": No space left on device\n")

@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from types import ModuleType
@@ -20,6 +21,7 @@ from mindpoint.registry import nearest, normalize, registry, static
 from mindpoint.runtime import console
 from mindpoint.runtime.logs import errors_of_mindspore_only
 
+_TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -55,6 +57,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if os.environ.get("MINDPOINT_DEBUG") == "1":
             _say(traceback.format_exc())
         message = _message(error)
+        if _TILDE.search(message):
+            message += f"\na shell replaces ~ by {os.path.expanduser('~')} only at the beginning of a word, outside of quotes; write that"
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
         _say(kind + ("\n" if "\n" in message else " ") + message)
         return _flushed(getattr(error, "exit_code", MindpointError.exit_code))
