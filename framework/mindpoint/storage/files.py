@@ -73,6 +73,15 @@ def set_usual_mode(path: Path) -> None:
         os.chmod(path, mode)
 
 
+def has_permissions(folder: Path) -> bool:
+    """Return whether the file system lets permissions be set."""
+    try:
+        os.chmod(folder, stat.S_IMODE(folder.stat().st_mode))
+    except OSError:
+        return False
+    return True
+
+
 def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
     """Let a library write a file in the system's temporary folder, and copy it to ``path``. It serves libraries that set permissions, which
     some file systems lack, or that restrict the characters of a path.
