@@ -131,14 +131,14 @@ class Trainer:
                     self._run_epoch(batches)
                     if self.ended:
                         break
-        except DataError as error:
-            # A signal to the whole group also ends the processes that read data, perhaps before it is heeded here.
-            self.error = error if self.signals.received is None else self._interrupted(self.signals.received)
-            self._hook_calls.call_all("on_exception")
-            raise self.error from error
         except BaseException as error:
             self.error = error
+            # A signal to the whole group also ends the processes that read data, perhaps before it is heeded here.
+            if isinstance(error, DataError) and self.signals.received is not None:
+                self.error = self._interrupted(self.signals.received)
             self._hook_calls.call_all("on_exception")
+            if self.error is not error:
+                raise self.error from error
             raise
         finally:
             self._hook_calls.call_all("after_train")
