@@ -1,6 +1,7 @@
 """What is tried: functions of the bytes of an input, and valid inputs to start from. Each may raise MindpointError and nothing else."""
 
 import contextlib
+import functools
 import io
 import json
 import shutil
@@ -360,15 +361,26 @@ def command_lines():
     return ["\n".join(words).encode() for words in lines]
 
 
-def _converted(folder: Path) -> Path:
+@functools.lru_cache(maxsize=None)
+def _record_files() -> dict:
+    """Return the bytes of sound converted data, by the names of their files."""
     from mindpoint_coco.datasets.coco import CocoDataset
     from mindpoint_coco.datasets.mindrecord_writer import convert
 
-    _write_images(folder)
-    (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
-    shutil.rmtree(folder / "records", ignore_errors=True)
-    convert(CocoDataset(str(folder / "a.json"), str(folder), ["person"]), folder / "records", 1, False)
-    return folder / "records"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_images(folder)
+        (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
+        convert(CocoDataset(str(folder / "a.json"), str(folder), ["person"]), folder / "records", 1, False)
+        return {path.name: path.read_bytes() for path in (folder / "records").iterdir()}
+
+
+def _converted(folder: Path) -> Path:
+    records = folder / "records"
+    records.mkdir(exist_ok=True)
+    for name, content in _record_files().items():
+        (records / name).write_bytes(content)
+    return records
 
 
 def _read_records(folder: Path) -> None:
@@ -407,11 +419,7 @@ def record_index(data: bytes, folder: Path) -> None:
 
 
 def _record(name: str):
-    def made():
-        with tempfile.TemporaryDirectory() as folder:
-            return [(_converted(Path(folder)) / name).read_bytes()]
-
-    return made
+    return lambda: [_record_files()[name]]
 
 
 TARGETS = {
