@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Sequence, Tuple
 
 from mindpoint.errors import ConfigError, OutputError
-from mindpoint.storage.files import temporary_folder
 
 if TYPE_CHECKING:
     from mindpoint_recipes.plan import Plan
@@ -70,7 +69,7 @@ def _folder(args: argparse.Namespace) -> Path:
 
 
 def _write(args: argparse.Namespace, command: str) -> int:
-    from mindpoint.storage.files import atomic_folder, make_folder, write_text
+    from mindpoint.storage.files import atomic_folder, make_folder, temporary_folder, write_text
 
     from mindpoint_recipes.gather import gather, split
     from mindpoint_recipes.network import plan_network

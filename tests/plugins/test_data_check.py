@@ -345,7 +345,7 @@ class Cups(Dataset):
             [],
             "the categories person, ape have different joints; name a configuration with --config",
         ),
-        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not positive"),
+        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not a positive number of at most 1e6"),
         (json.dumps(CONTENT), ["--split", "val"], "--split and --set go with a configuration"),
         (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set go with a configuration"),
     ],

@@ -558,7 +558,7 @@ def test_killed_and_interrupted(configs, tmp_path):
         command = [sys.executable, "-c", KILLED, "data", "convert", str(configs[0]), "--out", str(out), "--split", "val"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
-        while not list(out.glob(f".val.{process.pid}.tmp/*")) and time.monotonic() < deadline and process.poll() is None:
+        while not list(out.glob(f".val.{process.pid}-*.tmp/*")) and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(sent)
         assert process.wait(60) == (-9 if sent == signal.SIGKILL else 130)
