@@ -158,9 +158,10 @@ class Keypoints:
         if not (np.isfinite(self.sigmas).all() and (self.sigmas > 0).all()):
             raise ConfigError("keypoints.sigmas: every value must be a positive number")
         colors = spread_hues(len(self.names)) if self.colors is None else self.colors
-        put("colors", tuple(tuple(int(c) for c in color) for color in self._one_each(colors, "colors")))
-        if any(len(color) != 3 for color in self.colors):
-            raise ConfigError("keypoints.colors: each colour has three numbers: blue, green, red")
+        colors = self._one_each(colors, "colors")
+        if not all(len(color) == 3 and all(0 <= value <= 255 for value in color) for color in colors):
+            raise ConfigError("keypoints.colors: each colour has three numbers of 0 to 255: blue, green, red")
+        put("colors", tuple(tuple(map(int, color)) for color in colors))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -251,7 +252,7 @@ class Keypoints:
             if joint not in self.names:
                 raise ConfigError(f"keypoints.{where}: no joint is named '{joint}'; there are {', '.join(self.names)}")
             return self.names.index(joint)
-        if isinstance(joint, bool) or not 0 <= int(joint) < len(self.names):
+        if isinstance(joint, bool) or not isinstance(joint, (int, np.integer)) or not 0 <= joint < len(self.names):
             raise ConfigError(f"keypoints.{where}: joint {joint} is not in 0..{len(self.names) - 1}")
         return int(joint)
 

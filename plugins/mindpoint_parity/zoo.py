@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Dict, List
@@ -13,6 +12,7 @@ import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
+from mindpoint.storage.files import temporary_folder
 from mindpoint_centernet.weights.convert import convert
 
 from mindpoint_parity.reference import Reference
@@ -51,8 +51,8 @@ def write_training(path: Path, state: Dict[str, np.ndarray]) -> None:
 def check(reference: Reference) -> List[Comparison]:
     """Compare each map of each input: the largest absolute difference."""
     rows = []
-    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-        write_training(Path(folder, "zoo.ckpt"), zoo_state(reference.golden))
+    with temporary_folder() as folder:
+        write_training(folder / "zoo.ckpt", zoo_state(reference.golden))
         convert(f"{folder}/zoo.ckpt", f"{folder}/ours.ckpt")
         model = open_model(f"{folder}/ours.ckpt")
     expected = dict(np.load(reference.golden / "network.npz"))

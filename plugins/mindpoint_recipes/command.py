@@ -7,7 +7,6 @@ import json
 import math
 import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence, Tuple
 
@@ -70,7 +69,7 @@ def _folder(args: argparse.Namespace) -> Path:
 
 
 def _write(args: argparse.Namespace, command: str) -> int:
-    from mindpoint.storage.files import atomic_folder, make_folder, write_text
+    from mindpoint.storage.files import atomic_folder, make_folder, temporary_folder, write_text
 
     from mindpoint_recipes.gather import gather, split
     from mindpoint_recipes.network import plan_network
@@ -90,10 +89,10 @@ def _write(args: argparse.Namespace, command: str) -> int:
         command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
         plan, network, steps, every,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as trial:
-        _write_splits(Path(trial), train, val)
-        write_text(Path(trial) / "trial.yaml", content(Path(trial), 1000, 1000))
-        step, evaluation = _measured(Path(trial) / "trial.yaml", plan)
+    with temporary_folder() as trial:
+        _write_splits(trial, train, val)
+        write_text(trial / "trial.yaml", content(trial, 1000, 1000))
+        step, evaluation = _measured(trial / "trial.yaml", plan)
     steps = max(50, int((60 * args.minutes / _RESERVE - _EVALUATIONS * evaluation * len(val["images"])) / step))
     per_epoch = max(1, len(train["images"]) // plan.batch_size)
     make_folder(args.config.parent)

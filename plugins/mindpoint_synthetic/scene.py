@@ -9,8 +9,12 @@ from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import ConfigError
+from mindpoint.storage.image_header import MOST_PIXELS
 
 from mindpoint_synthetic.background import finish, paint_background
+
+
+_MOST_IMAGES = 10_000_000
 
 
 class Painted(Protocol):
@@ -40,9 +44,10 @@ class DrawnDataset(Dataset):
     """
 
     def __init__(self, count: int, seed: int, classes: Sequence[str], size: Sequence[int]) -> None:
-        self._check("count", count >= 1, count, "a positive number")
+        self._check("count", 1 <= count <= _MOST_IMAGES, count, f"a number of 1 to {_MOST_IMAGES}")
         self._check("seed", seed >= 0, seed, "0 or a positive number")
         self._check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
+        self._check("size", size[0] * size[1] <= MOST_PIXELS, size, f"[height, width] of at most {MOST_PIXELS / 1e6:.0f} million pixels")
         self.count, self.seed, self.classes, self.size = count, seed, list(classes), tuple(size)
         self._ground_truth: Optional[dict] = None
 

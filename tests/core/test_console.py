@@ -1,5 +1,6 @@
 """Output that nobody takes, or that cannot be written as it is."""
 
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,16 @@ def test_characters_that_the_console_lacks_are_written_out(encoding, said):
     assert (done.returncode, done.stdout.strip()) == (0, said)
 
 
+def test_what_is_printed_controls_no_terminal(tmp_path):
+    """A name out of a stranger's annotation file."""
+    content = {"images": [{"id": 1, "file_name": "a\x1b]0;owned\x07\r.png", "width": 4, "height": 4}], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    code = "from mindpoint.cli.main import main\nfor _ in range(2): main(['data', 'check', 'a.json', '--images', '.'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert said.count(b"(a\\x1b]0;owned\\x07\\r.png)") == 2 and not set(said) & {0x1B, 0x07, 0x0D}
+
+
 def test_work_goes_on_without_a_reader(tmp_path):
     code = (
         "console.outlive()\nfor n in range(30000): print('line', n, flush=n % 100 == 0)\n"
@@ -62,6 +73,11 @@ class TestCommands:
         assert self.shell(f"config list {closed}")[0] == 0
         assert self.shell(f"config check nowhere.yaml {closed}")[0] == 2
         assert self.shell(f"--help {closed}")[0] == 0
+
+    def test_a_tilde_in_quotes_is_told(self):
+        code, _, said = self.shell("data check '~/nowhere.json' --images .", HOME="/home/me")
+        assert code == 2 and "~/nowhere.json: there is no such annotation file" in said and "a shell replaces ~ by /home/me only" in said
+        assert "shell" not in self.shell("config check nowhere.yaml")[2]
 
     def test_a_full_disk_is_told(self):
         code, _, said = self.shell("config list >/dev/full")

@@ -176,7 +176,8 @@ def test_what_a_format_cannot_do(cells, capsys, tmp_path):
     assert "SpotDecoder cannot be put into an exported file" in refused(capsys, "export", cells, "--format", "mindir", "--decode")
     assert "SpotDecoder cannot be put into an exported file" in refused(capsys, "export", cells, "--decode")
     assert "must end in .mindir" in refused(capsys, "export", cells, "--format", "mindir", "--out", tmp_path / "a.onnx")
-    assert "at least one image" in refused(capsys, "export", cells, "--batch", 0)
+    for batch in (0, -1, 1025, 10**30):
+        assert f"--batch {batch}: a file takes 1 to 1024 images at once" in refused(capsys, "export", cells, "--batch", batch)
     assert "no such checkpoint" in refused(capsys, "export", tmp_path / "none.ckpt")
     assert "no such file or folder" in refused(capsys, "export", cells, "--out", tmp_path / "a.onnx", "--images", tmp_path / "none.jpg")
     assert os.listdir(tmp_path) == []

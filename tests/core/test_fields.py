@@ -174,6 +174,10 @@ def test_coco_records_there_and_back():
         (Points("a", 2), [1, 2, 3], "a list of 6 finite numbers"),
         (Points("a", 1), [1, "x", 3], "a list of 3 finite numbers"),
         (Points("a", 1), {"x": 1}, "a list of 3 finite numbers"),
+        (Points("a", 1), ["1", "2", "2"], "a list of 3 finite numbers"),
+        (Points("a", 1), ["1", None, 10**30], "a list of 3 finite numbers"),
+        (Angles("a"), "0.5", "'a' is '0.5', not finite numbers"),
+        (Field("a", (2,)), [1, "2"], "finite numbers of shape"),
     ],
 )
 def test_records_that_hold_something_else(field, value, said):

@@ -7,10 +7,21 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from mindpoint.errors import OutputError
-from mindpoint.storage.files import atomic_folder, atomic_write, duplicate, set_usual_mode, write_text
+from mindpoint.storage.files import (
+    atomic_folder,
+    atomic_write,
+    clear_abandoned,
+    duplicate,
+    make_folder,
+    set_usual_mode,
+    temporary_folder,
+    this_process,
+    write_text,
+)
 from mindpoint.storage.lock import locked
 
 
@@ -134,7 +145,7 @@ def test_what_killed_processes_left_goes_with_the_next_write(tmp_path, what):
     target = tmp_path / "re[s]ult"
     subprocess.run([sys.executable, "-c", KILLED, str(target), what], timeout=60)
     assert len(list(tmp_path.iterdir())) == 1 and not target.exists()
-    alive = tmp_path / f".{target.name}.{os.getpid()}.x.tmp"
+    alive = tmp_path / f".{target.name}.{this_process()}.x.tmp"
     alive.mkdir()  # a process that still works on it
     if what == "file":
         write_text(target, "whole")
@@ -142,6 +153,55 @@ def test_what_killed_processes_left_goes_with_the_next_write(tmp_path, what):
         with atomic_folder(target) as folder:
             (folder / "a").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, target.name])
+
+
+def dead():
+    """The number of a process that has ended."""
+    code = "from mindpoint.storage.files import this_process; print(this_process())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+@pytest.mark.parametrize("new_is_there", [False, True])
+def test_a_folder_whose_replacing_was_killed_is_put_back(tmp_path, new_is_there):
+    """Killed between the two moves, or between the second one and the removal of the old folder."""
+    target = tmp_path / "out.d"
+    for folder, text in ((tmp_path / f".out.d.{dead()}.old", "old"), (target if new_is_there else tmp_path / f".out.d.{dead()}.tmp", "new")):
+        folder.mkdir()
+        (folder / "a").write_text(text)
+    with pytest.raises(OutputError, match="is not an empty folder"), atomic_folder(target):
+        pass
+    assert os.listdir(tmp_path) == ["out.d"] and (target / "a").read_text() == ("new" if new_is_there else "old")
+
+
+def test_what_was_left_of_other_files_is_cleared_with_the_folder(tmp_path):
+    ended = dead()
+    left, kept = f".a.jpg.{ended}.x_1.tmp", [f".b.jpg.{this_process()}.x_2.tmp", ".hidden.tmp", f".c.jpg.{ended[:-8]}00000000.x_3.tmp"]
+    for name in (left, *kept):  # the last one may be at work on another host
+        (tmp_path / name).mkdir()
+    clear_abandoned(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+
+
+def test_temporary_folders_of_killed_processes_go_with_the_next_one(tmp_path, monkeypatch):
+    code = "import os; from mindpoint.storage.files import temporary_folder\nwith temporary_folder() as folder: os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, timeout=60)
+    assert len(os.listdir(tmp_path)) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder() as folder:
+        assert os.listdir(tmp_path) == [folder.name]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_tilde_that_no_shell_has_replaced_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises(OutputError, match="~/out: a shell replaces ~ only outside of quotes; write /home/me/out"):
+        make_folder("~/out")
+    with pytest.raises(OutputError, match="write /home/me/out"), atomic_folder("~/out"):
+        pass
+    assert os.listdir(tmp_path) == []
+    os.mkdir("~")  # whoever has one may use it
+    assert make_folder("~/out").is_dir()
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):

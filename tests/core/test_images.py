@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from mindpoint.errors import DataError
-from mindpoint.storage import images
+from mindpoint.storage import image_header
 from mindpoint.storage.images import decode_image, read_image
 
 
@@ -69,6 +69,45 @@ def test_floating_point_pictures_are_refused(tmp_path, channels, ending, kind):
         read_image(tmp_path / f"a.{ending}")
 
 
+def test_alpha_does_not_hide_that_colours_have_12_bits(tmp_path):
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.dstack([ramp, ramp, ramp, np.full_like(ramp, 65535)]))
+    with pytest.raises(DataError, match="no number above 4095"):
+        read_image(tmp_path / "a.png")
+
+
+def test_signed_numbers_and_odd_numbers_of_bits_are_told(tmp_path):
+    for kind in ("int8", "int16", "int32"):
+        assert cv2.imwrite(str(tmp_path / "a.tif"), np.full((4, 4), -5, kind))
+        with pytest.raises(DataError, match="a.tif: holds signed numbers.*convert it to 8 or 16 bits"):
+            read_image(tmp_path / "a.tif")
+    jpeg = bytearray(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    frame = jpeg.index(b"\xff\xc0")  # marker, 2 bytes of length, then the number of bits
+    jpeg[frame + 4] = 12
+    with pytest.raises(DataError, match="x.jpg: OpenCV cannot read its numbers of 12 bits; convert"):
+        decode_image(bytes(jpeg), "x.jpg")
+
+
+def pnm(kind, white):
+    """Two pixels, black and white."""
+    channels = 3 if kind in ("P3", "P6") else 1
+    head = f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL {white}\nTUPLTYPE GRAYSCALE\nENDHDR\n" if kind == "P7" else f"{kind}\n# {white * 2}\n2 1 {white}\n"
+    values = [0] * channels + [white] * channels
+    body = " ".join(map(str, values)).encode() if kind in ("P2", "P3") else np.array(values, ">u2" if white > 255 else ">u1").tobytes()
+    return head.encode() + body + b"\n"
+
+
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6", "P7"])
+def test_white_is_white_or_told(kind):
+    for white in (1, 15, 255, 1023, 4095, 16383, 65535):
+        data = pnm(kind, white)
+        if white in (255, 65535) or (kind in ("P2", "P3") and white < 255):
+            assert decode_image(data, "x")[0].tolist() == [[0, 0, 0], [255, 255, 255]]
+        else:
+            with pytest.raises(DataError, match=f"x: holds numbers of 0 to {white}, which OpenCV would read as darker"):
+                decode_image(data, "x")
+
+
 def test_pictures_of_16_bits_are_read(tmp_path):
     for name, picture in (("a.tif", np.full((4, 4), 200 << 8, np.uint16)), ("b.tif", np.full((4, 4, 3), 200 << 8, np.uint16))):
         assert cv2.imwrite(str(tmp_path / name), picture)
@@ -100,9 +139,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
 
 def test_the_limit_itself_is_allowed(monkeypatch, picture):
     data = cv2.imencode(".png", picture)[1].tobytes()
-    monkeypatch.setattr(images, "MOST_PIXELS", picture.shape[0] * picture.shape[1])
+    monkeypatch.setattr(image_header, "MOST_PIXELS", picture.shape[0] * picture.shape[1])
     assert decode_image(data, "x").shape == picture.shape
-    monkeypatch.setattr(images, "MOST_PIXELS", picture.shape[0] * picture.shape[1] - 1)
+    monkeypatch.setattr(image_header, "MOST_PIXELS", picture.shape[0] * picture.shape[1] - 1)
     with pytest.raises(DataError, match="x: has 64 x 32 pixels"):
         decode_image(data, "x")
 

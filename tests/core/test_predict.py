@@ -19,6 +19,7 @@ from mindpoint.contracts.writer import PredictionWriter
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.inference import sources
 from mindpoint.inference.sources import find_sources, to_image
+from mindpoint.inference.writers import harmless_cell
 from mindpoint.inference.video import Video
 from mindpoint.inference.writers import picture_names
 from mindpoint.model import checkpoint
@@ -106,6 +107,12 @@ def test_every_kind_of_image(predict, tmp_path):
         assert center(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
         drawn = cv2.imread(f"found/{Path(record['image']).stem}.jpg").astype(int)
         assert np.abs(drawn - image).max() > 50
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "\n=1", "＝1", "＠a"])
+def test_no_cell_is_a_formula(text):
+    assert harmless_cell(text) == "'" + text
+    assert [harmless_cell(cell) for cell in ("a=b", -1, -0.5, "")] == ["a=b", -1, -0.5, ""]
 
 
 def test_the_formats_say_the_same_and_open_in_common_readers(predict):
@@ -498,6 +505,8 @@ def test_sizes(run, predictor):
         (np.zeros((4, 4), np.int64), "int64"),
         (np.full((4, 4), 7.0), "0..1"),
         (np.full((4, 4), np.nan), "0..1"),
+        (np.full((4, 4), 4095, np.uint16), "array: has 16 bits a pixel but no number above 4095"),
+        (np.dstack([np.full((4, 4), 1023, np.uint16)] * 3 + [np.full((4, 4), 65535, np.uint16)]), "no number above 1023"),
     ],
 )
 def test_arrays_that_are_no_images(array, message):

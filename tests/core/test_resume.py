@@ -309,6 +309,24 @@ def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
     assert_same(tmp_path / "run", whole)
 
 
+def test_a_signal_to_all_processes_is_told_as_such_when_readers_die_first(whole, tmp_path):
+    class Stop(Hook):
+        def before_epoch(self, trainer):
+            if trainer.epoch == 1:  # the next thing is to fetch a batch
+                for process in (*psutil.Process().children(), psutil.Process()):
+                    process.send_signal(signal.SIGTERM)
+
+    settings = [setting for setting in SETTINGS if "every_steps" not in setting]
+    trainer = build(tmp_path / "run", "+data.train.processes=true", "+hooks.checkpoint.every=9", settings=settings)
+    trainer.hooks["stop"] = Stop()
+    with trainer.signals.handled(), pytest.raises(Interrupted, match="SIGTERM has ended the training at step") as caught:
+        trainer.train()
+    assert caught.value.exit_code == 143
+    assert checkpoint.load(tmp_path / "run" / "last.ckpt").info["step"] == trainer.step >= 5
+    resumed(tmp_path / "run", settings=settings).train()
+    assert_same(tmp_path / "run", whole)
+
+
 def test_a_folder_is_one_run_at_a_time(tmp_path):
     code = f"""
 import time

@@ -61,6 +61,27 @@ def test_a_killed_process_is_an_error_and_no_hang(batches_before):
             pass
 
 
+def test_a_closing_terminal_leaves_processes_at_work():
+    """SIGINT and SIGHUP are for the training; all three signals reach what a process starts itself."""
+
+    def state(position, arrays):
+        ways = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
+        return os.getpid(), ways, signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP, signal.SIGTERM))  # as in a training
+    try:
+        pids = set()
+        for _, told in filled(state, EXAMPLE, BATCHES, 5, 2, True):
+            for pid, ways, blocked in told:
+                assert ways == [signal.SIG_IGN, signal.SIG_IGN, signal.SIG_DFL] and not blocked
+                pids.add(pid)
+            for pid in pids:
+                os.kill(pid, signal.SIGHUP)
+                os.kill(pid, signal.SIGINT)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def test_processes_end_with_their_batches():
     stream = filled(lambda position, arrays: os.getpid(), EXAMPLE, BATCHES, 5, 2, True)
     pids = set(next(stream)[1])

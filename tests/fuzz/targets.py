@@ -1,6 +1,7 @@
 """What is tried: functions of the bytes of an input, and valid inputs to start from. Each may raise MindpointError and nothing else."""
 
 import contextlib
+import functools
 import io
 import json
 import shutil
@@ -219,7 +220,9 @@ def read_annotations(data: bytes, folder: Path) -> None:
 
 
 def annotations():
-    return [json.dumps(ANNOTATIONS).encode()]
+    """With joints that are as many as their names, and with others."""
+    joints = [{**record, "keypoints": [3, 4, 2, 5, 6, 1]} for record in ANNOTATIONS["annotations"]]
+    return [json.dumps(content).encode() for content in (ANNOTATIONS, {**ANNOTATIONS, "annotations": joints})]
 
 
 def result_file(data: bytes, folder: Path) -> None:
@@ -272,15 +275,112 @@ def exports():
     return [json.dumps({f"{KEY}.{name}": value for name, value in facts.items()}).encode()]
 
 
-def _converted(folder: Path) -> Path:
+def onnx_files():
+    """A network of three pooled outputs, with the metadata of an export."""
+    import onnx
+    from mindpoint.inference.metadata import KEY
+    from onnx import TensorProto, helper
+
+    channels = {"hm": 2, "wh": 2, "reg": 2}
+    pooled = helper.make_node("AveragePool", ["image"], ["small"], kernel_shape=[4, 4], strides=[4, 4])
+    weights = [helper.make_tensor(f"w_{name}", TensorProto.FLOAT, [count, 3, 1, 1], [0.1] * 3 * count) for name, count in channels.items()]
+    nodes = [pooled, *(helper.make_node("Conv", ["small", f"w_{name}"], [name]) for name in channels)]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, count, 16, 24]) for name, count in channels.items()]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 96])
+    graph = helper.make_graph(nodes, "g", [image], outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    facts = json.loads(exports()[0])
+    changes = {"config": DETECTOR, "classes": ["a", "b"], "category_ids": [1, 2], "fields": [], "batch": 1, "dynamic_size": False}
+    changes["maps"] = {name: {"channels": count, "stride": 4} for name, count in channels.items()}
+    changes["preprocessing"] = {**facts[f"{KEY}.preprocessing"], "size": [64, 96]}
+    facts.update({f"{KEY}.{name}": value for name, value in changes.items()})
+    helper.set_model_props(model, {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()})
+    onnx.checker.check_model(model)
+    return [model.SerializeToString()]
+
+
+DETECTOR = """\
+input: {size: [64, 96], mean: [0.4, 0.4, 0.4], std: [0.3, 0.3, 0.3]}
+classes: [a, b]
+model:
+  backbone: {type: DLA34}
+  heads: {boxes: {type: DetectionHeads}}
+  decoder: {type: DetectionDecoder}
+test: {resolution: fixed}
+"""
+
+
+def onnx_file(data: bytes, folder: Path) -> None:
+    """An exported file as a whole: its graph, its weights and its metadata."""
+    from mindpoint import Predictor
+
+    (folder / "a.onnx").write_bytes(data)
+    found = Predictor(folder / "a.onnx", engine="onnxruntime")(np.full((40, 60, 3), 99, np.uint8))
+    assert len(found) == len(found.detections.scores)
+
+
+def video_file(data: bytes, folder: Path) -> None:
+    from mindpoint.inference.sources import find_sources, frames_of
+
+    (folder / "a.avi").write_bytes(data)
+    for source in find_sources([str(folder / "a.avi")]):
+        assert [frame.index for frame in frames_of(source, 50)] != []
+
+
+def videos():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.avi"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12.5, (32, 24))
+        for number in range(4):
+            writer.write(np.full((24, 32, 3), 50 * number, np.uint8))
+        writer.release()
+        moving = io.BytesIO()
+        frames = [PIL.Image.new("RGB", (12, 8), (50 * number, 9, 9)) for number in range(3)]
+        frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:], duration=100)
+        return [path.read_bytes(), moving.getvalue()]
+
+
+def command_line(data: bytes, folder: Path) -> None:
+    """Arguments of commands that need no network: one a line."""
+    arguments = data.decode("utf-8", "surrogateescape").replace("\0", "").split("\n")
+    (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
+    if not any(word in arguments for word in ("--out", "--fix", "--json")):
+        with contextlib.suppress(SystemExit):  # of argparse: 2 with its own message
+            _command(*(argument.replace("FOLDER", str(folder)) for argument in arguments))
+
+
+def command_lines():
+    lines = (
+        ["data", "check", "FOLDER/a.json", "--images", "FOLDER", "--area", "0.5", "--no-images"],
+        ["data", "stats", "FOLDER/a.json", "--images", "FOLDER"],
+        ["config", "show", "quickstart", "--set", "train.epochs=3", "--set", "seed=5"],
+        ["config", "check", "quickstart", "--set", "input.size=[64, 64]", "--set", "+data.val.max_images=7"],
+        ["runs", "compare", "FOLDER"],
+        ["plugins", "show", "MultiPoseDecoder"],
+    )
+    return ["\n".join(words).encode() for words in lines]
+
+
+@functools.lru_cache(maxsize=None)
+def _record_files() -> dict:
+    """Return the bytes of sound converted data, by the names of their files."""
     from mindpoint_coco.datasets.coco import CocoDataset
     from mindpoint_coco.datasets.mindrecord_writer import convert
 
-    _write_images(folder)
-    (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
-    shutil.rmtree(folder / "records", ignore_errors=True)
-    convert(CocoDataset(str(folder / "a.json"), str(folder), ["person"]), folder / "records", 1, False)
-    return folder / "records"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_images(folder)
+        (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
+        convert(CocoDataset(str(folder / "a.json"), str(folder), ["person"]), folder / "records", 1, False)
+        return {path.name: path.read_bytes() for path in (folder / "records").iterdir()}
+
+
+def _converted(folder: Path) -> Path:
+    records = folder / "records"
+    records.mkdir(exist_ok=True)
+    for name, content in _record_files().items():
+        (records / name).write_bytes(content)
+    return records
 
 
 def _read_records(folder: Path) -> None:
@@ -319,11 +419,7 @@ def record_index(data: bytes, folder: Path) -> None:
 
 
 def _record(name: str):
-    def made():
-        with tempfile.TemporaryDirectory() as folder:
-            return [(_converted(Path(folder)) / name).read_bytes()]
-
-    return made
+    return lambda: [_record_files()[name]]
 
 
 TARGETS = {
@@ -341,6 +437,9 @@ TARGETS = {
     "read_annotations": (read_annotations, annotations),
     "result_file": (result_file, result_files),
     "export_metadata": (export_metadata, exports),
+    "onnx_file": (onnx_file, onnx_files),
+    "video_file": (video_file, videos),
+    "command_line": (command_line, command_lines),
     "record_manifest": (record_manifest, _record("manifest.json")),
     "record_file": (record_file, _record("images.mindrecord")),
     "record_index": (record_index, _record("images.mindrecord.db")),

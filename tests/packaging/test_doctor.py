@@ -43,7 +43,7 @@ def test_broken_packages(tmp_path):
     """A MindSpore that ends the interpreter, requirements that do not hold, and checks that find, fail and cannot be imported."""
     info = tmp_path / "acme_sick-1.0.dist-info"
     info.mkdir()
-    needs = "Requires-Dist: numpy>=3\nRequires-Dist: acme-absent>=2\nRequires-Dist: acme-extra; extra == 'more'\nRequires-Dist: acme-odd >>1\n"
+    needs = "Requires-Dist: numpy>=3\nRequires-Dist: acme-absent>=2\nRequires-Dist: acme-extra; extra == 'more'\nRequires-Dist: acme-odd >>1\nRequires-Dist: acme-torn>=1\n"
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-sick\nVersion: 1.0\n{needs}")
     (info / "entry_points.txt").write_text(
         "[mindpoint.checks]\nacme-finds = acme_sick:finds\nacme-fails = acme_sick:fails\nacme-lost = acme_lost:check\n"
@@ -53,14 +53,20 @@ def test_broken_packages(tmp_path):
         "def finds():\n    return [Check('acme licence', 'expired', problem='renew it'), Check('acme key', 'there')]\n"
         "def fails():\n    raise KeyError('acme')\n"
     )
+    torn = tmp_path / "acme_torn-1.0.dist-info"
+    torn.mkdir()
+    (torn / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-torn\n")  # no version
+    (torn / "entry_points.txt").write_text("[mindpoint.hooks]\nA = a:A\n[mindpoint.hooks\n")
+    (torn / "direct_url.json").write_text("{torn")
     (tmp_path / "mindspore.py").write_text("import os\nos.abort()\n")
     code, checks = report(PYTHONPATH=str(tmp_path))
     assert code == 1
     assert "acme-sick needs >=3: " in checks["numpy"]["problem"] and "mindpoint needs <2,>=1.25" in checks["numpy"]["problem"]
     assert checks["acme-absent"]["problem"].endswith("-m pip install 'acme-absent>=2'")
-    assert "acme-extra" not in checks
+    assert "acme-extra" not in checks and checks["acme-torn"]["problem"].endswith("-m pip install 'acme-torn>=1'")
     odd = checks["requirement of acme-sick"]
     assert odd["value"] == "acme-odd >>1" and odd["note"].startswith("cannot be read (") and odd["problem"] is None
+    assert "its parts are not found; install it again: " in checks["entry points of acme-torn"]["problem"]
     assert checks["convolution"]["problem"].startswith("MindSpore does not run here (signal 6)")
     assert checks["acme licence"]["problem"] == "renew it" and checks["acme key"]["problem"] is None
     assert "KeyError: 'acme'" in checks["acme-fails"]["problem"]

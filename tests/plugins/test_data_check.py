@@ -340,7 +340,7 @@ class Cups(Dataset):
         ("{", [], r"people.json:1:2: the annotation file is not JSON"),
         ("[]", [], "the top level is not an object"),
         ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
-        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not positive"),
+        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not a positive number of at most 1e6"),
         (json.dumps(CONTENT), ["--split", "val"], "--split and --set go with a configuration"),
         (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set go with a configuration"),
     ],

@@ -60,6 +60,16 @@ def retyped(kind, key, to):
     return lambda content: [record.update({key: to(record[key])}) for record in content[kind]]
 
 
+def moved(kind, key, to):
+    """Other ids for records, and for the annotations that name them."""
+
+    def change(content):
+        for record, name in [(record, "id") for record in content[kind]] + [(record, key) for record in content["annotations"]]:
+            record[name] = to(record[name])
+
+    return change
+
+
 CLEAN = {"keypoints": [5, 6, 2, 0, 0, 0, 7, 11, 1]}
 MENDED = {
     "category text": (retyped("annotations", "category_id", str), 1, {"category_id": 8}),
@@ -80,6 +90,19 @@ MENDED = {
     "no extent": (one("annotations", 1, bbox=[5, 6, 0, 0], area=0), 1, {"bbox": [5, 6, 2, 5], "area": 10.0}),
     "probabilities": (one("annotations", 1, keypoints=[5, 6, 0.35, 1, 1, 0, 7, 11, 1]), 1, {"keypoints": [5, 6, 1, 1, 1, 0, 7, 11, 1]}),
     "lost image": (one("annotations", 2, image_id=99), 1, {}),
+    "numbers as texts": (
+        one("annotations", 1, bbox=["2", "3.5", "1e1", "12"], area="60", keypoints=["5", "6", "2", "0", "0", "0", "7", "11", "1"]),
+        1,
+        {"bbox": [2.0, 3.5, 10.0, 12.0], "area": 60.0, "keypoints": [5.0, 6.0, 2.0, 0.0, 0.0, 0.0, 7.0, 11.0, 1.0]},
+    ),
+    "no keypoints": (without("annotations", 1, "keypoints"), 1, {"num_keypoints": 0, "bbox": [2, 3, 10, 12]}),
+    "keypoints null": (one("annotations", 1, keypoints=None), 1, {"num_keypoints": 0}),
+    "image ids of 64 bits": (moved("images", "image_id", lambda key: (1 << 63) + key), 1, {"image_id": 2}),
+    "image ids are names": (moved("images", "image_id", "frame-{}".format), 1, {"image_id": 2}),
+    "category ids are names": (moved("categories", "category_id", "c{}".format), 1, {"category_id": 1}),
+    "image twice the same": (lambda content: content["images"].append(dict(content["images"][0])), 1, {}),
+    "category twice the same": (lambda content: content["categories"].append(dict(content["categories"][0])), 1, {}),
+    "corners": (each("annotations", bbox=[2, 3, 19, 24]), 1, {"bbox": [2, 3, 17, 21]}),
     "skeleton": (one("categories", 0, skeleton=[[0, 1]]), 1, {}),
 }
 
@@ -157,5 +180,5 @@ def test_whole_numbers(value, said):
 
 def test_points_that_lack_numbers():
     assert restored_points([1, 2, -1, 3, 4, 7, 5, 6, NAN], 3) == [1, 2, 0, 3, 4, 2, 5, 6, 0]
-    for points in ([1, 2], "abc", [None, 2, 1] * 3, [1, 2, "2"] * 3, None):
+    for points in ([1, 2], "abc", [None, 2, 1] * 3, [1, 2, "x"] * 3, None):
         assert restored_points(points, 3) is None

@@ -26,11 +26,15 @@ def test_any_number_of_joints(count):
         (dict(names=["a", "b"], skeleton=[["a", "c"]]), "no joint is named 'c'"),
         (dict(names=["a", "b"], skeleton=[[0, 2]]), "joint 2 is not in 0..1"),
         (dict(names=["a", "b"], skeleton=[[0, 0]]), "paired with itself"),
+        (dict(names=["a", "b"], flip_pairs=[[float("inf"), 1]]), "joint inf is not in 0..1"),
+        (dict(names=["a", "b"], flip_pairs=[[0.5, 1]]), "joint 0.5 is not in 0..1"),
+        (dict(names=["a", "b"], skeleton=[[None, 1]]), "joint None is not in 0..1"),
         (dict(names=["a", "b"], skeleton=["ab"]), "not a pair"),
         (dict(names=["a", "b", "c"], flip_pairs=[[0, 1], [1, 2]]), "repeats a joint"),
         (dict(names=["a", "b"], sigmas=[0.1]), "1 values for 2 joints"),
         (dict(names=["a"], sigmas=[0.0]), "positive"),
         (dict(names=["a"], colors=[[1, 2]]), "three numbers"),
+        (dict(names=["a"], colors=[[1, 2, float("inf")]]), "three numbers of 0 to 255"),
     ],
 )
 def test_mistakes_are_named(bad, message):

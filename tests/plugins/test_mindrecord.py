@@ -35,6 +35,7 @@ from mindpoint_coco.datasets.mindrecord_writer import convert
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_synthetic.people import SyntheticPeople
 
+POOR = Path(__file__).resolve().parents[1] / "fixtures" / "poor_file_system.c"
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_dataset.py"
 CLASSES = ["person", "ape"]
 NAMES = ["nose", "left_wrist", "right_wrist"]
@@ -95,6 +96,29 @@ def assert_same(first, second):
         a, b = getattr(first.objects, name), getattr(second.objects, name)
         assert a.dtype == b.dtype and a.shape == b.shape
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("lacking", ["locks", "permissions", "locks and permissions"])
+def test_a_poor_file_system_takes_converted_data(source, whole, tmp_path, lacking):
+    library = tmp_path / "poor.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(POOR), "-ldl"], check=True, timeout=60)
+    (tmp_path / "poor").mkdir()
+    code = f"""
+from pathlib import Path
+from mindpoint_coco.datasets.coco import CocoDataset
+from mindpoint_coco.datasets.mindrecord_writer import convert
+from mindpoint_coco.keypoints import Keypoints
+source = Path({str(source)!r})
+data = CocoDataset(str(source / "people.json"), str(source / "images"), {CLASSES!r}, Keypoints({NAMES!r}))
+convert(data, Path({str(tmp_path / "poor" / "train")!r}), 3, False)
+"""
+    environment = {**os.environ, "LD_PRELOAD": str(library), "POOR": lacking, "POOR_ROOT": str(tmp_path / "poor")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    records, expected = from_records(tmp_path / "poor" / "train"), from_records(whole)
+    for index in range(len(expected)):
+        assert_same(records[index], expected[index])
+    assert not any(records.damage()) and os.listdir(tmp_path / "poor") == ["train"]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +558,7 @@ def test_killed_and_interrupted(configs, tmp_path):
         command = [sys.executable, "-c", KILLED, "data", "convert", str(configs[0]), "--out", str(out), "--split", "val"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
-        while not list(out.glob(f".val.{process.pid}.tmp/*")) and time.monotonic() < deadline and process.poll() is None:
+        while not list(out.glob(f".val.{process.pid}-*.tmp/*")) and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(sent)
         assert process.wait(60) == (-9 if sent == signal.SIGKILL else 130)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Set, Tuple
 
 import numpy as np
@@ -20,6 +18,7 @@ from mindpoint.benchmark.train import ONLY_STEPS
 from mindpoint.export.fresh_graph import FreshGraph
 from mindpoint.native.kernel import KERNELS
 from mindpoint.runtime import device
+from mindpoint.storage.files import temporary_folder
 from mindpoint.training.build import build_trainer
 from mindpoint.training.step import TrainStep
 
@@ -53,8 +52,8 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
     config, _ = Settings(config_name, changes).load_with_data("train", *ONLY_STEPS)
     device.setup(seed=config.seed, device="CPU")
     with _without_kernels():
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = build_trainer(config, Path(folder))
+        with temporary_folder() as folder:
+            trainer = build_trainer(config, folder)
         step = trainer.network_step
         graphs = {"training": _training(step, trainer.loader.samples.example), "prediction": _prediction(step, config.input_spec.size)}
     found: Dict[Tuple[str, Tuple[str, ...]], Row] = {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import mindspore as ms
@@ -12,6 +10,7 @@ from mindspore import Tensor, nn
 
 from mindpoint.errors import MindpointError
 from mindpoint.native.exporting import Export, export_in_progress
+from mindpoint.storage.files import temporary_folder
 
 
 class Operator(NamedTuple):
@@ -37,8 +36,8 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
     from mindspore.train.mind_ir_pb2 import ModelProto
 
     content = ModelProto()
-    with tempfile.TemporaryDirectory() as folder, export_in_progress(Export("mindir")):
-        path = Path(folder) / "graph.mindir"
+    with temporary_folder() as folder, export_in_progress(Export("mindir")):
+        path = folder / "graph.mindir"
         try:
             ms.export(cell, *inputs, file_name=str(path), file_format="MINDIR")
         except (RuntimeError, ValueError, TypeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +21,7 @@ from mindpoint.inference.sources import to_image
 from mindpoint.model.network import build_network
 from mindpoint.native.accelerate import accelerate
 from mindpoint.runtime import device
+from mindpoint.storage.files import temporary_folder
 from mindpoint.storage.images import read_image, write_image
 
 IMAGES = 16
@@ -41,8 +41,8 @@ def infer(settings: Settings) -> Report:
     detect.forward, detect.decode = clock.around("network", detect.forward), clock.around("decode", detect.decode)
     decoder.merge = clock.around("post-process", decoder.merge)
     found: List[Detections] = []
-    with tempfile.TemporaryDirectory() as folder:
-        paths = _files(build_dataset(config, "val"), Path(folder))
+    with temporary_folder() as folder:
+        paths = _files(build_dataset(config, "val"), folder)
         names = itertools.cycle(paths)
         for _ in range(1 + settings.warmup + settings.runs):
             with clock("load"):

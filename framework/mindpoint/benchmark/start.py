@@ -8,22 +8,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Dict, List
 
 from mindpoint.benchmark.report import Clock, Report, spread
 from mindpoint.benchmark.settings import Settings
+from mindpoint.storage.files import temporary_folder
 
 
 def start(settings: Settings) -> Report:
     """Measure whole runs of ``mindpoint predict`` on one image, and the parts of one run, in separate processes."""
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint, image = _prepare(settings, Path(folder))
+    with temporary_folder() as folder:
+        checkpoint, image = _prepare(settings, folder)
         parts, commands = Clock(), []
         for number in range(settings.runs):
-            out = str(Path(folder) / f"out-{number}")
+            out = str(folder / f"out-{number}")
             commands.append(_timed([sys.executable, "-m", "mindpoint", "predict", "--trust", checkpoint, image, "--out", out]))
             done = subprocess.run([sys.executable, "-m", __name__, checkpoint, image], stdout=subprocess.PIPE, text=True, check=True)
             parts.rounds.append(json.loads(done.stdout.splitlines()[-1]))

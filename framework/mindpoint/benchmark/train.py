@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 from mindpoint.benchmark.counts import network_facts
 from mindpoint.benchmark.report import Clock, Report, peak_memory_mib
 from mindpoint.benchmark.settings import Settings
 from mindpoint.contracts.hook import Hook
 from mindpoint.runtime import device
+from mindpoint.storage.files import temporary_folder
 from mindpoint.training.build import build_trainer
 
 # Only the steps, and enough of them.
@@ -45,8 +44,8 @@ def train(settings: Settings) -> Report:
     changes += [] if settings.workers is None else [f"+data.train.workers={settings.workers}"]
     config, data = settings.load_with_data("train", *ONLY_STEPS, *changes)
     device.setup(seed=config.seed, **vars(config.section("runtime")))
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = build_trainer(config, Path(folder))
+    with temporary_folder() as folder:
+        trainer = build_trainer(config, folder)
         times = _Times(1 + settings.warmup + settings.runs)
         trainer.hooks = {"times": times}
         trainer.train()

@@ -8,6 +8,7 @@ import json
 
 HELP = "measure how fast a configuration trains, predicts, reads data and starts, and where the time goes"
 
+_MOST = 100_000  # rounds, images and threads
 # benchmarks: module and function, description, measured rounds
 _KINDS = {
     "train": ("train", "train", "training steps: data wait and step", 10),
@@ -59,6 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 to {_MOST}")
     return number

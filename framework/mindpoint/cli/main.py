@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from types import ModuleType
@@ -20,6 +21,7 @@ from mindpoint.registry import nearest, normalize, registry, static
 from mindpoint.runtime import console
 from mindpoint.runtime.logs import errors_of_mindspore_only
 
+_TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -44,6 +46,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _interrupted()
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
+    except MemoryError as error:
+        _say(f"mindpoint: error: the memory is not enough: {error or 'nothing more is left'}; take smaller images, batches or networks")
+        return _flushed(MindpointError.exit_code)
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
         if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
             return _interrupted()
@@ -52,6 +57,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if os.environ.get("MINDPOINT_DEBUG") == "1":
             _say(traceback.format_exc())
         message = _message(error)
+        if _TILDE.search(message):
+            message += f"\na shell replaces ~ by {os.path.expanduser('~')} only at the beginning of a word, outside of quotes; write that"
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
         _say(kind + ("\n" if "\n" in message else " ") + message)
         return _flushed(getattr(error, "exit_code", MindpointError.exit_code))

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             stream.close()
     seconds = time.monotonic() - started
     done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} a second"
-    print(printable(f"{done}; {', '.join(formats)} in {folder}"))
+    print(f"{done}; {', '.join(formats)} in {folder}")
     if live is not None:
         print(live)
     if interrupted and not any(source.kind == "camera" for source in sources):

@@ -93,7 +93,7 @@ class Checker:
                 settings(section, node)
             except ConfigError as error:
                 self._problems.add_message(positioned(node, path, error))
-            except (TypeError, ValueError) as error:  # a type that annotations cannot express
+            except Exception as error:  # of a plugin's dataclass, such as a type that annotations cannot express
                 self._problems.add(node.where, path, f"holds a value that cannot be used: {error}")
 
     def _missing(self, section: Section, signature: Signature, node: Node, path: str) -> Iterator[Tuple[str, str]]:

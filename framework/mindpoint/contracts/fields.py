@@ -10,7 +10,7 @@ Values are arrays ``(N, *shape)``, one row for each object.
 from __future__ import annotations
 
 import colorsys
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -105,7 +105,7 @@ class Field:
         if record.get(self.name) is None:
             return self.empty(1)[0]
         try:
-            value = np.array(record[self.name], self.dtype)
+            value = _array(record[self.name], self.dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"'{self.name}' is {record[self.name]!r}, not {self._said()}") from error
         if value.dtype.kind == "f" and not np.isfinite(value).all() or self.check(value[None], 1):
@@ -299,7 +299,7 @@ class Points(Field):
             return self.empty(1)[0]
         count, entries = self.shape
         try:
-            value = np.array(flat, np.float64)
+            value = _array(flat, np.float64)
         except (TypeError, ValueError, OverflowError):
             value = np.full(0, np.nan)
         if value.shape != (3 * count,) or not np.isfinite(value).all():
@@ -307,6 +307,14 @@ class Points(Field):
         points = self.empty(1)[0]
         points[:, : min(3, entries)] = value.reshape(count, 3)[:, : min(3, entries)]
         return points
+
+
+def _array(value: object, dtype: Union[type, np.dtype]) -> np.ndarray:
+    """Return the numbers of a JSON value as an array. Raises ValueError for texts, which NumPy would read as numbers."""
+    found = np.array(value)
+    if found.dtype.kind in "US" or found.dtype.kind == "O" and any(isinstance(inner, str) for inner in found.flat):
+        raise ValueError("a text is not a number")
+    return np.array(value, dtype)
 
 
 def spread_hues(count: int) -> Tuple[Color, ...]:

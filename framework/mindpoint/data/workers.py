@@ -91,9 +91,10 @@ _job: tuple = ()
 def _become_worker(parent: int, write: Write, slots: Sequence[Arrays]) -> None:
     global _job
     _job = (write, slots)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the training handles it
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closing terminal reach all its processes; the training handles them
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGHUP, signal.SIGTERM))
     die_with(parent)
 
 

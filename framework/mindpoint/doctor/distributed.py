@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from pathlib import Path
 from typing import List
 
 from mindpoint.doctor.check import Check
 from mindpoint.errors import MindpointError
 from mindpoint.launch import job as launch
 from mindpoint.runtime import cpu
+from mindpoint.storage.files import temporary_folder
 
 SILENCE = 120.0  # seconds
 
 
 def check_distributed(processes: int) -> List[Check]:
     """Check that several processes on this host can join and sum arrays of the size of gradients."""
-    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-        result = Path(folder) / "result.json"
+    with temporary_folder() as folder:
+        result = folder / "result.json"
         try:
             host, port = launch.address(None, listen=True)
             command = [sys.executable, "-m", "mindpoint.launch.preflight", str(result)]
-            launch.run(launch.Job(command, launch.worker_command(), processes, host, port, Path(folder), silence=SILENCE, show=False))
+            launch.run(launch.Job(command, launch.worker_command(), processes, host, port, folder, silence=SILENCE, show=False))
         except MindpointError as error:
             return [Check(f"{processes} processes", "they do not work together", problem=str(error).partition("\nall processes")[0])]
         found = json.loads(result.read_text())

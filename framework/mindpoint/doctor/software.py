@@ -8,10 +8,13 @@ import sys
 from typing import Dict, List, Tuple
 
 import importlib_metadata
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
 
 from mindpoint.doctor.check import Check
+from mindpoint.runtime.entry_points import entry_points_of
 
 FRAMEWORK = "mindpoint"
 OPTIONAL = "mindspore"  # package and extra: not needed in order to run exported files
@@ -37,31 +40,43 @@ def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
     unreadable = []
     owners = {FRAMEWORK: importlib_metadata.distribution(FRAMEWORK)}
     for found in importlib_metadata.distributions():
-        if any(point.group.startswith(f"{FRAMEWORK}.") for point in found.entry_points):
+        points = entry_points_of(found)
+        if points is None:
+            problem = f"its entry_points.txt cannot be read, so its parts are not found; install it again: {_install(found.name, '')}"
+            unreadable.append(Check(f"entry points of {found.name}", "damaged", problem=problem))
+        elif any(point.group.startswith(f"{FRAMEWORK}.") for point in points):
             owners.setdefault(found.name, found)
     for owner, distribution in owners.items():
         for line in distribution.requires or ():
             try:
                 requirement = Requirement(line)
-            except InvalidRequirement as error:
+                needed = requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL})
+            except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as error:
                 first = str(error).partition("\n")[0]
-                unreadable.append(Check(f"requirement of {owner}", line, note=f"cannot be read ({first}), so it was not checked"))
+                note = f"cannot be read ({first}), so it was not checked; a newer {owner} may have a better one, or tell its authors"
+                unreadable.append(Check(f"requirement of {owner}", line, note=note))
                 continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL}):
+            if needed:
                 wanted.setdefault(requirement.name, {})[owner] = str(requirement.specifier)
     return {name: asked for name, asked in wanted.items() if name not in owners}, unreadable
 
 
 def _package(name: str, asked: Dict[str, str]) -> Check:
     together = SpecifierSet(",".join(filter(None, asked.values())))
+    version = None
     try:
         version = importlib_metadata.version(name)
+    except KeyError:  # damaged metadata without one
+        pass
     except importlib_metadata.PackageNotFoundError:
         if name == OPTIONAL:
             return Check(name, "not installed", note=f"only exported ONNX files can be used; for the rest: {_install(name, together)}")
         return Check(name, "not installed", problem=f"{_who(asked)}: {_install(name, together)}")
-    if together.contains(version, prereleases=True):
-        return Check(name, f"{version} ({together or 'any version'})")
+    try:
+        if together.contains(version, prereleases=True):
+            return Check(name, f"{version} ({together or 'any version'})")
+    except (InvalidVersion, TypeError):  # damaged metadata
+        return Check(name, f"its version cannot be read: {version}", problem=f"install it again: {_install(name, together)}")
     return Check(name, version, problem=f"{_who(asked)}: {_install(name, together)}")
 
 
@@ -69,5 +84,5 @@ def _who(asked: Dict[str, str]) -> str:
     return " and ".join(f"{owner} needs {specifier or 'it'}" for owner, specifier in asked.items())
 
 
-def _install(name: str, specifier: SpecifierSet) -> str:
+def _install(name: str, specifier: object) -> str:
     return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(f'{name}{specifier}')}"

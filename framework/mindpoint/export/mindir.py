@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 import mindspore as ms
@@ -15,6 +13,7 @@ from mindspore.train import mind_ir_pb2
 
 from mindpoint.errors import MindpointError
 from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.storage.files import temporary_folder
 
 TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64",
          12: "uint32", 13: "uint64", 17: "float64"}  # fmt: skip
@@ -69,8 +68,8 @@ def compile_network(network: nn.Cell, inputs: Sequence[np.ndarray]) -> CompiledN
     Raises:
         MindpointError: MindSpore cannot compile it, or its control flow depends on values.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.mindir"
+    with temporary_folder() as folder:
+        path = folder / "network.mindir"
         try:
             ms.export(FreshGraph(network), *map(ms.Tensor, inputs), file_name=str(path), file_format="MINDIR")
             model = mind_ir_pb2.ModelProto()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.export.onnx_file import write_onnx
 from mindpoint.inference.openvino_engine import read_model
+from mindpoint.storage.files import temporary_folder
 
 
 def write_openvino(path: Path, model: Exportable) -> None:
@@ -18,7 +18,7 @@ def write_openvino(path: Path, model: Exportable) -> None:
     """
     import openvino
 
-    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-        between = Path(folder) / "network.onnx"
+    with temporary_folder() as folder:
+        between = folder / "network.onnx"
         write_onnx(between, model)
         openvino.save_model(read_model(between), str(path), compress_to_fp16=model.precision == "float16")

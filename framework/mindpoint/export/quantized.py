@@ -7,7 +7,6 @@ layers, whose results are the maps, keep float32.
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
@@ -16,6 +15,7 @@ import onnx
 
 from mindpoint.contracts.engine import Inputs
 from mindpoint.errors import MindpointError
+from mindpoint.storage.files import temporary_folder
 
 _OPERATORS = ["Conv", "MaxPool", "Add", "Concat", "MatMul"]
 
@@ -31,8 +31,8 @@ def quantize(model: onnx.ModelProto, calibration: Sequence[Inputs]) -> onnx.Mode
     """
     from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-        plain, small = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
+    with temporary_folder() as folder:
+        plain, small = folder / "plain.onnx", folder / "int8.onnx"
         try:
             _fold(model, plain)
             level = logging.root.manager.disable

@@ -12,7 +12,7 @@ import numpy as np
 
 from mindpoint.contracts.exporter import Exporter
 from mindpoint.errors import MindpointError, OutputError, WeightsError
-from mindpoint.inference.metadata import FLOAT32
+from mindpoint.inference.metadata import FLOAT32, MOST_IMAGES
 from mindpoint.inference.sources import find_sources, frames_of
 from mindpoint.registry import registry
 
@@ -66,8 +66,8 @@ class Request:
         suffixes = [exporter_of(name).suffix for name in names]
         if self.place.suffix != CHECKPOINT and self.place.suffix in suffixes:
             raise WeightsError(f"{self.place}: is an exported model already; export the checkpoint that it came from")
-        if self.batch is not None and self.batch < 1:
-            raise MindpointError(f"--batch {self.batch}: a file takes at least one image at once")
+        if self.batch is not None and not 1 <= self.batch <= MOST_IMAGES:
+            raise MindpointError(f"--batch {self.batch}: a file takes 1 to {MOST_IMAGES} images at once")
         if not 0 <= self.most_lost <= 1:
             raise MindpointError(f"--most-lost {self.most_lost:g}: must lie in 0..1")
         for asked, name, option in (

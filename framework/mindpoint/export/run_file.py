@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Dict, List, Sequence
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from mindpoint.contracts.engine import Inputs
 from mindpoint.errors import MindpointError
+from mindpoint.storage.files import temporary_folder
 
 
 def run_in_new_process(place: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
@@ -24,11 +24,10 @@ def run_in_new_process(place: Path, inputs: Sequence[Inputs]) -> List[Dict[str, 
     Raises:
         MindpointError: the process failed.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         for index, batch in enumerate(inputs):
             np.savez(folder / f"inputs-{index}.npz", **batch)
-        done = subprocess.run([sys.executable, "-m", __name__, str(place), name], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", __name__, str(place), str(folder)], capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise MindpointError(f"{place.name}: cannot be run in a new process: {last}")

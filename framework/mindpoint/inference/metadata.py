@@ -19,7 +19,7 @@ KEY = "mindpoint"
 FORMAT = 2
 FLOAT32 = "float32"
 REDUCED = ("float16", "bfloat16", "int8")
-_LONGEST, _MOST_CHANNELS, _MOST_IMAGES = 32766, 1 << 16, 1024  # largest side in pixels that a file may declare
+_LONGEST, _MOST_CHANNELS, MOST_IMAGES = 32766, 1 << 16, 1024  # largest side in pixels that a file may declare
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ExportMetadata:
             "inputs": all(_within(count, _MOST_CHANNELS) for count in self.inputs.values()),
             "divisor": _within(self.divisor, _LONGEST),
             "decoded": isinstance(self.decoded, bool),
-            "batch": self.batch is None or _within(self.batch, _MOST_IMAGES),
+            "batch": self.batch is None or _within(self.batch, MOST_IMAGES),
             "dynamic_size": isinstance(self.dynamic_size, bool),
             "precision": self.precision in (FLOAT32, *REDUCED),
         }

@@ -11,6 +11,7 @@ from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.contracts.writer import PredictionWriter, Vocabulary
 from mindpoint.errors import OutputError
 from mindpoint.registry import registry
+from mindpoint.storage.files import clear_abandoned
 
 _NUMBER = re.compile(r"[0-9]{1,18}")  # of 64 bits
 
@@ -47,6 +48,7 @@ class PredictionFiles:
     def opened(self, folder: Path, vocabulary: Vocabulary) -> Iterator[None]:
         """Accept predictions within the block. Raises OutputError if a file cannot be begun or finished."""
         self.folder = folder
+        clear_abandoned(folder)
         with contextlib.ExitStack() as stack:
             for writer in self.writers:
                 with self._full_disk():

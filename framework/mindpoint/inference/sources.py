@@ -241,14 +241,18 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
         name: opens the messages.
 
     Raises:
-        DataError: another shape or type, an empty image, numbers out of range.
+        DataError: another shape or type, an empty image, numbers out of range, or of 12 bits in uint16.
     """
     array = np.asarray(array)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise DataError(f"{name}: an array of shape {array.shape} is not an image; give (H, W) grey or (H, W, 3) blue, green, red")
     if 0 in array.shape:
         raise DataError(f"{name}: an empty image, its shape is {array.shape}")
+    array = array if array.ndim == 2 else array[:, :, :3]
     if array.dtype == np.uint16:
+        from mindpoint.storage.images import check_full_range
+
+        check_full_range(array, name)
         array = (array >> 8).astype(np.uint8)  # as OpenCV reads a file of 16 bits
     elif array.dtype == bool:
         array = array.astype(np.uint8) * 255
@@ -260,4 +264,4 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
         raise DataError(f"{name}: an array of {array.dtype} is not an image; give uint8, uint16 or floating point in 0..1")
     if array.ndim == 2 or array.shape[2] == 1:
         return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(array[:, :, :3])
+    return np.ascontiguousarray(array)

@@ -23,7 +23,7 @@ _DURATIONS = {b"mvhd": 20, b"tkhd": 24, b"elst": 12}
 
 def mpeg4_rate(rate: float) -> float:
     """Return the nearest rate that OpenCV can give an MPEG-4 video: its numerator, of thousandths at most, has 16 bits."""
-    if not rate >= 0.1:
+    if not 0.1 <= rate <= 1000:  # OpenCV never returns from an infinite one
         return _USUAL
     return round(rate, 3 if rate < 65.535 else 2 if rate < 655.35 else 1)
 

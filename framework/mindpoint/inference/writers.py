@@ -17,7 +17,7 @@ from mindpoint.inference.video import Video
 from mindpoint.storage.files import atomic_write
 from mindpoint.storage.images import write_image
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of formulas in spreadsheets
+_FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # first characters of formulas in spreadsheets
 
 
 class PicturesWriter(PredictionWriter):

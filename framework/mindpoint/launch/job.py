@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from mindpoint.launch import heartbeat
 from mindpoint.launch.child import Child
 from mindpoint.launch.log_tail import LogTail, last_error
 from mindpoint.runtime import cpu
+from mindpoint.storage.files import temporary_folder
 
 HUNG = 124  # exit code, as in `timeout`
 STACKS = signal.SIGUSR1  # makes a worker print the stacks of its threads
@@ -94,7 +94,7 @@ def run(job: Job) -> None:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
     """
     with contextlib.ExitStack() as stack:
-        beats = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mindpoint-")))
+        beats = stack.enter_context(temporary_folder())
         stack.enter_context(_interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         running = _Running(job, beats)
         stack.callback(running.kill)

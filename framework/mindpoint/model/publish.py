@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 from mindpoint.errors import OutputError, WeightsError
 from mindpoint.model import checkpoint
 from mindpoint.storage.digest import file_digest
-from mindpoint.storage.files import atomic_write, make_folder
+from mindpoint.storage.files import atomic_write, clear_abandoned, make_folder, this_process
 
 _KEPT = ("config", "name", "categories", "epoch", "step", "metrics", "versions")
 _DIGITS = 8  # of the hash in the name
@@ -49,7 +49,8 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
         raise OutputError(f"{out}: give it a name that ends in {place.suffix}")
     make_folder(out.parent)
     info = {key: stored.info[key] for key in _KEPT if key in stored.info}
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+    clear_abandoned(out.parent, out.name)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.{this_process()}.", suffix=".tmp", dir=out.parent) as folder:
         made = Path(folder) / out.name
         checkpoint.save(made, stored.network_arrays, info)
         digest = file_digest(made)[:_DIGITS]

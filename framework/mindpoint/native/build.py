@@ -7,6 +7,7 @@ crash the process that loads it. If several processes ask at once, one compiles 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -138,7 +139,8 @@ def _compile(compiler: List[str], source: Path, library: Path) -> None:
         _run([*compiler, *FLAGS, "-I", str(HEADERS), "-o", name, str(source)])
         content = unfinished.read_bytes()
         unfinished.write_bytes(content + hashlib.sha256(content).digest())
-        unfinished.chmod(0o700)
+        with contextlib.suppress(OSError):  # a file system without permissions
+            unfinished.chmod(0o700)
         os.replace(unfinished, library)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from mindpoint.registry.installed import PREFIX
 from mindpoint.registry.kinds import kind_called, kinds, normalize
 from mindpoint.registry.probe import probe
 from mindpoint.registry.registries import registry
+from mindpoint.runtime.entry_points import entry_points_of
 
 Declared = Dict[Tuple[str, str], str]
 """Entry points: (group, name) to ``module:attribute``."""
@@ -74,7 +75,8 @@ def _outdated() -> List[Finding]:
         source = _declared_in(folder) if folder else None
         if source is None:
             continue
-        installed = {(p.group, p.name): p.value for p in distribution.entry_points if p.group.startswith(PREFIX)}
+        points = entry_points_of(distribution) or ()
+        installed = {(p.group, p.name): p.value for p in points if p.group.startswith(PREFIX)}
         for group, name in sorted(source.keys() | installed.keys()):
             if source.get((group, name)) != installed.get((group, name)):
                 is_now = source.get((group, name), "nothing of that name")
@@ -91,10 +93,11 @@ def _singular(group: str) -> str:
 
 
 def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[Path]:
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    if not origin.get("dir_info", {}).get("editable"):
+    try:
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+        return Path(unquote(urlparse(origin["url"]).path)) if origin["dir_info"]["editable"] else None
+    except (KeyError, TypeError, ValueError):  # not editable, or damaged
         return None
-    return Path(unquote(urlparse(origin["url"]).path))
 
 
 def _declared_in(folder: Path) -> Optional[Declared]:

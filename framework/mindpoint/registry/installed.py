@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from mindpoint._version import API
+from mindpoint.runtime.entry_points import entry_points_of
 
 PREFIX = "mindpoint."
 API_GROUP = "mindpoint.api"
@@ -27,9 +28,13 @@ def points() -> Tuple[Point, ...]:
     """Return the entry points whose group begins with ``mindpoint.``; read once per process."""
     import importlib_metadata
 
+    try:
+        every = list(importlib_metadata.entry_points())
+    except Exception:  # of a damaged distribution; the parser's errors have no common base
+        every = [point for distribution in importlib_metadata.distributions() for point in entry_points_of(distribution) or ()]
     found = []
     identities: Dict[object, Tuple[str, str]] = {}  # a distribution's name requires parsing all of its metadata
-    for point in importlib_metadata.entry_points():
+    for point in every:
         if point.group.startswith(PREFIX):
             if point.dist not in identities:
                 identities[point.dist] = (point.dist.name, point.dist.version)

@@ -1,4 +1,5 @@
-"""Handling of standard output and error that are closed, have no reader, or have a limited encoding."""
+"""Handling of standard output and error that are closed, have no reader, or have a limited encoding, and of text that would control a
+terminal."""
 
 from __future__ import annotations
 
@@ -21,13 +22,15 @@ def printable(text: str) -> str:
 
 def prepare() -> None:
     """Make standard output and error usable: a closed one is replaced by the null device, and characters that the encoding lacks are
-    escaped."""
+    escaped. Standard output escapes control characters, too; on standard error, lines are redrawn with them."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  stays open until the process ends
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if not isinstance(sys.stdout, _Stream):
+        sys.stdout = _Printable(sys.stdout)
 
 
 def drop(stream: TextIO) -> None:
@@ -43,22 +46,38 @@ def outlive() -> None:
     sys.stdout, sys.stderr = _Outliving(sys.stdout), _Outliving(sys.stderr)
 
 
-class _Outliving:
-    """A text stream that becomes silent when writing fails."""
+class _Stream:
+    """A text stream that passes on to another."""
 
     def __init__(self, stream: TextIO):
-        self._stream = stream
-        self._gone = False
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
+
+
+class _Printable(_Stream):
+    """A text stream that escapes control characters."""
 
     def write(self, text: str) -> int:
-        self._try(lambda: self._stream.write(text))
+        self.stream.write(printable(text))
+        return len(text)
+
+
+class _Outliving(_Stream):
+    """A text stream that becomes silent when writing fails."""
+
+    _gone = False
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self.stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        self._try(self._stream.flush)
+        self._try(self.stream.flush)
 
     def isatty(self) -> bool:
-        return not self._gone and self._stream.isatty()
+        return not self._gone and self.stream.isatty()
 
     def _try(self, act) -> None:
         if not self._gone:
@@ -66,6 +85,3 @@ class _Outliving:
                 act()
             except (OSError, ValueError):
                 self._gone = True
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)

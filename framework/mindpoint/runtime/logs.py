@@ -75,7 +75,7 @@ class _Copied:
 
     def write(self, text: str) -> int:
         self._stream.write(text)
-        lines, newline, rest = (self._line + text).rpartition("\n")
+        lines, newline, rest = (self._line + printable(text)).rpartition("\n")
         self._line = rest
         if newline:
             append(self._path, lines + newline)

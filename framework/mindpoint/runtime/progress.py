@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Optional, Union
 from tqdm import tqdm
 
 from mindpoint.runtime import activity
+from mindpoint.runtime.console import printable
 
 SECONDS = 30  # between two lines if lines cannot be redrawn
 
@@ -25,7 +26,7 @@ Total = Union[int, None, Callable[[], Optional[int]]]
 def track(items: Iterable, total: Total, what: str) -> Iterable:
     """Return the items, with a bar on a terminal and a line every half minute elsewhere; both show rate and, if ``total`` is known,
     remaining time."""
-    known = total if callable(total) else lambda: total
+    known, what = total if callable(total) else lambda: total, printable(what)
     return (_bar if on_terminal() else _lines)(_announced(items, what), known, what)
 
 

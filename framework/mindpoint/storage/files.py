@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import itertools
 import os
+import re
 import shutil
+import socket
 import stat
 import tempfile
+import zlib
 from pathlib import Path
-from typing import Callable, Iterator, Sequence, Union
+from typing import Callable, Iterator, Optional, Sequence, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)-(?P<host>[0-9a-f]{8})(\.[^.]+)?\.(?P<kind>tmp|old)", re.DOTALL)
 # errors of file systems that lack an operation
 _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
 
@@ -33,8 +36,8 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
     path = Path(path)
     folder = None
     try:
-        _clear_abandoned(path)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent))
+        clear_abandoned(path.parent, path.name)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{this_process()}.", suffix=".tmp", dir=path.parent))
         yield folder / path.name
         for file in [*map(path.with_suffix, companions), path]:
             sync(folder / file.name)
@@ -70,6 +73,15 @@ def set_usual_mode(path: Path) -> None:
         os.chmod(path, mode)
 
 
+def has_permissions(folder: Path) -> bool:
+    """Return whether the file system lets permissions be set."""
+    try:
+        os.chmod(folder, stat.S_IMODE(folder.stat().st_mode))
+    except OSError:
+        return False
+    return True
+
+
 def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
     """Let a library write a file in the system's temporary folder, and copy it to ``path``. It serves libraries that set permissions, which
     some file systems lack, or that restrict the characters of a path.
@@ -77,8 +89,8 @@ def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
     Args:
         write: called with the path to write, whose name has the ending of ``path``.
     """
-    with tempfile.TemporaryDirectory(prefix="mindpoint-") as folder:
-        plain = Path(folder) / f"file{path.suffix}"
+    with temporary_folder() as folder:
+        plain = folder / f"file{path.suffix}"
         write(plain)
         shutil.copyfile(plain, path)
 
@@ -97,12 +109,42 @@ def write_text(path: Union[str, Path], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _clear_abandoned(path: Path) -> None:
-    """Remove temporary files that killed processes of this host left when they wrote the same file or folder."""
-    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        number = rest.name[len(path.name) + 2 :].partition(".")[0]
-        if number.isdecimal() and not os.path.exists(f"/proc/{number}") and os.path.isdir("/proc/self"):
-            shutil.rmtree(rest, ignore_errors=True)
+def this_process() -> str:
+    """Return the mark of this process in the names of temporary files: its number, and one for its host."""
+    return f"{os.getpid()}-{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _has_ended(process: str, host: str) -> bool:
+    ours = this_process().partition("-")[2] == host and os.path.isdir("/proc/self")
+    return ours and not os.path.exists(f"/proc/{process}")
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder in the system's temporary folder, and remove it with its content. Those that killed processes left go first."""
+    place = Path(tempfile.gettempdir())
+    clear_abandoned(place, "mindpoint")
+    with tempfile.TemporaryDirectory(prefix=f".mindpoint.{this_process()}.", suffix=".tmp", dir=place) as folder:
+        yield Path(folder)
+
+
+def clear_abandoned(folder: Path, name: Optional[str] = None) -> None:
+    """Clear up what killed processes of this host left in a folder: temporary files are removed; a folder that was being replaced is put
+    back if the new one did not get its place.
+
+    Args:
+        name: of the file or folder that they wrote; None: any.
+    """
+    begin, left = "." if name is None else f".{name}.", []
+    with contextlib.suppress(OSError):  # no folder, or one that cannot be listed
+        left = [entry for entry in os.scandir(folder) if entry.name.startswith(begin)]
+    for rest in left:
+        found = _TEMPORARY.fullmatch(rest.name)
+        if found and name in (None, found["name"]) and _has_ended(found["process"], found["host"]):
+            if found["kind"] == "old" and not (folder / found["name"]).exists():
+                os.replace(rest.path, folder / found["name"])
+            else:
+                shutil.rmtree(rest.path, ignore_errors=True)
 
 
 def make_folder(path: Union[str, Path]) -> Path:
@@ -112,6 +154,7 @@ def make_folder(path: Union[str, Path]) -> Path:
         OutputError: it cannot be made or written.
     """
     path = Path(path)
+    _refuse_tilde(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,6 +162,13 @@ def make_folder(path: Union[str, Path]) -> Path:
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: no permission to write there; choose another folder")
     return path
+
+
+def _refuse_tilde(path: Path) -> None:
+    """Raise OutputError for a path below a folder ``~`` that does not exist: the home folder is meant."""
+    home = path.parts[0] if path.parts else ""
+    if home.startswith("~") and not os.path.exists(home) and os.path.expanduser(path) != str(path):
+        raise OutputError(f"{path}: a shell replaces ~ only outside of quotes; write {os.path.expanduser(path)}")
 
 
 def numbered_folder(parent: Union[str, Path], name: str) -> Path:
@@ -161,12 +211,13 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     Raises:
         OutputError: ``out`` is in use, or its parent cannot be written or is full.
     """
+    _refuse_tilde(Path(out))
     target = Path(out).resolve()
-    temporary, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
+    temporary, old = (target.with_name(f".{target.name}.{this_process()}.{kind}") for kind in ("tmp", "old"))
     try:
+        clear_abandoned(target.parent, target.name)
         if target.exists() and not (target.is_dir() and (overwrite or not any(target.iterdir()))):
             raise OutputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
-        _clear_abandoned(target)
         temporary.mkdir(parents=True)
         yield temporary
         _swap(temporary, target, old)

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import IO, Iterator
 
@@ -15,6 +16,16 @@ from mindpoint.errors import OutputError
 
 NAME = ".lock"
 log = logging.getLogger("mindpoint")
+
+
+def has_locks(folder: Path) -> bool:
+    """Return whether the file system of a folder supports locks, without which SQLite writes nothing."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+    return True
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def old_folder(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         raise OutputError(f"{path}: there is no such run folder to resume in")
     with locked(path):
-        for rest in path.glob(".*.tmp"):
+        for rest in path.rglob(".*.tmp"):
             shutil.rmtree(rest, ignore_errors=True)
         yield path
 

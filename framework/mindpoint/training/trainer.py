@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -18,7 +19,7 @@ from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
 from mindpoint.data.loader import Loader
-from mindpoint.errors import ConfigError, Interrupted
+from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.inference.detector import Detector
 from mindpoint.inference.evaluation import Evaluation, evaluate
 from mindpoint.model import checkpoint
@@ -132,7 +133,12 @@ class Trainer:
                         break
         except BaseException as error:
             self.error = error
+            # A signal to the whole group also ends the processes that read data, perhaps before it is heeded here.
+            if isinstance(error, DataError) and self.signals.received is not None:
+                self.error = self._interrupted(self.signals.received)
             self._hook_calls.call_all("on_exception")
+            if self.error is not error:
+                raise self.error from error
             raise
         finally:
             self._hook_calls.call_all("after_train")
@@ -217,7 +223,10 @@ class Trainer:
         """Act on a signal that any process has received; this also shares decisions of hooks of the first process."""
         self.stop_reason, received = agree_on_end(self.stop_reason, self.signals.received)
         if received is not None:
-            raise Interrupted(f"{received.name} has ended the training at step {self.step}", received)
+            raise self._interrupted(received)
+
+    def _interrupted(self, received: signal.Signals) -> Interrupted:
+        return Interrupted(f"{received.name} has ended the training at step {self.step}", received)
 
     def _agree(self) -> None:
         """Inform all processes of decisions by hooks of the first process."""

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     from mindpoint_coco.data_command.source import sources
 
-    if not args.area > 0:
-        raise ConfigError(f"--area: {args.area:g} is not positive")
+    if not 0 < args.area <= 1e6:
+        raise ConfigError(f"--area: {args.area:g} is not a positive number of at most 1e6")
     if args.drop and not args.fix:
         raise ConfigError("--drop goes with --fix DIR, where the copies without those records are written")
     found = {source: _look(source, args) for source in sources(args, not args.no_images)}
@@ -117,7 +117,8 @@ def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Nam
             gone = [f"{len(whole[kind]) - len(content[kind])} {kind}" for kind in ("images", "annotations")]
             left[source] = _problems(source, content, measured), f" ({' and '.join(gone)} left out)" * args.drop
     for source, (problems, gone) in left.items():
-        print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}")
+        hopeless = "; --drop leaves out the records that cannot be mended" if problems and not args.drop else ""
+        print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}{hopeless}")
     return int(any(problems for problems, _ in left.values()))
 
 

@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.runtime.console import printable
     from mindpoint.storage.files import atomic_folder
 
     from mindpoint_coco.data_command.source import sources
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
                 _place_images(source, content, folder / "images" / source.name)
         write(found, folder)
     for source, content in found.items():
-        print(printable(f"{source.name}: {len(content['images'])} images, {len(content['annotations'])} objects in {args.out}"))
+        print(f"{source.name}: {len(content['images'])} images, {len(content['annotations'])} objects in {args.out}")
     return 0
 
 

@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.runtime.console import printable
     from mindpoint.storage.files import atomic_folder, duplicate
 
     if not args.source.exists():
@@ -51,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
         if args.link or args.copy:
             _place_images(truth["images"], origin, folder / "images", duplicate if args.link else shutil.copyfile)
     for note in (truth.get("info") or {}).get("notes", ()):
-        print(printable(f"note: {note}"))
+        print(f"note: {note}")
     images = args.out / "images" if args.link or args.copy else origin
     classes = ", ".join(record["name"] for record in truth["categories"])
     count = f"{len(truth['images'])} images, {len(truth['annotations'])} objects of the classes {classes}"
     advice = f"look at them with: mindpoint data check {args.out / 'annotations.json'} --images {images}"
-    print(printable(f"{args.out / 'annotations.json'}: {count}\n{advice}"))
+    print(f"{args.out / 'annotations.json'}: {count}\n{advice}")
     return 0
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Collection, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 from mindpoint.contracts.fields import Field
 
 from mindpoint_coco.datasets import rules
-from mindpoint_coco.datasets.restored import box_from_joints, restored_points, whole
+from mindpoint_coco.datasets.restored import box_from_joints, numbers, restored_points, whole
 from mindpoint_coco.datasets.rules import SLACK, few, finite, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
@@ -35,20 +35,23 @@ class Problem:
 
 
 def annotation_problems(
-    record: dict, position: int, images: Dict[int, dict], categories: Dict[int, dict], fields: Sequence[Field]
+    record: dict, position: int, images: Dict[int, dict], categories: Dict[int, dict], fields: Sequence[Field], moved: Collection = ()
 ) -> Iterator[Problem]:
     """Yield the problems of a record.
 
     Args:
         position: in the list, for a record without an id.
         images, categories: records by id.
+        moved: ids of images and categories that are mended, in their annotations, too.
     """
     image_id, category = record.get("image_id"), record.get("category_id")
     image = owner_of(record, "image_id", images)
     owner = f"image {image_id}" + (f", {image.get('file_name')}" if image else "")
     where = f"annotation {record.get('id', f'number {position} of the list')} ({owner})"
     for key, text in rules.key_problems(record, rules.ANNOTATION):
-        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text, key == "id" or whole(record.get(key)) is not None)
+        value = record.get(key)
+        told = key == "id" or whole(value) is not None or isinstance(value, (int, str)) and value in moved
+        yield Problem(f"no {key}" if key not in record else f"wrong {key}", where, text, told)
     if whole(image_id) is not None and image is None:
         yield Problem("unknown image", where, f"no image record has the id {image_id}", mendable=True)
     if whole(category) is not None and whole(category) not in categories:
@@ -76,7 +79,7 @@ def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator
     """Yield the problems of the box. ``told``: the joints determine where it is."""
     wrong = rules.box_problem(record)
     if wrong:
-        yield Problem("wrong bbox", where, wrong, mendable=told)
+        yield Problem("wrong bbox", where, wrong, mendable=told or not rules.box_problem({"bbox": numbers(record.get("bbox"))}))
         return
     _, _, width, height = box = record["bbox"]
     said = f"the box {few([f'{value:g}' for value in box])} (left, top, width, height)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any, Iterator, List, Optional, Sequence
 
 from mindpoint.contracts.fields import Field
@@ -10,8 +11,17 @@ from mindpoint.contracts.fields import Field
 from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.annotation_check import annotation_problems, area_problem, labelled, outside, owner_of
 from mindpoint_coco.datasets.category_joints import distinct, joint_problems
-from mindpoint_coco.datasets.coco_check import by_id, joints_of, pairs_of_twins
-from mindpoint_coco.datasets.restored import Measured, box_from_joints, restored_points, tidied, tidied_image
+from mindpoint_coco.datasets.coco_check import by_id, joints_of, pairs_of_twins, with_extents
+from mindpoint_coco.datasets.restored import (
+    Measured,
+    box_from_joints,
+    new_ids,
+    number,
+    numbers,
+    restored_points,
+    tidied,
+    tidied_image,
+)
 from mindpoint_coco.datasets.rules import SLACK, is_id, is_list, is_size
 from mindpoint_coco.keypoints import AnnotatedJoints
 
@@ -19,8 +29,9 @@ from mindpoint_coco.keypoints import AnnotatedJoints
 def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None) -> dict:
     """Return a copy with corrected values, as far as the rest of the data determines them.
 
-    Ids and sizes of images become integers, missing or swapped sizes those of the file. Annotations with a missing or repeated id get a
-    free one. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of
+    Ids and sizes of images become integers, missing or swapped sizes those of the file; numbers written as texts become numbers. Images and
+    categories whose id is a text or a large hash get a free one, in their annotations, too; so do annotations with a missing or repeated
+    id. Boxes that are corners as a whole become left, top, width, height. Repetitions of the same image or category record go. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of
     the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled,
     ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is
     removed, names of joints become distinct.
@@ -29,10 +40,15 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
         measured: sizes of the image files.
     """
     joints = joints_of(fields)
-    images = [tidied_image(record, measured or {}) for record in content["images"]]
-    categories = [tidied(record, "id") for record in content["categories"]]
+    images = _distinct([tidied_image(record, measured or {}) for record in content["images"]])
+    categories = _distinct([tidied(record, "id") for record in content["categories"]])
     annotations = [tidied(record, "id", "image_id", "category_id") for record in content["annotations"]]
+    _move(images, annotations, "image_id")
+    _move(categories, annotations, "category_id")
+    for record in filter(lambda record: isinstance(record, dict) and "bbox" in record, annotations):
+        record["bbox"] = numbers(record["bbox"])
     owners, others = by_id(images), _others(categories, classes)
+    annotations, _ = with_extents(annotations, owners)
     annotations = [record for record in annotations if not _lost(record, owners)]
     _renumber(annotations)
     for record in filter(lambda record: _is_mine(record, others), annotations):
@@ -52,7 +68,7 @@ def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Fie
         measured: images that cannot be read, or have another size, go too.
     """
     images = list(_sound_images(content["images"], measured or {}))
-    categories = [r for r in content["categories"] if isinstance(r, dict) and not any(rules.key_problems(r, rules.CATEGORY))]
+    categories = list(map(_without_odd_joints, _first_of_each(content["categories"], rules.CATEGORY, "name")))
     owners, kinds, others = by_id(images), by_id(categories), _others(categories, classes)
     annotations = [
         record
@@ -65,15 +81,26 @@ def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Fie
     return {**content, "images": images, "annotations": annotations, "categories": categories}
 
 
+def _without_odd_joints(category: dict) -> dict:
+    """Return a category without its joints if they are not a list of names."""
+    return {key: value for key, value in category.items() if key not in ("keypoints", "skeleton") or not any(joint_problems(category))}
+
+
 def _sound_images(images: List[Any], measured: Measured) -> Iterator[dict]:
     """Yield the sound records; of those with one id or one file the first."""
+    for record in _first_of_each(images, rules.IMAGE, "file_name"):
+        size = record["height"], record["width"]
+        if measured.get(record["file_name"], size) == size:
+            yield record
+
+
+def _first_of_each(records: List[Any], wanted: rules.Rules, name: str) -> Iterator[dict]:
+    """Yield the records that follow the rules; of those with one id or one name the first."""
     seen: set = set()
-    for record in images:
-        if isinstance(record, dict) and not any(rules.key_problems(record, rules.IMAGE)):
-            name, size = record["file_name"], (record["height"], record["width"])
-            if not {record["id"], name} & seen and measured.get(name, size) == size:
-                seen |= {record["id"], name}
-                yield record
+    for record in records:
+        if isinstance(record, dict) and not any(rules.key_problems(record, wanted)) and not {record["id"], record[name]} & seen:
+            seen |= {record["id"], record[name]}
+            yield record
 
 
 def _others(categories: List[Any], classes: Sequence[str]) -> List[int]:
@@ -87,6 +114,22 @@ def _is_mine(record: Any, others: List[int]) -> bool:
 def _lost(record: Any, images: dict) -> bool:
     """Return whether an annotation refers to a missing image."""
     return isinstance(record, dict) and not is_id(record.get("image_id")) and record["image_id"] not in images
+
+
+def _distinct(records: List[Any]) -> List[Any]:
+    """Return the records without those that an earlier one repeats."""
+    found: dict = {}
+    for record in records:
+        found.setdefault(json.dumps(record, sort_keys=True), record)
+    return list(found.values())
+
+
+def _move(records: List[Any], annotations: List[Any], key: str) -> None:
+    """Give records an id that can be used instead of a text or a large hash, in their annotations, too."""
+    moved = new_ids(records)
+    for record, name in (*((record, "id") for record in records), *((record, key) for record in annotations)):
+        if isinstance(record, dict) and type(record.get(name)) in (int, str):
+            record[name] = moved.get(record[name], record[name])
 
 
 def _renumber(annotations: List[Any]) -> None:
@@ -111,6 +154,7 @@ def _mend_category(record: dict, joints: Optional[AnnotatedJoints]) -> None:
 
 
 def _mend(record: dict, image: dict, joints: Optional[AnnotatedJoints], area_factor: float) -> None:
+    record["area"] = number(record.get("area"))
     record["iscrowd"] = int(str(record.get("iscrowd")).lower() not in ("0", "0.0", "false", "none", ""))
     width, height = image.get("width"), image.get("height")
     sized = not is_size(width) and not is_size(height)
@@ -119,7 +163,7 @@ def _mend(record: dict, image: dict, joints: Optional[AnnotatedJoints], area_fac
         record[joints.name] = points
         for joint in outside(points, width, height) if sized else ():
             points[3 * joint : 3 * joint + 3] = [0, 0, 0]
-    if points is not None or joints is not None and record.get(joints.name) == []:
+    if points is not None or joints is not None and record.get(joints.name) in (None, []):
         record["num_keypoints"] = labelled(points or [])
     if not is_list(record.get("bbox"), 4) or min(record["bbox"][2:]) <= 0:
         box = box_from_joints(record, joints)

@@ -17,7 +17,8 @@ from mindpoint.contracts.data import Dataset
 from mindpoint.contracts.fields import Field
 from mindpoint.errors import DataError, OutputError
 from mindpoint.runtime.progress import track
-from mindpoint.storage.files import atomic_folder
+from mindpoint.storage.files import atomic_folder, has_permissions, set_usual_mode, temporary_folder
+from mindpoint.storage.lock import has_locks
 from mindspore.mindrecord import FileWriter
 
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
@@ -71,11 +72,24 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
             raise OutputError(f"{out}: holds converted data already; --verify looks whether it is sound, --overwrite replaces it")
     truth = dataset.ground_truth()
     with atomic_folder(out, overwrite) as folder:
-        with _mindspore_errors(out):
-            _write(dataset, truth, columns, folder / prefix, min(shards, len(dataset)))
+        with _mindspore_errors(out), _place_for_mindspore(folder) as place:
+            _write(dataset, truth, columns, place / prefix, min(shards, len(dataset)))
         manifest = _manifest(dataset, truth, columns, folder)
         _read_back(folder, manifest)
     return manifest
+
+
+@contextlib.contextmanager
+def _place_for_mindspore(folder: Path) -> Iterator[Path]:
+    """Yield the folder; where its file system lacks locks or permissions, both of which MindSpore needs, a temporary folder, whose files
+    are then copied."""
+    if has_locks(folder) and has_permissions(folder):
+        yield folder
+        return
+    with temporary_folder() as place:
+        yield place
+        for path in place.iterdir():
+            shutil.copyfile(path, folder / path.name)
 
 
 def _write(dataset: Dataset, truth: dict, columns: Sequence[Column], path: Path, shards: int) -> None:
@@ -163,7 +177,7 @@ def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: 
     path = folder / MANIFEST
     path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     for name in files:  # MindSpore lets only the owner read them
-        shutil.copymode(path, folder / name)
+        set_usual_mode(folder / name)
     return manifest
 
 

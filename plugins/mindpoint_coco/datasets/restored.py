@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from collections import Counter
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from mindpoint_coco.datasets.rules import is_id, is_size
@@ -19,6 +21,26 @@ def whole(value: Any) -> Optional[int]:
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if is_id(value) else value
+
+
+def number(value: Any) -> Any:
+    """Return the number that a text such as "1.5" means; anything else as it is."""
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,300}(\.[0-9]{0,300})?(e[-+]?[0-9]{1,3})?\s*", value, re.ASCII | re.IGNORECASE):
+        return float(value)
+    return value
+
+
+def numbers(values: Any) -> Any:
+    """Do the same for each entry of a list; return anything else as it is."""
+    return list(map(number, values)) if isinstance(values, list) else values
+
+
+def new_ids(records: List[Any]) -> Dict[Union[int, str], int]:
+    """Return a free id for each record whose id is a text or has more than 64 bits, such as a hash, unless other records have it, too."""
+    said = Counter(record["id"] for record in records if isinstance(record, dict) and type(record.get("id")) in (int, str))
+    used = set(map(whole, said))
+    free = (key for key in itertools.count(1) if key not in used)
+    return {key: next(free) for key, count in said.items() if whole(key) is None and count == 1}
 
 
 def tidied(record: Any, *keys: str) -> Any:
@@ -45,6 +67,7 @@ def tidied_image(record: Any, measured: Measured) -> Any:
 def restored_points(points: Any, count: int) -> Optional[List[float]]:
     """Return x, y, visibility of the points, with visibilities 0, 1, 2. A value above 0, such as a probability, means labelled; a missing
     one means not labelled, and the position is then ignored. Return None if a number is missing."""
+    points = numbers(points)
     if not isinstance(points, list) or len(points) != 3 * count:
         return None
     found: List[float] = []

@@ -38,7 +38,7 @@ def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.nda
             said.append(f"{_count(kinds[kind], total, ids, words)}, so nothing is learnt of them")
     over = kinds["box over the edge"]
     if over.any():
-        hint = "; they seem to be left, top, right, bottom" if _corners(boxes[~crowd], sizes[~crowd], over[~crowd]) else ""
+        hint = "; they seem to be left, top, right, bottom" if are_corners(boxes[~crowd], sizes[~crowd], over[~crowd]) else ""
         said.append(_count(over, total, ids, "have a box that reaches over the edge of its image") + hint)
     if said:
         text = "; ".join(said) + ". 'mindpoint data check' names each, and 'mindpoint data check --fix' mends what it can"
@@ -51,8 +51,10 @@ def _count(found: np.ndarray, total: int, ids: Sequence[int], words: str) -> str
     return f"{found.sum()} of {total} objects {words} (annotations {few([ids[row] for row in np.flatnonzero(found)[:6]])})"
 
 
-def _corners(boxes: np.ndarray, sizes: np.ndarray, over: np.ndarray) -> bool:
+def are_corners(boxes: np.ndarray, sizes: np.ndarray, over: np.ndarray) -> bool:
     """Return whether the boxes as a whole seem to be corners: the second point always lies below and right of the first, and inside the
     image."""
+    if not len(boxes):
+        return False
     near, far = boxes[:, :2], boxes[:, 2:]
     return bool(((near >= 0) & (far > near) & (far <= sizes + 1)).all() and over.mean() > 0.2)
