@@ -16,7 +16,7 @@ from mindpoint.inference.metadata import FLOAT32, MOST_IMAGES
 from mindpoint.inference.sources import find_sources, frames_of
 from mindpoint.registry import registry
 
-MOST_IMAGES = 8
+_COMPARED = 8  # images, at most
 MOST_LOST = 0.01
 CHECKPOINT = ".ckpt"
 
@@ -102,5 +102,5 @@ class Request:
         Raises:
             DataError: one does not exist or cannot be read, or a folder has no images.
         """
-        frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, MOST_IMAGES))
-        return [frame.image for frame in itertools.islice(frames, MOST_IMAGES)]
+        frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, _COMPARED))
+        return [frame.image for frame in itertools.islice(frames, _COMPARED)]
