@@ -133,8 +133,9 @@ def _run(argv: List[str]) -> int:
 
 
 def built_in() -> List[str]:
-    """Return the names of the built-in commands: the modules in this folder."""
-    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("main", "options")]
+    """Return the names of the built-in commands: the modules in this folder, except those that commands share."""
+    names = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("compare", "main", "options")]
+    return [name.replace("_", "-") for name in names]
 
 
 def _module(name: str) -> ModuleType:
