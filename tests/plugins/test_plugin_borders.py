@@ -17,7 +17,7 @@ MAY_KNOW = {
     "mindpoint_synthetic": {"mindpoint_coco"},
     "mindpoint_centernet": {"mindpoint_coco"},
     "mindpoint_parity": {"mindpoint_coco", "mindpoint_centernet"},
-    "mindpoint_recipes": {"mindpoint_coco", "mindpoint_centernet"},
+    "mindpoint_recipes": {"mindpoint_coco", "mindpoint_centernet", "mindpoint_backbones"},
 }
 
 
