@@ -427,7 +427,7 @@ class TestCommands:
         for arguments, message in (
             (["compare", str(runs / "a")], "two or more"),
             (["compare", str(runs / "a"), str(tmp_path)], "log.jsonl: no such file"),
-            (["list", str(tmp_path)], "no run in it"),
+            (["list", str(tmp_path)], "contains no runs"),
             (["list", str(tmp_path / "none")], "no such folder"),
             (["compare", str(runs / "a"), str(runs / "b"), "--out", str(tmp_path / "a.xyz")], "end in .png"),
         ):
