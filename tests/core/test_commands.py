@@ -135,7 +135,7 @@ def test_a_run_that_could_not_start_leaves_no_folder(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "data.train.batch_size=50", "--out", "unstarted", cwd=work), "batch_size")
     wrong = ("+hooks.board.type=TensorBoard", "hooks.checkpoint.best=beauty")  # found when the folder holds files already
     refusal = mindpoint("train", HERE / "toy.yaml", "--set", wrong[0], "--set", wrong[1], "--out", "unstarted", cwd=work)
-    assert refused(refusal, "there is no statistic 'beauty'")
+    assert refused(refusal, "unknown statistic 'beauty'")
     assert not (work / "unstarted").exists()
 
 

@@ -267,7 +267,7 @@ class TestHistory:
 
     def test_damage_is_named(self, tmp_path):
         (tmp_path / "log.jsonl").write_text('{"step": 1, "epoch": 1, "metrics": {}}\nhello\n')
-        with pytest.raises(DataError, match="log.jsonl:2: is no record"):
+        with pytest.raises(DataError, match="log.jsonl:2: not a record"):
             History.read(tmp_path)
         with pytest.raises(DataError, match="nothing/log.jsonl: no such file"):
             History.read(tmp_path / "nothing")
@@ -285,7 +285,7 @@ class TestEarlyStopping:
         trainer = trainer_of(toy, tmp_path, self.HOOK, "train.epochs=20")
         trainer.train()
         assert trainer.epoch == 6 and "accuracy has not risen above 1.0000 for 2 evaluations" in capsys.readouterr().out
-        with pytest.raises(ConfigError, match="there is no statistic 'AP'; there are accuracy"):
+        with pytest.raises(ConfigError, match="unknown statistic 'AP'; known are accuracy"):
             trainer_of(toy, tmp_path / "b", self.HOOK.replace("accuracy", "AP")).train()
 
     def test_what_counts_as_better(self):
