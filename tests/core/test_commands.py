@@ -140,8 +140,8 @@ def test_a_run_that_could_not_start_leaves_no_folder(work):
 
 
 def test_a_file_where_a_folder_should_be(work):
-    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be made")
-    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be made")
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be created")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be created")
 
 
 def test_a_full_disk_while_training_ends_in_one_message(work):

@@ -192,7 +192,7 @@ def test_nothing_is_overwritten(exported, cells, capsys):
 
 def test_a_disk_that_is_full_and_a_folder_that_is_none(cells, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "cannot be made" in refused(capsys, "export", cells, "--out", tmp_path / "file" / "a.onnx")
+    assert "cannot be created" in refused(capsys, "export", cells, "--out", tmp_path / "file" / "a.onnx")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # bytes: the first write behind them fails

@@ -394,7 +394,7 @@ def test_what_cannot_be_converted(tmp_path, file, slim):
 
 def test_nothing_is_overwritten(tmp_path, file, slim):
     (tmp_path / "there.ckpt").write_text("mine")
-    for out, message in (("there.ckpt", "exists"), ("x.pt", "ends in .ckpt"), ("no/x.ckpt", "there is no folder")):
+    for out, message in (("there.ckpt", "exists"), ("x.pt", "ends in .ckpt"), ("no/x.ckpt", "the folder no does not exist")):
         with pytest.raises(OutputError, match=message):
             convert.convert(file(slim), str(tmp_path / out))
     assert (tmp_path / "there.ckpt").read_text() == "mine"
