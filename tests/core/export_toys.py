@@ -50,7 +50,7 @@ class Sliced(Cells):
 
 
 class Unknown(Cells):
-    """Has an operator that has no form in ONNX."""
+    """Has an operator that cannot be exported to ONNX."""
 
     def construct(self, image):
         return (ops.cummax(self.norm(self.conv(image)), 3)[0],)

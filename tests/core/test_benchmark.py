@@ -132,7 +132,7 @@ def test_infer(benchmark):
 
 def test_noise_where_no_data_is_configured(benchmark):
     facts, _ = benchmark("infer", "--runs", "1", "--set", "data.val=null")
-    assert facts["data"] == "images of noise, since there is no data.val.dataset" and facts["image"] == "480 x 640"
+    assert facts["data"] == "images of noise, since data.val.dataset is missing" and facts["image"] == "480 x 640"
 
 
 def test_data(benchmark):

@@ -146,7 +146,7 @@ def test_what_it_says_is_nested_or_no_json(tmp_path):
     for text in ("[" * 100_000, "{", "9" * 5000):
         body = record("mindpoint", [0], "str", text.encode("utf-32-le"))
         assert "description in the checkpoint" in refused(tmp_path, signed(body))
-    assert "says nothing about itself" in refused(tmp_path, signed(record("mindpoint", [1], "Float32", b"\0" * 4)))
+    assert "its description is missing" in refused(tmp_path, signed(record("mindpoint", [1], "Float32", b"\0" * 4)))
 
 
 def test_the_older_one_is_kept_on_a_disk_without_hard_links(tmp_path, monkeypatch):

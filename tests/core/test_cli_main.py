@@ -197,7 +197,7 @@ def test_show_a_class_of_a_module(tmp_path):
         f"  defined in    {tmp_path}/my_parts.py:4\n  arguments\n    times: int = 3\n"
     )
     assert show("my_parts:Loose").stdout.startswith("class Loose\n")
-    wrong = {"my_parts:Gone": "has no attribute 'Gone'", "no_such:Bell": "nor a module", "Bell": "no part is called 'Bell'"}
+    wrong = {"my_parts:Gone": "has no attribute 'Gone'", "no_such:Bell": "nor a module", "Bell": "unknown part 'Bell'"}
     for name, text in wrong.items():
         done = show(name)
         assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr

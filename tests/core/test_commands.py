@@ -135,13 +135,13 @@ def test_a_run_that_could_not_start_leaves_no_folder(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "data.train.batch_size=50", "--out", "unstarted", cwd=work), "batch_size")
     wrong = ("+hooks.board.type=TensorBoard", "hooks.checkpoint.best=beauty")  # found when the folder holds files already
     refusal = mindpoint("train", HERE / "toy.yaml", "--set", wrong[0], "--set", wrong[1], "--out", "unstarted", cwd=work)
-    assert refused(refusal, "there is no statistic 'beauty'")
+    assert refused(refusal, "unknown statistic 'beauty'")
     assert not (work / "unstarted").exists()
 
 
 def test_a_file_where_a_folder_should_be(work):
-    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be made")
-    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be made")
+    assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be created")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be created")
 
 
 def test_a_full_disk_while_training_ends_in_one_message(work):

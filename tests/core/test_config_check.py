@@ -60,12 +60,12 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as caught:
         load_config("a.yaml", ["model.heads.pose.depth=3", "trian.epochs=3", "test.flip=1"])
     assert str(caught.value).splitlines() == [
-        "a.yaml:14: train.epochs: duplicate key 'epochs', it stands at a.yaml:14 already; remove one of them",
+        "a.yaml:14: train.epochs: duplicate key 'epochs', already set at a.yaml:14; remove one of them",
         "base.yaml:1: _base_: a configuration inherits from itself: a.yaml -> base.yaml -> a.yaml; remove one of these",
-        "a.yaml:1: _base_: no file 'bsae.yaml'; did you mean 'base.yaml'?",
+        "a.yaml:1: _base_: file 'bsae.yaml' not found; did you mean 'base.yaml'?",
         "--set model.heads.pose.depth: toy-head has no argument 'depth'; did you mean 'width'?",
-        "--set trian.epochs: there is no 'trian'; did you mean 'train'?",
-        "a.yaml:13: seed: '${train.epoch}': there is no 'train.epoch'; did you mean 'epochs'?",
+        "--set trian.epochs: unknown key 'trian'; did you mean 'train'?",
+        "a.yaml:13: seed: '${train.epoch}': unknown key 'train.epoch'; did you mean 'epochs'?",
         "a.yaml:14: train.max_steps: 0 is not allowed; it must be 1 or more",
         "a.yaml:3: points.sizes: 1 values for 2 points",
         "a.yaml:4: modle: unknown key 'modle'; did you mean 'model'?",
@@ -203,9 +203,9 @@ def test_settings_have_defaults():
     assert config.split("extra") == SplitSettings(batch_size=1, workers=1, shuffle=True, processes=False)
     assert (config.classes, config.seed, config.input_spec.size) == (["person"], 0, (64, 96))
     assert config.has("data.extra") and not config.has("data.train")
-    with pytest.raises(ConfigError, match="a.yaml: there is no 'data.val' section; data has extra"):
+    with pytest.raises(ConfigError, match="a.yaml: the section 'data.val' is missing; data has extra"):
         config.split("val")
-    with pytest.raises(ConfigError, match="a.yaml: there is no 'train' section; add one"):
+    with pytest.raises(ConfigError, match="a.yaml: the section 'train' is missing; add it"):
         Config.from_text(BASE, "a.yaml", trusted=True).section("train")
     with pytest.raises(ConfigError) as caught:
         config.require("train", "optimizer", "data.extra.dataset", "data.val.dataset")
@@ -240,7 +240,7 @@ def test_blocks_inside_arguments_are_built_first():
     assert errors(
         BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.stages=[{type: 'config_toys:OtherNet', blocks: x}]"
     ) == [
-        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' stands inside another block; "
+        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' is inside another block; "
         "write its class as package.module:Class",
         "--set model.backbone.stages: Net takes [int, ...], not a block with a part",
         "--set model.backbone.stages: model.backbone.stages.0.blocks: OtherNet takes int, not 'x'",
@@ -276,7 +276,7 @@ def test_a_section_of_a_plugin_is_optional_and_needed_by_those_who_name_it():
     given = needy.replace("'config_toys:PointHead'", "'config_toys:PointHead', points: 3")
     assert Config.from_text(given, "a.yaml", trusted=True).build("model.heads.pose").points == 3
     assert errors(BASE, "+points.names=3") == ["--set points.names: takes [str, ...], not 3"]
-    assert errors(BASE, "points.nams=3") == ["--set points.nams: there is no 'points.nams'; did you mean 'points.names'?"]
+    assert errors(BASE, "points.nams=3") == ["--set points.nams: unknown key 'points.nams'; did you mean 'points.names'?"]
 
 
 def test_a_section_that_nobody_declares_is_an_unknown_key():
@@ -311,7 +311,7 @@ class TestNestedBlocks:
 
     def test_in_other_arguments_only_by_class(self):
         assert self.build("rate: {type: 'config_toys:Hook', every: 4}").arguments["rate"].every == 4
-        with pytest.raises(ConfigError, match="'ToySchedule' stands inside another block; write its class as package.module:Class"):
+        with pytest.raises(ConfigError, match="'ToySchedule' is inside another block; write its class as package.module:Class"):
             self.build("rate: {type: ToySchedule}")
 
     def test_its_kind_is_checked(self):

@@ -128,7 +128,7 @@ def test_bad_bases(write):
         z="_base_: {x: 1}\n",
     )
     assert errors() == [
-        "a.yaml:1: _base_: no file 'basis.yaml'; did you mean 'base.yaml'?",
+        "a.yaml:1: _base_: file 'basis.yaml' not found; did you mean 'base.yaml'?",
         "a.yaml:1: _base_: takes a path or a list of paths, not 3",
         "y.yaml:3: _base_: a configuration inherits from itself: a.yaml -> sub/x.yaml -> y.yaml -> a.yaml; remove one of these",
     ]
@@ -138,7 +138,7 @@ def test_bad_bases(write):
 def test_a_broken_base_is_told_with_its_own_line_and_without_what_follows_from_it(write):
     write(a="_base_: b.yaml\nseed: -1\n", b=BASE + "train: {epochs: [}\n")
     assert errors() == [
-        "b.yaml:8: no valid YAML: while parsing a flow node expected the node content, but found '}'; look for a missing value or bracket",
+        "b.yaml:8: invalid YAML: while parsing a flow node expected the node content, but found '}'; look for a missing value or bracket",
         "a.yaml:2: seed: -1 is not allowed; it must be 0 or more",
     ]
 
@@ -147,10 +147,10 @@ def test_files_that_are_none(write, tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9\n")
     (tmp_path / "folder").mkdir()
     write(list="- 1\n")
-    assert errors("latin.yaml") == ["latin.yaml: not a text file in UTF-8; save it so"]
+    assert errors("latin.yaml") == ["latin.yaml: not a UTF-8 text file; save it as UTF-8"]
     assert errors("list.yaml") == ["list.yaml:1: a configuration is a mapping of keys to values; write 'key: value'"]
     assert errors("absent/a.yaml")[0].startswith("absent/a.yaml: no such configuration file; ")
-    assert errors("folder")[0].startswith("folder: the folder holds no config.yaml; ")
+    assert errors("folder")[0].startswith("folder: the folder does not contain config.yaml; ")
 
 
 @pytest.mark.untrusted
@@ -200,21 +200,21 @@ def test_the_last_override_wins_and_names_itself(write):
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("model.bakcbone.depth=1", "--set model.bakcbone.depth: there is no 'model.bakcbone'; did you mean 'model.backbone'?"),
-        ("train.epoch=1", "--set train.epoch: there is no 'train.epoch'; did you mean 'train.epochs'?"),
+        ("model.bakcbone.depth=1", "--set model.bakcbone.depth: unknown key 'model.bakcbone'; did you mean 'model.backbone'?"),
+        ("train.epoch=1", "--set train.epoch: unknown key 'train.epoch'; did you mean 'train.epochs'?"),
         ("model.backbone.depht=1", "--set model.backbone.depht: config_toys:Net has no argument 'depht'; did you mean 'depth'?"),
         (
             "model.heads.box.width=1",
-            "--set model.heads.box.width: there is no 'model.heads.box'; known here: pose; --set +model.heads.box.width=... adds it",
+            "--set model.heads.box.width: unknown key 'model.heads.box'; known here: pose; --set +model.heads.box.width=... adds it",
         ),
-        ("input.size.2=1", "--set input.size.2: input.size has 2 items, counted from 0; to have more, set the whole list"),
-        ("seed.x=1", "--set seed.x: there is no 'seed.x'; --set +seed.x=... adds it"),
-        ("classes.0.x=1", "--set classes.0.x: classes.0 is no mapping and has no 'x'"),
+        ("input.size.2=1", "--set input.size.2: input.size has 2 items, counted from 0; to add more, set the whole list"),
+        ("seed.x=1", "--set seed.x: unknown key 'seed.x'; --set +seed.x=... adds it"),
+        ("classes.0.x=1", "--set classes.0.x: classes.0 is not a mapping, so it has no 'x'"),
         ("seed", "--set seed: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10"),
         ("a..b=1", "--set a..b=1: write KEY=VALUE, with dots in KEY, e.g. --set train.epochs=10"),
         (
             "seed=[1",
-            "--set seed: no valid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'; look for a "
+            "--set seed: invalid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'; look for a "
             "missing comma or bracket; a ${reference} inside brackets needs quotes",
         ),
         ("seed=x", "--set seed: takes int, not 'x'"),
@@ -237,7 +237,7 @@ def test_references(write):
         b="_base_: a.yaml\nmodel: {neck: null, backbone: {depth: 9}}\n",
     )
     assert errors() == [
-        "a.yaml:6: model.neck: '${blocks_below}': there is no 'blocks_below'; known here: input, classes, model, seed, train, data"
+        "a.yaml:6: model.neck: '${blocks_below}': unknown key 'blocks_below'; known here: input, classes, model, seed, train, data"
     ]
     found = data("b.yaml", "input.std=[2,2,2]")
     assert found["seed"] == 9, "resolved after merging"
@@ -252,7 +252,7 @@ def test_a_reference_to_a_block_copies_it_resolved(write):
         a="_base_: base.yaml\nseed: 4\ndata:\n  train: {dataset: {type: 'config_toys:Images', path: 'x${seed}'}}\n  val: '${data.train}'\n"
         "test: {batch_size: '${data.val.batch_size}'}\n",
     )
-    assert errors() == ["a.yaml:6: test.batch_size: '${data.val.batch_size}': there is no 'data.val.batch_size'; known here: dataset"]
+    assert errors() == ["a.yaml:6: test.batch_size: '${data.val.batch_size}': unknown key 'data.val.batch_size'; known here: dataset"]
     found = data("a.yaml", "data.train.batch_size=6")
     assert found["data"]["val"] == {"dataset": {"type": "config_toys:Images", "path": "x4"}, "batch_size": 6}
     assert found["test"] == {"batch_size": 6}
@@ -267,14 +267,14 @@ def test_references_that_cannot_be(write):
         "data: {train: '${data}'}\n"
     )
     assert errors() == [
-        "a.yaml:2: seed: the reference leads back to itself: train.epochs -> test.batch_size -> seed -> train.epochs; "
+        "a.yaml:2: seed: circular reference: train.epochs -> test.batch_size -> seed -> train.epochs; "
         "write one of these values out",
-        "a.yaml:4: train.epochs: the reference leads back to itself: test.batch_size -> seed -> train.epochs -> test.batch_size; "
+        "a.yaml:4: train.epochs: circular reference: test.batch_size -> seed -> train.epochs -> test.batch_size; "
         "write one of these values out",
-        "a.yaml:5: train.weights: '${model}' is no single value and cannot stand inside a text",
-        "a.yaml:7: test.batch_size: the reference leads back to itself: seed -> train.epochs -> test.batch_size -> seed; "
+        "a.yaml:5: train.weights: '${model}' is not a single value and cannot be part of a string",
+        "a.yaml:7: test.batch_size: circular reference: seed -> train.epochs -> test.batch_size -> seed; "
         "write one of these values out",
-        "a.yaml:8: data.train: the reference leads back to itself: data -> data; write one of these values out",
+        "a.yaml:8: data.train: circular reference: data -> data; write one of these values out",
     ]
 
 
@@ -341,8 +341,8 @@ class TestConfigurationsOfOthers:
         assert errors("acme-gone:base") == [f"acme-gone:base: no such configuration file; {gone}"]
         write(a="_base_: [base.yaml, acme-gone:base, acme-ctdet:smal]\n")
         assert errors() == [
-            f"a.yaml:1: _base_: no file 'acme-gone:base'; {gone}",
-            "a.yaml:1: _base_: no file 'acme-ctdet:smal'; did you mean 'acme-ctdet:small'?",
+            f"a.yaml:1: _base_: file 'acme-gone:base' not found; {gone}",
+            "a.yaml:1: _base_: file 'acme-ctdet:smal' not found; did you mean 'acme-ctdet:small'?",
         ]
 
     def test_on_the_command_line(self, acme, tmp_path):
@@ -376,9 +376,9 @@ class TestFormerNames:
         assert (config.input_spec.channel_order, config.section("train").ema, config.split("val").max_images) == ("rgb", 0.5, 7)
         assert config.data["train"] == {"epochs": 3, "ema": 0.5}
         assert self.warnings(caplog) == [
-            "a.yaml:2: input.color: the key 'color' is now called 'channel_order'; the old name will go",
-            "a.yaml:3: train.average: the key 'average' is now called 'ema'; the old name will go",
-            "a.yaml:4: data.val.images: the key 'images' is now called 'max_images'; the old name will go",
+            "a.yaml:2: input.color: the key 'color' is now called 'channel_order'; the old name will be removed",
+            "a.yaml:3: train.average: the key 'average' is now called 'ema'; the old name will be removed",
+            "a.yaml:4: data.val.images: the key 'images' is now called 'max_images'; the old name will be removed",
         ]
 
     @pytest.mark.parametrize("below, above", [("average", "ema"), ("ema", "average"), ("average", "average")])
@@ -390,7 +390,7 @@ class TestFormerNames:
         write(a="_base_: base.yaml\ntrain: {epochs: 3, ema: 0.5}\n")
         assert data("a.yaml", "train.average=0.75")["train"] == {"epochs": 3, "ema": 0.75}
         assert data("a.yaml", "+train={average: 0.125}")["train"]["ema"] == 0.125
-        assert self.warnings(caplog)[0] == "--set train.average: the key 'average' is now called 'ema'; the old name will go"
+        assert self.warnings(caplog)[0] == "--set train.average: the key 'average' is now called 'ema'; the old name will be removed"
 
     def test_a_file_that_is_read_twice_warns_once(self, write, caplog):
         write(b="train: {epochs: 3, average: 0.5}\n", c="_base_: b.yaml\n", a="_base_: [base.yaml, b.yaml, c.yaml]\n")
@@ -399,7 +399,7 @@ class TestFormerNames:
 
     def test_both_names_in_one_place_contradict_each_other(self, write):
         write(a="_base_: base.yaml\ntrain:\n  average: 0.5\n  ema: 0.25\n  epochs: 3\n")
-        assert errors() == ["a.yaml:3: train.average: 'average' is the former name of 'ema', which stands at a.yaml:4; remove one of them"]
+        assert errors() == ["a.yaml:3: train.average: 'average' is the former name of 'ema', which is set at a.yaml:4; remove one of them"]
 
     def test_arguments_of_parts_keep_their_names(self, write, caplog):
         write(a="_base_: base.yaml\nhooks: {images: {type: 'config_toys:Hook'}}\n")

@@ -69,13 +69,13 @@ class TestText:
 class TestReferences:
     @pytest.mark.parametrize("value", ["'${{z{0}}}${{z{0}}}${{z{0}}}${{z{0}}}'", "'x${{z{0}}}${{z{0}}}'"])
     def test_texts_that_double(self, value):
-        assert "references put in more than 2,000,000 characters" in refused(BASE + doubling(28, value))
+        assert "references insert more than 2,000,000 characters" in refused(BASE + doubling(28, value))
 
     def test_lists_that_double(self):
         assert "more than 100,000 values" in refused(BASE + doubling(28, "['${{z{0}}}', '${{z{0}}}', '${{z{0}}}']"))
 
     def test_long_chains(self):
-        assert "more than 30 references lead from one to the next" in refused(BASE + doubling(3000, "'${{z{0}}}'"))
+        assert "more than 30 references form a chain" in refused(BASE + doubling(3000, "'${{z{0}}}'"))
 
     def test_deep_targets(self):
         text = "".join(f"z{n}: {'[' * 60}'${{z{n + 1}}}'{']' * 60}\n" for n in range(30)) + "z30: 1\n"
@@ -170,7 +170,7 @@ class TestSet:
         assert arguments["path"] == "/a #1/b" and arguments["n"] == 3
 
     def test_what_is_wrong_stays_wrong(self):
-        assert "no valid YAML" in refused(BASE, "train.freeze=[a")
+        assert "invalid YAML" in refused(BASE, "train.freeze=[a")
         assert "takes int or null, not '5 # five'" in refused(BASE + "train: {epochs: 3}\n", "train.epochs=5 # five")
 
 
@@ -180,7 +180,7 @@ class TestJson:
         [
             (b'{"a": [1,\n 2', ":2:3: the list is not JSON: Expecting ',' delimiter; it is damaged or cut off"),
             (b"", ":1:1: the list is not JSON: Expecting value; it is damaged or cut off"),
-            (b'{"a": "\xff"}', ": the list is not text in UTF-8 (byte 7); save it so, or fetch it again"),
+            (b'{"a": "\xff"}', ": the list is not UTF-8 text (byte 7); save it as UTF-8, or fetch it again"),
             (b"[" * 200_000, ":1:101: the list cannot be used: values are nested in more than 100 levels"),
             (b'["]]]]\\"]",\n' + b'{"a":' * 3000, ":2:496: the list cannot be used: values are nested in more than 100 levels"),
             (b"[1,\n 2, " + b"9" * 5000 + b"]", ":2:5: the list cannot be used: a number has more than 400 digits"),
@@ -202,7 +202,7 @@ class TestJson:
             (tmp_path, "not a file"),
             (tmp_path / "pipe", "not a file"),
             ("/dev/zero", "not a file"),
-            ("nope", "there is no such list"),
+            ("nope", "no such list"),
         ):
             with pytest.raises(DataError, match=f"{path}: {message}"):
                 read_json(path, "list")

@@ -98,13 +98,13 @@ def test_anchors_and_merge_keys():
 
 def test_duplicate_keys_are_all_reported():
     assert duplicates("a: 1\nb: {c: 1, d: 2,\n    c: 3}\na: 2\n") == [
-        "a.yaml:3: b.c: duplicate key 'c', it stands at a.yaml:2 already; remove one of them",
-        "a.yaml:4: a: duplicate key 'a', it stands at a.yaml:1 already; remove one of them",
+        "a.yaml:3: b.c: duplicate key 'c', already set at a.yaml:2; remove one of them",
+        "a.yaml:4: a: duplicate key 'a', already set at a.yaml:1; remove one of them",
     ]
 
 
 def test_keys_are_texts():
-    assert duplicates("a:\n  1: x\n") == ["a.yaml:2: a: the key 1 is no text; put it in quotes"]
+    assert duplicates("a:\n  1: x\n") == ["a.yaml:2: a: the key 1 is not a string; put it in quotes"]
 
 
 @pytest.mark.parametrize(
@@ -112,42 +112,42 @@ def test_keys_are_texts():
     [
         (
             "a:\n\tb: 1\n",
-            "a.yaml:2: no valid YAML: while scanning for the next token found character '\\t' that cannot start any token; "
+            "a.yaml:2: invalid YAML: while scanning for the next token found character '\\t' that cannot start any token; "
             "indent with spaces, not tabs",
         ),
         (
             "a: b: c\n",
-            "a.yaml:1: no valid YAML: mapping values are not allowed here; a text that holds ': ' needs quotes; else look at the "
-            "indentation",
+            "a.yaml:1: invalid YAML: mapping values are not allowed here; put a string that contains ': ' in quotes; "
+            "otherwise check the indentation",
         ),
         (
             "a: {x: ${b}}\n",
-            "a.yaml:1: no valid YAML: while parsing a flow mapping expected ',' or '}', but got '{'; look for a missing comma or "
+            "a.yaml:1: invalid YAML: while parsing a flow mapping expected ',' or '}', but got '{'; look for a missing comma or "
             "bracket; a ${reference} inside brackets needs quotes",
         ),
         (
             "a: [1, 2\nb: 3\n",
-            "a.yaml:2: no valid YAML: while parsing a flow sequence expected ',' or ']', but got ':'; look for a missing comma or "
+            "a.yaml:2: invalid YAML: while parsing a flow sequence expected ',' or ']', but got ':'; look for a missing comma or "
             "bracket; a ${reference} inside brackets needs quotes",
         ),
         (
             "a: 1\nb\n",
-            "a.yaml:3: no valid YAML: while scanning a simple key could not find expected ':'; a key needs a colon and a space behind it",
+            "a.yaml:3: invalid YAML: while scanning a simple key could not find expected ':'; a key needs a colon and a space after it",
         ),
         (
             "a: *b\n",
-            "a.yaml:1: no valid YAML: found undefined alias 'b'; an anchor (&name) must stand above its alias (*name) in the same file",
+            "a.yaml:1: invalid YAML: found undefined alias 'b'; an anchor (&name) must come before its alias (*name) in the same file",
         ),
-        ("a: 'x\n", "a.yaml:2: no valid YAML: while scanning a quoted scalar found unexpected end of stream; close the quotes"),
+        ("a: 'x\n", "a.yaml:2: invalid YAML: while scanning a quoted scalar found unexpected end of stream; close the quotes"),
         (
             "a: 1\n---\nb: 2\n",
-            "a.yaml:2: no valid YAML: expected a single document in the stream but found another document; one file holds one "
+            "a.yaml:2: invalid YAML: expected a single document in the stream but found another document; one file holds one "
             "configuration; remove the '---'",
         ),
-        ("a: \x07\n", "a.yaml:1: no valid YAML: the character '\\x07' is not allowed; remove it"),
+        ("a: \x07\n", "a.yaml:1: invalid YAML: the character '\\x07' is not allowed; remove it"),
         ("a: !!python/object:os.system {}\n", "a.yaml:1: a: the YAML tag '!!python/object:os.system' is not supported; remove it"),
-        ("a: !!int x\n", "a.yaml:1: a: 'x' is no int; remove the YAML tag"),
-        ("a: &a [*a]\n", "a.yaml:1: a.0: the alias stands inside its own anchor; write the value out"),
+        ("a: !!int x\n", "a.yaml:1: a: 'x' is not a valid int; remove the YAML tag"),
+        ("a: &a [*a]\n", "a.yaml:1: a.0: the alias is inside its own anchor; write the value out"),
     ],
 )
 def test_what_is_no_yaml_is_said_with_line_and_advice(text, message):

@@ -168,7 +168,7 @@ def test_slices_are_freed(make):
 
 def test_unknown_operator(make, capsys):
     message = refused(capsys, "export", make("export_toys:Unknown"))
-    assert "backbone (Unknown): the operator Cummax has no form in ONNX here; docs/deployment.md" in message and message.count("\n") == 1
+    assert "backbone (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md" in message and message.count("\n") == 1
 
 
 def test_what_a_format_cannot_do(cells, capsys, tmp_path):
@@ -192,7 +192,7 @@ def test_nothing_is_overwritten(exported, cells, capsys):
 
 def test_a_disk_that_is_full_and_a_folder_that_is_none(cells, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "cannot be made" in refused(capsys, "export", cells, "--out", tmp_path / "file" / "a.onnx")
+    assert "cannot be created" in refused(capsys, "export", cells, "--out", tmp_path / "file" / "a.onnx")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # bytes: the first write behind them fails
@@ -213,7 +213,7 @@ def test_files_that_are_no_model(exported, tmp_path, capsys):
     del model.metadata_props[:]
     onnx.save(model, str(tmp_path / "other.onnx"))
     for name, message in {
-        "short.onnx": "damaged, or no ONNX file that ONNX Runtime can run",
+        "short.onnx": "damaged, or not an ONNX file that ONNX Runtime can run",
         "noise.onnx": "damaged, or no ONNX file",
         "empty.onnx": "damaged, or no ONNX file",
         "noise.mindir": "damaged, or not a MINDIR file",

@@ -42,7 +42,7 @@ def test_heads_that_differ_begin_anew_and_are_named(tmp_path, weights, caplog):
     for name, array in loaded.items():
         assert (array == 0.25).all() == (name not in anew), name
     assert "7 matched, 2 missing, 0 unexpected, 0 of another shape" in caplog.text
-    assert "2 parameters begin anew: heads.other.conv.bias, heads.other.conv.weight" in caplog.text
+    assert "2 parameters keep their initial values: heads.other.conv.bias, heads.other.conv.weight" in caplog.text
 
 
 def test_another_shape_in_a_head_begins_anew(tmp_path, weights, caplog):

@@ -134,7 +134,7 @@ class TestLogs:
 
     def test_other_columns_are_not_mixed(self, toy, tmp_path):
         (tmp_path / "steps.csv").write_text("step,epoch,other\n")
-        with pytest.raises(OutputError, match="steps.csv: has other columns"):
+        with pytest.raises(OutputError, match="steps.csv: its columns"):
             trainer_of(toy, tmp_path, *ALL).train()
 
     @pytest.mark.parametrize("hook, file", [("log", "log.jsonl"), ("board", "events.out.tfevents")])
@@ -267,7 +267,7 @@ class TestHistory:
 
     def test_damage_is_named(self, tmp_path):
         (tmp_path / "log.jsonl").write_text('{"step": 1, "epoch": 1, "metrics": {}}\nhello\n')
-        with pytest.raises(DataError, match="log.jsonl:2: is no record"):
+        with pytest.raises(DataError, match="log.jsonl:2: not a record"):
             History.read(tmp_path)
         with pytest.raises(DataError, match="nothing/log.jsonl: no such file"):
             History.read(tmp_path / "nothing")
@@ -285,7 +285,7 @@ class TestEarlyStopping:
         trainer = trainer_of(toy, tmp_path, self.HOOK, "train.epochs=20")
         trainer.train()
         assert trainer.epoch == 6 and "accuracy has not risen above 1.0000 for 2 evaluations" in capsys.readouterr().out
-        with pytest.raises(ConfigError, match="there is no statistic 'AP'; there are accuracy"):
+        with pytest.raises(ConfigError, match="unknown statistic 'AP'; known are accuracy"):
             trainer_of(toy, tmp_path / "b", self.HOOK.replace("accuracy", "AP")).train()
 
     def test_what_counts_as_better(self):
@@ -427,7 +427,7 @@ class TestCommands:
         for arguments, message in (
             (["compare", str(runs / "a")], "two or more"),
             (["compare", str(runs / "a"), str(tmp_path)], "log.jsonl: no such file"),
-            (["list", str(tmp_path)], "no run in it"),
+            (["list", str(tmp_path)], "contains no runs"),
             (["list", str(tmp_path / "none")], "no such folder"),
             (["compare", str(runs / "a"), str(runs / "b"), "--out", str(tmp_path / "a.xyz")], "end in .png"),
         ):

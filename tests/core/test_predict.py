@@ -238,7 +238,7 @@ def test_lists_patterns_and_folders(predict, monkeypatch):
     assert (
         code == 2
         and names() == ["a/b/2.png", "a/1.png"]
-        and err.splitlines() == ["mindpoint: skipped: no.png: there is no such image file"]
+        and err.splitlines() == ["mindpoint: skipped: no.png: no such image file"]
     )
     assert predict("a", "--recursive", "--out", "named", "--format", "pictures")[0] == 0
     assert sorted(os.listdir("named")) == ["1-2.jpg", "1.jpg", "2.jpg"]

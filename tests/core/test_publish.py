@@ -57,5 +57,5 @@ def test_what_cannot_be_published(run, tmp_path):
     with pytest.raises(OutputError, match="ends in .ckpt"):
         publish(run / "last.ckpt", tmp_path / "given.pth")
     checkpoint.save(tmp_path / "part.ckpt", {"backbone.w": ms.Tensor(np.zeros(3, np.float32)).asnumpy()}, {"purpose": "initial weights"})
-    with pytest.raises(WeightsError, match="carries no configuration"):
+    with pytest.raises(WeightsError, match="has no configuration"):
         publish(tmp_path / "part.ckpt")

@@ -45,7 +45,7 @@ def test_another_thread_and_a_loaded_configuration(toy, tmp_path):
 def test_errors_are_exceptions_and_leave_no_folder(toy, tmp_path):
     for config, message in (
         ({"_base_": str(toy), "train": {"epochs": "two"}}, "train.epochs: takes int or null, not 'two'"),
-        ({"_base_": str(toy), "seed": np.float32(3)}, "a configuration holds numbers, texts, lists and mappings"),
+        ({"_base_": str(toy), "seed": np.float32(3)}, "a configuration holds numbers, strings, lists and mappings"),
         (tmp_path / "absent.yaml", "no such configuration file"),
     ):
         with pytest.raises(ConfigError, match=message):

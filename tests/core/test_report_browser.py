@@ -58,7 +58,7 @@ def test_images_of_a_class(opened):
     analysis = samples.analysed(dataset)
     analysis.images[9].truth.pop()  # the house
     page = opened(lambda folder: samples.write(folder, dataset, analysis))
-    assert texts(page, "#class option") == ["any or none", "boat (3 images)", "house (2 images)"]
+    assert texts(page, "#class option") == ["all", "boat (3 images)", "house (2 images)"]
     set_control(page, "class", "house")
     assert texts(page, ".card .name") == ["7.png", "4.png"]
     set_control(page, "class", "")

@@ -226,7 +226,7 @@ def test_rules():
     assert match_parameters(names, ["statistics", r"heads\.a\.biased"], "") == {names[3], names[5]}
     with pytest.raises(ConfigError, match="train.freeze: no parameter's name begins with 'neck'; names begin with backbone.conv"):
         match_parameters(names, ["neck"], "train.freeze")
-    with pytest.raises(ConfigError, match="is no regular expression"):
+    with pytest.raises(ConfigError, match="is not a valid regular expression"):
         match_parameters(
             names,
             [

@@ -120,11 +120,11 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, form):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "no file of PyTorch"),
-        (b"just some text", "no file of PyTorch"),
-        (pickle.dumps({"a": 1}), "a pickle, but no file of PyTorch"),
+        (b"", "not a PyTorch file"),
+        (b"just some text", "not a PyTorch file"),
+        (pickle.dumps({"a": 1}), "a pickle, but not a PyTorch file"),
         (b"PK\x03\x04 and no archive", "damaged or cut off"),
-        (zipped(b"", "other.txt"), "none that PyTorch wrote"),
+        (zipped(b"", "other.txt"), "that PyTorch did not write"),
         (legacy(), "damaged or cut off"),
         (zipped(pickle.dumps([1])[:-3]), "damaged or cut off"),
     ],

@@ -107,8 +107,8 @@ def test_the_command_line_may_name_a_class():
         ("{type: Net, depth: 3, weights: {a: {type: Hook}}}", "takes {str: float} or null, not a block with a part"),
         ("{type: Net, depth: '3'}", "model.backbone.depth: Net takes int, not '3'"),
         ("{type: Hook}", "'Hook' is a hook, not a backbone"),
-        ("{type: Holder, commands: {type: spoil}}", "stands inside another block"),
-        ("{type: Holder, checks: [{type: spoil}]}", "stands inside another block"),
+        ("{type: Holder, commands: {type: spoil}}", "is inside another block"),
+        ("{type: Holder, checks: [{type: spoil}]}", "is inside another block"),
         ("{type: Holder, command: {type: 'acme:spoil'}}", "'acme' is neither an installed distribution with classes nor a module"),
         ("{type: Holder, schedule: {type: Hook}}", "'Hook' is a hook, not a schedule"),
     ],
@@ -148,7 +148,7 @@ class TestData:
     def test_a_name_of_a_file_is_refused(self):
         message = refused(self.TEXT, "data.val.dataset")
         assert message == (
-            "evil.ckpt:8: data.val.dataset.path: refused: '/secret' may be the name of a file to read, and it stands in a model file; "
+            "evil.ckpt:8: data.val.dataset.path: refused: '/secret' may name a file to read, and it comes from a model file; "
             "go on with --set data.val.dataset.path=VALUE, with your own --config, or with --trust, only if you trust whoever made "
             "this file: it can run code"
         )

@@ -176,7 +176,7 @@ class TestColors:
         assert min(neighbours) > 100
 
     def test_mistakes(self):
-        with pytest.raises(ConfigError, match="there is no class 'c'; there are a, b"):
+        with pytest.raises(ConfigError, match="unknown class 'c'; known are a, b"):
             ObjectVisualizer(["a", "b"], colors={"c": [1, 2, 3]})
         for color in ([1, 2], [1, 2, 256]):
             with pytest.raises(ConfigError, match="is not blue, green, red in 0..255"):

@@ -107,7 +107,7 @@ def test_mistakes(arguments, message, tiny_model, tmp_path, monkeypatch, capsys)
 def test_a_report_that_cannot_be_written_is_told_before_evaluating(tiny_model, tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert main(["eval", str(tiny_model), "--out", str(tmp_path / "out"), "--report", str(tmp_path / "file")]) == 2
-    assert "file: cannot be made: File exists" in capsys.readouterr().err
+    assert "file: cannot be created: File exists" in capsys.readouterr().err
     assert not (tmp_path / "out" / "statistics.json").exists() and (tmp_path / "file").read_text() == "mine"
 
 

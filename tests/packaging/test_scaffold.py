@@ -93,7 +93,7 @@ def test_a_part_that_breaks_its_contract_is_told(folder):
         (("mindpoint-birds", "--parts", "hook"), "names that begin with mindpoint are its own"),
         (("json", "--parts", "hook"), "Python has a module 'json' already"),
         (("class", "--parts", "hook"), "'class' cannot be the name of a distribution here"),
-        (("taken", "--parts", "hook"), "taken: is there already"),
+        (("taken", "--parts", "hook"), "taken: exists"),
     ],
 )
 def test_what_cannot_be_written(folder, arguments, message, capsys):

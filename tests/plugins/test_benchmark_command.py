@@ -19,6 +19,6 @@ def test_noise_where_the_data_set_is_missing(tmp_path, monkeypatch, capsys):
     assert main(["benchmark", "data", "dla34_dcn_coco", *arguments]) == 0
     content = json.loads(capsys.readouterr().out)
     described = content["facts"]["data"]
-    assert described.startswith("images of noise, since ") and "there is no such annotation file" in described
+    assert described.startswith("images of noise, since ") and "no such annotation file" in described
     parts = [row["part"] for row in content["tables"]["time of a core for a sample"]]
     assert parts == ["read and decode", "RandomView", "ColorAugment", "targets", "normalise", "all"]

@@ -279,7 +279,7 @@ def test_no_json(make, text, expected):
 
 
 def test_missing_file_folder_and_class(make, tmp_path):
-    with pytest.raises(DataError, match="nowhere.json: there is no such annotation file"):
+    with pytest.raises(DataError, match="nowhere.json: no such annotation file"):
         CocoDataset(str(tmp_path / "nowhere.json"), str(tmp_path), ["person"], KEYPOINTS)
     with pytest.raises(DataError, match="not a file; name the annotation file"):
         CocoDataset(str(tmp_path), str(tmp_path), ["person"], KEYPOINTS)
@@ -309,7 +309,7 @@ def test_unusable_images(make):
         with pytest.raises(DataError, match=f"a.png: .*{message}.*image id 3 of .*people.json"):
             dataset[1]
     file.unlink()
-    with pytest.raises(DataError, match="a.png: there is no such image file.*image id 3"):
+    with pytest.raises(DataError, match="a.png: no such image file.*image id 3"):
         dataset[1]
     cv2.imwrite(str(file), np.zeros((16, 12, 3), np.uint8))
     with pytest.raises(DataError, match="is 12 x 16 pixels, but image id 3 .* says 16 x 12.*EXIF"):

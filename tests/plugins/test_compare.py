@@ -95,7 +95,7 @@ def test_each_joint_on_request(folder, tmp_path, capsys):
     "arguments, message",
     [
         (["--bootstrap", "0"], "--bootstrap 0: give a number of 1 to 1000000"),
-        (["--compare", "nowhere.json"], "nowhere.json: there is no such"),
+        (["--compare", "nowhere.json"], "nowhere.json: no such"),
         (["--compare", "nowhere"], "nowhere"),
         (["--compare", "TRUTH"], "is an object with images, annotations, categories, not a list of results"),
     ],

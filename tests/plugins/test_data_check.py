@@ -231,7 +231,7 @@ def test_images_are_opened(files, capsys):
     assert "b.png: is truncated" in out and "2 problems before, 1 left" in out
     path.unlink()
     assert main(arguments) == 1
-    assert "image 2 (b.png)" in (out := capsys.readouterr().out) and "there is no such image file" in out
+    assert "image 2 (b.png)" in (out := capsys.readouterr().out) and "no such image file" in out
     (files / "people.json").write_text(json.dumps(CONTENT))
     assert main([*arguments, "--no-images"]) == 0
 

@@ -400,7 +400,7 @@ def _small_pages(data, monkeypatch):
 
 @pytest.mark.parametrize(
     "change, message",
-    [(_no_file, r"there is no such image file \(image id 7000000005"), (_small_pages, "is too large for a MindRecord page")],
+    [(_no_file, r"no such image file \(image id 7000000005"), (_small_pages, "is too large for a MindRecord page")],
 )
 def test_what_cannot_be_converted_leaves_nothing(source, tmp_path, monkeypatch, change, message):
     data = from_files(source)

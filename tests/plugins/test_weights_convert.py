@@ -253,7 +253,7 @@ def test_a_pose_training_starts_from_a_detector(tmp_path, file, caplog):
         np.testing.assert_array_equal(loaded[ours], state[theirs.replace("neck.", "")])
     for head in ("wh", "reg"):
         np.testing.assert_array_equal(loaded[f"heads.pose.{head}.2.weight"], state[f"{head}.2.weight"])
-    anew = caplog.text.partition("14 parameters begin anew: ")[2].splitlines()[0].split(", ")
+    anew = caplog.text.partition("14 parameters keep their initial values: ")[2].splitlines()[0].split(", ")
     rest = [f"heads.pose.{head}.{layer}.{kind}" for head in ("hps", "hm_hp", "hp_offset") for layer in (0, 2) for kind in ("weight", "bias")]
     assert set(anew) == {"heads.pose.hm.2.weight", "heads.pose.hm.2.bias", *rest}
     assert "heads.pose.hm.2.weight: (1, 8, 1, 1) here, (80, 8, 1, 1) in the file" in caplog.text
@@ -394,7 +394,7 @@ def test_what_cannot_be_converted(tmp_path, file, slim):
 
 def test_nothing_is_overwritten(tmp_path, file, slim):
     (tmp_path / "there.ckpt").write_text("mine")
-    for out, message in (("there.ckpt", "exists"), ("x.pt", "ends in .ckpt"), ("no/x.ckpt", "there is no folder")):
+    for out, message in (("there.ckpt", "exists"), ("x.pt", "ends in .ckpt"), ("no/x.ckpt", "the folder no does not exist")):
         with pytest.raises(OutputError, match=message):
             convert.convert(file(slim), str(tmp_path / out))
     assert (tmp_path / "there.ckpt").read_text() == "mine"

@@ -41,7 +41,7 @@ class Settings:
     def load_with_data(self, split: str, *more: str) -> Tuple[Config, str]:
         """Return the configuration and a description of its data. If the data set of ``split`` is missing, noise replaces it."""
         config, place = self.load(*more), f"data.{split}.dataset"
-        reason = f"there is no {place}"
+        reason = f"{place} is missing"
         if config.has(place):
             try:
                 return config, str(build_dataset(config, split))

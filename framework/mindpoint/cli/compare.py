@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mindpoint.inference.evaluation import Evaluation
 
 _PARTS, _IMAGES, _DRAWN = 10, 10, 8  # of the most changed ones: listed statistics of parts, listed images, drawn images
-_SCORE = 0.3  # smallest score of a drawn object where the metric gives none
+_SCORE = 0.3  # smallest score of a drawn object if the metric does not give one
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     show = actions.add_parser("show", help="print the configuration with inheritance, references and --set worked in")
     show.add_argument("config", metavar="CONFIG")
-    show.add_argument("--origin", action="store_true", help="behind each value: the file and line it comes from")
+    show.add_argument("--origin", action="store_true", help="add to each value the file and line it comes from")
     _add_set(show)
 
     diff = actions.add_parser("diff", help="print the values that differ between two configurations; exit code 1 if any does")
@@ -129,7 +129,7 @@ def _highest_rate(config) -> float:
 
     rate = config.data["optimizer"].get("lr")
     if not isinstance(rate, (int, float)):
-        raise ConfigError(f"{config.name}: optimizer.lr is not a number, so there is no curve to draw; add --set +optimizer.lr=RATE")
+        raise ConfigError(f"{config.name}: optimizer.lr is not a number; to draw a curve, add --set +optimizer.lr=RATE")
     return rate * max([1.0, *(config.section("train").lr_factors or {}).values()])
 
 

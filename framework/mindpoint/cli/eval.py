@@ -51,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEADS",
         help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
     )
-    parser.add_argument("--each", action="store_true", help="also the statistics of each class and joint")
+    parser.add_argument("--each", action="store_true", help="add the statistics of each class and joint")
     parser.add_argument(
-        "--bootstrap", metavar="N", type=int, help="also 95 %% intervals of all statistics, from N resamples of the images, e.g. 1000"
+        "--bootstrap", metavar="N", type=int, help="add 95 %% intervals of all statistics, from N resamples of the images, e.g. 1000"
     )
     parser.add_argument(
         "--compare",
         metavar="OTHER",
-        help="also the difference to this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
+        help="add the difference to this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
     )
     parser.add_argument(
         "--out",

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
     )
-    parser.add_argument("--decode", action="store_true", help="decode inside the file: it gives detections and not maps")
+    parser.add_argument("--decode", action="store_true", help="decode inside the file, which then returns detections instead of maps")
     parser.add_argument(
         "--dynamic",
         choices=("batch", "size"),
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="accept any number of images (batch), any height and width (size; onnx, openvino), or both; fixed otherwise",
     )
     parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, if that is fixed (default: 1)")
-    parser.add_argument("--portable", action="store_true", help="ordinary operators only, for runtimes without DeformConv (onnx)")
+    parser.add_argument("--portable", action="store_true", help="use ordinary operators only, for runtimes without DeformConv (onnx)")
     parser.add_argument(
         "--precision",
         choices=("float32", "float16", "bfloat16", "int8"),

@@ -15,7 +15,7 @@ MOST = 1024
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("processes", metavar="N", type=count, help=f"processes on this host, at most {MOST}")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="train or eval")
-    parser.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="its arguments; the options below may stand among them")
+    parser.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the command; the options below may be among them")
     _add_options(parser)
 
 
@@ -28,7 +28,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=seconds,
         default=600.0,
-        help="end the job when a process has shown no sign of life for so long; must exceed compilation and statistics (default: 600)",
+        help="end the job when a process has shown no sign of life for this many seconds; must exceed compilation and statistics (default: 600)",
     )
     parser.add_argument("--logs", metavar="DIR", help="where the output of each process goes (default: runs/logs/TIME)")
 

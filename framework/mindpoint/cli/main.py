@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="mindpoint",
         usage="mindpoint [-h] [--version] COMMAND ...",
         description="Train, evaluate and use detectors that are put together from plugins.",
-        epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' tells more.",
+        epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' shows its options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mindpoint {__version__}")

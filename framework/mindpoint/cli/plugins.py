@@ -17,11 +17,11 @@ HELP = "list the installed parts, show one, find out what is wrong with them, te
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | show | doctor | test | new", required=True)
-    listing = actions.add_parser("list", help="all parts that installed distributions declare; imports none of them")
+    listing = actions.add_parser("list", help="list all parts that installed distributions declare, without importing them")
     listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
     listing.add_argument("--json", action="store_true", help="for machines: a list of objects")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="where a part comes from, where it is defined, and its arguments")
+    show = actions.add_parser("show", help="show where a part comes from, where it is defined, and its arguments")
     show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. MyBackbone or my-distribution:MyBackbone")
     show.set_defaults(run=_show)
     doctor = actions.add_parser("doctor", help="import every part and report what is broken; exit code 1 if anything is")
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as pip has it")
     test.add_argument("--config", metavar="CONFIG", help="make the parts that it names as it says, all with its classes, input and sections")
     test.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of it; +KEY=VALUE adds one")
-    test.add_argument("--verbose", action="store_true", help="a line for each test")
+    test.add_argument("--verbose", action="store_true", help="print a line for each test")
     test.set_defaults(run=_test)
     new = actions.add_parser("new", help="write a distribution with parts, tests and a configuration that trains")
     new.add_argument("name", metavar="NAME", help="of the distribution, e.g. acme-shapes; a folder of that name is made here")
@@ -74,7 +74,7 @@ def _show(args: argparse.Namespace) -> int:
     if not found:
         near = nearest(args.name, [name for kind in kinds() for name in registry(kind.plural).names()])
         advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint plugins list' shows all"
-        raise UnknownPlugin(f"no part is called '{args.name}'; {advice}")
+        raise UnknownPlugin(f"unknown part '{args.name}'; {advice}")
     print("\n\n".join(map(_described, found)))
     return 0
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reconnect", metavar="S", type=float, default=0.0, help="with --live: try S seconds to open a stream again that has ended or failed"
     )
-    parser.add_argument("--recursive", action="store_true", help="search the folders in folders too")
+    parser.add_argument("--recursive", action="store_true", help="search subfolders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)

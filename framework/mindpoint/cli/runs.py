@@ -12,7 +12,7 @@ HELP = "list the runs in a folder, or compare some of them: settings, results, c
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
-    listing = actions.add_parser("list", help="what ran, how far it got and what came out")
+    listing = actions.add_parser("list", help="list runs with their progress and best results")
     listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
     listing.set_defaults(run=_list)
     compare = actions.add_parser("compare", help="print what differs between runs, and draw their curves into one picture")
@@ -40,7 +40,7 @@ def _list(args: argparse.Namespace) -> int:
             begun = starts(path)
             rows.append((path.name, begun[-1]["started"][:16].replace("T", " ") if begun else "", *_progress(path)))
     if not rows:
-        raise DataError(f"{folder}: no run in it; a run's folder holds a {RESOLVED}")
+        raise DataError(f"{folder}: contains no runs; a run folder has a {RESOLVED}")
     print(table(("RUN", "STARTED", "EPOCHS", "STEPS", "LOSS", "BEST"), rows))
     return 0
 

@@ -212,7 +212,7 @@ def find_entry(parts: Registry, node: Node, path: str) -> Entry:
     name, said, place_of_type = _type_of(parts, node, path), node.value["type"], join(path, "type")
     where = place(said.where, place_of_type)
     if parts is any_class and ":" not in name:
-        raise ConfigError(f"{where}: '{name}' stands inside another block; write its class as package.module:Class")
+        raise ConfigError(f"{where}: '{name}' is inside another block; write its class as package.module:Class")
     entry = parts.find(name, where)
     check_entry(entry, said, place_of_type)
     return entry

@@ -58,7 +58,7 @@ def config_of(
     try:
         text = one_line(source)
     except yaml.YAMLError as error:
-        raise ConfigError(f"a configuration holds numbers, texts, lists and mappings: {error}") from error
+        raise ConfigError(f"a configuration holds numbers, strings, lists and mappings: {error}") from error
     return Config.from_text(text, "configuration", overrides, trusted=True)
 
 
@@ -150,13 +150,13 @@ class Config:
         except (TypeError, ConfigError) as error:
             if node is not None:
                 raise
-            raise ConfigError(f"{self.name}: there is no '{path}' section; add one") from error
+            raise ConfigError(f"{self.name}: the section '{path}' is missing; add it") from error
 
     def split(self, name: str) -> object:
         """Return the settings of ``data.<name>``. Raises ConfigError if it is missing."""
         if self._node(f"data.{name}") is None:
             splits = list(self.data.get("data", {}))
-            raise ConfigError(f"{self.name}: there is no 'data.{name}' section; data has {', '.join(splits) or 'none'}")
+            raise ConfigError(f"{self.name}: the section 'data.{name}' is missing; data has {', '.join(splits) or 'no sections'}")
         return self.section(f"data.{name}")
 
     def require(self, *paths: str) -> None:

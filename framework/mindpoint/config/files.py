@@ -64,7 +64,7 @@ def find(name: str) -> Path:
     found = _existing(f"{name}/{RESOLVED}", Path()) if os.path.isdir(name) else None
     found = found or _existing(name, Path())
     if found is None:
-        what = f"the folder holds no {RESOLVED}" if os.path.isdir(name) else "no such configuration file"
+        what = f"the folder does not contain {RESOLVED}" if os.path.isdir(name) else "no such configuration file"
         raise ConfigError(f"{name}: {what}; {_advice(name)}")
     return found
 
@@ -107,9 +107,9 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(MOST_CHARACTERS + 1)
     except UnicodeDecodeError:
-        return _unreadable(f"{_shown(path)}: not a text file in UTF-8; save it so", path, problems)
+        return _unreadable(f"{_shown(path)}: not a UTF-8 text file; save it as UTF-8", path, problems)
     except OSError as error:
-        return _unreadable(f"{_shown(path)}: cannot be read: {error.strerror}; look at its permissions", path, problems)
+        return _unreadable(f"{_shown(path)}: cannot be read: {error.strerror}; check its permissions", path, problems)
     return read_text(text, _shown(path), path.parent, problems, (*above, path), trust)
 
 
@@ -143,7 +143,7 @@ def _refuse_bases(node: Node, path: str = "") -> None:
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
             raise refused(
-                node.child(key), inner, f"'{key}' leads to other files, and a resolved configuration has none", "a file without it"
+                node.child(key), inner, f"'{key}' refers to other files, which a resolved configuration never does", "a file without it"
             )
         _refuse_bases(node.child(key), inner)
 
@@ -158,9 +158,9 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
         place = (folder / entry.value).parent
         beside = [file for file in sorted(place.glob("*.yaml")) if file not in chain] if os.path.isdir(place) else []
         near = nearest(entry.value, [os.path.relpath(file, folder) for file in beside])
-        hint = f"did you mean '{near[0]}'?" if near else f"it is looked for in {_shown(folder)} and among the shipped configurations"
+        hint = f"did you mean '{near[0]}'?" if near else f"searched {_shown(folder)} and the shipped configurations"
         hint = _advice(entry.value) if ":" in entry.value else hint
-        problems.add(entry.where, BASE, f"no file '{entry.value}'; {hint}")
+        problems.add(entry.where, BASE, f"file '{entry.value}' not found; {hint}")
         return None
     known = [file.resolve() for file in chain]
     if path.resolve() in known:

@@ -18,7 +18,7 @@ _SHOWN_PROBLEMS, _MOST_PROBLEMS, _LONGEST_MESSAGE = 20, 1000, 1500
 
 
 class Trust(enum.IntEnum):
-    """How far a value is trusted to control the program; it depends on the source of the value."""
+    """Levels of trust in a value, by the source that it comes from."""
 
     MODEL = 0
     """From a model file: installed parts only; it may not choose data."""
@@ -106,7 +106,7 @@ def size_and_height(node: Node) -> Tuple[int, int]:
             known[id(node.value)] = 1 + sum(size for size, _ in inner), 1 + max((height for _, height in inner), default=0)
         size, height = known[id(node.value)]
         if size > MOST_NODES:
-            raise ConfigError(f"{node.where}: more than {MOST_NODES:,} values; an alias or reference counts with all that it stands for")
+            raise ConfigError(f"{node.where}: more than {MOST_NODES:,} values; each use of an alias or reference counts all its values")
         if level + height > MOST_LEVELS + 2:
             raise ConfigError(f"{node.where}: values are nested in more than {MOST_LEVELS} levels")
         return size, height

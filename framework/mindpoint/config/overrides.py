@@ -98,14 +98,14 @@ class _Override:
         key, path = self._keys[depth], ".".join(self._keys[:depth])
         if node.is_list:
             count = len(node.value)
-            raise ConfigError(f"{self._where}: {path} has {count} items, counted from 0; to have more, set the whole list")
+            raise ConfigError(f"{self._where}: {path} has {count} items, counted from 0; to add more, set the whole list")
         if not node.is_mapping and node.value is not None:
-            raise ConfigError(f"{self._where}: {path} is no mapping and has no '{key}'")
+            raise ConfigError(f"{self._where}: {path} is not a mapping, so it has no '{key}'")
         possible = possible_keys(kind, node)
         if self._adds or possible is None or key in possible:
             return
         owner = node.block_type() if isinstance(kind, Slot) else None
-        said = f"{owner} has no argument '{key}'" if owner else f"there is no '{join(path, key)}'"
+        said = f"{owner} has no argument '{key}'" if owner else f"unknown key '{join(path, key)}'"
         known = list(dict.fromkeys([*node.keys(), *possible]))
         fixed = bool(possible) or isinstance(kind, Slot)
         how = "" if fixed else f"; --set +{'.'.join(self._keys)}=... adds it"

@@ -68,19 +68,19 @@ class _Resolver:
         target = self._target(match.group(2))
         trust.append(target.trust)
         if target.is_mapping or target.is_list:
-            raise ConfigError(f"'{match.group(0)}' is no single value and cannot stand inside a text")
+            raise ConfigError(f"'{match.group(0)}' is not a single value and cannot be part of a string")
         text = target.value if isinstance(target.value, str) else one_line(target.value)
         self._inserted_characters += len(text)
         if self._inserted_characters > MOST_CHARACTERS:
-            raise ConfigError(f"references put in more than {MOST_CHARACTERS:,} characters; write the value out")
+            raise ConfigError(f"references insert more than {MOST_CHARACTERS:,} characters; write the value out")
         return text
 
     def _target(self, path: str) -> Node:
         if path in self._open:
             circle = " -> ".join([*self._open[self._open.index(path) :], path])
-            raise ConfigError(f"the reference leads back to itself: {circle}; write one of these values out")
+            raise ConfigError(f"circular reference: {circle}; write one of these values out")
         if len(self._open) >= _MOST_OPEN:
-            raise ConfigError(f"more than {_MOST_OPEN} references lead from one to the next; write some of these values out")
+            raise ConfigError(f"more than {_MOST_OPEN} references form a chain; write some of these values out")
         if path not in self._done:
             self._open.append(path)
             try:
@@ -95,6 +95,6 @@ class _Resolver:
             node = self._text(node)
             child = node.child(key)
             if child is None:
-                raise ConfigError(f"'${{{path}}}': there is no '{join(walked, key)}'{advice(key, node.keys(), 'known here:')}")
+                raise ConfigError(f"'${{{path}}}': unknown key '{join(walked, key)}'{advice(key, node.keys(), 'known here:')}")
             node, walked = child, join(walked, key)
         return node

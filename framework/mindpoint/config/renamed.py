@@ -25,9 +25,9 @@ def with_current_names(node: Node, kind: Optional[Kind] = ROOT, path: str = "") 
         if key in renamed:
             other = node.value.get(renamed[key])
             if other is not None:
-                said = f"'{key}' is the former name of '{renamed[key]}', which stands at {other.where}; remove one of them"
+                said = f"'{key}' is the former name of '{renamed[key]}', which is set at {other.where}; remove one of them"
                 raise ConfigError(f"{place(child.where, join(path, key))}: {said}")
-            _warn(f"{place(child.where, join(path, key))}: the key '{key}' is now called '{renamed[key]}'; the old name will go")
+            _warn(f"{place(child.where, join(path, key))}: the key '{key}' is now called '{renamed[key]}'; the old name will be removed")
         entries[renamed.get(key, key)] = with_current_names(child, inner, join(path, key))
     return Node(entries, node.where)
 

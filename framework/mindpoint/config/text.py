@@ -36,12 +36,12 @@ _NUMBERS = {name: re.compile(pattern) for name, pattern, _ in _SCALARS if name i
 
 _HINTS = (
     ("'\\t'", "indent with spaces, not tabs"),
-    ("mapping values are not allowed", "a text that holds ': ' needs quotes; else look at the indentation"),
+    ("mapping values are not allowed", "put a string that contains ': ' in quotes; otherwise check the indentation"),
     ("expected ',' or '}'", "look for a missing comma or bracket; a ${reference} inside brackets needs quotes"),
     ("expected ',' or ']'", "look for a missing comma or bracket; a ${reference} inside brackets needs quotes"),
-    ("could not find expected ':'", "a key needs a colon and a space behind it"),
-    ("expected <block end>", "look at the indentation of this line and the lines above it"),
-    ("undefined alias", "an anchor (&name) must stand above its alias (*name) in the same file"),
+    ("could not find expected ':'", "a key needs a colon and a space after it"),
+    ("expected <block end>", "check the indentation of this line and the lines above it"),
+    ("undefined alias", "an anchor (&name) must come before its alias (*name) in the same file"),
     ("quoted scalar", "close the quotes"),
     ("expected the node content", "look for a missing value or bracket"),
     ("cannot start any token", "put the text in quotes"),
@@ -101,10 +101,10 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
         hint = next((f"; {hint}" for sign, hint in _HINTS if sign in said), "")
-        raise ConfigError(f"{place(mark.line + 1)}: no valid YAML: {said}{hint}") from error
+        raise ConfigError(f"{place(mark.line + 1)}: invalid YAML: {said}{hint}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{place(line)}: no valid YAML: the character {chr(error.character)!r} is not allowed; remove it") from error
+        raise ConfigError(f"{place(line)}: invalid YAML: the character {chr(error.character)!r} is not allowed; remove it") from error
     if root is None:
         return Node(None, place(1), trust)
     node = _Converter(place, problems, trust).node(root, path)
@@ -134,14 +134,14 @@ class _Converter:
         if kind not in ("null", "bool", "int", "float", "str", "seq", "map"):
             raise ConfigError(f"{where}: {path}: the YAML tag '{source.tag.replace(_TAG, '!!')}' is not supported; remove it")
         if id(source) in self._open:
-            raise ConfigError(f"{where}: {path}: the alias stands inside its own anchor; write the value out")
+            raise ConfigError(f"{where}: {path}: the alias is inside its own anchor; write the value out")
         if isinstance(source, yaml.ScalarNode):
             try:
                 return Node(_scalar(kind, source.value), where, self._trust)
             except ValueError as error:
                 if len(source.value) > _LONGEST_NUMBER:
                     raise ConfigError(f"{where}: {path}: a number has at most {_LONGEST_NUMBER} characters") from error
-                raise ConfigError(f"{where}: {path}: '{source.value}' is no {kind}; remove the YAML tag") from error
+                raise ConfigError(f"{where}: {path}: '{source.value}' is not a valid {kind}; remove the YAML tag") from error
         self._open.add(id(source))
         if isinstance(source, yaml.SequenceNode):
             value = [self.node(item, join(path, str(index))) for index, item in enumerate(source.value)]
@@ -161,12 +161,12 @@ class _Converter:
                 continue
             key = key_source.value
             if key_source.tag != _TAG + "str":
-                self._problems.add(where, path, f"the key {_spell(key_source)} is no text; put it in quotes")
+                self._problems.add(where, path, f"the key {_spell(key_source)} is not a string; put it in quotes")
                 key = _spell(key_source)
             child_path = join(path, key)
             child = self.node(value_source, child_path)
             if key in own:
-                self._problems.add(where, child_path, f"duplicate key '{key}', it stands at {own[key].where} already; remove one of them")
+                self._problems.add(where, child_path, f"duplicate key '{key}', already set at {own[key].where}; remove one of them")
             own[key] = replace(child, where=where)
         return {**merged, **own}
 

@@ -30,7 +30,7 @@ def check_text(annotation: Annotation, node: Node, path: str) -> None:
         return
     for leaf_path, leaf in _texts(node, path):
         if leaf.trust < Trust.RUN:
-            message = f"{str(leaf.value)[:60]!r} may be the name of a file to read, and it stands in a model file"
+            message = f"{str(leaf.value)[:60]!r} may name a file to read, and it comes from a model file"
             raise refused(leaf, leaf_path, message, f"--set {leaf_path}=VALUE")
 
 

@@ -46,7 +46,7 @@ class Hook:
         super().__init_subclass__(**kwargs)
         for name in vars(cls):
             if name.startswith(("before_", "after_", "on_")) and name not in POINTS:
-                raise TypeError(f"{cls.__name__}.{name} looks like a hook point and is none; the points are {', '.join(POINTS)}")
+                raise TypeError(f"{cls.__name__}.{name} looks like a hook point but is not one; the points are {', '.join(POINTS)}")
 
     def state_dict(self) -> Dict[str, object]:
         """Return the state to save in a checkpoint: JSON values by name. Called when a checkpoint is written."""

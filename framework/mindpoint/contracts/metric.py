@@ -62,7 +62,7 @@ class Metric(ABC):
         return statistics
 
     def detailed(self) -> "Metric":
-        """Return the metric with the statistics of each part, such as a class or joint, as well; the metric itself if it has none."""
+        """Return the metric with the statistics of each part, such as a class or joint, as well; the metric itself by default."""
         return self
 
     def table(self, stats: Mapping[str, float]) -> str:

@@ -61,7 +61,7 @@ class WeightRules(ABC):
 
     @abstractmethod
     def official_name(self, ours: str) -> str:
-        """Return the official name of a parameter here, such as ``backbone.conv1.weight``; an arbitrary name if it has none.
+        """Return the official name of a parameter here, such as ``backbone.conv1.weight``; an arbitrary name if it does not have one.
 
         The names of two parameters of one network must differ.
         """

@@ -82,7 +82,7 @@ def compile_network(network: nn.Cell, inputs: Sequence[np.ndarray]) -> CompiledN
 def _read(model: mind_ir_pb2.ModelProto) -> CompiledNetwork:
     graph, primitives = model.graph, {primitive.name: primitive for primitive in model.primitives}
     if model.functions:
-        raise MindpointError("the network takes another course for other values (an if or while on tensors): it has no form in ONNX here")
+        raise MindpointError("the network branches on values of tensors (if or while), which cannot be exported to ONNX")
     found = CompiledNetwork(inputs=[value.name for value in graph.input], outputs=[value.name for value in graph.output])
     for value in graph.input:
         found.add_tensor(value.name, value.tensor[0])
@@ -137,5 +137,5 @@ def _value(attribute: mind_ir_pb2.AttributeProto) -> object:
 def _array(tensor: mind_ir_pb2.TensorProto) -> np.ndarray:
     if tensor.data_type not in TYPES:
         kind = mind_ir_pb2.TensorProto.DataType.Name(tensor.data_type)
-        raise MindpointError(f"{tensor.name or 'a constant'}: has the type {kind}, which has no form in ONNX here")
+        raise MindpointError(f"{tensor.name or 'a constant'}: has the type {kind}, which cannot be exported to ONNX")
     return np.frombuffer(tensor.raw_data, TYPES[tensor.data_type]).reshape(tuple(tensor.dims))

@@ -179,7 +179,7 @@ class Call:
 
     # ---- refusals
 
-    def refused(self, why: str = "has no form in ONNX here") -> MindpointError:
+    def refused(self, why: str = "cannot be exported to ONNX") -> MindpointError:
         """Return the error for an operator that cannot be converted."""
         return MindpointError(f"{self.operation.place}: the operator {self.operation.operator} {why}; {PAGE}")
 

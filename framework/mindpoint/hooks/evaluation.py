@@ -39,7 +39,7 @@ class Evaluation(Hook):
 
     def before_train(self, trainer) -> None:
         if trainer.val_data is None:
-            raise ConfigError("hooks: there is an evaluation hook but no data.val to evaluate on; add it or set the hook to null")
+            raise ConfigError("hooks: the evaluation hook needs data.val; add it or set the hook to null")
         if not isinstance(self.until, dict):
             self.until = {trainer.main_statistic: self.until}
         trainer.check_statistics("hooks.evaluation.until", list(self.until))

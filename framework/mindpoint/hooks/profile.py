@@ -28,7 +28,7 @@ class Profile(Hook):
 
     def __init__(self, start: int, stop: int, folder: Optional[str] = None):
         if not 1 <= start <= stop:
-            raise ConfigError(f"Profile: steps {start} to {stop} are no window; it takes 1 <= start <= stop")
+            raise ConfigError(f"Profile: steps {start} to {stop} are not a valid range; use 1 <= start <= stop")
         self.start, self.stop, self.folder = start, stop, folder
         self.profiler = None
 

@@ -81,10 +81,10 @@ class ExportMetadata:
         """
         texts = {key[len(KEY) + 1 :]: text for key, text in metadata.items() if key.startswith(f"{KEY}.")}
         if "format" not in texts:
-            raise WeightsError(f"{place}: was not written by 'mindpoint export': it says nothing about its input and its output")
+            raise WeightsError(f"{place}: was not written by 'mindpoint export': its description of input and output is missing")
         if texts.pop("format") != str(FORMAT):
             writer = f"mindpoint {texts.get('version')}"
-            raise WeightsError(f"{place}: was written by {writer}, in a form that this version does not know; export it again")
+            raise WeightsError(f"{place}: was written by {writer}, in a format that this version does not know; export it again")
         texts.pop("version", None)
         try:
             values = {name: text if name == "config" else parse_json(text, str(place), name, WeightsError) for name, text in texts.items()}

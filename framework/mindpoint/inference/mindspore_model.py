@@ -92,7 +92,7 @@ def open_network(
     elif "purpose" in stored.info:
         raise WeightsError(f"{place}: holds {stored.info['purpose']}")
     else:
-        raise WeightsError(f"{place}: carries no configuration; say which one it belongs to with --config")
+        raise WeightsError(f"{place}: has no configuration; name the one it belongs to with --config")
     with exclusive():
         device.setup(seed=config.seed, **vars(config.section("runtime")))
         with no_init_parameters():  # the file has them all

@@ -51,4 +51,4 @@ def _session(place: Path):
                 f"{place}: has an operator that ONNX Runtime {onnxruntime.__version__} lacks; install a newer one, or export with "
                 f"--portable: {reason}"
             ) from error
-        raise WeightsError(f"{place}: damaged, or no ONNX file that ONNX Runtime can run: {reason}") from error
+        raise WeightsError(f"{place}: damaged, or not an ONNX file that ONNX Runtime can run: {reason}") from error

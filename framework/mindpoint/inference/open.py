@@ -31,7 +31,7 @@ def find_model(path: str) -> Path:
     for name in ("best.ckpt", "last.ckpt"):
         if (place / name).is_file():
             return place / name
-    raise WeightsError(f"{place}: no best.ckpt and no last.ckpt in this folder; name a run folder or a checkpoint file")
+    raise WeightsError(f"{place}: this folder has neither best.ckpt nor last.ckpt; name a run folder or a checkpoint file")
 
 
 def engines_of(place: Path, name: str = AUTO) -> List[Engine]:

@@ -77,7 +77,7 @@ def read_model(path: Path):
     try:
         return reader.read_model(str(path))
     except Exception as error:  # its errors have no common base
-        raise WeightsError(f"{path}: damaged, or no file that OpenVINO can run: {_reason(error)}") from error
+        raise WeightsError(f"{path}: damaged, or not a file that OpenVINO can run: {_reason(error)}") from error
 
 
 def metadata_of(model) -> Mapping[str, str]:

@@ -148,7 +148,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         return
     is_camera = source.kind == "camera"
     if not is_camera and not Path(source.name).is_file():
-        raise DataError(f"{source.name}: there is no such video file")
+        raise DataError(f"{source.name}: no such video file")
     capture = _open(int(source.name) if is_camera and is_number(source.name) else source.name)
     try:
         if not capture.isOpened():

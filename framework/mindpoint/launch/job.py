@@ -202,7 +202,7 @@ class _Running:
         return self._failed(
             f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
             + "\n".join(lines)
-            + "\nwhere each of them was stands at the end of its log",
+            + "\nthe end of each log shows where its process was",
             HUNG,
         )
 

@@ -105,9 +105,9 @@ def load(path: Union[str, Path]) -> Checkpoint:
     try:
         info = parse_json(stored.pop(_KEY), str(path), "description in the checkpoint", WeightsError)
     except (KeyError, AttributeError, TypeError) as error:  # the metadata is written last
-        raise WeightsError(f"{path}: cut off, or not written by mindpoint: it says nothing about itself; use another one") from error
+        raise WeightsError(f"{path}: cut off, or not written by mindpoint: its description is missing; use another one") from error
     if not isinstance(info, dict) or not isinstance(info.get("config", ""), str):
-        raise WeightsError(f"{path}: damaged: what it says about itself cannot be used; use another one or train again")
+        raise WeightsError(f"{path}: damaged: its description cannot be used; use another one or train again")
     return Checkpoint(_arrays(stored), info)
 
 
@@ -132,7 +132,7 @@ def _read(path: Union[str, Path], crc_check: bool) -> Dict[str, object]:
     except (ValueError, RuntimeError, TypeError, KeyError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None
-        raise WeightsError(f"{path}: damaged, or no MindSpore checkpoint; use another one or train again") from error
+        raise WeightsError(f"{path}: damaged, or not a MindSpore checkpoint; use another one or train again") from error
 
 
 def _arrays(stored: Mapping[str, object]) -> Dict[str, np.ndarray]:

@@ -40,7 +40,7 @@ def check_complete(path: Union[str, Path], check_sum: bool = True) -> None:
     except (_Wrong, ValueError) as error:  # ValueError: an empty file cannot be mapped
         said = str(error) if isinstance(error, _Wrong) else "it is empty"
         kind = "checkpoint of mindpoint" if check_sum else "checkpoint of MindSpore"
-        raise WeightsError(f"{path}: damaged, cut off, or no {kind}: {said}; use another one or train again") from error
+        raise WeightsError(f"{path}: damaged, cut off, or not a {kind}: {said}; use another one or train again") from error
 
 
 def _check(data: mmap.mmap, check_sum: bool) -> None:

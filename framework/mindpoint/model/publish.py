@@ -43,7 +43,7 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
     """
     stored = checkpoint.load(place)
     if "config" not in stored.info:
-        raise WeightsError(f"{place}: carries no configuration, without which nobody could use it; publish the checkpoint of a run")
+        raise WeightsError(f"{place}: has no configuration, which users of the file need; publish the checkpoint of a run")
     out = out or place.with_name(f"{place.resolve().parent.name}{place.suffix}")
     if out.suffix != place.suffix:
         raise OutputError(f"{out}: give it a name that ends in {place.suffix}")

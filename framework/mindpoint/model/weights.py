@@ -110,7 +110,7 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
         )
     log.info("weights from %s: %s", what, report)
     if anew:
-        log.warning("%d parameters begin anew: %s", len(anew), ", ".join(anew[:20]) + ", ..." * (len(anew) > 20))
+        log.warning("%d parameters keep their initial values: %s", len(anew), ", ".join(anew[:20]) + ", ..." * (len(anew) > 20))
 
 
 def _heads_by_map(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:

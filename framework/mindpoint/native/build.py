@@ -91,7 +91,7 @@ def _prepare(folder: Path) -> None:
 
 def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
     if ":" in str(folder):
-        raise NativeBuildError(f"{folder}: MindSpore loads no operator from a path with a colon")
+        raise NativeBuildError(f"{folder}: MindSpore cannot load an operator from a path with a colon")
     library = folder / f"{source.stem}-{_key(compiler, source)}.so"
     _prepare(folder)
     if not _intact(library):

@@ -68,7 +68,7 @@ def choose(source: Path, implementation: str = "auto") -> str:
     if implementation == "auto":
         implementation = os.environ.get(KERNELS) or "auto"
     if implementation not in IMPLEMENTATIONS:
-        raise MindpointError(f"kernels: implementation '{implementation}' is none of {', '.join(IMPLEMENTATIONS)}")
+        raise MindpointError(f"kernels: unknown implementation '{implementation}'; known are {', '.join(IMPLEMENTATIONS)}")
     if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library of this machine
         return "portable"
     obstacle = _obstacle(source, ms.get_context("device_target"))

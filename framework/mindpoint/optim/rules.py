@@ -34,7 +34,7 @@ def _chosen_by(rule: str, names: List[str], where: str) -> List[str]:
     try:
         found = [name for name in names if (re.fullmatch(KINDS[rule], name) if rule in KINDS else re.match(rule, name))]
     except re.error as error:
-        raise ConfigError(f"{where}: '{rule}' is no regular expression: {error}") from error
+        raise ConfigError(f"{where}: '{rule}' is not a valid regular expression: {error}") from error
     if not found and rule not in KINDS:  # a network may lack layers of a kind
         first = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
         raise ConfigError(f"{where}: no parameter's name begins with '{rule}'; names begin with {first}; kinds are {', '.join(KINDS)}")

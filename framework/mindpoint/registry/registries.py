@@ -127,7 +127,7 @@ class Registry:
 
     def _of_file(self, path: str, attribute: str, where: Optional[str]) -> Entry:
         if not os.path.isfile(path):
-            raise UnknownPlugin(f"'{attribute}' is to be in {path}, and there is no such file", where)
+            raise UnknownPlugin(f"'{attribute}' should be in {path}, but this file does not exist", where)
         module = local.module_of(path)
         source = static.source_of(module)
         if source is not None and not source.stars and attribute.partition(".")[0] not in source.names:
@@ -185,5 +185,5 @@ def registry(kind: str) -> Registry:
     """Return the registry of a kind, by plural (``backbones``), singular (``backbone``) or entry-point group (``mindpoint.backbones``)."""
     found = kind_called(kind)
     if found is None:
-        raise ValueError(f"no kind of part is called {kind!r}; there are {', '.join(k.plural for k in kinds())}")
+        raise ValueError(f"unknown kind of part {kind!r}; known are {', '.join(k.plural for k in kinds())}")
     return _registry(found)

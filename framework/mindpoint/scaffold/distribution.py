@@ -49,7 +49,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
     chosen = _chosen(parts)
     target = folder / name
     if os.path.lexists(target):
-        raise OutputError(f"{target}: is there already; choose another name, or write into another folder")
+        raise OutputError(f"{target}: exists; choose another name, or write into another folder")
     prefix = "".join(word.capitalize() for word in module.split("_"))
     texts = {
         "pyproject.toml": _pyproject(name, module, prefix, chosen, license),

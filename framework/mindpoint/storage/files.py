@@ -158,7 +158,7 @@ def make_folder(path: Union[str, Path]) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be created: {error.strerror or error}") from error
     if not os.access(path, os.W_OK):
         raise OutputError(f"{path}: no permission to write there; choose another folder")
     return path
@@ -268,4 +268,4 @@ def refuse_existing(out: str, ending: str) -> None:
     if path.exists():
         raise OutputError(f"{out}: exists; choose another name or remove it")
     if not path.parent.is_dir():
-        raise OutputError(f"{out}: there is no folder {path.parent}; make it first")
+        raise OutputError(f"{out}: the folder {path.parent} does not exist; create it first")

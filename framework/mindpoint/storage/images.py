@@ -31,11 +31,11 @@ def read_bytes(path: Union[str, Path]) -> bytes:
     """Return the content of an image file. Raises DataError if it is missing or unreadable."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe or device might never end
-            raise DataError(f"{path}: not a file of an image")
+            raise DataError(f"{path}: not an image file")
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such image file") from None
+        raise DataError(f"{path}: no such image file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -43,13 +43,13 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        raise error(f"{path}: there is no such {kind}") from None
+        raise error(f"{path}: no such {kind}") from None
     except OSError as failure:
         raise error(f"{path}: the {kind} cannot be read: {failure.strerror}") from failure
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
-        raise error(f"{path}: the {kind} is not text in UTF-8 (byte {failure.start}); save it so, or fetch it again") from failure
+        raise error(f"{path}: the {kind} is not UTF-8 text (byte {failure.start}); save it as UTF-8, or fetch it again") from failure
     return parse_json(text, str(path), kind, error)
 
 

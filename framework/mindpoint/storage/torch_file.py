@@ -100,14 +100,14 @@ class _Unpickler(pickle.Unpickler):
         if module in ("torch", "torch.cuda") and name.endswith("Storage") and name[: -len("Storage")] in _KINDS:
             return _StorageKind(name[: -len("Storage")])
         raise WeightsError(
-            f"{self.path}: refused: it is no file of weights only, it asks for {module}.{name}, and what a file asks for is never run; "
+            f"{self.path}: refused: it contains more than weights: it asks for {module}.{name}, and such code is never run; "
             "where it was made, save the numbers alone: torch.save(model.state_dict(), FILE)"
         )
 
     def persistent_load(self, place: tuple) -> _Storage:
         word, kind, key, _, count, *view = place
         if word != "storage" or any(view) or not isinstance(count, int) or count < 0:
-            raise WeightsError(f"{self.path}: tensors are stored in a way that is not known here; save it again with PyTorch 1.6 or later")
+            raise WeightsError(f"{self.path}: the layout of its tensors is not supported; save it again with PyTorch 1.6 or later")
         return self.storages.setdefault(key, _Storage(kind.kind, count))
 
 
@@ -119,7 +119,7 @@ def read_torch_file(path: Union[str, Path]) -> object:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name a file of PyTorch, such as model.pth")
+        raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name a PyTorch file, such as model.pth")
     try:
         with open(path, "rb") as file:
             start = file.read(len(_ZIP))
@@ -135,7 +135,7 @@ def read_torch_file(path: Union[str, Path]) -> object:
     except Exception as error:  # arbitrary bytes can raise arbitrary errors
         raise WeightsError(f"{path}: damaged or cut off ({type(error).__name__}: {error}); fetch it again") from error
     advice = "; a .ckpt is MindSpore's and needs no conversion" if path.suffix == ".ckpt" else ""
-    raise WeightsError(f"{path}: no file of PyTorch (it starts with {start!r}){advice}")
+    raise WeightsError(f"{path}: not a PyTorch file (it starts with {start!r}){advice}")
 
 
 def _read_zip(file: BinaryIO, path: Path) -> object:
@@ -144,7 +144,7 @@ def _read_zip(file: BinaryIO, path: Path) -> object:
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
-            raise WeightsError(f"{path}: a zip archive, but none that PyTorch wrote: it holds no data.pkl")
+            raise WeightsError(f"{path}: a zip archive that PyTorch did not write: data.pkl is missing")
         folder = pickles[0][: -len("data.pkl")]
         order = ">" if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big" else "<"
         with archive.open(pickles[0]) as content:
@@ -172,7 +172,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
 
 def _read_legacy(file: BinaryIO, path: Path) -> object:
     if _Unpickler(file, path).load() != _LEGACY_MAGIC:
-        raise WeightsError(f"{path}: a pickle, but no file of PyTorch")
+        raise WeightsError(f"{path}: a pickle, but not a PyTorch file")
     for _ in ("protocol", "machine"):
         _Unpickler(file, path).load()
     unpickler = _Unpickler(file, path)

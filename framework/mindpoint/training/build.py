@@ -88,7 +88,7 @@ def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
     settings, factors = config.section("train"), config.section("train").lr_factors or {}
     lr = config.data["optimizer"].get("lr")
     if factors and lr is None:
-        raise ConfigError("train.lr_factors: they are factors of optimizer.lr, which is not there; add it")
+        raise ConfigError("train.lr_factors: optimizer.lr, which they multiply, is missing; add it")
     parameters = trained_parameters(network, settings.freeze)
     return config.build("optimizer", params=parameter_groups(parameters, lr, factors, settings.no_decay))
 
@@ -102,7 +102,7 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
     _check_strides(network, samples.encoder)
     losses = config.build_all("model.losses", maps=tuple(network.maps), targets=samples.targets)
     if not losses:
-        raise ConfigError(f"{config.name}: model.losses is empty; there is nothing to train with")
+        raise ConfigError(f"{config.name}: model.losses is empty; training needs at least one loss")
     for name, loss in losses.items():
         for what, needs, given, giver in (
             ("maps", loss.needs_maps, network.maps, "no head gives; the heads give"),

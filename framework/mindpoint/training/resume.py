@@ -61,7 +61,7 @@ def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None
         WeightsError: the file does not hold a training, or holds one of another network.
     """
     if "state" not in stored.info:
-        raise WeightsError(f"{path}: holds no state of a training to resume; start a new one from it with --set +train.weights={path}")
+        raise WeightsError(f"{path}: does not hold the state of a training; start a new one from it with --set +train.weights={path}")
     state = stored.info["state"]
     changed = _report_changes(trainer.config, stored, path)
     _load_parameters(trainer, stored, path)
@@ -94,7 +94,7 @@ def _report_changes(config: Config, stored: checkpoint.Checkpoint, path: Path) -
             log.warning("the %s has changed, so results may differ in the last digits: %s", what, ", ".join(different))
     for file, digest in stored.info["state"].get("files", {}).items():
         if local.digests().get(file, digest) != digest:
-            log.warning("%s has changed since %s: parts in it may work otherwise", file, path)
+            log.warning("%s has changed since %s: its parts may work differently", file, path)
     return bool(lines)
 
 
@@ -106,7 +106,7 @@ def _load_parameters(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path
     if network & set(lacking):
         raise WeightsError(f"{path} belongs to another model: {report}")
     if lacking:
-        log.warning("these begin anew, %s does not have them: %s", path, _some(lacking))
+        log.warning("%s does not have these, which keep their initial values: %s", path, _some(lacking))
     step.start(report.matched)
 
 
@@ -122,7 +122,7 @@ def _place(trainer: Trainer, state: Dict[str, object]) -> None:
         trainer.closed_epochs = min(state["epoch"], state["step"] // then)
         trainer.step = trainer.closed_epochs * now
         log.warning(
-            "the images or the batch size are other ones, so the training goes on at the start of epoch %d", trainer.closed_epochs + 1
+            "the images or the batch size have changed, so the training continues at the start of epoch %d", trainer.closed_epochs + 1
         )
     elif state["step"] < trainer.total_steps:  # a training that ended within an epoch and continues there
         trainer.closed_epochs = min(state["epoch"], state["step"] // now)

@@ -60,7 +60,7 @@ def old_folder(path: Path) -> Iterator[Path]:
         OutputError: the folder does not exist, another process uses it, or it is not writable.
     """
     if not path.is_dir():
-        raise OutputError(f"{path}: there is no such run folder to resume in")
+        raise OutputError(f"{path}: no such run folder to resume")
     with locked(path):
         for rest in path.rglob(".*.tmp"):
             shutil.rmtree(rest, ignore_errors=True)
@@ -79,7 +79,7 @@ def latest_folder(name: str, config: Config) -> Path:
     for folder in dict.fromkeys(file.parent for file in by_age):
         if _belongs(folder, [file for file in by_age if file.parent == folder], name, config):
             return folder
-    raise WeightsError(f"{RUNS}/{name}: there is no run with a checkpoint to resume from; name its folder with --out")
+    raise WeightsError(f"{RUNS}/{name}: found no run with a checkpoint to resume from; name its folder with --out")
 
 
 def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -> bool:

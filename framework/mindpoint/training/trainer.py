@@ -252,7 +252,7 @@ class Trainer:
         known = declared("test.metric", self.metric, "statistics", "the names of all statistics, in their order")
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise ConfigError(f"{where}: there is no statistic '{unknown[0]}'; there are {', '.join(known)}")
+            raise ConfigError(f"{where}: unknown statistic '{unknown[0]}'; known are {', '.join(known)}")
 
     def evaluate(self) -> Evaluation:
         """Evaluate on ``data.val``, with averaged weights if ``train.ema`` is set, and pass the result to the hooks."""

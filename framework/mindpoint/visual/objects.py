@@ -48,7 +48,7 @@ class ObjectVisualizer(Visualizer):
     ):
         for name, color in (colors or {}).items():
             if name not in classes:
-                raise ConfigError(f"colors: there is no class '{name}'; there are {', '.join(classes)}")
+                raise ConfigError(f"colors: unknown class '{name}'; known are {', '.join(classes)}")
             if len(color) != 3 or not all(0 <= part <= 255 for part in color):
                 raise ConfigError(f"colors: {name}: {color} is not blue, green, red in 0..255")
         self.classes, self.boxes, self.names, self.show_values, self.lines = list(classes), boxes, names, values, lines

@@ -75,14 +75,14 @@ def _reduced(name: str, call: Call) -> Tensors:
 @converts("Round")
 def _round(call: Call) -> Tensors:
     if call.given(1) and call.constant(1) != 0:
-        raise call.refused("rounds to decimals, which has no form in ONNX here")
+        raise call.refused("rounds to decimals, which cannot be exported to ONNX")
     return call.add("Round", call.x)
 
 
 @converts("SoftplusExt")
 def _softplus(call: Call) -> Tensors:
     if call.given(1) and call.constant(1) != 1:
-        raise call.refused("has a factor beta, which has no form in ONNX here")
+        raise call.refused("has a factor beta, which cannot be exported to ONNX")
     return call.add("Softplus", call.x)
 
 
