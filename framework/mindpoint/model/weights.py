@@ -15,7 +15,7 @@ from mindspore import nn
 from mindpoint.errors import WeightsError
 
 log = logging.getLogger("mindpoint")
-_MAY_BEGIN_ANEW = {"exact": r"(?!)", "heads": r"(stacks\.\d+\.)?heads\.", "backbone": r"(?!backbone\.)", "any": ""}
+_MAY_LACK = {"exact": r"(?!)", "heads": r"(stacks\.\d+\.)?heads\.", "backbone": r"(?!backbone\.)", "any": ""}
 """Patterns of the parameters that a file of initial weights may lack, by value of ``match``, strictest first."""
 
 
@@ -92,25 +92,25 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
     detector.
 
     Args:
-        match: ``exact``: the file must cover the whole network; ``heads``: everything except parameters of heads, which are initialised
-            anew if they are missing or have another shape, e.g. for other joints; ``backbone``: the whole backbone; ``any``: some
-            parameter.
+        match: ``exact``: the file must cover the whole network; ``heads``: everything except parameters of heads that are
+            missing or have another shape, e.g. for other joints; they keep their initial values; ``backbone``: the whole backbone;
+            ``any``: some parameter.
 
     Raises:
         WeightsError: the file covers less; the message holds the report.
     """
     report = load_arrays(network, _heads_by_map(network, arrays))
-    anew = report.missing + [name for name, _, _ in report.differs]
+    kept = report.missing + [name for name, _, _ in report.differs]
     if not report.matched:
         raise WeightsError(f"train.weights: {what}: none of its names fits this network: {report}")
-    if not all(re.match(_MAY_BEGIN_ANEW[match], name) for name in anew):
-        weaker = ", ".join(list(_MAY_BEGIN_ANEW)[list(_MAY_BEGIN_ANEW).index(match) + 1 :])
+    if not all(re.match(_MAY_LACK[match], name) for name in kept):
+        weaker = ", ".join(list(_MAY_LACK)[list(_MAY_LACK).index(match) + 1 :])
         raise WeightsError(
             f"train.weights: {what}: does not hold all of this network that train.weights_match: {match} asks for (weaker: {weaker}): {report}"
         )
     log.info("weights from %s: %s", what, report)
-    if anew:
-        log.warning("%d parameters keep their initial values: %s", len(anew), ", ".join(anew[:20]) + ", ..." * (len(anew) > 20))
+    if kept:
+        log.warning("%d parameters keep their initial values: %s", len(kept), ", ".join(kept[:20]) + ", ..." * (len(kept) > 20))
 
 
 def _heads_by_map(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
