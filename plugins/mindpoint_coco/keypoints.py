@@ -134,6 +134,7 @@ class Keypoints:
     classes: Optional[Mapping[str, Mapping[str, object]]] = None
     shared: Sequence[str] = ()
     flip_index: np.ndarray = field(init=False, repr=False, compare=False)
+    sigmas_given: bool = field(init=False, repr=False, compare=False)
     parts: Mapping[str, "Keypoints"] = field(init=False, repr=False, compare=False)
     places: Mapping[str, Tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
@@ -153,6 +154,7 @@ class Keypoints:
         pairs = side_pairs(self.names) if self.flip_pairs is None else self.flip_pairs
         put("flip_pairs", tuple(self._pair(pair, "flip_pairs") for pair in pairs))
         put("flip_index", self._flip_index())
+        put("sigmas_given", self.sigmas is not None)
         sigmas = [0.05] * len(self.names) if self.sigmas is None else self.sigmas
         put("sigmas", np.array(self._one_each(sigmas, "sigmas"), np.float64))
         if not (np.isfinite(self.sigmas).all() and (self.sigmas > 0).all()):

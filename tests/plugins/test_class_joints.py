@@ -157,6 +157,10 @@ def test_commands_on_data(config, folder, capsys):
     assert "lacks 'num_keypoints', 4 joints are labelled" in out and "other joints" not in out and "'keypoints' is not" not in out
     assert "person: sigmas in pixels" not in out and "dog: " not in out, "without num_keypoints no object has an area for sigmas"
     assert main(["check", config, "--split", "val", "--fix", str(folder / "mended")]) == 0
+    capsys.readouterr()
+    assert main(["check", str(folder / "mended" / "val.json"), "--images", str(folder), "--config", config]) == 0
+    out = capsys.readouterr().out
+    assert "dog: sigmas in pixels" in out and "no sigmas are set" not in out, "each class has sigmas of its own"
     assert json.loads((folder / "mended" / "val.json").read_text())["annotations"][1]["num_keypoints"] == 4
     assert main(["stats", config, "--split", "val", "--out", str(folder / "stats")]) == 0
     said = json.loads((folder / "stats" / "statistics.json").read_text())["val"]

@@ -186,9 +186,9 @@ def test_other_suspicions():
     assert list(lone_sides(Keypoints(["nose", "left_eye"]))) != [] and list(lone_sides(keypoints)) == []
     areas = [100, 2500, 10_000]
     odd = Keypoints(["a", "b", "c"], sigmas=[0.0096, 0.05, 0.3])
-    tight, loose = strange_sigmas(areas, odd, True)
+    tight, loose = strange_sigmas(areas, odd)
     assert "'a', 0.0096, is 0.48 px" in tight and "'c', 0.3, is 30%" in loose
-    assert list(strange_sigmas(areas, Keypoints(["a"]), False))[0].startswith("no sigmas are set")
+    assert list(strange_sigmas(areas, Keypoints(["a"])))[0].startswith("no sigmas are set")
     assert sigma_table(areas, odd).endswith("50 x 50 (an error of twice as much lowers a joint's OKS to 0.61): a 0.5, b 2.5, c 15.0")
 
 

@@ -83,7 +83,7 @@ def _of_joints(source: Source, records: List[dict], keypoints: Keypoints, places
         *swapped_sides(labelled, keypoints),
         *lone_sides(keypoints),
         *never_labelled(labelled, keypoints),
-        *(strange_sigmas(areas, keypoints, source.sigmas_given) if areas else ()),
+        *(strange_sigmas(areas, keypoints) if areas else ()),
     ]
     yield from (f"remark: {start}{text}" for text in suspicions)
     if areas:

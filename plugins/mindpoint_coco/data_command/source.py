@@ -37,7 +37,6 @@ class Source:
         naming: the classes, and the categories that have them.
         fields: fields of annotations besides COCO's own keys; they read the joints of this source.
         keypoints: the joints; None without joints.
-        sigmas_given: the joints' sigmas were given explicitly.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
         file: the path of the image file of a record; raises DataError. None: images do not come from files.
     """
@@ -49,7 +48,6 @@ class Source:
     naming: Naming
     fields: Tuple[Field, ...]
     keypoints: Optional[Keypoints]
-    sigmas_given: bool
     image: Callable[[dict], np.ndarray]
     file: Optional[Callable[[dict], str]] = None
 
@@ -81,14 +79,14 @@ def _of_file(args: argparse.Namespace) -> Source:
     content = annotation_file(args.data)
     if args.config:
         config = load_config(args.config, args.set, ())
-        keypoints, classes, sigmas = config.vocabulary.get("keypoints"), config.classes, _says_sigmas(config)
+        keypoints, classes = config.vocabulary.get("keypoints"), config.classes
     else:
-        keypoints, classes, sigmas = *said_by(content), False
+        keypoints, classes = said_by(content)
     name = os.path.splitext(os.path.basename(args.data))[0]
     fields = (keypoints.annotated(),) if keypoints is not None else ()
     path, naming = _files(args.images, args.data), Naming(classes)
     fields = naming.read(fields, content.get("categories"), args.data)
-    return Source(name, name, args.data, content, naming, fields, keypoints, sigmas, lambda record: read_image(path(record)), path)
+    return Source(name, name, args.data, content, naming, fields, keypoints, lambda record: read_image(path(record)), path)
 
 
 def _of_split(config: Config, split: str) -> List[Source]:
@@ -117,12 +115,7 @@ def _of_block(config: Config, split: str, name: str, block: Mapping[str, object]
         fields = naming.read(dataset.fields, content["categories"], origin)
         path, image = None, _reader(dataset)
     keypoints = keypoints if joints_of(fields) is not None else None
-    return Source(name, split, origin, content, naming, fields, keypoints, _says_sigmas(config), image, path)
-
-
-def _says_sigmas(config: Config) -> bool:
-    section = config.data.get("keypoints") or {}
-    return all(block.get("sigmas") is not None for block in section.get("classes", {"": section}).values())
+    return Source(name, split, origin, content, naming, fields, keypoints, image, path)
 
 
 def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:

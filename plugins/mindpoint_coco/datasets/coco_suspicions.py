@@ -94,10 +94,10 @@ def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
     )
 
 
-def strange_sigmas(areas: Sequence[float], keypoints: Keypoints, given: bool) -> Iterator[str]:
+def strange_sigmas(areas: Sequence[float], keypoints: Keypoints) -> Iterator[str]:
     """Yield sigmas that make every detection right or wrong."""
     side = float(np.sqrt(np.median(areas)))
-    if not given:
+    if not keypoints.sigmas_given:
         yield "no sigmas are set: every joint has 0.05; joints that are hard to place, such as hips, want up to 0.1 (keypoints.sigmas)"
     for name, sigma in zip(keypoints.names, keypoints.sigmas):
         if sigma * side < 0.5:
