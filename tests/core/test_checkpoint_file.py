@@ -139,7 +139,7 @@ def test_slices_of_a_parameter_count_together(tmp_path):
 
 @pytest.mark.parametrize("info", [[], 3, {"config": 3}, {"config": ["a"]}])
 def test_what_it_says_about_itself_cannot_be_used(tmp_path, info):
-    assert "what it says about itself cannot be used" in refused(tmp_path, signed(about(info)))
+    assert "its description cannot be used" in refused(tmp_path, signed(about(info)))
 
 
 def test_what_it_says_is_nested_or_no_json(tmp_path):

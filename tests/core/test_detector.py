@@ -130,7 +130,7 @@ def test_truth_in_place_of_a_head(config):
     for row, (mine, other) in enumerate(zip(oracle(every), plain(every))):
         np.testing.assert_allclose(mine.scores, [3 + row, 2 * (3 + row)], rtol=1e-5)  # the first column is the truth
         np.testing.assert_array_equal(mine.other, other.other)  # the mirrored image's is the network's
-    with pytest.raises(ConfigError, match="no truth to put in place of 'cold'; there is for heat"):
+    with pytest.raises(ConfigError, match="the truth is not available for 'cold'; it is for heat"):
         build(told, oracle="cold")
 
 

@@ -214,8 +214,8 @@ def test_files_that_are_no_model(exported, tmp_path, capsys):
     onnx.save(model, str(tmp_path / "other.onnx"))
     for name, message in {
         "short.onnx": "damaged, or not an ONNX file that ONNX Runtime can run",
-        "noise.onnx": "damaged, or no ONNX file",
-        "empty.onnx": "damaged, or no ONNX file",
+        "noise.onnx": "damaged, or not an ONNX file",
+        "empty.onnx": "damaged, or not an ONNX file",
         "noise.mindir": "damaged, or not a MINDIR file",
         "other.onnx": "was not written by 'mindpoint export'",
         "none.onnx": "no such file",

@@ -149,5 +149,5 @@ def test_the_limit_itself_is_allowed(monkeypatch, picture):
 def test_pipes_devices_and_folders_are_not_images(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", "/dev/zero", tmp_path):
-        with pytest.raises(DataError, match="not a file of an image"):
+        with pytest.raises(DataError, match="not an image file"):
             read_image(path)

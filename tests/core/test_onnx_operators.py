@@ -110,7 +110,7 @@ def test_refusals_say_which_cell_and_where_to_read():
     with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls is bound to the input's size; export without --dynamic"):
         network_model(exportable(Known()))
     assert network_model(exportable(Known(), dynamic=False)).graph.node
-    with pytest.raises(MindpointError, match="takes another course for other values"):
+    with pytest.raises(MindpointError, match="branches on values of tensors"):
         network_model(exportable(Deciding()))
 
 

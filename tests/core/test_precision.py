@@ -84,5 +84,5 @@ def test_float16_learns_on_a_cpu(tmp_path, precision, caplog):
 
 
 def test_a_cpu_has_no_bfloat16(tmp_path):
-    with pytest.raises(ConfigError, match="train.precision: a CPU has no convolutions in bfloat16"):
+    with pytest.raises(ConfigError, match="train.precision: CPUs do not support convolutions in bfloat16"):
         trainer_of(tmp_path, "bfloat16")

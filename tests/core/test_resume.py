@@ -196,7 +196,7 @@ def test_another_machine_is_said(run, caplog, monkeypatch):
 def test_another_batch_size_begins_the_epoch_again(run, caplog):
     with caplog.at_level("WARNING"):
         trainer = resumed(run, "data.train.batch_size=4")
-    assert "goes on at the start of epoch 2" in caplog.text and (trainer.epoch, trainer.step) == (1, 10)
+    assert "continues at the start of epoch 2" in caplog.text and (trainer.epoch, trainer.step) == (1, 10)
 
 
 def test_another_optimizer_and_averages_begin_anew(run, caplog):

@@ -95,7 +95,7 @@ def test_truth_in_place_of_all_heads(tiny_model):
         (["MODEL", "--report-images", "-1"], "--report-images: -1 is negative"),
         (["MODEL", "--coco", "nowhere"], "nowhere: there is no such folder"),
         (["MODEL", "--coco", ".", "--split", "dev"], "COCO has no split 'dev'; it has train, val, test"),
-        (["MODEL", "--oracle", "hm,head"], "no truth to put in place of 'head'; there is for hm, wh, hps, reg, hm_hp, hp_offset"),
+        (["MODEL", "--oracle", "hm,head"], "the truth is not available for 'head'; it is for hm, wh, hps, reg, hm_hp, hp_offset"),
     ],
 )
 def test_mistakes(arguments, message, tiny_model, tmp_path, monkeypatch, capsys):

@@ -205,7 +205,7 @@ def test_fixed_joint_width():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"radius": "zoo"}, "radius: 'zoo' is none of official, model_zoo, corrected"),
+        ({"radius": "zoo"}, "radius: 'zoo' is not one of official, model_zoo, corrected"),
         ({"unlabelled": "drop"}, "unlabelled"),
         ({"rotated_boxes": "no"}, "rotated_boxes"),
         ({"stride": 0}, "at least 1"),

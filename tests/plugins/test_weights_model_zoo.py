@@ -93,7 +93,7 @@ def test_a_file_that_is_cut_off_is_refused(slim, state, tmp_path):
     """Within a record, and between two records, where MindSpore takes it for whole."""
     data = (slim / "zoo.ckpt").read_bytes()
     (tmp_path / "x.ckpt").write_bytes(data[: len(data) // 2])
-    with pytest.raises(WeightsError, match="damaged, cut off, or no checkpoint of MindSpore: a record is cut off"):
+    with pytest.raises(WeightsError, match="damaged, cut off, or not a checkpoint of MindSpore: a record is cut off"):
         convert(str(tmp_path / "x.ckpt"), str(tmp_path / "y.ckpt"))
     names = sorted(state, key="reg_hp_fn.2.bias".__eq__)  # of a head, last of all, as in the model zoo's files
     cut = {name: state[name] for name in names[:-1]}

@@ -76,7 +76,7 @@ class MultiPoseTargets(TargetEncoder):
             ("rotated_boxes", rotated_boxes, ("ignore", "rotate")),
         ):
             if value not in choices:
-                raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is none of {', '.join(choices)}")
+                raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is not one of {', '.join(choices)}")
         check_encoder("MultiPoseTargets", stride, max_objects, input_spec)
         if joint_sigma is not None and joint_sigma <= 0:
             raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
