@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Container, Optional
 
-from mindpoint.config.files import shipped_folder
+from mindpoint.config import shipped
 from mindpoint.contracts.weights import RecognizedWeights, Shapes, WeightRules, torch_name
 from mindpoint.errors import WeightsError
 
@@ -40,7 +40,7 @@ class MobileNetRules(WeightRules):
         others = [other for other in shapes if not other.startswith(("features.", "classifier."))]
         if others:
             raise WeightsError(f"{others[0]}: torchvision's MobileNets have neither neck nor heads")
-        config = {"_base_": str(shipped_folder() / "quickstart_detection.yaml"), "model": {"backbone": backbone, "neck": {"type": "FPN"}}}
+        config = {"_base_": str(shipped()["quickstart_detection"]), "model": {"backbone": backbone, "neck": {"type": "FPN"}}}
         return RecognizedWeights(name, f"{name} without heads", config, whole=False)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:

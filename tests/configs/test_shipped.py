@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from mindpoint.config import Config, load_config, shipped
-from mindpoint.config.files import BASE, shipped_folder
+from mindpoint.config.files import BASE, find, shipped_folder
 from mindpoint.config.node import Problems
 from mindpoint.config.text import parse
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(FOLDER.glob("[!_]*/*.yaml"), key=lambda path: path.stem)
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
@@ -54,7 +54,7 @@ def test_every_part_is_used():
     while queue:
         path = queue.pop()
         said = parse(path.read_text(encoding="utf-8"), str, Problems()).plain().get(BASE, [])
-        bases = [(path.parent / base).resolve() for base in ([said] if isinstance(said, str) else said)]
+        bases = [find(base).resolve() for base in ([said] if isinstance(said, str) else said)]
         queue += [base for base in bases if base not in used]
         used.update(bases)
     parts = {part.resolve() for part in (FOLDER / "_base_").glob("*/*.yaml") if part.parent.name != "joints"}  # for users' configurations

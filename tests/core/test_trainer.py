@@ -463,3 +463,15 @@ def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
     theirs = plain.network_step.network.parameters_dict()
     for name, value in sunk.network_step.network.parameters_dict().items():
         np.testing.assert_allclose(value.asnumpy(), theirs[name].asnumpy(), rtol=1e-6, err_msg=name)
+
+
+def test_an_unreadable_image_of_sunk_data_is_told_once(toy, tmp_path, monkeypatch, caplog):
+    """It is left out in both epochs, and in the last steps of the training."""
+    monkeypatch.setattr("mindpoint.training.sink.device", SimpleNamespace(name=lambda: "Ascend"))
+    monkeypatch.setattr("mindspore.data_sink", on_the_host)
+    changes = ["train.epochs=2", "data.train.dataset.broken=17", "data.train.max_unreadable=1", "train.sink=5"]
+    trainer = trainer_of(toy, tmp_path / "sunk", *changes)
+    trainer.run_dir.mkdir()
+    trainer.train()
+    assert caplog.text.count("image left out") == 1 and list(trainer.loader.unreadable) == [17]
+    assert [record["incident"] for record in log_of(trainer.run_dir) if "incident" in record] == ["unreadable image"]

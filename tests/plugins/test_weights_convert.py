@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mindpoint.config import Config, load_config
+from mindpoint.config import Config, load_config, shipped
+from mindpoint.config.files import shipped_folder
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Head
 from mindpoint.errors import MindpointError, OutputError, WeightsError
@@ -22,7 +23,6 @@ from mindpoint_centernet.layers import conv
 from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.command import main
 from mindpoint_centernet.weights.dla import DLARules
-from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_centernet.weights.resnet import ResNetRules
 from mindpoint_parity.seeded import golden_state, seeded_state
 from mindpoint_recipes.network import plan_network
@@ -40,7 +40,7 @@ SLIM = {
 def official(base, changes):
     """A seeded state of the network of a shipped configuration with changes."""
     device.setup("auto", 0)
-    text = json.dumps({"_base_": str(shipped_folder() / base), **changes})
+    text = json.dumps({"_base_": str(shipped()[base]), **changes})
     with no_init_parameters():
         return seeded_state(
             (name, value.shape) for name, value in official_shapes(build_network(Config.from_text(text, "test", trusted=True))).items()
@@ -55,7 +55,7 @@ def official_shapes(network):
 
 @pytest.fixture(scope="module")
 def slim():
-    return official("dla34_dcn_coco.yaml", SLIM)
+    return official("dla34_dcn_coco", SLIM)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_resnet_round_trip_and_reference(tmp_path, file, neck):
     """``res`` and ``resdcn`` against the network in PyTorch, on random numbers and on an image; a head of a single convolution."""
     pytest.importorskip("torch")
     changes = {"input": {"size": [64, 64]}, "model": {"neck": {"conv": neck}, "heads": {"pose": {"head_conv": 0, "reg": False}}}}
-    source = file(official("resnet18_dcn_coco.yaml", changes))
+    source = file(official("resnet18_dcn_coco", changes))
     assert main(["convert", source, str(tmp_path / "x.ckpt"), "--verify"]) == 0
     assert main(["to-official", str(tmp_path / "x.ckpt"), str(tmp_path / "back.pth")]) == 0
     first, second = read_state(Path(source)), read_state(tmp_path / "back.pth")
@@ -187,7 +187,7 @@ def test_weights_to_start_from(tmp_path, file, slim):
 
 def test_imagenet_weights_by_name(tmp_path, file, monkeypatch, capsys):
     """``resnet18`` in a configuration and on the command line means torchvision's file, here one of a folder that has it."""
-    state = official("resnet18_dcn_coco.yaml", {"input": {"size": [64, 64]}})
+    state = official("resnet18_dcn_coco", {"input": {"size": [64, 64]}})
     state = {name: value for name, value in state.items() if name.startswith(("conv1", "bn1", "layer"))}
     classifier = {"fc.weight": np.zeros((1000, 512), np.float32), "fc.bias": np.zeros(1000, np.float32)}
     source = Path(file({**state, **classifier}))
@@ -237,7 +237,7 @@ def test_a_new_configuration_takes_the_network_of_its_weights(tmp_path, file, sl
 
 
 def pose_network():
-    text = json.dumps({"_base_": str(shipped_folder() / "dla34_dcn_coco.yaml"), **SLIM})
+    text = json.dumps({"_base_": str(shipped()["dla34_dcn_coco"]), **SLIM})
     return build_network(Config.from_text(text, "test", trusted=True))
 
 
@@ -360,7 +360,7 @@ def test_weights_of_another_task_are_whole_with_its_configuration(tmp_path, file
         name, out = tmp_path / f"{len(classes)}.yaml", str(tmp_path / f"{len(classes)}.ckpt")
         model = {"_replace_": True, **SLIM["model"], "neck": {"type": "DLAUp"}, "heads": {"boxes": {"type": "DepthHeads"}}}
         model["backbone"] = {"type": "DLA34", **SLIM["model"]["backbone"]}
-        base = str(shipped_folder() / "dla34_dcn_coco.yaml")
+        base = str(shipped()["dla34_dcn_coco"])
         changes = {"_base_": base, "classes": classes, **SLIM, "model": model}
         name.write_text(json.dumps(changes))
         with registry("heads").registered("DepthHeads", DepthHeads):
@@ -401,7 +401,7 @@ def test_nothing_is_overwritten(tmp_path, file, slim):
 
 
 def test_a_network_that_the_official_code_does_not_have(tmp_path):
-    base = shipped_folder() / "dla34_dcn_coco.yaml"
+    base = shipped()["dla34_dcn_coco"]
     model = {**SLIM["model"], "neck": {"conv": "plain"}}
     config = Config.from_text(json.dumps({"_base_": str(base), **SLIM, "model": model}), "test", trusted=True)
     checkpoint.save(tmp_path / "x.ckpt", build_network(config), {"config": config.to_yaml()})

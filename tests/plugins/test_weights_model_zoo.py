@@ -5,7 +5,7 @@ import json
 import mindspore as ms
 import numpy as np
 import pytest
-from mindpoint.config import Config
+from mindpoint.config import Config, shipped
 from mindpoint.errors import WeightsError
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint
@@ -14,7 +14,6 @@ from mindpoint.model.translate import initial_arrays
 from mindpoint.runtime import device
 from mindpoint_centernet.weights.command import main
 from mindpoint_centernet.weights.convert import convert, convert_back
-from mindpoint_centernet.weights.official import shipped_folder
 from mindpoint_parity import zoo
 from mindpoint_parity.reference import Reference, load_tolerances
 
@@ -29,7 +28,7 @@ def slim(tmp_path_factory):
     """A trained model of a slim network of the model zoo's recipe, and what becomes of it under the model zoo's names."""
     folder = tmp_path_factory.mktemp("zoo")
     device.setup("CPU", 0)
-    config = Config.from_text(json.dumps({"_base_": str(shipped_folder() / "dla34_coco_modelzoo.yaml"), **SLIM}), "test", trusted=True)
+    config = Config.from_text(json.dumps({"_base_": str(shipped()["dla34_coco_modelzoo"]), **SLIM}), "test", trusted=True)
     checkpoint.save(folder / "ours.ckpt", build_network(config), {"config": config.to_yaml()})
     convert_back(str(folder / "ours.ckpt"), str(folder / "zoo.ckpt"))
     return folder

@@ -6,13 +6,14 @@ import os
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Sequence, Set, Tuple
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 from mindspore import Tensor
 
 from mindpoint.ascend.graph import Operator, operators
-from mindpoint.ascend.registrations import HOST, Registrations
+from mindpoint.ascend.registrations import ACLNN, HOST, MEANINGS, NAMED, Registrations
 from mindpoint.benchmark.settings import Settings
 from mindpoint.benchmark.train import ONLY_STEPS
 from mindpoint.export.fresh_graph import FreshGraph
@@ -66,6 +67,22 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
             setattr(row, graph, getattr(row, graph) + count)
             row.shapes.update(operator.shapes)
     return [found[key] for key in sorted(found)]
+
+
+def markdown(found: Mapping[str, Sequence[Row]]) -> str:
+    """Return a table with a line for each configuration: how many of its rows are registered where, and those without a kernel of CANN."""
+    places = [where for where in MEANINGS if where != HOST]
+    head = ["configuration", "operators", *places, "not by a kernel's class or the backend's name"]
+    lines = [head, ["---"] * len(head)]
+    for name, rows in found.items():
+        others = [f"`{row.name}` ({', '.join([*row.kinds, *_graphs(row)])})" for row in rows if row.where not in (ACLNN, NAMED)]
+        counts = [str(sum(row.where == where for row in rows)) for where in places]
+        lines.append([f"`{name}`", str(len(rows)), *counts, "; ".join(others)])
+    return "\n".join("|".join(["", *(f" {cell} " if cell != "---" else cell for cell in line), ""]) for line in lines)
+
+
+def _graphs(row: Row) -> List[str]:
+    return [graph for graph in ("training", "prediction") if getattr(row, graph)]
 
 
 @contextmanager

@@ -12,20 +12,24 @@ these types, shapes and attributes, what the graph engine makes of the graph, wh
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", nargs="+", help="a YAML file, or the name of a shipped configuration")
+    parser.add_argument("config", metavar="CONFIG", nargs="*", help="a YAML file, or the name of a shipped configuration (default: all shipped ones)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     parser.add_argument("--all", action="store_true", help="list every operator, not only those that are missing, slow or unclear")
+    parser.add_argument("--markdown", action="store_true", help="print a table with a line for each configuration")
     parser.add_argument("--json", action="store_true", help="print every operator with types and shapes as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.ascend.check import check
+    from mindpoint.ascend.check import check, markdown
     from mindpoint.ascend.registrations import ACLNN, MEANINGS, MISSING, NAMED
+    from mindpoint.config import shipped
     from mindpoint.visual.tables import table
 
-    rows = {name: check(name, args.set) for name in args.config}
+    rows = {name: check(name, args.set) for name in args.config or shipped()}
     if args.json:
         print(json.dumps({name: [{**vars(row), "shapes": sorted(row.shapes)} for row in found] for name, found in rows.items()}, indent=1))
+    elif args.markdown:
+        print(markdown(rows))
     else:
         for name, found in rows.items():
             shown = [row for row in found if args.all or row.where not in (ACLNN, NAMED)]

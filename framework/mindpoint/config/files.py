@@ -45,12 +45,19 @@ def shipped_folder() -> Optional[Path]:
 
 
 def shipped() -> Dict[str, Path]:
-    """Return the shipped configurations by name, without subfolders; names from other distributions begin with ``distribution:``."""
+    """Return the shipped configurations by name, in order of names; those from other distributions follow and begin with
+    ``distribution:``. A folder may hold them in folders of models, see :func:`_with_models`."""
     found = {}
     for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
         prefix = "" if distribution == CORE else f"{distribution}:"
-        found.update({prefix + file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))})
+        files = [file for folder in folders for place in _with_models(folder) for file in place.glob("*.yaml")]
+        found.update({prefix + file.stem: file for file in sorted(files, key=lambda file: file.stem)})
     return found
+
+
+def _with_models(folder: Path) -> List[Path]:
+    """Return a folder of configurations and its folders of single models: those whose names do not begin with ``_``."""
+    return [folder, *sorted(place for place in folder.iterdir() if place.is_dir() and place.name[0] not in "_.")]
 
 
 def find(name: str) -> Path:
@@ -91,7 +98,7 @@ def _folders_of(distribution: str) -> List[Path]:
 def _existing(name: str, folder: Path) -> Optional[Path]:
     """Return the file in ``folder``, or else among the configurations of the distribution before the colon (or mindpoint)."""
     owner, _, inner = name.rpartition(":")
-    candidates = [folder / name, *(place / inner for place in _folders_of(owner or CORE))]
+    candidates = [folder / name, *(place / inner for top in _folders_of(owner or CORE) for place in _with_models(top))]
     spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
     return next((path for path in spellings if os.path.isfile(path)), None)  # also False for invalid names
 

@@ -48,6 +48,12 @@ class Sunk:
             raise ConfigError(f"train.sink: {size} must divide the {loader.steps_per_epoch} steps of an epoch and the {total} of the training")
         self.step, self.loader, self.rate, self.size = step, loader, rate, size
         self.run_many: Optional[Callable[[], Tuple]] = None
+        self._left_out: Dict[int, str] = {}
+
+    @property
+    def left_out(self) -> Dict[int, str]:
+        """Return the error messages of the images left out by all batches so far that :meth:`Loader.leave_out` has not counted yet."""
+        return {index: message for index, message in list(self._left_out.items()) if index not in self.loader.unreadable}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
         """Like :meth:`mindpoint.data.loader.Loader.epochs`, with one empty batch for ``size`` steps, because the data go to the device
@@ -65,7 +71,7 @@ class Sunk:
         done = epoch * self.loader.steps_per_epoch + step
         for batches in self.loader.epochs(last, epoch, step):
             for batch in batches:
-                self.loader.leave_out(dict(self.loader.left_out))
+                self._left_out.update(self.loader.left_out)
                 arrays = (batch[name].copy() for name in ("image", *self.step.input_names, *self.step.target_names))
                 yield (np.asarray(self.rate(done), np.float32), *arrays)
                 done += 1

@@ -170,7 +170,8 @@ class Trainer:
         started = self._waiting()
         for self.batch in () if self.ended else batches:
             self.data_seconds = time.perf_counter() - started
-            self._exchange_unreadable()
+            if self.sunk is None:
+                self._exchange_unreadable()
             self._hook_calls.call("before_step")
             self._run_step()
             self._hook_calls.call("after_step")
@@ -191,7 +192,7 @@ class Trainer:
 
     def _exchange_unreadable(self) -> None:
         """Share unreadable images among all processes: the first one writes the log, and all count them."""
-        found = dict(distributed.collect(list(self.loader.left_out.items())))
+        found = dict(distributed.collect(list((self.sunk or self.loader).left_out.items())))
         self.incidents = [{"incident": "unreadable image", "message": message} for message in found.values()]
         self.loader.leave_out(found)
 
@@ -200,7 +201,11 @@ class Trainer:
         started = time.perf_counter()
         steps = self.sunk.size if self.sunk else 1
         self.learning_rate = self._rate(self.step + steps - 1)
-        self.losses, updated = self.sunk.run() if self.sunk else self.network_step.run(self.batch, self.learning_rate)
+        if self.sunk is None:
+            self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
+        else:
+            self.losses, updated = self.sunk.run()
+            self._exchange_unreadable()  # its batches are read during the run
         self.step += steps
         self.step_seconds = time.perf_counter() - started
         if self.loader.order.follows_losses:

@@ -18,7 +18,7 @@ class DLARules(OfficialRules):
     """DLA-34, with the official deformable neck and heads, or ImageNet's without both."""
 
     downloads = {"dla34": "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"}
-    bases = {"multi_pose": "dla34_dcn_coco.yaml", "ctdet": "ctdet_dla34_dcn_coco.yaml"}
+    bases = {"multi_pose": "dla34_dcn_coco", "ctdet": "ctdet_dla34_dcn_coco"}
     body_names = ("base", "dla_up", "ida_up")
 
     def official_name(self, ours: str) -> str:

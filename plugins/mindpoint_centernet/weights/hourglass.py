@@ -16,7 +16,7 @@ WIDTHS, STEM = [256, 256, 384, 384, 384, 512], 128
 class HourglassRules(OfficialRules):
     """Hourglass-104 with the official heads, one of each kind a stack."""
 
-    bases = {"multi_pose": "dla34_dcn_coco.yaml", "ctdet": "ctdet_hourglass_coco.yaml"}
+    bases = {"multi_pose": "dla34_dcn_coco", "ctdet": "ctdet_hourglass_coco"}
     body_names = ("pre", "kps", "cnvs", "cnvs_", "inters", "inters_")
     branch = ("0.0.conv", "0.1")
 

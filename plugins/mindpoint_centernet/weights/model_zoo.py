@@ -43,7 +43,7 @@ _RULES = (
 class ModelZooRules(OfficialRules):
     """DLA-34 with the model zoo's neck and heads."""
 
-    bases = {"multi_pose": "dla34_coco_modelzoo.yaml"}
+    bases = {"multi_pose": "dla34_coco_modelzoo"}
     body_names = ("dla_seg",)
     ending = ".ckpt"
 

@@ -20,8 +20,7 @@ from abc import abstractmethod
 from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from mindpoint.config import load_config
-from mindpoint.config.files import shipped_folder
+from mindpoint.config import load_config, shipped
 from mindpoint.contracts.weights import RecognizedWeights, Shapes, WeightRules, torch_name
 from mindpoint.errors import WeightsError
 
@@ -130,19 +129,19 @@ class OfficialRules(WeightRules):
 
     def _config(self, body: Body, heads: Mapping[str, Branch], width: int, task: Optional[Task]) -> dict:
         """Return the shipped configuration of the architecture with heads, classes and joints as found."""
-        base = str(shipped_folder() / self.bases[(task or TASKS[0]).name])
+        base = str(shipped()[self.bases[(task or TASKS[0]).name]])
         model: dict = dict(body.blocks)
         config: dict = {"_base_": base, "model": model}
         if task is None:
             return config
         block = {"head_conv": width, **{name: name in heads for name in task.optional}}
         model["heads"] = {task.block: block}
-        shipped, classes = load_config(base), heads["hm"].channels
-        if classes != len(shipped.classes):
+        usual, classes = load_config(base), heads["hm"].channels
+        if classes != len(usual.classes):
             config["classes"] = [f"class_{number}" for number in range(classes)]
         if "hps" in heads:
             joints = heads["hps"].channels // 2
-            if joints != len(shipped.vocabulary["keypoints"]):
+            if joints != len(usual.vocabulary["keypoints"]):
                 config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
                 config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
         elif heads["wh"].channels == 2 * classes > 2:

@@ -29,7 +29,7 @@ class ResNetRules(OfficialRules):
             "resnet152_v2": "f82ba261",
         }.items()
     }
-    bases = {"multi_pose": "resnet18_dcn_coco.yaml", "ctdet": "ctdet_resnet18_dcn_coco.yaml"}
+    bases = {"multi_pose": "resnet18_dcn_coco", "ctdet": "ctdet_resnet18_dcn_coco"}
     body_names = ("deconv_layers", "conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc")
 
     def official_name(self, ours: str) -> str:
