@@ -54,7 +54,8 @@ def test_every_part_is_used():
     while queue:
         path = queue.pop()
         said = parse(path.read_text(encoding="utf-8"), str, Problems()).plain().get(BASE, [])
-        bases = [find(base).resolve() for base in ([said] if isinstance(said, str) else said)]
+        beside = [(path.parent / base, base) for base in ([said] if isinstance(said, str) else said)]
+        bases = [(near if near.exists() else find(base)).resolve() for near, base in beside]
         queue += [base for base in bases if base not in used]
         used.update(bases)
     parts = {part.resolve() for part in (FOLDER / "_base_").glob("*/*.yaml") if part.parent.name != "joints"}  # for users' configurations
