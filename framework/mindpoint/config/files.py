@@ -46,18 +46,20 @@ def shipped_folder() -> Optional[Path]:
 
 def shipped() -> Dict[str, Path]:
     """Return the shipped configurations by name, in order of names; those from other distributions follow and begin with
-    ``distribution:``. A folder may hold them in folders of models, see :func:`_with_models`."""
+    ``distribution:``. Files in their subfolders are bases and have no name here."""
     found = {}
     for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
         prefix = "" if distribution == CORE else f"{distribution}:"
-        files = [file for folder in folders for place in _with_models(folder) for file in place.glob("*.yaml")]
+        files = [file for place in _places(distribution, folders) for file in place.glob("*.yaml")]
         found.update({prefix + file.stem: file for file in sorted(files, key=lambda file: file.stem)})
     return found
 
 
-def _with_models(folder: Path) -> List[Path]:
-    """Return a folder of configurations and its folders of single models: those whose names do not begin with ``_``."""
-    return [folder, *sorted(place for place in folder.iterdir() if place.is_dir() and place.name[0] not in "_.")]
+def _places(distribution: str, folders: Sequence[Path]) -> List[Path]:
+    """Return a distribution's folders of configurations with names; this project's lie in a folder a model."""
+    if distribution != CORE:
+        return list(folders)
+    return [place for folder in folders for place in (folder, *sorted(folder.iterdir())) if place.is_dir() and place.name[0] not in "_."]
 
 
 def find(name: str) -> Path:
@@ -98,7 +100,7 @@ def _folders_of(distribution: str) -> List[Path]:
 def _existing(name: str, folder: Path) -> Optional[Path]:
     """Return the file in ``folder``, or else among the configurations of the distribution before the colon (or mindpoint)."""
     owner, _, inner = name.rpartition(":")
-    candidates = [folder / name, *(place / inner for top in _folders_of(owner or CORE) for place in _with_models(top))]
+    candidates = [folder / name, *(place / inner for place in _places(owner or CORE, _folders_of(owner or CORE)))]
     spellings = [spelling for path in candidates if path.name for spelling in (path, path.with_name(path.name + ".yaml"))]
     return next((path for path in spellings if os.path.isfile(path)), None)  # also False for invalid names
 
