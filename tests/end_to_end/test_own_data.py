@@ -50,7 +50,7 @@ def test_the_page_leads_from_photographs_to_a_file(folder):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         said[command] = done.stdout
     assert "10 images for training, 2 for validation" in said[commands[1]]
-    assert {path.name for path in (folder / "found").iterdir()} == {f"{key:02}.jpg" for key in range(1, 13)}
+    assert {path.name for path in (folder / "found").iterdir()} >= {f"{key:02}.jpg" for key in range(1, 13)}
     assert (folder / "report" / "index.html").is_file() and (folder / "mine.onnx").is_file()
     first, again = (cv2.imread(str(folder / name / "01.jpg")) for name in ("found", "found-again"))
     assert (np.abs(first.astype(int) - again) > 30).mean() < 0.02  # the same drawing; an edge may round another way
