@@ -181,8 +181,11 @@ def main() -> None:
     if not run.exists():
         data = f"data.train.dataset={{_replace_: true, type: CocoDataset, annotations: {folder / 'planted.json'}, images: {images}}}"
         _mindpoint("train", config, "--set", data, "--out", run)
+    model = folder / "model.onnx"  # several times faster
+    if not model.exists():
+        _mindpoint("export", run, "--out", model)
     number = sum(1 for _ in folder.glob("audit*"))
-    _mindpoint("data", "audit", run, folder / "planted.json", "--images", images, "--config", config, "--out", folder / f"audit{number}")
+    _mindpoint("data", "audit", model, folder / "planted.json", "--images", images, "--config", config, "--out", folder / f"audit{number}")
     suspects = json.loads((folder / f"audit{number}/suspects.json").read_text())["suspects"][: options.first]
     planted = json.loads((folder / "errors.json").read_text())
     hit = [any(is_found(error, suspect) for suspect in suspects) for error in planted]

@@ -14,7 +14,7 @@ from mindpoint.contracts.prediction import Prediction
 from mindpoint.visual.objects import ObjectVisualizer
 from mindpoint_coco.audit.compare import compare
 from mindpoint_coco.audit.suspect_file import accepted_ids
-from mindpoint_coco.audit.surprise import Tail, rarity, scales, standing
+from mindpoint_coco.audit.surprise import Usual, among, disagreement, standing
 from mindpoint_coco.data_command.audit import add_arguments, audit
 from mindpoint_coco.keypoints import Keypoints
 
@@ -299,23 +299,38 @@ def test_a_crowd_is_no_missing_object_and_a_second_finding_of_one_object_neither
     assert nothing.partner.shape == (0,) and nothing.spare == []
 
 
-def test_surprises_by_hand():
-    assert np.allclose(rarity([0.9, 0.3], [0.9, 0.8, 0.95, 0.2]), [np.log10(3 / 1), np.log10(5 / 2)])
-    assert np.allclose(standing([0, 0, 1, 2]), [np.log10(2), np.log10(2), np.log10(4 / 3), 0])
-    assert rarity([], [0.5]).shape == standing([]).shape == (0,)
-    heavy = Tail(1 / np.linspace(1, 1e-4, 10000))  # a tenth is above 10, a hundredth above 100, a thousandth above 1000
-    assert np.allclose(heavy(np.array([10, 100, 1000.0])), [1, 2, 3], atol=0.02) and heavy(np.array([np.nan, 5.0])).tolist()[0] == 0
-    exact = Tail(np.zeros(1000))
-    assert exact(np.sqrt(np.log([0.2, 0.05]) / np.log(0.5))).tolist() == pytest.approx(-np.log10([0.2, 0.05]))
+def test_findings_that_no_label_confirms_by_hand():
+    # by score: 0.2 agrees, 0.3 does not, 0.8 agrees, 0.9 both, 0.95 agrees; 0.2 and 0.3 are pooled, 0.8 and both 0.9 too
+    assert np.allclose(disagreement([0.9, 0.3], [0.9, 0.8, 0.95, 0.2]), [np.log10(3), np.log10(2)])
+    assert np.allclose(disagreement([0.1, 0.1], []), 0) and disagreement([], [0.5]).shape == (0,)
 
 
-def test_scales_follow_size_part_and_confidence():
-    count = 400
-    sizes = np.where(np.arange(count) % 2, 100.0, 200.0)
-    sure = (np.arange(count) % 4 < 2)[:, None]
-    confidences = np.where(sure, 0.9, 0.3) * np.ones((1, 2))
-    differences = sizes[:, None] * np.where(sure, 0.01, 0.04) * [1.0, 2.0]
-    assert np.allclose(scales(differences, confidences, sizes), differences)
-    differences[7] = 50
-    assert scales(differences, confidences, sizes)[7] == pytest.approx([4, 8])
-    assert scales(np.zeros((3, 2)), np.ones((3, 2)), np.ones(3)).tolist() == [[0.5, 0.5]] * 3
+def test_the_standing_of_objects_by_hand():
+    assert np.allclose(standing([0, 0, 1, 2]), [np.log10(2), np.log10(2), np.log10(4 / 3), 0]) and standing([]).shape == (0,)
+
+
+def test_a_tail_follows_its_law_and_is_never_lighter_than_that_of_normal_errors():
+    values = 0.01 / np.linspace(1, 1e-4, 10000)[:, None]  # a fifth is above 0.05, a hundredth above 1, a thousandth above 10
+    heavy = Usual(values, np.ones_like(values)).surprise(np.full_like(values, np.nan))
+    assert not heavy.any()
+    asked = np.tile([[0.05], [1], [10]], (4000, 1))[: len(values)]
+    assert np.allclose(Usual(values, np.ones_like(values)).surprise(asked)[:3, 0], [-np.log10(0.2), 2, 3], atol=0.02)
+    exact = Usual(np.zeros((1000, 1)), np.ones((1000, 1)))
+    normal = np.sqrt(np.log([0.2, 0.05]) / np.log(0.2)) * 0.005  # Rayleigh's quantiles, from the finest difference on
+    assert np.allclose(exact.surprise(np.resize(normal, (1000, 1)))[:2, 0], -np.log10([0.2, 0.05]))
+
+
+def test_what_is_usual_depends_on_the_part_and_on_how_sure_the_model_is():
+    random = np.random.default_rng(0)
+    sure = np.repeat([[0.9], [0.3]], 500, axis=0) * np.ones((1, 2))
+    differences = np.abs(random.normal(0, 0.01, (1000, 2))) * [1, 3] * np.where(sure > 0.5, 1, 5)
+    odd = Usual(differences, sure).surprise(np.full((1000, 2), 0.1))
+    (first, second), (third, fourth) = odd[0], odd[-1]
+    assert first > second + 1 and first > third + 1 and second > fourth and third > fourth
+    few = Usual(np.array([[0.1], [np.nan]]), np.ones((2, 1)))
+    assert few.surprise(np.array([[np.nan], [0.1]]))[0] == 0
+
+
+def test_gains_are_judged_among_all_gains():
+    gains = np.log10(0.01 / np.linspace(1, 1e-4, 10000))  # a tenth is above -1, a hundredth above 0
+    assert np.allclose(among(gains)[-1000:], gains[-1000:] + 2, atol=0.02)

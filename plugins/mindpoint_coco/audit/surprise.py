@@ -1,73 +1,86 @@
-"""How odd a label is: the share of right labels that differ from the model as much, as far as the data itself can tell.
+"""How odd a label is: the share of right labels that look as odd, as far as the data itself can tell.
 
-Most labels of a data set are right. So the typical difference between labels and model is the model's own error, and a label that differs far
+Most labels of a data set are right. So the usual difference between labels and model is the model's own error, and a label that differs far
 more is suspicious. A surprise is ``-log10`` of that share: at 3, one right label in a thousand looks as odd.
 """
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
-_BINS = 8  # of confidence
-_FINEST = 0.5  # pixels; no label is more exact
-_BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that fix the tail
-_LEAST = 20  # values that a median rests on
+_MOST_BINS, _LEAST_IN_BIN = 10, 50  # of confidence, values
+_BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that fix a tail
+_FINEST = 0.005  # of an object's size; no label is more exact
 
 
-def scales(differences: np.ndarray, confidences: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the typical difference ``(K, P)`` of each part of each object, in pixels: the median of the part (a joint, a side of the box)
-    times what the model's confidence changes about it.
+class Usual:
+    """The usual differences of labels from the model, for each part of an object and by how sure the model is.
+
+    The values of a part whose confidences are about the same have a tail, which follows a power law through their quantiles of 80 and 95 %,
+    and never falls faster than normal errors would between them. A few percent of wrong labels hardly change these quantiles, and the law
+    tells how odd the largest values are.
 
     Args:
-        differences: ``(K, P)`` pixels, between label and model; NaN where there is nothing to compare.
+        differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where there is nothing to compare.
         confidences: ``(K, P)`` 0..1, the model's.
-        sizes: ``(K,)`` pixels; differences grow with the object.
     """
-    relative = differences / sizes[:, None]
-    usual = np.nanmedian(relative) if np.isfinite(relative).any() else 0.0
-    there = np.isfinite(relative)
-    parts = np.array([np.median(column[seen]) if seen.sum() >= _LEAST else usual for column, seen in zip(relative.T, there.T)])
-    ratio = relative / np.maximum(parts, 1e-9)
-    edges = np.quantile(confidences[there], np.linspace(0, 1, _BINS + 1)[1:-1]) if there.any() else np.zeros(0)
-    place = np.searchsorted(edges, confidences)
-    factors = np.ones(_BINS)
-    for number in range(_BINS):
-        values = ratio[there & (place == number)]
-        factors[number] = np.median(values) if len(values) >= _LEAST else 1.0
-    return np.maximum(parts * factors[place] * sizes[:, None], _FINEST)
+
+    def __init__(self, differences: np.ndarray, confidences: np.ndarray) -> None:
+        self._start, self._power = np.ones(differences.shape), np.ones(differences.shape)
+        for part, (column, sure) in enumerate(zip(differences.T, confidences.T)):
+            known = np.isfinite(column)
+            count = int(np.clip(known.sum() // _LEAST_IN_BIN, 1, _MOST_BINS))
+            edges = np.quantile(sure[known], np.linspace(0, 1, count + 1)[1:-1]) if known.any() else np.zeros(0)
+            place = np.searchsorted(edges, sure)
+            for number in range(count):
+                here = place == number
+                self._start[here, part], self._power[here, part] = _tail(column[here & known])
+
+    def surprise(self, differences: np.ndarray) -> np.ndarray:
+        """Return the surprises ``(K, P)`` of differences of the same objects; 0 for NaN. Below the tail they grow evenly."""
+        ratio, most = np.nan_to_num(differences, posinf=np.inf) / self._start, -np.log10(_BEFORE)
+        return np.where(ratio < 1, most * ratio, most + self._power * np.log10(np.maximum(ratio, 1)))
 
 
-class Tail:
-    """The surprise of differences, in units of their scale.
+def _tail(values: np.ndarray) -> Tuple[float, float]:
+    """Return the value where the tail begins, and its power."""
+    shares = np.array([_BEFORE, _AFTER])
+    normal = np.sqrt(-2 * np.log(shares))  # the quantiles of distances whose x and y are normal (Rayleigh's distribution)
+    before, after = np.quantile(values, 1 - shares) if len(values) else (0.0, 0.0)
+    start = max(before, _FINEST)
+    return start, np.log10(_BEFORE / _AFTER) / np.log10(max(after / start, normal[1] / normal[0]))
 
-    The largest fifth follows a power law through the quantiles of 80 and 95 %, and never falls faster than normal errors would between
-    them. A few percent of wrong labels hardly change these quantiles, and the law tells how odd the largest ones are.
+
+def among(gains: np.ndarray) -> np.ndarray:
+    """Return the surprise of each of the gains ``(K,)``, differences of surprises, among all of them."""
+    ratios = 10.0 ** gains[:, None]
+    return Usual(ratios, np.ones_like(ratios)).surprise(ratios)[:, 0]
+
+
+def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarray:
+    """Return the surprise of findings that no label confirms: the share of such among all findings of about their score.
+
+    The share is fitted as a function that falls with the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
 
     Args:
-        values: of all labels, any shape; NaN does not count.
+        scores: of the findings that no label confirms.
+        agreeing: of those that a label confirms.
     """
-
-    def __init__(self, values: np.ndarray) -> None:
-        known, shares = values[np.isfinite(values)], np.array([_BEFORE, _AFTER])
-        normal = np.sqrt(np.log(shares) / np.log(0.5))  # distances whose x and y are normal (Rayleigh), in units of their median
-        before, after = np.quantile(known, 1 - shares) if known.size else normal
-        self.start = max(before, normal[0])
-        self.power = np.log10(_BEFORE / _AFTER) / np.log10(max(after / self.start, normal[1] / normal[0]))
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return the surprises, 0 for NaN; below the largest fifth they grow evenly."""
-        ratio = np.nan_to_num(values, posinf=np.inf) / self.start
-        most = -np.log10(_BEFORE)
-        return np.where(ratio < 1, most * ratio, most + self.power * np.log10(np.maximum(ratio, 1)))
-
-
-def rarity(odd: Sequence[float], usual: Sequence[float]) -> np.ndarray:
-    """Return the surprise of each of ``odd``: of the values at least as large, in both lists together, the share that is odd."""
-    below_odd, below_usual = (np.searchsorted(np.sort(each), odd) for each in (odd, usual))
-    larger, all_larger = len(odd) - below_odd, len(odd) + len(usual) - below_odd - below_usual
-    return -np.log10(larger / np.maximum(all_larger, 1))
+    every = np.concatenate([scores, agreeing])
+    odd = np.arange(len(every)) < len(scores)
+    order = np.lexsort((odd, every))  # of equal scores those that agree first
+    blocks: List[List[float]] = []  # each the number of odd findings and of all, in shares that fall
+    for value in odd[order].tolist():
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] <= blocks[-1][0] * blocks[-2][1]:
+            last = blocks.pop()
+            blocks[-1][0] += last[0]
+            blocks[-1][1] += last[1]
+    shares = np.empty(len(every))
+    shares[order] = np.repeat([part / total for part, total in blocks], [total for _, total in blocks]) if blocks else 0
+    return -np.log10(shares[odd])
 
 
 def standing(values: Sequence[float]) -> np.ndarray:

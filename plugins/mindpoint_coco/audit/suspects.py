@@ -9,8 +9,9 @@ import numpy as np
 
 from mindpoint_coco.annotation_writer import annotation_values
 from mindpoint_coco.audit.compare import Compared, points_of
-from mindpoint_coco.audit.surprise import Tail, rarity, scales, standing
+from mindpoint_coco.audit.surprise import Usual, among, disagreement, standing
 from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.metrics.matching import overlaps
 
 KINDS = {
     "sides": "left and right exchanged",
@@ -21,6 +22,7 @@ KINDS = {
     "extra": "superfluous object",
 }
 _CLEAR = 2.0  # surprise from which a further joint of the same object is taken for wrong too
+_LEAST_OVERLAP = 0.01  # that a difference of boxes tells from none
 _DECIDED = 0.5  # surprise that an exchange must save or cost to say anything about a pair
 Pair = Tuple[Compared, int]  # an image, and the place of an annotated object that has a partner
 
@@ -65,52 +67,47 @@ def suspects(images: Sequence[Compared], keypoints: Optional[Keypoints]) -> List
     return list(best.values())
 
 
-def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict], np.ndarray]:
-    """Return annotations, their partners, and the sizes of these in pixels."""
-    truth = [one.truth[own] for one, own in pairs]
-    found = [one.found[one.partner[own]] for one, own in pairs]
-    return truth, found, np.array([max(1.0, np.sqrt(record["bbox"][2] * record["bbox"][3])) for record in found])
+def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
+    """Return annotations and their partners."""
+    return [one.truth[own] for one, own in pairs], [one.found[one.partner[own]] for one, own in pairs]
 
 
 def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
-    truth, found, sizes = _records(pairs)
-    boxes = [np.array([record["bbox"] for record in records], np.float64).reshape(-1, 4) for records in (truth, found)]
-    labels, sides = (np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1) for box in boxes)
-    differences = np.abs(labels - sides)
-    scores = np.repeat([[record["score"]] for record in found], 4, axis=1).reshape(-1, 4)
-    odd = _odd(differences, scores, sizes).max(axis=1, initial=0) - np.log10(4)
-    for (one, own), record, surprise in zip(pairs, found, odd):
+    """Yield the boxes, by ``-ln`` of their overlap (IoU) with the model's."""
+    truth, found = _records(pairs)
+    overlap = np.array([overlaps([one], [other], np.zeros(1, bool))[0, 0] for one, other in zip(found, truth)])
+    differences = -np.log(np.maximum(overlap, _LEAST_OVERLAP)).reshape(-1, 1)
+    scores = np.array([record["score"] for record in found]).reshape(-1, 1)
+    surprises = Usual(differences, scores).surprise(differences)
+    for (one, own), record, (surprise,) in zip(pairs, found, surprises):
         values = annotation_values(record, one.image)
         if values is not None:
             yield Suspect("box", surprise, one, one.truth[own], record, (), {"bbox": values["bbox"]})
 
 
-def _odd(differences: np.ndarray, confidences: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    relative = differences / scales(differences, confidences, sizes)
-    return Tail(relative)(relative)
-
-
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
-    """Yield, for each pair, exchanged joints or moved ones, whichever explains more."""
-    truth, found, sizes = _records(pairs)
+    """Yield, for each pair, exchanged joints or moved ones, whichever explains more. Of several joints one is odd by chance more often, so
+    their number lowers the surprise of a moved one. What an exchange gains is how much more usual it makes both joints of a pair; the surprise
+    is that of the object's largest gain among all objects'."""
+    truth, found = _records(pairs)
     labels, points = points_of(truth), points_of(found)
     if not len(pairs) or not np.isfinite(points).any():
         return
-    apart = _apart(labels, points)
-    scale = scales(apart, points[..., 2], sizes)
-    tail = Tail(apart / scale)
-    odd = tail(apart / scale)
-    exchanged = tail(_apart(labels[:, keypoints.flip_index], points) / scale)
+    sizes = np.array([max(1.0, np.sqrt(record["bbox"][2] * record["bbox"][3])) for record in found])[:, None]
+    apart = _apart(labels, points) / sizes
+    exchanged = _apart(labels[:, keypoints.flip_index], points) / sizes
+    usual = Usual(np.where(np.isfinite(apart), np.fmin(apart, exchanged), np.nan), points[..., 2])  # exchanged labels are not usual
+    odd, other = usual.surprise(apart), usual.surprise(exchanged)
     first, second = (np.array(side, int) for side in zip(*keypoints.flip_pairs)) if keypoints.flip_pairs else (np.zeros(0, int),) * 2
-    saved = (odd - exchanged)[:, first] + (odd - exchanged)[:, second]
-    count = np.maximum(np.isfinite(apart).sum(axis=1), 1)
-    moved = odd - np.log10(count)[:, None]
-    for row, (one, own) in enumerate(pairs):
+    gained = (odd - other)[:, first] + (odd - other)[:, second]
+    moved = odd - np.log10(np.maximum(np.isfinite(apart).sum(axis=1), 1))[:, None]
+    sides = among(gained.max(axis=1, initial=0))
+    for row, (one, _) in enumerate(pairs):
         facts = one, truth[row], found[row]
-        gained = saved[row].max(initial=0) - np.log10(count[row])
-        if gained > moved[row].max():
-            joints = _exchanged(saved[row], keypoints)
-            yield Suspect("sides", gained, *facts, joints, {"keypoints": _with(truth[row], labels[row, keypoints.flip_index], joints)})
+        if gained[row].max(initial=0) > moved[row].max():
+            joints = _exchanged(gained[row], keypoints)
+            becomes = {"keypoints": _with(truth[row], labels[row, keypoints.flip_index], joints)}
+            yield Suspect("sides", sides[row], *facts, joints, becomes)
         else:
             joints = tuple(np.flatnonzero(moved[row] >= min(_CLEAR, moved[row].max())).tolist())
             places = np.clip(points[row, :, :2], 0, [one.image["width"], one.image["height"]])
@@ -122,10 +119,10 @@ def _apart(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.where(labels[..., 2] > 0, np.hypot(*np.moveaxis(labels[..., :2] - points[..., :2], -1, 0)), np.nan)
 
 
-def _exchanged(saved: np.ndarray, keypoints: Keypoints) -> Tuple[int, ...]:
+def _exchanged(gained: np.ndarray, keypoints: Keypoints) -> Tuple[int, ...]:
     """Return the joints to exchange: all if several pairs call for it and no pair against it, or else those of the pairs that do."""
-    wanted, unwanted = saved > _DECIDED, saved < -_DECIDED
-    chosen = np.ones(len(saved), bool) if wanted.sum() > 1 and not unwanted.any() else wanted | (saved == saved.max())
+    wanted, unwanted = gained > _DECIDED, gained < -_DECIDED
+    chosen = np.ones(len(gained), bool) if wanted.sum() > 1 and not unwanted.any() else wanted | (gained == gained.max())
     return tuple(joint for pair, there in zip(keypoints.flip_pairs, chosen) if there for joint in pair)
 
 
@@ -143,7 +140,7 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
     """Yield objects that the model takes for another class, by the share of such among equally sure findings."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
-    for (one, own), surprise in zip(doubted, rarity(scores, _agreeing(images))):
+    for (one, own), surprise in zip(doubted, disagreement(scores, _agreeing(images))):
         record = one.found[one.rival[own]]
         yield Suspect("class", surprise, one, one.truth[own], record, (), {"category_id": record["category_id"]})
 
@@ -151,7 +148,7 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
     """Yield found objects without an annotation in their place, by the share of such among equally sure findings."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
-    for (one, record), surprise in zip(spare, rarity([record["score"] for _, record in spare], _agreeing(images))):
+    for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
         values = annotation_values(record, one.image)
         if values is not None:
             becomes = {"image_id": one.image["id"], "category_id": record["category_id"], **values}
