@@ -50,7 +50,7 @@ def test_can_be_inherited_from_anywhere(path, tmp_path, monkeypatch):
 
 
 def test_every_part_is_used():
-    used, queue = set(), list(FILES)
+    used, queue = set(), list(shipped().values())
     while queue:
         path = queue.pop()
         said = parse(path.read_text(encoding="utf-8"), str, Problems()).plain().get(BASE, [])
@@ -58,7 +58,8 @@ def test_every_part_is_used():
         bases = [(near if near.exists() else find(base)).resolve() for near, base in beside]
         queue += [base for base in bases if base not in used]
         used.update(bases)
-    parts = {part.resolve() for part in (FOLDER / "_base_").glob("*/*.yaml") if part.parent.name != "joints"}  # for users' configurations
+    folder = shipped_folder().resolve()
+    parts = {part for part in (folder / "_base_").glob("*/*.yaml") if part.parent.name != "joints"}  # for users' configurations
     assert parts == used & parts
 
 

@@ -41,7 +41,9 @@ def visible(page, selector):
 
 @pytest.mark.slow
 def test_it_opens_with_everything_and_no_network(page, evaluated):
-    assert "tiny.ckpt" in page.title and page.execute_script("return document.querySelectorAll('.tile').length") == 6
+    assert "tiny.ckpt" in page.title
+    groups = page.execute_script("return [...document.querySelectorAll('.tile small')].map((group) => group.textContent)")
+    assert sorted(groups) == ["bbox"] * 3 + ["joints"] * 3 + ["keypoints"] * 3
     assert page.execute_script("return document.querySelectorAll('.chart svg path[clip-path]').length") > 10
     rows = page.execute_script("return [...document.querySelectorAll('.bars tbody th')].map((cell) => cell.textContent)")
     assert {"miss", "swap", "inversion", "jitter", "score", "background", "nose", "left_ankle"} <= set(rows)

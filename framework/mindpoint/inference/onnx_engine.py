@@ -25,12 +25,15 @@ class OnnxEngine(Engine):
     def open(self, path: Path) -> ModelFile:
         """See :class:`Engine`."""
         session = _session(path)
-        outputs = [output.name for output in session.get_outputs()]
+        try:
+            outputs, metadata = [output.name for output in session.get_outputs()], session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise WeightsError(f"{path}: damaged: a name or text in it is not UTF-8") from error
 
         def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
             return dict(zip(outputs, session.run(outputs, dict(inputs))))
 
-        return ModelFile(session.get_modelmeta().custom_metadata_map, forward)
+        return ModelFile(metadata, forward)
 
 
 def _session(place: Path):

@@ -35,8 +35,11 @@ class OpenVinoEngine(Engine):
     def open(self, path: Path) -> ModelFile:
         """See :class:`Engine`."""
         model = read_model(path)
-        metadata = metadata_of(model)
-        _check_sizes(model, path)
+        try:
+            metadata = metadata_of(model)
+            _check_sizes(model, path)
+        except UnicodeDecodeError as error:
+            raise WeightsError(f"{path}: damaged: a name or text in it is not UTF-8") from error
         compiled = _compiled(model, path, metadata)
         idle: List[object] = []  # requests; each runs for one thread at a time
 
