@@ -34,7 +34,9 @@ def start(command, folder):
     (folder / "tmp").mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
     log = open(folder.parent / f"{folder.name}.txt", "a")
-    return subprocess.Popen([sys.executable, "-m", "mindpoint", *command], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        [sys.executable, "-m", "mindpoint", *command], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
 
 
 def content(folder):
@@ -114,7 +116,12 @@ def main():
                     left += leftovers(folder)
                     _empty(folder)
             total, failed = total + kills, failed + len(halves) + len(unlike) + len(left)
-            print(f"{name:7}  {kills:5}  {writing:22}  {len(halves):10}  {len(unlike):11}  {len(left):11}", *halves[:3], *unlike[:3], *left[:3])
+            print(
+                f"{name:7}  {kills:5}  {writing:22}  {len(halves):10}  {len(unlike):11}  {len(left):11}",
+                *halves[:3],
+                *unlike[:3],
+                *left[:3],
+            )
             sys.stdout.flush()
     print(f"{total} kills, {failed} faults")
     return int(failed > 0)

@@ -8,8 +8,8 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores
 
-import mindpoint  # noqa: E402, F401  sets the environment that MindSpore needs before any test imports it
-import pytest  # noqa: E402
+import mindpoint  # noqa: F401  sets the environment that MindSpore needs before any test imports it
+import pytest
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C, which some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -41,7 +41,9 @@ def page(folder: Path) -> str:
     rows, known = [], {}
     for path in sorted(folder.glob("*.yaml")):
         config = load_config(str(path))
-        network = repr((config.data["model"]["backbone"], config.data["model"].get("neck"), config.data["model"]["heads"], config.input_spec.size))
+        network = repr(
+            (config.data["model"]["backbone"], config.data["model"].get("neck"), config.data["model"]["heads"], config.input_spec.size)
+        )
         if network not in known:
             known[network] = facts(config)
         parameters, operations = known[network]
@@ -51,7 +53,15 @@ def page(folder: Path) -> str:
         images = config.data["data"]["train"]
         size = "x".join(map(str, config.input_spec.size))
         batch = images.get("total_batch_size") or images.get("batch_size")
-        cells = [f"`{path.stem}`", f"{parameters / 1e6:.2f}", f"{operations / 1e9:.2f}", size, batch, train.epochs, f"{config.data['optimizer']['lr']:g}"]
+        cells = [
+            f"`{path.stem}`",
+            f"{parameters / 1e6:.2f}",
+            f"{operations / 1e9:.2f}",
+            size,
+            batch,
+            train.epochs,
+            f"{config.data['optimizer']['lr']:g}",
+        ]
         rows.append([*map(str, cells), "", "", "", "", f"[yaml]({path.name})", ""])
     table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows)]
     return "\n".join([*lines, "", *table, "", NOTE, ""])

@@ -13,7 +13,9 @@ INIT = HeNormal(mode="fan_out", nonlinearity="relu")
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
     """Return a convolution with an odd kernel that keeps the size (divided by ``stride``)."""
     padding = kernel // 2
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, "pad", padding, 1, groups, has_bias=bias, weight_init=INIT, bias_init="zeros")
+    return nn.Conv2d(
+        in_channels, out_channels, kernel, stride, "pad", padding, 1, groups, has_bias=bias, weight_init=INIT, bias_init="zeros"
+    )
 
 
 def conv_norm(

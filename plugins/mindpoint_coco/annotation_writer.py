@@ -92,7 +92,9 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
         places = points[:, :2].round(2)
         inside = ((places >= 0) & (places <= limits)).all(axis=1)
         seen = np.where(inside, np.where(points[:, 2] >= _SURE, 2, 1), 0)
-        values["keypoints"] = [number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))]
+        values["keypoints"] = [
+            number for (x, y), flag in zip(places.tolist(), seen.tolist()) for number in ((x, y, flag) if flag else (0, 0, 0))
+        ]
         values["num_keypoints"] = int(inside.sum())
     return values
 

@@ -239,7 +239,9 @@ class Keypoints:
             for place, sigma, color in zip(own, part.sigmas.tolist(), part.colors):
                 looks.setdefault(place, (sigma, color))
         if len(set(names)) < len(names):
-            raise ConfigError(f"keypoints.classes: two joints are named '{next(name for name in names if names.count(name) > 1)}'; rename one")
+            raise ConfigError(
+                f"keypoints.classes: two joints are named '{next(name for name in names if names.count(name) > 1)}'; rename one"
+            )
         for name, value in (("names", names), ("places", places), ("skeleton", list(lines)), ("flip_pairs", list(pairs.values()))):
             put(name, value)
         put("sigmas", [looks[place][0] for place in range(len(names))])
@@ -247,7 +249,9 @@ class Keypoints:
         for owner, own in places.items():
             alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
             if alone:
-                raise ConfigError(f"keypoints.classes.{owner}: a mirror needs its joint '{alone[0]}', as in the classes that share its pair")
+                raise ConfigError(
+                    f"keypoints.classes.{owner}: a mirror needs its joint '{alone[0]}', as in the classes that share its pair"
+                )
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):

@@ -52,7 +52,9 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
     theirs = {name: value.shape for name, value in state.items()}
     if not report.complete or report.unexpected or names != theirs:
         different = ", ".join(sorted({name for name, _ in names.items() ^ theirs.items()})[:5])
-        raise WeightsError(f"these weights are not those of the official network: {report}; names or shapes that differ: {different or 'none'}")
+        raise WeightsError(
+            f"these weights are not those of the official network: {report}; names or shapes that differ: {different or 'none'}"
+        )
     return network
 
 

@@ -97,7 +97,9 @@ def replay(case: dict, dataset: CocoDataset, labels: Mapping[int, int], encode: 
     if "annotations" in case:  # made up
         boxes = np.array([annotation["bbox"] for annotation in case["annotations"]], np.float64)
         boxes[:, 2:] += boxes[:, :2]
-        sample = replace(sample, objects=Objects(boxes.astype(np.float32), np.array([labels[each["category_id"]] for each in case["annotations"]])))
+        sample = replace(
+            sample, objects=Objects(boxes.astype(np.float32), np.array([labels[each["category_id"]] for each in case["annotations"]]))
+        )
     spec = replace(INPUT, size=tuple(case.get("input_hw", INPUT.size)))
     height, width = sample.image.shape[:2]
     keep_resolution = case.get("options", {}).get("keep_res", False)

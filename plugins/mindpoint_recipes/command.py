@@ -42,7 +42,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="of the images for validation (default: 0.2)")
     parser.add_argument("--minutes", type=float, default=15.0, help="that the training may take on this machine (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="of the split; the same seed gives the same split (default: 0)")
-    parser.add_argument("--weights", metavar="WEIGHTS", help="start from this file, or from weights to download, see 'mindpoint weights fetch'")
+    parser.add_argument(
+        "--weights", metavar="WEIGHTS", help="start from this file, or from weights to download, see 'mindpoint weights fetch'"
+    )
     args = parser.parse_args(argv)
     _check(args)
     return _write(args, "mindpoint new " + " ".join(map(shlex.quote, argv)))
@@ -105,7 +107,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
         print(f"- {data.left_out} annotations are left out; 'mindpoint data check' names them and their faults")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): {step:.2f} s a step here, {args.minutes:g} minutes")
+    print(
+        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): {step:.2f} s a step here, {args.minutes:g} minutes"
+    )
     print(f"train it with: mindpoint train {args.config}")
     return 0
 

@@ -83,7 +83,9 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     splits = {name: _joined(some, classes, joints, skeleton) for name, some in parts.items()}
     for name, split in splits.items():
         if not split["annotations"]:
-            raise DataError(f"{', '.join(map(str, sources))}: holds nothing usable to {'learn from' if name == 'train' else 'validate with'}")
+            raise DataError(
+                f"{', '.join(map(str, sources))}: holds nothing usable to {'learn from' if name == 'train' else 'validate with'}"
+            )
     return Gathered(splits, root, classes, joints, skeleton, pairs, sigmas, left_out)
 
 

@@ -52,7 +52,9 @@ def plan_network(weights: Optional[str]) -> NetworkPlan:
     if whole:
         reason = f"the network of {weights}; the statistics of its normalisation are kept"
         hidden = next((int(head["head_conv"]) for head in heads if "head_conv" in head), 256)
-        found = NetworkPlan(model["backbone"], model.get("neck"), hidden, int(targets.get("stride", 4)), freeze=["statistics"], reason=reason)
+        found = NetworkPlan(
+            model["backbone"], model.get("neck"), hidden, int(targets.get("stride", 4)), freeze=["statistics"], reason=reason
+        )
     else:
         reason = f"the backbone of {weights} with a new neck and new heads"
         found = NetworkPlan(model["backbone"], {**_NECK, "channels": 64}, 64, weights_match="backbone", reason=reason)

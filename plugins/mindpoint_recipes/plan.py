@@ -72,7 +72,9 @@ def _window(found: Survey, size: Tuple[int, int], reasons: List[str]) -> Optiona
     height, width = (max(_STEP * 2, _STEP * -int(-share * side // _STEP)) for side in size)
     if height * width > _WORTH * size[0] * size[1]:
         return None
-    reasons.append(f"training on windows of {width} x {height} around the objects: {size[0] * size[1] / height / width:.1f} times faster than whole images")
+    reasons.append(
+        f"training on windows of {width} x {height} around the objects: {size[0] * size[1] / height / width:.1f} times faster than whole images"
+    )
     return height, width
 
 
@@ -82,7 +84,9 @@ def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, 
         return 0.5
     index = {name: place for place, name in enumerate(joints)}
     lone = unpaired(joints, [(index[a], index[b]) for a, b in pairs])
-    numbered = not pairs and all(name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints)
+    numbered = not pairs and all(
+        name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints
+    )
     if not known and (lone or numbered):
         why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not tell left from right"
         reasons.append(f"images are not mirrored: {why}; name the pairs in keypoints.flip_pairs and set flip to 0.5")

@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
-    parser.add_argument("--draw", choices=list(_FILES), default="people", help=f"what to draw; things are {', '.join(THINGS)} (default: people)")
+    parser.add_argument(
+        "--draw", choices=list(_FILES), default="people", help=f"what to draw; things are {', '.join(THINGS)} (default: people)"
+    )
     parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people an image (default: 1 4)")
     kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
     for name, known in kinds.items():

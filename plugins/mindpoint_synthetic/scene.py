@@ -13,7 +13,6 @@ from mindpoint.storage.image_header import MOST_PIXELS
 
 from mindpoint_synthetic.background import finish, paint_background
 
-
 _MOST_IMAGES = 10_000_000
 
 

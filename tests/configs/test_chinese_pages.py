@@ -57,7 +57,9 @@ def test_pages_lead_to_each_other(page):
 
 @pages
 def test_headings(page):
-    levels = [[heading.split()[0] for heading, *_ in sections] for sections in (_sections(ENGLISH[page], "中文"), _sections(page, "English"))]
+    levels = [
+        [heading.split()[0] for heading, *_ in sections] for sections in (_sections(ENGLISH[page], "中文"), _sections(page, "English"))
+    ]
     assert levels[0] == levels[1]
 
 

@@ -47,7 +47,10 @@ def test_operators_of_a_graph():
     from mindpoint.ascend.graph import operators
 
     device.setup("CPU", seed=0)
-    found = {(operator.name, operator.kinds, operator.shapes): count for operator, count in operators(Known(), [Tensor(np.ones((2, 3), np.float32))]).items()}
+    found = {
+        (operator.name, operator.kinds, operator.shapes): count
+        for operator, count in operators(Known(), [Tensor(np.ones((2, 3), np.float32))]).items()
+    }
     assert found[("Sigmoid", ("float32",), ((2, 3),))] == 1 and found[("Add", ("float32",), ((2, 3),))] == 2
 
 

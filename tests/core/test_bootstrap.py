@@ -19,7 +19,10 @@ class Mean(Metric):
 
     def evaluate(self, ground_truth, results, image_ids):
         values = np.array([one["value"] for one in results if one["image_id"] in set(image_ids)])
-        return {name: float(chosen.mean()) if len(chosen) else math.nan for name, chosen in (("mean", values), (self.statistics[1], -values[values < 0]))}
+        return {
+            name: float(chosen.mean()) if len(chosen) else math.nan
+            for name, chosen in (("mean", values), (self.statistics[1], -values[values < 0]))
+        }
 
 
 class Data:

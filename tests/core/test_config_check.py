@@ -240,8 +240,7 @@ def test_blocks_inside_arguments_are_built_first():
     assert errors(
         BASE + "", "model.backbone.inner={type: ToyNet}", "model.backbone.stages=[{type: 'config_toys:OtherNet', blocks: x}]"
     ) == [
-        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' is inside another block; "
-        "write its class as package.module:Class",
+        "--set model.backbone.inner: model.backbone.inner.type: 'ToyNet' is inside another block; write its class as package.module:Class",
         "--set model.backbone.stages: Net takes [int, ...], not a block with a part",
         "--set model.backbone.stages: model.backbone.stages.0.blocks: OtherNet takes int, not 'x'",
     ]

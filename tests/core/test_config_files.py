@@ -267,13 +267,11 @@ def test_references_that_cannot_be(write):
         "data: {train: '${data}'}\n"
     )
     assert errors() == [
-        "a.yaml:2: seed: circular reference: train.epochs -> test.batch_size -> seed -> train.epochs; "
-        "write one of these values out",
+        "a.yaml:2: seed: circular reference: train.epochs -> test.batch_size -> seed -> train.epochs; write one of these values out",
         "a.yaml:4: train.epochs: circular reference: test.batch_size -> seed -> train.epochs -> test.batch_size; "
         "write one of these values out",
         "a.yaml:5: train.weights: '${model}' is not a single value and cannot be part of a string",
-        "a.yaml:7: test.batch_size: circular reference: seed -> train.epochs -> test.batch_size -> seed; "
-        "write one of these values out",
+        "a.yaml:7: test.batch_size: circular reference: seed -> train.epochs -> test.batch_size -> seed; write one of these values out",
         "a.yaml:8: data.train: circular reference: data -> data; write one of these values out",
     ]
 

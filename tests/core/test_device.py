@@ -44,5 +44,7 @@ def test_the_short_form(toy, tmp_path, capsys):
 
 
 def test_keys(toy):
-    settings = load_config(str(toy), ["runtime={device: Ascend, device_id: 3}", "runtime.mode=eager", "runtime.jit_level=O0"]).section("runtime")
+    settings = load_config(str(toy), ["runtime={device: Ascend, device_id: 3}", "runtime.mode=eager", "runtime.jit_level=O0"]).section(
+        "runtime"
+    )
     assert vars(settings) == {"device": "Ascend", "device_id": 3, "mode": "eager", "jit_level": "O0"}

@@ -99,9 +99,7 @@ def test_perspective_by_hand():
 def test_a_projection_turns_directions_as_it_moves_points():
     matrix = np.array([[0.9, 0.2, 5.0], [-0.15, 1.1, 3.0], [0.001, -0.002, 1.0]])
     motion, at, angle = Projection(matrix), np.array([31.0, 17.0]), 0.7
-    objects = Objects(
-        np.array([[*(at - 5), *(at + 5)]]), np.zeros(1, np.int64), fields=(Angles("a"),), values={"a": np.array([angle])}
-    )
+    objects = Objects(np.array([[*(at - 5), *(at + 5)]]), np.zeros(1, np.int64), fields=(Angles("a"),), values={"a": np.array([angle])})
     ends = motion.points(at + 1e-4 * np.array([[0, 0], [np.cos(angle), np.sin(angle)]]))
     assert objects.transform(motion).a[0] == pytest.approx(np.arctan2(*(ends[1] - ends[0])[::-1]), abs=1e-5)
     local = motion.at(objects.boxes)

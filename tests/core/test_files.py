@@ -165,7 +165,10 @@ def dead():
 def test_a_folder_whose_replacing_was_killed_is_put_back(tmp_path, new_is_there):
     """Killed between the two moves, or between the second one and the removal of the old folder."""
     target = tmp_path / "out.d"
-    for folder, text in ((tmp_path / f".out.d.{dead()}.old", "old"), (target if new_is_there else tmp_path / f".out.d.{dead()}.tmp", "new")):
+    for folder, text in (
+        (tmp_path / f".out.d.{dead()}.old", "old"),
+        (target if new_is_there else tmp_path / f".out.d.{dead()}.tmp", "new"),
+    ):
         folder.mkdir()
         (folder / "a").write_text(text)
     with pytest.raises(OutputError, match="is not an empty folder"), atomic_folder(target):

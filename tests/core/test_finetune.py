@@ -63,7 +63,8 @@ def test_strictness_is_chosen(tmp_path, weights):
     ):
         start(tmp_path, weights, f"+{exact}", TWO_HEADS)
     with pytest.raises(
-        WeightsError, match="train.weights_match: heads asks for .weaker: backbone, any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape"
+        WeightsError,
+        match="train.weights_match: heads asks for .weaker: backbone, any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape",
     ):
         start(tmp_path, weights, f"+{body}")
     with pytest.raises(WeightsError, match="train.weights_match: backbone asks for .weaker: any."):

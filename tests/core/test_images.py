@@ -61,7 +61,9 @@ def test_pictures_of_12_bits_are_refused_and_dark_ones_of_16_are_not(tmp_path, e
     assert read_image(path).max() <= 1
 
 
-@pytest.mark.parametrize("channels, ending, kind", [(1, "tif", "f4"), (3, "tif", "f4"), (3, "tif", "f8"), (3, "hdr", "f4"), (3, "pfm", "f4")])
+@pytest.mark.parametrize(
+    "channels, ending, kind", [(1, "tif", "f4"), (3, "tif", "f4"), (3, "tif", "f8"), (3, "hdr", "f4"), (3, "pfm", "f4")]
+)
 def test_floating_point_pictures_are_refused(tmp_path, channels, ending, kind):
     picture = np.full((4, 4, 3), 200, kind) if channels == 3 else np.full((4, 4), 200, kind)
     assert cv2.imwrite(str(tmp_path / f"a.{ending}"), picture)
@@ -91,7 +93,11 @@ def test_signed_numbers_and_odd_numbers_of_bits_are_told(tmp_path):
 def pnm(kind, white):
     """Two pixels, black and white."""
     channels = 3 if kind in ("P3", "P6") else 1
-    head = f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL {white}\nTUPLTYPE GRAYSCALE\nENDHDR\n" if kind == "P7" else f"{kind}\n# {white * 2}\n2 1 {white}\n"
+    head = (
+        f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL {white}\nTUPLTYPE GRAYSCALE\nENDHDR\n"
+        if kind == "P7"
+        else f"{kind}\n# {white * 2}\n2 1 {white}\n"
+    )
     values = [0] * channels + [white] * channels
     body = " ".join(map(str, values)).encode() if kind in ("P2", "P3") else np.array(values, ">u2" if white > 255 else ">u1").tobytes()
     return head.encode() + body + b"\n"

@@ -58,7 +58,9 @@ def test_arguments_are_checked_without_an_import():
     assert error("hooks.bell.type=parts/bell.py:Bel").endswith("parts/bell.py does not define 'Bel'; did you mean 'Bell'?")
     assert error("hooks.bell.type=./bell.py:Bell").endswith("bell.py, but this file does not exist")
     assert "it must derive from mindpoint.contracts.parts.Backbone" in error("model.backbone={type: parts/bell.py:Bell}")
-    with pytest.raises(ConfigError, match=r"a\.yaml:\d+: hooks\.bell\.type: hook 'Bell' \(.*/parts/bell\.py:Bell\) failed to import: Runtime"):
+    with pytest.raises(
+        ConfigError, match=r"a\.yaml:\d+: hooks\.bell\.type: hook 'Bell' \(.*/parts/bell\.py:Bell\) failed to import: Runtime"
+    ):
         load_config("experiments/a.yaml").build("hooks.bell")
 
 

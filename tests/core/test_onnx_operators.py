@@ -106,7 +106,9 @@ def test_what_a_cpu_has_no_kernel_for():
 def test_refusals_say_which_cell_and_where_to_read():
     with pytest.raises(MindpointError) as raised:
         network_model(exportable(nn.SequentialCell([nn.ReLU(), Unknown()])))
-    assert str(raised.value).startswith("cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md, 'Parts of your own'")
+    assert str(raised.value).startswith(
+        "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md, 'Parts of your own'"
+    )
     with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls is bound to the input's size; export without --dynamic"):
         network_model(exportable(Known()))
     assert network_model(exportable(Known(), dynamic=False)).graph.node

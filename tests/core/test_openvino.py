@@ -168,7 +168,7 @@ def stranger(files, tmp_path):
         (r'type="Convolution"', 'type="LoadLibrary"', "LoadLibrary"),
         (r'offset="0" size="\d+"', 'offset="0" size="999999999999"', "Incorrect weights"),
         (r"(?s)</layers>.*", "", "damaged"),
-        (r'<framework>', "<framework_>", "damaged"),
+        (r"<framework>", "<framework_>", "damaged"),
     ],
     ids=["an extension", "an unknown operator", "more weights than there are", "cut off", "not XML"],
 )
@@ -276,7 +276,10 @@ class TestReducedPrecision:
         sizes = {}
         for precision in ("float32", "float16"):
             out = tmp_path / f"{precision}.xml"
-            assert main(["export", str(spots), "--format", "openvino", "--precision", precision, "--out", str(out), "--trust", "--no-verify"]) == 0
+            assert (
+                main(["export", str(spots), "--format", "openvino", "--precision", precision, "--out", str(out), "--trust", "--no-verify"])
+                == 0
+            )
             sizes[precision] = out.with_suffix(".bin").stat().st_size
         assert sizes["float16"] < 0.6 * sizes["float32"]
 
@@ -294,7 +297,9 @@ class TestReducedPrecision:
         path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
         arguments = ["export", path, "--format", "openvino", "--precision", "bfloat16", "--trust"]
         message = refused(capsys, *arguments)
-        assert re.search(r"bfloat16 costs 1\.0000 of accuracy, 0\.01 is allowed", message) and re.search(r"\naccuracy +\S+ +\S+ +-1", message)
+        assert re.search(r"bfloat16 costs 1\.0000 of accuracy, 0\.01 is allowed", message) and re.search(
+            r"\naccuracy +\S+ +\S+ +-1", message
+        )
         assert os.listdir(tmp_path) == ["toy.ckpt"]
         assert main([*map(str, arguments), "--most-lost", "1"]) == 0
         assert "--most-lost 2: must lie in 0..1" in refused(capsys, *arguments, "--most-lost", 2)

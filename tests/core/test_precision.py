@@ -63,7 +63,7 @@ def test_what_is_computed_in_which_type(tmp_path, precision, single):
     before = network.backbone.conv.weight.asnumpy().copy()
     trainer.train()
     places = ("in convolution", "convolution gives", "in norm", "norm gives")
-    assert precision_toys.SEEN == {("loss", SINGLE), *zip(places, TYPES[precision])}
+    assert {("loss", SINGLE), *zip(places, TYPES[precision])} == precision_toys.SEEN
     assert {str(p.dtype) for p in (*network.trainable_params(), *trainer.network_step.optimizer.moment1)} == {SINGLE}
 
     # an overflow halves the scale and is the only reason for a step to be left out

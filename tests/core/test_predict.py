@@ -19,9 +19,8 @@ from mindpoint.contracts.writer import PredictionWriter
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.inference import sources
 from mindpoint.inference.sources import find_sources, to_image
-from mindpoint.inference.writers import harmless_cell
 from mindpoint.inference.video import Video
-from mindpoint.inference.writers import picture_names
+from mindpoint.inference.writers import harmless_cell, picture_names
 from mindpoint.model import checkpoint
 from mindpoint.registry import registry
 from mindpoint.runtime.progress import track
@@ -235,11 +234,7 @@ def test_lists_patterns_and_folders(predict, monkeypatch):
         assert code == 0 and names() == files, err
     monkeypatch.setattr(sys, "stdin", io.StringIO("a/b/2.png\nno.png\n\na/1.png\r\n"))
     code, _, err = predict("-", "--out", "found", "--overwrite", "--format", "json,pictures")
-    assert (
-        code == 2
-        and names() == ["a/b/2.png", "a/1.png"]
-        and err.splitlines() == ["mindpoint: skipped: no.png: no such image file"]
-    )
+    assert code == 2 and names() == ["a/b/2.png", "a/1.png"] and err.splitlines() == ["mindpoint: skipped: no.png: no such image file"]
     assert predict("a", "--recursive", "--out", "named", "--format", "pictures")[0] == 0
     assert sorted(os.listdir("named")) == ["1-2.jpg", "1.jpg", "2.jpg"]
 

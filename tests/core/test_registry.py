@@ -97,7 +97,7 @@ def test_text_before_a_colon_is_a_distribution_first_and_a_module_otherwise(dist
     assert registry("hooks").find("colon:Hook").value == "colon.inner:Declared"
     assert registry("backbones").find("colon:Hook").value == "colon:Hook"  # it declares no backbones
     assert registry("hooks").get("mindpoint.contracts.hook:Hook").__name__ == "Hook"
-    assert "unknown hook 'Hok'; did you mean 'Hook' (colon)?" == message(UnknownPlugin, registry("hooks").find, "colon:Hok")
+    assert message(UnknownPlugin, registry("hooks").find, "colon:Hok") == "unknown hook 'Hok'; did you mean 'Hook' (colon)?"
     text = message(UnknownPlugin, registry("hooks").find, "no.such:Thing", WHERE)
     assert text == f"{WHERE}: 'no.such:Thing': 'no.such' is neither an installed distribution with hooks nor a module"
 

@@ -361,7 +361,14 @@ def test_a_full_disk_is_said_before_the_training_and_leaves_no_lock(tmp_path, mo
 def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(str(HERE / "toy.yaml"))
-    runs = {"toy": "toy", "toy-3": None, "toy-2": "toy", "toy-4": "toy-4", "toy-other": "toy", "toy[1]": "toy[1]"}  # folder, name in its checkpoint
+    runs = {
+        "toy": "toy",
+        "toy-3": None,
+        "toy-2": "toy",
+        "toy-4": "toy-4",
+        "toy-other": "toy",
+        "toy[1]": "toy[1]",
+    }  # folder, name in its checkpoint
     for age, (folder, name) in enumerate(runs.items()):
         Path("runs", folder).mkdir(parents=True)
         if name is not None:

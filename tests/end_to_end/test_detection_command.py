@@ -78,7 +78,10 @@ def test_chosen_classes_in_every_file(detector, everything, capsys):
 @pytest.mark.slow
 def test_names_that_the_model_does_not_have(detector, everything, capsys):
     command = ["predict", str(detector / "slim.ckpt"), str(detector / "7.png"), "--out", str(detector / "refused"), "--classes"]
-    for wrong, said in (("trafic light", "has no class 'trafic light'; did you mean 'traffic light'?"), ("dog,zzz", "'zzz'; it has person,")):
+    for wrong, said in (
+        ("trafic light", "has no class 'trafic light'; did you mean 'traffic light'?"),
+        ("dog,zzz", "'zzz'; it has person,"),
+    ):
         assert main([*command, wrong]) == 2
         assert said in capsys.readouterr().err and not (detector / "refused").exists()
     with pytest.raises(ConfigError, match="has no class 'dogg'; did you mean 'dog'"):

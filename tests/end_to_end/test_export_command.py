@@ -181,9 +181,7 @@ def test_engines_agree_in_evaluation(model, files, pictures, tmp_path):
         np.testing.assert_allclose(scores[file], scores[model], atol=SCORE)
 
 
-@pytest.mark.parametrize(
-    "command", [["train", "quickstart"], ["eval", "model.ckpt"], ["export", "model.ckpt"]]
-)
+@pytest.mark.parametrize("command", [["train", "quickstart"], ["eval", "model.ckpt"], ["export", "model.ckpt"]])
 def test_what_needs_mindspore_names_the_command(command):
     done = mindpoint(*command, without=True)
     assert done.returncode == 2

@@ -40,7 +40,9 @@ def folder(tmp_path):
 
 @pytest.mark.slow
 def test_the_page_leads_from_photographs_to_a_file(folder):
-    commands = [line for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) for line in block.splitlines()]
+    commands = [
+        line for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) for line in block.splitlines()
+    ]
     assert [command.split()[1] for command in commands] == ["data", "new", "train", "predict", "eval", "data", "export", "predict"]
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     said = {}

@@ -231,7 +231,9 @@ def result_file(data: bytes, folder: Path) -> None:
     (folder / "r.json").write_bytes(data)
     dataset = f"{{type: CocoDataset, annotations: {folder / 'a.json'}, images: {folder}}}"
     shutil.rmtree(folder / "out", ignore_errors=True)
-    _command("eval", "--results", folder / "r.json", "--config", "quickstart", "--set", f"data.val.dataset={dataset}", "--out", folder / "out")
+    _command(
+        "eval", "--results", folder / "r.json", "--config", "quickstart", "--set", f"data.val.dataset={dataset}", "--out", folder / "out"
+    )
 
 
 def result_files():

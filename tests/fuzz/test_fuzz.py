@@ -15,14 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_only_messages_come_out():
     for needed in ("hypothesis", "onnx", "onnxruntime"):
         pytest.importorskip(needed)
-    done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--examples", "25"], cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--examples", "25"], cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=600
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("25 inputs, only messages") == 20
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize(
-    "name, other", [(b"mindpoint.config", b"mindpoint.confi\xff"), (b"[64, 96]", b"[64, 9\xff]"), (b"image", b"imag\xff"), (b"image", b"other")]
+    "name, other",
+    [(b"mindpoint.config", b"mindpoint.confi\xff"), (b"[64, 96]", b"[64, 9\xff]"), (b"image", b"imag\xff"), (b"image", b"other")],
 )
 def test_names_and_texts_of_a_file_that_are_not_as_told(engine, name, other, tmp_path):
     pytest.importorskip("onnx")

@@ -45,7 +45,18 @@ def test_it_learns_without_centernet(run, install):
 
 def test_encoder_and_decoder_are_inverse_on_all_strides(run):
     mindpoint, folder = run
-    mindpoint("eval", folder / "run", "--oracle", "all", "--set", "+data.val.max_images=30", "--set", "data.val.dataset.length=[0.2, 0.6]", "--out", folder / "oracle")
+    mindpoint(
+        "eval",
+        folder / "run",
+        "--oracle",
+        "all",
+        "--set",
+        "+data.val.max_images=30",
+        "--set",
+        "data.val.dataset.length=[0.2, 0.6]",
+        "--out",
+        folder / "oracle",
+    )
     assert json.loads((folder / "oracle" / "statistics.json").read_text())["statistics"]["bbox/AP"] == 1.0
 
 

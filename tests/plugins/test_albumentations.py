@@ -16,7 +16,11 @@ from mindpoint_coco.transforms.albumentations import Albumentations
 library = pytest.importorskip("albumentations")
 
 FIELDS = (Points("joints", 3, entries=3, swaps=((1, 2),), seen=2), Boxes("head", (4,)), Field("depth"))
-GEOMETRIC = [{"name": "HorizontalFlip", "p": 1}, {"name": "RandomScale", "scale_limit": 0.3, "p": 1}, {"name": "Rotate", "limit": 25, "p": 1}]
+GEOMETRIC = [
+    {"name": "HorizontalFlip", "p": 1},
+    {"name": "RandomScale", "scale_limit": 0.3, "p": 1},
+    {"name": "Rotate", "limit": 25, "p": 1},
+]
 PIXELS = [{"name": "CLAHE", "p": 1}, {"name": "OneOf", "p": 1, "transforms": [{"name": "RandomFog"}, {"name": "ISONoise"}]}]
 
 

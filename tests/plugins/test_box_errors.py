@@ -180,7 +180,11 @@ def test_findings_of_images():
 def test_analysis_of_nothing():
     for ground_truth, results in ((truth(), []), (truth((DOG, 0)), []), (truth(), found((DOG, 0, 0.5)))):
         analysis = CocoMetric(CLASSES).analyse(ground_truth, results, [9, 2])
-        assert len(analysis.tables) == 4 and not analysis.tables[2].rows and analysis.images[9].error == (1.0 if ground_truth["annotations"] or results else 0.0)
+        assert (
+            len(analysis.tables) == 4
+            and not analysis.tables[2].rows
+            and analysis.images[9].error == (1.0 if ground_truth["annotations"] or results else 0.0)
+        )
 
 
 def test_results_with_fields_and_files(tmp_path):

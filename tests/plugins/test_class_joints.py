@@ -280,7 +280,9 @@ FOUND = Detections(
     np.array([2, 0, 1]),
     JOINTS.found(CLASSES),
     {
-        "keypoints": np.where(JOINTS.found(CLASSES)[0].owned[[2, 0, 1], :, None], np.arange(42).reshape(3, 7, 2), np.nan).astype(np.float32),
+        "keypoints": np.where(JOINTS.found(CLASSES)[0].owned[[2, 0, 1], :, None], np.arange(42).reshape(3, 7, 2), np.nan).astype(
+            np.float32
+        ),
         "keypoint_scores": np.full((3, 7), 0.5, np.float32),
         "from_heatmap": np.ones((3, 7), bool),
     },
@@ -299,9 +301,7 @@ def test_records_carry_the_joints_of_the_class():
 
 
 def test_pictures_show_the_lines_of_the_class():
-    values = {
-        "keypoints": np.array([[[10, 10, 2], [50, 10, 2], [0, 0, 0], [10, 50, 2], [50, 50, 2], [0, 0, 0], [0, 0, 0]]], np.float32)
-    }
+    values = {"keypoints": np.array([[[10, 10, 2], [50, 10, 2], [0, 0, 0], [10, 50, 2], [50, 50, 2], [0, 0, 0], [0, 0, 0]]], np.float32)}
     drawn = []
     for label in (2, 0, 1):
         objects = Objects(np.array([[2, 2, 60, 60]], np.float32), np.array([label]), fields=[JOINTS.annotated(CLASSES)], values=values)
@@ -316,7 +316,9 @@ def shifted(truth, by):
     results = []
     for number, record in enumerate(truth["annotations"]):
         points = [value + by[ids[record["category_id"]]] * (place % 3 == 0) for place, value in enumerate(record["keypoints"])]
-        results.append({**{key: record[key] for key in ("image_id", "category_id", "bbox")}, "keypoints": points, "score": 0.9 - number / 10})
+        results.append(
+            {**{key: record[key] for key in ("image_id", "category_id", "bbox")}, "keypoints": points, "score": 0.9 - number / 10}
+        )
     return results
 
 
@@ -387,7 +389,14 @@ def test_one_network_learns_both_kinds(tmp_path, monkeypatch):
     from mindpoint.cli.main import main as mindpoint
 
     person = ["nose", *(f"{side}_{name}" for name in ("shoulder", "wrist", "hip", "ankle") for side in ("left", "right"))]
-    look = {"size": [64, 64], "people": [1, 1], "height": [0.85, 0.95], "actions": ["stand"], "facing": ["front"], "arms": ["hang", "raise"]}
+    look = {
+        "size": [64, 64],
+        "people": [1, 1],
+        "height": [0.85, 0.95],
+        "actions": ["stand"],
+        "facing": ["front"],
+        "arms": ["hang", "raise"],
+    }
     sets = [{"type": "SyntheticPeople", "count": 4, "seed": 1, **look}, {"type": "kites:Kites", "count": 4, "seed": 1, "side": 64}]
     content = {
         "_base_": ["_base_/model/multi_pose.yaml", "_base_/data/input_coco.yaml"],

@@ -36,7 +36,12 @@ def folder(tmp_path_factory):
     for name, records in results.items():
         (folder / f"{name}.json").write_text(json.dumps(records))
     config = {
-        "_base_": ["_base_/model/multi_pose.yaml", "_base_/model/dla34_dcn.yaml", "_base_/data/input_coco.yaml", "_base_/runtime/default.yaml"],
+        "_base_": [
+            "_base_/model/multi_pose.yaml",
+            "_base_/model/dla34_dcn.yaml",
+            "_base_/data/input_coco.yaml",
+            "_base_/runtime/default.yaml",
+        ],
         "classes": ["mouse"],
         "keypoints": {"names": NAMES},
         "data": {"val": {"dataset": {"type": "CocoDataset", "annotations": str(folder / "truth.json"), "images": str(folder / "images")}}},

@@ -13,8 +13,8 @@ from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.prediction import Prediction
 from mindpoint.visual.objects import ObjectVisualizer
 from mindpoint_coco.audit.compare import compare
-from mindpoint_coco.audit.suspect_file import accepted_ids
 from mindpoint_coco.audit.surprise import Usual, among, disagreement, standing
+from mindpoint_coco.audit.suspect_file import accepted_ids
 from mindpoint_coco.data_command.audit import add_arguments, audit
 from mindpoint_coco.keypoints import Keypoints
 
@@ -117,7 +117,9 @@ def audited(request, tmp_path):
     clean = people()
     wrong, wanted = with_errors(clean)
     path = lay(tmp_path, wrong)
-    audit(lambda: Oracle(clean, noise=request.param), arguments("model", path, "--images", tmp_path / "images", "--out", tmp_path / "audit"))
+    audit(
+        lambda: Oracle(clean, noise=request.param), arguments("model", path, "--images", tmp_path / "images", "--out", tmp_path / "audit")
+    )
     return tmp_path, clean, wrong, wanted
 
 
@@ -148,7 +150,9 @@ def test_accepted_corrections_give_the_clean_annotations_again(audited, capsys):
     assert main(command) == 0
     corrected = json.loads((folder / "corrected" / "people.json").read_text())
     assert path.read_bytes() == before
-    assert {key: corrected[key] for key in ("info", "images", "categories")} == {key: clean[key] for key in ("info", "images", "categories")}
+    assert {key: corrected[key] for key in ("info", "images", "categories")} == {
+        key: clean[key] for key in ("info", "images", "categories")
+    }
     there = {record["id"]: record for record in corrected["annotations"]}
     (added,) = there.keys() - {record["id"] for record in clean["annotations"]}
     assert added == 9001 and set(there) == {record["id"] for record in clean["annotations"]} - {134} | {9001}
@@ -191,7 +195,9 @@ def test_only_what_is_accepted_changes(audited):
     ],
 )
 def test_what_cannot_be_accepted(tmp_path, capsys, accept, said):
-    (tmp_path / "suspects.json").write_text(json.dumps({"suspects": [{"id": 1, "split": "people", "annotation_id": 5, "was": {}, "becomes": None}]}))
+    (tmp_path / "suspects.json").write_text(
+        json.dumps({"suspects": [{"id": 1, "split": "people", "annotation_id": 5, "was": {}, "becomes": None}]})
+    )
     assert main(["data", "correct", str(tmp_path), "people.json", "--accept", accept, "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
 
@@ -203,7 +209,10 @@ def test_ids_and_ranges():
 @pytest.mark.parametrize(
     "suspect, said",
     [
-        ({"annotation_id": 100, "was": {"bbox": [1, 2, 3, 4]}, "becomes": {"bbox": [2, 2, 3, 4]}}, "annotation 100 of suspect 1 is not as the audit saw it"),
+        (
+            {"annotation_id": 100, "was": {"bbox": [1, 2, 3, 4]}, "becomes": {"bbox": [2, 2, 3, 4]}},
+            "annotation 100 of suspect 1 is not as the audit saw it",
+        ),
         ({"annotation_id": 99, "was": {"bbox": [1, 2, 3, 4]}, "becomes": None}, "annotation 99 of suspect 1 is not there"),
         ({"annotation_id": [], "was": {"bbox": [1, 2, 3, 4]}, "becomes": None}, "lacks"),
         ({"annotation_id": 100, "was": {"iscrowd": 0}, "becomes": {"bbox": "wide"}}, "'bbox' must hold 4 numbers"),
@@ -239,7 +248,10 @@ def test_names_of_strangers_are_text_on_the_page(tmp_path):
     clean = people(names, classes, "{}" + evil.replace("/", "") + "<script>alert(2)<.png")
     wrong, _ = with_errors(clean)
     path = lay(tmp_path, wrong)
-    audit(lambda: Oracle(clean, names, classes), arguments("<b>model</b>", path, "--images", tmp_path / "images", "--out", tmp_path / "a'b <i>"))
+    audit(
+        lambda: Oracle(clean, names, classes),
+        arguments("<b>model</b>", path, "--images", tmp_path / "images", "--out", tmp_path / "a'b <i>"),
+    )
     page = Tags((tmp_path / "a'b <i>" / "index.html").read_text())
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert all("onerror" not in attributes for _, attributes in page.tags) and not {"b", "i"} & {tag for tag, _ in page.tags}

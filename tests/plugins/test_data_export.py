@@ -27,7 +27,10 @@ def people(tmp_path):
         cv2.imwrite(str(tmp_path / "images" / name), np.full((50, 100, 3), 99, np.uint8))
     person = {"image_id": 5, "category_id": 3, "bbox": [10, 5, 40, 20], "area": 400}
     content = {
-        "images": [{"id": 5, "file_name": "a/one.jpg", "width": 100, "height": 50}, {"id": 6, "file_name": "two.png", "width": 100, "height": 50}],
+        "images": [
+            {"id": 5, "file_name": "a/one.jpg", "width": 100, "height": 50},
+            {"id": 6, "file_name": "two.png", "width": 100, "height": 50},
+        ],
         "categories": [{"id": 3, "name": "=person", "keypoints": JOINTS, "skeleton": [[1, 2]]}],
         "annotations": [
             {"id": 1, **person, "iscrowd": 0, "keypoints": [30, 10, 2, 0, 0, 0, 25.5, 9, 1], "num_keypoints": 2},
@@ -45,7 +48,12 @@ def export(folder, form, *more):
 def test_yolo_pose(people):
     assert export(people, "yolo-pose") == 0
     said = yaml.safe_load((people / "out" / "data.yaml").read_text())
-    assert said["kpt_shape"] == [3, 3] and said["flip_idx"] == [0, 2, 1] and said["names"] == {0: "=person"} and said["train"] == "images/people"
+    assert (
+        said["kpt_shape"] == [3, 3]
+        and said["flip_idx"] == [0, 2, 1]
+        and said["names"] == {0: "=person"}
+        and said["train"] == "images/people"
+    )
     assert "path" not in said  # images are found from anywhere
     lines = (people / "out" / "labels" / "people" / "a" / "one.txt").read_text().splitlines()
     assert lines == ["0 0.3 0.3 0.4 0.4 0.3 0.2 2 0 0 0 0.255 0.18 1"]  # crowds are left out
@@ -69,7 +77,14 @@ def test_csv(people):
     assert export(people, "csv") == 0
     rows = list(csv.DictReader(open(people / "out" / "people.csv", newline="")))
     assert len(rows) == 2 and rows[0]["image"] == "a/one.jpg" and rows[0]["class"] == "'=person"  # no formula for a spreadsheet
-    assert [float(rows[0][key]) for key in ("left", "top", "box width", "box height", "right_eye x", "right_eye v")] == [10, 5, 40, 20, 25.5, 1]
+    assert [float(rows[0][key]) for key in ("left", "top", "box width", "box height", "right_eye x", "right_eye v")] == [
+        10,
+        5,
+        40,
+        20,
+        25.5,
+        1,
+    ]
 
 
 def test_a_data_set_of_its_own_is_written_as_png(tmp_path):
@@ -113,7 +128,9 @@ def prediction(source, frame=None):
         "from_heatmap": np.ones((2, 3), bool),
     }
     boxes = np.array([[-5, 2, 50, 60], [200, 10, 210, 20]], np.float32)
-    found = Detections(boxes=boxes, labels=np.zeros(2, np.int64), scores=np.array([0.8, 0.7], np.float32), fields=KEYPOINTS.found(), values=values)
+    found = Detections(
+        boxes=boxes, labels=np.zeros(2, np.int64), scores=np.array([0.8, 0.7], np.float32), fields=KEYPOINTS.found(), values=values
+    )
     return Prediction(np.zeros((50, 100, 3), np.uint8), found, ["person"], None, source, frame)
 
 

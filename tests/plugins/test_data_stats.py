@@ -77,13 +77,20 @@ def test_many_classes_are_sorted_and_collapsed(tmp_path, capsys, monkeypatch):
     assert lines[first + 20 : first + 22] == ["10 further classes: objects=15", "classes without objects=5"]
     drawn = {panel.title: panel.series for panel in panels({"": statistics(content, Naming([f"c{number}" for number in range(1, 31)]))})}
     names, heights = drawn["Objects by class, %"][""]
-    assert (names[0], names[-1]) == ("c25", "10 others") and heights[-1] == pytest.approx(100 * 15 / 325) and sum(heights) == pytest.approx(100)
+    assert (
+        (names[0], names[-1]) == ("c25", "10 others")
+        and heights[-1] == pytest.approx(100 * 15 / 325)
+        and sum(heights) == pytest.approx(100)
+    )
     names, heights = drawn["Objects by width / height of the box, %"][""]
     assert {name: height for name, height in zip(names, heights) if height} == {"2-3": 100}
 
 
 def test_what_is_drawn():
-    found = {"a": statistics(CONTENT, Naming(["person"]), JOINTS), "b": statistics({**CONTENT, "annotations": []}, Naming(["person"]), JOINTS)}
+    found = {
+        "a": statistics(CONTENT, Naming(["person"]), JOINTS),
+        "b": statistics({**CONTENT, "annotations": []}, Naming(["person"]), JOINTS),
+    }
     drawn = {panel.title: panel.series for panel in panels(found)}
     names, heights = drawn["Images by objects, %"]["a"]
     assert dict(zip(names, heights)) == pytest.approx({"0": 100 / 3, "1": 100 / 3, "2+": 100 / 3})

@@ -15,7 +15,7 @@ from mindpoint_centernet.ops.deform_conv_native import SOURCE
 from mindspore import Tensor, nn, ops
 
 sys.path.insert(0, str(Path(__file__).parent))
-import deform_conv_oracle as oracle  # noqa: E402
+import deform_conv_oracle as oracle
 
 pytestmark = pytest.mark.usefixtures("graph_mode")
 

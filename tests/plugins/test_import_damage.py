@@ -14,7 +14,26 @@ from mindpoint.registry import registry
 from mindpoint_coco.importers.image_index import Images
 from test_import_formats import FOLDERS, images_for, make
 
-STRANGE = (None, "x", "", math.nan, math.inf, 1e30, 10**399, -5, 0, 3, [], {}, True, "../../../etc/passwd", "/etc/passwd", [1], "a\0b", "\ud800")
+STRANGE = (
+    None,
+    "x",
+    "",
+    math.nan,
+    math.inf,
+    1e30,
+    10**399,
+    -5,
+    0,
+    3,
+    [],
+    {},
+    True,
+    "../../../etc/passwd",
+    "/etc/passwd",
+    [1],
+    "a\0b",
+    "\ud800",
+)
 STRANGE_TEXT = ("", "x", "nan", "inf", "1e30", "-5", "9" * 500, "../../etc/passwd", "\0", '"', "<", "3", ",", ";")
 ENDINGS = (".json", ".xml", ".csv", ".txt", ".yaml", ".slp", ".h5", ".mat")
 ROUNDS = 25
@@ -99,7 +118,12 @@ def changed(content, *path_and_value):
 
 TABLE = [
     ("labelme", "a.json", json.dumps(POSE)[:-20], r"a\.json:1:\d+: the annotation file is not JSON.*cut off"),
-    ("labelme", "a.json", changed(POSE, "shapes", 0, "points", 0, [1, 1e30]), r"a\.json: shapes: number 0: points: number 0: number 1: is 1e\+30"),
+    (
+        "labelme",
+        "a.json",
+        changed(POSE, "shapes", 0, "points", 0, [1, 1e30]),
+        r"a\.json: shapes: number 0: points: number 0: number 1: is 1e\+30",
+    ),
     ("labelme", "a.json", changed(POSE, "imageWidth", "wide"), r"a\.json: imageWidth: is 'wide', not a number"),
     ("deeplabcut", "a.csv", DLC.format("x,3"), r"a\.csv: row 4: nose: is 'x', not a number"),
     ("deeplabcut", "a.csv", DLC.format("3"), r"a\.csv: row 4: has 2 cells, not 3"),
@@ -112,8 +136,18 @@ TABLE = [
     ("yolo", "a.txt", "0 0.5 0.5 0.2 0.2\n0 0.5 oops 0.2 0.2\n", r"a\.txt:2: column 3: is 'oops'"),
     ("yolo", "a.txt", "0 120 80 40 30\n", r"a\.txt:1: 120 is not a share.*are these pixels"),
     ("yolo", "a.txt", "0 0.5 0.5 0.2 0.2 0.3 0.3 2\n", r"a\.txt:1: has 8 columns, not 5"),
-    ("cvat", "a.xml", "<annotations><image id='3' name='a.png' width='20' height='-1'/></annotations>", r"a\.xml: image 3: height: is '-1'"),
-    ("openpose", "a_keypoints.json", '{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}', "people: number 0: pose_keypoints_2d: has 3 numbers"),
+    (
+        "cvat",
+        "a.xml",
+        "<annotations><image id='3' name='a.png' width='20' height='-1'/></annotations>",
+        r"a\.xml: image 3: height: is '-1'",
+    ),
+    (
+        "openpose",
+        "a_keypoints.json",
+        '{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}',
+        "people: number 0: pose_keypoints_2d: has 3 numbers",
+    ),
 ]
 
 
@@ -154,5 +188,3 @@ def test_a_pickle_is_never_opened(tmp_path):
             with pytest.raises(MindpointError):
                 importer.read(folder)
     assert not (tmp_path / "sprung").exists()
-
-

@@ -220,7 +220,9 @@ def test_a_label_studio_export_without_relations(formats):
     assert [thing.points for thing in least.pictures[0].things] == [thing.points for thing in whole.pictures[0].things]
 
 
-@pytest.mark.parametrize("file, objects", [("minimal_instance.json", 2), ("minimal_instance.000_centered_pair_low_quality.analysis.csv", 1)])
+@pytest.mark.parametrize(
+    "file, objects", [("minimal_instance.json", 2), ("minimal_instance.000_centered_pair_low_quality.analysis.csv", 1)]
+)
 def test_other_files_of_sleap(file, objects, formats):
     labels = make("sleap").labels(formats / "sleap" / file, None)
     things = labels.pictures[0].things

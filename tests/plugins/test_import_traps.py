@@ -164,7 +164,12 @@ def test_a_picture_of_points_alone_is_one_object(tmp_path):
 
 def test_a_point_in_two_rectangles_belongs_to_the_smaller(tmp_path):
     picture(tmp_path / "a.jpg")
-    shapes = [shape("cat", [[0, 0], [30, 18]]), shape("cat", [[5, 5], [15, 15]]), shape("nose", [[8, 8]], "point"), shape("nose", [[9, 9]], "point")]
+    shapes = [
+        shape("cat", [[0, 0], [30, 18]]),
+        shape("cat", [[5, 5], [15, 15]]),
+        shape("nose", [[8, 8]], "point"),
+        shape("nose", [[9, 9]], "point"),
+    ]
     write(tmp_path / "a.json", {"shapes": shapes, "imagePath": "a.jpg"})
     truth = read("labelme", tmp_path)
     assert [a["keypoints"] for a in truth["annotations"]] == [[9, 9, 2], [8, 8, 2]] and "given to the smallest: 1" in notes(truth)
@@ -191,7 +196,9 @@ def film(tmp_path):
         writer.write(np.full((20, 40, 3), 40 * number, np.uint8))
     writer.release()
     boxes = [f'<box frame="{n}" keyframe="{int(n != 1)}" outside="{int(n == 3)}" xtl="{n}" ytl="1" xbr="9" ybr="9"/>' for n in (0, 1, 3, 4)]
-    task = "<meta><task><id>1</id><original_size><width>40</width><height>20</height></original_size><source>film.avi</source></task></meta>"
+    task = (
+        "<meta><task><id>1</id><original_size><width>40</width><height>20</height></original_size><source>film.avi</source></task></meta>"
+    )
     write(tmp_path / "a.xml", f'<annotations>{task}<track id="0" label="cat">{"".join(boxes)}</track></annotations>')
     return tmp_path
 
@@ -244,7 +251,9 @@ def test_two_people_of_label_studio(tmp_path):
 def test_a_rectangle_of_label_studio_turns_about_its_corner(tmp_path):
     picture(tmp_path / "0123abcd-a.jpg", 200, 100)
     box = region("cat", "rectangle", x=50, y=10, width=10, height=50, rotation=90)  # 20 x 50 pixels at 100, 10
-    write(tmp_path / "a.json", [{"id": 1, "data": {"image": "http://host/data/upload/1/0123abcd-a.jpg"}, "annotations": [{"result": [box]}]}])
+    write(
+        tmp_path / "a.json", [{"id": 1, "data": {"image": "http://host/data/upload/1/0123abcd-a.jpg"}, "annotations": [{"result": [box]}]}]
+    )
     (tmp_path / "0123abcd-a.jpg").rename(tmp_path / "a.jpg")
     np.testing.assert_allclose(read("label-studio", tmp_path)["annotations"][0]["bbox"], [50, 10, 50, 20])
 
@@ -277,7 +286,9 @@ def test_what_tools_do_to_coco(tmp_path):
     write(tmp_path / "a.json", json.dumps(content))
     truth = read("coco", tmp_path)
     assert truth["images"] == [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 20, "crowdIndex": 0.4}]
-    assert truth["categories"] == [{"id": 1, "name": "cat", "keypoints": ["nose", "nose_1", "tail"], "skeleton": [[1, 2], [2, 3]], "flip_pairs": []}]
+    assert truth["categories"] == [
+        {"id": 1, "name": "cat", "keypoints": ["nose", "nose_1", "tail"], "skeleton": [[1, 2], [2, 3]], "flip_pairs": []}
+    ]
     assert [(a["keypoints"], a["num_keypoints"], a["area"]) for a in truth["annotations"]] == [([1, 2, 2, 0, 0, 0, 0, 0, 0], 1, 12)]
     assert "annotations of images that the file does not have are left out: 1" in notes(truth)
 
@@ -289,7 +300,11 @@ def test_older_files_of_sleap_are_half_a_pixel_off(tmp_path):
     h5py = pytest.importorskip("h5py")
     nodes = [{"name": name} for name in ("tail", "left", "right")]
     body, mirror = ({"py/reduce": [{"py/type": "sleap.skeleton.EdgeType"}, {"py/tuple": [kind]}]} for kind in (1, 2))
-    links = [{"source": 1, "target": 0, "type": body}, {"source": 1, "target": 2, "type": mirror}, {"source": 2, "target": 1, "type": {"py/id": 2}}]
+    links = [
+        {"source": 1, "target": 0, "type": body},
+        {"source": 1, "target": 2, "type": mirror},
+        {"source": 2, "target": 1, "type": {"py/id": 2}},
+    ]
     links.append({"source": 2, "target": 0, "type": {"py/id": 1}})
     skeleton = {"nodes": [{"id": 1}, {"id": 2}, {"id": 0}], "links": links}
     picture(tmp_path / "film_000003.png")
@@ -382,7 +397,9 @@ def test_shipped_sets_of_joints():
     whole = joint_set("wholebody")
     assert whole.names[17:23] == tuple(f"{side}_{part}" for side in ("left", "right") for part in ("big_toe", "small_toe", "heel"))
     assert (whole.sigmas[17], whole.sigmas[23], whole.sigmas[91], whole.sigmas[132]) == (0.068, 0.042, 0.029, 0.031)
-    assert joint_set("halpe").names[20:26] == tuple(f"{side}_{part}" for part in ("big_toe", "small_toe", "heel") for side in ("left", "right"))
+    assert joint_set("halpe").names[20:26] == tuple(
+        f"{side}_{part}" for part in ("big_toe", "small_toe", "heel") for side in ("left", "right")
+    )
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -135,8 +135,24 @@ class TestZoo:
         """But for what the file adds: 350 epochs are an option there, and a single process has 32 images."""
         config, _ = zoo("--epoch_size 350 --distribute true --device_num 8")
         different = {key for key, *_ in differences(load_config("dla34_coco_modelzoo"), config)}
-        new = {"runtime.device", "train.sink", "train.loss_scale", "test.pad", "test.scales", "hooks.checkpoint.every_steps", "hooks.checkpoint.keep"}
-        written = ("data.train.shuffle", "data.train.targets", "data.train.transforms.view", "model.", "keypoints.", "optimizer.weight_decay", "schedule.factor")
+        new = {
+            "runtime.device",
+            "train.sink",
+            "train.loss_scale",
+            "test.pad",
+            "test.scales",
+            "hooks.checkpoint.every_steps",
+            "hooks.checkpoint.keep",
+        }
+        written = (
+            "data.train.shuffle",
+            "data.train.targets",
+            "data.train.transforms.view",
+            "model.",
+            "keypoints.",
+            "optimizer.weight_decay",
+            "schedule.factor",
+        )
         assert not [key for key in different - new - {"hooks.pictures.threshold"} if not key.startswith(written)]
         network = [load.build("model.backbone") for load in (config, load_config("dla34_coco_modelzoo"))]
         assert set(network[0].parameters_dict()) == set(network[1].parameters_dict())
@@ -234,7 +250,9 @@ class TestOfficial:
 
     def test_a_recorded_opt_txt(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        Path("opt.txt").write_text(f"==> commit hash: 1\n==> Cmd:\n{shlex.split(OPTS) + ['--dense_hp', '--mse_loss']}\n==> Opt:\n  K: 100\n")
+        Path("opt.txt").write_text(
+            f"==> commit hash: 1\n==> Cmd:\n{shlex.split(OPTS) + ['--dense_hp', '--mse_loss']}\n==> Opt:\n  K: 100\n"
+        )
         assert self.migrated("opt.txt") == 0
         config = load_config("out.yaml")
         assert value(config, "model.losses.pose.dense") is True and value(config, "data.train.targets.joint_sigma") == 4

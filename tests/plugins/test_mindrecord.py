@@ -586,7 +586,19 @@ def test_full_disk(source, tmp_path):
 
 
 def test_files_of_another_prefix_and_a_published_folder(coco_mini, tmp_path, capsys):
-    command = ["data", "convert", "dla34_coco_modelzoo", "--coco", str(coco_mini), "--split", "val", "--shards", "2", "--out", str(tmp_path)]
+    command = [
+        "data",
+        "convert",
+        "dla34_coco_modelzoo",
+        "--coco",
+        str(coco_mini),
+        "--split",
+        "val",
+        "--shards",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
     assert main([*command, "--prefix", "coco/hp"]) == 2
     assert "--prefix: 'coco/hp' is not the beginning of a file's name" in capsys.readouterr().err
     assert main([*command, "--prefix", "coco_hp.val.mind"]) == 0
@@ -595,4 +607,6 @@ def test_files_of_another_prefix_and_a_published_folder(coco_mini, tmp_path, cap
         "coco_hp.val.mind1",
     ]
     read = MindRecordDataset(str(tmp_path / "val"), ["person"])
-    assert set(read.ids()) == {record["id"] for record in json.loads((coco_mini / "annotations/person_keypoints_val2017.json").read_text())["images"]}
+    assert set(read.ids()) == {
+        record["id"] for record in json.loads((coco_mini / "annotations/person_keypoints_val2017.json").read_text())["images"]
+    }

@@ -9,7 +9,7 @@ from mindpoint.contracts.image import InputSpec, Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import ConfigError
 from mindpoint_coco.transforms.copy_paste import CopyPaste
-from mindpoint_coco.transforms.mixing import Mosaic, MixUp
+from mindpoint_coco.transforms.mixing import MixUp, Mosaic
 from mindpoint_coco.transforms.placing import resized, resizing
 
 SPEC = InputSpec(size=(120, 160), mean=[0, 0, 0], std=[1, 1, 1])
@@ -131,7 +131,8 @@ def test_a_mosaic_leaves_out_what_a_quarter_hardly_shows():
     one = dotted(2, (80, 60), box=40)
     for seed in range(10):
         every, most = (
-            Mosaic(SPEC, 1.0, size=1, scale=(1, 1), least=least)(one, np.random.default_rng(seed), Pool(one)).objects for least in (0.0, 0.6)
+            Mosaic(SPEC, 1.0, size=1, scale=(1, 1), least=least)(one, np.random.default_rng(seed), Pool(one)).objects
+            for least in (0.0, 0.6)
         )
         assert len(every) == 4 and (most.areas >= 0.6 * 6400 - 1).all() and len(most) == (every.areas >= 0.6 * 6400).sum()
 

@@ -95,7 +95,7 @@ def test_the_turn_is_the_circular_standard_deviation():
 
 def test_the_input_s_size_follows_the_objects():
     def size(side, joints=()):
-        truth = content({n: "a" for n in range(9)}, [(n, [0, 0, side, side], {}) for n in range(9)], names=())
+        truth = content(dict.fromkeys(range(9), "a"), [(n, [0, 0, side, side], {}) for n in range(9)], names=())
         return make_plan(survey(truth), joints).input_size
 
     assert size(100) == (64, 128)  # half of the longer side: the least size will do
@@ -105,7 +105,7 @@ def test_the_input_s_size_follows_the_objects():
 
 def test_small_objects_are_learned_from_windows():
     def window(side, count=10):
-        truth = content({n: "a" for n in range(count)}, [(n, [0, 0, side, side / 2], {}) for n in range(count)], names=())
+        truth = content(dict.fromkeys(range(count), "a"), [(n, [0, 0, side, side / 2], {}) for n in range(count)], names=())
         plan = make_plan(survey(truth), ["nose"])
         return plan.input_size, plan.window
 
@@ -116,7 +116,7 @@ def test_small_objects_are_learned_from_windows():
 
 
 def test_the_windows_show_objects_at_the_scale_of_the_input():
-    truth = content({n: "a" for n in range(9)}, [(n, [0, 0, 40, 20], {}) for n in range(9)], names=())
+    truth = content(dict.fromkeys(range(9), "a"), [(n, [0, 0, 40, 20], {}) for n in range(9)], names=())
     plan = make_plan(survey(truth), ["nose"])
     read = yaml.safe_load(configuration("new", ["fish"], ["nose"], [], None, ("t", "."), ("v", "."), plan, NetworkPlan(), 100, 1))
     view = read["data"]["train"]["transforms"]["view"]
@@ -169,7 +169,9 @@ def test_names_of_others_write_no_lines_of_the_configuration():
     joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
     plan = make_plan(survey(truth), joints)
-    text = configuration("mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, NetworkPlan(), 100, 1)
+    text = configuration(
+        "mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, NetworkPlan(), 100, 1
+    )
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
     assert set(read["model"]) == {"backbone", "neck", "heads"} and read["hooks"]["console"] == {"every": 50}

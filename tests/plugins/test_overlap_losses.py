@@ -109,7 +109,9 @@ def iou_loss(o, t, kind, offsets=True, fixed=None):
     for number, (image, slot) in enumerate(zip(*np.nonzero(t["reg_mask"]))):
         true = t["reg"][image, slot].astype(np.float64)
         found = corners(centers[image, slot] if offsets else true, sizes[image, slot])
-        total += 1 - overlap_of(found, corners(true, t["wh"][image, slot].astype(np.float64)), kind, None if fixed is None else fixed[number])
+        total += 1 - overlap_of(
+            found, corners(true, t["wh"][image, slot].astype(np.float64)), kind, None if fixed is None else fixed[number]
+        )
     return total / (t["reg_mask"].sum() + 1e-4)
 
 

@@ -99,7 +99,11 @@ def test_joints_and_classes_by_name(animals, caplog):
         ([0, 0, 0, 3, 3, 2, 0, 0, 0], 1),
         ([0] * 9, 0),
     ]
-    assert (mice.category_ids(), truth["annotations"][0]["area"], truth["listed"]) == ([3, 2], 7.5, {"images": [1, 9], "categories": [1, 2]})
+    assert (mice.category_ids(), truth["annotations"][0]["area"], truth["listed"]) == (
+        [3, 2],
+        7.5,
+        {"images": [1, 9], "categories": [1, 2]},
+    )
 
 
 def test_a_file_in_another_order_is_read_by_name_without_being_told_to(tmp_path):
@@ -132,7 +136,11 @@ def test_several_categories_may_share_a_class(tmp_path):
 @pytest.mark.parametrize(
     "change, error, said",
     [
-        ({"categories": None}, DataError, "set.json: no category is named person, mouse; there are tree, Mus; set 'classes' accordingly, or 'cat"),
+        (
+            {"categories": None},
+            DataError,
+            "set.json: no category is named person, mouse; there are tree, Mus; set 'classes' accordingly, or 'cat",
+        ),
         ({"categories": {"Mus": "rat"}}, ConfigError, "categories: no class is named 'rat'; there are person, mouse"),
         ({"categories": ["rat"]}, ConfigError, "categories: no class is named 'rat'"),
         ({"categories": {"rat": "mouse"}}, DataError, "set.json: no category is named rat; there are tree, Mus"),
@@ -199,7 +207,9 @@ def test_ids_that_differ_stay(people, tmp_path):
 
 def test_sets_that_do_not_fit(people, animals):
     bare = opened(people, ["person"], keypoints=None)
-    with pytest.raises(ConfigError, match=r"datasets.1: its objects have nothing, those of the first .* keypoints \[3, 3\] \(nose, left_ear"):
+    with pytest.raises(
+        ConfigError, match=r"datasets.1: its objects have nothing, those of the first .* keypoints \[3, 3\] \(nose, left_ear"
+    ):
         ConcatDataset([opened(people, ["person"]), bare], ["person"])
     with pytest.raises(ConfigError, match="datasets: there is not a single one"):
         ConcatDataset([], ["person"])
@@ -210,7 +220,9 @@ def test_sets_that_do_not_fit(people, animals):
 
 class TestConcatDataset(DatasetTests):
     def make(self):
-        return ConcatDataset([SyntheticPeople(3, 1, ["person"], size=(64, 64)), SyntheticPeople(2, 2, ["person"], size=(48, 64))], ["person"], [1, 3])
+        return ConcatDataset(
+            [SyntheticPeople(3, 1, ["person"], size=(64, 64)), SyntheticPeople(2, 2, ["person"], size=(48, 64))], ["person"], [1, 3]
+        )
 
 
 # a configuration with several sets

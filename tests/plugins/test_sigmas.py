@@ -24,7 +24,9 @@ def marked(seed, count=400, wrong=0.0, first_id=1):
             points[[1, 2]] = points[[2, 1]]
         images.append({"id": first_id + number, "file_name": f"{number}.jpg", "width": 300, "height": 300})
         flat = np.c_[points, [2, 2, 2]].ravel().tolist()
-        annotations.append({"id": number + 1, "image_id": first_id + number, "category_id": first_id, "bbox": [0, 0, side, side], "keypoints": flat})
+        annotations.append(
+            {"id": number + 1, "image_id": first_id + number, "category_id": first_id, "bbox": [0, 0, side, side], "keypoints": flat}
+        )
     return {"images": images, "annotations": annotations, "categories": [{"id": first_id, "name": "mouse", "keypoints": NAMES}]}
 
 

@@ -254,7 +254,9 @@ def test_a_pose_training_starts_from_a_detector(tmp_path, file, caplog):
     for head in ("wh", "reg"):
         np.testing.assert_array_equal(loaded[f"heads.pose.{head}.2.weight"], state[f"{head}.2.weight"])
     anew = caplog.text.partition("14 parameters keep their initial values: ")[2].splitlines()[0].split(", ")
-    rest = [f"heads.pose.{head}.{layer}.{kind}" for head in ("hps", "hm_hp", "hp_offset") for layer in (0, 2) for kind in ("weight", "bias")]
+    rest = [
+        f"heads.pose.{head}.{layer}.{kind}" for head in ("hps", "hm_hp", "hp_offset") for layer in (0, 2) for kind in ("weight", "bias")
+    ]
     assert set(anew) == {"heads.pose.hm.2.weight", "heads.pose.hm.2.bias", *rest}
     assert "heads.pose.hm.2.weight: (1, 8, 1, 1) here, (80, 8, 1, 1) in the file" in caplog.text
 
@@ -267,7 +269,11 @@ DETECTORS = {
         "model": {"backbone": {"channels": [4, 4, 8, 8, 8, 12], "stem": 4}, "heads": {"detection": {"head_conv": 8}}},
     },
 }
-DETECTOR_BASES = {"dla_34": "ctdet_dla34_dcn_coco.yaml", "resdcn_18": "ctdet_resnet18_dcn_coco.yaml", "hourglass": "ctdet_hourglass_coco.yaml"}
+DETECTOR_BASES = {
+    "dla_34": "ctdet_dla34_dcn_coco.yaml",
+    "resdcn_18": "ctdet_resnet18_dcn_coco.yaml",
+    "hourglass": "ctdet_hourglass_coco.yaml",
+}
 
 
 @pytest.mark.parametrize("arch", ["dla_34", "resdcn_18", pytest.param("hourglass", marks=pytest.mark.slow)])
@@ -354,7 +360,9 @@ def test_weights_of_another_task_are_whole_with_its_configuration(tmp_path, file
     """They match it completely, so the checkpoint carries it; with one class more they do not, and are initial weights."""
     state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hps", "hm_hp", "hp_offset", "reg")}
     state["hm.2.weight"], state["hm.2.bias"] = np.ones((3, 8, 1, 1), np.float32), np.zeros(3, np.float32)
-    state.update({name.replace("wh.", "dep."): value[: 1 if "2" in name else None] for name, value in state.items() if name.startswith("wh.")})
+    state.update(
+        {name.replace("wh.", "dep."): value[: 1 if "2" in name else None] for name, value in state.items() if name.startswith("wh.")}
+    )
     source = file(state)
     for classes in (["circle", "square", "star"], ["circle", "square", "star", "cross"]):
         name, out = tmp_path / f"{len(classes)}.yaml", str(tmp_path / f"{len(classes)}.ckpt")

@@ -110,7 +110,10 @@ class LittleNetRules(WeightRules):
 def test_rules_of_another_distribution(state):
     mine = {"module.features.0.weight": np.zeros((8, 3, 3, 3)), "features.1.num_batches_tracked": np.zeros(())}
     known = registry("weight_rules")
-    with pytest.raises(WeightsError, match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, Hourglass, MobileNet, ModelZoo, ResNet"):
+    with pytest.raises(
+        WeightsError,
+        match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, Hourglass, MobileNet, ModelZoo, ResNet",
+    ):
         recognize(mine, "x")
     with known.registered("LittleNet", LittleNetRules):
         rules, found, arrays = recognize(mine, "x")

@@ -51,7 +51,11 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
             name = names.get(node.op_type.partition("REF::")[2])
             if name is not None:
                 outputs = _outputs(node)
-                found[Operator(name, tuple(dict.fromkeys(kinds.get(kind, str(kind)) for kind, _ in outputs)), tuple(shape for _, shape in outputs))] += 1
+                found[
+                    Operator(
+                        name, tuple(dict.fromkeys(kinds.get(kind, str(kind)) for kind, _ in outputs)), tuple(shape for _, shape in outputs)
+                    )
+                ] += 1
     return found
 
 

@@ -12,7 +12,9 @@ these types, shapes and attributes, what the graph engine makes of the graph, wh
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", nargs="*", help="a YAML file, or the name of a shipped configuration (default: all shipped ones)")
+    parser.add_argument(
+        "config", metavar="CONFIG", nargs="*", help="a YAML file, or the name of a shipped configuration (default: all shipped ones)"
+    )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     parser.add_argument("--all", action="store_true", help="list every operator, not only those that are missing, slow or unclear")
     parser.add_argument("--markdown", action="store_true", help="print a table with a line for each configuration")
@@ -33,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         for name, found in rows.items():
             shown = [row for row in found if args.all or row.where not in (ACLNN, NAMED)]
-            counts = ", ".join(f"{sum(row.where == where for row in found)} {where}" for where in MEANINGS if any(r.where == where for r in found))
+            counts = ", ".join(
+                f"{sum(row.where == where for row in found)} {where}" for where in MEANINGS if any(r.where == where for r in found)
+            )
             print(f"{name}: {len(found)} operators with types: {counts}")
             if shown:
                 cells = [[row.name, ", ".join(row.kinds), row.training or "", row.prediction or "", row.where] for row in shown]

@@ -12,7 +12,10 @@ HELP = "write a trained model as ONNX, OpenVINO, MINDIR or AIR, compared with th
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     parser.add_argument(
-        "--format", metavar="NAME", default="onnx", help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)"
+        "--format",
+        metavar="NAME",
+        default="onnx",
+        help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)",
     )
     parser.add_argument(
         "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
@@ -41,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse a reduced precision that costs more of the metric's main statistic, AP for COCO's (default: 0.01)",
     )
     parser.add_argument(
-        "--images", metavar="PATH", nargs="+", default=[], help="what to compare on, and to find the ranges of int8 with: images, folders, videos; at most eight"
+        "--images",
+        metavar="PATH",
+        nargs="+",
+        default=[],
+        help="what to compare on, and to find the ranges of int8 with: images, folders, videos; at most eight",
     )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")

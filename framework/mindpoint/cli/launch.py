@@ -15,7 +15,9 @@ MOST = 1024
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("processes", metavar="N", type=count, help=f"processes on this host, at most {MOST}")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="train or eval")
-    parser.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the command; the options below may be among them")
+    parser.add_argument(
+        "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the command; the options below may be among them"
+    )
     _add_options(parser)
 
 

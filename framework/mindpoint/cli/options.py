@@ -27,7 +27,12 @@ def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``, a short form of two ``--set``."""
     parser.add_argument(
-        "--device", metavar="NAME[:ID]", dest="set", action="append", type=_device, help="where to run: CPU, Ascend, or Ascend:3 for one of many"
+        "--device",
+        metavar="NAME[:ID]",
+        dest="set",
+        action="append",
+        type=_device,
+        help="where to run: CPU, Ascend, or Ascend:3 for one of many",
     )
 
 

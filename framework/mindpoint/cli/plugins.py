@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     doctor.set_defaults(run=_doctor)
     test = actions.add_parser("test", help="hold the parts of a distribution against their contracts; exit code 1 if one breaks it")
     test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as pip has it")
-    test.add_argument("--config", metavar="CONFIG", help="make the parts that it names as it says, all with its classes, input and sections")
+    test.add_argument(
+        "--config", metavar="CONFIG", help="make the parts that it names as it says, all with its classes, input and sections"
+    )
     test.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of it; +KEY=VALUE adds one")
     test.add_argument("--verbose", action="store_true", help="print a line for each test")
     test.set_defaults(run=_test)
@@ -130,9 +132,14 @@ def _test(args: argparse.Namespace) -> int:
     rows = []
     for kind, part in dict.fromkeys((outcome.kind, outcome.part) for outcome in outcomes):
         tests = [outcome for outcome in outcomes if (outcome.kind, outcome.part) == (kind, part)]
-        passed, failed = (sum(test.problem is None and test.skipped is None for test in tests), sum(test.problem is not None for test in tests))
+        passed, failed = (
+            sum(test.problem is None and test.skipped is None for test in tests),
+            sum(test.problem is not None for test in tests),
+        )
         status = "BROKEN" if failed else "ok" if passed else "skipped"
-        note = "; ".join(f"{test.test}: {test.problem}" for test in tests if test.problem) or "".join(t.skipped for t in tests if not t.test)
+        note = "; ".join(f"{test.test}: {test.problem}" for test in tests if test.problem) or "".join(
+            t.skipped for t in tests if not t.test
+        )
         rows.append((status, kind, part, f"{passed} of {passed + failed}" if passed + failed else "", note))
     print(table(("STATUS", "KIND", "NAME", "PASSED", ""), rows))
     return 1 if any(outcome.problem for outcome in outcomes) else 0

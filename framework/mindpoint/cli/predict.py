@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--live", action="store_true", help="read cameras and streams at once, and of each take the newest frame; slow frames are dropped"
     )
     parser.add_argument(
-        "--reconnect", metavar="S", type=float, default=0.0, help="with --live: try S seconds to open a stream again that has ended or failed"
+        "--reconnect",
+        metavar="S",
+        type=float,
+        default=0.0,
+        help="with --live: try S seconds to open a stream again that has ended or failed",
     )
     parser.add_argument("--recursive", action="store_true", help="search subfolders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from mindpoint.config.local_parts import with_whole_paths
 from mindpoint.config.merge import REPLACE, merge
 from mindpoint.config.node import Node, Problems, Trust
-from mindpoint.config.local_parts import with_whole_paths
 from mindpoint.config.renamed import with_current_names
 from mindpoint.config.text import MOST_CHARACTERS, parse
 from mindpoint.config.trust import refused

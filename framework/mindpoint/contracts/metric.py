@@ -38,9 +38,7 @@ class Metric(ABC):
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """Return all of :attr:`statistics` for the given images; NaN where undefined. Must accept empty results."""
 
-    def resampler(
-        self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]
-    ) -> Callable[[np.ndarray], Dict[str, float]]:
+    def resampler(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Callable[[np.ndarray], Dict[str, float]]:
         """Return a function that gives the statistics of a resample, in which image ``image_ids[i]`` counts ``counts[i]`` times; ``counts``
         are whole numbers ``(images,)``. Arguments as in :meth:`evaluate`.
 

@@ -163,7 +163,9 @@ class _Pool(SamplePool):
 
     def draw(self, rng: np.random.Generator) -> Sample:
         number, seed = int(rng.integers(len(self.samples))), int(rng.integers(2**63))
-        return self.samples.transformed(int(self.samples.images[number]), np.random.default_rng(seed), self.epoch, self.count, self.unreadable)
+        return self.samples.transformed(
+            int(self.samples.images[number]), np.random.default_rng(seed), self.epoch, self.count, self.unreadable
+        )
 
 
 def too_many(messages: List[str], most: int) -> DataError:

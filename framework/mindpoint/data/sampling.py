@@ -73,7 +73,9 @@ class EpochOrder:
         with part_call(block, self.sampler):
             weights = np.asarray(self.sampler.weights(), np.float64)
         if weights.shape != (length,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.max() > 0:
-            raise mistake(block, self.sampler, f"gives weights of shape {weights.shape}; {length} finite ones, 0 or more, must be some above 0")
+            raise mistake(
+                block, self.sampler, f"gives weights of shape {weights.shape}; {length} finite ones, 0 or more, must be some above 0"
+            )
         return weights[self.samples.images]
 
     def observe(self, image_ids: Sequence[int], losses: Sequence[float]) -> None:

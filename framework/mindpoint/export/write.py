@@ -77,9 +77,7 @@ def _facts(request: Request, trained: Trained, decoder: Decoder) -> ExportMetada
     )
 
 
-def _exportable(
-    request: Request, trained: Trained, decoder: Decoder, facts: ExportMetadata, calibration: Sequence[Inputs]
-) -> Exportable:
+def _exportable(request: Request, trained: Trained, decoder: Decoder, facts: ExportMetadata, calibration: Sequence[Inputs]) -> Exportable:
     return Exportable(
         network=trained.network,
         maps=trained.network.maps,

@@ -102,7 +102,9 @@ def _check_sizes(model, path: Path) -> None:
             for side in asked:
                 count *= int(side)
             if count * max(1, output.get_element_type().size) > most:
-                raise WeightsError(f"{path}: refused: '{node.get_friendly_name()}' asks for {count} numbers, more than fit into memory here")
+                raise WeightsError(
+                    f"{path}: refused: '{node.get_friendly_name()}' asks for {count} numbers, more than fit into memory here"
+                )
 
 
 def _compiled(model, path: Path, metadata: Mapping[str, str]):

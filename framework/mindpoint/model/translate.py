@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Dict, Mapping, NamedTuple
 
 import numpy as np
+from mindspore import nn
+
 from mindpoint.contracts.weights import RecognizedWeights, WeightRules
 from mindpoint.errors import WeightsError
 from mindpoint.model import checkpoint
@@ -15,7 +17,6 @@ from mindpoint.model.weights import LoadReport, load_arrays
 from mindpoint.registry import nearest, registry
 from mindpoint.storage.digest import check_digest
 from mindpoint.storage.torch_file import read_torch_file
-from mindspore import nn
 
 State = Mapping[str, np.ndarray]
 """Arrays by name."""

@@ -31,7 +31,9 @@ class Schedule(ABC):
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
         if self.warmup_steps > round(epochs * steps_per_epoch):
-            log.warning("schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, round(epochs * steps_per_epoch))
+            log.warning(
+                "schedule: the warm-up of %d steps is longer than the training of %d", self.warmup_steps, round(epochs * steps_per_epoch)
+            )
 
     def __call__(self, step: int) -> float:
         """Return the factor for the step after ``step`` steps."""

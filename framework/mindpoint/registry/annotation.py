@@ -15,8 +15,13 @@ LISTS = ("list", "tuple", "Sequence")
 
 _NAMES = {
     **{name: name for name in (*_SIMPLE, *LISTS, "dict")},
-    **{"NoneType": "None", "List": "list", "Tuple": "tuple", "Dict": "dict", "Mapping": "dict", "MutableMapping": "dict"},
-    **{name: "Sequence" for name in ("MutableSequence", "Collection", "Iterable")},
+    "NoneType": "None",
+    "List": "list",
+    "Tuple": "tuple",
+    "Dict": "dict",
+    "Mapping": "dict",
+    "MutableMapping": "dict",
+    **dict.fromkeys(("MutableSequence", "Collection", "Iterable"), "Sequence"),
 }
 _WRAPPERS = ("Annotated", "Final", "InitVar")
 

@@ -110,9 +110,7 @@ def gallery(
     return items
 
 
-def _object(
-    finding: Finding, fields: Sequence[Field], names: Mapping[int, str], labels: Mapping[int, int], flagged: Set[str]
-) -> dict:
+def _object(finding: Finding, fields: Sequence[Field], names: Mapping[int, str], labels: Mapping[int, int], flagged: Set[str]) -> dict:
     """Return one object without non-finite values. In fields of ``flagged``, the third number of a point is 1 if it is hidden, 0 if it is
     missing."""
     record, label = finding.record, labels.get(finding.record.get("category_id"))

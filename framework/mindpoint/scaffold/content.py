@@ -104,18 +104,18 @@ def tests(module: str, prefix: str, chosen: Sequence[str]) -> str:
     classes = {
         "backbone": ("BackboneTests", f"make(self):\n        return {names.get('backbone')}(channels=(8, 8, 16))"),
         "neck": ("NeckTests", f"make(self):\n        return {names.get('neck')}(self.in_features, channels=8)"),
-        "head": ("HeadTests", f"make(self):\n        return {names.get('head')}(self.in_features, [\"one\", \"two\"], channels=8)"),
+        "head": ("HeadTests", f'make(self):\n        return {names.get("head")}(self.in_features, ["one", "two"], channels=8)'),
         "loss": (
             "LossTests",
             f"make(self):\n        return {names.get('loss')}()\n\n"
-            f"    def make_targets(self):\n        return {names.get('targets')}([\"one\", \"two\"], self.input_spec)",
+            f'    def make_targets(self):\n        return {names.get("targets")}(["one", "two"], self.input_spec)',
         ),
         "decoder": (
             "CodecTests",
             f"make_targets(self):\n        return {names.get('targets')}(self.classes, self.input_spec)\n\n"
             f"    def make_decoder(self):\n        return {names.get('decoder')}(self.classes)",
         ),
-        "dataset": ("DatasetTests", f"make(self):\n        return {names.get('dataset')}([\"circle\", \"square\"], count=5)"),
+        "dataset": ("DatasetTests", f'make(self):\n        return {names.get("dataset")}(["circle", "square"], count=5)'),
         "transform": ("TransformTests", f"make(self):\n        return {names.get('transform')}()"),
         "metric": ("MetricTests", f"make(self):\n        return {names.get('metric')}(self.classes)"),
         "hook": ("HookTests", f"make(self, run_dir):\n        return {names.get('hook')}()"),

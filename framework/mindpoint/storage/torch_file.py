@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Dict, Mapping, Tuple, Union
 
 import numpy as np
+
 from mindpoint.errors import WeightsError
 from mindpoint.storage.files import atomic_write
 

@@ -41,11 +41,15 @@ class Sunk:
         if device.name() != "Ascend":
             raise ConfigError(f"train.sink: needs an Ascend, and the device is a {device.name()}; set it to null")
         if step.num_shards > 1 and step.normalizers is not None:
-            raise ConfigError("train.sink: with several processes, or train.accumulate, the host counts objects in each step; set it to null")
+            raise ConfigError(
+                "train.sink: with several processes, or train.accumulate, the host counts objects in each step; set it to null"
+            )
         if loader.order.follows_losses:
             raise ConfigError("train.sink: data.train.sampler needs the losses of each step; set one of them to null")
         if loader.steps_per_epoch % size or total % size:
-            raise ConfigError(f"train.sink: {size} must divide the {loader.steps_per_epoch} steps of an epoch and the {total} of the training")
+            raise ConfigError(
+                f"train.sink: {size} must divide the {loader.steps_per_epoch} steps of an epoch and the {total} of the training"
+            )
         self.step, self.loader, self.rate, self.size = step, loader, rate, size
         self.run_many: Optional[Callable[[], Tuple]] = None
         self._left_out: Dict[int, str] = {}

@@ -113,7 +113,10 @@ def _resume(config: Config, name: str, out: Optional[str], named: Optional[Path]
         resuming.restore(trainer, stored, path)
         trainer.name = stored.info.get("name", name) if Path(config.name).is_dir() else name
         if trainer.finished:
-            reason = trainer.stop_reason or f"all {trainer.total_steps} steps are done; train.steps, train.epochs or train.max_steps can be raised"
+            reason = (
+                trainer.stop_reason
+                or f"all {trainer.total_steps} steps are done; train.steps, train.epochs or train.max_steps can be raised"
+            )
             print(f"{path}: this run is finished: {reason}")
             return trainer
         print(f"resumed from {path}: step {trainer.step} of {trainer.total_steps}, epoch {trainer.epoch + 1}", flush=True)

@@ -24,7 +24,9 @@ def _convolutions(in_channels: int, out_channels: int, kernel: int, count: int =
     cells: List[nn.Cell] = []
     for number in range(count):
         first = number == 0
-        cells.append(conv(in_channels if first else out_channels, out_channels, kernel, stride if first else 1, init=_init(kernel, out_channels)))
+        cells.append(
+            conv(in_channels if first else out_channels, out_channels, kernel, stride if first else 1, init=_init(kernel, out_channels))
+        )
         cells += [batch_norm(out_channels), nn.ReLU()]
     return nn.SequentialCell(cells)
 

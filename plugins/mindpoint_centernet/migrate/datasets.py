@@ -39,7 +39,10 @@ def ultralytics(path: str, out: str) -> Draft:
     root = str(content.get("path") or "")
     for name, split in splits.items():
         if content.get(name):
-            draft.remark(name, f"{root + '/' if root else ''}{content[name]}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)")
+            draft.remark(
+                name,
+                f"{root + '/' if root else ''}{content[name]}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)",
+            )
     for name in sorted(set(map(str, content)) - {"names", "path", "kpt_shape", "flip_idx", "nc", "kpt_names", "skeleton", *splits}):
         draft.remark(name, "has no effect")
     return draft
@@ -84,7 +87,9 @@ def mmpose(path: str, out: str) -> Draft:
         names = [str(joint["name"]) for joint in joints]
         pairs = [sorted((names.index(joint["name"]), names.index(joint["swap"]))) for joint in joints if joint.get("swap")]
         bones = [list(info["skeleton_info"][number]["link"]) for number in sorted(info.get("skeleton_info", {}))]
-        colors = [[int(value) for value in reversed(joint["color"])] for joint in joints] if all("color" in joint for joint in joints) else None
+        colors = (
+            [[int(value) for value in reversed(joint["color"])] for joint in joints] if all("color" in joint for joint in joints) else None
+        )
         sigmas = [float(sigma) for sigma in info["sigmas"]] if info.get("sigmas") is not None else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: keypoint_info or skeleton_info is not as mmpose has it: {type(error).__name__}: {error}") from error

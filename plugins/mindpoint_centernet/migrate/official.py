@@ -13,7 +13,12 @@ from mindpoint.errors import ConfigError
 from mindpoint_centernet.migrate.draft import Draft, numbers, read_text, silent, tells, to
 
 _RECIPES = {  # by task and by the beginning of --arch
-    "multi_pose": {"dla": "dla34_dcn_coco.yaml", "resdcn": "resnet18_dcn_coco.yaml", "res": "resnet18_dcn_coco.yaml", "hourglass": "dla34_dcn_coco.yaml"},
+    "multi_pose": {
+        "dla": "dla34_dcn_coco.yaml",
+        "resdcn": "resnet18_dcn_coco.yaml",
+        "res": "resnet18_dcn_coco.yaml",
+        "hourglass": "dla34_dcn_coco.yaml",
+    },
     "ctdet": {
         "dla": "ctdet_dla34_dcn_coco.yaml",
         "resdcn": "ctdet_resnet18_dcn_coco.yaml",
@@ -123,7 +128,7 @@ class _Migration:
         view, losses, heads = "data.train.transforms.view", f"model.losses.{self.name}", f"model.heads.{self.name}"
         on = lambda key: lambda draft, value: draft.set(key, True)  # noqa: E731
         common = {
-            **{name: silent for name in ("arch", "keep_res", "fix_res", "flip_test")},
+            **dict.fromkeys(("arch", "keep_res", "fix_res", "flip_test"), silent),
             "exp_id": tells("--exp_id", "mindpoint train FILE --out runs/{value}"),
             "test": tells("--test", "mindpoint eval MODEL"),
             "debug": tells("--debug", "mindpoint predict, mindpoint eval --pictures, mindpoint data browse draw"),

@@ -40,7 +40,11 @@ def _read(path: str) -> Dict[str, object]:
         content = next(yaml.safe_load_all(read_text(path)), None)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS) or "net_config" not in content:
+    if (
+        not isinstance(content, dict)
+        or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS)
+        or "net_config" not in content
+    ):
         raise ConfigError(f"{path}: is not a configuration of the model zoo's CenterNet, which has sections {', '.join(_SECTIONS)}")
     return content
 
@@ -85,7 +89,9 @@ def _published(draft: Draft, value: str) -> None:
 def _records(draft: Draft, value: str) -> None:
     if value:
         draft.set("data.train.dataset", {"type": "MindRecordDataset", "path": f"{value}/train"})
-        draft.remark("mindrecord_dir", f"the model zoo's files have other columns: convert anew with mindpoint data convert FILE --out {value}")
+        draft.remark(
+            "mindrecord_dir", f"the model zoo's files have other columns: convert anew with mindpoint data convert FILE --out {value}"
+        )
 
 
 def _saving(draft: Draft, value: object) -> None:
@@ -151,7 +157,7 @@ def _optimizer(draft: Draft, value: str) -> None:
 
 _TOP = {
     "enable_modelarts": tells("enable_modelarts", "tools/modelarts.py takes the arguments of a ModelArts job"),
-    **{name: silent for name in ("data_url", "train_url", "checkpoint_url", "data_path", "output_path", "load_path")},
+    **dict.fromkeys(("data_url", "train_url", "checkpoint_url", "data_path", "output_path", "load_path"), silent),
     "device_target": _device,
     "enable_profiling": tells("enable_profiling", "mindpoint train FILE --profile 10:20 profiles steps"),
     "coco_data_dir": _published,

@@ -11,7 +11,9 @@ def main(argv: Sequence[str]) -> int:
 
     Status 1 if a verification falls short.
     """
-    parser = argparse.ArgumentParser(prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints.")
+    parser = argparse.ArgumentParser(
+        prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints."
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "official, model zoo's or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
@@ -24,7 +26,9 @@ def main(argv: Sequence[str]) -> int:
     back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
     back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
     text = "download public weights by name, into the user's cache"
-    fetch = actions.add_parser("fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too.")
+    fetch = actions.add_parser(
+        "fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too."
+    )
     fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, all names and their addresses are shown")
     for action in (convert, back):
         action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
@@ -32,7 +36,9 @@ def main(argv: Sequence[str]) -> int:
     text = "a checkpoint for giving away: weights and configuration, with a hash in the name, without the state of the training"
     give = actions.add_parser("publish", help=text, description=f"{text[0].upper()}{text[1:]}.")
     give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    give.add_argument("out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)")
+    give.add_argument(
+        "out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)"
+    )
     args = parser.parse_args(argv)
     if args.action == "fetch":
         return _fetch(args.name)

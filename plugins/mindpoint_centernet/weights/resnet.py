@@ -10,7 +10,13 @@ from mindpoint.errors import WeightsError
 
 from mindpoint_centernet.weights.official import Body, OfficialRules
 
-DEPTHS = {("basic", 2): 18, ("basic", 6): 34, ("bottleneck", 6): 50, ("bottleneck", 23): 101, ("bottleneck", 36): 152}  # by blocks of layer3
+DEPTHS = {
+    ("basic", 2): 18,
+    ("basic", 6): 34,
+    ("bottleneck", 6): 50,
+    ("bottleneck", 23): 101,
+    ("bottleneck", 36): 152,
+}  # by blocks of layer3
 
 
 class ResNetRules(OfficialRules):
@@ -52,7 +58,9 @@ class ResNetRules(OfficialRules):
         deformable = any("conv_offset_mask" in name for name in shapes)
         neck = {"type": "Deconv", "conv": "deformable" if deformable else "plain", "channels": channels}
         name = f"{'resdcn' if deformable else 'res'}_{depth}"
-        return Body(name, {"backbone": backbone, "neck": neck}, width == 64 and channels == ([256, 128, 64] if deformable else [256, 256, 256]))
+        return Body(
+            name, {"backbone": backbone, "neck": neck}, width == 64 and channels == ([256, 128, 64] if deformable else [256, 256, 256])
+        )
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
         """See :class:`WeightRules`. Also the classifier."""

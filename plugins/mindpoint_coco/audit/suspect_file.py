@@ -56,7 +56,9 @@ def read_suspects(path: Path) -> Dict[int, dict]:
         told = all(value is None or isinstance(value, dict) for value in both) and any(isinstance(value, dict) for value in both)
         told = told and (both[0] is None or not is_id(record.get("annotation_id")))
         if not sound or not told:
-            raise DataError(f"{path}: suspect number {place} of the list lacks 'id', 'split', 'annotation_id', 'was' or 'becomes', or has another value in it")
+            raise DataError(
+                f"{path}: suspect number {place} of the list lacks 'id', 'split', 'annotation_id', 'was' or 'becomes', or has another value in it"
+            )
     return {record["id"]: record for record in listed}
 
 
@@ -99,7 +101,9 @@ def corrected(content: dict, accepted: Sequence[dict], origin: str) -> dict:
         record = by_id.get(suspect.get("annotation_id"))
         if record is None or any(record.get(key) != value for key, value in suspect["was"].items()):
             state = "is not there" if record is None else "is not as the audit saw it"
-            raise DataError(f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; audit this data again")
+            raise DataError(
+                f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; audit this data again"
+            )
         changed[record["id"]] = suspect["becomes"] and _changed(record, suspect["becomes"])
     kept = (changed.get(record["id"], record) for record in content["annotations"])
     return {**content, "annotations": [*(record for record in kept if record is not None), *added]}

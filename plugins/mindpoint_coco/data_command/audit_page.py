@@ -57,10 +57,7 @@ show();
 
 def write_page(path: Path, found: Sequence[Tuple[Source, Suspect]], args: argparse.Namespace, out: Path) -> None:
     """Write the page; all pictures are inside. ``out``: the folder of the audit, for the command. Raises OutputError, DataError."""
-    sections = [
-        _section(number, source, suspect)
-        for number, (source, suspect) in track(enumerate(found, 1), len(found), "drawing")
-    ]
+    sections = [_section(number, source, suspect) for number, (source, suspect) in track(enumerate(found, 1), len(found), "drawing")]
     title = f"Suspicious annotations: {args.data}"
     body = (
         f"<h1>{escape(title)}</h1><p>What {escape(args.model)} found beside what is annotated, the most suspicious first. Left joints (the first of "
@@ -111,7 +108,13 @@ def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:
     shown = [objects for objects, own in zip(both, (suspect.annotation, suspect.found)) if own is not None]
     low, high = _window(shown, image.shape[:2])
     factor = min(_HEIGHT / (high[1] - low[1]), _WIDEST / (high[0] - low[0]))
-    part = cv2.resize(image[low[1] : high[1], low[0] : high[0]], None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    part = cv2.resize(
+        image[low[1] : high[1], low[0] : high[0]],
+        None,
+        fx=factor,
+        fy=factor,
+        interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
+    )
     visualizer = ObjectVisualizer(source.classes, names=len(source.classes) > 1)
     pictures = []
     for objects in both:
@@ -131,14 +134,18 @@ def _objects(source: Source, records: Sequence[dict]) -> Objects:
     boxes[:, 2:] += boxes[:, :2]
     labels = np.array([source.classes.index(names[record["category_id"]]) for record in records], np.int64)
     fields = () if source.keypoints is None else (source.keypoints.annotated(),)
-    values = {field.name: np.array([field.from_coco(record) for record in records], np.float32).reshape(-1, *field.shape) for field in fields}
+    values = {
+        field.name: np.array([field.from_coco(record) for record in records], np.float32).reshape(-1, *field.shape) for field in fields
+    }
     return Objects(boxes.astype(np.float32), labels, fields=fields, values=values)
 
 
 def _window(shown: Sequence[Objects], size: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
     """Return the upper left and lower right corner of the part of the image around objects, whole numbers of pixels."""
     places = [objects.boxes.reshape(-1, 2) for objects in shown]
-    places += [points[0][points[0][:, 2] > 0, :2] for points in (objects.values.get("keypoints") for objects in shown) if points is not None]
+    places += [
+        points[0][points[0][:, 2] > 0, :2] for points in (objects.values.get("keypoints") for objects in shown) if points is not None
+    ]
     every, limits = np.concatenate(places), np.array(size[::-1])
     low, high = every.min(axis=0), every.max(axis=0)
     margin = max(8.0, _AROUND * (high - low).max())

@@ -69,9 +69,13 @@ def _place_images(source: Source, content: dict, folder: Path) -> None:
     for record in content["images"]:
         name = record["file_name"]
         if leaves_folder(name):
-            raise DataError(f"{source.origin}: image {record['id']}: its name '{name}' leads out of the folder of images; call it by one inside")
+            raise DataError(
+                f"{source.origin}: image {record['id']}: its name '{name}' leads out of the folder of images; call it by one inside"
+            )
         if os.path.splitext(name)[0] in taken:
-            raise DataError(f"{source.origin}: image {record['id']}: another image is called '{name}' too, apart from the ending; rename one")
+            raise DataError(
+                f"{source.origin}: image {record['id']}: another image is called '{name}' too, apart from the ending; rename one"
+            )
         taken.add(os.path.splitext(name)[0])
         origin = source.file and source.file(record)
         if origin is None:

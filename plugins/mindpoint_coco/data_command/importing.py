@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: as the format says)")
     places = parser.add_mutually_exclusive_group()
     places.add_argument("--link", action="store_true", help="give the images second names in OUT/images (copies if the disk is another)")
-    places.add_argument("--copy", action="store_true", help="copy the images to OUT/images; frames of videos are written there in both cases")
+    places.add_argument(
+        "--copy", action="store_true", help="copy the images to OUT/images; frames of videos are written there in both cases"
+    )
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="an argument of the format's importer")
 
 
@@ -41,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     origin = args.images or importer.image_folder(args.source)
     frames = [record for record in truth["images"] if "video" in record]
     if frames and not (args.link or args.copy):
-        raise DataError(f"{args.source}: {len(frames)} images are frames of videos such as {frames[0]['video']}; --copy writes them to OUT/images")
+        raise DataError(
+            f"{args.source}: {len(frames)} images are frames of videos such as {frames[0]['video']}; --copy writes them to OUT/images"
+        )
     with atomic_folder(args.out) as folder:
         (folder / "annotations.json").write_text(json.dumps(truth), encoding="utf-8")
         joints = _joints(truth)

@@ -100,7 +100,9 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
         _histogram("Images by objects", found, lambda n: n.per_image, [*range(crowded + 1), np.inf], "objects", whole=True),
         _histogram("Objects by side (root of the area)", found, lambda n: n.sides, [0, *2.0 ** np.arange(3, 10.5), np.inf], "pixels"),
         _histogram("Objects by share of the image's longer side", found, lambda n: n.shares, [*np.linspace(0, 0.9, 10), np.inf], "share"),
-        _histogram("Objects by width / height of the box", found, lambda n: n.ratios, [0, 0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5, np.inf], "ratio"),
+        _histogram(
+            "Objects by width / height of the box", found, lambda n: n.ratios, [0, 0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5, np.inf], "ratio"
+        ),
     ]
     if len(first.classes) > 1:
         drawn.append(_classes(found))

@@ -146,7 +146,12 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
         said = record.get("keypoints")
         names = joints.names if joints is not None and record.get("name") in classes and isinstance(said, list) else None
         by_name = names is not None and whole(record.get("id")) in joints.by_name
-        if names is not None and not by_name and list(map(plain_name, said)) != list(map(plain_name, names)) and distinct(said) != list(names):
+        if (
+            names is not None
+            and not by_name
+            and list(map(plain_name, said)) != list(map(plain_name, names))
+            and distinct(said) != list(names)
+        ):
             text = f"its joints are {few(said, 30)}, but the configuration has {few(names, 30)}"
             yield Problem("other joints", where, text)
     found = [record for record in categories if isinstance(record, dict)]

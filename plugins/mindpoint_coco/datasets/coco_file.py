@@ -103,7 +103,9 @@ def _category_ids(path: str, categories: List[dict], classes: Sequence[str]) -> 
     absent = [name for name in classes if name not in names]
     if absent:
         there = few(names, 20) or "no categories"
-        raise DataError(f"{path}: no category is named {few(absent)}; there are {there}; set 'classes' accordingly, or 'categories' of the data set")
+        raise DataError(
+            f"{path}: no category is named {few(absent)}; there are {there}; set 'classes' accordingly, or 'categories' of the data set"
+        )
     for name in classes:
         if names.count(name) > 1:
             raise DataError(f"{path}: {names.count(name)} categories are named '{name}'; names must differ")

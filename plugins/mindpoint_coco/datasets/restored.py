@@ -16,16 +16,16 @@ Measured = Mapping[str, Union[Tuple[int, int], str]]
 
 def whole(value: Any) -> Optional[int]:
     """Return the whole number of 64 bits that is meant: 1 for 1, 1.0 and "1"; None for anything else."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer():
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII) or isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if is_id(value) else value
 
 
 def number(value: Any) -> Any:
     """Return the number that a text such as "1.5" means; anything else as it is."""
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,300}(\.[0-9]{0,300})?(e[-+]?[0-9]{1,3})?\s*", value, re.ASCII | re.IGNORECASE):
+    if isinstance(value, str) and re.fullmatch(
+        r"\s*-?[0-9]{1,300}(\.[0-9]{0,300})?(e[-+]?[0-9]{1,3})?\s*", value, re.ASCII | re.IGNORECASE
+    ):
         return float(value)
     return value
 

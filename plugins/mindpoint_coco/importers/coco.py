@@ -132,7 +132,9 @@ class _File:
             if fresh != names:
                 self.labels.note(f"{category.where}: names of joints that repeat get a number")
             return fresh
-        lengths = {len(record["keypoints"].list()) for record in records if record["category_id"].label() == key and record.get("keypoints")} - {0}
+        lengths = {
+            len(record["keypoints"].list()) for record in records if record["category_id"].label() == key and record.get("keypoints")
+        } - {0}
         if not lengths:
             return []
         count = max(lengths) // 3

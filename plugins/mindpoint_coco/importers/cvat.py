@@ -106,7 +106,7 @@ def _declare(label: ElementTree.Element, labels: Labels, where: str) -> None:
     for tag, said in drawn:
         if tag == "circle" and said.get("data-label-name"):
             nodes[said.get("data-node-id")] = said["data-label-name"]
-    kind.points({joint: (0, 0, 0) for joint in nodes.values()})
+    kind.points(dict.fromkeys(nodes.values(), (0, 0, 0)))
     for tag, said in drawn:
         ends = [nodes.get(said.get(f"data-node-{end}")) for end in ("from", "to")]
         if tag == "line" and None not in ends and ends[0] != ends[1]:

@@ -53,7 +53,9 @@ class DeepLabCut(LabelImporter):
             heads[head[0]] = head
         width = len(heads.get("coords", ()))
         if not {"scorer", "bodyparts", "coords"} <= set(heads) or any(len(head) != width for head in heads.values()):
-            raise DataError(f"{path}: does not begin with rows 'scorer', 'bodyparts' and 'coords' of the same length, as DeepLabCut's tables do")
+            raise DataError(
+                f"{path}: does not begin with rows 'scorer', 'bodyparts' and 'coords' of the same length, as DeepLabCut's tables do"
+            )
         if "likelihood" in heads["coords"]:
             raise DataError(f"{path}: holds what a network has found ('likelihood'), not what people labelled; name CollectedData_*.csv")
         first = next(column for column in range(1, width + 1) if column == width or heads["coords"][column] in ("x", "y"))

@@ -30,7 +30,9 @@ def hdf5(path: Path) -> Iterator[object]:
 def table(file: object, name: str, columns: Sequence[str] = ()) -> np.ndarray:
     """Return an array of an open HDF5 file. Raises ValueError if it is too large, or lacks a column of numbers."""
     data = file[name]
-    absent = [column for column in columns if data.dtype.names is None or column not in data.dtype.names or data.dtype[column].kind not in "fiub"]
+    absent = [
+        column for column in columns if data.dtype.names is None or column not in data.dtype.names or data.dtype[column].kind not in "fiub"
+    ]
     if absent:
         raise ValueError(f"'{name}' has no numbers '{absent[0]}'")
     if data.size * data.dtype.itemsize > _MOST_BYTES:

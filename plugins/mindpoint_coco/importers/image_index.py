@@ -40,7 +40,11 @@ class Images:
             if not name.startswith(".") and not below.sort() and name.lower().endswith(ENDINGS + VIDEOS)
         ]
         self.names = sorted(name for name in found if name.lower().endswith(ENDINGS))
-        self._files, self._stems, self._videos = _by(str, self.names), _by(_stem, self.names), _by(str, sorted(set(found) - set(self.names)))
+        self._files, self._stems, self._videos = (
+            _by(str, self.names),
+            _by(_stem, self.names),
+            _by(str, sorted(set(found) - set(self.names))),
+        )
 
     def find(self, name: str, where: str) -> Optional[str]:
         """Return the path, relative to the folder, of the image with a name; None if it does not exist.

@@ -96,18 +96,20 @@ class LabelStudio(LabelImporter):
                 raise DataError(f"{region.where}: its object has a second point '{label}'")
         for thing in picture.things:
             if order and (id(thing) in named or loose):
-                labels.kind(thing.kind).points({name: (0, 0, 0) for name in order})
+                labels.kind(thing.kind).points(dict.fromkeys(order, (0, 0, 0)))
             if id(thing) in named:
                 thing.points = labels.kind(thing.kind).points(named[id(thing)])
         if not picture.things and order and loose:
-            labels.kind(self.lonely).points({name: (0, 0, 0) for name in order})
+            labels.kind(self.lonely).points(dict.fromkeys(order, (0, 0, 0)))
         add_points(labels, picture, loose, [thing for thing in picture.things if id(thing) not in named], self.lonely)
         return picture
 
 
 def _looks_right(path: Path) -> bool:
     start = begins(path, 1 << 16)
-    return start.lstrip().startswith("[") and ('"original_width"' in start or ('"annotations"' in start and '"data"' in start and '"id"' in start))
+    return start.lstrip().startswith("[") and (
+        '"original_width"' in start or ('"annotations"' in start and '"data"' in start and '"id"' in start)
+    )
 
 
 def _chosen(task: Item, labels: Optional[Labels] = None) -> List[Item]:
@@ -189,6 +191,8 @@ def _joint_order(folder: Path) -> List[str]:
     for path in files(folder, "*.xml"):
         if "<View" in begins(path):
             found = [label for control in xml_file(path).iter("KeyPointLabels") for label in control.iter("Label")]
-            numbered = sorted(found, key=lambda label: int(label.get("model_index")) if (label.get("model_index") or "").isdecimal() else 10**9)
+            numbered = sorted(
+                found, key=lambda label: int(label.get("model_index")) if (label.get("model_index") or "").isdecimal() else 10**9
+            )
             return list(dict.fromkeys(label.get("value") for label in numbered if label.get("value")))
     return []

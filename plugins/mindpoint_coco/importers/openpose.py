@@ -44,7 +44,9 @@ class OpenPose(LabelImporter):
                 if len(values) not in [3 * count for count in _SETS]:
                     raise DataError(f"{said.where}: has {len(values)} numbers, neither 54 (18 joints) nor 75 (25 joints)")
                 if kind.joints and len(values) != 3 * len(kind.joints):
-                    raise DataError(f"{said.where}: has {len(values) // 3} joints, but others have {len(kind.joints)}; import them one by one")
+                    raise DataError(
+                        f"{said.where}: has {len(values) // 3} joints, but others have {len(kind.joints)}; import them one by one"
+                    )
                 if not kind.joints:
                     describe(kind, _SETS[len(values) // 3])
                 picture.things.append(Thing("person", person.where, points=self._points(values)))

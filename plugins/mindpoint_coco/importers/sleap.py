@@ -9,8 +9,8 @@ from mindpoint.errors import DataError, MindpointError
 
 from mindpoint_coco.importers.document import Item, begins, files, json_file, json_text, named_rows
 from mindpoint_coco.importers.form import Kind, Labels, Picture, Point, Thing
-from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.hdf5_file import hdf5, table, texts
+from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
 
 _CENTRED = 1.1  # from this format on, the centre of the first pixel is at 0, 0; before, its corner was
@@ -56,7 +56,7 @@ class Sleap(LabelImporter):
         if len(set(names)) < len(names) or (kind.joints and set(kind.joints) != set(names)):
             raise DataError(f"{where}: joints that repeat, or other joints than in the file before; import the files one by one")
         if not kind.joints:
-            kind.points({name: (0, 0, 0) for name in names})
+            kind.points(dict.fromkeys(names, (0, 0, 0)))
             kind.skeleton = [(names.index(first), names.index(second)) for first, second in lines if first != second]
         return kind
 

@@ -22,7 +22,9 @@ class Supervisely(LabelImporter):
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""
-        return any('"geometryType"' in begins(path) or ('"objects"' in begins(path) and '"size"' in begins(path)) for path in _files(source)[:3])
+        return any(
+            '"geometryType"' in begins(path) or ('"objects"' in begins(path) and '"size"' in begins(path)) for path in _files(source)[:3]
+        )
 
     def labels(self, source: Path, images: Images) -> Labels:
         """See :class:`LabelImporter`."""
@@ -37,7 +39,9 @@ class Supervisely(LabelImporter):
                 continue
             size = content["size"]
             place = path.relative_to(source).as_posix() if source.is_dir() else path.name
-            picture = Picture(place.replace("/ann/", "/img/")[: -len(".json")], content.where, (size["width"].whole(1), size["height"].whole(1)))
+            picture = Picture(
+                place.replace("/ann/", "/img/")[: -len(".json")], content.where, (size["width"].whole(1), size["height"].whole(1))
+            )
             for said in content["objects"]:
                 thing = self._thing(said, names, labels)
                 if thing is not None:
@@ -78,7 +82,7 @@ def _joint_names(source: Path, labels: Labels) -> Dict[str, str]:
         if nodes is None:
             continue
         own = {key: node["label"].label() if "label" in node.dict() else key for key, node in nodes.items()}
-        kind.points({name: (0, 0, 0) for name in own.values()})
+        kind.points(dict.fromkeys(own.values(), (0, 0, 0)))
         names.update(own)
         for edge in config.get("edges") or ():
             ends = [own.get(edge[key].text()) for key in ("src", "dst")]

@@ -72,7 +72,11 @@ class Via(LabelImporter):
 
 def _looks_right(path: Path) -> bool:
     start = begins(path)
-    return "region_shape_attributes" in start if path.suffix == ".csv" else '"_via_' in start or ('"regions"' in start and '"filename"' in start)
+    return (
+        "region_shape_attributes" in start
+        if path.suffix == ".csv"
+        else '"_via_' in start or ('"regions"' in start and '"filename"' in start)
+    )
 
 
 def _images(path: Path) -> Iterator[Tuple[str, str, List[Region]]]:

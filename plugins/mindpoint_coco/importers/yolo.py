@@ -136,7 +136,9 @@ def _thing(cells: List[str], where: str, facts: _Facts) -> Thing:
         return thing
     elif columns != 5 and not thing.points:
         wanted = f"5, or 5 and {' or '.join(str(count * entries) for entries in (2, 3))} for {count} joints" if count else "5"
-        raise DataError(f"{where}: has {columns} columns, not {wanted}; 'kpt_shape' in the data set's YAML file says how many joints there are")
+        raise DataError(
+            f"{where}: has {columns} columns, not {wanted}; 'kpt_shape' in the data set's YAML file says how many joints there are"
+        )
     x, y, width, height = _shares(numbers[:4], where)
     thing.box = [x - width / 2, y - height / 2, width, height]
     return thing
@@ -188,7 +190,10 @@ def _image_path(name: str) -> str:
 
 def _said(folder: Path, labels: Labels) -> Dict[str, Item]:
     """Return the keys of the data set's YAML file, in the folder or above ``labels``. A block that is not YAML is passed over and told."""
-    places = [folder, *[above for above in (folder.parent, folder.parent.parent) if folder.name in ("labels", "train", "val", "valid", "test")]]
+    places = [
+        folder,
+        *[above for above in (folder.parent, folder.parent.parent) if folder.name in ("labels", "train", "val", "valid", "test")],
+    ]
     for path in (path for place in places for path in sorted([*place.glob("*.yaml"), *place.glob("*.yml")])):
         found: Dict[str, Item] = {}
         blocks = re.split(r"(?m)^(?=[^\s#\-\]}])", text_file(path))

@@ -142,9 +142,7 @@ class CocoMetric(Metric):
 
         return self._values(task, known, curves)(np.ones(len(task.image_ids), int))
 
-    def resampler(
-        self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]
-    ) -> Callable[[np.ndarray], Dict[str, float]]:
+    def resampler(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Callable[[np.ndarray], Dict[str, float]]:
         """See :class:`Metric`. Objects are matched once, by pycocotools."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)

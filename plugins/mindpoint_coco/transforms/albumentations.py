@@ -60,7 +60,10 @@ class Albumentations(Transform):
         triangle, *parts = np.split(moved, np.cumsum([len(_TRIANGLE), *(part.size // 2 for part in points)])[:-1])
         mirrored = np.linalg.det(triangle[1:] - triangle[0]) < 0
         corners = parts[0].reshape(-1, 4, 2)
-        values = {"boxes": _around(corners), "areas": objects.areas * _areas(corners) / np.maximum(_areas(points[0].reshape(-1, 4, 2)), 1e-6)}
+        values = {
+            "boxes": _around(corners),
+            "areas": objects.areas * _areas(corners) / np.maximum(_areas(points[0].reshape(-1, 4, 2)), 1e-6),
+        }
         for field, part in zip(fields, parts[1:]):
             values[field.name] = _moved(field, objects.values[field.name], part, mirrored)
         objects = objects.replace(**{name: value.astype(np.float32) for name, value in values.items()})

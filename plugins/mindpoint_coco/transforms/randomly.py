@@ -40,5 +40,7 @@ class Randomly(Transform):
     def range(self, name: str, values: Sequence[float], least: float, most: float) -> Tuple[float, float]:
         """Return the two ends of a range. Raises ConfigError unless they are two numbers in ``least .. most``, the smaller one first."""
         if len(values) != 2 or not least <= values[0] <= values[1] <= most:
-            raise ConfigError(f"{type(self).__name__}.{name}: {list(values)} must be two numbers in {least:g}..{most:g}, the smaller one first")
+            raise ConfigError(
+                f"{type(self).__name__}.{name}: {list(values)} must be two numbers in {least:g}..{most:g}, the smaller one first"
+            )
         return values[0], values[1]

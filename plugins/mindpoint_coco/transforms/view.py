@@ -11,7 +11,6 @@ from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
 
-
 _NEAR = 0.8  # of the windows of mode "object": the others show what surrounds the objects
 
 

@@ -64,7 +64,9 @@ def _average_pool_3d(call: Call) -> Tensors:
         raise call.refused("has a divisor of its own")
     pads = None if call.text("pad_mode") == "same" else pads_of(call)
     ceil, count = int(call.attribute("ceil_mode")), int(call.attribute("count_include_pad"))
-    return _pool("AveragePool", call, call.attribute("kernel_size"), call.attribute("strides"), pads, ceil_mode=ceil, count_include_pad=count)
+    return _pool(
+        "AveragePool", call, call.attribute("kernel_size"), call.attribute("strides"), pads, ceil_mode=ceil, count_include_pad=count
+    )
 
 
 @converts("AdaptiveAvgPool2D", "AdaptiveAvgPool2DExt", args=(False,))
