@@ -93,8 +93,8 @@ def test_truth_in_place_of_all_heads(tiny_model):
         (["--results", "x.json", "--config", "quickstart", "--mode", "test"], "--mode needs a MODEL"),
         (["MODEL", "--mode", "test", "--report", "r"], "--mode test has no annotations"),
         (["MODEL", "--report-images", "-1"], "--report-images: -1 is negative"),
-        (["MODEL", "--coco", "nowhere"], "nowhere: there is no such folder"),
-        (["MODEL", "--coco", ".", "--split", "dev"], "COCO has no split 'dev'; it has train, val, test"),
+        (["MODEL", "--coco", "nowhere"], "nowhere: no such folder"),
+        (["MODEL", "--coco", ".", "--split", "dev"], "COCO has no split 'dev'; choose train, val or test"),
         (["MODEL", "--oracle", "hm,head"], "the truth is not available for 'head'; it is for hm, wh, hps, reg, hm_hp, hp_offset"),
     ],
 )

@@ -85,7 +85,7 @@ def both(people, animals):
 
 def test_joints_and_classes_by_name(animals, caplog):
     mice = opened(animals)
-    assert "set.json: category 'Mus': joints by name, without right_ear, which stay unlabelled; tail left out" in caplog.text
+    assert "set.json: category 'Mus': joints matched by name; right_ear missing and unlabelled; tail ignored" in caplog.text
     assert mice.objects(0).labels.tolist() == [1] and mice.objects(1).labels.tolist() == [1, 1], "trees are left out"
     assert mice.objects(0).keypoints.tolist() == [[[5, 6, 1], [0, 0, 0], [0, 0, 0]]], "the tail's place is nobody's"
     assert mice.objects(1).keypoints.tolist() == [[[0, 0, 0], [3, 3, 2], [0, 0, 0]], [[0, 0, 0]] * 3]
@@ -139,15 +139,15 @@ def test_several_categories_may_share_a_class(tmp_path):
         (
             {"categories": None},
             DataError,
-            "set.json: no category is named person, mouse; there are tree, Mus; set 'classes' accordingly, or 'cat",
+            "set.json: no category is named person, mouse; the file has tree, Mus; correct 'classes', or 'cat",
         ),
         ({"categories": {"Mus": "rat"}}, ConfigError, "categories: no class is named 'rat'; there are person, mouse"),
         ({"categories": ["rat"]}, ConfigError, "categories: no class is named 'rat'"),
         ({"categories": {"rat": "mouse"}}, DataError, "set.json: no category is named rat; there are tree, Mus"),
-        ({"categories": []}, ConfigError, "categories: names no category"),
+        ({"categories": []}, ConfigError, "categories: is empty"),
         ({"joints": {"snout": "muzzle"}}, ConfigError, "joints: no joint is named 'muzzle'; there are nose, left_ear, right_ear"),
         ({"joints": {"muzzle": "nose"}}, ConfigError, "joints: no joint in .*set.json is named 'muzzle'; it has tail, Left-Ear, snout"),
-        ({"joints": {"tail": "nose", "snout": "nose"}}, ConfigError, "two joints of category 'Mus' in .*set.json get one name"),
+        ({"joints": {"tail": "nose", "snout": "nose"}}, ConfigError, "two joints of category 'Mus' in .*set.json get the same name"),
     ],
 )
 def test_names_that_do_not_fit(animals, change, error, said):
