@@ -250,9 +250,7 @@ class Keypoints:
         for owner, own in places.items():
             alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
             if alone:
-                raise ConfigError(
-                    f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing, which is paired in other classes"
-                )
+                raise ConfigError(f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing, which is paired in other classes")
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):

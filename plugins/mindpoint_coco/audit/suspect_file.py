@@ -101,9 +101,7 @@ def corrected(content: dict, accepted: Sequence[dict], origin: str) -> dict:
         record = by_id.get(suspect.get("annotation_id"))
         if record is None or any(record.get(key) != value for key, value in suspect["was"].items()):
             state = "is missing" if record is None else "has changed since the audit"
-            raise DataError(
-                f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; run the audit again"
-            )
+            raise DataError(f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; run the audit again")
         changed[record["id"]] = suspect["becomes"] and _changed(record, suspect["becomes"])
     kept = (changed.get(record["id"], record) for record in content["annotations"])
     return {**content, "annotations": [*(record for record in kept if record is not None), *added]}

@@ -124,14 +124,11 @@ def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> Non
         if found.names != wanted.names:
             there, here = few(found.names, 30), few(wanted.names, 30)
             raise DataError(
-                f"{folder}: has the {wanted.name} {there}, but the configuration has {here}; convert the data again with this "
-                "configuration"
+                f"{folder}: has the {wanted.name} {there}, but the configuration has {here}; convert the data again with this configuration"
             )
         if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
             there, here = (f"{one.dtype} of shape {list(one.shape)}" for one in (found, wanted))
-            raise DataError(
-                f"{folder}: has '{wanted.name}' as {there}, but the configuration declares {here}; convert the data again"
-            )
+            raise DataError(f"{folder}: has '{wanted.name}' as {there}, but the configuration declares {here}; convert the data again")
 
 
 def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:
