@@ -114,7 +114,7 @@ def test_mistakes_of_arguments(work):
         mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape"
     )
     assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
-    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "holds images to predict on")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "contains input images")
     assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: folder holds no image or video")
 
 

@@ -247,7 +247,7 @@ def test_processes_share_each_batch(toy, ranks):
 
 def test_more_processes_than_the_data_allows(toy):
     samples = build_samples(load_config(str(toy)))
-    with pytest.raises(ConfigError, match="8 in each of 6 processes is more than the 40 images"):
+    with pytest.raises(ConfigError, match="8 in each of 6 processes exceeds the number of images, 40"):
         Loader(samples, 8, 1, True, False, 6, 0)
 
 

@@ -274,7 +274,7 @@ class TestHistory:
 
 
 def test_curves_need_the_json_lines(toy, tmp_path):
-    with pytest.raises(ConfigError, match="Curves draws what the hook JsonLines writes"):
+    with pytest.raises(ConfigError, match="Curves needs the log of the hook JsonLines"):
         trainer_of(toy, tmp_path, "hooks.log=null", ALL[3]).train()
 
 

@@ -303,7 +303,7 @@ def test_options_stand_before_or_among_the_command_s_arguments(monkeypatch):
 
 @pytest.mark.parametrize(
     "options, message",
-    [(["--nnodes", "2"], "several hosts need --master"), (["--node-rank", "1"], "--node-rank 1: must be 0 to 0")],
+    [(["--nnodes", "2"], "several hosts need HOST:PORT"), (["--node-rank", "1"], "--node-rank 1: must be 0 to 0")],
 )
 def test_hosts_that_do_not_fit(options, message, capsys):
     assert main(["launch", "2", "train", "a.yaml", *options]) == 2

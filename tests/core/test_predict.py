@@ -295,7 +295,7 @@ def test_only_what_predicts_must_be_installed(run, tmp_path, capsys, caplog):
     cv2.imwrite(str(tmp_path / "1.png"), picture(5)[0])
     arguments = [str(tmp_path / "theirs.ckpt"), str(tmp_path / "1.png"), "--out", str(tmp_path / "found")]
     assert main(["predict", *arguments]) == 0
-    assert "result records have COCO's form" in caplog.text
+    assert "result records are written in COCO's format" in caplog.text
     assert len(json.loads((tmp_path / "found" / "coco_results.json").read_text())) == 1
     assert main(["eval", str(tmp_path / "theirs.ckpt")]) == 2
     assert "absent_package" in capsys.readouterr().err
@@ -349,7 +349,7 @@ def test_mistakes(predict):
     for arguments, message in (
         (["*.bmp"], "*.bmp: pattern matches no image or video"),
         (["1.png", "--format", "json,xml"], "'xml' is not one of coco, csv, json, pictures"),
-        (["1.png", "--threshold", "3"], "threshold: 3.0 is not in 0..1"),
+        (["1.png", "--threshold", "3"], "threshold: 3.0 must be in 0..1"),
         (["1.png", "--batch", "0"], "--batch: 0 is not in 1..1024"),
         (["1.png", "--batch", "-3"], "--batch: -3 is not in 1..1024"),
         (["1.png", "--batch", str(10**30)], "--batch: 1000000000000000000000000000000 is not in 1..1024"),

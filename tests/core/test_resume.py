@@ -247,7 +247,7 @@ def test_images_that_are_all_gone_are_counted_and_named(toy):
     samples = build_samples(load_config(str(toy), ["+data.train.max_unreadable=2"]))
     samples.dataset = Gone(range(40))
     with pytest.raises(
-        DataError, match="3 images could not be read, data.train.max_unreadable allows 2:\n39 is gone\n0 is gone\n1 is gone"
+        DataError, match="3 images could not be read, but data.train.max_unreadable is 2:\n39 is gone\n0 is gone\n1 is gone"
     ):
         samples.prepare(39)
 
@@ -302,7 +302,7 @@ def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
     settings = [setting for setting in SETTINGS if "every_steps" not in setting]
     trainer = build(tmp_path / "run", "+data.train.processes=true", settings=settings)
     trainer.hooks["kill"] = Kill()
-    with pytest.raises(DataError, match="a process that reads training data was killed"):
+    with pytest.raises(DataError, match="a data worker process was killed"):
         trainer.train()
     assert trainer.step >= 5 and checkpoint.load(tmp_path / "run" / "last.ckpt").info["step"] == trainer.step
     resumed(tmp_path / "run", settings=settings).train()

@@ -162,7 +162,7 @@ def test_unreadable_images_of_all_processes_count_together(toy, tmp_path, monkey
     trainer = trainer_of(toy, tmp_path, *changes, "hooks.evaluation=null", "hooks.checkpoint=null")
     others = [(6, "spot-6.png: broken")]
     monkeypatch.setattr(trainer_module.distributed, "collect", lambda values: values + others if values == BROKEN_3 else values)
-    with pytest.raises(DataError, match="2 images could not be read, data.train.max_unreadable allows 1:\nspot-3.png.*\nspot-6.png"):
+    with pytest.raises(DataError, match="2 images could not be read, but data.train.max_unreadable is 1:\nspot-3.png.*\nspot-6.png"):
         trainer.train()
     assert trainer.step == 0
 
@@ -218,7 +218,7 @@ def test_incidents_stand_in_the_log_whatever_its_interval_and_images_once(toy, t
     out = capsys.readouterr().out
     steps = [line for line in out.splitlines() if line.startswith("epoch")]
     assert "step 10/10  loss 0.0" in steps[-1] and not any("nan" in line for line in steps), "the other steps count"
-    assert "steps left out so far because of gradients that are not finite: 2" in out
+    assert "steps skipped so far because of non-finite gradients: 2" in out
 
 
 @pytest.mark.parametrize("workers, processes", [(2, False), (2, True)])
@@ -276,7 +276,7 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "input.size=[16, 18]")
     with pytest.raises(ConfigError, match=r"data.train.size: \[8, 10\]: height and width must be multiples of 4"):
         trainer_of(toy, tmp_path, "+data.train.size=[8, 10]")
-    with pytest.raises(ConfigError, match="50 is more than the 40 images"):
+    with pytest.raises(ConfigError, match="50 exceeds the number of images, 40"):
         trainer_of(toy, tmp_path, "data.train.batch_size=50")
     with pytest.raises(ConfigError, match="unknown statistic 'keypoints/AP'; known are accuracy"):
         trainer_of(toy, tmp_path, "hooks.checkpoint.best=keypoints/AP").train()
@@ -425,7 +425,7 @@ def test_a_total_batch_is_shared(processes, of_each):
 
 
 def test_a_total_batch_that_cannot_be_shared():
-    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 cannot be split among 5 processes"):
+    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 is not a multiple of 5 processes"):
         SplitSettings(total_batch_size=12).batch_of_each(5)
 
 

@@ -315,7 +315,7 @@ def test_an_instances_file_and_a_data_set_of_somebody_else(files, tmp_path, caps
     assert main(["data", "browse", str(tmp_path / "mine.yaml"), "--id", "30", "--out", str(tmp_path / "browse")]) == 0
     assert [path.name for path in (tmp_path / "browse").iterdir()] == ["train-000001-30.jpg"]
     assert main(["data", "convert", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "records")]) == 2
-    assert "Cups: 2 images: its images do not come from files" in capsys.readouterr().err
+    assert "Cups: 2 images: its images are not stored in files" in capsys.readouterr().err
 
 
 THEIRS = """

@@ -411,7 +411,7 @@ def test_what_cannot_be_converted_leaves_nothing(source, tmp_path, monkeypatch, 
 
 
 def test_only_files_are_converted(tmp_path):
-    with pytest.raises(DataError, match="SyntheticPeople: 2 images: its images do not come from files"):
+    with pytest.raises(DataError, match="SyntheticPeople: 2 images: its images are not stored in files"):
         convert(SyntheticPeople(2, 3, CLASSES, KEYPOINTS), tmp_path / "out", 2, False)
     assert list(tmp_path.iterdir()) == []
 

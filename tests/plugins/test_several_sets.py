@@ -211,7 +211,7 @@ def test_sets_that_do_not_fit(people, animals):
         ConfigError, match=r"datasets.1: its objects have nothing, those of the first .* keypoints \[3, 3\] \(nose, left_ear"
     ):
         ConcatDataset([opened(people, ["person"]), bare], ["person"])
-    with pytest.raises(ConfigError, match="datasets: there is not a single one"):
+    with pytest.raises(ConfigError, match="datasets: is empty"):
         ConcatDataset([], ["person"])
     for repeats in ([1], [1, 0]):
         with pytest.raises(ConfigError, match="repeats: .* for each of 2 data sets"):
@@ -254,7 +254,7 @@ def test_every_epoch_shows_each_image_as_often_as_its_set_says(config):
     again = [i for batches in loader.epochs(2, 1, step=3) for batch in batches for i in batch["image_id"].tolist()]
     assert again == shown[1][6:], "the order within an epoch is a function of seed and epoch"
     first, second = (samples.prepare(place)[0].view for place in np.flatnonzero(samples.images == 1)[:2])
-    assert first != second, "each time an image is shown it is augmented anew"
+    assert first != second, "each time per image is shown it is augmented anew"
 
 
 def test_the_truth_is_found_to_be_true(config):

@@ -123,7 +123,7 @@ def test_rules_of_another_distribution(state):
         assert rules.feeds_nothing("features.1.num_batches_tracked", arrays) and not rules.feeds_nothing("features.0.weight", arrays)
         ours = recognize_ours({"backbone.0.weight": np.zeros((8, 3, 3, 3)), "backbone.1.moving_mean": np.zeros(8)}, "y")
         assert list(ours.state) == ["features.0.weight", "features.1.running_mean", "features.1.num_batches_tracked"]
-        with pytest.raises(WeightsError, match="LittleNetRules has no official network to compare with"):
+        with pytest.raises(WeightsError, match="LittleNetRules: comparison with an official network is not available"):
             rules.reference_outputs(arrays, np.zeros((1, 3, 32, 32)))
         with known.registered("Twin", LittleNetRules), pytest.raises(WeightsError, match="several rules know these weights"):
             recognize(mine, "x")

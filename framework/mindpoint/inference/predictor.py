@@ -24,9 +24,9 @@ from mindpoint.runtime.ahead import ahead as ahead_of
 from mindpoint.visual.build import build_visualizer
 
 Item = Union[str, Path, int, np.ndarray, Source, PIL.Image.Image]
-LARGEST = 1 << 24  # pixels of an image that is shown to the network at its own resolution: the network's memory grows with them
+LARGEST = 1 << 24  # pixels of an image at its own resolution, to limit the network's memory
 PARTS = ("test.visualizer",)
-LONGEST = 32766  # pixels a side; OpenCV's warping cannot take more
+LONGEST = 32766  # pixels per side, the limit of OpenCV's warping
 MOST_AT_ONCE = 1024
 MOST_FRAMES = 2**31 - 1
 
@@ -40,7 +40,7 @@ class Predictor:
     >>> for prediction in predictor.stream("video.mp4"): ...      # a frame at a time, whatever the length
 
     Args:
-        model: anything that ``mindpoint predict`` takes as MODEL.
+        model: a MODEL as for ``mindpoint predict``.
         threshold: smallest score of a reported object, 0..1.
         batch_size: images at once, 1..1024; None: ``test.batch_size``.
         config: configuration to use instead of the model's own.
@@ -70,7 +70,7 @@ class Predictor:
         engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold: {threshold} is not in 0..1")
+            raise ConfigError(f"threshold: {threshold} must be in 0..1")
         check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
         self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)
