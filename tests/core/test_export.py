@@ -330,7 +330,7 @@ def test_a_format_of_a_plugin(cells, capsys):
         assert "is already an exported model" in refused(capsys, "export", path)
         message = refused(capsys, "export", cells, "--format", "mine", "--decode", "--out", cells.with_name("b.mine"))
         assert "; mine does not support it" in message
-    assert "not a checkpoint by its name" in refused(capsys, "eval", path)
+    assert "not a checkpoint: names of" in refused(capsys, "eval", path)
 
 
 def test_an_exported_file_needs_the_decoder_only(exported, tmp_path, capsys):

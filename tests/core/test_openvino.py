@@ -185,7 +185,7 @@ def test_a_tensor_larger_than_the_memory_is_refused_before_memory_is_taken(tmp_p
     huge = opset8.broadcast(opset8.constant(np.float32(1)), opset8.constant(np.array([1 << 20, 1 << 20, 16])))
     model = openvino.Model([opset8.add(opset8.reduce_max(huge, np.array([0, 1, 2]), False), image)], [image])
     openvino.save_model(model, str(tmp_path / "huge.xml"), compress_to_fp16=False)
-    with pytest.raises(WeightsError, match="huge.xml: refused: .* asks for 17592186044416 numbers"):
+    with pytest.raises(WeightsError, match="huge.xml: refused: .* needs 17592186044416 numbers"):
         OpenVinoEngine().open(tmp_path / "huge.xml")
 
 
@@ -302,7 +302,7 @@ class TestReducedPrecision:
         )
         assert os.listdir(tmp_path) == ["toy.ckpt"]
         assert main([*map(str, arguments), "--most-lost", "1"]) == 0
-        assert "--most-lost 2: must lie in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
+        assert "--most-lost is 2; it must be in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
 
     def test_without_validation_data_the_detections_must_be_found_again(self, toy, tmp_path, capsys):
         path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])

@@ -312,7 +312,7 @@ def test_wrong_numbers_are_refused():
         DeformConv2d(5, 6, deformable_groups=2)
     with pytest.raises(MindpointError, match="stride 0 is not"):
         DeformConv2d(4, 6, stride=0)
-    with pytest.raises(MindpointError, match="'fast'; known are auto, native, portable"):
+    with pytest.raises(MindpointError, match="'fast'; choose among auto, native, portable"):
         DeformConv2d(4, 6, implementation="fast")
 
 
@@ -321,5 +321,5 @@ def test_environment_decides_for_auto(monkeypatch):
     assert choose(SOURCE) == "portable"
     assert DeformConv2d(4, 4).implementation == "portable"
     monkeypatch.setenv("MINDPOINT_KERNELS", "quick")
-    with pytest.raises(MindpointError, match="'quick'; known are"):
+    with pytest.raises(MindpointError, match="'quick'; choose among"):
         choose(SOURCE)

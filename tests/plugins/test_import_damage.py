@@ -117,7 +117,7 @@ def changed(content, *path_and_value):
 
 
 TABLE = [
-    ("labelme", "a.json", json.dumps(POSE)[:-20], r"a\.json:1:\d+: the annotation file is not JSON.*cut off"),
+    ("labelme", "a.json", json.dumps(POSE)[:-20], r"a\.json:1:\d+: the annotation file is not JSON.*truncated"),
     (
         "labelme",
         "a.json",

@@ -83,7 +83,7 @@ def test_the_command_takes_a_file(golden, coco_mini, tmp_path, capsys):
 
 def test_an_area_without_numbers_or_images(golden, golden_networks, capsys):
     assert main(["parity", "--golden", str(golden), "--only", "merge"]) == 2
-    assert f"merge: {golden} has no numbers of it" in capsys.readouterr().err
+    assert f"merge: {golden} has no values for this area" in capsys.readouterr().err
     assert main(["parity", "--golden", str(golden_networks), "--only", "train"]) == 2
     assert "train.json is missing" in capsys.readouterr().err
     assert main(["parity", "--golden", str(golden), "--only", "evaluation"]) == 2
