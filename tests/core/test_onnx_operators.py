@@ -107,7 +107,7 @@ def test_refusals_say_which_cell_and_where_to_read():
     with pytest.raises(MindpointError) as raised:
         network_model(exportable(nn.SequentialCell([nn.ReLU(), Unknown()])))
     assert str(raised.value).startswith(
-        "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md, 'Parts of your own'"
+        "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; see docs/deployment.md, 'Parts of your own'"
     )
     with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls depends on the input's size; export without --dynamic"):
         network_model(exportable(Known()))
