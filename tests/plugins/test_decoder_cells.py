@@ -71,3 +71,12 @@ def test_scores_of_a_centre_heatmap_of_a_squared_error_end_at_one():
 
 def test_fewer_pixels_than_detections():
     compare(DetectionDecoder(["a"], top_k=1000), random_maps({"hm": 1, "wh": 2}))
+
+
+def test_equal_scores_keep_the_order_of_the_decoder():
+    maps = random_maps({"hm": 4, "wh": 2, "reg": 2})
+    maps["hm"] = np.round(maps["hm"]) + 0.25 * (np.indices(maps["hm"].shape).sum(axis=0) % 2)  # neighbours differ
+    decoder = DetectionDecoder(list("abcd"), top_k=HEIGHT * WIDTH)
+    for found in decoder(maps, [VIEW, VIEW]):
+        assert len(np.unique(found.scores)) < 0.2 * len(found)
+    compare(decoder, maps)
