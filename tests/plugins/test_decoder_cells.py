@@ -74,9 +74,10 @@ def test_fewer_pixels_than_detections():
 
 
 def test_equal_scores_keep_the_order_of_the_decoder():
-    maps = random_maps({"hm": 4, "wh": 2, "reg": 2})
-    maps["hm"] = np.round(maps["hm"]) + 0.25 * (np.indices(maps["hm"].shape).sum(axis=0) % 2)  # neighbours differ
-    decoder = DetectionDecoder(list("abcd"), top_k=HEIGHT * WIDTH)
-    for found in decoder(maps, [VIEW, VIEW]):
-        assert len(np.unique(found.scores)) < 0.2 * len(found)
+    maps = random_maps({"hm": 2, "wh": 2, "reg": 2})
+    peaks = np.zeros_like(maps["hm"])
+    peaks[:, :, 1::3, 1::3] = np.round(maps["hm"][:, :, 1::3, 1::3])  # 56 isolated ones, many of the same height
+    maps["hm"] = np.where(peaks > 0, peaks, -9 - np.abs(maps["hm"]))
+    decoder = DetectionDecoder(["a", "b"], top_k=60)  # which of equal ones are the last of the best is open
+    assert all(len(np.unique(found.scores[:20])) < 10 for found in decoder(maps, [VIEW, VIEW]))
     compare(decoder, maps)
