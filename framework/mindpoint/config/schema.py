@@ -69,8 +69,8 @@ class SplitSettings:
     """``data.<name>``: reading of training samples. Evaluation only uses the data set; see ``test`` for its other settings.
 
     Attributes:
-        size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster from
-            windows around the objects than from whole images in which the objects are small.
+        size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
+            from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
         total_batch_size: samples per step, over all processes; it overrides ``batch_size``.
         workers: threads that prepare samples.

@@ -245,7 +245,7 @@ class Sampler(ABC):
         begins. Determined by the data set and what :meth:`observe` was told."""
 
     def observe(self, index: int, loss: float) -> None:
-        """Take note of the weighted total loss of the image at ``index``, as that of a batch of its own. Called after each step, in order."""
+        """Take note of the weighted total loss of the image at ``index``, as if alone in its batch. Called after each step, in order."""
 
     def state_dict(self) -> Dict[str, object]:
         """Return what :meth:`observe` has left, as JSON values, for a checkpoint."""

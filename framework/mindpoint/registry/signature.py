@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
@@ -95,10 +96,8 @@ def _of_function(source: static.Source, node: ast.stmt, bound: bool = False) -> 
 def _parameter(source: static.Source, name: str, hint: Optional[ast.expr], default: Optional[ast.expr]) -> Parameter:
     value = UNKNOWN
     if default is not None:
-        try:
+        with contextlib.suppress(ValueError):
             value = ast.literal_eval(default)
-        except ValueError:
-            pass
     return _typed(name, default is None, value, annotations.read(hint, source))
 
 
@@ -192,10 +191,8 @@ def inspected(obj: object) -> Signature:
 
 def _inspected(parameter: inspect.Parameter) -> Parameter:
     hint = parameter.annotation
-    if hint is parameter.empty:
-        read = ANY
-    else:
-        read = annotations.parse(hint if isinstance(hint, str) else inspect.formatannotation(hint))
+    written = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    read = ANY if hint is parameter.empty else annotations.parse(written)
     if parameter.default is parameter.empty:
         return Parameter(parameter.name, True, UNKNOWN, read)
     return _typed(parameter.name, False, parameter.default, read)
