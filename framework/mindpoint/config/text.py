@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Callable, Dict, Optional, Set
+from typing import Callable, Dict, List, Optional, Set, Union
 
 import yaml
 
@@ -143,6 +143,7 @@ class _Converter:
                     raise ConfigError(f"{where}: {path}: a number has at most {_LONGEST_NUMBER} characters") from error
                 raise ConfigError(f"{where}: {path}: '{source.value}' is not a valid {kind}; remove the YAML tag") from error
         self._open.add(id(source))
+        value: Union[List[Node], Dict[str, Node]]
         if isinstance(source, yaml.SequenceNode):
             value = [self.node(item, join(path, str(index))) for index, item in enumerate(source.value)]
         else:
@@ -176,7 +177,7 @@ class _Converter:
             if not isinstance(item, yaml.MappingNode):
                 self._problems.add(where, path, "'<<' takes a mapping (*anchor) or a list of mappings")
                 continue
-            for name, child in self.node(item, path).value.items():
+            for name, child in self.node(item, path).mapping.items():
                 found.setdefault(name, child)
         return found
 
@@ -210,9 +211,9 @@ def one_line(value: object) -> str:
 def to_text(node: Node, origin: bool = False, indent: str = "") -> str:
     """Return a mapping as YAML: nested mappings indented, everything else on one line. With ``origin`` each line ends with its position."""
     text = ""
-    for key, child in node.value.items():
+    for key, child in node.mapping.items():
         name = indent + one_line(key)
-        if child.is_mapping and child.value:
+        if child.mapping:
             text += f"{name}:\n" + to_text(child, origin, indent + "  ")
         else:
             line = f"{name}: {one_line(child.plain())}"

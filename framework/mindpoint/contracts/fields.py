@@ -118,9 +118,10 @@ class Field:
 
     def columns(self) -> List[str]:
         """Return the names of the table columns of one object's value; empty if it does not fit into a table."""
-        if None in self.shape or int(np.prod(self.shape)) > 64:
+        sizes = [size for size in self.shape if size is not None]
+        if len(sizes) < len(self.shape) or int(np.prod(sizes)) > 64:
             return []
-        places = np.ndindex(*self.shape)
+        places = np.ndindex(*sizes)
         return ["_".join([self.name, *map(str, place)]) for place in places]
 
     def cells(self, value: np.ndarray) -> List[object]:
@@ -297,14 +298,14 @@ class Points(Field):
         flat = record.get(self.name)
         if flat is None or isinstance(flat, list) and not flat:
             return self.empty(1)[0]
-        count, entries = self.shape
+        points = self.empty(1)[0]
+        count, entries = points.shape
         try:
             value = _array(flat, np.float64)
         except (TypeError, ValueError, OverflowError):
             value = np.full(0, np.nan)
         if value.shape != (3 * count,) or not np.isfinite(value).all():
             raise ValueError(f"'{self.name}' is not a list of {3 * count} finite numbers (x, y, visibility of {count} points)")
-        points = self.empty(1)[0]
         points[:, : min(3, entries)] = value.reshape(count, 3)[:, : min(3, entries)]
         return points
 
