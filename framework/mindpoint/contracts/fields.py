@@ -57,7 +57,13 @@ class Field:
         self.tolerance = tolerance if tolerance is not None else 1e-3 if self.dtype.kind == "f" else 0.0
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.name == other.name and self.shape == other.shape and self.dtype == other.dtype
+        return (
+            isinstance(other, Field)
+            and type(self) is type(other)
+            and self.name == other.name
+            and self.shape == other.shape
+            and self.dtype == other.dtype
+        )
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))
