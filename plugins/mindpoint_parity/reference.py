@@ -47,7 +47,7 @@ class Reference:
 
     @property
     def variants(self) -> List[str]:
-        """Return the names of the folder's networks: of ``official_state_dict-resdcn18.json``, ``resdcn18``; empty where there is one alone."""
+        """Return the names of the folder's networks: ``resdcn18`` of ``official_state_dict-resdcn18.json``; empty for one alone."""
         return [file.stem.partition("-")[2] for file in sorted(self.golden.glob(NETWORKS))]
 
     @cached_property

@@ -15,8 +15,8 @@ from mindpoint.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from mindpoint_recipes.plan import Plan
 
-_DESCRIPTION = """Look at annotated images and write a configuration that trains on them, with a reason for each choice. The images stay where
-they are; training and validation annotations are written beside the configuration. Then: mindpoint train FILE.yaml"""
+_DESCRIPTION = """Look at annotated images and write a configuration that trains on them, with a reason for each choice. The images stay
+where they are; training and validation annotations are written beside the configuration. Then: mindpoint train FILE.yaml"""
 _EVALUATIONS = 5
 _RESERVE = 1.1  # a training's steps take a little longer than measured ones
 
@@ -87,10 +87,11 @@ def _write(args: argparse.Namespace, command: str) -> int:
         divided = f"by image, at random with seed {args.seed}"
     found = survey(train)
     plan, network = make_plan(found, data.joints, data.pairs), plan_network(args.weights)
-    content = lambda folder, steps, every: configuration(  # noqa: E731
-        command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
-        plan, network, steps, every,
-    )  # fmt: skip
+
+    def content(folder: Path, steps: int, every: int) -> str:
+        files = ((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val"))
+        return configuration(command, data.classes, data.joints, data.skeleton, data.sigmas, *files, plan, network, steps, every)
+
     with temporary_folder() as trial:
         _write_splits(trial, train, val)
         write_text(trial / "trial.yaml", content(trial, 1000, 1000))
@@ -108,7 +109,8 @@ def _write(args: argparse.Namespace, command: str) -> int:
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
     print(
-        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): {step:.2f} s a step here, {args.minutes:g} minutes"
+        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): "
+        f"{step:.2f} s a step here, {args.minutes:g} minutes"
     )
     print(f"train it with: mindpoint train {args.config}")
     return 0

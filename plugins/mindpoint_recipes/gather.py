@@ -34,7 +34,8 @@ class Gathered:
         images: the folder that file names are relative to.
         classes: category names in the order of their first file.
         joints, skeleton: names, and pairs of 0-based indices; empty without joints.
-        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer or a shipped set of the same names knows them; else None.
+        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer or a shipped set of the same names knows them; else
+            None.
         left_out: number of unusable records.
     """
 

@@ -30,7 +30,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=seconds,
         default=600.0,
-        help="end the job when a process has shown no sign of life for this many seconds; must exceed compilation and statistics (default: 600)",
+        help="end the job when a process has shown no sign of life for this many seconds; must exceed compilation and statistics "
+        "(default: 600)",
     )
     parser.add_argument("--logs", metavar="DIR", help="where the output of each process goes (default: runs/logs/TIME)")
 

@@ -22,8 +22,8 @@ Unreadable = List[Tuple[int, str]]
 
 
 class TrainingSamples:
-    """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of sample ``i`` in that epoch: of image ``i``, or,
-    where the data set repeats images, of image ``images[i]``. :meth:`position` gives those of a sample's repetitions.
+    """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of sample ``i`` in that epoch: of image ``i``,
+    or, where the data set repeats images, of image ``images[i]``. :meth:`position` gives those of a sample's repetitions.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 

@@ -107,7 +107,7 @@ def _read(model: mind_ir_pb2.ModelProto) -> CompiledNetwork:
 
 
 def _place(scope: str) -> str:
-    """Return the path of a cell, ``backbone.stem.1 (BatchNorm2d)``, from ``Default/network-N/backbone-B/.../1-BatchNorm2d/BatchNorm-op0``."""
+    """Return a cell's path, ``backbone.stem.1 (BatchNorm2d)``, from ``Default/network-N/backbone-B/.../1-BatchNorm2d/BatchNorm-op0``."""
     cells = [part.partition("-") for part in scope.split("/")[1:-1]]
     if cells and cells[0][0] == "network":  # of FreshGraph
         cells = cells[1:]

@@ -133,7 +133,10 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
     same = sum(found_again(one, other) + found_again(other, one) for one, other in pairs)
     if not count:
         return f"{precision} and the network find nothing above a score of {SEEN:g}; compare on pictures with objects"
-    said = f"{same / count:.1%} of the detections of network and {precision} file are on the other side too (score {SEEN:g}, overlap {SAME_BOX:g})"
+    said = (
+        f"{same / count:.1%} of the detections of network and {precision} file are on the other side too "
+        f"(score {SEEN:g}, overlap {SAME_BOX:g})"
+    )
     if same / count < FOUND_AGAIN:
         raise MindpointError(f"{said}; {FOUND_AGAIN:.0%} must be. Choose another --precision, or name validation data with --set")
     return said

@@ -106,7 +106,8 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
     if not all(re.match(_MAY_LACK[match], name) for name in kept):
         weaker = ", ".join(list(_MAY_LACK)[list(_MAY_LACK).index(match) + 1 :])
         raise WeightsError(
-            f"train.weights: {what}: does not hold all of this network that train.weights_match: {match} asks for (weaker: {weaker}): {report}"
+            f"train.weights: {what}: does not hold all of this network that train.weights_match: {match} asks for "
+            f"(weaker: {weaker}): {report}"
         )
     log.info("weights from %s: %s", what, report)
     if kept:

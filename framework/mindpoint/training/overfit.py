@@ -60,7 +60,7 @@ def overrides(config: Config, images: int) -> List[str]:
 
 
 def _goal(config: Config) -> str:
-    """Return the goal for the statistic of the hook that saves the best checkpoint; for the metric's main one if it does not name a statistic."""
+    """Return the goal for the statistic of the hook that saves the best checkpoint, or else for the metric's main one."""
     blocks = config.data.get("hooks", {}).values()
     named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)
     return str(GOAL) if named is None else f"{{{named}: {GOAL}}}"

@@ -139,7 +139,8 @@ class Tree(nn.Cell):
 class DLA(Backbone):
     """DLA from stride 1 to 32; gives the levels from ``down_ratio`` on, strides 4, 8, 16 and 32.
 
-    Parameters are named as in the official implementation; its projections of trees of two and more levels, which feed nothing, are left out.
+    Parameters are named as in the official implementation; its projections of trees of two and more levels, which feed nothing, are left
+    out.
 
     Args:
         depth: 34 has basic blocks, 46 (the compact DLA-46-C), 60 and 102 have bottlenecks.

@@ -153,7 +153,7 @@ def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np
 
 
 def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
-    """Return the mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (flip test, CenterNet ``detectors/multi_pose.py``).
+    """Return the mean of activated maps ``(B, C, H, W)`` and of the mirrored images' (flip test, CenterNet ``detectors/multi_pose.py``).
 
     The offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
     """

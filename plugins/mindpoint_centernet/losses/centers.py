@@ -76,7 +76,7 @@ class CenterLoss(Loss):
         return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):
-        """Return the distance at the objects' pixels: maps ``(B, K, H, W)``, index ``(B, N)``, target ``(B, N, K)``, mask broadcast to it."""
+        """Return the distance at the objects' pixels of maps ``(B, K, H, W)``, index ``(B, N)``, target ``(B, N, K)``, mask like it."""
         distance = self.distance(at_index(maps, index), target) * mask
         return self.per_object(distance.sum(), self.coordinates * count)
 

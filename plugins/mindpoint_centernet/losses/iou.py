@@ -18,9 +18,9 @@ class BoxIouLoss(Loss):
     """One minus the overlap of the boxes that ``wh`` and ``reg`` give at object centres with the true ones.
 
     ``giou``: intersection over union, less the share of the smallest box around both that neither covers (Rezatofighi et al., 2019,
-    https://arxiv.org/abs/1902.09630). ``ciou``: intersection over union, less the squared distance of the centres by the squared diagonal of
-    that box, less a term for the difference in proportions (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term ``iou_loss`` is the
-    mean over objects: 0 for equal boxes; at most 2 for ``giou``.
+    https://arxiv.org/abs/1902.09630). ``ciou``: intersection over union, less the squared distance of the centres by the squared diagonal
+    of that box, less a term for the difference in proportions (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term ``iou_loss``
+    is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
 
     L1 counts an error of a pixel the same for every size, overlap by its share of the box. Keep the L1 of ``wh`` beside it, or turn that
     off with ``wh_weight: 0``. Sizes below a map pixel, or below half the true size if that is less, count as that, and grow.
@@ -92,8 +92,8 @@ def giou(apart, sizes, others):
 
 
 def ciou(apart, sizes, others):
-    """Return the complete intersection over union ``(...)``, at most 1; arguments as of :func:`_overlap`. As in the paper, the weight of the
-    proportions has no gradient."""
+    """Return the complete intersection over union ``(...)``, at most 1; arguments as of :func:`_overlap`. As in the paper, the weight of
+    the proportions has no gradient."""
     iou, _, around = _overlap(apart, sizes, others)
     distance = (apart * apart).sum(axis=-1) / (around * around).sum(axis=-1)
     turn = ops.atan(others[..., 0] / others[..., 1]) - ops.atan(sizes[..., 0] / sizes[..., 1])

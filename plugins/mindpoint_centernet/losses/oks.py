@@ -16,8 +16,8 @@ class OksLoss(Loss):
 
     For an object whose box has the area ``s^2``, with ``d`` the distance of a joint and ``k`` twice its sigma, OKS is the mean of
     ``exp(-d^2 / (2 s^2 k^2))`` over the labelled joints: COCO's formula, as a loss by Maji et al., 2022 (YOLO-Pose,
-    https://arxiv.org/abs/2204.06806), with the area of the box for that of the object. The term ``oks_loss`` is the mean over objects with a
-    labelled joint, 0..1.
+    https://arxiv.org/abs/2204.06806), with the area of the box for that of the object. The term ``oks_loss`` is the mean over objects with
+    a labelled joint, 0..1.
 
     A joint far from its place has nearly no gradient. Keep the L1 of :class:`MultiPoseLoss` beside it, or turn that off with
     ``hp_weight: 0`` for a network that is already trained.

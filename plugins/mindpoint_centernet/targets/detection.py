@@ -46,7 +46,8 @@ class DetectionTargets(TargetEncoder):
         reg: encode the centre's sub-pixel offset; it must match the heads.
 
     Raises:
-        ConfigError: a value out of range, an input size that is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` at once.
+        ConfigError: a value out of range, an input size that is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` at
+            once.
     """
 
     def __init__(

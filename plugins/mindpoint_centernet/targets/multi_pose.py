@@ -45,9 +45,9 @@ class MultiPoseTargets(TargetEncoder):
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: ordinary centres, whose ``wh`` and ``reg`` are masked out
-            (the effect of the official implementation). ``ignore``: take no slot; inside their boxes the heatmaps do not train, except on
-            the peaks of the other objects.
+        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: ordinary centres, whose
+            ``wh`` and ``reg`` are masked out (the effect of the official implementation). ``ignore``: take no slot; inside their boxes the
+            heatmaps do not train, except on the peaks of the other objects.
         rotated_boxes: boxes in a rotated view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
             heatmaps and offsets. ``rotate``: the upright box around the corners of the rotated one.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input

@@ -42,8 +42,8 @@ class Compared:
 def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas: Optional[np.ndarray]) -> Compared:
     """Compare the objects of one image.
 
-    Two objects of a class are similar by the overlap of their boxes or by their joints, whichever says more, so that neither a wrong box nor
-    a wrong joint hides which object is meant. The most similar ones are paired first.
+    Two objects of a class are similar by the overlap of their boxes or by their joints, whichever says more, so that neither a wrong box
+    nor a wrong joint hides which object is meant. The most similar ones are paired first.
 
     Args:
         annotations: all of the image, with crowds, whose places no suspicion is about.

@@ -19,9 +19,9 @@ _MOST_IDS = 1_000_000
 
 
 def write_suspects(path: Path, found: Sequence[Tuple[Source, Suspect]]) -> None:
-    """Write ``suspects``, a list of objects: ``id`` from 1, ``kind``, ``surprise``, ``split``, ``image_id``, ``file_name``, ``annotation_id``
-    (null: none yet), ``joints`` (names), ``score`` of what the model found (null: nothing), ``was`` and ``becomes``, what the correction
-    changes of the annotation; ``becomes`` is null where the annotation goes, ``was`` where it is new."""
+    """Write ``suspects``, a list of objects: ``id`` from 1, ``kind``, ``surprise``, ``split``, ``image_id``, ``file_name``,
+    ``annotation_id`` (null: none yet), ``joints`` (names), ``score`` of what the model found (null: nothing), ``was`` and ``becomes``, what
+    the correction changes of the annotation; ``becomes`` is null where the annotation goes, ``was`` where it is new."""
     records = [record_of(number, source, suspect) for number, (source, suspect) in enumerate(found, 1)]
     write_text(path, json.dumps({"suspects": records}, indent=1) + "\n")
 
@@ -57,7 +57,8 @@ def read_suspects(path: Path) -> Dict[int, dict]:
         told = told and (both[0] is None or not is_id(record.get("annotation_id")))
         if not sound or not told:
             raise DataError(
-                f"{path}: suspect number {place} of the list lacks 'id', 'split', 'annotation_id', 'was' or 'becomes', or has another value in it"
+                f"{path}: suspect number {place} of the list lacks 'id', 'split', 'annotation_id', 'was' or 'becomes', "
+                "or has another value in it"
             )
     return {record["id"]: record for record in listed}
 

@@ -87,8 +87,8 @@ def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
 
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     """Yield, for each pair, exchanged joints or moved ones, whichever explains more. Of several joints one is odd by chance more often, so
-    their number lowers the surprise of a moved one. What an exchange gains is how much more usual it makes both joints of a pair; the surprise
-    is that of the object's largest gain among all objects'."""
+    their number lowers the surprise of a moved one. What an exchange gains is how much more usual it makes both joints of a pair; the
+    surprise is that of the object's largest gain among all objects'."""
     truth, found = _records(pairs)
     labels, points = points_of(truth), points_of(found)
     if not len(pairs) or not np.isfinite(points).any():

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from mindpoint_coco.audit.suspects import Suspect
     from mindpoint_coco.data_command.source import Source
 
-DESCRIPTION = """Let a trained model look at the annotations, and rank those that are probably wrong: left and right exchanged, moved joints,
-wrong boxes, wrong classes, missing and superfluous objects. Writes index.html, the suspects with pictures, and suspects.json. 'mindpoint data
-correct' then writes a copy of the annotations with the corrections that you accept."""
+DESCRIPTION = """Let a trained model look at the annotations, and rank those that are probably wrong: left and right exchanged, moved
+joints, wrong boxes, wrong classes, missing and superfluous objects. Writes index.html, the suspects with pictures, and suspects.json.
+'mindpoint data correct' then writes a copy of the annotations with the corrections that you accept."""
 _LOWEST = 0.1  # score of a finding that counts
 
 

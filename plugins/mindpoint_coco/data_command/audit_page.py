@@ -1,4 +1,4 @@
-"""The page of an audit: each suspect with the annotation and the model's findings side by side, and a command for those that are accepted."""
+"""The page of an audit: each suspect with the annotation and the model's findings side by side, and a command for accepted ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _TEXT = {
 }
 _STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 1.5em 1.5em 9em; color: #222; background: #fafafa } h1, h2, p { overflow-wrap: anywhere }
-section { margin: 0 0 2em; padding: .8em; border: 1px solid #ddd; background: #fff } h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 }
+section { margin: 0 0 2em; padding: .8em; border: 1px solid #ddd; background: #fff }
+h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 }
 section > div { display: flex; flex-wrap: wrap; gap: 10px } figure { margin: 0 } figcaption { font-size: .85em; color: #444 }
 section:has(input:checked) { border-color: #15803d; background: #f0fdf4 } img { display: block; max-width: 100% } label { cursor: pointer }
 footer { position: fixed; left: 0; right: 0; bottom: 0; padding: .6em 1.5em; background: #fff; border-top: 2px solid #888 }
@@ -60,11 +61,11 @@ def write_page(path: Path, found: Sequence[Tuple[Source, Suspect]], args: argpar
     sections = [_section(number, source, suspect) for number, (source, suspect) in track(enumerate(found, 1), len(found), "drawing")]
     title = f"Suspicious annotations: {args.data}"
     body = (
-        f"<h1>{escape(title)}</h1><p>What {escape(args.model)} found beside what is annotated, the most suspicious first. Left joints (the first of "
-        "each pair) are orange, right ones blue. A surprise of 3 means that one right label in a thousand looks as odd.</p>\n"
+        f"<h1>{escape(title)}</h1><p>What {escape(args.model)} found beside what is annotated, the most suspicious first. Left joints "
+        "(the first of each pair) are orange, right ones blue. A surprise of 3 means that one right label in a thousand looks as odd.</p>\n"
         + "\n".join(sections)
-        + f'<footer><p><span>0</span> accepted; this command writes corrected copies, and leaves the originals alone:</p><textarea rows="3" readonly>'
-        f"{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>"
+        + "<footer><p><span>0</span> accepted; this command writes corrected copies, and leaves the originals alone:</p>"
+        f'<textarea rows="3" readonly>{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>'
     )
     write_text(path, document(title, _STYLE, body))
 
@@ -96,8 +97,8 @@ def _section(number: int, source: Source, suspect: Suspect) -> str:
 
 
 def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:
-    """Return the part of the image around the suspect with the annotation, and the same with what was found. Where one of them is missing, all
-    objects of that sort are drawn."""
+    """Return the part of the image around the suspect with the annotation, and the same with what was found. Where one of them is missing,
+    all objects of that sort are drawn."""
     scene = suspect.scene
     truth = scene.truth if suspect.annotation is None else [suspect.annotation]
     likely = [record for record in scene.found if record["score"] >= _LIKELY]

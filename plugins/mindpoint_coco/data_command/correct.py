@@ -9,8 +9,8 @@ from mindpoint.contracts.action import DataAction
 
 from mindpoint_coco.data_command.command import add_data
 
-DESCRIPTION = """Write copies of annotation files with the corrections of 'mindpoint data audit' that you accept. A moved joint and a wrong box
-take the model's place, exchanged joints change places, a missing object is added as the model found it, a superfluous one removed. The
+DESCRIPTION = """Write copies of annotation files with the corrections of 'mindpoint data audit' that you accept. A moved joint and a wrong
+box take the model's place, exchanged joints change places, a missing object is added as the model found it, a superfluous one removed. The
 original is never changed."""
 
 

@@ -16,9 +16,9 @@ from mindpoint_coco.data_command.command import add_data
 if TYPE_CHECKING:
     from mindpoint_coco.data_command.source import Source
 
-DESCRIPTION = """Write annotated images for other programs, to a folder that is new or empty. yolo: images, labels and data.yaml of Ultralytics,
-boxes or, if there are joints, boxes with joints (yolo-pose). coco: images/SPLIT and annotations/SPLIT.json. csv: SPLIT.csv, a row an object,
-without images. Image files get a second name, or are copied where the disk is another."""
+DESCRIPTION = """Write annotated images for other programs, to a folder that is new or empty. yolo: images, labels and data.yaml of
+Ultralytics, boxes or, if there are joints, boxes with joints (yolo-pose). coco: images/SPLIT and annotations/SPLIT.json. csv: SPLIT.csv, a
+row an object, without images. Image files get a second name, or are copied where the disk is another."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,10 +31,11 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
 
     Ids and sizes of images become integers, missing or swapped sizes those of the file; numbers written as texts become numbers. Images and
     categories whose id is a text or a large hash get a free one, in their annotations, too; so do annotations with a missing or repeated
-    id. Boxes that are corners as a whole become left, top, width, height. Repetitions of the same image or category record go. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of
-    the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled,
-    ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is
-    removed, names of joints become distinct.
+    id. Boxes that are corners as a whole become left, top, width, height. Repetitions of the same image or category record go. Annotations
+    of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of the labelled joints.
+    The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled, ``num_keypoints`` is
+    recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is removed, names of
+    joints become distinct.
 
     Args:
         measured: sizes of the image files.

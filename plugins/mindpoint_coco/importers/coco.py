@@ -196,7 +196,7 @@ class _File:
         return points
 
     def _triples(self, said: Item, count: int, scores: bool = False) -> List[float]:
-        """Return places and visibilities; of ``scores`` all above 0 are visible. A place of a joint that is not labelled need not be one."""
+        """Return places and visibilities; of ``scores`` all above 0 are visible. The place of a joint without a label may be anything."""
         values = said.list()
         if len(values) != 3 * count:
             raise DataError(f"{said.where}: has {len(values)} numbers for {count} joints, not {3 * count}")

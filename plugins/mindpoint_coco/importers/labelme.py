@@ -18,8 +18,8 @@ from mindpoint_coco.importers.tool import LabelImporter
 class Labelme(LabelImporter):
     """Shapes of the files ``*.json`` in a folder and the folders below it.
 
-    Every shape but a point is an object with the box around it; shapes with the same ``group_id`` are one object. Points belong to the object
-    of their group, or else to the rectangle that they lie in. The format has no visibility: points are visible.
+    Every shape but a point is an object with the box around it; shapes with the same ``group_id`` are one object. Points belong to the
+    object of their group, or else to the rectangle that they lie in. The format has no visibility: points are visible.
 
     Args:
         lonely: the class of an object that consists of points only.

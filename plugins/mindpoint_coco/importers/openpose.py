@@ -18,8 +18,8 @@ _SUFFIX = "_keypoints.json"
 
 
 class OpenPose(LabelImporter):
-    """The bodies in files ``*_keypoints.json``, with 18 or 25 joints. Joints with a confidence of 0 are not labelled. Faces and hands are left
-    out.
+    """The bodies in files ``*_keypoints.json``, with 18 or 25 joints. Joints with a confidence of 0 are not labelled. Faces and hands are
+    left out.
 
     Args:
         confidence: joints below it are not labelled either; 0..1.

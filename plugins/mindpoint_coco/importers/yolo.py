@@ -24,8 +24,8 @@ _MOST_SHARE = 2.0  # boxes and polygons reach over the edge a little; pixels are
 class Yolo(LabelImporter):
     """An importer of YOLO's text files (Ultralytics, Darknet), with or without joints, in a folder and its subfolders.
 
-    Class names come from a YAML file with ``names``, ``classes.txt`` or ``obj.names``. Images without a text file are images without objects.
-    Lines of polygons become the boxes around them.
+    Class names come from a YAML file with ``names``, ``classes.txt`` or ``obj.names``. Images without a text file are images without
+    objects. Lines of polygons become the boxes around them.
 
     Args:
         joints: names of the joints in the order of the columns, or the name of a shipped set of joints such as ``coco``; the labels do not

@@ -57,8 +57,8 @@ class RandomView(Transform):
         mode: how the window is chosen. ``crop``: a factor of ``crop_scales`` times the whole image's extent, the centre uniform over the
             pixels at least ``crop_border`` from the edges (the official default). ``shift``: the whole image, its centre moved and its
             extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``object``: as ``crop``, but four of five windows
-            have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without random changes,
-            rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
+            have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without
+            random changes, rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
         crop_border: in image pixels; halved for small images until less than half the side.
         shift: standard deviation of the centre's move in extents, clipped at two of them.
