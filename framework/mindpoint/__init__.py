@@ -24,7 +24,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: ``import mindpoint`` stays light."""
+    """Import attributes on first access, so that ``import mindpoint`` stays light."""
     if name not in _LAZY:
         raise AttributeError(f"module 'mindpoint' has no attribute {name!r}")
     import importlib

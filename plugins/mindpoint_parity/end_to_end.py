@@ -23,7 +23,7 @@ def check(reference: Reference) -> List[Comparison]:
     rows = []
     device.setup("auto", seed=0)
     state = golden_state(reference.golden)
-    if reference.task == "ctdet":  # so that boxes have a size
+    if reference.task == "ctdet":  # gives the boxes a size
         state["wh.2.bias"] = np.full_like(state["wh.2.bias"], 6)
     network = official_network(state)
     with np.load(reference.golden / "end_to_end.npz") as file:
@@ -40,7 +40,7 @@ def check(reference: Reference) -> List[Comparison]:
 
 
 def overrides(meta: dict) -> List[str]:
-    """Return the changes of the shipped configuration that make it the setting of a stored case."""
+    """Return the changes of the shipped configuration for a stored case."""
     return [
         f"test.resolution={'fixed' if meta['fix_res'] else 'keep'}",
         f"input.size={meta['input_hw']}",

@@ -1,7 +1,7 @@
-"""A dressed figure as polygons in painter's order, and which of its joints can be seen.
+"""A dressed figure as polygons in painter's order, and the visibility of its joints.
 
-The same polygons are painted twice: with colours on the image and with numbers on a map of labels, from which visibility, boxes and
-areas are read.
+The polygons are painted twice: with colours on the image, and with numbers on a label map, from which visibility, boxes and
+areas are computed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mindpoint_synthetic.outfit import Color, Outfit, shade
 from mindpoint_synthetic.shapes import PARTS, SHIFT, Layer, Pen, Shape, ring
 
 LABELS_EACH = 16  # part p of figure number n has the label LABELS_EACH * (n + 1) + p; 0 is background
-_LIMBS = {  # that end at a joint
+_LIMBS = {  # limbs that end at each joint
     "shoulder": ["arm"], "elbow": ["arm", "forearm"], "wrist": ["forearm"],
     "hip": ["thigh"], "knee": ["thigh", "shin"], "ankle": ["shin"],
 }  # fmt: skip
@@ -32,7 +32,7 @@ class Drawing:
     Attributes:
         shapes: polygons, farthest first.
         joints: ``(17, 2)`` x, y in pixels, in the order of ``JOINTS``; the centre of the top left pixel is (0, 0).
-        shown_by: ``(17, len(PARTS))`` bool: a joint is visible where one of its parts is on top. Without parts, it is covered by hair.
+        shown_by: ``(17, len(PARTS))`` bool: a joint is visible if one of these parts is on top. Without parts, hair covers it.
         turned_away: ``(17,)`` bool: features on the far side of the head, which are not annotated.
     """
 
@@ -56,7 +56,7 @@ class Drawing:
     def visibility(self, labels: np.ndarray, number: int) -> np.ndarray:
         """Return ``(17,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
 
-        2: seen. 1: hidden, but a joint next to it is seen, so that its place can be told. 0: outside of the image, on the far
+        2: visible. 1: hidden, but next to a visible joint, so that annotators could mark it. 0: outside of the image, on the far
         side of the head, or hidden together with all its neighbours.
         """
         height, width = labels.shape
@@ -70,7 +70,7 @@ class Drawing:
 
 
 def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, float]) -> Drawing:
-    """Return ``figure`` with ``scale`` pixels to its standing height, the middle of its hips at pixel ``origin``."""
+    """Return ``figure`` drawn at ``scale`` pixels per standing height, with the middle of its hips at pixel ``origin``."""
     pen = Pen(scale, origin)
     layers, joints, away, covered = head_layers(pen, figure, outfit)
     layers += _trunk(pen, figure, outfit)
@@ -99,7 +99,7 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
 
 
 def _lit(color: Color, nearness: float) -> Color:
-    """Return the tone of a limb: far ones lie in shade, near ones in light."""
+    """Return the tone of a limb: darker if far, lighter if near."""
     return shade(color, 1.0 + min(max(1.4 * float(nearness), -0.32), 0.12))
 
 

@@ -1,4 +1,4 @@
-"""Sampling of a person: proportions, pose and where the 17 joints lie, in three dimensions.
+"""Sampling of a person: proportions, pose and positions of the 17 joints in three dimensions.
 
 Two frames are used. *Body*: x to the person's left, y down, z to the front, origin between the hips. *Camera*: x to the right
 of the image, y down, z towards the viewer. They agree for a person who faces the camera, whose left is on the viewer's right.
@@ -29,7 +29,7 @@ SKELETON = (
     ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
     ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
 )  # fmt: skip
-# Frequencies of actions and directions, if all are allowed; some actions are seen better from the side.
+# Frequencies of actions and directions, if all are allowed; some actions are clearer from the side.
 ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
@@ -44,7 +44,7 @@ class Frame:
     axes: np.ndarray
 
     def point(self, offset: np.ndarray) -> np.ndarray:
-        """Return points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
+        """Convert points ``(..., 3)`` of this frame to the frame of ``origin``."""
         return self.origin + np.asarray(offset) @ self.axes.T
 
 
@@ -57,7 +57,7 @@ class Figure:
         points: the joints from shoulders to ankles by COCO name; further ``left_`` and ``right_`` ``hand`` (finger tips) and ``toe``.
         torso: frame at the middle of the hip line; ``torso.axes[:, 1]`` points down along the spine.
         head: frame at the middle of the head.
-        seated: whether there must be something to sit on.
+        seated: whether a seat is needed.
     """
 
     size: Proportions
@@ -92,13 +92,13 @@ def sample_figure(
 
 
 def _direction(side: float, swing: float, spread: float) -> np.ndarray:
-    """Return where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
+    """Return the direction of a hanging limb after lifting it ``swing`` degrees to the front and ``spread`` degrees to its side."""
     swing, spread = math.radians(swing), math.radians(spread)
     return np.array([side * math.sin(spread), math.cos(swing) * math.cos(spread), math.sin(swing) * math.cos(spread)])
 
 
 def _axes(up: np.ndarray, turn: float) -> np.ndarray:
-    """Return the axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
+    """Return the axes of a trunk or head with its top towards ``up``, turned by ``turn`` degrees to its left."""
     x, y, z = up / math.sqrt(up @ up)
     turn = math.radians(turn)
     down = np.array([-x, -y, -z])
@@ -205,7 +205,7 @@ def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> T
 
 
 def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np.ndarray:
-    """Return the rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
+    """Return the rotation from the body to the camera frame: facing direction, a slightly raised camera, a slight roll."""
     special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
                "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
     shares = special.get(action, FACINGS)

@@ -1,4 +1,4 @@
-"""Head, hair and face. The face is visible from the front, hair from behind: this distinguishes a person's left from right."""
+"""Head, hair and face. The face is visible from the front, hair from behind: this distinguishes left from right."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], 
     """Return the shapes of head and neck.
 
     Returns:
-        layers; the pixel ``(2,)`` of each joint of the face; the joints on the far side of the head; the joints under hair.
+        Layers; the pixel ``(2,)`` of each joint of the face; the joints on the far side of the head; the joints under hair.
     """
     head, semi = figure.head, figure.size.head
     toward = head.axes[2] / np.linalg.norm(head.axes[2])  # direction to the viewer in the head's frame

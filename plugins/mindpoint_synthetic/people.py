@@ -1,4 +1,4 @@
-"""Built-in data: people drawn by rule."""
+"""Built-in data: drawings of people."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mindpoint_synthetic.outfit import cloth, sample_outfit
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 
 _CATEGORY = "person"
-_MARGIN = 0.1  # of the standing height: how far a body reaches beyond its joints
-_FEWEST_SEEN = 5  # joints; a figure of which less is seen is left out of the picture
+_MARGIN = 0.1  # of the standing height; extent of a body beyond its joints
+_FEWEST_SEEN = 5  # least number of visible joints; other figures are left out of the picture
 
 
 class _Person(NamedTuple):
@@ -31,15 +31,15 @@ class _Person(NamedTuple):
 
 
 class SyntheticPeople(DrawnDataset):
-    """A data set of drawn people in cluttered scenes, for trying things out without data.
+    """A data set of drawn people in cluttered scenes, to try pose estimation without data.
 
-    Pixels and annotations are a function of (seed, index). Only the annotations are cached, after first use. Boxes are tight around the
+    Pixels and annotations are a function of (seed, index). Only annotations are cached, on first use. Boxes are tight around the
     visible pixels of a person, areas count these pixels. Joints have COCO's visibility: 2 visible; 1 hidden by a body, next to a visible
     joint; 0 outside of the image, on the far side of the head, or deeply hidden. Coordinates are rounded to 1/100 pixel.
 
     Args:
         count: number of images.
-        seed: another seed gives other images.
+        seed: random seed of the images.
         classes: category names; ``person`` must be one.
         keypoints: the joints to annotate, by COCO's names, any subset in any order; by default boxes only. If classes have joints of
             their own, those of people.
@@ -71,10 +71,10 @@ class SyntheticPeople(DrawnDataset):
         unknown = [name for name in keypoints.of(_CATEGORY).names if name not in JOINTS] if keypoints is not None else []
         if unknown:
             raise ConfigError(
-                f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
+                f"keypoints.names: SyntheticPeople has no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
             )
         if _CATEGORY not in classes:
-            raise ConfigError(f"classes: SyntheticPeople draws '{_CATEGORY}', which is not among {', '.join(classes)}")
+            raise ConfigError(f"classes: SyntheticPeople needs '{_CATEGORY}', which is not among {', '.join(classes)}")
         super().__init__(count, seed, classes, size)
         self._check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
         self._check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
@@ -85,7 +85,7 @@ class SyntheticPeople(DrawnDataset):
         self.fields = (keypoints.annotated(classes),) if keypoints is not None else ()
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
+        """See :class:`Dataset`; with the joints' names and the lines between them, as in COCO's files."""
         records = super().categories()
         for record, name in zip(records, self.classes if self.keypoints is not None else ()):
             own = self.keypoints.of(name)

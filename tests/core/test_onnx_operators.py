@@ -109,7 +109,7 @@ def test_refusals_say_which_cell_and_where_to_read():
     assert str(raised.value).startswith(
         "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md, 'Parts of your own'"
     )
-    with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls is bound to the input's size; export without --dynamic"):
+    with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls depends on the input's size; export without --dynamic"):
         network_model(exportable(Known()))
     assert network_model(exportable(Known(), dynamic=False)).graph.node
     with pytest.raises(MindpointError, match="branches on values of tensors"):

@@ -87,10 +87,10 @@ except KeyboardInterrupt:
     [
         (mindpoint.API, None),
         ("1", None),
-        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, here is {API}: upgrade mindpoint"),
-        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, here is {API}: look for a newer acme"),
+        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, but this is {API};  upgrade mindpoint"),
+        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, but this is {API};  look for a newer acme"),
         ("2.0", "upgrade mindpoint"),
-        ("one", "names the version 'one' of mindpoint's contracts; it must be like {API}"),
+        ("one", "declares the invalid version 'one' of mindpoint's contracts; write a version such as {API}"),
     ],
 )
 def test_a_distribution_made_for_other_contracts_is_named(said, message, monkeypatch, caplog):

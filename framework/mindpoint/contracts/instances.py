@@ -45,7 +45,7 @@ class Instances:
         every = (*self.own, *self.fields)
         if sorted(values) != sorted(field.name for field in every):
             declared = ", ".join(field.name for field in every)
-            raise DataError(f"objects have the values {', '.join(values)}; declared are {declared}")
+            raise DataError(f"objects have the values {', '.join(values)}; they must have the declared {declared}")
         count = len(values["boxes"])
         self.values: Dict[str, np.ndarray] = {}
         for field in every:
@@ -82,7 +82,7 @@ class Instances:
         return self._with({field.name: field.mirror(self.values[field.name], width) for field in (*self.own, *self.fields)})
 
     def transform(self: Self, motion: Motion) -> Self:
-        """Return the objects in an image whose pixels are those of this one moved by ``motion``."""
+        """Return the objects after moving all pixels of the image by ``motion``."""
         motion = motion.at(self.values["boxes"])
         return self._with({field.name: field.transform(self.values[field.name], motion) for field in (*self.own, *self.fields)})
 

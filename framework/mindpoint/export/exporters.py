@@ -75,7 +75,7 @@ def _run(engine: Engine, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str,
 
 
 class MindirExporter(Exporter):
-    """MindSpore's own format. It is run in a new process, which is independent of the original network."""
+    """MindSpore's own format, run in a new process, independent of the original network."""
 
     suffix = ".mindir"
     options = frozenset(("decode", "batch"))

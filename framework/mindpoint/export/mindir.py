@@ -17,7 +17,7 @@ from mindpoint.storage.files import temporary_folder
 
 TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64",
          12: "uint32", 13: "uint64", 17: "float64"}  # fmt: skip
-_ORDER_ONLY = ("UpdateState",)  # keeps reads and writes in order; has no value
+_ORDER_ONLY = ("UpdateState",)  # only orders reads and writes
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def _read(model: mind_ir_pb2.ModelProto) -> CompiledNetwork:
 
 
 def _place(scope: str) -> str:
-    """Return a cell's path, ``backbone.stem.1 (BatchNorm2d)``, from ``Default/network-N/backbone-B/.../1-BatchNorm2d/BatchNorm-op0``."""
+    """Return the path of a cell, ``backbone.stem.1 (BatchNorm2d)``, from
+    ``Default/network-N/backbone-B/.../1-BatchNorm2d/BatchNorm-op0``."""
     cells = [part.partition("-") for part in scope.split("/")[1:-1]]
     if cells and cells[0][0] == "network":  # of FreshGraph
         cells = cells[1:]

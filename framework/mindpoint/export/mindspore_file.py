@@ -53,7 +53,7 @@ def _decoder(model: Exportable) -> Optional[nn.Cell]:
     if model.decoder is None:
         return None
     if not isinstance(model.decoder, MindSporeDecoder):
-        raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
+        raise MindpointError(f"{type(model.decoder).__name__} cannot be exported; export without --decode")
     return model.decoder.cell(tuple(model.maps), {name: spec.stride for name, spec in model.maps.items()})
 
 

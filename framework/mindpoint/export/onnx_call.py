@@ -15,7 +15,7 @@ from mindpoint.export.mindir import CompiledNetwork, Operation
 from mindpoint.export.onnx_sizes import Sizes
 
 Tensors = Union[str, List[str]]
-PAGE = "docs/deployment.md, 'Parts of your own', shows how a cell takes another form in an exported file"
+PAGE = "see docs/deployment.md, 'Parts of your own', for replacing a cell in exported files"
 
 
 class Argument(tuple):
@@ -73,12 +73,12 @@ class Call:
         """Return an argument as a tensor; a number gets the type of the first argument that is a tensor."""
         given = self.conversion.tensor(self.operation.inputs[number])
         if isinstance(given, list):
-            raise self.refused("takes a tuple where it takes a tensor in ONNX")
+            raise self.refused("has a tuple as an argument that must be a tensor in ONNX")
         if given is not None:
             return given
         value, second = self.argument(number)
         if not isinstance(value, np.ndarray) and not isinstance(value, (bool, int, float)):
-            raise self.refused(f"takes {value!r} where it takes a tensor in ONNX")
+            raise self.refused(f"has {value!r} as an argument that must be a tensor in ONNX")
         kind = value.dtype if isinstance(value, np.ndarray) else self.type
         if not np.array_equal(value, second):
             if isinstance(value, np.ndarray):
@@ -115,7 +115,7 @@ class Call:
         for network, call in ((self.conversion.network, self.operation), (self.conversion.other, self.other)):
             name = call.output if number is None else call.inputs[number]
             if name not in network.shapes:
-                raise self.refused("has a shape that MindSpore does not know before it runs")
+                raise self.refused("has a shape that is unknown before it runs")
             found.append(network.shapes[name])
         return found[0], found[1]
 
@@ -123,13 +123,13 @@ class Call:
         """Return the number of an argument's axes."""
         return len(self.shapes(number)[0])
 
-    # ---- arguments other than tensors
+    # ---- other arguments
 
     def argument(self, number: int) -> Argument:
         """Return the values of a constant argument for the two inputs."""
         name, other = self.operation.inputs[number], self.other.inputs[number]
         if name not in self.conversion.network.constants:
-            raise self.refused("has an argument that is computed while the network runs")
+            raise self.refused("has an argument that is computed at run time")
         return Argument((self.conversion.network.constants[name], self.conversion.other.constants[other]))
 
     def constant(self, number: int) -> object:
@@ -185,4 +185,4 @@ class Call:
 
     def bound(self) -> MindpointError:
         """Return the error for an argument that depends on the input's size."""
-        return self.refused("is bound to the input's size; export without --dynamic, or take sizes from maps")
+        return self.refused("depends on the input's size; export without --dynamic, or take sizes from maps")

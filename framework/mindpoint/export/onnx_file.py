@@ -23,7 +23,7 @@ def write_onnx(path: Path, model: Exportable) -> None:
         MindpointError: the network or the decoder cannot be expressed in ONNX.
     """
     if model.decoder is not None and not isinstance(model.decoder, OnnxDecoder):
-        raise MindpointError(f"{type(model.decoder).__name__} cannot be put into an exported file; export without --decode")
+        raise MindpointError(f"{type(model.decoder).__name__} cannot be exported; export without --decode")
     content = network_model(model)
     if model.precision == "int8":
         from mindpoint.export.quantized import quantize
@@ -50,7 +50,7 @@ def _decode_inside(graph: onnx.GraphProto, model: Exportable) -> None:
     del graph.output[:]
     for field in (*Detections.own, *model.decoder.fields):
         if field.name not in found:
-            raise MindpointError(f"{type(model.decoder).__name__}.onnx_nodes gives no '{field.name}', which the decoder declares")
+            raise MindpointError(f"{type(model.decoder).__name__}.onnx_nodes does not return '{field.name}', which the decoder declares")
         nodes.nodes.append(helper.make_node("Identity", [found[field.name]], [field.name]))
         sizes = [f"{field.name}_{axis}" if size is None else size for axis, size in enumerate(field.shape)]
         shape = [model.batch or "batch", "detections", *sizes]

@@ -27,7 +27,7 @@ def other_shape(shape: Shape, free_batch: bool, free_size: bool, step: int) -> S
         growths = [growth for growth in _growths(shape, other) if growth != 1]
         if len(set(_products(growths))) == 2 ** len(growths):
             return other
-    raise ValueError(f"no second shape for {shape}")
+    raise ValueError(f"cannot find a second shape for {shape}")
 
 
 def _growths(shape: Sequence[int], other: Sequence[int]) -> Tuple[Fraction, ...]:
@@ -39,7 +39,7 @@ def _products(factors: Sequence[Fraction]) -> list:
 
 
 class Sizes:
-    """The numbers that depend on the input's size, for an input that was ``shape`` once and ``other`` the second time."""
+    """The numbers that depend on the input's size, from the shapes ``shape`` and ``other`` of two compilations."""
 
     def __init__(self, graph: OnnxGraph, image: str, shape: Shape, other: Shape):
         self.graph, self.image, self.shape, self.other = graph, image, shape, other

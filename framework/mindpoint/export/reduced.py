@@ -25,8 +25,8 @@ from mindpoint.runtime.progress import track
 
 log = logging.getLogger("mindpoint")
 
-CALIBRATED, EVALUATED = 64, 500  # maximum number of images
-SEEN, SAME_BOX, FOUND_AGAIN = 0.3, 0.5, 0.95  # without validation data: score of what counts, overlap of the same object, share of them
+CALIBRATED, EVALUATED = 64, 500  # maximum numbers of images
+SEEN, SAME_BOX, FOUND_AGAIN = 0.3, 0.5, 0.95  # without validation data: least score, overlap of a match, share of matches
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def validation_of(config: Config) -> Optional[Validation]:
         dataset = build_dataset(config, "val")
         return Validation(FirstImages(dataset, EVALUATED) if len(dataset) > EVALUATED else dataset, build_metric(config))
     except MindpointError as error:
-        log.info("without validation data only detections are compared: %s", str(error).splitlines()[-1].strip())
+        log.info("without validation data, only detections are compared: %s", str(error).splitlines()[-1].strip())
         return None
 
 
@@ -60,7 +60,7 @@ def calibration_inputs(config: Config, detector: Detector, facts: ExportMetadata
             images = [dataset[index].image for index in range(min(CALIBRATED, len(dataset)))]
         except MindpointError as error:
             raise MindpointError(
-                f"--precision int8 needs images that show the range of the numbers; name some with --images, or the training data with "
+                f"--precision int8 needs images for calibration; name some with --images, or the training data with "
                 f"--set data.train.dataset...: {error}"
             ) from error
     made = [prepare_sample(sample_of(image), detector.input_spec, detector.encoder)[0] for image in images]
@@ -110,7 +110,7 @@ def judge(
         return [table, _compare_detections(file(images), detector(images), facts.precision), ran]
     if lost > most_lost:
         raise MindpointError(
-            f"{facts.precision} costs {lost:.4f} of {main}, {most_lost:g} is allowed; choose another --precision, or allow more with "
+            f"{facts.precision} loses {lost:.4f} of {main}, more than {most_lost:g}; choose another --precision, or allow more with "
             f"--most-lost\n{before.data}, {ran}\n{table}"
         )
     return [f"{before.data}, {ran}", table]
@@ -132,13 +132,10 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
     count = sum(len(one) + len(other) for one, other in pairs)
     same = sum(found_again(one, other) + found_again(other, one) for one, other in pairs)
     if not count:
-        return f"{precision} and the network find nothing above a score of {SEEN:g}; compare on pictures with objects"
-    said = (
-        f"{same / count:.1%} of the detections of network and {precision} file are on the other side too "
-        f"(score {SEEN:g}, overlap {SAME_BOX:g})"
-    )
+        return f"{precision} and the network detect nothing above a score of {SEEN:g}; compare on pictures with objects"
+    said = f"{same / count:.1%} of the detections of network and {precision} file match (score {SEEN:g}, overlap {SAME_BOX:g})"
     if same / count < FOUND_AGAIN:
-        raise MindpointError(f"{said}; {FOUND_AGAIN:.0%} must be. Choose another --precision, or name validation data with --set")
+        raise MindpointError(f"{said}, but {FOUND_AGAIN:.0%} must. Choose another --precision, or name validation data with --set")
     return said
 
 

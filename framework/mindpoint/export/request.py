@@ -32,12 +32,12 @@ class Request:
 
     Attributes:
         place: path of the checkpoint.
-        format: of the file, a name of the registry ``exporters``.
-        out: the file; None: beside the checkpoint.
+        format: of the file, a name in the registry ``exporters``.
+        out: the file; None: next to the checkpoint.
         decode: the outputs are detections instead of maps.
         batch: images at once; None: any number.
         dynamic_size: any height and width.
-        portable: ordinary operators only.
+        portable: basic operators only.
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
         most_lost: largest tolerated loss of the metric's main statistic at reduced precision.
         verify: compare the file with the network.
@@ -65,11 +65,11 @@ class Request:
         names = registry("exporters").names()
         suffixes = [exporter_of(name).suffix for name in names]
         if self.place.suffix != CHECKPOINT and self.place.suffix in suffixes:
-            raise WeightsError(f"{self.place}: is an exported model already; export the checkpoint that it came from")
+            raise WeightsError(f"{self.place}: is already an exported model; export its checkpoint instead")
         if self.batch is not None and not 1 <= self.batch <= MOST_IMAGES:
-            raise MindpointError(f"--batch {self.batch}: a file takes 1 to {MOST_IMAGES} images at once")
+            raise MindpointError(f"--batch is {self.batch}; it must be in 1..{MOST_IMAGES}")
         if not 0 <= self.most_lost <= 1:
-            raise MindpointError(f"--most-lost {self.most_lost:g}: must lie in 0..1")
+            raise MindpointError(f"--most-lost is {self.most_lost:g}; it must be in 0..1")
         for asked, name, option in (
             (self.decode, "decode", "--decode"),
             (self.portable, "portable", "--portable"),
@@ -79,9 +79,9 @@ class Request:
         ):
             if asked and name not in self.exporter.options:
                 able = [other for other in names if name in exporter_of(other).options]
-                raise MindpointError(f"{option} is for --format {' or '.join(able)}: the format {self.format} cannot do that")
+                raise MindpointError(f"{option} needs --format {' or '.join(able)}; {self.format} does not support it")
         if self.path.suffix != self.exporter.suffix:
-            raise OutputError(f"{self.path}: the name of this file must end in {self.exporter.suffix}, by which its format is found")
+            raise OutputError(f"{self.path}: the file name must end in {self.exporter.suffix}")
         for path in (self.path, *map(self.path.with_suffix, self.exporter.companions)):
             if os.path.lexists(path):
                 raise OutputError(f"{path}: exists; remove it or choose another name with --out")

@@ -30,7 +30,7 @@ def run_in_new_process(place: Path, inputs: Sequence[Inputs]) -> List[Dict[str, 
         done = subprocess.run([sys.executable, "-m", __name__, str(place), str(folder)], capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise MindpointError(f"{place.name}: cannot be run in a new process: {last}")
+            raise MindpointError(f"{place.name}: cannot run in a new process: {last}")
         return [dict(np.load(folder / f"outputs-{index}.npz")) for index in range(len(inputs))]
 
 

@@ -19,7 +19,7 @@ from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
 PIXELS, SCORE = 0.05, 1e-3  # largest difference of a detection in pixels of the input
-UNMATCHED = 0.02  # share of the detections that rounding may change, such as the last of a hundred
+UNMATCHED = 0.02  # share of detections that rounding may change, such as the last of a hundred
 
 RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
 
@@ -48,12 +48,12 @@ class Comparison:
         """Raise MindpointError if the file differs from the network."""
         wrong = [f"{name} by {difference:.2g}" for name, difference in self.maps.items() if not difference <= HEADS]
         if wrong:
-            raise MindpointError(f"the exported file differs from the network: {', '.join(wrong)} ({HEADS:g} is allowed)")
+            raise MindpointError(f"the exported file differs from the network: {', '.join(wrong)} (at most {HEADS:g} is allowed)")
         if self.unmatched > UNMATCHED:
             most = max(self.differing, key=self.differing.get, default=None)
             raise MindpointError(
-                f"the exported file finds other things than the network: {self.unmatched:.1%} of the detections differ "
-                f"({UNMATCHED:.0%} is allowed)" + (f", most often in '{most}'" if most else "")
+                f"the exported file differs from the network: {self.unmatched:.1%} of the detections differ "
+                f"(at most {UNMATCHED:.0%} is allowed)" + (f", most often in '{most}'" if most else "")
             )
 
     def __str__(self) -> str:

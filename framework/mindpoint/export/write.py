@@ -42,7 +42,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     trained = open_network(request.place, config_path, overrides, DETECTOR, Trust.USER if trust else trust_of(request.place))
     config, changes = fitting(trained.config, request.decode, request.dynamic_size, (*NETWORK, *DETECTOR))
     for change in changes:
-        log.info("the file cannot do what the configuration asks for; in it holds %s", change)
+        log.info("the file does not support the configuration; it uses %s", change)
     detector = network_detector(config, trained.network)
     facts = _facts(request, Trained(config, trained.network, trained.category_ids), detector.decoder)
     calibration = calibration_inputs(config, detector, facts, images) if request.precision == "int8" else []
@@ -109,10 +109,10 @@ def _verified(path: Path, request: Request, detector: Detector, facts: ExportMet
         comparison = compare(partial(request.exporter.run, path), detector, facts, images)
     except MindpointError as error:
         free = [name for name, is_free in (("batch", facts.batch is None), ("size", facts.dynamic_size)) if is_free]
-        advice = f"; a part may have written its shape into the file: export without --dynamic {' '.join(free)}" if free else ""
+        advice = f"; a part may have fixed its shape; export without --dynamic {' '.join(free)}" if free else ""
         raise MindpointError(f"the exported file does not work: {error}{advice}") from error
     if comparison is None:
-        return f"{request.exporter.suffix} files cannot be run here: it was not compared with the network"
+        return f"{request.exporter.suffix} files cannot be run here, so it was not compared with the network"
     comparison.check()
     return f"verified: {comparison}"
 

@@ -25,9 +25,9 @@ class Schedule(ABC):
 
     def __init__(self, epochs: float, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         if warmup_steps < 0 or warmup_epochs < 0:
-            raise ConfigError("warmup_steps and warmup_epochs cannot be negative")
+            raise ConfigError("warmup_steps and warmup_epochs must be at least 0")
         if warmup_steps and warmup_epochs:
-            raise ConfigError("the warm-up is given twice, as warmup_steps and as warmup_epochs; set one of them to 0")
+            raise ConfigError("warmup_steps and warmup_epochs are both set; set one of them to 0")
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
         if self.warmup_steps > round(epochs * steps_per_epoch):
@@ -67,7 +67,7 @@ class MultiStep(Schedule):
     ):
         super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         if list(milestones) != sorted(milestones):
-            raise ConfigError(f"schedule.milestones: {list(milestones)} do not rise")
+            raise ConfigError(f"schedule.milestones: {list(milestones)} must be in ascending order")
         self.milestones = [milestone / (steps_per_epoch if by == "step" else 1) for milestone in milestones]
         self.factor = factor
 

@@ -12,7 +12,7 @@ from mindpoint.errors import ConfigError
 from mindpoint_centernet.heatmaps import gaussian_radius
 
 Size = Tuple[int, int]
-"""Height and width of a map in its pixels."""
+"""Height and width of a map in map pixels."""
 
 
 @dataclass
@@ -22,10 +22,10 @@ class Located:
     Attributes:
         rows: slots of the objects that contribute to training.
         boxes: ``(N, 4)`` float32, clipped to the map.
-        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
+        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that contain them.
         joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: the same, int64.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
-        labelled: ``(N,)`` bool, has a labelled joint.
+        labelled: ``(N,)`` bool, whether a joint is labelled.
         labels: ``(N,)`` class indices.
         radii: peak radius by slot, meaningful for ``rows``.
     """
@@ -54,7 +54,8 @@ def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.nda
     """Return boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels.
 
     Args:
-        turned: the upright boxes around the turned ones; otherwise the view's rotation is left out, as the official implementation does.
+        turned: return the axis-aligned boxes around the rotated ones; otherwise ignore the view's rotation, as the official implementation
+            does.
     """
     height, width = size
     matrix = view.affine(width, height, rotated=turned)
@@ -74,7 +75,7 @@ def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bo
         rows: of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :func:`map_boxes`.
-        boxes_known: False keeps objects whose boxes are off the map, too.
+        boxes_known: False also keeps objects whose boxes are off the map.
     """
     height, width = size
     objects = sample.objects.select(rows)

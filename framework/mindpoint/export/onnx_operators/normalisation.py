@@ -13,7 +13,7 @@ from mindpoint.export.onnx_operators.table import by_channel, converts, scalar
 def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
     """``x, scale, bias, mean, variance``; the positions of two further arguments are given."""
     if call.constant(training):
-        raise call.refused("uses the statistics of the batch")
+        raise call.refused("uses batch statistics, which cannot be exported to ONNX")
     return [call.add("BatchNormalization", *(call.tensor(number) for number in range(5)), epsilon=float(call.constant(epsilon)))]
 
 

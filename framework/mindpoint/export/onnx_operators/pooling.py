@@ -45,7 +45,7 @@ def _max_pool_with_mask(call: Call) -> Tensors:
 def _average_pool(call: Call) -> Tensors:
     kernel, strides, mode = call.constant(1), call.constant(2), call.constant(3)
     if mode not in (1, 2):  # 1: same, 2: valid
-        raise call.refused("has this padding only in MindSpore")
+        raise call.refused("has a padding that ONNX lacks")
     return _pool("AveragePool", call, kernel, strides, None if mode == 1 else [0] * 4)
 
 
@@ -54,14 +54,14 @@ def _average_pool_2d(call: Call) -> Tensors:
     """``x, kernel, strides, padding, ceil mode, count padding, divisor``."""
     kernel, strides, pads, ceil, count = (call.constant(number) for number in range(1, 6))
     if call.given(6) and call.constant(6):
-        raise call.refused("has a divisor of its own")
+        raise call.refused("sets a divisor, which cannot be exported to ONNX")
     return _pool("AveragePool", call, kernel, strides or kernel, [*pads, *pads], ceil_mode=int(ceil), count_include_pad=int(count))
 
 
 @converts("AvgPool3D")
 def _average_pool_3d(call: Call) -> Tensors:
     if call.attribute("divisor_override"):
-        raise call.refused("has a divisor of its own")
+        raise call.refused("sets a divisor, which cannot be exported to ONNX")
     pads = None if call.text("pad_mode") == "same" else pads_of(call)
     ceil, count = int(call.attribute("ceil_mode")), int(call.attribute("count_include_pad"))
     return _pool(

@@ -41,7 +41,7 @@ def _convolution(call: Call) -> Tensors:
 def _extended_convolution(call: Call) -> Tensors:
     pads = call.constant(4)
     if isinstance(pads, int):
-        raise call.refused("has a padding by name")
+        raise call.refused("has its padding given by name, which cannot be exported to ONNX")
     return call.add(
         "Conv",
         *(call.tensor(number) for number in (0, 1, 2) if call.given(number)),

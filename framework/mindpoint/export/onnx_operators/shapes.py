@@ -97,7 +97,7 @@ def _strided_slice(call: Call) -> Tensors:
     begins, ends, strides = call.argument(1), call.argument(2), call.constant(3)
     begin_mask, end_mask, ellipsis, new_axis, taken = (call.constant(number) for number in range(4, 9))
     if ellipsis or new_axis or min(strides) < 1:
-        raise call.refused("has an ellipsis, a new axis or a negative step")
+        raise call.refused("has an ellipsis, a new axis or a negative step, which cannot be exported to ONNX")
     axes, taken = range(len(strides)), [axis for axis in range(len(strides)) if taken >> axis & 1]
     starts, stops = [], []
     for shape, begin, end in zip(call.shapes(0), begins, ends):
@@ -167,7 +167,7 @@ def _pad(call: Call) -> Tensors:
 def _pad_pairs(call: Call) -> Tensors:
     """Pad by mirroring; pairs for all axes in an argument."""
     if call.text("mode") != "reflect":
-        raise call.refused("has a mirror with the border itself in it")
+        raise call.refused("mirrors the border pixel too, which cannot be exported to ONNX")
     return _padded(call, "reflect", call.constant(1))
 
 
@@ -198,5 +198,5 @@ def _padded(call: Call, mode: str, pairs: Sequence[Sequence[int]], value: Option
     pads = [int(side) for place in (0, 1) for side in np.asarray(pairs)[:, place]]
     fill = [call.tensor(value)] if mode == "constant" and value is not None and call.given(value) else []
     if mode == "wrap":
-        raise call.refused("continues with the other side")
+        raise call.refused("uses circular padding, which cannot be exported to ONNX")
     return call.add("Pad", call.x, pads, *fill, mode=mode)

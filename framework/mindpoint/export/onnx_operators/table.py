@@ -1,4 +1,4 @@
-"""The table of operators, and what several of them need."""
+"""The table of operators, and functions shared by several of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mindpoint.export.onnx_call import Call, Tensors
 
 Convert = Callable[[Call], Tensors]
 OPERATORS: Dict[str, Convert] = {}
-"""The function that writes the nodes of an operator, by MindSpore's name of it."""
+"""Functions that add the nodes of an operator, by MindSpore's name of it."""
 
 
 def converts(*names: str, args: Tuple[object, ...] = ()) -> Callable[[Callable[..., Tensors]], Callable[..., Tensors]]:
-    """Enter the function below into the table for these operators of MindSpore; ``args`` come before the call."""
+    """Register the decorated function for these operators of MindSpore; ``args`` precede the call as arguments."""
 
     def enter(function: Callable[..., Tensors]) -> Callable[..., Tensors]:
         OPERATORS.update(dict.fromkeys(names, functools.partial(function, *args)))

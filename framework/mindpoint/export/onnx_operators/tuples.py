@@ -21,5 +21,5 @@ def _make_tuple(call: Call) -> Tensors:
 def _item(call: Call) -> Tensors:
     items = call.tensors(0)
     if call.constant(1) >= len(items):
-        raise call.refused("takes a second result, which cannot be exported to ONNX")
+        raise call.refused("uses a second result, which cannot be exported to ONNX")
     return items[call.constant(1)]
