@@ -106,9 +106,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
         print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(
-        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes"
-    )
+    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 

@@ -17,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="onnx",
         help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)",
     )
-    parser.add_argument(
-        "--out", metavar="FILE", help="new file to write (default: next to the checkpoint)"
-    )
+    parser.add_argument("--out", metavar="FILE", help="new file to write (default: next to the checkpoint)")
     parser.add_argument("--decode", action="store_true", help="include the decoder, so that the file returns detections instead of maps")
     parser.add_argument(
         "--dynamic",

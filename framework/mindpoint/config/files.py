@@ -151,10 +151,8 @@ def _refuse_bases(node: Node, path: str = "") -> None:
     for key, child in node.children():
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
-            raise refused(
-                node.child(key), inner, f"'{key}' refers to other files, which a resolved configuration cannot do", "a file without it"
-            )
-        _refuse_bases(node.child(key), inner)
+            raise refused(child, inner, f"'{key}' refers to other files, which a resolved configuration cannot do", "a file without it")
+        _refuse_bases(child, inner)
 
 
 def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]) -> Optional[Node]:

@@ -102,9 +102,7 @@ def _check_sizes(model, path: Path) -> None:
             for side in asked:
                 count *= int(side)
             if count * max(1, output.get_element_type().size) > most:
-                raise WeightsError(
-                    f"{path}: refused: '{node.get_friendly_name()}' needs {count} numbers, more than fit into memory"
-                )
+                raise WeightsError(f"{path}: refused: '{node.get_friendly_name()}' needs {count} numbers, more than fit into memory")
 
 
 def _compiled(model, path: Path, metadata: Mapping[str, str]):
