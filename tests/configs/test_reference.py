@@ -58,7 +58,8 @@ def test_a_part_is_shown_with_its_arguments_and_without_those_of_the_run():
 
 
 def test_docstrings_become_markdown():
-    doc = "Open one.\n\n>>> a = open_it()\n>>> a.b\n3\n\nArgs:\n    first, second: of :class:`mindpoint.Predictor`,\n        on two lines.\n    third: last.\n"
+    arguments = "    first, second: of :class:`mindpoint.Predictor`,\n        on two lines.\n    third: last.\n"
+    doc = f"Open one.\n\n>>> a = open_it()\n>>> a.b\n3\n\nArgs:\n{arguments}"
     text, sections = reference.split(doc)
     assert reference.plain(text) == "Open one.\n\n```pycon\n>>> a = open_it()\n>>> a.b\n3\n```\n"
     pair = "of :class:`mindpoint.Predictor`, on two lines."

@@ -1,4 +1,4 @@
-"""``mindpoint.train`` and ``mindpoint.evaluate``: what a program or a notebook calls."""
+"""``mindpoint.train``, ``mindpoint.evaluate`` and ``mindpoint.export``: what a program or a notebook calls."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import mindspore
 import numpy as np
 import pytest
 import yaml
-from mindpoint.errors import ConfigError, OutputError
+from mindpoint.errors import ConfigError, MindpointError, OutputError, WeightsError
 from mindpoint.registry import installed
 from mindpoint.registry.installed import Point
 
@@ -134,3 +134,24 @@ def test_a_network_by_name(toy, tmp_path):
     assert not all(np.array_equal(arrays[0][name], arrays[2][name]) for name in arrays[0])
     (shape,) = [value.shape for value in trained(mindspore.Tensor(np.zeros((2, 3, 16, 16), np.float32)))]
     assert shape[0] == 2 and list(trained.maps) == ["spot"]
+
+
+def test_an_exported_file_predicts_what_the_run_does(toy, tmp_path):
+    run = mindpoint.train(toy, SHORT, out=tmp_path / "run")
+    exported = mindpoint.export(run.run_dir, dynamic=["batch"])
+    assert exported.path == tmp_path / "run" / "best.onnx" and str(exported.path) in exported.report and "verified" in exported.report
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    theirs, ours = (mindpoint.Predictor(model, threshold=0)(image).detections for model in (run.run_dir, exported.path))
+    assert len(ours) and np.allclose(ours.boxes, theirs.boxes, atol=1e-3) and np.allclose(ours.scores, theirs.scores, atol=1e-5)
+    assert mindpoint.evaluate(exported.path, config=str(toy)).statistics == pytest.approx(run.metrics)
+
+    for arguments, error, message in (
+        ({}, OutputError, "best.onnx: exists"),
+        ({"model": exported.path}, WeightsError, "is an exported model already"),
+        ({"model": tmp_path / "absent.ckpt", "out": "new.onnx"}, WeightsError, "absent.ckpt"),
+        ({"dynamic": "batch"}, ConfigError, r"dynamic: 'batch' is not a list of 'batch' and 'size'"),
+        ({"dynamic": ["height"]}, ConfigError, "dynamic: "),
+        ({"format": "tflite"}, MindpointError, "tflite"),
+    ):
+        with pytest.raises(error, match=message):
+            mindpoint.export(**{"model": run.run_dir, **arguments})

@@ -78,7 +78,8 @@ def svg(text: str) -> str:
     width, height = (across, along) if upwards else (along, across)
     drawn = [_arrow(edge, [boxes[node] for node in chain], upwards) for edge, chain in zip(edges, chains)]
     drawn += [_node(node, boxes[node]) for node in rank]
-    marker = '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>'
+    tip = '<path d="M0 0L8 4L0 8z"/>'
+    marker = f'<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">{tip}</marker>'
     return (
         f'<svg class="flowchart" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img"'
         f' xmlns="http://www.w3.org/2000/svg"><defs>{marker}</defs>{"".join(drawn)}</svg>'
