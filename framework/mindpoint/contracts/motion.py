@@ -125,7 +125,8 @@ def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix:
 
     Args:
         values: numbers are interpolated; whole numbers and flags are those of the nearest pixel.
-        before, after: ``(N, 4)`` boxes that the old and the new pictures lie over.
+        before: ``(N, 4)`` boxes that the old pictures lie over.
+        after: ``(N, 4)`` boxes that the new pictures lie over.
         matrix: ``(3, 3)`` from pixels of the old image to those of the new one.
     """
     import cv2  # not needed for reading configurations

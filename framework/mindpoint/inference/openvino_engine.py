@@ -84,7 +84,7 @@ def read_model(path: Path):
 
 
 def metadata_of(model) -> Mapping[str, str]:
-    """Return the texts that :func:`mindpoint.export.onnx_file.write_onnx` puts into a file, by key."""
+    """Return the texts that :func:`mindpoint.exporting.onnx_file.write_onnx` puts into a file, by key."""
     if not model.has_rt_info([METADATA]):
         return {}
     said = model.get_rt_info([METADATA]).value
