@@ -40,7 +40,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
     from_files = build_samples(load_config(options.config, [files]))
     count, times = len(from_files), {}
     for number in range(options.rounds):
-        timed(times, "convert", lambda: convert(from_files.dataset, folder / str(number), 8, False))
+        timed(times, "convert", lambda number=number: convert(from_files.dataset, folder / str(number), 8, False))
     records = f"data.train.dataset={{_replace_: true, type: MindRecordDataset, path: {folder / '0'}}}"
     from_records = build_samples(load_config(options.config, [records]))
     shards = [str(path) for path in sorted((folder / "0").glob("*.mindrecord?"))]
@@ -81,7 +81,8 @@ def main() -> None:
         return
     for name, row in rows.items():
         print(
-            f"{name:22} {1e3 * row['seconds']:8.3f} ms an image, CPU {1e3 * row['cpu_seconds']:8.3f} ms: {1 / row['cpu_seconds']:7.0f} a second"
+            f"{name:22} {1e3 * row['seconds']:8.3f} ms an image, "
+            f"CPU {1e3 * row['cpu_seconds']:8.3f} ms: {1 / row['cpu_seconds']:7.0f} a second"
         )
     print(f"training samples from records take {ratio:.3f} of the CPU time of those from files (median of {options.rounds} rounds)")
 

@@ -33,10 +33,9 @@ def _sets(changes):
 def start(command, folder):
     (folder / "tmp").mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
-    log = open(folder.parent / f"{folder.name}.txt", "a")
-    return subprocess.Popen(
-        [sys.executable, "-m", "mindpoint", *command], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-    )
+    command = [sys.executable, "-m", "mindpoint", *command]
+    with open(folder.parent / f"{folder.name}.txt", "a") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
 def content(folder):

@@ -38,8 +38,8 @@ def command(args, out, *more):
 
 def start(args, out, *more):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TOY), os.environ.get("PYTHONPATH", "")])}
-    log = open(out.parent / f"{out.name}.txt", "a")
-    return subprocess.Popen(command(args, out, *more), env=env, stdout=log, stderr=subprocess.STDOUT)
+    with open(out.parent / f"{out.name}.txt", "a") as log:
+        return subprocess.Popen(command(args, out, *more), env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
 def writing(out):

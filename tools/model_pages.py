@@ -17,15 +17,16 @@ TITLES = {
     "resnet": "ResNet",
 }
 COLUMNS = "model|params (M)|FLOPs (G)|image size|images a step|epochs|learning rate|cards|ms/step|img/s|AP|recipe|weights".split("|")
-NOTE = """Parameters and FLOPs are computed, and tested, for one image of the given size; a multiplication and an addition are two operations, of
-convolutions and dense layers. Nothing was trained on COCO or run on an Ascend: cards, ms/step, img/s, AP and weights are empty because nothing
-was measured. `mindpoint benchmark train NAME` measures your machine."""
+NOTE = """Parameters and FLOPs are computed, and tested, for one image of the given size; a multiplication and an addition are two
+operations, of convolutions and dense layers. Nothing was trained on COCO or run on an Ascend: cards, ms/step, img/s, AP and weights are
+empty because nothing was measured. `mindpoint benchmark train NAME` measures your machine."""
 
 
 def facts(config: Config) -> tuple:
     """Return the numbers of parameters and of FLOPs for one image of the configuration's size.
 
-    Multiply-adds of a convolutional network are ``a * area + b`` (``b``: after pooling to one pixel), so two small images give them for any.
+    Multiply-adds of a convolutional network are ``a * area + b`` (``b``: after pooling to one pixel), so two small images give
+    them for any.
     """
     height, width = config.input_spec.size
     device.setup("CPU", 0)

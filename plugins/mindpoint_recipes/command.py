@@ -85,10 +85,11 @@ def _write(args: argparse.Namespace, command: str) -> int:
         divided = f"by image, at random with seed {args.seed}"
     found = survey(train)
     plan, network = make_plan(found, data.joints, data.pairs), plan_network(args.weights)
-    content = lambda folder, steps, every: configuration(  # noqa: E731
-        command, data.classes, data.joints, data.skeleton, data.sigmas, *((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val")),
-        plan, network, steps, every,
-    )  # fmt: skip
+
+    def content(folder: Path, steps: int, every: int) -> str:
+        files = ((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val"))
+        return configuration(command, data.classes, data.joints, data.skeleton, data.sigmas, *files, plan, network, steps, every)
+
     with temporary_folder() as trial:
         _write_splits(trial, train, val)
         write_text(trial / "trial.yaml", content(trial, 1000, 1000))
@@ -105,9 +106,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
         print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(
-        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes"
-    )
+    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 

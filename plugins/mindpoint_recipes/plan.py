@@ -73,7 +73,8 @@ def _window(found: Survey, size: Tuple[int, int], reasons: List[str]) -> Optiona
     if height * width > _WORTH * size[0] * size[1]:
         return None
     reasons.append(
-        f"training on windows of {width} x {height} around the objects: {size[0] * size[1] / height / width:.1f} times faster than whole images"
+        f"training on windows of {width} x {height} around the objects: "
+        f"{size[0] * size[1] / height / width:.1f} times faster than whole images"
     )
     return height, width
 

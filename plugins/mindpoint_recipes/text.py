@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence, Tuple
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import Plan
 
-_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: rotate, unlabelled: ignore", "detection": "DetectionTargets"}
+_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: ellipse, unlabelled: ignore", "detection": "DetectionTargets"}
 
 _SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # of the objects in training windows
 

@@ -12,7 +12,7 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from mindpoint_synthetic.figure import JOINTS, SIDES, SKELETON, Figure
+from mindpoint_synthetic.figure import ALL_JOINTS, FURTHER, SIDES, SKELETON, Figure
 from mindpoint_synthetic.head import head_layers
 from mindpoint_synthetic.outfit import Color, Outfit, shade
 from mindpoint_synthetic.shapes import PARTS, SHIFT, Layer, Pen, Shape, ring
@@ -22,7 +22,7 @@ _LIMBS = {  # limbs that end at each joint
     "shoulder": ["arm"], "elbow": ["arm", "forearm"], "wrist": ["forearm"],
     "hip": ["thigh"], "knee": ["thigh", "shin"], "ankle": ["shin"],
 }  # fmt: skip
-_NEIGHBOURS = np.array([[(a, b) in SKELETON or (b, a) in SKELETON for b in JOINTS] for a in JOINTS])
+_NEIGHBOURS = np.array([[(a, b) in SKELETON or (b, a) in SKELETON or b in FURTHER.get(a, ()) for b in ALL_JOINTS] for a in ALL_JOINTS])
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Drawing:
 
     Attributes:
         shapes: polygons, farthest first.
-        joints: ``(17, 2)`` x, y in pixels, in the order of ``JOINTS``; the centre of the top left pixel is (0, 0).
-        shown_by: ``(17, len(PARTS))`` bool: a joint is visible if one of these parts is on top. Without parts, hair covers it.
-        turned_away: ``(17,)`` bool: features on the far side of the head, which are not annotated.
+        joints: ``(19, 2)`` x, y in pixels, in the order of ``ALL_JOINTS``; the centre of the top left pixel is (0, 0).
+        shown_by: ``(19, len(PARTS))`` bool: a joint is visible if one of these parts is on top. Without parts, hair covers it.
+        turned_away: ``(19,)`` bool: features on the far side of the head, which are not annotated.
     """
 
     shapes: List[Shape]
@@ -54,7 +54,7 @@ class Drawing:
             cv2.fillConvexPoly(labels, shape.corners, LABELS_EACH * (number + 1) + shape.part, cv2.LINE_8, SHIFT)
 
     def visibility(self, labels: np.ndarray, number: int) -> np.ndarray:
-        """Return ``(17,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
+        """Return ``(19,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
 
         2: visible. 1: hidden, but next to a visible joint, so that annotators could mark it. 0: outside of the image, on the far
         side of the head, or hidden together with all its neighbours.
@@ -64,7 +64,7 @@ class Drawing:
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & ~self.turned_away
         on_top = labels[row.clip(0, height - 1), column.clip(0, width - 1)] - LABELS_EACH * (number + 1)
         own = (on_top >= 0) & (on_top < len(PARTS))
-        seen = inside & own & self.shown_by[np.arange(len(JOINTS)), np.where(own, on_top, 0)]
+        seen = inside & own & self.shown_by[np.arange(len(ALL_JOINTS)), np.where(own, on_top, 0)]
         beside_seen = (_NEIGHBOURS & seen).any(axis=1)
         return np.where(seen, 2, np.where(inside & beside_seen, 1, 0))
 
@@ -77,12 +77,12 @@ def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, floa
     for side in SIDES:
         layers += _arm(pen, figure, outfit, side) + _leg(pen, figure, outfit, side)
     layers.sort(key=lambda layer: layer.nearness)
-    joints.update({name: pen.flat(figure.points[name]) for name in JOINTS if name not in joints})
+    joints.update({name: pen.flat(figure.points[name]) for name in ALL_JOINTS if name not in joints})
     return Drawing(
         [shape for layer in layers for shape in layer.shapes],
-        np.stack([joints[name] for name in JOINTS]),
-        np.array([[False] * len(PARTS) if name in covered else _shown_by(figure, name) for name in JOINTS]),
-        np.array([name in away for name in JOINTS]),
+        np.stack([joints[name] for name in ALL_JOINTS]),
+        np.array([[False] * len(PARTS) if name in covered else _shown_by(figure, name) for name in ALL_JOINTS]),
+        np.array([name in away for name in ALL_JOINTS]),
     )
 
 
@@ -90,6 +90,8 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
     """Return, for each part, whether it shows ``joint``."""
     side, _, name = joint.rpartition("_")
     parts = [f"{side}_{limb}" for limb in _LIMBS[name]] if name in _LIMBS else ["head"]
+    if joint == "neck":
+        parts += ["trunk"]
     if name in ("shoulder", "hip"):
         other = joint.replace("left", "right") if side == "left" else joint.replace("right", "left")
         across = figure.points[other] - figure.points[joint]

@@ -63,7 +63,10 @@ def analysed(dataset: Dataset, parts: Sequence[str] = ()) -> Analysis:
     return Analysis([table], [CURVE], KINDS, images, 0.4)
 
 
-def write(folder: Path, dataset: Dataset, analysis: Analysis, layers: Layers = Layers(), results: Sequence[dict] = ()) -> Path:
+_NO_LAYERS = Layers()
+
+
+def write(folder: Path, dataset: Dataset, analysis: Analysis, layers: Layers = _NO_LAYERS, results: Sequence[dict] = ()) -> Path:
     whole = with_objects(analysis, dataset.ground_truth(), results)
     chosen = worst_first(whole, dataset, 10)
     images = gallery(whole, dataset, dataset.fields, chosen, lambda items, total: items, layers)

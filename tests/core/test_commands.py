@@ -57,7 +57,7 @@ def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     assert start["versions"]["mindspore"] and start["variables"]["OMP_WAIT_POLICY"] == "PASSIVE" and start["cpu"]["cores"] >= 1
     again = mindpoint("train", run / "config.yaml", "--out", "again", cwd=work)
     assert again.returncode == 0
-    first, second = [[json.loads(line) for line in open(folder / "log.jsonl")] for folder in (run, work / "again")]
+    first, second = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (run, work / "again")]
     assert [record.get("loss") for record in first] == [record.get("loss") for record in second]
 
 

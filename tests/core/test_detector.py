@@ -80,8 +80,8 @@ def config(toy):
     return changed
 
 
-def build(config, inputs={}, **options):
-    return build_detector(config, forward, {"heat": FeatureSpec(1, 4)}, 4, inputs, **options)
+def build(config, inputs=None, **options):
+    return build_detector(config, forward, {"heat": FeatureSpec(1, 4)}, 4, inputs or {}, **options)
 
 
 def samples(count=5):

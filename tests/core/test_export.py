@@ -14,7 +14,7 @@ from mindpoint.config import load_config
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import WeightsError
-from mindpoint.export.exporters import OnnxExporter
+from mindpoint.exporting.exporters import OnnxExporter
 from mindpoint.inference.mindspore_model import forward_of, open_network
 from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.inference.open import open_model

@@ -238,7 +238,7 @@ def test_values_that_are_not_as_declared(changes, said):
 
 def test_unknown_attributes_and_names():
     with pytest.raises(AttributeError, match="Detections has no field 'speed'; it has boxes, scores, labels, joints"):
-        found().speed
+        _ = found().speed
     with pytest.raises(ConfigError, match="field 'a b'"):
         Field("a b")
 

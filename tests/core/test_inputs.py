@@ -253,7 +253,8 @@ def test_texts_are_no_formulas(model, tmp_path, monkeypatch, start):
     os.rename("1.png", name)
     changes = ["--set", f"classes={json.dumps([start + 'spot'])}"]
     assert main(["predict", model, "*.png", "--threshold", "0", "--out", "found", "--format", "csv,json", *changes]) == 0
-    rows = list(csv.DictReader(open("found/predictions.csv", newline="")))
+    with open("found/predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
     assert rows and {(row["image"], row["class"]) for row in rows} == {("'" + name, f"'{start}spot")}
     assert all(float(row["left"]) < float(row["right"]) for row in rows)
     assert json.loads(Path("found/predictions.json").read_text())[0]["image"] == name

@@ -13,8 +13,8 @@ from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
-from mindpoint.export.onnx_network import network_model
-from mindpoint.export.onnx_sizes import Sizes, other_shape
+from mindpoint.exporting.onnx_network import network_model
+from mindpoint.exporting.onnx_sizes import Sizes, other_shape
 from mindspore import Tensor, nn
 from operator_cells import CELLS, Deciding, Known, Unknown, randomize
 

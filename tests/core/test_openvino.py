@@ -317,7 +317,7 @@ class TestReducedPrecision:
 
     def test_found_again(self):
         from mindpoint.contracts.instances import Detections
-        from mindpoint.export.reduced import found_again
+        from mindpoint.exporting.reduced import found_again
 
         def boxes(*rows, labels=None):
             count = len(rows)

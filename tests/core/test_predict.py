@@ -120,7 +120,7 @@ def test_the_formats_say_the_same_and_open_in_common_readers(predict):
     assert predict("*.png", "--out", "found")[0] == 0
     records = json.loads(Path("found/predictions.json").read_text())
     assert [(record["id"], Path(record["image"]).name) for record in records] == [(11, "000000000011.png"), (205, "000000000205.png")]
-    rows = list(csv.DictReader(open("found/predictions.csv", newline="")))
+    rows = list(csv.DictReader(Path("found/predictions.csv").read_text().splitlines()))
     truth = COCO()
     truth.dataset = {"images": [{"id": 11}, {"id": 205}], "annotations": [], "categories": [{"id": 1, "name": "spot"}]}
     truth.createIndex()

@@ -113,8 +113,8 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
     [
         (
             BACKBONE.format("channels"),
-            "model.backbone: Wrong (test_trial.py:{Wrong}) declares 16 channels at stride 4 in out_features[0]: (1, 16, 16, 16) of an input "
-            "(1, 3, 64, 64); construct returns (1, 4, 16, 16)",
+            "model.backbone: Wrong (test_trial.py:{Wrong}) declares 16 channels at stride 4 in out_features[0]: (1, 16, 16, 16) of an "
+            "input (1, 3, 64, 64); construct returns (1, 4, 16, 16)",
         ),
         (BACKBONE.format("stride") + ";" + TARGETS, "declares 4 channels at stride 8 in out_features[0]: (1, 4, 8, 8)"),
         (BACKBONE.format("number"), "declares 2 maps in out_features, but construct returns 1"),

@@ -188,7 +188,7 @@ for _name in POINTS:
 
 
 class Digest(Hook):
-    """Writes ``digest-RANK``, a hash of all weights and of the optimizer's state; at step ``kill_at`` the process of rank 1 kills itself."""
+    """Writes ``digest-RANK``, a hash of all weights and the optimizer's state; at step ``kill_at`` the process of rank 1 kills itself."""
 
     all_ranks = True
 

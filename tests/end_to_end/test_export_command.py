@@ -14,7 +14,7 @@ from mindpoint import Predictor
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.instances import Detections
-from mindpoint.export.verify import SCORE, UNMATCHED, match
+from mindpoint.exporting.verify import SCORE, UNMATCHED, match
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.runtime import device

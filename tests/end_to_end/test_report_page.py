@@ -133,5 +133,6 @@ def test_an_image_is_enlarged_and_the_next_one_reached(page):
 @pytest.mark.slow
 def test_every_control_has_a_name(page):
     script = """return [...document.querySelectorAll('input, select, button, svg, dialog')].filter((node) =>
-        !(node.labels && node.labels.length) && !node.getAttribute('aria-label') && !node.textContent.trim()).map((node) => node.outerHTML)"""
+        !(node.labels && node.labels.length) && !node.getAttribute('aria-label') && !node.textContent.trim())
+        .map((node) => node.outerHTML)"""
     assert page.execute_script(script) == []

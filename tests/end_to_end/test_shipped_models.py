@@ -26,7 +26,7 @@ SWAPS = {
 def test_quick_start_with_parts_swapped(tmp_path, swap):
     done = mindpoint("train", "quickstart", *SHORT, *SWAPS[swap], "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    records = [json.loads(line) for line in open(tmp_path / "run" / "log.jsonl")]
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     expected = TERMS - {"hm_hp_loss", "hp_offset_loss"} if swap == "two heads fewer" else TERMS
     assert all(expected == {name for name in record if name.endswith("loss")} for record in records[:2])
     assert all(0 < records[0][name] < 1000 for name in expected)
@@ -45,7 +45,7 @@ def test_five_of_the_joints_by_a_file_of_one_s_own(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     found = mindpoint("eval", "run", "--set", "data.val.dataset.count=2", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
-    for result in json.load(open(tmp_path / "run" / "eval-val-best" / "results.json")):
+    for result in json.loads((tmp_path / "run" / "eval-val-best" / "results.json").read_text()):
         assert len(result["keypoints"]) == 15
 
 
@@ -63,11 +63,12 @@ def test_real_images(tmp_path, coco_mini):
     dataset = f"{{type: CocoKeypoints, annotations: {annotations}, images: {val}, image_ids: [139, 181303]}}"
     evaluated = mindpoint("eval", "run", "--set", f"+data.val={{dataset: {dataset}}}", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
-    assert {result["image_id"] for result in json.load(open(tmp_path / "run" / "eval-val-last" / "results.json"))} == {139, 181303}
+    results = json.loads((tmp_path / "run" / "eval-val-last" / "results.json").read_text())
+    assert {result["image_id"] for result in results} == {139, 181303}
     files = [val / "000000000139.jpg", val / "000000181303.jpg"]
     predicted = mindpoint("predict", "run", *files, "--out", "out", "--threshold", "0", "--set", "test.resolution=fixed", cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stdout + predicted.stderr
     assert "in 2 images" in predicted.stdout
-    records = json.load(open(tmp_path / "out" / "predictions.json"))
+    records = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [record["image"] for record in records] == [str(path) for path in files]
     assert all(len(found["keypoints"]) == 17 and 0 <= found["score"] <= 1 for record in records for found in record["objects"])

@@ -43,8 +43,9 @@ def test_broken_packages(tmp_path):
     """A MindSpore that ends the interpreter, requirements that do not hold, and checks that find, fail and cannot be imported."""
     info = tmp_path / "acme_sick-1.0.dist-info"
     info.mkdir()
-    needs = "Requires-Dist: numpy>=3\nRequires-Dist: acme-absent>=2\nRequires-Dist: acme-extra; extra == 'more'\nRequires-Dist: acme-odd >>1\nRequires-Dist: acme-torn>=1\n"
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-sick\nVersion: 1.0\n{needs}")
+    needs = ("numpy>=3", "acme-absent>=2", "acme-extra; extra == 'more'", "acme-odd >>1", "acme-torn>=1")
+    lines = ["Metadata-Version: 2.1", "Name: acme-sick", "Version: 1.0", *(f"Requires-Dist: {need}" for need in needs)]
+    (info / "METADATA").write_text("\n".join(lines) + "\n")
     (info / "entry_points.txt").write_text(
         "[mindpoint.checks]\nacme-finds = acme_sick:finds\nacme-fails = acme_sick:fails\nacme-lost = acme_lost:check\n"
     )

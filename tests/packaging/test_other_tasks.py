@@ -1,4 +1,4 @@
-"""Two detectors of third parties, installed by pip: boxes only, and two strides with a direction. Neither has keypoints or knows CenterNet."""
+"""Two detectors of third parties, installed by pip: boxes only, and two strides with a direction. Both lack keypoints and CenterNet."""
 
 import csv
 import functools
@@ -95,7 +95,8 @@ def test_it_resumes_bit_exactly(detector):
     detector.run("train", detector.config, "--out", "parts", *quick, "--set", "+train.max_steps=5")
     detector.run("train", detector.config, "--out", "parts", "--resume", *quick)
     code = (
-        "from mindpoint.model import checkpoint\nimport numpy as np\na, b = (checkpoint.load(f'{n}/last.ckpt').arrays for n in ('whole', 'parts'))\n"
+        "from mindpoint.model import checkpoint\nimport numpy as np\n"
+        "a, b = (checkpoint.load(f'{n}/last.ckpt').arrays for n in ('whole', 'parts'))\n"
         "print(sorted(a) == sorted(b), all(np.array_equal(a[n], b[n]) for n in a))"
     )
     assert detector.python(code).split() == ["True", "True"]
@@ -126,7 +127,7 @@ def test_predictions_in_all_formats_agree(detector):
     images = json.loads((folder / "predictions.json").read_text())
     objects = [found for image in images for found in image["objects"]]
     coco = json.loads((folder / "coco_results.json").read_text())
-    rows = list(csv.DictReader(open(folder / "predictions.csv", newline="")))
+    rows = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
     assert len(objects) == len(coco) == len(rows) > 8
     ids = {"circle": 1, "square": 3, "triangle": 7, "arrow": 1}
     for found, record, row in zip(objects, coco, rows):

@@ -1,4 +1,4 @@
-"""A detector of three strides that somebody wrote from the guide alone, as ``plugins new`` lays it out: installed, tested, trained, exported."""
+"""A detector of three strides, written from the guide alone as ``plugins new`` lays it out: installed, tested, trained, exported."""
 
 import json
 
@@ -39,7 +39,8 @@ def test_it_learns_without_centernet(run, install):
     _, folder = run
     losses = [entry["loss"] for entry in map(json.loads, (folder / "run" / "log.jsonl").read_text().splitlines()) if "loss" in entry]
     assert len(losses) == 24 and np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
-    code = f"import sys\nfrom mindpoint import Predictor\nPredictor({str(folder / 'run')!r})\nprint([m for m in sys.modules if 'centernet' in m])"
+    code = f"import sys\nfrom mindpoint import Predictor\nPredictor({str(folder / 'run')!r})\n"
+    code += "print([m for m in sys.modules if 'centernet' in m])"
     assert install("strides").python("-c", code).stdout.strip() == "[]"
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -127,7 +128,7 @@ def test_what_the_rest_tells_is_mended(images, tmp_path, name, capsys):
     data = CocoDataset(str(good), str(images), ["person"], Keypoints(NAMES))
     assert [data[index].image.shape[:2] for index in range(2)] == [(30, 40), (25, 20)]
     assert sum(len(data.objects(index)) for index in range(2)) == (2 if name == "lost image" else 3)
-    assert len(set(record["id"] for record in data.ground_truth()["annotations"])) == len(data.ground_truth()["annotations"])
+    assert len({record["id"] for record in data.ground_truth()["annotations"]}) == len(data.ground_truth()["annotations"])
 
 
 HOPELESS = {
@@ -155,7 +156,7 @@ def test_what_cannot_be_mended_is_left_out_with_drop(images, tmp_path, name, cap
     assert main([*arguments, str(tmp_path / "good"), "--drop"]) == 0
     assert f"{3 - len(left)} annotations left out)" in capsys.readouterr().out.replace("and ", "") or name == "image id"
     good = str(tmp_path / "good" / "people.json")
-    assert [record["id"] for record in json.loads(open(good).read())["annotations"]] == left
+    assert [record["id"] for record in json.loads(Path(good).read_text())["annotations"]] == left
     assert len(CocoDataset(good, str(images), ["person"], Keypoints(NAMES)).ground_truth()["annotations"]) == len(left)
 
 

@@ -112,7 +112,7 @@ def zoo(tmp_path, monkeypatch, capsys):
     def migrated(options="", **changes):
         text = ZOO
         for name, value in changes.items():
-            text, count = re.subn(rf"(\b{name}: ).*", lambda found: found[1] + value, text)
+            text, count = re.subn(rf"(\b{name}: ).*", lambda found, value=value: found[1] + value, text)
             assert count
         Path("zoo.yaml").write_text(text)
         Path("out.yaml").unlink(missing_ok=True)
@@ -234,7 +234,10 @@ class TestZoo:
         assert "out.yaml: exists; choose another name or remove it" in capsys.readouterr().err
 
 
-OPTS = "main.py multi_pose --exp_id dla_3x --dataset coco_hp --batch_size 128 --lr 5e-4 --num_epochs 320 --lr_step 270,300 --keep_res --flip_test"
+OPTS = (
+    "main.py multi_pose --exp_id dla_3x --dataset coco_hp --batch_size 128 --lr 5e-4 --num_epochs 320 --lr_step 270,300 "
+    "--keep_res --flip_test"
+)
 
 
 class TestOfficial:
@@ -379,7 +382,7 @@ def is_key(text):
 
 
 KEYS = sorted({quoted for _, here in ROWS.values() for quoted in re.findall(r"`([^`]+)`", here) if is_key(quoted)})
-COMMANDS = sorted({quoted for quoted in re.findall(r"`(mindpoint [^`]+)`", PAGE)})
+COMMANDS = sorted(set(re.findall(r"`(mindpoint [^`]+)`", PAGE)))
 
 
 @pytest.mark.parametrize("key", KEYS)

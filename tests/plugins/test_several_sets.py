@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -172,7 +173,7 @@ def test_images_of_all_sets_are_spread_evenly(both):
     assert names == ["people/a.png", "animals/a.png", "people/b.png", "people/c.png", "animals/z.png", "people/d.png"]
     assert both.ids() == [1, 5, 2, 3, 6, 4], "ids repeat, so all images are numbered, set after set"
     assert [both[index].image_id for index in range(6)] == both.ids()
-    assert both.image_size(1) == (20, 20) and both.file_bytes(1) == open(both.datasets[1].path(0), "rb").read()
+    assert both.image_size(1) == (20, 20) and both.file_bytes(1) == Path(both.datasets[1].path(0)).read_bytes()
     first = FirstImages(both, 2)
     assert [record["id"] for record in first.ground_truth()["images"]] == [1, 5], "the first images hold some of each set"
 

@@ -147,7 +147,7 @@ def test_verification_judges_what_the_official_network_gives(tmp_path, file, sli
     model = open_model(out)
     for factor, failing in ((1.0, set()), (1.001, {"wh"})):
 
-        def official(rules, state, images):
+        def official(rules, state, images, factor=factor):
             assert images.shape == (1, 3, 128, 128) and "base.level5.root.conv.weight" in state
             return {
                 name: values * (factor if name == "wh" else 1) for name, values in model.detector.detect.forward({"image": images}).items()

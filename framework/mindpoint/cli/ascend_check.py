@@ -7,8 +7,8 @@ import json
 
 HELP = "check whether MindSpore registers every operator of a configuration for Ascend; works without an Ascend"
 
-_LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN take
-these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""
+_LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN
+take these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

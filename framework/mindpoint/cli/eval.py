@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="val: statistics and results; test: only results, for images without annotations (default: val)",
     )
     parser.add_argument("--split", help="data to evaluate on: data.SPLIT (default: as --mode)")
-    parser.add_argument(
-        "--coco", metavar="DIR", help="evaluate on the data in this folder, in its published layout, instead of data.SPLIT"
-    )
+    parser.add_argument("--coco", metavar="DIR", help="evaluate on the data in this folder, in its published layout, instead of data.SPLIT")
     parser.add_argument(
         "--results",
         metavar="FILE",
@@ -70,9 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object in --pictures (default: 0.3)"
     )
-    parser.add_argument(
-        "--report-images", metavar="N", type=int, default=100, help="show the N worst images in the report (default: 100)"
-    )
+    parser.add_argument("--report-images", metavar="N", type=int, default=100, help="show the N worst images in the report (default: 100)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="onnx",
         help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)",
     )
-    parser.add_argument(
-        "--out", metavar="FILE", help="new file to write (default: next to the checkpoint)"
-    )
+    parser.add_argument("--out", metavar="FILE", help="new file to write (default: next to the checkpoint)")
     parser.add_argument("--decode", action="store_true", help="include the decoder, so that the file returns detections instead of maps")
     parser.add_argument(
         "--dynamic",
@@ -58,26 +56,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.export.request import MOST_LOST, Request
-    from mindpoint.inference.open import find_model
+    from mindpoint.exporting.request import MOST_LOST
+    from mindpoint.exporting.start import export_model
     from mindpoint.runtime import logs
 
     logs.setup()
-    request = Request(
-        place=find_model(args.model),
+    exported = export_model(
+        args.model,
         format=args.format,
         out=args.out,
         decode=args.decode,
-        batch=None if "batch" in args.dynamic else args.batch,
-        dynamic_size="size" in args.dynamic,
+        batch=args.batch,
+        dynamic=args.dynamic,
         portable=args.portable,
         precision=args.precision,
         most_lost=MOST_LOST if args.most_lost is None else args.most_lost,
-        verify=args.verify,
         images=args.images,
+        verify=args.verify,
+        config=args.config,
+        overrides=args.set,
+        trust=args.trust,
     )
-
-    from mindpoint.export.write import export
-
-    print(export(request, args.config, args.set, args.trust))
+    print(exported.report)
     return 0

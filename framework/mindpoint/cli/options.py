@@ -19,9 +19,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--trust``; ``what`` names the trusted thing."""
-    parser.add_argument(
-        "--trust", action="store_true", help=f"let {what} name any class; it can then run code, so trust its author"
-    )
+    parser.add_argument("--trust", action="store_true", help=f"let {what} name any class; it can then run code, so trust its author")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

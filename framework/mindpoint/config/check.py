@@ -66,7 +66,7 @@ class Checker:
         elif isinstance(kind, Section):
             self._check_section(kind, node, path)
         else:
-            for key, child in node.value.items():
+            for key, child in node.mapping.items():
                 self.check(kind.item, child, join(path, key))
 
     def _uses(self, path: str) -> bool:
@@ -76,13 +76,13 @@ class Checker:
         before = self._problems.count
         signature = fields(section)
         known = [*section.parts, *(parameter.name for parameter in signature.parameters)]
-        for key, child in node.value.items():
+        for key, child in node.mapping.items():
             parameter, child_path = signature.parameter(key), join(path, key)
             if below(section, key) is not None:
                 self.check(section.parts[key], child, child_path)
             elif parameter is not None:
                 self._check_value(parameter.annotation, child, child_path, "")
-                self._check_rule(section, key, child, child_path)
+                self._check_rule(section, key, parameter.annotation, child, child_path)
             elif path or self._parts is None or not child.is_mapping:  # perhaps the section of an unused plugin
                 self._problems.add(child.where, child_path, f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
         missing = list(self._missing(section, signature, node, path))
@@ -98,19 +98,19 @@ class Checker:
 
     def _missing(self, section: Section, signature: Signature, node: Node, path: str) -> Iterator[Tuple[str, str]]:
         for parameter in signature.parameters:
-            if parameter.required and parameter.name not in node.value:
+            if parameter.required and parameter.name not in node.mapping:
                 yield parameter.name, f"; add '{parameter.name}: ...' ({parameter.annotation})"
         for key, part in section.parts.items():
-            child = node.value.get(key)
+            child = node.mapping.get(key)
             needed = part.required and (isinstance(part, Section) and part.source is not None or self._uses(join(path, key)))
-            if needed and (child is None or child.is_mapping and not child.value):
+            if needed and (child is None or child.is_mapping and not child.mapping):
                 what = f"block with a {registry(part.registry).kind.singular}" if isinstance(part, Slot) else "section"
                 yield key, f"; add a {what}"
 
-    def _check_rule(self, section: Section, key: str, node: Node, path: str) -> None:
+    def _check_rule(self, section: Section, key: str, annotation: Annotation, node: Node, path: str) -> None:
+        assert section.settings is not None, "a key belongs to a dataclass"
         rule, text = next(item for item in dataclass_fields(section.settings) if item.name == key).metadata.get("rule", (None, ""))
-        right_type = fields(section).parameter(key).annotation.accepts(node.plain())
-        if rule and right_type and not rule(node.plain()):
+        if rule and annotation.accepts(node.plain()) and not rule(node.plain()):
             must = text if isinstance(text, str) else text(node.plain())
             self._problems.add(node.where, path, f"{_shown(node)} is not allowed; it must be {must}")
 
@@ -121,11 +121,11 @@ class Checker:
             self._problems.add_message(str(error))
 
     def _check_block(self, parts: Registry, node: Node, path: str, given: Sequence[str]) -> None:
-        said = node.value.get("type")
+        said = node.mapping.get("type")
         if said is not None and isinstance(said.value, Unresolved):
             return
         try:
-            entry = find_entry(parts, node, path)
+            entry, said = find_entry(parts, node, path)
             entry.check_source(place(said.where, join(path, "type")))
         except ConfigError as error:
             self._problems.add_message(str(error))
@@ -139,11 +139,11 @@ class Checker:
             self.remarks.append(f"{place(said.where, join(path, 'type'))}: {entry} cannot be checked without importing it")
             return
         inner = [name for name in given if name != NAME]
-        for key, child in node.value.items():
+        for key, child in node.mapping.items():
             if key != "type":
                 self._check_argument(entry, signature, key, child, join(path, key), inner)
         for parameter in signature.parameters:
-            if parameter.required and parameter.name not in node.value:
+            if parameter.required and parameter.name not in node.mapping:
                 self._check_given(entry, parameter, said.where, path, given)
 
     def _check_argument(self, entry: Entry, signature: Signature, key: str, node: Node, path: str, given: Sequence[str]) -> None:
@@ -187,10 +187,10 @@ def positioned(node: Node, path: str, error: Exception) -> str:
     """
     message, key = str(error), getattr(error, "key", None)
     if key is None:
-        for said in node.keys():
+        for said, child in node.children():
             inner = join(path, said)
             if re.match(rf"{re.escape(inner)}\b", message):
-                return place(node.child(said).where, inner) + message[len(inner) :]
+                return place(child.where, inner) + message[len(inner) :]
     for step in key.split(".") if key else ():
         path, node = join(path, step), node.child(step) or node
     return f"{place(node.where, path)}: {message}"
@@ -198,7 +198,8 @@ def positioned(node: Node, path: str, error: Exception) -> str:
 
 def settings(section: Section, node: Optional[Node]) -> object:
     """Return the section as its dataclass, with the values of the configuration; lists become tuples."""
-    written = node.value if node is not None else {}
+    assert section.settings is not None, "only a section with a dataclass has settings"
+    written = node.mapping if node is not None else {}
     names = [parameter.name for parameter in fields(section).parameters]
     return section.settings(**{name: _tuples(written[name].plain()) for name in names if name in written})
 
@@ -207,19 +208,19 @@ def _tuples(value: object) -> object:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def find_entry(parts: Registry, node: Node, path: str) -> Entry:
-    """Return the part that a block names. Raises ConfigError with its position."""
-    name, said, place_of_type = _type_of(parts, node, path), node.value["type"], join(path, "type")
+def find_entry(parts: Registry, node: Node, path: str) -> Tuple[Entry, Node]:
+    """Return the part that a block names, and the node of the name. Raises ConfigError with its position."""
+    name, said, place_of_type = _type_of(parts, node, path), node.mapping["type"], join(path, "type")
     where = place(said.where, place_of_type)
     if parts is any_class and ":" not in name:
         raise ConfigError(f"{where}: '{name}' is inside another block; write its class as package.module:Class")
     entry = parts.find(name, where)
     check_entry(entry, said, place_of_type)
-    return entry
+    return entry, said
 
 
 def _type_of(parts: Registry, node: Node, path: str) -> str:
-    said, kind = node.value.get("type"), parts.kind.singular
+    said, kind = node.mapping.get("type"), parts.kind.singular
     if said is None:
         raise ConfigError(f"{place(node.where, path)}: names no {kind}; add 'type: ...'")
     if not isinstance(said.value, str):
@@ -235,20 +236,20 @@ def parts_of_argument(name: str) -> Registry:
 
 def _with_parts(node: Node) -> object:
     """Return the plain value, with each block replaced by an object that is not of a simple type."""
-    if node.is_mapping and "type" in node.value:
+    if "type" in node.mapping:
         return _PART
     if node.is_mapping:
-        return {key: _with_parts(child) for key, child in node.value.items()}
-    return [_with_parts(child) for child in node.value] if node.is_list else node.value
+        return {key: _with_parts(child) for key, child in node.mapping.items()}
+    return [_with_parts(child) for child in node.items] if node.is_list else node.value
 
 
 def _nested_blocks(node: Node, path: str, is_named: bool = False) -> Iterator[Tuple[str, Node, bool]]:
     """Yield the outermost mappings with a ``type`` in a value, and whether each has a name: its key in a mapping."""
-    if node.is_mapping and "type" in node.value:
+    if "type" in node.mapping:
         yield path, node, is_named
         return
-    for key in node.keys():
-        yield from _nested_blocks(node.child(key), join(path, key), node.is_mapping)
+    for key, child in node.children():
+        yield from _nested_blocks(child, join(path, key), node.is_mapping)
 
 
 def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotation, Node, str]:
@@ -258,21 +259,21 @@ def _innermost(annotation: Annotation, node: Node, path: str) -> Tuple[Annotatio
         fitting = [choice for choice in annotation.arguments if choice.name in names]
         return _innermost(fitting[0], node, path) if len(fitting) == 1 else (annotation, node, path)
     if annotation.name == "dict" and node.is_mapping and annotation.arguments:
-        items = [annotation.arguments[1]] * len(node.value)
+        items = [annotation.arguments[1]] * len(node.keys())
     elif annotation.name in LISTS and node.is_list and annotation.arguments:
         exact = annotation.name == "tuple" and annotation.arguments[-1] is not ...
-        items = list(annotation.arguments) if exact else [annotation.arguments[0]] * len(node.value)
+        items = list(annotation.arguments) if exact else [annotation.arguments[0]] * len(node.keys())
     else:
         return annotation, node, path
-    if len(items) == len(node.value):
-        for key, item in zip(node.keys(), items):
-            if not item.accepts(node.child(key).plain()):
-                return _innermost(item, node.child(key), join(path, key))
+    if len(items) == len(node.keys()):
+        for (key, child), item in zip(node.children(), items):
+            if not item.accepts(child.plain()):
+                return _innermost(item, child, join(path, key))
     return annotation, node, path
 
 
 def _has_unresolved(node: Node) -> bool:
-    return isinstance(node.value, Unresolved) or any(_has_unresolved(node.child(key)) for key in node.keys())
+    return isinstance(node.value, Unresolved) or any(_has_unresolved(child) for _, child in node.children())
 
 
 def _mend(annotation: Annotation, value: object) -> str:

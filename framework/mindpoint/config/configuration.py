@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import yaml
 
@@ -109,9 +109,9 @@ class Config:
         return _finish(self.name, self._written(), overrides, Problems(), self._parts if parts is None else parts)
 
     @property
-    def data(self) -> dict:
+    def data(self) -> Dict[str, Any]:
         """Return a copy of all values in the configuration, as nested dictionaries and lists."""
-        return self._root.plain()
+        return {key: child.plain() for key, child in self._root.mapping.items()}
 
     @property
     def stem(self) -> str:
@@ -136,7 +136,7 @@ class Config:
     def input_spec(self) -> InputSpec:
         return self.section("input")
 
-    def section(self, path: str) -> object:
+    def section(self, path: str) -> Any:
         """Return the settings of a section (``train``, ``test``, ``runtime``, ...) as its dataclass, with defaults for missing keys.
 
         Raises:
@@ -204,7 +204,10 @@ class Config:
         """
         self.require(path)
         slot, node = kind_at(path), self._node(path)
-        return find_entry(registry(slot.registry), node, path).load(place(node.value["type"].where, join(path, "type")))
+        if not isinstance(slot, Slot) or node is None:
+            raise ValueError(f"{path} is not a place for one part")
+        entry, said = find_entry(registry(slot.registry), node, path)
+        return entry.load(place(said.where, join(path, "type")))
 
     def build_all(self, path: str, **provided: object) -> Dict[str, object]:
         """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there are none."""
@@ -234,12 +237,11 @@ class Config:
 
 
 def _build(parts: Registry, node: Node, path: str, provided: Dict[str, object]) -> object:
-    entry = find_entry(parts, node, path)
-    said = node.value["type"]
+    entry, said = find_entry(parts, node, path)
     make = entry.load(place(said.where, join(path, "type")))
     inner = {name: value for name, value in provided.items() if name != NAME}
     arguments = {
-        key: _argument(parts_of_argument(key), child, join(path, key), inner) for key, child in node.value.items() if key != "type"
+        key: _argument(parts_of_argument(key), child, join(path, key), inner) for key, child in node.mapping.items() if key != "type"
     }
     for parameter in inspected(make).parameters:
         if parameter.name in provided:
@@ -254,10 +256,10 @@ def _build(parts: Registry, node: Node, path: str, provided: Dict[str, object]) 
 
 
 def _argument(parts: Registry, node: Node, path: str, provided: Dict[str, object]) -> object:
-    if node.is_mapping and "type" in node.value:
+    if "type" in node.mapping:
         return _build(parts, node, path, provided)
     if node.is_mapping:
-        return {key: _argument(parts, child, join(path, key), {**provided, NAME: key}) for key, child in node.value.items()}
+        return {key: _argument(parts, child, join(path, key), {**provided, NAME: key}) for key, child in node.mapping.items()}
     if node.is_list:
-        return [_argument(parts, child, join(path, str(index)), provided) for index, child in enumerate(node.value)]
+        return [_argument(parts, child, join(path, str(index)), provided) for index, child in enumerate(node.items)]
     return node.value

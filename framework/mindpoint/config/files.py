@@ -137,10 +137,10 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
     if not own.is_mapping:
         return _unreadable(f"{own.where}: a configuration must be a mapping; write 'key: value'", Path(name), problems)
     own = with_current_names(own)
-    said, inner = own.value.get(BASE), len(chain) > 1
-    own = Node({key: child for key, child in own.value.items() if key != BASE}, own.where)
+    said, inner = own.mapping.get(BASE), len(chain) > 1
+    own = Node({key: child for key, child in own.mapping.items() if key != BASE}, own.where)
     below: Optional[Node] = None
-    for entry in (said.value if said.is_list else [said]) if said else []:
+    for entry in (said.items if said.is_list else [said]) if said else []:
         base = _base(entry, folder, problems, tuple(chain))
         below = merge(below, base, problems, keep=inner) if base else below
     return merge(below, own, problems, keep=inner)
@@ -148,13 +148,11 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
 
 def _refuse_bases(node: Node, path: str = "") -> None:
     """Raise ConfigError for keys that only a user's file may have: bases and replacements."""
-    for key in node.keys():
+    for key, child in node.children():
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
-            raise refused(
-                node.child(key), inner, f"'{key}' refers to other files, which a resolved configuration cannot do", "a file without it"
-            )
-        _refuse_bases(node.child(key), inner)
+            raise refused(child, inner, f"'{key}' refers to other files, which a resolved configuration cannot do", "a file without it")
+        _refuse_bases(child, inner)
 
 
 def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]) -> Optional[Node]:

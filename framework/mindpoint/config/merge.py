@@ -21,16 +21,16 @@ def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "", k
     """
     if not top.is_mapping:
         return top
-    below = base.value if base is not None and base.is_mapping and not _replaces(base, top, problems, path) else {}
+    below = base.mapping if base is not None and base.is_mapping and not _replaces(base, top, problems, path) else {}
     merged = dict(below)
-    for key, child in top.value.items():
+    for key, child in top.mapping.items():
         if keep or key != REPLACE:
             merged[key] = merge(below.get(key), child, problems, join(path, key), keep)
     return Node(merged, top.where)
 
 
 def _replaces(base: Node, top: Node, problems: Problems, path: str) -> bool:
-    forced = top.value.get(REPLACE)
+    forced = top.mapping.get(REPLACE)
     if forced is not None and not isinstance(forced.value, bool):
         problems.add(forced.where, join(path, REPLACE), f"{forced.value!r} is neither true nor false")
     if forced is not None and forced.value is True:

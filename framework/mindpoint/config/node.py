@@ -50,36 +50,48 @@ class Node:
     def is_list(self) -> bool:
         return isinstance(self.value, list)
 
+    @property
+    def mapping(self) -> Dict[str, "Node"]:
+        """Return the entries of a mapping; empty for a list or scalar."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> List["Node"]:
+        """Return the entries of a list; empty for a mapping or scalar."""
+        return self.value if isinstance(self.value, list) else []
+
+    def children(self) -> List[Tuple[str, "Node"]]:
+        """Return the entries with their names, or their positions ``"0"``, ``"1"``, ... in a list; empty for a scalar."""
+        return [(str(index), item) for index, item in enumerate(self.items)] or list(self.mapping.items())
+
     def keys(self) -> List[str]:
-        """Return the names of the entries; positions ``"0"``, ``"1"``, ... for a list; empty for a scalar."""
-        if self.is_list:
-            return [str(index) for index in range(len(self.value))]
-        return list(self.value) if self.is_mapping else []
+        """Return the names or positions of the entries, as :meth:`children` does."""
+        return [key for key, _ in self.children()]
 
     def child(self, key: str) -> Union["Node", None]:
         """Return the entry of that name or position, or None."""
         if self.is_list:
             index = int(key) if key.isdecimal() and len(key) < 10 else -1
-            return self.value[index] if str(index) == key and index < len(self.value) else None
-        return self.value.get(key) if self.is_mapping else None
+            return self.items[index] if str(index) == key and index < len(self.items) else None
+        return self.mapping.get(key)
 
     def map_scalars(self, change: Callable[["Node", str], "Node"], path: str = "") -> "Node":
         """Return the tree with every scalar replaced by ``change(scalar, path)``."""
         if self.is_mapping:
-            return Node({key: child.map_scalars(change, join(path, key)) for key, child in self.value.items()}, self.where)
+            return Node({key: child.map_scalars(change, join(path, key)) for key, child in self.mapping.items()}, self.where)
         if self.is_list:
-            return Node([child.map_scalars(change, join(path, str(index))) for index, child in enumerate(self.value)], self.where)
+            return Node([child.map_scalars(change, join(path, str(index))) for index, child in enumerate(self.items)], self.where)
         return change(self, path)
 
     def plain(self) -> object:
         """Return the value without positions: dictionaries, lists, scalars."""
         if self.is_mapping:
-            return {key: child.plain() for key, child in self.value.items()}
-        return [child.plain() for child in self.value] if self.is_list else self.value
+            return {key: child.plain() for key, child in self.mapping.items()}
+        return [child.plain() for child in self.items] if self.is_list else self.value
 
     def block_type(self) -> Union[str, None]:
         """Return the value of ``type:`` if this is a mapping with a string ``type``, else None."""
-        said = self.value.get("type") if self.is_mapping else None
+        said = self.mapping.get("type")
         return said.value if said is not None and isinstance(said.value, str) else None
 
 
@@ -102,7 +114,7 @@ def size_and_height(node: Node) -> Tuple[int, int]:
         if level > MOST_LEVELS:
             raise ConfigError(f"{node.where}: values are nested in more than {MOST_LEVELS} levels")
         if id(node.value) not in known:
-            inner = [measure(child, level + 1) for child in (node.value.values() if node.is_mapping else node.value)]
+            inner = [measure(child, level + 1) for _, child in node.children()]
             known[id(node.value)] = 1 + sum(size for size, _ in inner), 1 + max((height for _, height in inner), default=0)
         size, height = known[id(node.value)]
         if size > MOST_NODES:
@@ -116,8 +128,8 @@ def size_and_height(node: Node) -> Tuple[int, int]:
 
 def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
     """Yield every leaf with its path: scalars, lists, empty mappings."""
-    if node.is_mapping and node.value:
-        for key, child in node.value.items():
+    if node.mapping:
+        for key, child in node.mapping.items():
             yield from leaves(child, join(path, key))
     else:
         yield path, node

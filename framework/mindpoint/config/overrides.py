@@ -36,7 +36,7 @@ def _current(keys: List[str], value: Node) -> Tuple[List[str], Node]:
         value = Node({key: value}, value.where)
     value, path = with_current_names(value), []
     for _ in keys:
-        ((key, value),) = value.value.items()
+        ((key, value),) = value.mapping.items()
         path.append(key)
     return path, value
 
@@ -74,8 +74,8 @@ class _Override:
         else:
             changed = merge(child, self._value, self._problems, ".".join(self._keys))
         if node.is_list:
-            return Node([changed if str(index) == key else item for index, item in enumerate(node.value)], node.where)
-        return Node({**(node.value or {}), key: changed}, node.where)
+            return Node([changed if str(index) == key else item for index, item in enumerate(node.items)], node.where)
+        return Node({**node.mapping, key: changed}, node.where)
 
     def _meant(self, annotation: Annotation) -> Node:
         """Return the value. It is the text unchanged if a string is expected and YAML would parse it as another type or drop some of it.
@@ -97,7 +97,7 @@ class _Override:
     def _check_missing(self, node: Node, kind: Optional[Kind], depth: int) -> None:
         key, path = self._keys[depth], ".".join(self._keys[:depth])
         if node.is_list:
-            count = len(node.value)
+            count = len(node.keys())
             raise ConfigError(f"{self._where}: {path} has {count} items, counted from 0; to add more, set the whole list")
         if not node.is_mapping and node.value is not None:
             raise ConfigError(f"{self._where}: {path} is not a mapping, so it has no '{key}'")
@@ -119,5 +119,5 @@ def _advice_of_section(path: str, key: str, known: List[str]) -> str:
     if near:
         return f"; did you mean '{join(path, near[0])}'?"
     sections = [name for name in known if isinstance(below(ROOT, name), Section)] if not path else []
-    inside = [name for name in sections if key in possible_keys(below(ROOT, name), Node({}, ""))]
+    inside = [name for name in sections if key in (possible_keys(below(ROOT, name), Node({}, "")) or ())]
     return f"; did you mean '{inside[0]}.{key}'?" if inside else advice(key, known, "known here:")

@@ -20,10 +20,10 @@ def with_current_names(node: Node, kind: Optional[Kind] = ROOT, path: str = "") 
         return node
     renamed = former_names(kind)
     entries = {}
-    for key, child in node.value.items():
+    for key, child in node.mapping.items():
         inner = kind.parts.get(key) if isinstance(kind, Section) else kind.item
         if key in renamed:
-            other = node.value.get(renamed[key])
+            other = node.mapping.get(renamed[key])
             if other is not None:
                 said = f"'{key}' is the former name of '{renamed[key]}', which is set at {other.where}; remove one of them"
                 raise ConfigError(f"{place(child.where, join(path, key))}: {said}")

@@ -6,7 +6,7 @@ A new section, key or slot takes one line here; loading, checking, overriding an
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, is_dataclass, replace
-from typing import Callable, Dict, Iterator, Literal, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 from mindpoint.config import injection
 from mindpoint.contracts.image import MOST_SIDE, InputSpec
@@ -14,15 +14,13 @@ from mindpoint.errors import ConfigError
 from mindpoint.registry import Entry, WrongKind, registry
 
 
-def _key(
-    rule: Callable[[object], bool], text: Union[str, Callable[[object], str]], default: object = MISSING, **metadata: object
-) -> object:
+def _key(rule: Callable[[Any], bool], text: Union[str, Callable[[Any], str]], default: object = MISSING, **metadata: object) -> Any:
     """Declare a key whose value must satisfy a rule; ``text``, perhaps computed from the invalid value, completes "it must be ...".
     ``formerly``: an earlier name of the key."""
     return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
-def _whole(minimum: int, default: object = MISSING, most: int = 2**31 - 1, **metadata: object) -> object:
+def _whole(minimum: int, default: object = MISSING, most: int = 2**31 - 1, **metadata: object) -> Any:
     def fits(value: Optional[int]) -> bool:
         return value is None or minimum <= value <= most
 
@@ -95,7 +93,7 @@ class SplitSettings:
 
     def input_spec(self, whole: InputSpec) -> InputSpec:
         """Return the form of the training samples. ``whole`` is that of the network's input."""
-        return whole if self.size is None else replace(whole, size=tuple(self.size))
+        return whole if self.size is None else replace(whole, size=(self.size[0], self.size[1]))
 
     def batch_of_each(self, processes: int) -> int:
         """Return the number of samples per step of each of ``processes`` processes.
@@ -170,7 +168,7 @@ class TrainSettings:
 
     def length(self, steps_per_epoch: int) -> int:
         """Return the number of steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
-        return self.steps or self.epochs * steps_per_epoch
+        return self.steps or (self.epochs or 0) * steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,7 @@ class Section:
         if not isinstance(self.source, Entry):
             return self.source
         found = self.source.load()
-        if not is_dataclass(found):
+        if not (isinstance(found, type) and is_dataclass(found)):
             raise WrongKind(f"{self.source} is not a dataclass; a section of the configuration must be one")
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Callable, Dict, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Union
 
 import yaml
 
@@ -58,11 +58,12 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self._count = self._level = 0
 
-    def compose_node(self, parent: Optional[yaml.Node], index: object) -> yaml.Node:
+    def compose_node(self, parent: Optional[yaml.Node], index: Any) -> Optional[yaml.Node]:
         self._count, self._level = self._count + 1, self._level + 1
         if self._count > 2 * MOST_NODES or self._level > MOST_LEVELS:  # keys count, too
             limit = f"{MOST_LEVELS} levels" if self._level > MOST_LEVELS else f"{MOST_NODES:,} values"
-            raise yaml.MarkedYAMLError(problem=f"more than {limit}", problem_mark=self.peek_event().start_mark)
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it out
+            raise yaml.MarkedYAMLError(problem=f"more than {limit}", problem_mark=event.start_mark)
         node = super().compose_node(parent, index)
         self._level -= 1
         return node
@@ -101,7 +102,7 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
         hint = next((f"; {hint}" for sign, hint in _HINTS if sign in said), "")
-        raise ConfigError(f"{place(mark.line + 1)}: invalid YAML: {said}{hint}") from error
+        raise ConfigError(f"{place(mark.line + 1 if mark else 1)}: invalid YAML: {said}{hint}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{place(line)}: invalid YAML: the character {chr(error.character)!r} is not allowed; remove it") from error
@@ -143,9 +144,11 @@ class _Converter:
                     raise ConfigError(f"{where}: {path}: a number has at most {_LONGEST_NUMBER} characters") from error
                 raise ConfigError(f"{where}: {path}: '{source.value}' is not a valid {kind}; remove the YAML tag") from error
         self._open.add(id(source))
+        value: Union[List[Node], Dict[str, Node]]
         if isinstance(source, yaml.SequenceNode):
             value = [self.node(item, join(path, str(index))) for index, item in enumerate(source.value)]
         else:
+            assert isinstance(source, yaml.MappingNode), "the third kind of node"
             value = self._mapping(source, path)
         self._open.remove(id(source))
         return Node(value, where)
@@ -176,7 +179,7 @@ class _Converter:
             if not isinstance(item, yaml.MappingNode):
                 self._problems.add(where, path, "'<<' takes a mapping (*anchor) or a list of mappings")
                 continue
-            for name, child in self.node(item, path).value.items():
+            for name, child in self.node(item, path).mapping.items():
                 found.setdefault(name, child)
         return found
 
@@ -210,9 +213,9 @@ def one_line(value: object) -> str:
 def to_text(node: Node, origin: bool = False, indent: str = "") -> str:
     """Return a mapping as YAML: nested mappings indented, everything else on one line. With ``origin`` each line ends with its position."""
     text = ""
-    for key, child in node.value.items():
+    for key, child in node.mapping.items():
         name = indent + one_line(key)
-        if child.is_mapping and child.value:
+        if child.mapping:
             text += f"{name}:\n" + to_text(child, origin, indent + "  ")
         else:
             line = f"{name}: {one_line(child.plain())}"

@@ -40,7 +40,7 @@ def refused(node: Node, path: str, what: str, how: str) -> ConfigError:
 
 
 def _texts(node: Node, path: str) -> Iterator["tuple[str, Node]"]:
-    for key in node.keys():
-        yield from _texts(node.child(key), f"{path}.{key}")
+    for key, child in node.children():
+        yield from _texts(child, f"{path}.{key}")
     if isinstance(node.value, str):
         yield path, node

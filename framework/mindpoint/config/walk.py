@@ -72,7 +72,7 @@ def without_nulls(kind: Optional[Kind], node: Node) -> Node:
     if not node.is_mapping or kind is None:
         return node
     kept = {}
-    for key, child in node.value.items():
+    for key, child in node.mapping.items():
         inner = below(kind, key)
         if inner is None or child.value is not None:
             kept[key] = without_nulls(inner, child)

@@ -92,7 +92,8 @@ class Dataset(ABC):
         ``listed``, if present, holds all ids of ``images`` and ``categories`` in the source, including those that this data set leaves out.
         """
         categories = self.categories()
-        images, annotations = [], []
+        images: List[dict] = []
+        annotations: List[dict] = []
         for index, image_id in enumerate(self.ids()):
             height, width = self.image_size(index)
             images.append({"id": image_id, "file_name": self.file_name(index), "height": height, "width": width})
@@ -223,7 +224,9 @@ class PoolTransform(Transform):
     """A transform that needs other samples, such as mosaic, or the epoch."""
 
     @abstractmethod
-    def __call__(self, sample: Sample, rng: np.random.Generator, pool: SamplePool) -> Sample:
+    def __call__(  # type: ignore[override]  # whoever calls transforms asks which of the two kinds it has
+        self, sample: Sample, rng: np.random.Generator, pool: SamplePool
+    ) -> Sample:
         """Return the changed sample. All randomness comes from ``rng``, which is a function of (seed, epoch, index)."""
 
 

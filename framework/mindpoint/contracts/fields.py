@@ -57,7 +57,13 @@ class Field:
         self.tolerance = tolerance if tolerance is not None else 1e-3 if self.dtype.kind == "f" else 0.0
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.name == other.name and self.shape == other.shape and self.dtype == other.dtype
+        return (
+            isinstance(other, Field)
+            and type(self) is type(other)
+            and self.name == other.name
+            and self.shape == other.shape
+            and self.dtype == other.dtype
+        )
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))
@@ -118,9 +124,10 @@ class Field:
 
     def columns(self) -> List[str]:
         """Return the names of the table columns of one object's value; empty if it does not fit into a table."""
-        if None in self.shape or int(np.prod(self.shape)) > 64:
+        sizes = [size for size in self.shape if size is not None]
+        if len(sizes) < len(self.shape) or int(np.prod(sizes)) > 64:
             return []
-        places = np.ndindex(*self.shape)
+        places = np.ndindex(*sizes)
         return ["_".join([self.name, *map(str, place)]) for place in places]
 
     def cells(self, value: np.ndarray) -> List[object]:
@@ -297,14 +304,14 @@ class Points(Field):
         flat = record.get(self.name)
         if flat is None or isinstance(flat, list) and not flat:
             return self.empty(1)[0]
-        count, entries = self.shape
+        points = self.empty(1)[0]
+        count, entries = points.shape
         try:
             value = _array(flat, np.float64)
         except (TypeError, ValueError, OverflowError):
             value = np.full(0, np.nan)
         if value.shape != (3 * count,) or not np.isfinite(value).all():
             raise ValueError(f"'{self.name}' is not a list of {3 * count} finite numbers (x, y, visibility of {count} points)")
-        points = self.empty(1)[0]
         points[:, : min(3, entries)] = value.reshape(count, 3)[:, : min(3, entries)]
         return points
 

@@ -7,8 +7,8 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from types import TracebackType
-from typing import Optional, Type
+from types import FunctionType, TracebackType
+from typing import Optional, Type, Union
 
 from mindpoint.errors import MindpointError, PartError
 from mindpoint.registry import distribution_of
@@ -62,7 +62,7 @@ def described(block: str, part: object, trace: Optional[TracebackType] = None) -
     return f"{block}: {kind.__name__}" + (f" ({', '.join(facts)})" if facts else "")
 
 
-def _place(kind: type, trace: Optional[TracebackType]) -> str:
+def _place(kind: Union[type, FunctionType], trace: Optional[TracebackType]) -> str:
     home = _home(kind.__module__.partition(".")[0])
     if home is None:
         return ""
@@ -73,7 +73,7 @@ def _place(kind: type, trace: Optional[TracebackType]) -> str:
         file, line = inspect.getsourcefile(kind), inspect.getsourcelines(kind)[1]
     except (OSError, TypeError):  # without source, e.g. a class from a deleted notebook cell
         return ""
-    return f"{os.path.relpath(file, home.parent)}:{line}"
+    return f"{os.path.relpath(file, home.parent)}:{line}" if file else ""
 
 
 def _home(package: str) -> Optional[Path]:

@@ -42,7 +42,7 @@ class Hook:
 
     all_ranks = False
 
-    def __init_subclass__(cls, **kwargs) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in vars(cls):
             if name.startswith(("before_", "after_", "on_")) and name not in POINTS:

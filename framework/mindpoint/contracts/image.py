@@ -176,5 +176,6 @@ class Sample:
         """Return the image with the pending change of colours applied: unchanged without one, otherwise float32 that may leave 0..1."""
         if self.color_matrix is None:
             return self.image
-        plain = InputSpec(self.image.shape[:2], (0, 0, 0), (1, 1, 1))
+        height, width = self.image.shape[:2]
+        plain = InputSpec((height, width), (0, 0, 0), (1, 1, 1))
         return np.ascontiguousarray(plain.normalize(self.image, self.color_matrix).transpose(1, 2, 0))

@@ -107,7 +107,8 @@ class Objects(Instances):
         labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
         areas: ``(N,)`` square pixels; the areas of the boxes if not given.
         crowd: ``(N,)`` bool, True if the box holds a group; all False if not given.
-        fields, values: see :class:`Instances`.
+        fields: see :class:`Instances`.
+        values: see :class:`Instances`.
     """
 
     own = (BOXES, LABELS, Areas("areas"), Field("crowd", (), "bool"))
@@ -143,7 +144,8 @@ class Detections(Instances):
         boxes: ``(N, 4)`` left, top, right, bottom.
         scores: ``(N,)`` in 0..1.
         labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
-        fields, values: see :class:`Instances`.
+        fields: see :class:`Instances`.
+        values: see :class:`Instances`.
     """
 
     own = (BOXES, SCORES, LABELS)

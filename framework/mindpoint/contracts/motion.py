@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -45,12 +45,12 @@ class Motion:
         return values
 
     @property
-    def factor(self) -> float:
+    def factor(self) -> Union[float, np.ndarray]:
         """Return the factor by which lengths are scaled."""
         return float(np.sqrt(abs(np.linalg.det(self.linear))))
 
     @property
-    def angle(self) -> float:
+    def angle(self) -> Union[float, np.ndarray]:
         """Return the rotation in radians, from the x axis towards the y axis."""
         return float(np.arctan2(self.linear[1, 0], self.linear[0, 0]))
 
@@ -73,16 +73,19 @@ class Projection(Motion):
         objects: ``(N, 4)`` boxes of objects; None: no object.
     """
 
+    matrix: np.ndarray
+    _objects: np.ndarray
+
     def __init__(self, matrix: np.ndarray, objects: Optional[np.ndarray] = None):
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the class is frozen
-        put("matrix", np.asarray(matrix, np.float64))
-        put("objects", objects)
+        matrix = np.asarray(matrix, np.float64)
         boxes = np.zeros((0, 4)) if objects is None else objects.astype(np.float64)
         middles = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, np.ones((len(boxes), 1))], axis=1)
-        moved = middles @ self.matrix.T
+        moved = middles @ matrix.T
         depth = _positive(moved[:, 2:])
-        put("linear", (self.matrix[:2, :2] - (moved[:, :2] / depth)[..., None] * self.matrix[2, :2]) / depth[..., None])
-        put("offset", np.zeros(2))
+        linear = (matrix[:2, :2] - (moved[:, :2] / depth)[..., None] * matrix[2, :2]) / depth[..., None]
+        super().__init__(linear, np.zeros(2))
+        object.__setattr__(self, "matrix", matrix)  # the class is frozen
+        object.__setattr__(self, "_objects", boxes)
 
     def at(self, boxes: np.ndarray) -> "Projection":
         return Projection(self.matrix, boxes)
@@ -114,7 +117,7 @@ class Projection(Motion):
         return np.arctan2(linear[2] * x + linear[3] * y, linear[0] * x + linear[1] * y)
 
     def rasters(self, values: np.ndarray) -> np.ndarray:
-        return laid_over(values, self.objects, self.boxes(self.objects), self.matrix)
+        return laid_over(values, self._objects, self.boxes(self._objects), self.matrix)
 
 
 def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -122,7 +125,8 @@ def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix:
 
     Args:
         values: numbers are interpolated; whole numbers and flags are those of the nearest pixel.
-        before, after: ``(N, 4)`` boxes that the old and the new pictures lie over.
+        before: ``(N, 4)`` boxes that the old pictures lie over.
+        after: ``(N, 4)`` boxes that the new pictures lie over.
         matrix: ``(3, 3)`` from pixels of the old image to those of the new one.
     """
     import cv2  # not needed for reading configurations

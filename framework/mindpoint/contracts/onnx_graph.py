@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Union
+from typing import Any, List, Sequence, Union
 
 import numpy as np
 import onnx
@@ -26,11 +26,11 @@ class OnnxGraph:
         self.nodes: List[onnx.NodeProto] = []
         self.initializers: List[onnx.TensorProto] = []
 
-    def add(self, op: str, *inputs: Value, **attributes: object) -> str:
+    def add(self, op: str, *inputs: Value, **attributes: Any) -> str:
         """Add a node with one output and return the output's name."""
         return self.add_many(op, 1, *inputs, **attributes)[0]
 
-    def add_many(self, op: str, outputs: int, *inputs: Value, **attributes: object) -> List[str]:
+    def add_many(self, op: str, outputs: int, *inputs: Value, **attributes: Any) -> List[str]:
         """Add a node with several outputs and return their names."""
         place = f"{self.prefix}/{op}_{len(self.nodes)}"
         names = [place if index == 0 else f"{place}.{index}" for index in range(outputs)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from mindspore import nn
 
@@ -76,6 +76,6 @@ class Loss(nn.Cell):
     normalizers: Tuple[str, ...] = ()
     num_shards: int = 1
 
-    def count_normalizers(self, targets):
+    def count_normalizers(self, targets: Mapping[str, Any]) -> Dict[str, Any]:
         """Return ``{name: float32 scalar}`` for all ``normalizers`` in these targets; the run sums them over the parts of a batch."""
         return {}

@@ -42,9 +42,7 @@ class ConcatDataset(Dataset):
         for number, dataset in enumerate(self.datasets):
             if list(map(_form, dataset.fields)) != list(map(_form, self.fields)):
                 theirs, first = (", ".join(map(_said, fields)) or "nothing" for fields in (dataset.fields, self.fields))
-                raise ConfigError(
-                    f"datasets.{number}: its objects have {theirs}, but those of the first data set {first}; all must agree"
-                )
+                raise ConfigError(f"datasets.{number}: its objects have {theirs}, but those of the first data set {first}; all must agree")
         sizes = [len(dataset) for dataset in self.datasets]
         progress = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         order = np.argsort(progress, kind="stable")

@@ -47,7 +47,8 @@ class TensorBoard(StepLog):
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.path = make_folder(run.run_dir / "tensorboard") / name
         try:
-            self.file = open(self.path, "xb", buffering=0)  # unbuffered: closing does not retry a failed write
+            # unbuffered: closing does not retry a failed write; open until :meth:`close`
+            self.file = open(self.path, "xb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
         self.records = RecordWriter(self.file)

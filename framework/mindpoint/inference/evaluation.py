@@ -127,10 +127,15 @@ def evaluate_model(
     Args:
         model: a run folder, a checkpoint, an exported file.
         split: the data ``data.SPLIT`` of the configuration.
-        config, overrides, trust, engine: see :class:`mindpoint.Predictor`.
+        config: see :class:`mindpoint.Predictor`.
+        overrides: see :class:`mindpoint.Predictor`.
+        trust: see :class:`mindpoint.Predictor`.
+        engine: see :class:`mindpoint.Predictor`.
 
     Raises:
-        WeightsError, ConfigError: the model cannot be opened. DataError: all images are unreadable.
+        WeightsError: the model cannot be opened.
+        ConfigError: its configuration is invalid, or lacks the data or the metric.
+        DataError: all images are unreadable.
     """
     opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)
     dataset, metric = build_dataset(opened.config, split), build_metric(opened.config)

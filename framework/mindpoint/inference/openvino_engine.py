@@ -84,7 +84,7 @@ def read_model(path: Path):
 
 
 def metadata_of(model) -> Mapping[str, str]:
-    """Return the texts that :func:`mindpoint.export.onnx_file.write_onnx` puts into a file, by key."""
+    """Return the texts that :func:`mindpoint.exporting.onnx_file.write_onnx` puts into a file, by key."""
     if not model.has_rt_info([METADATA]):
         return {}
     said = model.get_rt_info([METADATA]).value
@@ -102,9 +102,7 @@ def _check_sizes(model, path: Path) -> None:
             for side in asked:
                 count *= int(side)
             if count * max(1, output.get_element_type().size) > most:
-                raise WeightsError(
-                    f"{path}: refused: '{node.get_friendly_name()}' needs {count} numbers, more than fit into memory"
-                )
+                raise WeightsError(f"{path}: refused: '{node.get_friendly_name()}' needs {count} numbers, more than fit into memory")
 
 
 def _compiled(model, path: Path, metadata: Mapping[str, str]):

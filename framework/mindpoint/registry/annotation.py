@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import math
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from mindpoint.registry import static
 
-_SIMPLE = {"int": int, "float": (int, float), "bool": bool, "str": str, "None": type(None)}
+_SIMPLE: Dict[str, Union[type, Tuple[type, ...]]] = {"int": int, "float": (int, float), "bool": bool, "str": str, "None": type(None)}
 LISTS = ("list", "tuple", "Sequence")
 """Names of the annotations that a list satisfies."""
 
@@ -37,7 +37,7 @@ class Annotation:
     """
 
     name: str
-    arguments: Tuple = ()
+    arguments: Tuple[Any, ...] = ()
 
     def accepts(self, value: object) -> bool:
         """Tell whether a YAML value fits. An int fits a float and a list fits a tuple; a bool is not an int, a str is not a sequence."""
@@ -96,7 +96,7 @@ NONE = Annotation("None")
 
 def union(*choices: Annotation) -> Annotation:
     """Return the union of the choices; nested unions are flattened."""
-    flat = []
+    flat: List[Annotation] = []
     for choice in choices:
         flat.extend(c for c in (choice.arguments if choice.name == "Union" else (choice,)) if c not in flat)
     return flat[0] if len(flat) == 1 else Annotation("Union", tuple(flat))
@@ -139,10 +139,10 @@ def _subscript(node: ast.Subscript, source: Optional[static.Source]) -> Annotati
         return read(items[0], source)
     if head == "Optional":
         return union(read(items[0], source), NONE)
-    types = tuple(... if isinstance(i, ast.Constant) and i.value is ... else read(i, source) for i in items)
     if head == "Union":
-        return union(*types)
-    name = _NAMES.get(head)
+        return union(*(read(item, source) for item in items))
+    types = tuple(... if isinstance(i, ast.Constant) and i.value is ... else read(i, source) for i in items)
+    name = _NAMES.get(head, "")
     expected = {"list": 1, "Sequence": 1, "dict": 2, "tuple": len(types)}.get(name)
     return Annotation(name, types) if expected == len(types) else ANY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import unquote, urlparse
 
 import importlib_metadata
@@ -92,7 +92,8 @@ def _singular(group: str) -> str:
     return kind.singular if kind else group[len(PREFIX) :]
 
 
-def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[Path]:
+def _editable_source(distribution: Any) -> Optional[Path]:
+    """Return the source folder of an ``importlib_metadata.Distribution`` that is installed as editable, else None."""
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
         return Path(unquote(urlparse(origin["url"]).path)) if origin["dir_info"]["editable"] else None
@@ -100,10 +101,16 @@ def _editable_source(distribution: importlib_metadata.Distribution) -> Optional[
         return None
 
 
+class _SetupFile(configparser.RawConfigParser):
+    """A parser that keeps the case of names."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
 def _declared_in(folder: Path) -> Optional[Declared]:
     """Return the framework's entry points in ``setup.cfg`` or ``pyproject.toml``; None if neither declares readable entry points."""
-    config = configparser.RawConfigParser(delimiters=("=",))
-    config.optionxform = str
+    config = _SetupFile(delimiters=("=",))
     config.read(folder / "setup.cfg", encoding="utf-8")
     if config.has_section("options.entry_points"):
         groups = {group: _points(text) for group, text in config.items("options.entry_points")}

@@ -7,7 +7,7 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from mindpoint.registry import installed, local, static
 from mindpoint.registry.errors import PluginImportError, WrongKind
@@ -32,7 +32,7 @@ class Entry:
     value: str
     distribution: str = ""
     version: str = ""
-    registered: object = field(default=None, repr=False, compare=False)
+    registered: Optional[Callable[..., Any]] = field(default=None, repr=False, compare=False)
 
     @property
     def module(self) -> str:
@@ -56,7 +56,7 @@ class Entry:
         """Return its definition, read without importing; None if unknown."""
         return static.find(self.module, self.attribute) if self.registered is None else None
 
-    def load(self, where: Optional[str] = None) -> object:
+    def load(self, where: Optional[str] = None) -> Callable[..., Any]:
         """Import it and check its kind. Raises PluginImportError for any error of the plugin, and WrongKind."""
         if self.registered is None and self.distribution:
             _warn_of_other_api(self.distribution)
@@ -64,7 +64,7 @@ class Entry:
         self._check(obj, where)
         return obj
 
-    def _imported(self, where: Optional[str]) -> object:
+    def _imported(self, where: Optional[str]) -> Any:
         try:
             return imported(self.value)
         except (Exception, SystemExit) as error:  # a plugin may raise anything, even call sys.exit
@@ -76,7 +76,7 @@ class Entry:
             return f"; if it was moved or renamed, reinstall {self.distribution} with pip"
         return ""
 
-    def _check(self, obj: object, where: Optional[str]) -> None:
+    def _check(self, obj: Any, where: Optional[str]) -> None:
         if not callable(obj):
             raise WrongKind(f"{self} is not a {self.kind.singular}: it is neither a class nor a function", where)
         if self.kind.base is None:
@@ -100,7 +100,8 @@ class Entry:
 
     def _wrong_kind(self, others: Sequence[Kind], where: Optional[str]) -> WrongKind:
         said = f"is a {others[0].singular}, not a" if others else "is not a"
-        return WrongKind(f"{self} {said} {self.kind.singular}: it must derive from {self.kind.base.replace(':', '.')}", where)
+        base = (self.kind.base or "").replace(":", ".")
+        return WrongKind(f"{self} {said} {self.kind.singular}: it must derive from {base}", where)
 
 
 @lru_cache(maxsize=None)
@@ -115,13 +116,13 @@ def _definition_of_base(kind: Kind) -> Optional[static.Definition]:
     return static.find(*kind.base.split(":", 1)) if kind.base else None
 
 
-def imported(value: str) -> object:
+def imported(value: str) -> Any:
     """Import ``module:attribute``; raises any error of the module."""
     module, _, attribute = value.partition("[")[0].partition(":")
     return reduce(getattr, attribute.strip().split("."), importlib.import_module(module.strip()))
 
 
-def kinds_of(obj: object) -> List[Kind]:
+def kinds_of(obj: Any) -> List[Kind]:
     """Return the kinds whose base a class derives from. Imports nothing, because the bases of an existing class are already loaded."""
     found = []
     for kind in kinds() if isinstance(obj, type) else ():

@@ -13,6 +13,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Dict, Optional
 
 _PREFIX = "mindpoint_file_"
@@ -65,7 +66,7 @@ def _digest(path: str) -> Optional[str]:
 class _Loader(SourceFileLoader):
     """Compiles the current content of the file, without reading or writing ``__pycache__``."""
 
-    def get_code(self, fullname: str) -> object:
+    def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)
         _digests[self.path] = hashlib.sha256(data).hexdigest()
         return self.source_to_code(data, self.path)

@@ -40,6 +40,7 @@ def _probe_until_crash(entries: Sequence[Entry]) -> "tuple[List[Optional[str]], 
     )
     os.close(writing)
     with process, open(reading, encoding="utf-8") as answers:
+        assert process.stdin is not None, "a pipe"
         process.stdin.write(json.dumps([[e.kind.plural, e.name, e.value, e.distribution, e.version] for e in entries]))
         process.stdin.close()
         found = [json.loads(line) for line in answers]

@@ -15,7 +15,7 @@ from mindpoint.registry import local, static
 from mindpoint.registry.entries import Entry, declared
 from mindpoint.registry.errors import PluginConflict, UnknownPlugin, WrongKind
 from mindpoint.registry.kinds import ANY_CLASS, Kind, kind_called, kinds, normalize
-from mindpoint.registry.signature import Signature, location, signature_of
+from mindpoint.registry.signature import Location, Signature, location, signature_of
 
 _MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
 
@@ -78,7 +78,7 @@ class Registry:
             raise PluginConflict(self._conflict(name, matches), where)
         return matches[0]
 
-    def get(self, name: str, where: Optional[str] = None) -> object:
+    def get(self, name: str, where: Optional[str] = None) -> Callable:
         """Import and return the class or function for a name. Raises the errors of ``find`` and :meth:`Entry.load`."""
         return self.find(name, where).load(where)
 
@@ -87,13 +87,13 @@ class Registry:
         entry = self.find(name, where)
         definition = entry.definition()
         if definition is not None:
-            file, line, doc = definition.source.path, definition.node.lineno, static.doc(definition)
+            place, doc = Location(definition.source.path, definition.node.lineno), static.doc(definition)
         else:
             obj = entry.load(where)
-            (file, line), doc = location(obj), inspect.cleandoc(getattr(obj, "__doc__", None) or "")
-        return Description(entry, signature_of(entry), file, line, " ".join(doc.partition("\n\n")[0].split()))
+            place, doc = location(obj), inspect.cleandoc(getattr(obj, "__doc__", None) or "")
+        return Description(entry, signature_of(entry), *place, " ".join(doc.partition("\n\n")[0].split()))
 
-    def register(self, name: str, obj: Optional[object] = None, override: bool = False) -> Callable:
+    def register(self, name: str, obj: Optional[Callable] = None, override: bool = False) -> Callable:
         """Add a part for this process, in a notebook or a test; a decorator if ``obj`` is not given. Returns the part.
 
         A class that is defined again (same module and name, e.g. when a notebook cell runs twice) replaces the earlier one.
@@ -114,7 +114,7 @@ class Registry:
         del self._registered[normalize(name)]
 
     @contextmanager
-    def registered(self, name: str, obj: object) -> Iterator[None]:
+    def registered(self, name: str, obj: Callable) -> Iterator[None]:
         """Within the block, let the name refer to this object."""
         before = self._registered.get(normalize(name))
         self.register(name, obj, override=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from dataclasses import dataclass
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from mindpoint.registry import annotation as annotations
+from mindpoint.registry import annotation as hints
 from mindpoint.registry import static
 from mindpoint.registry.annotation import ANY, Annotation
 from mindpoint.registry.entries import Entry
@@ -75,7 +76,8 @@ def signature_in_source(entry: Entry) -> Optional[Signature]:
         if definition is None:
             return None
         if isinstance(definition.node, ast.ClassDef):
-            return _of_class(definition) or Signature((), False, definition.source.path, definition.node.lineno)
+            found = _of_class(_Class(definition.source, definition.node))
+            return found or Signature((), False, definition.source.path, definition.node.lineno)
         return _of_function(definition.source, definition.node)
     except _Undecided:
         return None
@@ -93,24 +95,27 @@ def _of_function(source: static.Source, node: ast.stmt, bound: bool = False) -> 
 
 
 def _parameter(source: static.Source, name: str, hint: Optional[ast.expr], default: Optional[ast.expr]) -> Parameter:
-    value = UNKNOWN
+    value: object = UNKNOWN
     if default is not None:
-        try:
+        with contextlib.suppress(ValueError):
             value = ast.literal_eval(default)
-        except ValueError:
-            pass
-    return _typed(name, default is None, value, annotations.read(hint, source))
+    return _typed(name, default is None, value, hints.read(hint, source))
 
 
 def _typed(name: str, required: bool, default: object, hint: Annotation) -> Parameter:
     if not required and default is None and not hint.accepts(None):
-        hint = annotations.union(hint, annotations.NONE)
+        hint = hints.union(hint, hints.NONE)
     return Parameter(name, required, default, hint)
 
 
-def _of_class(definition: static.Definition) -> Optional[Signature]:
+class _Class(NamedTuple):
+    source: static.Source
+    node: ast.ClassDef
+
+
+def _of_class(found: _Class) -> Optional[Signature]:
     """Return the signature of a class; None if neither the class nor a base declares one: object's constructor takes no arguments."""
-    source, node = definition
+    source, node = found
     is_dataclass = _is_dataclass(source, node)
     methods = {n.name: n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
     if "__new__" in methods or any(k.arg == "metaclass" and not _named(k.value, "ABCMeta") for k in node.keywords):
@@ -118,8 +123,8 @@ def _of_class(definition: static.Definition) -> Optional[Signature]:
     if "__init__" in methods:
         return _of_function(source, methods["__init__"], bound=True)
     if is_dataclass:
-        return Signature(tuple(_fields(definition).values()), False, source.path, node.lineno)
-    inherited = [found for found in map(_of_class, _bases(definition)) if found is not None]
+        return Signature(tuple(_fields(found).values()), False, source.path, node.lineno)
+    inherited = [signature for signature in map(_of_class, _bases(found)) if signature is not None]
     if len(inherited) > 1:
         raise _Undecided
     return inherited[0] if inherited else None
@@ -138,23 +143,23 @@ def _is_dataclass(source: static.Source, node: ast.ClassDef) -> bool:
     return bool(node.decorator_list)
 
 
-def _bases(definition: static.Definition) -> List[static.Definition]:
+def _bases(of: _Class) -> List[_Class]:
     found = []
-    for base in definition.node.bases:
+    for base in of.node.bases:
         base = base.value if isinstance(base, ast.Subscript) else base
         if _named(base, *static.PLAIN_BASES):
             continue
-        target = static.resolve(definition.source, static.dotted(base) or "?")
+        target = static.resolve(of.source, static.dotted(base) or "?")
         if target is None or not isinstance(target.node, ast.ClassDef):
             raise _Undecided
-        found.append(target)
+        found.append(_Class(target.source, target.node))
     return found
 
 
-def _fields(definition: static.Definition) -> Dict[str, Parameter]:
-    source, node = definition
+def _fields(of: _Class) -> Dict[str, Parameter]:
+    source, node = of
     fields: Dict[str, Parameter] = {}
-    for base in reversed(_bases(definition)):
+    for base in reversed(_bases(of)):
         fields.update(_fields(base))
     for item in node.body if _is_dataclass(source, node) else ():
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
@@ -162,7 +167,7 @@ def _fields(definition: static.Definition) -> Dict[str, Parameter]:
         hint = item.annotation.value if isinstance(item.annotation, ast.Subscript) else item.annotation
         if isinstance(hint, ast.Constant) and "ClassVar" in str(hint.value) or _named(hint, "ClassVar", "KW_ONLY"):
             continue
-        field = _field(source, item)
+        field = _field(source, item.target.id, item)
         if field is not None:
             fields[field.name] = field
         else:
@@ -170,16 +175,17 @@ def _fields(definition: static.Definition) -> Dict[str, Parameter]:
     return fields
 
 
-def _field(source: static.Source, item: ast.AnnAssign) -> Optional[Parameter]:
+def _field(source: static.Source, name: str, item: ast.AnnAssign) -> Optional[Parameter]:
     if not (isinstance(item.value, ast.Call) and _named(item.value.func, "field")):
-        return _parameter(source, item.target.id, item.annotation, item.value)
+        return _parameter(source, name, item.annotation, item.value)
     options = {option.arg: option.value for option in item.value.keywords}
-    if isinstance(options.get("init"), ast.Constant) and options["init"].value is False:
+    init = options.get("init")
+    if isinstance(init, ast.Constant) and init.value is False:
         return None
-    return _parameter(source, item.target.id, item.annotation, options.get("default", options.get("default_factory")))
+    return _parameter(source, name, item.annotation, options.get("default", options.get("default_factory")))
 
 
-def inspected(obj: object) -> Signature:
+def inspected(obj: Callable[..., Any]) -> Signature:
     """Return the signature of an imported object."""
     try:
         found = inspect.signature(obj)
@@ -192,10 +198,8 @@ def inspected(obj: object) -> Signature:
 
 def _inspected(parameter: inspect.Parameter) -> Parameter:
     hint = parameter.annotation
-    if hint is parameter.empty:
-        read = ANY
-    else:
-        read = annotations.parse(hint if isinstance(hint, str) else inspect.formatannotation(hint))
+    written = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    read = ANY if hint is parameter.empty else hints.parse(written)
     if parameter.default is parameter.empty:
         return Parameter(parameter.name, True, UNKNOWN, read)
     return _typed(parameter.name, False, parameter.default, read)
@@ -206,7 +210,7 @@ class Location(NamedTuple):
     line: Optional[int]
 
 
-def location(obj: object) -> Location:
+def location(obj: Any) -> Location:
     """Return the position of the definition of an imported class or function, if known."""
     try:
         return Location(inspect.getsourcefile(obj), inspect.getsourcelines(obj)[1])

@@ -95,19 +95,19 @@ def _parse(module: str, path: str, changed: int) -> Source:
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     names: Dict[str, ast.stmt] = {}
-    stars: List[str] = []
+    stars: List[Tuple[int, Optional[str]]] = []
     _collect(tree.body, names, stars)
     source = Source(module, path, names, ())
     return Source(module, path, names, tuple(_imported_module(source, level, name) for level, name in stars))
 
 
-def _collect(body: List[ast.stmt], names: Dict[str, ast.stmt], stars: list) -> None:
+def _collect(body: List[ast.stmt], names: Dict[str, ast.stmt], stars: List[Tuple[int, Optional[str]]]) -> None:
     for node in body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             names[node.name] = node
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for alias in node.names:
-                if alias.name == "*":
+                if alias.name == "*" and isinstance(node, ast.ImportFrom):
                     stars.append((node.level, node.module))
                 else:
                     names[alias.asname or alias.name.partition(".")[0]] = node
@@ -196,9 +196,10 @@ def _resolve_elsewhere(source: Source, first: str, rest: str, hops: int) -> Opti
 def _nested(source: Source, node: ast.stmt, name: str) -> Optional[Definition]:
     for part in name.split("."):
         body = node.body if isinstance(node, ast.ClassDef) else []
-        node = next((n for n in body if getattr(n, "name", None) == part), None)
-        if node is None:
+        inner = next((n for n in body if getattr(n, "name", None) == part), None)
+        if inner is None:
             return None
+        node = inner
     return Definition(source, node)
 
 

@@ -18,8 +18,8 @@ from mindpoint.runtime.versions import versions
 from mindpoint.storage.files import write_text
 
 FILE = "environment.json"
-_PREFIXES = ("ASCEND_", "DEVICE_", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LD_PRELOAD", "MALLOC_", "MINDPOINT_", "MKL_", "MS_", "OMP_", "ONEDNN_",
-             "OPENBLAS_", "PYTHONHASHSEED", "RANK_")  # fmt: skip
+_PREFIXES = ("ASCEND_", "DEVICE_", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LD_PRELOAD", "MALLOC_", "MINDPOINT_", "MKL_", "MS_", "OMP_",
+             "ONEDNN_", "OPENBLAS_", "PYTHONHASHSEED", "RANK_")  # fmt: skip
 
 
 def environment(device: str) -> Dict[str, object]:

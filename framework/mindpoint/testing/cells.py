@@ -109,7 +109,7 @@ class _CellTests(PartTests):
 
     @operator_by_operator
     def test_onnx_gives_the_same(self):
-        from mindpoint.export.exporters import OnnxExporter
+        from mindpoint.exporting.exporters import OnnxExporter
 
         ms.set_context(mode=ms.GRAPH_MODE)
         cell = self.make()

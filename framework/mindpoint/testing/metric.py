@@ -58,7 +58,7 @@ class MetricTests(PartTests):
         nothing = {image_id: found.select(slice(0, 0)) for image_id, found in self.perfect().items()}
         stats = metric.evaluate(truth, metric.results(nothing, truth), self._ids())
         self._complete(metric, stats)
-        need(not stats[metric.main] == self.best, f"{metric.main} without detections must not be perfect, got {stats[metric.main]}")
+        need(stats[metric.main] != self.best, f"{metric.main} without detections must not be perfect, got {stats[metric.main]}")
 
     def test_no_image_gives_every_statistic(self):
         metric = self.make()

@@ -215,8 +215,8 @@ class TrainStep(nn.Cell):
     def construct(self, image, learning_rate, last, *values):
         """Process one part of a batch; ``last`` (bool) tells that the update follows.
 
-        Returns ``(total, *terms)``, then with ``losses_alone`` the losses of images, and ``finite``: False if the update was skipped because
-        a gradient was not finite.
+        Returns ``(total, *terms)``, then with ``losses_alone`` the losses of images, and ``finite``: False if the update was skipped
+        because a gradient was not finite.
         """
         (_, values), gradients = self.value_and_grad(image, *values)
         if self.accumulate == 1:

@@ -168,7 +168,8 @@ class Trainer:
         self.network_step.set_train()
         self._hook_calls.call("before_epoch")
         started = self._waiting()
-        for self.batch in () if self.ended else batches:
+        for batch in () if self.ended else batches:
+            self.batch = batch
             self.data_seconds = time.perf_counter() - started
             if self.sunk is None:
                 self._exchange_unreadable()

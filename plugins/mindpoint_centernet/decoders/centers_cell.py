@@ -42,7 +42,7 @@ class CenterCell(nn.Cell):
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
         flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))
-        scores, found = ops.topk(flat, min(self.top_k, size))
+        scores, found = in_order(*ops.topk(flat, min(self.top_k, size)))
         places = found % (height * width)
         pixels = ops.stack((places % width, places // width), 3).astype(ms.float32)
         return scores, found // (height * width), places, pixels
@@ -67,6 +67,15 @@ class CenterCell(nn.Cell):
     def construct(self, *maps):
         first, last, scores, labels, _, _ = self.centers(self.active(maps))
         return self.boxes(first, last), scores, labels.astype(ms.int64)
+
+
+def in_order(scores, indices):
+    """Sort what ``topk`` found: it leaves equal scores (..., N) in any order, here the lowest index comes first."""
+    one, other = ops.expand_dims(scores, -1), ops.expand_dims(scores, -2)
+    lower = ops.expand_dims(indices, -1) > ops.expand_dims(indices, -2)
+    ranks = ops.logical_or(other > one, ops.logical_and(other == one, lower)).astype(ms.float32).sum(-1)
+    _, order = ops.topk(-ranks, scores.shape[-1])
+    return ops.gather_elements(scores, -1, order), ops.gather_elements(indices, -1, order)
 
 
 def sigmoid(values):

@@ -10,8 +10,8 @@ def main(argv: Sequence[str]) -> int:
     """write a configuration from one of the MindSpore model zoo, the official CenterNet, ultralytics or mmpose"""
     parser = argparse.ArgumentParser(
         prog="mindpoint migrate",
-        description="Write a configuration from that of another project. What has no effect here is listed in remarks at its top. Files are "
-        "read as text; nothing in them is run.",
+        description="Write a configuration from that of another project. What has no effect here is listed in remarks at its top. "
+        "Files are read as text; nothing in them is run.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for kind, what, name in (

@@ -39,10 +39,8 @@ def ultralytics(path: str, out: str) -> Draft:
     root = str(content.get("path") or "")
     for name, split in splits.items():
         if content.get(name):
-            draft.remark(
-                name,
-                f"{root + '/' if root else ''}{content[name]}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)",
-            )
+            place = f"{root + '/' if root else ''}{content[name]}"
+            draft.remark(name, f"{place}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)")
     for name in sorted(set(map(str, content)) - {"names", "path", "kpt_shape", "flip_idx", "nc", "kpt_names", "skeleton", *splits}):
         draft.remark(name, "has no effect")
     return draft

@@ -30,7 +30,7 @@ class DetectionTargets(TargetEncoder):
     ================= ============ ===================================================================================
 
     All others are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box is the axis-aligned
-    box around the corners of the rotated one.
+    box around the rotated ellipse that the box encloses.
 
     Args:
         stride: input pixels per map pixel.
@@ -82,9 +82,11 @@ class DetectionTargets(TargetEncoder):
         self.class_sizes, self.dense_sizes, self.center_sigma, self.reg = class_sizes, dense_sizes, center_sigma, reg
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        objects, turned = sample.objects, sample.view.rotation != 0
+        objects = sample.objects
         ignored = objects.crowd if self.crowds == "ignore" else np.zeros(len(objects), bool)
-        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turned)
+        located = locate(
+            sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, "ellipse" if sample.view.rotation else "ignore"
+        )
         targets = box_lists(located, self.max_objects, self.size[1], np.ones(len(located.boxes)))
         targets["hm"] = center_heatmap(located, len(self.classes), self.size, self.center_sigma)
         if not self.reg:
@@ -96,7 +98,7 @@ class DetectionTargets(TargetEncoder):
         if self.class_sizes:
             targets.update(self._by_class(targets["wh"], located.rows, located.labels))
         if self.crowds == "ignore":
-            targets["hm_weight"] = ignoring(map_boxes(objects.boxes[ignored], sample.view, self.size, True), targets["hm"])
+            targets["hm_weight"] = ignoring(map_boxes(objects.boxes[ignored], sample.view, self.size, "rotate"), targets["hm"])
         return targets
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, List, Literal, Tuple
 
 import numpy as np
 from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
@@ -13,6 +13,11 @@ from mindpoint_centernet.heatmaps import gaussian_radius
 
 Size = Tuple[int, int]
 """Height and width of a map in map pixels."""
+
+Turned = Literal["ignore", "rotate", "ellipse"]
+"""Boxes in a rotated view. ``ignore``: leave the rotation out, as the official implementation does. ``rotate``: take the axis-aligned box
+around the corners of the rotated one. ``ellipse``: take the axis-aligned box around the rotated ellipse that the box encloses, which is
+closer to the box that a person would draw (Kalra et al. 2021, Towards Rotation Invariance in Object Detection)."""
 
 
 @dataclass
@@ -50,16 +55,19 @@ def check_encoder(name: str, stride: int, max_objects: int, input_spec: InputSpe
         raise ConfigError(f"input.size: {list(input_spec.size)} is not a multiple of the targets' stride {stride}")
 
 
-def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.ndarray:
+def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: Turned) -> np.ndarray:
     """Return boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels.
 
     Args:
-        turned: return the axis-aligned boxes around the rotated ones; otherwise ignore the view's rotation, as the official implementation
-            does.
+        turned: see :data:`Turned`.
     """
     height, width = size
-    matrix = view.affine(width, height, rotated=turned)
-    if turned:
+    matrix = view.affine(width, height, rotated=turned != "ignore")
+    if turned == "ellipse":
+        middles = transform_points((boxes[:, :2] + boxes[:, 2:]) / 2, matrix)
+        halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2] ** 2).T)
+        corners = np.stack([middles - halves, middles + halves], 1).astype(np.float32)
+    elif turned == "rotate":
         corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
         corners = np.stack([corners.min(1), corners.max(1)], 1).astype(np.float32)
     else:
@@ -67,14 +75,14 @@ def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.nda
     return np.clip(corners, 0, np.array([width - 1, height - 1], np.float32)).reshape(-1, 4)
 
 
-def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bool = False, boxes_known: bool = True) -> Located:
+def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: Turned = "ignore", boxes_known: bool = True) -> Located:
     """Return the positions of the objects in these rows on a map.
 
     Args:
         sample: its ``view`` is set; its objects may have ``keypoints``.
         rows: of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
-        turned: see :func:`map_boxes`.
+        turned: see :data:`Turned`.
         boxes_known: False also keeps objects whose boxes are off the map.
     """
     height, width = size

@@ -49,7 +49,7 @@ class MultiPoseTargets(TargetEncoder):
             ``wh`` and ``reg`` (as the official implementation does). ``ignore``: use no slot, and do not train the heatmaps inside their
             boxes, except on the peaks of the other objects.
         rotated_boxes: boxes in a rotated view. ``ignore`` (official): do not learn centres, boxes and ``hps``, only joint
-            heatmaps and offsets. ``rotate``: use the axis-aligned box around the corners of the rotated one.
+            heatmaps and offsets. ``rotate``, ``ellipse``: see :data:`~mindpoint_centernet.targets.located.Turned`.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
             of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
 
@@ -67,13 +67,13 @@ class MultiPoseTargets(TargetEncoder):
         radius: Literal["official", "model_zoo", "corrected"] = "official",
         dense: bool = False,
         unlabelled: Literal["parity", "ignore"] = "parity",
-        rotated_boxes: Literal["ignore", "rotate"] = "ignore",
+        rotated_boxes: Literal["ignore", "rotate", "ellipse"] = "ignore",
         joint_sigma: Optional[float] = None,
     ) -> None:
         for name, value, choices in (
             ("radius", radius, RADIUS_RULES),
             ("unlabelled", unlabelled, ("parity", "ignore")),
-            ("rotated_boxes", rotated_boxes, ("ignore", "rotate")),
+            ("rotated_boxes", rotated_boxes, ("ignore", "rotate", "ellipse")),
         ):
             if value not in choices:
                 raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is not one of {', '.join(choices)}")
@@ -88,19 +88,19 @@ class MultiPoseTargets(TargetEncoder):
         self._jointless = np.array([not len(keypoints.of(name)) for name in classes], bool)
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        turns, objects = self.rotated_boxes == "rotate", sample.objects
-        boxes_known = sample.view.rotation == 0 or turns
+        objects = sample.objects
+        boxes_known = sample.view.rotation == 0 or self.rotated_boxes != "ignore"
         ignored = np.zeros(len(objects), bool)
         if self.unlabelled == "ignore":
             ignored = objects.crowd | ~((objects.keypoints[:, :, 2] > 0).any(1) | self._jointless[objects.labels])
-        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turns, boxes_known)
+        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, self.rotated_boxes, boxes_known)
         targets = self._lists(located)
         targets["hm"] = center_heatmap(located, len(self.classes), self.size)
         targets["hm_hp"] = joint_heatmap(located, self.size, self.joint_sigma)
         if self.dense:
             targets["dense_hps"], targets["dense_hps_mask"] = dense_joints(located, len(self.classes), self.size)
         if self.unlabelled == "ignore":
-            boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, True)
+            boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, "rotate")
             targets.update({f"{name}_weight": ignoring(boxes, targets[name]) for name in ("hm", "hm_hp")})
         if not boxes_known:
             targets["hm"].fill(_UNKNOWN)

@@ -17,7 +17,10 @@ def main(argv: Sequence[str]) -> int:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "convert official, model zoo or ImageNet weights to a checkpoint"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. Code in FILE is never run.")
-    what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet, MobileNet"
+    what = (
+        "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, "
+        "torchvision's ResNet, MobileNet"
+    )
     convert.add_argument("file", metavar="FILE", help=f"{what}; or a name listed by 'fetch'")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration to store in it (default: the matching shipped one)")

@@ -142,13 +142,14 @@ class Network:
 
     def hourglasses(self, x: torch.Tensor) -> torch.Tensor:
         x = self.skipped("pre.1", self.stacked_conv("pre.0", x, 2), 2)
-        for stack in range(self.last_stack + 1):
-            if stack:
-                before = self.norm(f"inters_.{stack - 1}.1", self.conv(f"inters_.{stack - 1}.0", x))
-                feature = self.norm(f"cnvs_.{stack - 1}.1", self.conv(f"cnvs_.{stack - 1}.0", feature))
-                x = self.skipped(f"inters.{stack - 1}", F.relu(before + feature), 1)
-            feature = self.stacked_conv(f"cnvs.{stack}", self.kp(f"kps.{stack}", x), 1)
-        return feature
+        for stack in range(self.last_stack):
+            before = self.norm(f"inters_.{stack}.1", self.conv(f"inters_.{stack}.0", x))
+            after = self.norm(f"cnvs_.{stack}.1", self.conv(f"cnvs_.{stack}.0", self.hourglass(stack, x)))
+            x = self.skipped(f"inters.{stack}", F.relu(before + after), 1)
+        return self.hourglass(self.last_stack, x)
+
+    def hourglass(self, stack: int, x: torch.Tensor) -> torch.Tensor:
+        return self.stacked_conv(f"cnvs.{stack}", self.kp(f"kps.{stack}", x), 1)
 
     def stacked_conv(self, name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
         return F.relu(self.norm(f"{name}.bn", self.conv(f"{name}.conv", x, stride)))

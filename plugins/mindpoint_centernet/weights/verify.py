@@ -10,7 +10,7 @@ import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec
 from mindpoint.errors import MindpointError
-from mindpoint.export.verify import synthetic_images
+from mindpoint.exporting.verify import synthetic_images
 from mindpoint.inference.detector import Model
 from mindpoint.model.translate import Found
 from mindpoint.storage.images import read_image

@@ -37,7 +37,8 @@ _TEXT = {
 }
 _STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 1.5em 1.5em 9em; color: #222; background: #fafafa } h1, h2, p { overflow-wrap: anywhere }
-section { margin: 0 0 2em; padding: .8em; border: 1px solid #ddd; background: #fff } h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 }
+section { margin: 0 0 2em; padding: .8em; border: 1px solid #ddd; background: #fff }
+h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 }
 section > div { display: flex; flex-wrap: wrap; gap: 10px } figure { margin: 0 } figcaption { font-size: .85em; color: #444 }
 section:has(input:checked) { border-color: #15803d; background: #f0fdf4 } img { display: block; max-width: 100% } label { cursor: pointer }
 footer { position: fixed; left: 0; right: 0; bottom: 0; padding: .6em 1.5em; background: #fff; border-top: 2px solid #888 }

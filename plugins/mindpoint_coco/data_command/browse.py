@@ -51,13 +51,14 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.html, page(shown, args.data))
         print(f"{args.html}: {len(shown)} images")
         return 0
-    out, number = args.out or Path(f"data-browse-{Path(args.data).stem}"), 0
+    out, written = args.out or Path(f"data-browse-{Path(args.data).stem}"), 0
     with atomic_folder(out) as folder:
-        for number, each in enumerate(shown, 1):
+        for each in shown:
             write_image(folder / f"{each.name}.jpg", sheet(each.pictures, 3))
             if each.details:
                 write_image(folder / f"{each.name}-details.jpg", sheet(each.details, 6))
-    print(f"{out}: {number} images")
+            written += 1
+    print(f"{out}: {written} images")
     return 0
 
 

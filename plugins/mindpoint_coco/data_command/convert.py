@@ -68,10 +68,7 @@ def _verify(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint_coco.datasets.mindrecord import MindRecordDataset
 
     config.split(split)
-    if args.out is not None:
-        dataset = MindRecordDataset(str(args.out / split), [])
-    else:
-        dataset = config.build(f"data.{split}.dataset")
+    dataset = config.build(f"data.{split}.dataset") if args.out is None else MindRecordDataset(str(args.out / split), [])
     if not isinstance(dataset, MindRecordDataset):
         raise ConfigError(f"{config.name}: data.{split}.dataset is not a MindRecordDataset; name the folder to verify with --out")
     total = len(dataset.manifest["files"]) + len(dataset)

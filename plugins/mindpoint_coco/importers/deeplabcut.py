@@ -65,7 +65,7 @@ class DeepLabCut(LabelImporter):
             if len(row) != width:
                 raise DataError(f"{where}: has {len(row)} cells, but the first rows have {width}; is the file truncated?")
             picture = Picture("/".join(cell for cell in row[:first] if cell), where)
-            for individual, parts in columns.items():
+            for parts in columns.values():
                 points = {part: _point(row, places, f"{where}: {part}") for part, places in parts.items()}
                 thing = Thing(self.kind, where, points=labels.kind(self.kind).points(points))
                 if any(thing.points[2::3]):

@@ -118,7 +118,7 @@ def _chosen(task: Item, labels: Optional[Labels] = None) -> List[Item]:
     sure = [item for item in usable if item.get("ground_truth") and item["ground_truth"].value]
     if len(usable) > 1 and labels is not None:
         labels.note("tasks with several annotations: the ground truth is used, or else the first", task.where)
-    return [region for region in (sure or usable)[0]["result"]] if usable else []
+    return list((sure or usable)[0]["result"]) if usable else []
 
 
 def _is_region(region: Item) -> bool:

@@ -53,7 +53,7 @@ class Supervisely(LabelImporter):
         shape, thing = said["geometryType"].text(), Thing(said["classTitle"].label(), said.where)
         kind = labels.kind(thing.kind)
         if shape in ("graph", "keypoints"):
-            thing.points = kind.points(dict((names.get(key, key), _joint(node)) for key, node in said["nodes"].items()))
+            thing.points = kind.points({names.get(key, key): _joint(node) for key, node in said["nodes"].items()})
         elif shape in ("rectangle", "polygon", "line"):
             places = [place.numbers(2) for place in said["points"]["exterior"]]
             if not places:

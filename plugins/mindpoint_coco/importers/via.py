@@ -85,7 +85,7 @@ def _images(path: Path) -> Iterator[Tuple[str, str, List[Region]]]:
         yield from _rows(path)
         return
     content = json_file(path)
-    for key, record in (content.get("_via_img_metadata") or content).items():
+    for _, record in (content.get("_via_img_metadata") or content).items():
         regions = record["regions"]
         listed = list(regions) if isinstance(regions.value, list) else [region for _, region in regions.items()]
         yield record["filename"].text(), record.where, [(region["shape_attributes"], region["region_attributes"]) for region in listed]

@@ -110,8 +110,8 @@ def _pair_table(cells: Confusions, names: Dict[int, str]) -> Table:
             on[there] += count
     rows = [[names[there], names[found], count, count / on[there]] for (there, found), count in wrong.items()][:_MOST_PAIRS]
     note = (
-        f"Detections of another class than the object that they lie on (IoU of {FOREGROUND} or more), the most frequent pairs first. share: "
-        "of all detections on objects of the annotated class." + " There are none." * (not rows)
+        f"Detections of another class than the object that they lie on (IoU of {FOREGROUND} or more), the most frequent pairs first. "
+        "share: of all detections on objects of the annotated class." + " There are none." * (not rows)
     )
     return Table("Confused pairs", ("annotated as", "found as", "detections", "share"), rows, note)
 

@@ -28,7 +28,7 @@ class OnnxExporter(Exporter):
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
-        from mindpoint.export.onnx_file import write_onnx
+        from mindpoint.exporting.onnx_file import write_onnx
 
         write_onnx(path, model)
 
@@ -55,7 +55,7 @@ class OpenVinoExporter(OnnxExporter):
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
-        from mindpoint.export.openvino_file import write_openvino
+        from mindpoint.exporting.openvino_file import write_openvino
 
         write_openvino(path, model)
 
@@ -82,13 +82,13 @@ class MindirExporter(Exporter):
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
-        from mindpoint.export.mindspore_file import write_mindir
+        from mindpoint.exporting.mindspore_file import write_mindir
 
         write_mindir(path, model)
 
     def run(self, path: Path, inputs: Sequence[Inputs]) -> List[Dict[str, np.ndarray]]:
         """See :class:`Exporter`."""
-        from mindpoint.export.run_file import run_in_new_process
+        from mindpoint.exporting.run_file import run_in_new_process
 
         return run_in_new_process(path, inputs)
 
@@ -102,13 +102,13 @@ class AirExporter(Exporter):
 
     def check(self) -> None:
         """See :class:`Exporter`."""
-        from mindpoint.export.mindspore_file import check_ascend
+        from mindpoint.exporting.mindspore_file import check_ascend
 
         check_ascend()
 
     def write(self, path: Path, model: Exportable) -> None:
         """See :class:`Exporter`."""
-        from mindpoint.export.mindspore_file import write_air
+        from mindpoint.exporting.mindspore_file import write_air
 
         write_air(path, model)
         path.with_suffix(".json").write_text(json.dumps(dict(model.metadata), indent=1) + "\n", encoding="utf-8")

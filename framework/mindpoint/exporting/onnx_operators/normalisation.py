@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import by_channel, converts, scalar
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import by_channel, converts, scalar
 
 
 @converts("BatchNorm", args=(5, 6))

@@ -7,8 +7,8 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 from onnx import helper
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import axes_of, converts
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import axes_of, converts
 
 WHOLE = np.iinfo(np.int64).max  # as the end of a slice: up to the end
 

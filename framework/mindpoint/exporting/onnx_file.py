@@ -13,7 +13,7 @@ from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
-from mindpoint.export.onnx_network import network_model
+from mindpoint.exporting.onnx_network import network_model
 
 
 def write_onnx(path: Path, model: Exportable) -> None:
@@ -26,7 +26,7 @@ def write_onnx(path: Path, model: Exportable) -> None:
         raise MindpointError(f"{type(model.decoder).__name__} cannot be exported; export without --decode")
     content = network_model(model)
     if model.precision == "int8":
-        from mindpoint.export.quantized import quantize
+        from mindpoint.exporting.quantized import quantize
 
         content = quantize(content, model.calibration)
     if model.decoder is not None:

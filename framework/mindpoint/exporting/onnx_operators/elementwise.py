@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import helper
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import OPERATORS, axes_of, by_channel, converts, scalar
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import OPERATORS, axes_of, by_channel, converts, scalar
 
 _UNARY = {
     **{name: name for name in "Abs Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Exp Floor Log Mish Neg Reciprocal".split()},

@@ -11,7 +11,7 @@ from mindspore import nn
 from mindpoint.contracts.decoder import MindSporeDecoder
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.errors import MindpointError
-from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.exporting.fresh_graph import FreshGraph
 from mindpoint.native.exporting import Export, export_in_progress
 from mindpoint.storage.files import write_elsewhere
 

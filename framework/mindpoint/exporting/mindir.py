@@ -12,7 +12,7 @@ from mindspore import nn
 from mindspore.train import mind_ir_pb2
 
 from mindpoint.errors import MindpointError
-from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.exporting.fresh_graph import FreshGraph
 from mindpoint.storage.files import temporary_folder
 
 TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64",

@@ -7,8 +7,8 @@ from typing import Sequence
 import numpy as np
 from onnx import helper
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import converts, pads_of, scalar
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import converts, pads_of, scalar
 
 
 def _pool(name: str, call: Call, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], **attributes: object) -> str:

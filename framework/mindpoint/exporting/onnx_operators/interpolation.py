@@ -6,8 +6,8 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import converts
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import converts
 
 
 def _resized(call: Call, scales: Optional[Sequence[float]], **attributes: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mindpoint.contracts.exporter import Exportable
-from mindpoint.export.onnx_file import write_onnx
+from mindpoint.exporting.onnx_file import write_onnx
 from mindpoint.inference.openvino_engine import read_model
 from mindpoint.storage.files import temporary_folder
 

@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Tuple
 
 import numpy as np
 
-from mindpoint.export.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_call import Call, Tensors
 
 Convert = Callable[[Call], Tensors]
 OPERATORS: Dict[str, Convert] = {}

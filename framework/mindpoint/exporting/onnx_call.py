@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
-from mindpoint.export.mindir import CompiledNetwork, Operation
-from mindpoint.export.onnx_sizes import Sizes
+from mindpoint.exporting.mindir import CompiledNetwork, Operation
+from mindpoint.exporting.onnx_sizes import Sizes
 
 Tensors = Union[str, List[str]]
 PAGE = "see docs/deployment.md, 'Parts of your own', for replacing a cell in exported files"

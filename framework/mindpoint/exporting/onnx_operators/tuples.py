@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mindpoint.export.onnx_call import Call, Tensors
-from mindpoint.export.onnx_operators.table import converts
+from mindpoint.exporting.onnx_call import Call, Tensors
+from mindpoint.exporting.onnx_operators.table import converts
 
 
 @converts("Depend", "Load")

@@ -14,9 +14,9 @@ from mindpoint.contracts.decoder import Decoder
 from mindpoint.contracts.engine import Inputs
 from mindpoint.contracts.exporter import Exportable, input_channels
 from mindpoint.errors import MindpointError
-from mindpoint.export.reduced import calibration_inputs, judge, validation_of
-from mindpoint.export.request import Request
-from mindpoint.export.verify import compare, synthetic_images
+from mindpoint.exporting.reduced import calibration_inputs, judge, validation_of
+from mindpoint.exporting.request import Request
+from mindpoint.exporting.verify import compare, synthetic_images
 from mindpoint.inference.detector import Detector
 from mindpoint.inference.metadata import FLOAT32, ExportMetadata, declarations, fitting, preprocessing_of
 from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network

@@ -9,10 +9,10 @@ from onnx import TensorProto, helper
 
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.onnx_graph import OnnxGraph
-from mindpoint.export.mindir import CompiledNetwork, compile_network
-from mindpoint.export.onnx_call import Call, Conversion, Tensors
-from mindpoint.export.onnx_operators import OPERATORS
-from mindpoint.export.onnx_sizes import Shape, Sizes, other_shape
+from mindpoint.exporting.mindir import CompiledNetwork, compile_network
+from mindpoint.exporting.onnx_call import Call, Conversion, Tensors
+from mindpoint.exporting.onnx_operators import OPERATORS
+from mindpoint.exporting.onnx_sizes import Shape, Sizes, other_shape
 from mindpoint.native.exporting import Build, Export, export_in_progress
 
 OPSET = 19  # the first that has DeformConv

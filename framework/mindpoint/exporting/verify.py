@@ -88,7 +88,7 @@ def compare(run_all: RunAll, reference: Detector, facts: ExportMetadata, images:
         for name in differences:
             differences[name] = float(np.maximum(differences[name], _difference(found[name], expected[name])))  # keeps a NaN
         views = [sample.view for sample in samples]
-        decoded = FileDetection(lambda _: found, decoder.fields)(inputs, samples) if facts.decoded else decoder(found, views)
+        decoded = FileDetection(lambda _, found=found: found, decoder.fields)(inputs, samples) if facts.decoded else decoder(found, views)
         for ours, theirs, view in zip(decoded, decoder(expected, views), views):
             pixels = PIXELS * max(1.0, view.crop_size / inputs[IMAGE].shape[3])
             matched, wrong = match(ours, theirs, pixels)
