@@ -205,9 +205,9 @@ class Images(Dataset):
 @pytest.mark.parametrize(
     "wrong, test, message",
     [
-        ("ids", "test_ids_are_unique_and_those_of_the_samples", "each once"),
-        ("size", "test_what_is_known_without_the_image_agrees_with_the_sample", "image_size is (30, 20), the image has (20, 30)"),
-        ("random", "test_reading_again_and_in_threads_gives_the_same", "returned another sample"),
+        ("ids", "test_ids_are_unique_and_those_of_the_samples", "one distinct id"),
+        ("size", "test_what_is_known_without_the_image_agrees_with_the_sample", "image_size is (30, 20), but the image has (20, 30)"),
+        ("random", "test_reading_again_and_in_threads_gives_the_same", "returns another sample"),
         ("label", "test_samples_are_what_the_contract_says", "labels must be indices of classes, 0 to 1; they are [2]"),
     ],
 )
