@@ -18,7 +18,7 @@ from mindpoint_parity.seeded import golden_state
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each case: the share of the reference's rows without a match among ours."""
+    """Compare each case by the share of the reference's rows that have no match among ours."""
     pixels, score, missing = (reference.tolerance("end_to_end", name) for name in ("pixels of a row", "score of a row", "missed rows"))
     rows = []
     device.setup("auto", seed=0)

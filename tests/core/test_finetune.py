@@ -77,7 +77,7 @@ def test_strictness_is_chosen(tmp_path, weights):
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="train.accumulate: a batch of 8 cannot be split into 3 parts"):
+    with pytest.raises(ConfigError, match="train.accumulate: a batch of 8 cannot be split into 3 equal parts"):
         trainer_of(tmp_path, "+train.accumulate=3")
     with pytest.raises(ConfigError, match="loss_scale: 0 is not allowed; it must be positive and at most"):
         trainer_of(tmp_path, "+train.loss_scale=0")

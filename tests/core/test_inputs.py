@@ -92,7 +92,7 @@ def test_numbers_are_cameras(predictor, monkeypatch):
     for number in (3, np.int64(3), "3"):
         with pytest.raises(DataError, match="camera 3: cannot be opened"):
             list(predictor.stream(number))
-        with pytest.raises(DataError, match="is not one image"):
+        with pytest.raises(DataError, match="is not a single image"):
             predictor(number)
     assert opened == [3, 3, 3]
     for number in (-1, 2**31, 10**30, 10**5000):

@@ -406,7 +406,7 @@ def test_what_is_not_one_image_is_for_stream(predictor, tmp_path):
     clip = video(tmp_path / "b.mp4", 3)
     for path in (clip, tmp_path / "a", f"{tmp_path}/a/*.png", "0"):
         for call in (predictor, predictor.predict, lambda path: predictor.predict_all([path])):
-            with pytest.raises(DataError, match=r"is not one image; predictor.stream\(...\) takes videos"):
+            with pytest.raises(DataError, match=r"is not a single image; use predictor.stream\(...\) for videos"):
                 call(path)
     with pytest.raises(DataError, match="^list is not an image: .*; use predict_all for lists"):
         predictor([picture(0)[0]])

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         metavar="NAME",
         default="onnx",
-        help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)",
+        help="onnx, openvino, mindir, air (needs an Ascend), or one of a plugin (default: onnx)",
     )
     parser.add_argument("--out", metavar="FILE", help="new file to write (default: next to the checkpoint)")
     parser.add_argument("--decode", action="store_true", help="include the decoder, so that the file returns detections instead of maps")

@@ -213,7 +213,7 @@ class PointSet(NamedTuple):
     """The points that the objects of one class have.
 
     Attributes:
-        names: of the points, in the order in which a record lists them.
+        names: of the points, in the order of a record.
         places: index of each among all points of the field.
         lines: pairs of positions in ``names`` that are connected in pictures.
     """

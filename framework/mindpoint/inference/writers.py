@@ -181,7 +181,7 @@ class CsvWriter(TextWriter):
             self._row([*start, *known, *cells(found, row)])
 
     def write(self, line: str) -> None:
-        """Write a line that ends in ``\\r\\n`` with the end ``\\n``."""
+        """Write a line, with ``\\n`` instead of ``\\r\\n`` at its end."""
         self.file.write(line[:-2] + "\n")
 
     def _row(self, row: Sequence[object]) -> None:

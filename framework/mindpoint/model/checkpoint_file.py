@@ -72,7 +72,7 @@ def _compare(name: Union[bytes, None], expected: int, found: int) -> None:
 
 
 def _sizes(data: mmap.mmap, span: Span) -> Tuple[int, int]:
-    """Return the number of bytes that a tensor must have (-1: a text, any number) and the number in this record."""
+    """Return the number of bytes that a tensor needs (-1 for a text, of any length), and the number in this record."""
     dimensions, values = [], {}
     for number, value in _fields(data, *span):
         if number == 1:

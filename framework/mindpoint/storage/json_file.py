@@ -39,7 +39,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or device might never end
             raise error(f"{path}: not a file; name the {kind}")
         if status.st_size > most_bytes:
-            raise error(f"{path}: too large for the {kind}: {status.st_size:,} bytes, at most {most_bytes:,}")
+            raise error(f"{path}: too large: the {kind} has {status.st_size:,} bytes, at most {most_bytes:,} are allowed")
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:

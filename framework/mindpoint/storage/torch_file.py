@@ -60,7 +60,7 @@ class _Tensor:
 
 
 class _Parameter:
-    """A trainable tensor: only the tensor is used."""
+    """A trainable tensor, read as a plain one."""
 
     def __new__(cls, data: _Tensor, *_: object) -> "_Parameter":
         self = super().__new__(cls)  # not in __init__, which pickles of early PyTorch versions do not call

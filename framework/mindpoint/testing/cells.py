@@ -235,7 +235,7 @@ class _Tuple(nn.Cell):
 
 
 class _Exportable(Exportable):
-    """A part with inputs of any shapes."""
+    """An export of a part whose inputs may have any shapes."""
 
     def __init__(self, cell: nn.Cell, maps: Mapping[str, FeatureSpec], inputs: Mapping[str, np.ndarray], size: Tuple[int, int]) -> None:
         channels = {name: array.shape[1] for name, array in inputs.items()}

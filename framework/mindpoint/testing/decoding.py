@@ -98,7 +98,7 @@ class CodecTests:
         for name, channels in needs.items():
             need(name in maps, f"the decoder needs the map '{name}'; the encoder has {', '.join(maps)}")
             right = channels in (None, maps[name].shape[1])
-            need(right, f"needs_maps: '{name}' has {channels} channels, but the encoder's map {maps[name].shape[1]}")
+            need(right, f"needs_maps: '{name}' has {channels} channels, but the encoder's map has {maps[name].shape[1]}")
 
     def test_a_batch_gives_what_single_images_give(self):
         decoder, pairs = self.make_decoder(), self.samples_and_maps()

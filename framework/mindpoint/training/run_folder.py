@@ -68,7 +68,7 @@ def old_folder(path: Path) -> Iterator[Path]:
 
 
 def latest_folder(name: str, config: Config) -> Path:
-    """Return the run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
+    """Return the run folder of this configuration, ``runs/NAME`` or ``runs/NAME-<number>``, that has the newest checkpoint.
 
     Raises:
         WeightsError: no such folder has a checkpoint.

@@ -66,8 +66,8 @@ class Naming:
         return records
 
     def read(self, fields: Sequence[Field], categories: Sequence[Any], path: str) -> Tuple[Field, ...]:
-        """Return the fields of objects of these classes, which read the joints of the file's records by their names; each category lists
-        them in its ``keypoints``.
+        """Return the fields of objects of these classes, which map the joints of the file's records by name; each category lists its names
+        in ``keypoints``.
 
         A category without names of joints, or with only unknown ones, is read in the configuration's order.
 

@@ -168,7 +168,7 @@ def table_rows(path: Path) -> List[List[str]]:
     try:
         rows = list(csv.reader(io.StringIO(text_file(path), newline=""), strict=True))
     except csv.Error as error:
-        raise DataError(f"{path}: not a table of separated values: {error}; it is damaged or truncated") from error
+        raise DataError(f"{path}: not a valid CSV table: {error}; it is damaged or truncated") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
 
 

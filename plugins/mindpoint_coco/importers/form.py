@@ -35,7 +35,7 @@ class Kind:
         for name in places:
             if name not in self.joints:
                 if len(self.joints) >= _MOST_JOINTS:
-                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints, at '{name}'")
+                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints; '{name}' exceeds the limit")
                 self.joints.append(name)
         return [number for name in self.joints for number in places.get(name, (0, 0, 0))]
 

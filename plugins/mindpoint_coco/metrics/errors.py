@@ -63,8 +63,8 @@ class Diagnosed:
         return self.group.missed(self.taken)
 
     def misordered(self) -> np.ndarray:
-        """Return ``(M,)`` bool: whether, of the detections closest to this object (similarity of 0.5 or more), the most similar one does
-        not have the highest score."""
+        """Return ``(M,)`` bool: True if, among the detections of this object (similarity of 0.5 or more), the most similar one does not
+        have the highest score."""
         wrong = np.zeros(len(self.group.truth), bool)
         if not len(self.group.truth):
             return wrong

@@ -95,7 +95,7 @@ class Task:
     engine: Engine = "auto"
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
-        """Evaluate result records, which are copied. Records of unknown images must be removed before.
+        """Evaluate result records without changing them. Remove records of unknown images first.
 
         Args:
             kind: ``keypoints`` or ``bbox``.
