@@ -130,7 +130,7 @@ def test_truth_in_place_of_a_head(config):
     for row, (mine, other) in enumerate(zip(oracle(every), plain(every))):
         np.testing.assert_allclose(mine.scores, [3 + row, 2 * (3 + row)], rtol=1e-5)  # the first column is the truth
         np.testing.assert_array_equal(mine.other, other.other)  # the mirrored image's is the network's
-    with pytest.raises(ConfigError, match="the truth is not available for 'cold'; it is for heat"):
+    with pytest.raises(ConfigError, match="the truth is not available for 'cold'; choose among heat"):
         build(told, oracle="cold")
 
 
@@ -180,7 +180,7 @@ def test_pad(config):
     for change in ("test.pad=null", "test.pad=15", "test.pad=3"):
         build_detector(config("test.resolution=keep", change), seen, {"heat": FeatureSpec(1, 4)}, 4)([image])
     assert shapes == [(20, 36), (32, 48), (20, 36)]
-    with pytest.raises(ConfigError, match="test.pad: 1 gives sides that are not multiples of 4, which the network needs"):
+    with pytest.raises(ConfigError, match="test.pad: 1 gives sides that are not multiples of 4, as the network requires"):
         build(config("test.pad=1"))
     with pytest.raises(ConfigError, match="test.pad: 30 is not allowed; it must be one less than a power of 2, such as 31"):
         config("test.pad=30")

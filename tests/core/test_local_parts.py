@@ -56,7 +56,7 @@ def test_arguments_are_checked_without_an_import():
     Path("parts/bell.py").write_text("raise RuntimeError('imported')\n" + PART)
     assert error("hooks.bell.times=often") == "--set hooks.bell.times: Bell takes int, not 'often'"
     assert error("hooks.bell.type=parts/bell.py:Bel").endswith("parts/bell.py does not define 'Bel'; did you mean 'Bell'?")
-    assert error("hooks.bell.type=./bell.py:Bell").endswith("bell.py, but this file does not exist")
+    assert error("hooks.bell.type=./bell.py:Bell").endswith("bell.py: no such file (for 'Bell')")
     assert "it must derive from mindpoint.contracts.parts.Backbone" in error("model.backbone={type: parts/bell.py:Bell}")
     with pytest.raises(
         ConfigError, match=r"a\.yaml:\d+: hooks\.bell\.type: hook 'Bell' \(.*/parts/bell\.py:Bell\) failed to import: Runtime"

@@ -54,7 +54,7 @@ def test_it_finds_what_the_original_finds(run, tmp_path):
 
 
 def test_what_cannot_be_published(run, tmp_path):
-    with pytest.raises(OutputError, match="ends in .ckpt"):
+    with pytest.raises(OutputError, match="must end in .ckpt"):
         publish(run / "last.ckpt", tmp_path / "given.pth")
     checkpoint.save(tmp_path / "part.ckpt", {"backbone.w": ms.Tensor(np.zeros(3, np.float32)).asnumpy()}, {"purpose": "initial weights"})
     with pytest.raises(WeightsError, match="has no configuration"):

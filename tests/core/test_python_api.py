@@ -90,8 +90,8 @@ except KeyboardInterrupt:
     [
         (mindpoint.API, None),
         ("1", None),
-        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, but this is {API};  upgrade mindpoint"),
-        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, but this is {API};  look for a newer acme"),
+        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, but this is {API}; upgrade mindpoint"),
+        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, but this is {API}; look for a newer acme"),
         ("2.0", "upgrade mindpoint"),
         ("one", "declares the invalid version 'one' of mindpoint's contracts; write a version such as {API}"),
     ],
@@ -156,7 +156,7 @@ def test_the_page_on_python(toy, tmp_path, monkeypatch):
 
     for arguments, error, message in (
         ({}, OutputError, "mine.onnx: exists"),
-        ({"model": exported.path}, WeightsError, "is an exported model already"),
+        ({"model": exported.path}, WeightsError, "is already an exported model"),
         ({"model": "absent.ckpt", "out": None}, WeightsError, "absent.ckpt"),
         ({"dynamic": "batch"}, ConfigError, "dynamic: 'batch' is not a list of 'batch' and 'size'"),
         ({"dynamic": ["height"]}, ConfigError, "dynamic: "),

@@ -58,7 +58,7 @@ def test_joints_that_are_shared():
         ({"classes": {"dog": {"names": ["a", "a"]}}}, "keypoints.classes.dog.names: a is named more than once"),
         ({"classes": {"dog": {"names": ["a"], "sigmas": [1, 2]}}}, "keypoints.classes.dog.sigmas: 2 values for 1 joints"),
         ({"classes": {"a": {"names": ["x", "b_y"]}, "b": {"names": ["y"]}, "c": {"names": ["y"]}}}, "two joints are named 'b_y'"),
-        ({"classes": BLOCKS, "shared": ["tail"]}, "keypoints.shared: 'tail' is not a joint of two classes"),
+        ({"classes": BLOCKS, "shared": ["tail"]}, "keypoints.shared: 'tail' must be a joint of at least two classes"),
         (
             {"classes": {"a": {"names": ["left_x", "right_x"]}, "b": {"names": ["left_x"]}}, "shared": ["left_x"]},
             "keypoints.classes.b: the joint 'right_x' is missing",
@@ -154,7 +154,7 @@ def config(folder):
 def test_commands_on_data(config, folder, capsys):
     assert main(["check", config, "--split", "val"]) == 1  # iscrowd and the like are missing
     out = capsys.readouterr().out
-    assert "lacks 'num_keypoints', 4 joints are labelled" in out and "other joints" not in out and "'keypoints' is not" not in out
+    assert "lacks 'num_keypoints', but 4 joints are labelled" in out and "other joints" not in out and "'keypoints' is not" not in out
     assert "person: sigmas in pixels" not in out and "dog: " not in out, "without num_keypoints no object has an area for sigmas"
     assert main(["check", config, "--split", "val", "--fix", str(folder / "mended")]) == 0
     capsys.readouterr()

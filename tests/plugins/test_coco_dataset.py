@@ -286,7 +286,7 @@ def test_missing_file_folder_and_class(make, tmp_path):
     make()
     with pytest.raises(DataError, match="no such folder of images"):
         CocoDataset(str(tmp_path / "people.json"), str(tmp_path / "nowhere"), ["person"], KEYPOINTS)
-    with pytest.raises(DataError, match="no category is named hand; there are person, ape, chair"):
+    with pytest.raises(DataError, match="no category is named hand; the file has person, ape, chair"):
         make(classes=["person", "hand"])
 
 

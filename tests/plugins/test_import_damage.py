@@ -131,10 +131,10 @@ TABLE = [
     ("coco", "a.json", changed(COCO, "annotations", 0, "bbox", [1, 2, 3]), r"a\.json: annotations: number 0: bbox: has 3 numbers, not 4"),
     ("coco", "a.json", changed(COCO, "annotations", 0, "bbox", 3, math.nan), r"number 0: bbox: number 3: is nan, not a number"),
     ("coco", "a.json", changed(COCO, "annotations", 0, "keypoints", [1, 2]), r"keypoints: has 2 numbers for 1 joints, not 3"),
-    ("coco", "a.json", changed(COCO, "annotations", 0, "category_id", 7), r"number 0: no category has the id 7; there are 1"),
+    ("coco", "a.json", changed(COCO, "annotations", 0, "category_id", 7), r"number 0: no category has the id 7; the file has 1"),
     ("coco", "a.json", changed(COCO, "images", 0, "file_name", "../../etc/passwd"), "its image '../../etc/passwd' is not in"),
     ("yolo", "a.txt", "0 0.5 0.5 0.2 0.2\n0 0.5 oops 0.2 0.2\n", r"a\.txt:2: column 3: is 'oops'"),
-    ("yolo", "a.txt", "0 120 80 40 30\n", r"a\.txt:1: 120 is not a share.*are these pixels"),
+    ("yolo", "a.txt", "0 120 80 40 30\n", r"a\.txt:1: 120 is not a fraction.*are these pixels"),
     ("yolo", "a.txt", "0 0.5 0.5 0.2 0.2 0.3 0.3 2\n", r"a\.txt:1: has 8 columns, not 5"),
     (
         "cvat",

@@ -188,7 +188,7 @@ def test_expected_values(case, formats):
         elif key == "items":  # one of them has no image
             assert len(labels.pictures) == expected - 1 and any("without an image" in note for note in labels.told())
         elif key in ("bbox_annotations_item_100", "box2", "box2_label"):  # the second has no class
-            assert len(picture.things) == 1 and any("without a class" in note for note in labels.told())
+            assert len(picture.things) == 1 and any("without a known class" in note for note in labels.told())
         elif key == "points":
             assert [thing.points[start : start + 3] for start in range(0, len(thing.points), 3)] == [[*xy, 2] for xy in expected]
         else:

@@ -172,7 +172,7 @@ def test_a_point_in_two_rectangles_belongs_to_the_smaller(tmp_path):
     ]
     write(tmp_path / "a.json", {"shapes": shapes, "imagePath": "a.jpg"})
     truth = read("labelme", tmp_path)
-    assert [a["keypoints"] for a in truth["annotations"]] == [[9, 9, 2], [8, 8, 2]] and "given to the smallest: 1" in notes(truth)
+    assert [a["keypoints"] for a in truth["annotations"]] == [[9, 9, 2], [8, 8, 2]] and "assigned to the smallest: 1" in notes(truth)
 
 
 # CVAT

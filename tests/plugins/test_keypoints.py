@@ -34,7 +34,7 @@ def test_any_number_of_joints(count):
         (dict(names=["a", "b"], sigmas=[0.1]), "1 values for 2 joints"),
         (dict(names=["a"], sigmas=[0.0]), "positive"),
         (dict(names=["a"], colors=[[1, 2]]), "three numbers"),
-        (dict(names=["a"], colors=[[1, 2, float("inf")]]), "three numbers of 0 to 255"),
+        (dict(names=["a"], colors=[[1, 2, float("inf")]]), "three numbers in 0..255"),
     ],
 )
 def test_mistakes_are_named(bad, message):

@@ -214,7 +214,7 @@ def test_diagnosis_of_no_annotations_and_of_areas_that_are_no_pixels():
     assert "No annotated area is above 1 square pixel (the largest is 0.25)" in note
 
 
-@pytest.mark.parametrize("sigmas, message", [([0.05] * 3, "the default"), ([0.1, 2.0, 0.1], "unusual values: joint1 2 (235.5 pixels)")])
+@pytest.mark.parametrize("sigmas, message", [([0.05] * 3, "(default)"), ([0.1, 2.0, 0.1], "unusual values: joint1 2 (235.5 pixels)")])
 def test_diagnosis_of_sigmas(sigmas, message):
     """On an object of 50 x 50 a joint with sigma 2 has a similarity of 0.5 at 2 * 2 * 50 * sqrt(2 ln 2) = 235.5 pixels."""
     metric = CocoMetric(["thing"], Keypoints(keypoints(3).names, sigmas=sigmas))

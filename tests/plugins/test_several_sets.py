@@ -142,11 +142,11 @@ def test_several_categories_may_share_a_class(tmp_path):
             DataError,
             "set.json: no category is named person, mouse; the file has tree, Mus; correct 'classes', or 'cat",
         ),
-        ({"categories": {"Mus": "rat"}}, ConfigError, "categories: no class is named 'rat'; there are person, mouse"),
+        ({"categories": {"Mus": "rat"}}, ConfigError, "categories: no class is named 'rat'; 'classes' has person, mouse"),
         ({"categories": ["rat"]}, ConfigError, "categories: no class is named 'rat'"),
-        ({"categories": {"rat": "mouse"}}, DataError, "set.json: no category is named rat; there are tree, Mus"),
+        ({"categories": {"rat": "mouse"}}, DataError, "set.json: no category is named rat; the file has tree, Mus"),
         ({"categories": []}, ConfigError, "categories: is empty"),
-        ({"joints": {"snout": "muzzle"}}, ConfigError, "joints: no joint is named 'muzzle'; there are nose, left_ear, right_ear"),
+        ({"joints": {"snout": "muzzle"}}, ConfigError, "joints: no joint is named 'muzzle'; keypoints has nose, left_ear, right_ear"),
         ({"joints": {"muzzle": "nose"}}, ConfigError, "joints: no joint in .*set.json is named 'muzzle'; it has tail, Left-Ear, snout"),
         ({"joints": {"tail": "nose", "snout": "nose"}}, ConfigError, "two joints of category 'Mus' in .*set.json get the same name"),
     ],
@@ -209,7 +209,7 @@ def test_ids_that_differ_stay(people, tmp_path):
 def test_sets_that_do_not_fit(people, animals):
     bare = opened(people, ["person"], keypoints=None)
     with pytest.raises(
-        ConfigError, match=r"datasets.1: its objects have nothing, those of the first .* keypoints \[3, 3\] \(nose, left_ear"
+        ConfigError, match=r"datasets.1: its objects have nothing, but those of the first .* keypoints \[3, 3\] \(nose, left_ear"
     ):
         ConcatDataset([opened(people, ["person"]), bare], ["person"])
     with pytest.raises(ConfigError, match="datasets: is empty"):
