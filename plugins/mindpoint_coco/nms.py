@@ -13,7 +13,7 @@ def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas
     """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a kept better one.
 
     People close together have overlapping boxes but different poses. The similarity is COCO's object keypoint similarity with the mean of
-    the two boxes' areas in place of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
+    the two boxes' areas instead of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
     Estimation in the Wild").
 
     Args:

@@ -54,7 +54,7 @@ def overrides(meta: dict) -> List[str]:
 
 
 def missed(found: np.ndarray, expected: np.ndarray, pixels: float, score: float) -> float:
-    """Return the share of the rows of ``expected`` (box, score, joints or class) without a partner of their own in ``found``.
+    """Return the share of the rows of ``expected`` (box, score, joints or class) without a separate partner in ``found``.
 
     Args:
         pixels, score: largest differences of partners.

@@ -48,8 +48,8 @@ class SyntheticPeople(DrawnDataset):
         actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick, by default all of these; on request tumble
             (any pose of the limbs, half of the people turned by any angle).
         facing: possible directions: front, side, back. All by default.
-        arms: possible poses of the arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
-            them.
+        arms: possible poses of the arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Walking and running people mostly
+            swing them.
         height: minimum and maximum standing height of a person relative to the image's height (or 1.4 times its width if that is less).
 
     Raises:

@@ -92,7 +92,7 @@ class Config:
     def from_text(
         text: str, name: str, overrides: Sequence[str] = (), parts: Optional[Sequence[str]] = None, trusted: Union[bool, Trust] = False
     ) -> "Config":
-        """Read a configuration from text that is not in a file of its own, e.g. from a model file; see :func:`load_config`.
+        """Read a configuration from a text, e.g. from a model file; see :func:`load_config`.
 
         Unless it is ``trusted``, it may come from a stranger: it may name installed parts only, only ``model`` and ``test`` may pass texts
         to parts, and no other files are read. A part is checked when it is built, unless it is in ``parts``. With ``Trust.RUN`` the data
@@ -170,7 +170,7 @@ class Config:
         return self._node(path) is not None
 
     def build(self, path: str, **provided: object) -> Optional[object]:
-        """Build the part of a slot such as ``model.backbone``; return None if there is no block.
+        """Build the part of a slot such as ``model.backbone``; return None if the block is missing.
 
         Blocks inside the arguments are built first. A constructor that names ``classes``, ``input_spec``, a section of
         :attr:`vocabulary` or one of ``provided`` receives it, unless the block sets it.

@@ -291,7 +291,7 @@ class TargetEncoder(ABC):
         """Return the ideal outputs of the heads for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
 
         NaN where the annotations do not give a value. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used to
-        evaluate with the truth in place of head outputs; implementing it is optional.
+        evaluate with the truth instead of head outputs; implementing it is optional.
         """
         return {}
 

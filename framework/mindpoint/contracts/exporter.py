@@ -75,7 +75,7 @@ class Exporter(ABC):
 
     @abstractmethod
     def write(self, path: Path, model: Exportable) -> None:
-        """Write a file to ``path``, which ends in :attr:`suffix`, and its companions beside it.
+        """Write a file to ``path``, which ends in :attr:`suffix`, and its companions next to it.
 
         Raises:
             MindpointError: the network or the decoder cannot be expressed in this format.

@@ -1,4 +1,4 @@
-"""Use of a folder in the layout of a published data set in place of the configured data set."""
+"""Use of a folder in a published layout instead of the configured data set."""
 
 from __future__ import annotations
 

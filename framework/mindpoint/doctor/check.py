@@ -10,7 +10,7 @@ from typing import Optional
 class Check:
     """One line of the report.
 
-    A distribution adds lines of its own with entry points of the group ``mindpoint.checks``: functions without arguments that return a
+    A distribution adds its own lines with entry points of the group ``mindpoint.checks``: functions without arguments that return a
     list of these. They run in the doctor's process, which has not imported MindSpore.
 
     Attributes:

@@ -20,7 +20,7 @@ class Exported:
 
     Attributes:
         path: the written file.
-        report: its size, what it takes and gives, and how closely its results match the network's.
+        report: its size, inputs and outputs, and how closely its results match the network's.
     """
 
     path: Path
@@ -53,7 +53,7 @@ def export_model(
     Args:
         model: a checkpoint, or a run folder.
         format: ``onnx``, ``openvino``, ``mindir``, ``air``, or one that a plugin adds.
-        out: the file, which must not exist; None: beside the checkpoint, ending in the format.
+        out: the new file; None: next to the checkpoint.
         decode: decode inside the file, which then returns detections instead of maps.
         batch: images at once, 1..1024, unless that is dynamic.
         dynamic: what the file takes in any number: ``batch``, ``size``, or both.

@@ -1,4 +1,4 @@
-"""Ground truth in place of heads: the quality of the network if these heads were perfect."""
+"""Ground truth instead of head outputs: the quality of the network if these heads were perfect."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Predictor:
     >>> predictor = Predictor("runs/people")                      # a run folder, a checkpoint, an exported file
     >>> prediction = predictor("image.jpg")                       # or an array: BGR, (H, W, 3)
     >>> predictions = predictor.predict_all(["a.jpg", "b.jpg"])   # a list of images gives a list
-    >>> for prediction in predictor.stream("video.mp4"): ...      # a frame at a time, whatever the length
+    >>> for prediction in predictor.stream("video.mp4"): ...      # frame by frame, for any length
 
     Args:
         model: a MODEL as for ``mindpoint predict``.

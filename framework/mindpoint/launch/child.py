@@ -13,7 +13,7 @@ from mindpoint.runtime.parent import die_with
 
 
 class Child:
-    """Starts a process in a session of its own; its output is appended to a file.
+    """Starts a process in its own session; its output is appended to a file.
 
     The kernel kills it when the starting process dies for any reason. Start it from the main thread, because the kernel treats the end of
     the starting thread as the end of the process.

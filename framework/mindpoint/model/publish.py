@@ -35,7 +35,7 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
 
     Args:
         place: the checkpoint.
-        out: ``NAME.ckpt``; by default beside the checkpoint, with the name of its folder.
+        out: ``NAME.ckpt``; by default next to the checkpoint, with the name of its folder.
 
     Raises:
         WeightsError: not a checkpoint, or one without a configuration.

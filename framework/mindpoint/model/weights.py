@@ -88,7 +88,7 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
 def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str, what: str) -> None:
     """Load a file of initial weights, and log the result.
 
-    A head's map is identified by its own name, whatever the name of the head's block: a pose training uses ``wh`` and ``reg`` of a
+    A head's map is identified by its own name, not by the head's block: a pose training uses ``wh`` and ``reg`` of a
     detector.
 
     Args:

@@ -1,4 +1,4 @@
-"""Compiled kernels in place of MindSpore's operators, in any network."""
+"""Compiled kernels instead of MindSpore's operators, in any network."""
 
 from __future__ import annotations
 

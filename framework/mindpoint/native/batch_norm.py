@@ -1,4 +1,4 @@
-"""A compiled batch normalisation for training, in place of MindSpore's.
+"""A compiled batch normalisation for training, instead of MindSpore's.
 
 MindSpore's sums the pixels of a channel one by one in float32, which shifts losses by some tenths of a percent within a few updates. The
 kernel sums blocks in double precision.

@@ -1,4 +1,4 @@
-"""A compiled convolution in place of MindSpore's.
+"""A compiled convolution instead of MindSpore's.
 
 MindSpore's convolution on a CPU unfolds the whole input and multiplies with AVX2 (see :mod:`mindpoint.runtime.guard`); the kernel unfolds
 small tiles in the cache and uses the widest vectors of the CPU. A depthwise convolution needs no unfolding. Each element is summed in a

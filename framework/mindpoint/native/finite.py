@@ -1,4 +1,4 @@
-"""A compiled check of all gradients at once, in place of two MindSpore operators for each."""
+"""A compiled check of all gradients at once, instead of two MindSpore operators for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled upsampling, pooling and padding in place of MindSpore's, which are several times slower on a CPU."""
+"""Compiled upsampling, pooling and padding instead of MindSpore's, which are several times slower on a CPU."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _of(group: str, statistics: Dict[str, float]) -> Dict[str, float]:
 
 
 def _statistics(group: str, statistics: Dict[str, float]) -> str:
-    """Return a table of the group's statistics, with a row for each part, such as a class or joint, that has some of its own."""
+    """Return a table of the group's statistics, with a row for each part, such as a class or joint, that has statistics."""
     rows: Dict[str, Dict[str, float]] = {"": {}}
     for name, value in _of(group, statistics).items():
         what, _, part = name[len(group) + 1 :].partition("/")

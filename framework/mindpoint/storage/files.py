@@ -24,8 +24,8 @@ _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 @contextlib.contextmanager
 def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iterator[Path]:
-    """Yield a path of the same name in a temporary folder beside ``path``. If the block succeeds, the file is synced and replaces ``path``.
-    The temporary folder is always removed, with everything left in it.
+    """Yield a path of the same name in a temporary folder next to ``path``. If the block succeeds, the file is synced and replaces
+    ``path``. The temporary folder is always removed, with everything left in it.
 
     Args:
         companions: endings of files with the same stem that belong to it; they are moved to their places first.
@@ -203,7 +203,7 @@ def check_readable(path: Union[str, Path], kind: str) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder beside ``out``. If the block succeeds it becomes ``out``, otherwise it is removed.
+    """Yield a temporary folder next to ``out``. If the block succeeds it becomes ``out``, otherwise it is removed.
 
     Args:
         overwrite: ``out`` may have content, which is removed once the new folder is complete and kept otherwise.

@@ -113,7 +113,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: Union[str, Path]) -> object:
-    """Return the content of a PyTorch file in either format: dictionaries, lists, numbers and texts, with arrays in place of tensors.
+    """Return the content of a PyTorch file in either format: dictionaries, lists, numbers and texts, with arrays instead of tensors.
 
     Raises:
         WeightsError: the file does not exist, is not a PyTorch file, is damaged, or contains or calls more than weights need.

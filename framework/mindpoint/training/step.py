@@ -94,10 +94,10 @@ class TrainStep(nn.Cell):
             updates; None: no average.
         loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: starts at ``2 ** 16``, is halved when a
             gradient is not finite, and doubled after 2000 steps without that.
-        losses_alone: the losses again, as objects of their own: compute the loss of each image by them, too.
+        losses_alone: separate instances of the losses, to also compute the loss of each image.
 
     Attributes:
-        image_losses: with ``losses_alone``: ``(B,)`` float32, the total of the last batch's images, each as a batch of its own.
+        image_losses: with ``losses_alone``: ``(B,)`` float32, the total of the last batch's images, each as a batch of one.
         target_names: the order of the targets.
         terms: names of the terms of all losses, in order.
     """
@@ -177,7 +177,7 @@ class TrainStep(nn.Cell):
         return scaled, sums
 
     def losses_of_images(self, maps, targets):
-        """Return the total loss of each image as a batch of its own, ``(B,)``; of the last stack's maps."""
+        """Return the total loss of each image as a batch of one, ``(B,)``, from the last stack's maps."""
         totals = ()
         for image in range(maps[0].shape[0]):
             own_maps, own_targets, numbers = (), (), ()

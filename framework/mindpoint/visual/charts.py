@@ -25,7 +25,7 @@ class Panel:
         x_label: below the horizontal axis.
         bars: draw bars instead of lines.
         log: the vertical axis is logarithmic, if the values differ by more than a factor of ten.
-        y_label: beside the vertical axis.
+        y_label: next to the vertical axis.
         shares: both axes range from 0 to 1.
     """
 

@@ -24,7 +24,7 @@ class DetectionTargets(TargetEncoder):
     ``ind``           (M,) int32   the centre's pixel, ``y W + x``
     ``reg_mask``      (M,)         1 where ``wh`` and ``reg`` count
     ``wh_mask``       (M, 2C)      with ``class_sizes``: 1 where ``wh`` counts
-    ``dense_wh``      (2, H, W)    with ``dense_sizes``, in place of ``wh``: width, height of the object with the highest peak there
+    ``dense_wh``      (2, H, W)    with ``dense_sizes``, instead of ``wh``: width, height of the object with the highest peak there
     ``dense_wh_mask`` (2, H, W)    with ``dense_sizes``: weight of that, the highest peak of all classes, 0..1
     ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
     ================= ============ ===================================================================================

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mindpoint_coco.data_command.page import Shown
 
-DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets,
+DESCRIPTION = """Draw images with their annotations, their mirrored copies and, where the split has training targets,
 the augmented network input with its targets."""
 
 

@@ -197,7 +197,7 @@ def manifest_hash(manifest: dict) -> str:
 
 
 def _manifest_problem(manifest: dict) -> Optional[str]:
-    """Return the problem of an invalid manifest, or None. Manifests of earlier versions lack a hash of their own."""
+    """Return the problem of an invalid manifest, or None. Manifests of earlier versions lack their own hash."""
     if HASH in manifest and manifest[HASH] != manifest_hash(manifest):
         return "its own SHA-256 differs"
     if not (type(manifest["images"]) is int and manifest["images"] > 0):
