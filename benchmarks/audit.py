@@ -1,4 +1,4 @@
-"""How many planted annotation errors are among the first suspects of ``mindpoint data audit``.
+"""Count planted annotation errors among the first suspects of ``mindpoint data audit``.
 
     python benchmarks/audit.py FOLDER [--draw people|things] [--errors N] [--first N]
 

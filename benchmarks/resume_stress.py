@@ -43,7 +43,7 @@ def start(args, out, *more):
 
 
 def writing(out):
-    """Whether a checkpoint is being written, or was when its process died."""
+    """Return whether a checkpoint is being written, or was when its process died."""
     return any(out.glob(".*.ckpt.*.tmp"))
 
 

@@ -1,4 +1,4 @@
-"""What docs/configuration.md shows is what happens."""
+"""Tests of the examples in docs/configuration.md."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What docs/training.md and docs/augmentation.md show can be loaded and called."""
+"""Tests of the examples in docs/training.md and docs/augmentation.md."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What a cell gives, and its gradients, in one compiled graph."""
+"""Compute a cell's output and gradients in one compiled graph."""
 
 import mindspore as ms
 from mindspore import nn, ops

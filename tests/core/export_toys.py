@@ -14,7 +14,7 @@ from toy import Cells
 
 @ops.constexpr
 def _doubling(factor):
-    """What stands for a multiplication while a network is exported to ONNX; else None."""
+    """Return the placeholder of a multiplication during an export to ONNX, else None."""
     export = exporting()
     if export is None or export.format != "onnx":
         return None

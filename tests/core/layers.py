@@ -1,4 +1,4 @@
-"""Who imports whom among the modules of the framework, read from their source; imports for typing count too."""
+"""Imports among the modules of the framework, read from their source, including those for typing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MindSpore registers for Ascend, and the operators of a toy network that are looked up in it."""
+"""Tests of MindSpore's registrations for Ascend, and of the look-up of a toy network's operators."""
 
 import json
 

@@ -50,7 +50,7 @@ def formula(x, dy, gamma, beta, moving_mean, moving_variance):
 
 
 def both(cell, x, dy):
-    """What the cell gives and leaves as its moving statistics, and what the formula gives."""
+    """Return outputs and moving statistics of the cell, and of the formula."""
     state = [p.asnumpy().copy() for p in (cell.gamma, cell.beta, cell.moving_mean, cell.moving_variance)]
     return [*run(cell, x, dy), cell.moving_mean.asnumpy(), cell.moving_variance.asnumpy()], formula(x, dy, *state)
 

@@ -55,7 +55,7 @@ def signed(body):
 
 
 def borders(data):
-    """Where records begin and end, found by walking over them."""
+    """Return begin and end of each record."""
     found, position, end = [0], 0, len(data) - 17
     while position < end:
         length, shift, at = 0, 0, position + 1

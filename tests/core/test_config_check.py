@@ -1,4 +1,4 @@
-"""What the check finds, and what is built."""
+"""Tests of the check of configurations, and of building parts."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def errors(text, *overrides):
 
 
 def error(line, *overrides):
-    """What is wrong with one line behind BASE, which has seven lines."""
+    """Return the errors of BASE, which has seven lines, with one more line."""
     (message,) = errors(BASE + line + "\n", *overrides)
     return message
 

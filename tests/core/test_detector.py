@@ -1,4 +1,4 @@
-"""What surrounds a network in detection, with networks and decoders of numpy: batches, mirrored copies, further inputs, metadata, truth."""
+"""Tests of detection around a network, with networks and decoders of numpy: batches, mirrored copies, further inputs, metadata, truth."""
 
 import numpy as np
 import pytest
@@ -123,7 +123,7 @@ def test_float_images_are_those_of_bytes(config):
 
 
 def test_truth_in_place_of_a_head(config):
-    """Where it is known; in the mirrored copy on the other side; in objects that are scaled with the image."""
+    """Truth replaces a head where defined, in mirrored copies too, and scaled with the image."""
     told = config("data.train.targets.type=test_detector:Truth", "+test.flip=true", "+test.scales=[1.0, 2.0]")
     plain, oracle = build(told), build(told, oracle="all")
     every = samples()

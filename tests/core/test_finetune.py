@@ -1,4 +1,4 @@
-"""What a training starts from."""
+"""Tests of initial weights of a training."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What predict takes, passes over and refuses; times and rates of videos; names that need care in CSV and JSON."""
+"""Tests of predict's inputs: accepted, skipped and rejected ones; times and rates of videos; special names in CSV and JSON."""
 
 import csv
 import io
@@ -194,7 +194,7 @@ class Capture:
     ],
 )
 def test_times_rise(monkeypatch, positions, times):
-    """Where the file's own do not, the rate counts. A camera's clock may begin anywhere."""
+    """The frame rate gives the times if those of the file do not increase. A camera's clock may begin anywhere."""
     monkeypatch.setattr(sources, "_open", lambda place: Capture(positions, 5))
     assert [frame.time for frame in frames_of(Source("3", "camera"))] == pytest.approx(times)
 

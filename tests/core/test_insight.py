@@ -1,4 +1,4 @@
-"""What a training writes while it runs, with the toy model: all logs tell the same, survive a restart, and can be drawn and compared."""
+"""Tests of a training's logs, with the toy model: they agree, survive a restart, and can be drawn and compared."""
 
 import csv
 import json
@@ -65,13 +65,13 @@ def rows(path):
 
 
 def board(run_dir):
-    """What TensorBoard reads."""
+    """Return the events as read by TensorBoard."""
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     return reader.EventAccumulator(str(run_dir / "tensorboard"), size_guidance={"scalars": 0, "images": 0}).Reload()
 
 
 def events(run_dir):
-    """What TensorBoard shows: (step, value) by tag."""
+    """Return TensorBoard's values: (step, value) by tag."""
     found = board(run_dir)
     return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
 

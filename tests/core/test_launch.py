@@ -43,7 +43,7 @@ def failure(folder, body, **settings):
 
 
 def alive(pid):
-    """Whether a process runs; a dead one that nobody has asked about does not."""
+    """Return whether a process runs; False for zombies."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
@@ -156,7 +156,7 @@ def test_a_full_disk_of_logs_is_told(tmp_path):
 
 
 def test_a_rank_that_has_finished_stays_until_all_have(tmp_path):
-    """What it has sent may still be in it."""
+    """A finished process waits, since it may still hold sent data."""
     body = """
 if rank == 1:
     while not os.path.exists("pids"):

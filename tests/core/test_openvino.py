@@ -76,7 +76,7 @@ def refused(capsys, *arguments):
 
 @pytest.fixture
 def messages():
-    """What the framework says meanwhile."""
+    """Collect the framework's log messages."""
     said = []
     handler, log = logging.Handler(), logging.getLogger("mindpoint")
     handler.emit = lambda record: said.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""What a report says, read from the page's own text. How it behaves in a browser is tested elsewhere."""
+"""Tests of a report's content, read from the page's text. Its behaviour in a browser is tested elsewhere."""
 
 import base64
 import dataclasses

@@ -59,7 +59,7 @@ class Fails(Transform):
 
 
 class Untidy(Spots):
-    """What is wrong is said by name."""
+    """Errors name the part."""
 
     def __init__(self, count: int, wrong: str):
         super().__init__(count)

@@ -435,7 +435,7 @@ def test_data_that_cannot_be_sunk(toy, tmp_path):
 
 
 def on_the_host(function, dataset, sink_size):
-    """What ``mindspore.data_sink`` does on an Ascend, done by the host."""
+    """A replacement of ``mindspore.data_sink`` that runs on the host."""
     rows = dataset.create_tuple_iterator(num_epochs=1)
 
     def run_many():

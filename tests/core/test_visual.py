@@ -1,4 +1,4 @@
-"""What pictures show, pixel by pixel."""
+"""Tests of drawn pictures, pixel by pixel."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is tried: functions of the bytes of an input, and valid inputs to start from. Each may raise MindpointError and nothing else."""
+"""Fuzz targets: functions of an input's bytes, which may raise only MindpointError, and valid inputs to start from."""
 
 import contextlib
 import functools

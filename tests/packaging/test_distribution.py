@@ -1,4 +1,4 @@
-"""What is built holds everything, and what is declared exists."""
+"""Tests that built distributions are complete, and that declared entry points exist."""
 
 import configparser
 import inspect

@@ -37,7 +37,7 @@ class Trained:
 
     @functools.cached_property
     def plain(self):
-        """What the checkpoint finds, without the mirrored image."""
+        """Return the checkpoint's detections, without the mirrored image."""
         self.run("predict", "run", "images", "--out", "plain", "--format", "json", "--set", "test.flip=false")
         return json.loads((self.folder / "plain" / "predictions.json").read_text())
 

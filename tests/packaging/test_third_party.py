@@ -33,7 +33,7 @@ def failure(installed, kind, name, program=GET):
 
 @pytest.fixture(scope="module")
 def sick(install):
-    """What the doctor says when the good one and all the bad ones are installed."""
+    """Return the doctor's output with the good distribution and all bad ones installed."""
     done = install("acme_pose", "acme_broken", "acme_conflict", "acme_wrong_kind", "acme_stale").mindpoint("plugins", "doctor")
     assert done.returncode == 1 and done.stderr == ""
     return done

@@ -34,7 +34,7 @@ def samples(config):
 
 
 def near(picture, place, color, radius=6, tolerance=60):
-    """Whether a pixel of about that colour lies around the place."""
+    """Return whether a pixel of about that colour is near a position."""
     x, y = map(int, place)
     part = picture[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].astype(int)
     return (np.abs(part - color).max(axis=2) < tolerance).any()

@@ -143,7 +143,7 @@ def test_no_peak_no_detection():
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("joints", [1, 2, 5, 17, 21, 133])
 def test_perfect_maps_give_the_objects_back(joints, dense):
-    """What the target encoder writes, the decoder reads: boxes and joints to a hundredth of an image pixel."""
+    """The decoder recovers boxes and joints of the target encoder to a hundredth of an image pixel."""
     rng = np.random.default_rng(joints)
     view = View(crop_center=(130.0, 120.0), crop_size=256.0)
     spec = InputSpec((384, 384), [0, 0, 0], [1, 1, 1])

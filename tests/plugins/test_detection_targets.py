@@ -1,4 +1,4 @@
-"""What the detection encoder does beside the official rules: crowds, sizes by class, pictures."""
+"""Tests of the detection encoder beyond the official rules: crowds, sizes per class, pictures."""
 
 import numpy as np
 import pytest

@@ -79,7 +79,7 @@ def test_portable_form_is_the_one_that_is_asked_for():
 
 
 def decoded(maps, joints, activated=(), **limits):
-    """What the nodes find in maps with a batch axis, one Detections an image, in pixels of the maps."""
+    """Return the nodes' detections in maps with a batch axis, one Detections per image, in pixels of the maps."""
     options = {"top_k": 100, "joint_threshold": 0.1, "distance_factor": 0.3, "box_margin": 0.0, **limits}
     found = run(maps, lambda graph: decode_nodes(graph, {name: name for name in maps}, joints, activated, **options))
     fields = Keypoints(list(map(str, range(joints)))).found()

@@ -1,4 +1,4 @@
-"""What each format hides: places, groups, visibilities and names, worked out by hand; frames of videos; joints by name."""
+"""Tests of the pitfalls of each format: positions, groups, visibilities and names, computed by hand; video frames; joints by name."""
 
 import json
 from pathlib import Path

@@ -149,7 +149,7 @@ def test_parts_give_losses_and_update_of_the_whole_batch(variant, empty):
 
 
 def _printed(log):
-    """What a worker printed, among lines in which MindSpore may warn of slow connections."""
+    """Return a worker's output without MindSpore's warnings of slow connections."""
     (line,) = [line for line in log.read_text().splitlines() if line.startswith(("[{", "[["))]
     return json.loads(line)
 

@@ -395,7 +395,7 @@ def test_keys_of_the_page_exist(key):
 
 @lru_cache(maxsize=None)
 def help_of(command):
-    """What a command, or an action of one, prints for --help."""
+    """Return the --help text of a command or action."""
     import contextlib
     import io
 

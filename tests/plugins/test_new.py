@@ -65,7 +65,7 @@ def test_what_cannot_be_found_or_joined_is_named(folder):
         gather([folder / "a_train.json"], None, "auto")
     other = content({1: "b.png"}, [(1, [5, 5, 9, 9], fish(6, 6, 2, 2))], names=("left", "right"))
     (folder / "other.json").write_text(json.dumps(other))
-    with pytest.raises(DataError, match="has the joints left, right, others have head, tail"):
+    with pytest.raises(DataError, match="has the joints left, right, but others have head, tail"):
         gather([folder / "b_val.json", folder / "other.json"], None, "auto")
     (folder / "empty.json").write_text(json.dumps(content({1: "b.png"}, [])))
     with pytest.raises(DataError, match="has no usable annotations for training"):

@@ -1,4 +1,4 @@
-"""What a rectangle covers, hides and cuts; random erasing; shear and perspective."""
+"""Tests of covering, hiding and clipping by rectangles; random erasing; shear and perspective."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which plugin package may know which: each edge is written down here, there is no circle."""
+"""Tests of the allowed imports between plugin packages, which must not form a circle."""
 
 import ast
 import subprocess

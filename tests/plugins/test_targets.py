@@ -271,7 +271,7 @@ def test_ideal_maps_say_nothing_where_the_truth_does_not():
 
 
 def near(picture, place, color, radius=4, tolerance=60):
-    """Whether a pixel of about that colour lies around the place."""
+    """Return whether a pixel of about that colour is near a position."""
     x, y = map(int, place)
     part = picture[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].astype(int)
     return (np.abs(part - color).max(axis=2) < tolerance).any()

@@ -94,7 +94,7 @@ def test_report_tells_what_did_not_fit(state, network):
 
 
 class LittleNetRules(WeightRules):
-    """What another distribution would declare for its backbone."""
+    """Weight rules as another distribution would declare them for its backbone."""
 
     def recognize(self, shapes):
         if "features.0.weight" not in shapes:
