@@ -48,7 +48,7 @@ def test_an_unreadable_image_is_left_out_named_and_counted(detector, caplog):
     assert sorted(result.detections) == [0, 1, 2, 3, 5] and result.statistics == {"accuracy": 1.0}
     (note,) = result.notes
     assert note == "1 of 6 images could not be read and are not evaluated: spot-4.png: image 4 is broken; mend it" and note in result.table
-    assert "image left out of the evaluation: spot-4.png" in caplog.text
+    assert "image skipped in the evaluation: spot-4.png" in caplog.text
 
 
 def test_the_last_image_of_a_batch_may_be_unreadable(detector):
@@ -83,7 +83,7 @@ class Shapeless(toy.SpotDecoder):
 @pytest.mark.parametrize(
     "name, said",
     [
-        ("Undeclared", r"model.decoder: Undeclared \(.*\) declares the fields center; its detections have depth"),
+        ("Undeclared", r"model.decoder: Undeclared \(.*\) declares the fields center, but its detections have depth"),
         ("Wrong", r"model.decoder: Wrong \(.*\) must return a list of Detections, one for each of 1 images"),
         ("Crash", r"model.decoder: Crash \(test_evaluation.py:\d+\) failed: IndexError"),
         ("Shapeless", r"field 'scores' is declared as \(N\) and has the shape \(1,\) for 2 objects"),

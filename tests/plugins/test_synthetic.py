@@ -252,7 +252,7 @@ def test_labels_follow_the_configured_classes():
         ({"keypoints": Keypoints(["nose", "tail"])}, "no joint named 'tail'; it has nose, left_eye"),
         ({"classes": ["dog"]}, "'person', which is not among dog"),
         ({"count": 0}, "count is 0"),
-        ({"count": 10**30}, "count is 10+; it must be a number of 1 to 10000000"),
+        ({"count": 10**30}, "count is 10+; it must be in 1..10000000"),
         ({"size": (10**6, 10**6)}, "size is .*of at most 134 million pixels"),
         ({"size": (10**20, 10**20)}, "size is .*of at most 134 million pixels"),
         ({"seed": -1}, "seed is -1"),
