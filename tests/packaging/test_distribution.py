@@ -88,6 +88,7 @@ def test_sdist_builds_the_same_wheel(source_tree, wheel, tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source_tree, check=True, capture_output=True, timeout=120)
     with tarfile.open(next(tmp_path.glob("mindpoint-*.tar.gz"))) as archive:
         archive.extractall(tmp_path)
+    assert (tmp_path / f"mindpoint-{__version__}" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     code = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
     unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=unpacked, check=True, capture_output=True, timeout=120)
