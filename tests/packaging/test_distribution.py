@@ -71,6 +71,15 @@ def test_the_version_is_the_same_everywhere():
     assert cited == changed == __version__
 
 
+def test_the_container_installs_what_the_readme_does_and_runs_without_rights():
+    lines = dict(
+        line.split(" ", 1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith(("USER", "ENTRYPOINT", "RUN"))
+    )
+    target = re.search(r'pip install (".+?") && mindpoint train quickstart', (ROOT / "README.md").read_text())[1]
+    assert lines["RUN"].startswith("pip install ") and lines["RUN"].endswith(target)
+    assert lines["USER"] not in ("root", "0") and lines["ENTRYPOINT"] == '["mindpoint"]'
+
+
 def test_mindspore_is_an_extra(wheel):
     """Files for ONNX Runtime run without it: ``mindpoint[onnx]``."""
     with zipfile.ZipFile(wheel) as archive:
