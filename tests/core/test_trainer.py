@@ -473,5 +473,5 @@ def test_an_unreadable_image_of_sunk_data_is_told_once(toy, tmp_path, monkeypatc
     trainer = trainer_of(toy, tmp_path / "sunk", *changes)
     trainer.run_dir.mkdir()
     trainer.train()
-    assert caplog.text.count("image left out") == 1 and list(trainer.loader.unreadable) == [17]
+    assert caplog.text.count("unreadable image replaced") == 1 and list(trainer.loader.unreadable) == [17]
     assert [record["incident"] for record in log_of(trainer.run_dir) if "incident" in record] == ["unreadable image"]

@@ -71,6 +71,15 @@ def test_the_version_is_the_same_everywhere():
     assert cited == changed == __version__
 
 
+def test_the_container_installs_what_the_readme_does_and_runs_without_rights():
+    lines = dict(
+        line.split(" ", 1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith(("USER", "ENTRYPOINT", "RUN"))
+    )
+    target = re.search(r'pip install (".+?") && mindpoint train quickstart', (ROOT / "README.md").read_text())[1]
+    assert lines["RUN"].startswith("pip install ") and lines["RUN"].endswith(target)
+    assert lines["USER"] not in ("root", "0") and lines["ENTRYPOINT"] == '["mindpoint"]'
+
+
 def test_mindspore_is_an_extra(wheel):
     """Files for ONNX Runtime run without it: ``mindpoint[onnx]``."""
     with zipfile.ZipFile(wheel) as archive:
@@ -88,6 +97,7 @@ def test_sdist_builds_the_same_wheel(source_tree, wheel, tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source_tree, check=True, capture_output=True, timeout=120)
     with tarfile.open(next(tmp_path.glob("mindpoint-*.tar.gz"))) as archive:
         archive.extractall(tmp_path)
+    assert (tmp_path / f"mindpoint-{__version__}" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     code = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
     unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=unpacked, check=True, capture_output=True, timeout=120)

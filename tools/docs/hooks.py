@@ -58,8 +58,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File(path, str(ROOT), config.site_dir, config.use_directory_urls, dest_uri=place))
     for path, text in {**_pages("parts"), **_pages("python")}.items():
         files.append(File.generated(config, path, content=text))
-    if (ROOT / f"{NOTEBOOK}.ipynb").exists():
-        files.append(File.generated(config, f"{NOTEBOOK}.md", content=_notebook_page()))
+    files.append(File.generated(config, f"{NOTEBOOK}.md", content=_notebook_page()))
     return files
 
 
