@@ -168,7 +168,7 @@ def test_slices_are_freed(make):
 
 def test_unknown_operator(make, capsys):
     message = refused(capsys, "export", make("export_toys:Unknown"))
-    assert "backbone (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md" in message and message.count("\n") == 1
+    assert "backbone (Unknown): the operator Cummax cannot be exported to ONNX; see docs/deployment.md" in message and message.count("\n") == 1
 
 
 def test_what_a_format_cannot_do(cells, capsys, tmp_path):
@@ -299,7 +299,7 @@ def test_a_file_that_decodes_has_no_heads_to_replace(levels, capsys):
     assert main(["export", str(levels), "--out", str(path), "--decode", "--no-verify"]) == 0
     assert "the file includes the decoder" in refused(capsys, "eval", path, "--oracle", "all")
     message = refused(capsys, "eval", path, "--set", "model.decoder.type=toy:SpotDecoder")
-    assert "gives boxes with depth [], turn []; the configured decoder declares center [1, 2]" in message
+    assert "returns boxes with depth [], turn [], but the decoder declares center [1, 2]" in message
 
 
 def test_a_node_that_is_bound_to_a_size_is_one_message(make, capsys):
