@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mindpoint synthesize", description=__doc__)
     parser.add_argument("out", metavar="OUT", type=Path, help="new folder, for annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
-    parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="random seed of the images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
     parser.add_argument(
         "--draw", choices=list(_FILES), default="people", help=f"what to draw; things are {', '.join(THINGS)} (default: people)"

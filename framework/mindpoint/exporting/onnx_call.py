@@ -65,7 +65,7 @@ class Call:
         return len(self.operation.inputs)
 
     def tensors(self, number: int) -> List[str]:
-        """Return the tensors of an argument that is a tuple."""
+        """Return the tensors in a tuple argument."""
         given = self.conversion.tensor(self.operation.inputs[number])
         return given if isinstance(given, list) else [given]
 

@@ -48,7 +48,7 @@ class CodecTests:
 
     def test_targets_are_named_arrays_of_fixed_shape(self):
         encoder = self.make_targets()
-        need(isinstance(getattr(encoder, "strides", None), Mapping), "strides must have the stride of each map with targets")
+        need(isinstance(getattr(encoder, "strides", None), Mapping), "strides must list the stride of each map that has targets")
         forms = []
         for sample in [*self.samples(), self._empty()]:
             targets = encoder(sample)

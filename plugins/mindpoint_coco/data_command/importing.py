@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     places = parser.add_mutually_exclusive_group()
     places.add_argument("--link", action="store_true", help="hard-link the images to OUT/images (copies if on another disk)")
     places.add_argument("--copy", action="store_true", help="copy the images to OUT/images; both options also extract frames of videos")
-    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="an argument of the format's importer")
+    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="set an argument of the format's importer")
 
 
 def run(args: argparse.Namespace) -> int:

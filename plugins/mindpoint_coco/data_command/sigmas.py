@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.data}: has the splits {', '.join(source.name for source in found)}; choose one with --split")
     (source,) = found
     if source.keypoints is None:
-        raise DataError(f"{source.origin}: has no joints; sigmas belong to joints")
+        raise DataError(f"{source.origin}: has no joints, so sigmas cannot be estimated")
     if source.keypoints.classes is not None:
         raise ConfigError("keypoints.classes: sigmas need joints that all classes share; use a configuration with one class")
     truth = sound(source.content, source.origin, source.naming, source.fields)

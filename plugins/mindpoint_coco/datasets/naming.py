@@ -117,7 +117,7 @@ def plain_name(name: Any) -> str:
 
 
 def _names(record: dict) -> List[str]:
-    """Return the names of a category's joints; empty unless they are distinct names."""
+    """Return the names of a category's joints, or an empty list if they are not distinct names."""
     names = record.get("keypoints")
     texts = list(map(str, names)) if isinstance(names, list) else []
     return texts if len(set(texts)) == len(texts) else []

@@ -103,7 +103,7 @@ def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def field_problem(record: dict, field: Field) -> Optional[str]:
-    """Return the problem of a declared field; a missing field is valid."""
+    """Return the problem of a declared field, or None; a missing field is valid."""
     try:
         field.from_coco(record)
     except ValueError as error:

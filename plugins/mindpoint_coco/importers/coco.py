@@ -46,7 +46,7 @@ class Coco(LabelImporter):
         labels = Labels()
         for path in files(source, *_PATTERNS):
             if source.is_dir() and not _looks_right(path):
-                labels.note("JSON files of another form are skipped", str(path))
+                labels.note("JSON files in another format are skipped", str(path))
                 continue
             folder = path.parent.relative_to(source) if source.is_dir() and path.parent.name != "annotations" else Path()
             _File(json_file(path), folder, labels, self.joints).read()

@@ -112,5 +112,5 @@ def _box(shape: Item, kind: str) -> List[float]:
         raise DataError(f"{shape.where}: a {kind} lacks {error}") from None
     xs, ys = shape["all_points_x"].numbers(), shape["all_points_y"].numbers()
     if not xs or len(xs) != len(ys):
-        raise DataError(f"{shape.where}: has {len(xs)} x and {len(ys)} y")
+        raise DataError(f"{shape.where}: has {len(xs)} values of x, but {len(ys)} of y")
     return extent(xs, ys)

@@ -44,7 +44,7 @@ class Yolo(LabelImporter):
         labels = Labels()
         texts = _label_files(source)
         if not texts:
-            raise DataError(f"{source}: holds no text files of labels")
+            raise DataError(f"{source}: has no label files (.txt)")
         facts = _Facts(source if source.is_dir() else source.parent, labels, self.joints)
         labelled = set()
         for path in texts:

@@ -99,7 +99,7 @@ class Task:
 
         Args:
             kind: ``keypoints`` or ``bbox``.
-            truth: replaces that of the task. Records of other classes do not count.
+            truth: replaces that of the task. Records of other classes are ignored.
         """
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             run = self._run(kind, results, truth or self.truth, self.engine)
@@ -131,7 +131,7 @@ class Task:
 
 
 def _library(engine: Engine) -> Tuple[type, type]:
-    """Return the classes that hold and evaluate annotations."""
+    """Return the library's classes for annotations and for their evaluation."""
     if engine == "pycocotools":
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval

@@ -20,7 +20,8 @@ def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
 @converts("LayerNorm", args=(3, 1, 5))
 @converts("LayerNormExt", args=(1, 2, 4))
 def _layer_norm(begin: int, scale: int, epsilon: int, call: Call) -> Tensors:
-    """The positions of arguments are given: first axis, or normalised shape; scale, followed by the bias; epsilon."""
+    """Convert a normalisation, given the positions of its arguments: first axis or normalised shape; scale, followed by the bias;
+    epsilon."""
     first = call.constant(begin)
     axes = list(range(call.rank()))[-len(first) if isinstance(first, tuple) else first :]
     centred = call.add("Sub", call.x, call.add("ReduceMean", call.x, axes, keepdims=1))
