@@ -55,6 +55,6 @@ def test_nothing_left_is_refused_when_training_is_built(tmp_path, boxes):
     data = dataset(tmp_path, boxes)
     block = f"{{type: CocoDataset, annotations: '{data.annotations}', images: '{data.images}'}}"
     config = load_config("quickstart", [f"data.train.dataset={block}", "classes=[cup]"])
-    with pytest.raises(DataError, match="cups.json: no usable object is left to train on: .*mindpoint data check --fix"):
+    with pytest.raises(DataError, match="cups.json: no usable object is left to train on: .*mindpoint data check.*--fix"):
         build_samples(config)
     assert len(data) == 1, "other uses of the data set stay"

@@ -216,7 +216,7 @@ class TestZoo:
             ("zoo.yaml --epoch_sise 3", "--epoch_sise: is not an option of the model zoo's scripts; did you mean --epoch_size?"),
             ("zoo.yaml --epoch_size", "--epoch_size: its value is missing"),
             ("zoo.yaml --epoch_size many", "zoo.yaml --epoch_size many: epoch_size: many cannot be used: invalid literal"),
-            ("zoo.yaml --epoch_size 0", "what it says makes no configuration:\nout.yaml:"),
+            ("zoo.yaml --epoch_size 0", "its settings give an invalid configuration:\nout.yaml:"),
             ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
             ("other.yaml", "other.yaml: is not a configuration of the model zoo's CenterNet"),
         ],

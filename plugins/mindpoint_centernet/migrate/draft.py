@@ -74,7 +74,7 @@ class Draft:
         try:
             Config.from_text(text, self.out, trusted=True)
         except ConfigError as error:
-            raise ConfigError(f"{self.source}: what it says makes no configuration:\n{error}") from error
+            raise ConfigError(f"{self.source}: its settings give an invalid configuration:\n{error}") from error
         write_text(self.out, text)
 
 

@@ -90,7 +90,7 @@ def _records(draft: Draft, value: str) -> None:
     if value:
         draft.set("data.train.dataset", {"type": "MindRecordDataset", "path": f"{value}/train"})
         draft.remark(
-            "mindrecord_dir", f"the model zoo's files have other columns: convert anew with mindpoint data convert FILE --out {value}"
+            "mindrecord_dir", f"the model zoo's files have other columns: convert again with mindpoint data convert FILE --out {value}"
         )
 
 
