@@ -2,9 +2,9 @@
 
     python benchmarks/audit.py FOLDER [--draw people|things] [--errors N] [--first N]
 
-Writes the drawn training set of a quick start as COCO files to FOLDER, new or empty, plants errors of several kinds in its annotations, one
-an image, trains the quick start on these annotations, lets the network look at the images it was trained on, and counts. A run folder that
-is already in FOLDER is used again.
+Writes the drawn training set of a quick start as COCO files to FOLDER, new or empty, and plants errors of several kinds in its
+annotations, one per image. Trains the quick start on these annotations, audits its training images with the trained network, and counts
+the errors found. A run folder that is already in FOLDER is used again.
 
 Planted in people: left and right exchanged in the whole person, or in one pair whose joints lie apart; a joint moved by 0.2 to 0.5 of the
 person's size (root of the box's area); a person removed; a box changed to an overlap (IoU) of 0.4 to 0.7; a person copied to an empty

@@ -3,9 +3,9 @@
     python benchmarks/kill_stress.py RUN IMAGES --config CONFIG --kills 24
 
 RUN is a run's folder, IMAGES a folder of images, CONFIG a configuration whose data are in COCO's form. Two of three kills are aimed at the
-writing of files, the others fall anywhere. After a kill, what is there under a final name must be complete, unless it is the folder that a
-prediction adds file by file to; after the next run everything must be equal to the undisturbed run, byte by byte, and hidden files must be
-gone. Ends with code 1 otherwise. Trainings have benchmarks/resume_stress.py.
+writing of files, the others fall anywhere. After a kill, every file or folder with a final name must be complete, except the folder that a
+prediction fills file by file. After the next run, everything must equal the undisturbed run, byte by byte, and hidden files must be gone.
+Ends with code 1 otherwise. Trainings have benchmarks/resume_stress.py.
 """
 
 import argparse

@@ -4,8 +4,8 @@
 
 DLA-34 with deformable convolutions; random weights, those of the deformable convolutions too, so that their taps lie between pixels. Every
 measurement has a process of its own, and rounds alternate between the variants. What is not installed is left out and named. PyTorch has
-torchvision's deformable convolution. Prints, for each, the median time of an image, its ratio to the first variant that was measured,
-the peak memory of the process, and the speed in GFLOP/s, also as a share of a matrix product's on this machine. Compiling is not
+torchvision's deformable convolution. Prints, for each, the median time of an image, its ratio to the first variant measured, and the peak
+memory of the process. The speed is given in GFLOP/s and as a share of the speed of a matrix product on this machine. Compiling is not
 counted.
 """
 

@@ -59,7 +59,7 @@ def analysed(dataset: Dataset, parts: Sequence[str] = ()) -> Analysis:
             found.append(Finding({"bbox": [100, 5, 30, 20], "score": 0.4, "category_id": first["category_id"]}, "on nothing", "background"))
         truth = [Finding(first, "found"), Finding(second, "not found", "missed")]
         images[image_id] = ImageFindings({9: 0.2, 4: 0.3, 7: 0.6}[image_id], truth, found)
-    table = Table("What errors cost", ("error", "count", "AP"), [["missed", 3, 0.5], ["background", 1, float("nan")]])
+    table = Table("Cost of errors", ("error", "count", "AP"), [["missed", 3, 0.5], ["background", 1, float("nan")]])
     return Analysis([table], [CURVE], KINDS, images, 0.4)
 
 

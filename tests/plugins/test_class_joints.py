@@ -334,7 +334,7 @@ def test_each_class_is_measured_by_its_own_joints(dataset):
     assert stats["joints/mean_error"] == pytest.approx((2 * 5 + 4 * 2) / 6) and stats["joints/found"] == 1
     assert set(metric.statistics) == set(stats)
     report = metric.analyse(truth, results, [1])
-    assert [table.title for table in report.tables] == ["What errors cost", "Joints of dog", "Joints of person", "Distances of joints"]
+    assert [table.title for table in report.tables] == ["Cost of errors", "Joints of dog", "Joints of person", "Distances of joints"]
     assert [row[0] for row in report.tables[1].rows] == DOG["names"]
 
 

@@ -46,8 +46,8 @@ def whole_view(width: int, height: int, size: Tuple[int, int]) -> View:
 def drawn_samples(spec: InputSpec, classes: int, fields: Sequence[Field] = (), count: int = 3) -> List[Sample]:
     """Return samples with one to three boxes each, of all classes in turn; the view is set, ``image`` is the raster.
 
-    A single box fills most of the image. Several are far apart: the sides of the last of three are a fifth to two fifths of the image's,
-    those of the first as long as in an image of 128 pixels, if it is larger.
+    A single box fills most of the image. Several boxes lie in different quarters and differ in size: the sides of the last of three
+    are a fifth to two fifths of the image's. Those of the first are as long as in an image of 128 pixels, if the image is larger.
 
     Points lie inside their box and are all visible; other fields hold small random values.
     """

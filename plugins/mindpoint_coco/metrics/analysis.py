@@ -54,11 +54,11 @@ def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, 
     rows += [[kind, found[kind], *ap(alone), so_far.mean("precision")] for kind, alone, so_far in put_right]
     note = (
         "Average precision if only this kind of error were corrected, and (last column) this one and all above it. "
-        f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Corrected means: a jitter moved to a similarity of 0.85, a "
-        "miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one; scores set to the similarity, "
-        "which also puts unmatched detections last; unmatched detections and annotations removed."
+        f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Corrections: a jitter is moved to a similarity of 0.85, "
+        "a miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one. Scores are set to the similarity, "
+        "which also puts unmatched detections last. Unmatched detections and annotations are removed."
     )
-    return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75", "AP so far"), rows, note)
+    return Table("Cost of errors", ("error", "count", "AP", "AP50", "AP75", "AP so far"), rows, note)
 
 
 def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) -> Chart:
@@ -113,7 +113,7 @@ def _only_joint(truth: dict, category_ids: Sequence[int], joint: int) -> dict:
 
 
 def _images(image_ids: Sequence[int], diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
-    """Return the findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
+    """Return the findings by image. The error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
     over objects that are not ignored and detections with at least the threshold as score."""
     by_image = defaultdict(list)
     for one in diagnosed:

@@ -54,10 +54,10 @@ def _impact_table(judged: Sequence[Judged], task: Task, as_is: Curves) -> Table:
     found = counts(judged)
     rows = [["as it is", "", *ap(as_is)], *([kind, found[kind], *ap(curves)] for kind, curves in impact(judged, task).items())]
     note = (
-        f"Average precision if only this kind of error were corrected. {_PAPER} Corrected means: a detection gets the object's class or "
-        "box; it is removed if the object has already been detected, or if no object is near; missed objects are removed."
+        f"Average precision if only this kind of error were corrected. {_PAPER} Corrections: a detection gets the object's class or "
+        "box. It is removed if the object has already been detected, or if no object is near. Missed objects are removed."
     )
-    return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75"), rows, note)
+    return Table("Cost of errors", ("error", "count", "AP", "AP50", "AP75"), rows, note)
 
 
 def _class_table(shown: Sequence[Judged], curves: Curves, names: Dict[int, str], threshold: float) -> Table:
