@@ -168,7 +168,9 @@ def test_slices_are_freed(make):
 
 def test_unknown_operator(make, capsys):
     message = refused(capsys, "export", make("export_toys:Unknown"))
-    assert "backbone (Unknown): the operator Cummax cannot be exported to ONNX; see docs/deployment.md" in message and message.count("\n") == 1
+    assert (
+        "backbone (Unknown): the operator Cummax cannot be exported to ONNX; see docs/deployment.md" in message and message.count("\n") == 1
+    )
 
 
 def test_what_a_format_cannot_do(cells, capsys, tmp_path):

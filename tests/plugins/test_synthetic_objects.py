@@ -154,7 +154,10 @@ def test_written_to_disk_and_read_again(tmp_path):
 
 @pytest.mark.parametrize(
     "options, message",
-    [(["--draw", "things", "--people", "1", "2"], "--people needs --draw people"), (["--length", "0.1", "0.2"], "--length needs --draw things")],
+    [
+        (["--draw", "things", "--people", "1", "2"], "--people needs --draw people"),
+        (["--length", "0.1", "0.2"], "--length needs --draw things"),
+    ],
 )
 def test_options_of_the_other_kind_are_refused(tmp_path, capsys, options, message):
     assert main(["synthesize", str(tmp_path / "out"), "--count", "2", *options]) == 2
