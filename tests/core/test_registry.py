@@ -72,7 +72,7 @@ def test_unknown_name_without_a_near_one_lists_what_there_is():
     text = message(UnknownPlugin, registry("backbones").find, "Quark")
     names = ("DLA", "DLA34", "Hourglass104", "HRNet", "MobileNetV2", "MobileNetV3", "ResNet")
     listed = ", ".join(f"'{name}' (mindpoint)" for name in names)
-    assert text.startswith(f"unknown backbone 'Quark'; there are {listed}") and "installed?" in text
+    assert text.startswith(f"unknown backbone 'Quark'; installed: {listed}") and "is its distribution missing?" in text
 
 
 def test_name_of_another_kind():
@@ -145,7 +145,7 @@ def test_register_in_this_process():
         assert "Mine" in hooks.names()
         assert str(hooks.describe("mine").signature) == "(every: int = 3)"
         assert hooks.describe("mine").doc == "A hook of a notebook."
-        assert "already a hook 'Mine'" in message(PluginConflict, hooks.register, "m-i-n-e", Hook)
+        assert "already registered: hook 'Mine'" in message(PluginConflict, hooks.register, "m-i-n-e", Hook)
         again = type("Mine", (Hook,), {"__module__": Mine.__module__, "__qualname__": Mine.__qualname__})
         assert hooks.register("m-i-n-e", again) is again, "a cell of a notebook that runs twice"
         assert hooks.get("Mine") is again
@@ -156,7 +156,7 @@ def test_register_in_this_process():
 
 def test_override_hides_a_declared_part_until_it_is_taken_back():
     backbones, mine, other = registry("backbones"), type("Mine", (Backbone,), {}), type("Other", (Backbone,), {})
-    assert "already a backbone 'DLA34' of mindpoint" in message(PluginConflict, backbones.register, "dla34", mine)
+    assert "already registered: backbone 'DLA34' of mindpoint" in message(PluginConflict, backbones.register, "dla34", mine)
     with backbones.registered("dla34", mine):
         assert backbones.get("DLA34") is mine and len([n for n in backbones.names() if normalize(n) == "dla34"]) == 1
         with backbones.registered("DLA34", other):
@@ -220,4 +220,4 @@ def test_a_declared_kind_hides_no_other(distribute):
     distribute("greedy-kinds", "1.0", {"kinds": "hooks = acme_tracking:BoxTracker"})
     assert registry("hooks").kind.base == "mindpoint.contracts.hook:Hook"
     problems = [finding.problem for finding in examine() if finding.distribution == "greedy-kinds 1.0"]
-    assert problems[-1] == "the parts of 'hooks' derive from mindpoint.contracts.hook:Hook; choose another name"
+    assert problems[-1] == "'hooks' is already a kind, of mindpoint.contracts.hook:Hook; choose another name"

@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run, whole, ca
     (run / "last.ckpt").write_bytes((run / "last.ckpt").read_bytes()[:1000])
     with caplog.at_level("WARNING"):
         trainer = resumed(run)
-    assert "last.ckpt: damaged" in caplog.text and "it is now last.ckpt.damaged" in caplog.text and trainer.step == 6
+    assert "last.ckpt: damaged" in caplog.text and "renamed to last.ckpt.damaged" in caplog.text and trainer.step == 6
     trainer.train()
     assert_same(run, whole)
 

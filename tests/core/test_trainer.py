@@ -272,9 +272,9 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "model.losses.spot=null")
     with pytest.raises(ConfigError, match="'model.decoder' is missing"):
         trainer_of(toy, tmp_path, "model.decoder=null")
-    with pytest.raises(ConfigError, match=r"input.size: \[16, 18\]: height and width must be multiples of 4"):
+    with pytest.raises(ConfigError, match=r"input.size: \[16, 18\]: height and width must be multiples of the backbone's divisor, 4"):
         trainer_of(toy, tmp_path, "input.size=[16, 18]")
-    with pytest.raises(ConfigError, match=r"data.train.size: \[8, 10\]: height and width must be multiples of 4"):
+    with pytest.raises(ConfigError, match=r"data.train.size: \[8, 10\]: height and width must be multiples of the backbone's divisor, 4"):
         trainer_of(toy, tmp_path, "+data.train.size=[8, 10]")
     with pytest.raises(ConfigError, match="50 exceeds the number of images, 40"):
         trainer_of(toy, tmp_path, "data.train.batch_size=50")

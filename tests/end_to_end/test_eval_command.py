@@ -91,11 +91,11 @@ def test_truth_in_place_of_all_heads(tiny_model):
         (["MODEL", "--results", "x.json"], "give either a MODEL, or a result file"),
         (["--results", "x.json"], "--config is missing; name the configuration of the results x.json"),
         (["--results", "x.json", "--config", "quickstart", "--mode", "test"], "--mode needs a MODEL"),
-        (["MODEL", "--mode", "test", "--report", "r"], "--mode test has no annotations"),
+        (["MODEL", "--mode", "test", "--report", "r"], "need annotations, which --mode test lacks"),
         (["MODEL", "--report-images", "-1"], "--report-images is -1; it must be at least 0"),
         (["MODEL", "--coco", "nowhere"], "nowhere: no such folder"),
         (["MODEL", "--coco", ".", "--split", "dev"], "COCO has no split 'dev'; choose train, val or test"),
-        (["MODEL", "--oracle", "hm,head"], "the truth is not available for 'head'; it is for hm, wh, hps, reg, hm_hp, hp_offset"),
+        (["MODEL", "--oracle", "hm,head"], "the truth is not available for 'head'; choose among hm, wh, hps, reg, hm_hp, hp_offset"),
     ],
 )
 def test_mistakes(arguments, message, tiny_model, tmp_path, monkeypatch, capsys):

@@ -87,9 +87,9 @@ def test_a_part_that_breaks_its_contract_is_told(folder):
     "arguments, message",
     [
         (("acme-birds", "--parts", "bone"), "--parts: cannot write a part 'bone'; did you mean 'backbone'?"),
-        (("acme-birds", "--parts", "optimizer"), "cannot write a part 'optimizer'; there are backbone, neck, head"),
+        (("acme-birds", "--parts", "optimizer"), "cannot write a part 'optimizer'; choose among backbone, neck, head"),
         (("Acme", "--parts", "hook"), "'Acme' is not a valid name; use small letters, digits and '-'"),
-        (("../acme", "--parts", "hook"), "'../acme' cannot be the name of a distribution"),
+        (("../acme", "--parts", "hook"), "'../acme' is not a valid name"),
         (("mindpoint-birds", "--parts", "hook"), "names that begin with mindpoint are reserved"),
         (("json", "--parts", "hook"), "would hide Python's existing module 'json'"),
         (("class", "--parts", "hook"), "'class' is not a valid name"),

@@ -106,10 +106,10 @@ def test_an_image_without_objects():
 @pytest.mark.parametrize(
     "steps, said",
     [
-        ([], "one step or more"),
-        ([{"name": "Clahe"}], "Albumentations.steps.0: .* does not name a transform of Albumentations 2"),
-        ([{"name": "os"}], "does not name a transform"),
-        (["CLAHE"], "does not name a transform"),
+        ([], "give at least one step"),
+        ([{"name": "Clahe"}], "Albumentations.steps.0: .* is not a transform of Albumentations 2"),
+        ([{"name": "os"}], "is not a transform"),
+        (["CLAHE"], "is not a transform"),
         ([{"name": "Rotate", "limit": "x"}], "Albumentations.steps.0: Rotate: 2 validation errors"),
         ([{"name": "Rotate", "limt": 3}], "Albumentations.steps.0: Rotate: Argument.*'limt'"),
         ([{"name": "OneOf", "transforms": [{"name": "Nothing"}]}], "Albumentations.steps.0.transforms.0: .*Nothing"),

@@ -342,7 +342,7 @@ def _manifest(change):
     "break_it, message",
     [
         (shutil.rmtree, "no such folder; 'path' must be a folder that 'mindpoint data convert' wrote"),
-        (_foreign, f"has no {MANIFEST}, so 'mindpoint data convert' did not finish"),
+        (_foreign, f"{MANIFEST} is missing, so 'mindpoint data convert' did not finish"),
         (_cut, r"images.mindrecord1: has \d+ bytes instead of \d+"),
         (lambda folder: (folder / "images.mindrecord2").unlink(), "images.mindrecord2: is missing"),
         (lambda folder: (folder / "images.mindrecord2.db").unlink(), "images.mindrecord2.db: is missing"),
@@ -375,7 +375,7 @@ def test_only_converted_data_is_replaced(source, whole, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(OutputError, match="no manifest.json.*; choose another --out, or remove it"):
+        with pytest.raises(OutputError, match="manifest.json is missing.*; choose another --out, or remove it"):
             convert(from_files(source), tmp_path / "mine", 1, overwrite)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     copied = Path(shutil.copytree(whole, tmp_path / "train"))
@@ -564,7 +564,7 @@ def test_killed_and_interrupted(configs, tmp_path):
         assert process.wait(60) == (-9 if sent == signal.SIGKILL else 130)
         assert not (out / "val").exists()
         assert len(list(out.glob(".val.*.tmp"))) == left
-    with pytest.raises(DataError, match=f"has no {MANIFEST}"):
+    with pytest.raises(DataError, match=f"{MANIFEST} is missing"):
         from_records(next(out.glob(".val.*.tmp")))
     done = subprocess.run([sys.executable, str(TOOL), str(configs[0]), "--out", str(out), "--split", "val"], capture_output=True, text=True)
     assert done.returncode == 0 and [path.name for path in out.iterdir()] == ["val"]
