@@ -54,8 +54,8 @@ def make_checkpoint(folder: Path, config_name: str, size: int) -> None:
 
 def make_files(folder: Path, config_name: str, size: int) -> None:
     """The checkpoint and the two files that are exported from it."""
-    from mindpoint.export.request import Request
-    from mindpoint.export.write import export
+    from mindpoint.exporting.request import Request
+    from mindpoint.exporting.write import export
 
     make_checkpoint(folder, config_name, size)
     for name, portable in (("network.onnx", False), ("portable.onnx", True)):

@@ -40,14 +40,14 @@ VARIANTS = {  # name: (what must be installed, file or way of PyTorch)
 
 def make_files(folder: Path, size: int, names: List[str]) -> None:
     """The checkpoint and the files that are exported from it."""
-    from mindpoint.export.request import Request
-    from mindpoint.export.write import export
+    from mindpoint.exporting.request import Request
+    from mindpoint.exporting.write import export
     from onnx_runtime import make_checkpoint
 
     make_checkpoint(folder, "dla34_dcn_coco", size)
     picture = str(folder / "picture.png")
     import cv2
-    from mindpoint.export.verify import synthetic_images
+    from mindpoint.exporting.verify import synthetic_images
 
     cv2.imwrite(picture, synthetic_images()[0])
     for name in names:

@@ -16,10 +16,10 @@ TITLES = {
     "mobilenet": "MobileNetV3",
     "resnet": "ResNet",
 }
-COLUMNS = "model|params (M)|FLOPs (G)|image size|images a step|epochs|learning rate|cards|ms/step|img/s|AP|recipe|weights".split("|")
+COLUMNS = "model|params (M)|FLOPs (G)|image size|images per step|epochs|learning rate|cards|ms/step|img/s|AP|recipe|weights".split("|")
 NOTE = """Parameters and FLOPs are computed, and tested, for one image of the given size; a multiplication and an addition are two
-operations, of convolutions and dense layers. Nothing was trained on COCO or run on an Ascend: cards, ms/step, img/s, AP and weights are
-empty because nothing was measured. `mindpoint benchmark train NAME` measures your machine."""
+operations, of convolutions and dense layers. These were not trained on COCO or run on an Ascend: cards, ms/step, img/s, AP and weights are
+empty because they were not measured. `mindpoint benchmark train NAME` measures your machine."""
 
 
 def facts(config: Config) -> tuple:
@@ -70,10 +70,10 @@ def page(folder: Path) -> str:
 
 def index() -> str:
     """Return the README of ``configs``."""
-    lines = ["# Shipped configurations", "", "A folder a model. Every command takes the name alone: `mindpoint train quickstart`.", ""]
+    lines = ["# Shipped configurations", "", "One folder per model. Commands accept the names alone: `mindpoint train quickstart`.", ""]
     for name, title in TITLES.items():
         lines.append(f"- [{title}]({name}/README.md): " + ", ".join(f"`{path.stem}`" for path in sorted((CONFIGS / name).glob("*.yaml"))))
-    return "\n".join([*lines, "", "`_base_` has the parts that they inherit.", ""])
+    return "\n".join([*lines, "", "`_base_` has the files that they inherit from.", ""])
 
 
 def main() -> int:

@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0"
 API = "1.0"
-"""Version of the contracts, ``major.minor``; docs/plugins/compatibility.md says what may change with which."""
+"""Version of the contracts, ``major.minor``; see docs/plugins/compatibility.md for the rules of changes."""

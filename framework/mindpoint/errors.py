@@ -1,7 +1,7 @@
-"""Errors a user can cause and mend.
+"""Errors that a user can cause and fix.
 
 The command line prints the message of a :class:`MindpointError` without a traceback and exits with its code. Every message says
-what is wrong, where (``file:line``, record id, path), and how to mend it.
+what is wrong, where (``file:line``, record id, path), and how to fix it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ class MindpointError(Exception):
     """Base of all errors that a configuration, a file, an argument or a plugin can cause.
 
     Args:
-        key: the key or argument to blame, as a dotted path from the block or section whose class raises the error: ``"size"``,
-            ``"stages.0"``. Whoever builds the block puts its place before the message, so the message need not name it.
+        key: the wrong key or argument, as a dotted path from the block or section whose class raises the error: ``"size"``,
+            ``"stages.0"``. The builder of the block prepends its position, so the message need not name it.
     """
 
     exit_code = 2
@@ -41,18 +41,18 @@ class OutputError(MindpointError):
 
 
 class PartError(MindpointError):
-    """A part of a plugin that fails, or does something else than it declares."""
+    """A part of a plugin that fails or breaks its contract."""
 
 
 class TrainingError(MindpointError):
-    """A training that cannot go on: too many gradients in a row that are not finite."""
+    """A training that cannot continue: too many non-finite gradients in a row."""
 
 
 class Interrupted(MindpointError):
-    """A signal asked for the end.
+    """A signal requested the end.
 
     Args:
-        signum: number of the signal; the exit code is the one that shells have for it.
+        signum: number of the signal; the exit code is 128 plus this number.
     """
 
     def __init__(self, message: str, signum: int):

@@ -21,15 +21,15 @@ def _conv(in_channels: int, out_channels: int, kernel: int) -> nn.SequentialCell
 
 
 class FPN(Neck):
-    """A feature pyramid network. From the coarsest map on, each map is projected by a 1x1 convolution, the enlarged coarser result is
-    added, and a 3x3 convolution makes the output.
+    """A feature pyramid network. From coarse to fine, each map is projected by a 1x1 convolution, the upsampled coarser result is
+    added, and a 3x3 convolution computes the output.
 
     It takes two or more maps whose strides are multiples of one another.
 
     Args:
         channels: of every output map.
         levels: number of output maps, finest first; all by default.
-        finest: smallest stride in use; finer maps are ignored.
+        finest: smallest stride to use; finer maps are ignored.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 256, levels: Optional[int] = None, finest: int = 1):
@@ -38,10 +38,10 @@ class FPN(Neck):
         in_features = in_features[self.skipped :]
         strides = [feature.stride for feature in in_features]
         if len(strides) < 2 or any(second <= first or second % first for first, second in zip(strides, strides[1:])):
-            raise ConfigError(f"FPN: it merges two or more maps, each stride a multiple of the one before; the backbone gives {strides}")
+            raise ConfigError(f"FPN: needs two or more maps, each stride a multiple of the one before; the backbone gives {strides}")
         levels = len(strides) if levels is None else levels
         if channels < 1 or not 1 <= levels <= len(strides):
-            raise ConfigError(f"FPN: channels must be positive and levels 1 to {len(strides)}, not {channels} and {levels}")
+            raise ConfigError(f"FPN: channels must be positive and levels in 1..{len(strides)}, got {channels} and {levels}")
         self.inner_blocks = nn.CellList([_conv(feature.channels, channels, 1) for feature in in_features])
         self.layer_blocks = nn.CellList([_conv(channels, channels, 3) for _ in range(levels)])
         self.out_features = tuple(FeatureSpec(channels, stride) for stride in strides[:levels])

@@ -55,8 +55,8 @@ def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell
 
 
 def _fusion(channels: List[int], target: int) -> nn.CellList:
-    """Return the cells that convert the map of each branch to the channels of one of them, and a finer one to its size; the identity for
-    its own."""
+    """Return the cells that convert each branch's map to the channels of one branch, and finer maps to its size; the identity for
+    that branch."""
     cells: List[nn.Cell] = []
     for source, count in enumerate(channels):
         if source < target:
@@ -114,7 +114,7 @@ class HRNet(Backbone):
     def __init__(self, width: int = 32, maps: int = 4):
         super().__init__()
         if width < 1 or not 1 <= maps <= 4:
-            raise ConfigError(f"HRNet: width must be positive and maps 1 to 4, not {width} and {maps}")
+            raise ConfigError(f"HRNet: width must be positive and maps in 1..4, got {width} and {maps}")
         self.conv1, self.bn1 = conv(3, 64, 3, 2), _norm(64)
         self.conv2, self.bn2 = conv(64, 64, 3, 2), _norm(64)
         self.layer1 = nn.SequentialCell([Bottleneck(64 if index == 0 else 256, 64) for index in range(BLOCKS)])
@@ -142,8 +142,8 @@ class HRNet(Backbone):
 
 
 def _transition(channels: List[int], wanted: List[int]) -> List[nn.Cell]:
-    """Return the cells that make each branch of a stage from the previous branches: the identity for unchanged ones, and a new one from the
-    coarsest."""
+    """Return the cells that compute each branch of a stage from the previous branches: the identity for unchanged ones, and a new one from
+    the coarsest."""
     cells: List[nn.Cell] = []
     for index, count in enumerate(wanted):
         if index >= len(channels):

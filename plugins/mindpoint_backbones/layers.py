@@ -1,4 +1,4 @@
-"""Small cells that the networks here share."""
+"""Small cells shared by the networks of this package."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def conv_norm(
     epsilon: float = 1e-5,
     momentum: float = 0.1,
 ) -> nn.SequentialCell:
-    """Return a convolution, a batch normalisation and maybe an activation. ``momentum`` is the share of a batch, as in PyTorch."""
+    """Return a convolution, a batch normalisation and optionally an activation. ``momentum``: weight of a batch, as in PyTorch."""
     norm = nn.BatchNorm2d(out_channels, eps=epsilon, momentum=1 - momentum)
     cells = [conv(in_channels, out_channels, kernel, stride, groups), norm]
     return nn.SequentialCell(cells if activation is None else [*cells, activation])
 
 
 def round_channels(channels: float, step: int = 8) -> int:
-    """Return the multiple of ``step`` nearest to a number of channels, but at least nine tenths of it."""
+    """Return the multiple of ``step`` nearest to a number of channels, but at least 90 % of it."""
     nearest = max(step, int(channels + step / 2) // step * step)
     return nearest if nearest >= 0.9 * channels else nearest + step

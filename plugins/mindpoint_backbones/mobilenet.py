@@ -10,10 +10,10 @@ from mindspore import nn
 
 
 class MobileNet(Backbone):
-    """Gives the last map of each stride from 4 on.
+    """Returns the last map of each stride from 4 on.
 
     Args:
-        cells: each with its channels and its stride, in their order.
+        cells: each with its channels and stride, in order.
     """
 
     def __init__(self, cells: Sequence[Tuple[nn.Cell, int, int]]):

@@ -13,7 +13,7 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 
 
 class InvertedResidual(nn.Cell):
-    """1x1 convolution to more channels, depthwise 3x3, 1x1 to fewer, and the input where nothing else changes: ``construct(x)``."""
+    """1x1 convolution to more channels, depthwise 3x3, 1x1 to fewer; adds the input if the shape is unchanged: ``construct(x)``."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int):
         super().__init__()
@@ -29,15 +29,15 @@ class InvertedResidual(nn.Cell):
 
 
 class MobileNetV2(MobileNet):
-    """MobileNetV2 without its last convolution and its classifier; gives maps of strides 4, 8, 16 and 32.
+    """MobileNetV2 without its last convolution and classifier; returns maps of strides 4, 8, 16 and 32.
 
     Args:
-        width: factor of all channels, above 0; they are rounded to multiples of 8.
+        width: factor of all channels, above 0; products are rounded to multiples of 8.
     """
 
     def __init__(self, width: float = 1.0):
         if width <= 0:
-            raise ConfigError(f"MobileNetV2: width must be above 0, not {width}")
+            raise ConfigError(f"MobileNetV2: width must be above 0, got {width}")
         channels = round_channels(32 * width)
         cells = [(conv_norm(3, channels, 3, 2, activation=nn.ReLU6()), channels, 2)]
         for expansion, wanted, count, stride in STAGES:

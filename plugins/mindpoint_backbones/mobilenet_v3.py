@@ -45,7 +45,7 @@ BLOCKS = {  # kernel, expanded channels, channels, squeeze and excitation, hard 
 
 
 class SqueezeExcitation(nn.Cell):
-    """Scale every channel by a number between 0 and 1 that follows from the means of all: ``construct(x)``."""
+    """Squeeze and excitation: scale each channel by a factor in 0..1, computed from the means of all channels: ``construct(x)``."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -66,7 +66,7 @@ def _activation(hard_swish: bool) -> nn.Cell:
 
 
 class InvertedResidual(nn.Cell):
-    """1x1 convolution to more channels, depthwise, excitation, 1x1 to fewer, and the input where nothing else changes: ``construct(x)``."""
+    """1x1 convolution to more channels, depthwise, excitation, 1x1 to fewer; adds the input if the shape is unchanged: ``construct(x)``."""
 
     def __init__(self, in_channels: int, kernel: int, width: int, out_channels: int, excited: bool, hard_swish: bool, stride: int):
         super().__init__()
@@ -85,16 +85,16 @@ class InvertedResidual(nn.Cell):
 
 
 class MobileNetV3(MobileNet):
-    """MobileNetV3 without its last convolution and its classifier; gives maps of strides 4, 8, 16 and 32.
+    """MobileNetV3 without its last convolution and classifier; returns maps of strides 4, 8, 16 and 32.
 
     Args:
         size: ``large`` or ``small``.
-        width: factor of all channels, above 0; they are rounded to multiples of 8.
+        width: factor of all channels, above 0; products are rounded to multiples of 8.
     """
 
     def __init__(self, size: Literal["large", "small"] = "large", width: float = 1.0):
         if size not in BLOCKS or width <= 0:
-            raise ConfigError(f"MobileNetV3: size must be large or small and width above 0, not {size} and {width}")
+            raise ConfigError(f"MobileNetV3: size must be large or small and width above 0, got {size} and {width}")
         channels = round_channels(16 * width)
         cells = [(_conv_norm(3, channels, 3, stride=2, activation=nn.HSwish()), channels, 2)]
         for kernel, expanded, wanted, excited, hard_swish, stride in BLOCKS[size]:

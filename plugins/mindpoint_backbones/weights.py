@@ -15,7 +15,7 @@ _PLACE = "https://download.pytorch.org/models/"
 
 
 class MobileNetRules(WeightRules):
-    """MobileNetV2 and V3 of width 1 under torchvision's names: ``backbone.`` is left out here, and nothing else differs."""
+    """MobileNetV2 and V3 of width 1 under torchvision's names: without the prefix ``backbone.``."""
 
     downloads = {
         "mobilenet_v2": f"{_PLACE}mobilenet_v2-b0353104.pth",
@@ -29,7 +29,7 @@ class MobileNetRules(WeightRules):
         return re.sub(r"^backbone\.", "", torch_name(ours))
 
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
-        """See :class:`WeightRules`. They are a backbone's, never of a whole network."""
+        """See :class:`WeightRules`. Always the weights of a backbone only."""
         if "features.1.conv.0.0.weight" in shapes:
             name, backbone = "MobileNetV2", {"type": "MobileNetV2"}
         elif "features.1.block.0.0.weight" in shapes:
@@ -44,6 +44,6 @@ class MobileNetRules(WeightRules):
         return RecognizedWeights(name, f"{name} without heads", config, whole=False)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. Also the classifier, and the convolution before it: the only one after the first that is outside of a
-        block."""
+        """See :class:`WeightRules`. Includes the classifier and the convolution before it, the only one after the first that is outside of
+        a block."""
         return bool(re.match(r"classifier\.|features\.[1-9]\d*\.\d+\.", name)) or super().feeds_nothing(name, names)

@@ -11,7 +11,7 @@ from mindspore.common import dtype as mstype
 __all__ = ["EPSILON", "at_index", "count_peaks", "focal", "l1", "mean_squares", "smooth_l1"]
 
 EPSILON = 1e-4
-"""Distance of probabilities from 0 and 1 in logarithms, and what is added to a number of objects that may be 0."""
+"""Least distance of probabilities from 0 and 1 in logarithms, and of a count of objects from 0 in divisions."""
 
 
 def at_index(maps: Tensor, index: Tensor) -> Tensor:
@@ -32,12 +32,12 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
         - sum of  weight * ((1-p)^2 log p  where target is 1,  (1-target)^4 p^2 log(1-p)  elsewhere)
 
-    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not yet divided by the peaks. logits, target (0..1): ``(B, C, H, W)``; weight:
-    broadcast to it.
+    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not divided by the number of peaks. logits, target (0..1): ``(B, C, H, W)``;
+    weight: broadcast to it.
     """
     p = ops.clamp(ops.sigmoid(logits), EPSILON, 1 - EPSILON)
     centre = weight * (target == 1).astype(p.dtype)
-    distance, missing = (1 - target) * (1 - target), 1 - p  # products, for MindSpore's powers and squares take ten times as long
+    distance, missing = (1 - target) * (1 - target), 1 - p  # products, since MindSpore's powers and squares take ten times as long
     around = weight * distance * distance
     return -(centre * missing * missing * ops.log(p) + around * p * p * ops.log(missing)).sum()
 

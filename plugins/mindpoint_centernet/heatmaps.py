@@ -1,7 +1,7 @@
-"""Heatmaps in numpy: how wide a peak is (CenterNet ``utils/image.py``), stamping peaks, finding them again.
+"""Heatmaps in numpy: width of peaks (CenterNet ``utils/image.py``), drawing peaks, finding peaks.
 
-Importing this module does not import MindSpore; sums of loss terms are in :mod:`mindpoint_centernet.functional`. Both are for plugins
-to use: names and meaning stay.
+Importing this module does not import MindSpore; loss terms are in :mod:`mindpoint_centernet.functional`. Both modules are public for
+plugins: names and meaning are stable.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ def gaussian(radius: int, sigma: float) -> np.ndarray:
 
 @lru_cache(maxsize=1024)
 def gaussian32(radius: int, sigma: float) -> np.ndarray:
-    """Return :func:`gaussian` in float32, so that stamping converts nothing."""
+    """Return :func:`gaussian` in float32, which needs no conversion when drawn."""
     kernel = gaussian(radius, sigma).astype(np.float32)
     kernel.flags.writeable = False
     return kernel
 
 
 def sigma_of(radius: int) -> float:
-    """Return the standard deviation that belongs to a radius: a sixth of the diameter."""
+    """Return the standard deviation for a radius: a sixth of the diameter."""
     return (2 * radius + 1) / 6
 
 
 def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[slice, slice], Tuple[slice, slice]]:
-    """Return where the part of a peak at pixel ``(x, y)`` that lies on a ``width`` x ``height`` map is: on the map, and in the kernel."""
+    """Return the slices, in a ``width`` x ``height`` map and in the kernel, of the part of a peak at pixel ``(x, y)`` on the map."""
     left, right = min(x, radius), min(width - x, radius + 1)
     top, bottom = min(y, radius), min(height - y, radius + 1)
     on_map = (slice(y - top, y + bottom), slice(x - left, x + right))
@@ -80,7 +80,7 @@ def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[
 
 
 def stamp(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> None:
-    """Raise ``heatmap`` ``(H, W)``, in place, to a peak at pixel ``(x, y)``, which lies on it."""
+    """Draw a peak at pixel ``(x, y)`` of ``heatmap`` ``(H, W)``, in place, as the maximum of both."""
     height, width = heatmap.shape
     radius = kernel.shape[0] // 2
     if radius <= x < width - radius and radius <= y < height - radius:
@@ -96,7 +96,7 @@ class Peaks(NamedTuple):
 
     Attributes:
         scores: ``(N,)`` values of the heatmap.
-        channels, rows, columns: ``(N,)`` where they are.
+        channels, rows, columns: ``(N,)`` their positions.
     """
 
     scores: np.ndarray
@@ -106,13 +106,13 @@ class Peaks(NamedTuple):
 
 
 def peaks(heatmaps: np.ndarray, count: int, above: float = 0.0) -> Peaks:
-    """Return the best ``count`` of the pixels that no neighbour in their 3x3 window exceeds.
+    """Return the best ``count`` local maxima in 3x3 windows.
 
     Of equal scores, the lower channel, then the upper row, then the left column comes first.
 
     Args:
         heatmaps: ``(C, H, W)`` float32.
-        above: the score must exceed it.
+        above: threshold that scores must exceed.
     """
     highest = np.stack([cv2.dilate(channel, _NEIGHBOURS) for channel in heatmaps])
     places = np.flatnonzero((heatmaps == highest) & (heatmaps > above))

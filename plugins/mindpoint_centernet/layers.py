@@ -1,4 +1,4 @@
-"""Small cells that backbones, necks and heads share, with the initialisation of the official implementation (PyTorch's defaults)."""
+"""Small cells shared by backbones, necks and heads, with the official implementation's initialisation (PyTorch's defaults)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Return batch normalisation with PyTorch's defaults. MindSpore's momentum is the share that is kept, so 0.9 here is 0.1 there."""
+    """Return batch normalisation with PyTorch's defaults. MindSpore's momentum is the weight of the old value: 0.9 is PyTorch's 0.1."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
@@ -41,7 +41,7 @@ def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Sequent
 
 
 def bilinear_kernel(size: int) -> np.ndarray:
-    """Return ``(size, size)`` float32 weights with which a transposed convolution of stride ``size / 2`` interpolates bilinearly."""
+    """Return ``(size, size)`` float32 weights of a transposed convolution of stride ``size / 2`` that interpolates bilinearly."""
     factor = math.ceil(size / 2)
     centre = (2 * factor - 1 - factor % 2) / (2 * factor)
     slope = 1 - np.abs(np.arange(size) / factor - centre)

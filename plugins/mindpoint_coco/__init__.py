@@ -4,7 +4,7 @@ Plugins of any task may use these names, which are imported on first access:
 
 - ``Keypoints``: the configuration section ``keypoints``, a set of joints.
 - ``CocoDataset``: images with objects from an annotation file; ``read_annotations``: a checked annotation file.
-- ``oks``: object keypoint similarity. ``oks_nms``, ``soft_nms``: suppression of detections that are too similar to better ones.
+- ``oks``: object keypoint similarity. ``oks_nms``, ``soft_nms``: non-maximum suppression.
 """
 
 from importlib import import_module

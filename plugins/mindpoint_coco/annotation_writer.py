@@ -1,4 +1,4 @@
-"""Predictions as a COCO annotation file, for people to correct in an annotation tool."""
+"""Predictions as a COCO annotation file, to be corrected in an annotation tool."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mindpoint.contracts.fields import Points
 from mindpoint.contracts.prediction import Prediction, Source
 from mindpoint.inference.writers import TextWriter
 
-_SURE = 0.3  # score of a joint from which it is marked as visible
+_SURE = 0.3  # lowest score of a joint that is marked as visible
 
 
 class AnnotationWriter(TextWriter):
     """A writer of ``annotations.json``: predictions as annotations, for import into CVAT ("COCO Keypoints 1.0"), Label Studio and Roboflow.
 
     File names are relative to their common folder; a frame of a video is named ``VIDEO_000012.png``. Boxes are clipped to the
-    image. A joint with a low score is marked as hidden, one outside the image as not labelled.
+    image. Joints with a low score are marked as hidden, joints outside the image as not labelled.
     """
 
     file_name = "annotations.json"
@@ -100,7 +100,7 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
 
 
 def _common_folder(names: Sequence[str]) -> str:
-    """Return the folder that holds all files; empty without any, or for addresses."""
+    """Return the folder that holds all files; an empty path without files, or for URLs."""
     if not names or any("://" in name for name in names):
         return ""
     return os.path.commonpath([os.path.abspath(Path(name).parent) for name in names])

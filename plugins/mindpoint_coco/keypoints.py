@@ -1,4 +1,5 @@
-"""The keypoint set: names, skeleton, mirrored pairs, tolerances, colours. All that depends on number or order of joints comes from here."""
+"""The keypoint set: names, skeleton, mirrored pairs, sigmas, colours. Everything that depends on number or order of joints comes from
+here."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ Joint = Union[int, str]
 
 
 class AnnotatedJoints(Points):
-    """Joints with visibility; a COCO record counts those that are labelled in ``num_keypoints``.
+    """Joints with visibility; a COCO record has the number of labelled ones in ``num_keypoints``.
 
     Attributes:
         keypoints: the configuration's section.
-        aliases: names of these joints by the names that a file gives them, as far as they differ.
-        orders: for a file that lists joints in an order of its own, by category id: the place among these joints of each joint of a
-            record; -1 for one that is not among them.
-        by_name: ids of the categories whose joints were found by their names.
+        aliases: mapping from a file's joint names to these, where they differ.
+        orders: for a file with another order of joints, by category id: the index among these joints of each joint of a
+            record; -1 for others.
+        by_name: ids of the categories whose joints were matched by name.
     """
 
     keypoints: "Keypoints"
@@ -39,13 +40,13 @@ class AnnotatedJoints(Points):
         return other
 
     def ordered(self, orders: Mapping[int, Tuple[int, ...]], by_name: Sequence[int]) -> "AnnotatedJoints":
-        """Return the same joints for a file with these :attr:`orders`, in which the aliases are contained."""
+        """Return the same joints for a file with these :attr:`orders`, which already include the aliases."""
         other = copy.copy(self)
         other.orders, other.by_name, other.aliases = dict(orders), tuple(by_name), {}
         return other
 
     def places(self, record: dict) -> Optional[Tuple[int, ...]]:
-        """Return the place among these joints of each joint of a record; None if it has these joints in their order."""
+        """Return the index among these joints of each joint of a record; None if the order is the same."""
         category = record.get("category_id")
         return self.orders.get(category) if isinstance(category, (int, float)) else None
 
@@ -55,7 +56,7 @@ class AnnotatedJoints(Points):
         return len(self.names) if order is None else len(order)
 
     def from_coco(self, record: dict) -> np.ndarray:
-        """Return the joints of a record; those that its file does not have are zeros."""
+        """Return the joints of a record, with zeros for joints that the file lacks."""
         order = self.places(record)
         if order is None:
             return super().from_coco(record)
@@ -68,13 +69,13 @@ class AnnotatedJoints(Points):
         return points
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
-        """Return the joints, numbers as short as float32 allows, and the count."""
+        """Return the joints, with numbers as short as float32 allows, and the count."""
         numbers = value.reshape(-1).astype("U32").astype(np.float64).tolist()
         flat = [int(number) if number.is_integer() else number for number in numbers]
         return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
 
 
-_SIDES = (  # a left side in a name, and the right one that takes its place
+_SIDES = (  # left in a name, and its replacement by right
     (r"left", "right"),
     (r"Left", "Right"),
     (r"LEFT", "RIGHT"),
@@ -99,7 +100,7 @@ def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
 
 
 def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
-    """Return the names that speak of a side (``left_eye``, ``hip_r``, ``EyeL``, ``左眼``) and whose indices are in no pair."""
+    """Return the names with a side (``left_eye``, ``hip_r``, ``EyeL``, ``左眼``) whose indices are in no pair."""
     paired = {joint for pair in pairs for joint in pair}
     return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]
 
@@ -108,19 +109,19 @@ def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str
 class Keypoints:
     """A set of keypoints (joints), the same for all classes, or one for each class.
 
-    With ``classes`` the joints of all classes stand one after the other, for the network to have a place for each; all attributes speak
-    of these. A name that several classes have is then ``CLASS_NAME``, unless it is shared.
+    With ``classes``, the joints of all classes are concatenated, one output of the network for each; all attributes
+    refer to this list. A name that several classes have becomes ``CLASS_NAME``, unless it is shared.
 
     Attributes:
-        names: one name a joint, in the order of the annotation files.
-        skeleton: pairs of joints to be joined by a line, by name or 0-based index.
-        flip_pairs: pairs of joints that change places in a mirrored image, by name or 0-based index. ``None``:
+        names: one name per joint, in the order of the annotation files.
+        skeleton: pairs of joints connected by a line, by name or 0-based index.
+        flip_pairs: pairs of joints that are swapped in a mirrored image, by name or 0-based index. ``None``:
             :func:`side_pairs` of the names.
         sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
-        classes: in place of all these, the same for each class by its name. A class that is not named has no joints.
-        shared: names of joints that are one joint of all classes that have them.
+        classes: instead of all these, the same keys for each class, by name. Other classes have no joints.
+        shared: names of joints that are the same joint in all classes that have them.
 
     Raises:
         ConfigError: a joint that does not exist or is paired twice, a repeated name, a list of the wrong length.
@@ -141,7 +142,7 @@ class Keypoints:
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the class is frozen
         if (self.names is None) == (self.classes is None):
-            raise ConfigError("keypoints: needs either 'names', the joints of all classes, or 'classes', the joints of each")
+            raise ConfigError("keypoints: give either 'names', the joints of all classes, or 'classes', the joints of each class")
         put("places", {})
         put("parts", {name: _of_class(name, block) for name, block in (self.classes or {}).items()})
         if self.classes is not None:
@@ -162,18 +163,18 @@ class Keypoints:
         colors = spread_hues(len(self.names)) if self.colors is None else self.colors
         colors = self._one_each(colors, "colors")
         if not all(len(color) == 3 and all(0 <= value <= 255 for value in color) for color in colors):
-            raise ConfigError("keypoints.colors: each colour has three numbers of 0 to 255: blue, green, red")
+            raise ConfigError("keypoints.colors: each colour must be three numbers in 0..255: blue, green, red")
         put("colors", tuple(tuple(map(int, color)) for color in colors))
 
     def __len__(self) -> int:
         return len(self.names)
 
     def of(self, name: str) -> "Keypoints":
-        """Return the joints of a class by themselves; none for a class without joints."""
+        """Return the joints of one class; empty for a class without joints."""
         return self if self.classes is None else self.parts.get(name, NO_KEYPOINTS)
 
     def sets_of(self, classes: Sequence[str]) -> Optional[Tuple[PointSet, ...]]:
-        """Return the joints of each of these classes among all joints, by label; None if every class has all.
+        """Return the indices of each class's joints among all joints, by label; None if every class has all.
 
         Raises:
             ConfigError: joints of a class that does not exist.
@@ -182,15 +183,15 @@ class Keypoints:
             return None
         lost = [name for name in self.classes if name not in classes]
         if lost:
-            raise ConfigError(f"keypoints.classes: there is no class '{lost[0]}'; 'classes' has {', '.join(classes)}")
+            raise ConfigError(f"keypoints.classes: unknown class '{lost[0]}'; 'classes' has {', '.join(classes)}")
         return tuple(PointSet(self.of(name).names, self.places.get(name, ()), self.of(name).skeleton) for name in classes)
 
     def annotated(self, classes: Sequence[str] = (), aliases: Optional[Mapping[str, str]] = None) -> AnnotatedJoints:
         """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint.
 
         Args:
-            classes: names by label, where classes have joints of their own; without them every object has all joints.
-            aliases: names of these joints by the names that a file gives them.
+            classes: names by label, if classes have joints of their own; otherwise every object has all joints.
+            aliases: mapping from a file's joint names to these.
 
         Raises:
             ConfigError: an alias of a joint that does not exist, or joints of a class that does not exist.
@@ -200,12 +201,12 @@ class Keypoints:
         known = list(dict.fromkeys([*self.names, *(name for part in self.parts.values() for name in part.names)]))
         lost = [name for name in joints.aliases.values() if name not in known]
         if lost:
-            raise ConfigError(f"joints: no joint is named '{lost[0]}'; there are {', '.join(known)}")
+            raise ConfigError(f"joints: no joint is named '{lost[0]}'; keypoints has {', '.join(known)}")
         return joints
 
     def found(self, classes: Sequence[str] = ()) -> Tuple[Field, ...]:
-        """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint was taken
-        from a joint heatmap and not from the object's regression. Joints that the class does not have are NaN, with the score 0.
+        """Return the fields of detections: ``keypoints`` x, y; ``keypoint_scores`` in 0..1; ``from_heatmap``, whether the joint comes
+        from a joint heatmap instead of the object's regression. Joints that the class lacks are NaN, with score 0.
 
         Args:
             classes: see :meth:`annotated`.
@@ -223,11 +224,11 @@ class Keypoints:
     def _join(self, put: Callable[[str, object], None]) -> None:
         """Set all attributes from those of the classes."""
         if self.skeleton or any(value is not None for value in (self.flip_pairs, self.sigmas, self.colors)):
-            raise ConfigError("keypoints: with 'classes', skeleton, flip_pairs, sigmas and colors belong to each class")
+            raise ConfigError("keypoints: with 'classes', set skeleton, flip_pairs, sigmas and colors for each class")
         counts = Counter(name for part in self.parts.values() for name in part.names)
         lone = [name for name in self.shared if counts[name] < 2]
         if lone:
-            raise ConfigError(f"keypoints.shared: '{lone[0]}' is not a joint of two classes")
+            raise ConfigError(f"keypoints.shared: '{lone[0]}' must be a joint of at least two classes")
         names: List[str] = []
         places, pairs, lines, looks = {}, {}, {}, {}
         for owner, part in self.parts.items():
@@ -249,14 +250,12 @@ class Keypoints:
         for owner, own in places.items():
             alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
             if alone:
-                raise ConfigError(
-                    f"keypoints.classes.{owner}: a mirror needs its joint '{alone[0]}', as in the classes that share its pair"
-                )
+                raise ConfigError(f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing, which is paired in other classes")
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):
             if joint not in self.names:
-                raise ConfigError(f"keypoints.{where}: no joint is named '{joint}'; there are {', '.join(self.names)}")
+                raise ConfigError(f"keypoints.{where}: no joint is named '{joint}'; 'names' has {', '.join(self.names)}")
             return self.names.index(joint)
         if isinstance(joint, bool) or not isinstance(joint, (int, np.integer)) or not 0 <= joint < len(self.names):
             raise ConfigError(f"keypoints.{where}: joint {joint} is not in 0..{len(self.names) - 1}")
@@ -275,7 +274,7 @@ class Keypoints:
         for first, second in self.flip_pairs:
             if index[first] != first or index[second] != second:
                 raise ConfigError(
-                    f"keypoints.flip_pairs: ('{self.names[first]}', '{self.names[second]}') repeats a joint; each belongs to one pair"
+                    f"keypoints.flip_pairs: ('{self.names[first]}', '{self.names[second]}') repeats a joint; each may be in one pair only"
                 )
             index[first], index[second] = second, first
         return index
@@ -291,7 +290,7 @@ def _of_class(name: str, block: Mapping[str, object]) -> Keypoints:
     known = ("names", "skeleton", "flip_pairs", "sigmas", "colors")
     unknown = [key for key in block if key not in known]
     if unknown:
-        raise ConfigError(f"keypoints.classes.{name}: there is no key '{unknown[0]}'; the keys are {', '.join(known)}")
+        raise ConfigError(f"keypoints.classes.{name}: unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
     if "names" not in block:
         raise ConfigError(f"keypoints.classes.{name}: 'names' is missing")
     try:

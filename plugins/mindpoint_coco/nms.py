@@ -1,4 +1,4 @@
-"""Non-maximum suppression: by keypoints, and of boxes by lowering scores."""
+"""Non-maximum suppression: by keypoints, and soft-NMS of boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mindpoint_coco.similarity import oks
 
 
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better one that is kept.
+    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a kept better one.
 
     People close together have overlapping boxes but different poses. The similarity is COCO's object keypoint similarity with the mean of
     the two boxes' areas in place of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
@@ -19,7 +19,7 @@ def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.
         boxes: ``(N, 4)`` left, top, right, bottom.
-        scores: ``(N,)``; among equal ones the first is the better.
+        scores: ``(N,)``; of equal ones, the first counts as better.
         sigmas: ``(J,)`` COCO's tolerances.
         threshold: similarity, 0..1, above which the weaker one is removed.
     """
@@ -41,8 +41,8 @@ class Suppressed(NamedTuple):
     """Rows in the order of selection: first the live ones, then those whose score fell below the threshold.
 
     Attributes:
-        rows: ``(N,)`` input row whose box is at each place.
-        joint_rows: ``(N,)`` input row whose keypoints are there; equal to ``rows`` for live rows.
+        rows: ``(N,)`` input row of each box.
+        joint_rows: ``(N,)`` input row of the keypoints there; equal to ``rows`` for live rows.
         scores: ``(N,)`` float32 decayed scores.
         live: number of live rows.
     """
@@ -58,13 +58,13 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
 
     As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1`` wide,
     and only an overlapping box can fall below the threshold. When one does, the last live row's box and score overwrite it, while the
-    keypoints of the two are swapped. So the places after the live ones hold copies of other boxes with the dropped rows' keypoints. They
+    keypoints of the two are swapped. So the rows after the live ones are copies of other boxes with the dropped rows' keypoints. They
     are only useful to reproduce the official results, which keep them.
 
     Args:
         boxes: ``(N, 4)`` left, top, right, bottom in image pixels.
         scores: ``(N,)`` in 0..1.
-        sigma: larger decays less. Positive.
+        sigma: positive; larger values decay less.
         threshold: score below which an overlapping row is dropped.
     """
     boxes, scores = np.array(boxes, np.float32), np.array(scores, np.float32)
@@ -78,7 +78,7 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
         rest = slice(place + 1, live)
         overlap = _overlap(boxes[place], boxes[rest])
         before = scores.copy()
-        # The exponential is taken in float64 and rounded, as there: a score near the threshold must fall on the same side.
+        # The exponential is computed in float64 and rounded, as in the original: a score near the threshold must fall on the same side.
         scores[rest] *= np.exp((-(overlap * overlap) / np.float32(sigma)).astype(np.float64)).astype(np.float32)
         dropped = np.zeros(len(scores), bool)
         dropped[rest] = (overlap > 0) & (scores[rest] < threshold)
@@ -87,7 +87,7 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
             live -= 1
             for values in (boxes, scores, rows, dropped):
                 values[hole] = values[live]
-            if hole < live:  # there a row is moved before its score is lowered, and the remaining copy keeps the old score
+            if hole < live:  # the original moves a row before lowering its score, so the remaining copy keeps the old score
                 scores[live] = before[live]
             joint_rows[[hole, live]] = joint_rows[[live, hole]]
         place += 1

@@ -1,4 +1,4 @@
-"""Which training images are shown more often: those of rare classes, those with a high loss."""
+"""Samplers that show images of rare classes, or with a high loss, more often."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mindpoint.errors import ConfigError
 class RepeatFactorSampler(Sampler):
     """Show images of rare classes more often: repeat factor sampling (Gupta et al., 2019, LVIS, https://arxiv.org/abs/1908.03195).
 
-    With ``f`` the share of the images that have an object of a class, the factor of a class is ``max(1, sqrt(threshold / f))``, that of an
-    image the largest of its classes, and 1 for an image without objects. Crowds do not count. Factors are relative: an epoch keeps its
+    If a share ``f`` of the images have an object of a class, the factor of the class is ``max(1, sqrt(threshold / f))``. The factor of an
+    image is the largest of its classes, or 1 without objects. Crowds are ignored. Factors are relative: an epoch keeps its
     length, so images of frequent classes are shown less often than once.
 
     Args:
         dataset: the training images; provided by the run. Its ``objects`` are read once.
-        threshold: share of the images, above 0 and up to 1, below which a class is rare. LVIS, with 1203 classes, has 0.001.
+        threshold: share of the images, above 0 and up to 1, below which a class is rare. LVIS, with 1203 classes, uses 0.001.
 
     Raises:
         ConfigError: the threshold is out of range.
@@ -26,7 +26,7 @@ class RepeatFactorSampler(Sampler):
 
     def __init__(self, dataset: Dataset, threshold: float) -> None:
         if not 0 < threshold <= 1:
-            raise ConfigError(f"RepeatFactorSampler.threshold: {threshold} is not above 0 and at most 1")
+            raise ConfigError(f"RepeatFactorSampler.threshold: {threshold} must be above 0 and at most 1")
         found = [objects.labels[~objects.crowd] for objects in map(dataset.objects, range(len(dataset)))]
         present = np.zeros((len(dataset), len(dataset.classes)), bool)
         for row, labels in enumerate(found):
@@ -42,15 +42,15 @@ class RepeatFactorSampler(Sampler):
 class HardImageSampler(Sampler):
     """Show images more often the higher their loss was.
 
-    Each image has a running mean of its losses. Its weight is that mean by the mean of all images, to the power of ``power`` (as in
-    prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), between ``1 / most`` and ``most``; 1 before it has been
-    seen. Images with wrong annotations have high losses, too: see to them first, and keep ``most`` low.
+    Each image has a running mean of its losses. Its weight is the ratio of that mean to the mean of all images, to the power of ``power``
+    (as in prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), limited to ``1 / most .. most``; 1 before it has been
+    seen. Images with wrong annotations have high losses, too: correct them first, and keep ``most`` low.
 
     Args:
         dataset: the training images; provided by the run.
         power: 0: all images equally often; 1: in proportion to the loss. 0..2.
         most: limit of the weights, 1..100.
-        momentum: share of the running mean that a new loss leaves of it, 0..1 exclusive.
+        momentum: weight of the old running mean in an update, 0 <= momentum < 1.
 
     Raises:
         ConfigError: a value out of range.
@@ -65,7 +65,7 @@ class HardImageSampler(Sampler):
             ("momentum", momentum, 0 <= momentum < 1, "at least 0 and below 1"),
         ):
             if not fits:
-                raise ConfigError(f"HardImageSampler.{name}: {value} is not {range_}")
+                raise ConfigError(f"HardImageSampler.{name}: {value} must be {range_}")
         self.power, self.most, self.momentum = power, most, momentum
         self._losses = np.full(len(dataset), np.nan)
 
@@ -77,7 +77,7 @@ class HardImageSampler(Sampler):
         return weights
 
     def observe(self, index: int, loss: float) -> None:
-        """Take note of a loss; a negative one counts as 0."""
+        """Record a loss; a negative one counts as 0."""
         before = self._losses[index]
         share = 0.0 if np.isnan(before) else self.momentum
         self._losses[index] = share * np.nan_to_num(before) + (1 - share) * max(loss, 0.0)

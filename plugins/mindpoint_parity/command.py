@@ -1,4 +1,4 @@
-"""The command ``mindpoint parity``: every part against the numbers of the official implementation."""
+"""The command ``mindpoint parity``: compare every part with numbers of the official implementation."""
 
 from __future__ import annotations
 
@@ -26,24 +26,22 @@ AREAS = {
     "evaluation": "evaluation.json",
     "zoo": ZOO,
 }
-"""Modules of this package, and the files of numbers that they are for; each has ``check(reference) -> comparisons``."""
+"""Modules of this package, each with ``check(reference) -> comparisons``, and the files that they need."""
 
 
 def main(argv: Sequence[str]) -> int:
     """compare every part with numbers of the official implementation
 
-    Status 1 if anything falls short of its tolerance.
+    Exit code 1 if a difference exceeds its tolerance.
     """
     parser = argparse.ArgumentParser(prog="mindpoint parity", description="Compare every part with numbers of the official implementation.")
-    text = "folder with the expected values, of pose, detection or the model zoo; areas that it has no numbers of are left out"
+    text = "folder with the expected values, of pose, detection or the model zoo; areas without values are skipped"
     parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help=text)
-    text = "COCO folder with the images that they were computed from, for targets, end_to_end and evaluation"
+    text = "COCO folder with the images of these values, for targets, end_to_end and evaluation"
     parser.add_argument("--coco", metavar="DIR", type=Path, help=text)
-    parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area, repeatable: {', '.join(AREAS)}")
+    parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area (repeatable): {', '.join(AREAS)}")
     parser.add_argument("--json", action="store_true", help="print every comparison as JSON")
-    text = (
-        "largest errors that pass, as JSON by area and quantity (default: tolerances.json of --golden, else the shipped ones of the task)"
-    )
+    text = "tolerances as JSON by area and quantity (default: tolerances.json of --golden, else the shipped ones of the task)"
     parser.add_argument("--tolerances", metavar="FILE", type=Path, help=text)
     args = parser.parse_args(argv)
     for folder in (args.golden, args.coco):
@@ -55,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         started = time.perf_counter()
         found = _check(name, reference)
         if args.only and not found:
-            raise DataError(f"{name}: {args.golden} has no numbers of it")
+            raise DataError(f"{name}: {args.golden} has no values for this area")
         rows += found
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
     print(as_json(rows) if args.json else as_table(rows))
@@ -72,4 +70,4 @@ def _check(name: str, reference: Reference) -> List[Comparison]:
         raise DataError(f"{name}: {error}") from error
     except (KeyError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
-        raise DataError(f"{name}: the expected values in {reference.golden} are not of the known format: {problem}") from error
+        raise DataError(f"{name}: the expected values in {reference.golden} have an unknown format: {problem}") from error

@@ -18,10 +18,10 @@ COUNT = 100
 _SAME_SCORE = 1e-4
 Arrays = Mapping[str, np.ndarray]
 Decode = Callable[[Arrays, int], Detections]
-"""Activated maps of one image and the most detections: the detections."""
+"""Function from the activated maps of one image and the maximum number of detections to the detections."""
 _MAPS = ("hm", "wh", "hps", "reg", "hm_hp", "hp_offset")
 _VARIANT = re.compile(r"dets(_no_(?P<without>\w+)|_k(?P<count>\d+))?")
-"""Name of a stored result: the map that it was decoded without, or the most candidates, which otherwise are 100."""
+"""Name of a stored result: the map it was decoded without, or the maximum number of candidates (100 by default)."""
 
 
 def check(reference: Reference) -> List[Comparison]:
@@ -83,7 +83,7 @@ def columns(detections: Detections, labels: bool = False) -> np.ndarray:
 
 
 def with_class(table: np.ndarray, classes: Optional[np.ndarray]) -> np.ndarray:
-    """Return the reference's rows with their classes, counted from 1 there, as a last column of labels; rows without classes unchanged."""
+    """Return the reference's rows with their classes (from 1) as a last column of labels (from 0); rows without classes are unchanged."""
     return table if classes is None else np.concatenate([table, classes[:, None] - 1], axis=1)
 
 

@@ -18,12 +18,12 @@ from mindpoint_parity.seeded import golden_state
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each case: the share of the reference's rows without a match among ours."""
+    """Compare each case by the share of the reference's rows that have no match among ours."""
     pixels, score, missing = (reference.tolerance("end_to_end", name) for name in ("pixels of a row", "score of a row", "missed rows"))
     rows = []
     device.setup("auto", seed=0)
     state = golden_state(reference.golden)
-    if reference.task == "ctdet":  # so that boxes have a size
+    if reference.task == "ctdet":  # gives the boxes a size
         state["wh.2.bias"] = np.full_like(state["wh.2.bias"], 6)
     network = official_network(state)
     with np.load(reference.golden / "end_to_end.npz") as file:
@@ -40,7 +40,7 @@ def check(reference: Reference) -> List[Comparison]:
 
 
 def overrides(meta: dict) -> List[str]:
-    """Return the changes of the shipped configuration that make it the setting of a stored case."""
+    """Return the changes of the shipped configuration for a stored case."""
     return [
         f"test.resolution={'fixed' if meta['fix_res'] else 'keep'}",
         f"input.size={meta['input_hw']}",

@@ -1,4 +1,4 @@
-"""Replays the reference's joining of all scales of an image, leftover rows and equal scores at the limit included."""
+"""Replays the reference's merging of all scales of an image, including leftover rows and equal scores at the limit."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ INPUT = (1, 3, 256, 256)
 
 
 class Recognized(NamedTuple):
-    """Our configuration for official weights, and their names' rules."""
+    """Our configuration for official weights, and the rules of their names."""
 
     config: Config
     rules: WeightRules
@@ -37,10 +37,10 @@ def recognized(state: Mapping[str, np.ndarray]) -> Recognized:
 
 
 def official_network(state: Mapping[str, np.ndarray]) -> Network:
-    """Return the network that these weights (arrays by official name) are of, with them.
+    """Return the network of these weights (arrays by official name), with them loaded.
 
     Raises:
-        WeightsError: it is another network than the official one: weights are missing, superfluous or of other shapes.
+        WeightsError: the network differs from the official one: weights are missing, superfluous or of other shapes.
     """
     config, rules = recognized(state)
     with no_init_parameters():
@@ -69,7 +69,7 @@ def _check_variant(reference: Reference, variant: str) -> List[Comparison]:
     generator = np.random.Generator(np.random.PCG64(expected.pop("seed").tolist()))
     image = generator.standard_normal(INPUT).astype(np.float32)
     network = official_network(golden_state(reference.golden, variant))
-    network.set_train()  # so that it gives the maps of all stacks
+    network.set_train()  # returns the maps of all stacks
     for part in network.cells():
         part.set_train(False)
     stacks = len(network.stacks) + 1

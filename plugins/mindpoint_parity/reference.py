@@ -1,4 +1,4 @@
-"""The reference: its numbers and images, their task, and the tolerances for ours."""
+"""The reference: its values and images, their task, and the tolerances."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mindpoint.config import Config
 
 Tolerances = Mapping[str, Mapping[str, float]]
-"""Largest error that passes, by area and quantity; absolute, but for losses, gradients and weights, whose errors are relative."""
+"""Tolerances by area and quantity: absolute, except that those of losses, gradients and weights are relative."""
 
 FILE = "tolerances.json"
 NETWORKS, ZOO = "official_state_dict*.json", "parameters.json"
@@ -30,7 +30,7 @@ class Reference:
 
     Attributes:
         golden: folder with the expected values.
-        coco: COCO folder with the images that they were computed from, for the areas that need it.
+        coco: COCO folder with the images of these values, for the areas that need it.
         tolerances: by area and quantity.
     """
 
@@ -42,12 +42,13 @@ class Reference:
     def images(self) -> Path:
         """Return the COCO folder. Raises DataError if it was not given."""
         if self.coco is None:
-            raise DataError("the numbers were computed from images: give the COCO folder that has them with --coco")
+            raise DataError("--coco is missing; name the COCO folder with the images of the expected values")
         return self.coco
 
     @property
     def variants(self) -> List[str]:
-        """Return the names of the folder's networks: ``resdcn18`` of ``official_state_dict-resdcn18.json``; empty for one alone."""
+        """Return the names of the folder's networks: of ``official_state_dict-resdcn18.json``, ``resdcn18``; an empty name if there is only
+        one."""
         return [file.stem.partition("-")[2] for file in sorted(self.golden.glob(NETWORKS))]
 
     @cached_property
@@ -68,15 +69,15 @@ class Reference:
         return recognized({name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes}).config
 
     def tolerance(self, area: str, quantity: str) -> float:
-        """Return the largest error that passes. Raises DataError if the tolerances lack it."""
+        """Return a tolerance. Raises DataError if it is missing."""
         try:
             return self.tolerances[area][quantity]
         except KeyError as error:
-            raise DataError(f"the tolerances lack {area}: {quantity}") from error
+            raise DataError(f"the tolerance of {area}: {quantity} is missing") from error
 
 
 def task_of(golden: Path) -> str:
-    """Return the official name of the task that a folder's networks are for: ``multi_pose`` or ``ctdet``; ``model_zoo`` for numbers of
+    """Return the official name of the task of a folder's networks: ``multi_pose`` or ``ctdet``; ``model_zoo`` for numbers of
     the model zoo's own network.
 
     Raises:
@@ -86,7 +87,7 @@ def task_of(golden: Path) -> str:
     if not files and (golden / ZOO).is_file():
         return "model_zoo"
     if not files:
-        raise DataError(f"{golden}: has no {NETWORKS} or {ZOO}, which lists the network's weights and tells the task")
+        raise DataError(f"{golden}: needs {NETWORKS} or {ZOO}, which lists the network's weights and determines the task")
     shapes = read_shapes(golden, files[0].stem.partition("-")[2])
     return "multi_pose" if any(name.startswith("hps.") for name, _ in shapes) else "ctdet"
 
@@ -95,11 +96,11 @@ def load_tolerances(golden: Path, file: Optional[Path] = None) -> Tolerances:
     """Return the tolerances of a comparison.
 
     Args:
-        golden: folder with the expected values; its ``tolerances.json`` wins over this package's for the task.
-        file: wins over both.
+        golden: folder with the expected values; its ``tolerances.json`` overrides this package's for the task.
+        file: overrides both.
 
     Raises:
-        DataError: the file cannot be read, or holds something else than positive numbers by area and quantity.
+        DataError: the file cannot be read, or does not hold positive numbers by area and quantity.
     """
     own = golden / FILE
     if file is None:
@@ -115,7 +116,7 @@ def _read(path: Path) -> Dict[str, Dict[str, float]]:
     except ValueError as error:
         raise DataError(f"{path}: is not JSON: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(area, dict) for area in content.values()):
-        raise DataError(f"{path}: tolerances are numbers by area and quantity: {{area: {{quantity: number}}}}")
+        raise DataError(f"{path}: must be {{area: {{quantity: number}}}}")
     wrong = [
         f"{area}: {quantity} is {value!r}, not a positive number"
         for area, values in content.items()

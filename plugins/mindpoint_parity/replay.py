@@ -1,4 +1,4 @@
-"""A seeded network on the golden batch: a few updates, as a training does them."""
+"""A few training updates of a seeded network on the golden batch."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Replay:
         return {self.rules.official_name(p.name): float(norm.asnumpy()) for p, norm in zip(self.step.optimizer.parameters, self.norms)}
 
     def weights(self) -> Dict[str, np.ndarray]:
-        """Return all weights as they are now, by official name."""
+        """Return all current weights, by official name."""
         return {self.rules.official_name(p.name): p.asnumpy().astype(np.float64) for p in self.step.network.get_parameters()}
 
 
@@ -116,7 +116,7 @@ def start_state(golden: Path, heads: Mapping[str, int]) -> Dict[str, np.ndarray]
 
 
 def read_batch(golden: Path, classes: int) -> Dict[str, np.ndarray]:
-    """Return the golden batch; arrays that are stored as their non-zero cells in full."""
+    """Return the golden batch, with sparse arrays expanded."""
     with np.load(golden / "train_batch.npz") as file:
         stored = dict(file)
     images, _, height, width = stored["input"].shape

@@ -54,7 +54,7 @@ def golden_state(golden: Path, variant: str = "") -> Dict[str, np.ndarray]:
         DataError: the folder has other values (``seeded_weights_check.json``).
     """
     state = seeded_state(read_shapes(golden, variant))
-    if any(name.startswith("kps.") for name in state):  # an hourglass: without this each residual makes the signal larger, up to 1e6
+    if any(name.startswith("kps.") for name in state):  # an hourglass: otherwise the signal grows with each residual, up to 1e6
         state = {name: value * np.float32(0.2) if name.endswith("bn2.weight") else value for name, value in state.items()}
     told = golden / _file("seeded_weights_check", variant)
     for name, values in json.loads(told.read_text(encoding="utf-8")).items() if told.is_file() else ():

@@ -1,4 +1,4 @@
-"""Replays the reference's soft suppression, order and leftover rows included."""
+"""Replays the reference's soft-NMS, including order and leftover rows."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def replay(case: dict, dataset: CocoDataset, labels: Mapping[int, int], encode: 
         labels: by category id.
     """
     sample = dataset[dataset.image_ids.tolist().index(case["image_id"])]
-    if "annotations" in case:  # made up
+    if "annotations" in case:  # artificial
         boxes = np.array([annotation["bbox"] for annotation in case["annotations"]], np.float64)
         boxes[:, 2:] += boxes[:, :2]
         sample = replace(
@@ -124,7 +124,7 @@ def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def sparse_deviation(actual: np.ndarray, index: np.ndarray, values: np.ndarray) -> float:
-    """Return the same for an array that is told by its non-zero cells, in order; NaN if others are zero."""
+    """Return the same for a sparse array, given by its non-zero cells; NaN if other cells are non-zero."""
     if actual is None or not np.array_equal(np.flatnonzero(actual), index):
         return float("nan")
     return deviation(actual.ravel()[index], values)

@@ -1,7 +1,7 @@
 """Replay of ``train.json`` and ``train_batch.npz``: losses, gradients and weights of the seeded network over a few updates on one batch.
 
 The network is the same as in training. Rounding errors grow tenfold with every update, so losses after updates differ from run to run. The
-check uses the median of a few runs whose weights differ by one rounding. If batch normalisation is MindSpore's for lack of a compiler, the
+check uses the median of a few runs whose weights differ by one rounding. With MindSpore's batch normalisation (without a compiler), the
 centre heatmap's loss is 0.8 % too low after four updates, because it sums a channel's pixels one by one in float32.
 """
 
@@ -26,7 +26,7 @@ BOX_OPTIONS = {
     "dense_wh": Setting(targets={"dense_wh": "dense_wh", "dense_wh_mask": "dense_wh_mask"}),
     "mse_loss": Setting(loss={"center_loss": "mse"}, targets={"hm": "mse_hm"}),
     "reg_loss_sl1": Setting(loss={"regression": "smooth_l1"}),
-    "norm_wh": USUAL,  # it changes nothing in the reference
+    "norm_wh": USUAL,  # has no effect in the reference
     "not_reg_offset": Setting(heads={"reg": 0}),
 }
 
@@ -82,7 +82,7 @@ def _relative(value: float, expected: float) -> float:
 def _loss_rows(
     kind: str, number: int, losses: Mapping[str, float], expected: Mapping[str, float], reference: Reference
 ) -> List[Comparison]:
-    """Compare losses by name; one that we do not have is 0."""
+    """Compare losses by name; missing ones count as 0."""
     rows = []
     for name, value in expected.items():
         quantity = ("losses of offsets" if name in SMALL_SUMS else "losses") + (" after updates" if number else "")
@@ -102,7 +102,7 @@ def _gradient_rows(
 
 
 def _weights_row(kind: str, arrays: Mapping[str, np.ndarray], expected: Mapping, tolerance: float) -> Comparison:
-    """Compare the norms of all tensors but counters, biases whose gradient is rounding, and modules that no output depends on."""
+    """Compare the norms of all tensors except counters, biases whose gradient is rounding noise, and unused modules."""
     gradients = expected["grad_l2_step0"]
     unused = {name.rpartition(".")[0] for name, norm in gradients.items() if norm is None}
     errors = [

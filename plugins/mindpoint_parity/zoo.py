@@ -41,7 +41,7 @@ def _seeded(name: str, shape: tuple) -> np.ndarray:
 
 
 def write_training(path: Path, state: Dict[str, np.ndarray]) -> None:
-    """Write a checkpoint as the model zoo's training leaves it: the network in a cell, with the optimizer's arrays."""
+    """Write a checkpoint like the model zoo's training: the network in a cell, with the optimizer's arrays."""
     trained = [name for name in state if "moving" not in name]
     moments = {f"{moment}.network.{name}": np.ones_like(state[name]) for moment in ("moment1", "moment2") for name in trained}
     steps = {name: np.float32(0.5) for name in ("beta1_power", "beta2_power", "learning_rate", "global_step")}

@@ -15,10 +15,10 @@ from mindpoint.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from mindpoint_recipes.plan import Plan
 
-_DESCRIPTION = """Look at annotated images and write a configuration that trains on them, with a reason for each choice. The images stay
-where they are; training and validation annotations are written beside the configuration. Then: mindpoint train FILE.yaml"""
+_DESCRIPTION = """Analyse annotated images and write a configuration that trains on them, with a reason for each choice. The images stay in
+place; training and validation annotations are written next to the configuration. Then run: mindpoint train FILE.yaml"""
 _EVALUATIONS = 5
-_RESERVE = 1.1  # a training's steps take a little longer than measured ones
+_RESERVE = 1.1  # training steps take a little longer than measured ones
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,16 +35,14 @@ def main(argv: Sequence[str]) -> int:
         type=Path,
         nargs="+",
         required=True,
-        help="COCO files, or files and folders of another tool; one whose name says val or test is for validation",
+        help="COCO files, or files and folders of another tool; those with val or test in their name are for validation",
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: beside the annotations)")
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: that of the annotations)")
     parser.add_argument("--format", default="auto", help="of the annotations, see 'mindpoint plugins list importers' (default: auto)")
-    parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="of the images for validation (default: 0.2)")
-    parser.add_argument("--minutes", type=float, default=15.0, help="that the training may take on this machine (default: 15)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split; the same seed gives the same split (default: 0)")
-    parser.add_argument(
-        "--weights", metavar="WEIGHTS", help="start from this file, or from weights to download, see 'mindpoint weights fetch'"
-    )
+    parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="share of the images for validation (default: 0.2)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="duration of the training on this machine (default: 15)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the split (default: 0)")
+    parser.add_argument("--weights", metavar="WEIGHTS", help="start from this file, or from weights by name, see 'mindpoint weights fetch'")
     args = parser.parse_args(argv)
     _check(args)
     return _write(args, "mindpoint new " + " ".join(map(shlex.quote, argv)))
@@ -52,16 +50,16 @@ def main(argv: Sequence[str]) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     if args.config.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"{args.config}: the name of a configuration ends in .yaml")
+        raise ConfigError(f"{args.config}: the name of the configuration must end in .yaml")
     for path in (args.config, _folder(args)):
         if os.path.lexists(path):
-            raise OutputError(f"{path}: is there already; choose another name or remove it")
+            raise OutputError(f"{path}: already exists; choose another name or remove it")
     if not 0 < args.val_share < 1:
-        raise ConfigError(f"--val-share: {args.val_share:g} must be between 0 and 1")
+        raise ConfigError(f"--val-share is {args.val_share:g}; it must be between 0 and 1")
     if not 0 < args.minutes <= 1e5:
-        raise ConfigError(f"--minutes: {args.minutes:g} must be above 0 and at most 100000")
+        raise ConfigError(f"--minutes is {args.minutes:g}; it must be above 0 and at most 100000")
     if not 0 <= args.seed < 2**32:
-        raise ConfigError(f"--seed: {args.seed} must be 0 to 4294967295")
+        raise ConfigError(f"--seed is {args.seed}; it must be in 0..4294967295")
     if args.images is not None and not args.images.is_dir():
         raise ConfigError(f"--images: {args.images} is not a folder")
 
@@ -81,7 +79,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
 
     data = gather(args.annotations, args.images, args.format)
     if "val" in data.splits:
-        train, val, divided = data.splits["train"], data.splits["val"], "as the files' names say"
+        train, val, divided = data.splits["train"], data.splits["val"], "by file name"
     else:
         train, val = split(data.splits["train"], args.val_share, args.seed)
         divided = f"by image, at random with seed {args.seed}"
@@ -105,13 +103,10 @@ def _write(args: argparse.Namespace, command: str) -> int:
     print(f"{args.config}: {len(data.joints) or 'no'} joints, classes {', '.join(data.classes)}")
     print(f"- {len(train['images'])} images for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
-        print(f"- {data.left_out} annotations are left out; 'mindpoint data check' names them and their faults")
+        print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(
-        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} times each image): "
-        f"{step:.2f} s a step here, {args.minutes:g} minutes"
-    )
+    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 
@@ -122,11 +117,11 @@ def _write_splits(folder: Path, train: dict, val: dict) -> None:
 
 
 def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
-    """Return the seconds of a training step and of evaluating one image, on this machine as busy as it is now."""
+    """Return the seconds of a training step and of evaluating one image, on this machine at its current load."""
     from mindpoint.benchmark.settings import Settings
     from mindpoint.benchmark.train import train
 
     report = train(Settings(str(config), runs=8, warmup=2))
-    step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # waiting for data and all
+    step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # including waiting for data
     shown = math.prod(plan.input_size) / math.prod(plan.window or plan.input_size)
-    return step, shown * step / plan.batch_size  # an image and its mirror image cost less than training with a sample of this size
+    return step, shown * step / plan.batch_size  # an upper bound: evaluation costs less per image than training

@@ -1,4 +1,4 @@
-"""From annotation files of any format to one COCO dictionary a split, with file names relative to one folder of images."""
+"""Conversion of annotation files in any format to one COCO dictionary per split, with file names relative to one folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mindpoint_coco.importers.joint_sets import set_with
 from mindpoint_coco.keypoints import Keypoints
 
 _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
-_AREA_FACTOR = 0.53  # of a person's box that the person covers, on COCO's training images
+_AREA_FACTOR = 0.53  # typical area of a person relative to the box, on COCO's training images
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     for name, split in splits.items():
         if not split["annotations"]:
             raise DataError(
-                f"{', '.join(map(str, sources))}: holds nothing usable to {'learn from' if name == 'train' else 'validate with'}"
+                f"{', '.join(map(str, sources))}: has no usable annotations for {'training' if name == 'train' else 'validation'}"
             )
     return Gathered(splits, root, classes, joints, skeleton, pairs, sigmas, left_out)
 
@@ -117,7 +117,7 @@ def _classes(contents: Sequence[dict], with_joints: bool) -> List[str]:
 
 
 def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str], List[Tuple[int, int]]]:
-    """Return names and skeleton of the joints; of the annotations' numbers where categories name no joints."""
+    """Return names and skeleton of the joints; if categories name no joints, from the annotations' numbers."""
     names: List[str] = []
     skeleton: List[Tuple[int, int]] = []
     for source, content in zip(sources, contents):
@@ -128,8 +128,8 @@ def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str
             own = distinct(own)
             if names and own != names:
                 raise DataError(
-                    f"{source}: category '{record.get('name')}' has the joints {', '.join(own)}, others have {', '.join(names)}; "
-                    "one network has one set of joints: import the sets into files of their own"
+                    f"{source}: category '{record.get('name')}' has the joints {', '.join(own)}, but others have {', '.join(names)}; "
+                    "a network has one set of joints, so use one file per set"
                 )
             names, skeleton = own, lines_of({**record, "keypoints": own}) or skeleton
     if not names:
@@ -177,21 +177,21 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
         if leaves_folder(name) or not place.is_file():
             if "video" in record:
                 raise DataError(
-                    f"{source}: has frames of {record['video']}; make them pictures first: mindpoint data import auto {source} OUT --copy"
+                    f"{source}: has frames of {record['video']}; extract them first: mindpoint data import auto {source} OUT --copy"
                 )
             places = places or [Images(folder), Images(folder.parent / "images")]
-            # of files of one name, the one in a folder named like the source
+            # of files with the same name, the one in a folder named like the source
             found = ((images.folder, images.find(f"{source.stem}/{name}", where)) for images in places)
             place = next((images / path for images, path in found if path), None)
             if place is None:
                 raise DataError(f"{where} '{name}': no such file in {folder}; name its folder with --images")
         record["file_name"] = os.path.relpath(os.path.abspath(place), os.path.abspath(root)).replace(os.sep, "/")
         if leaves_folder(record["file_name"]):
-            raise DataError(f"{where}: {place} lies outside {root}; name a folder above all images with --images")
+            raise DataError(f"{where}: {place} is outside {root}; name a folder that contains all images with --images")
 
 
 def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[str], skeleton: Sequence[Tuple[int, int]]) -> dict:
-    """Return the contents as one, with new ids; one image file that several list is one image."""
+    """Merge contents, with new ids; an image file in several contents becomes one image."""
     extra = {"keypoints": list(joints), "skeleton": [[a + 1, b + 1] for a, b in skeleton]} if joints else {}
     out: dict = {"images": [], "annotations": [], "categories": [{"id": n, "name": name, **extra} for n, name in enumerate(classes, 1)]}
     ids: Dict[str, int] = {}
@@ -212,7 +212,7 @@ def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[s
 
 
 def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
-    """Return training and validation parts of a set, by image; images without objects are shared out like the others.
+    """Return training and validation parts of a set, by image; images without objects are divided alike.
 
     Raises:
         DataError: fewer than two images with objects.
@@ -225,7 +225,7 @@ def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
             count = min(len(group) - 1, max(1, round(share * len(group))))
             validation |= {group[place] for place in rng.permutation(len(group))[:count]}
     if not validation & used:
-        raise DataError("only one image has annotations; at least two are needed, one of them for validation")
+        raise DataError("only one image has annotations; annotate at least two, since one is used for validation")
     return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
 
 

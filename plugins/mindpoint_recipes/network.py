@@ -1,4 +1,4 @@
-"""The network of a configuration: a small one that learns from nothing, or the one that given weights belong to."""
+"""The network of a configuration: a small one with random weights, or that of given weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NECK = {"type": "FPN", "channels": 48, "levels": 1, "finest": 4}
 
 @dataclass
 class NetworkPlan:
-    """The network, and how it learns.
+    """The network, and its training settings.
 
     Attributes:
         backbone, neck: their blocks. A neck may be None.
@@ -36,14 +36,14 @@ class NetworkPlan:
     weights: Optional[str] = None
     weights_match: str = "heads"
     freeze: List[str] = field(default_factory=list)
-    reason: str = "a ResNet-18 of half the width, from random weights: it learns within minutes on a CPU"
+    reason: str = "a ResNet-18 of half the width, from random weights: it trains within minutes on a CPU"
 
 
 def plan_network(weights: Optional[str]) -> NetworkPlan:
     """Return the plan for weights: a checkpoint of this framework, another file that some rules recognise, or a name to download.
 
     Raises:
-        WeightsError: the file cannot be read, its network is unknown, or it is not made for such maps.
+        WeightsError: the file cannot be read, or its network is unknown or unsuitable.
     """
     if weights is None:
         return NetworkPlan()
@@ -63,7 +63,8 @@ def plan_network(weights: Optional[str]) -> NetworkPlan:
 
 
 def _origin(weights: str):
-    """Return the section ``model`` and the targets' block of the weights' network, and whether the weights reach beyond the backbone."""
+    """Return the section ``model`` and the targets' block of the weights' network, and whether the weights include more than the
+    backbone."""
     from mindpoint.model import checkpoint
     from mindpoint.model.translate import find_file, read_state, recognize
 
@@ -76,5 +77,5 @@ def _origin(weights: str):
     found = recognize(read_state(path), weights).weights
     data = Config.from_text(json.dumps(found.config), weights, parts=(), trusted=True).data
     if "backbone" not in data.get("model", {}):
-        raise WeightsError(f"{weights}: {found.name} does not say which backbone it needs")
+        raise WeightsError(f"{weights}: the rules for {found.name} do not name a backbone")
     return data["model"], {}, found.whole or "neck" in found.parts

@@ -9,11 +9,11 @@ from mindpoint_coco.keypoints import side_pairs, unpaired
 
 from mindpoint_recipes.survey import Survey
 
-_WANTED = 56  # pixels that the median object's side should have in the network's input: 14 cells of its output
-_LEAST, _MOST, _STEP = 128, 512, 32  # of the input's longer side; the networks halve it five times
+_WANTED = 56  # pixels; desired side of the median object in the network's input, 14 pixels of its output
+_LEAST, _MOST, _STEP = 128, 512, 32  # pixels of the input's longer side; the networks halve it five times
 _BATCH = 16
-_ROOM = 1.75  # sides of a training window, in sides of a large object
-_WORTH = 0.7  # of the input's area: a larger window saves too little time
+_ROOM = 1.75  # side of a training window relative to a large object
+_WORTH = 0.7  # of the input's area; larger windows save too little time
 _LEAST_TURN = 15  # degrees, standard deviation
 
 
@@ -60,8 +60,8 @@ def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
     height, width = (max(_STEP * 2, _STEP * -int(-side // _STEP)) for side in sides)
     seen = found.median * longer
     reasons.append(
-        f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, is {seen:.0f} pixels large in it"
-        + ("; that is little, cut the images into parts if few are found" if seen < 0.6 * _WANTED else "")
+        f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, has a size of {seen:.0f} pixels in it"
+        + ("; this is small, so cut the images into tiles if few objects are detected" if seen < 0.6 * _WANTED else "")
     )
     return height, width
 
@@ -89,7 +89,7 @@ def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, 
         name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints
     )
     if not known and (lone or numbered):
-        why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not tell left from right"
+        why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not distinguish left and right"
         reasons.append(f"images are not mirrored: {why}; name the pairs in keypoints.flip_pairs and set flip to 0.5")
         return 0.0
     said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
@@ -99,12 +99,12 @@ def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, 
 
 
 def _rotation(found: Survey, joints: bool, reasons: List[str]) -> float:
-    """Turn the images about as far as the objects are turned, so that other photographs of the kind show nothing new."""
+    """Set the rotation of images to the variation of the objects' rotation, to cover new photographs of this kind."""
     if not joints:
         return 0.0
     if not found.turn > _LEAST_TURN:
-        reasons.append(f"images are turned by {_LEAST_TURN} degrees: the objects stand upright, or there are too few to tell")
+        reasons.append(f"images are rotated by {_LEAST_TURN} degrees: objects are upright, or too few to tell")
         return float(_LEAST_TURN)
     angle = 5 * round(found.turn / 5) if found.turn < 60 else 180
-    reasons.append(f"images are turned by {angle} degrees: the objects' own directions spread by {found.turn:.0f}")
+    reasons.append(f"images are rotated by {angle} degrees: the objects' directions vary by {found.turn:.0f}")
     return float(angle)

@@ -1,4 +1,4 @@
-"""The configuration file, with a comment where a choice was made."""
+"""The configuration file, with a comment for each choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence, Tuple
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import Plan
 
-_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: rotate, unlabelled: ignore", "detection": "DetectionTargets"}
+_TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: ellipse, unlabelled: ignore", "detection": "DetectionTargets"}
 
 _SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # of the objects in training windows
 
@@ -33,7 +33,7 @@ def configuration(
     """Return the YAML text.
 
     Args:
-        command: that wrote it, for the first line.
+        command: the command line, for the first comment.
         skeleton: pairs of 0-based indices.
         steps: of the training.
         evaluate_every: epochs between two evaluations.
@@ -75,7 +75,7 @@ def configuration(
             f"optimizer: {{type: Adam, lr: {network.lr:g}}}",
             "schedule: {type: Cosine, warmup_steps: 30}",
             "train:",
-            f"  steps: {steps}  # more steps give a better network; the learning rate falls to zero over them",
+            f"  steps: {steps}  # more steps give a better network; the learning rate decays to zero over them",
             f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
             *_start(network),
         ],
@@ -97,8 +97,8 @@ def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], sigma
     return [
         "keypoints:",
         f"  names: {_flow(joints)}",
-        f"  skeleton: {_flow(lines)}  # lines of the drawn results",
-        f"  flip_pairs: {_flow(plan.pairs)}  # change places in a mirrored image",
+        f"  skeleton: {_flow(lines)}  # lines between joints in drawn results",
+        f"  flip_pairs: {_flow(plan.pairs)}  # swapped in mirrored images",
         f"  sigmas: {_flow(sigmas)}  # tolerances of the AP, one per joint; null: 0.05 for each",
     ]
 
@@ -116,16 +116,16 @@ def _dataset(split: Split) -> List[str]:
 
 
 def _comment(text: str) -> str:
-    """Return a comment of one line, whatever the text holds: names come from annotation files of others."""
+    """Return a comment of one line for any text, since names may come from untrusted files."""
     return "# " + "".join(character if character.isprintable() else " " for character in text)
 
 
 def _flow(value: object) -> str:
-    """Return a text or list in YAML's flow style; JSON is YAML, but for characters that YAML takes for line breaks."""
+    """Return a text or list in YAML's flow style: JSON, except for characters that YAML treats as line breaks."""
     written = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], written)
 
 
 def _ema(steps: int) -> float:
-    """Return a decay that averages over a twentieth of the training, 5 to 1,000 steps."""
+    """Return the decay of an average over a twentieth of the training, 5 to 1,000 steps."""
     return round(1 - 1 / min(1000, max(5, steps / 20)), 4)

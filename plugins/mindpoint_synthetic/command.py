@@ -27,34 +27,36 @@ _LOOKS = {"people": ("people", "height", "actions", "facing", "arms"), "things":
 def main(argv: Sequence[str]) -> int:
     """write drawn people or things to disk as a COCO data set"""
     parser = argparse.ArgumentParser(prog="mindpoint synthesize", description=__doc__)
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to make; gets annotations/ and images/")
+    parser.add_argument("out", metavar="OUT", type=Path, help="new folder, for annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
     parser.add_argument(
         "--draw", choices=list(_FILES), default="people", help=f"what to draw; things are {', '.join(THINGS)} (default: people)"
     )
-    parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people an image (default: 1 4)")
+    parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people per image (default: 1 4)")
     kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
     for name, known in kinds.items():
         parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=f"some of {', '.join(known)} (default: all)")
     parser.add_argument(
-        "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="of people, relative to the image's (default: 0.35 0.85)"
+        "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="height of people relative to the image's (default: 0.35 0.85)"
     )
-    parser.add_argument("--things", metavar=("MIN", "MAX"), type=int, nargs=2, help="things an image (default: 2 6)")
-    middle = "of things of middle size, relative to the image's shorter side (default: 0.15 0.55)"
+    parser.add_argument("--things", metavar=("MIN", "MAX"), type=int, nargs=2, help="things per image (default: 2 6)")
+    middle = "length of things of medium size, relative to the image's shorter side (default: 0.15 0.55)"
     parser.add_argument("--length", metavar=("MIN", "MAX"), type=float, nargs=2, help=middle)
-    parser.add_argument("--crowding", metavar="SHARE", type=float, help="of a thing's box that another one's may cover (default: 0.4)")
+    parser.add_argument("--crowding", metavar="SHARE", type=float, help="largest covered share of a thing's box (default: 0.4)")
     parser.add_argument(
-        "--name", default="synthetic", help="for annotations/person_keypoints_NAME.json, of things instances_NAME.json (default: synthetic)"
+        "--name",
+        default="synthetic",
+        help="of annotations/person_keypoints_NAME.json (things: instances_NAME.json; default: synthetic)",
     )
     parser.add_argument("--quality", metavar="Q", type=int, help="write JPEG of this quality, 1 to 100, instead of PNG")
     parser.add_argument("--config", metavar="CONFIG", help="take keypoints and classes from this configuration (default: COCO's)")
     args = parser.parse_args(argv)
     if args.quality is not None and not 1 <= args.quality <= 100:
-        raise ConfigError(f"--quality: {args.quality} is not between 1 and 100")
+        raise ConfigError(f"--quality is {args.quality}; it must be in 1..100")
     if Path(args.name).name != args.name:
-        raise ConfigError(f"--name: '{args.name}' is not a part of a file name")
+        raise ConfigError(f"--name: '{args.name}' cannot be part of a file name")
     dataset, path = _dataset(args), f"annotations/{_FILES[args.draw]}_{args.name}.json"
     with atomic_folder(args.out) as folder:
         _write(dataset, folder, path, args.quality)
@@ -67,7 +69,7 @@ def _dataset(args: argparse.Namespace) -> DrawnDataset:
     for what, names in _LOOKS.items():
         foreign = [name for name in names if what != args.draw and getattr(args, name) is not None]
         if foreign:
-            raise ConfigError(f"--{foreign[0]} is for {what}; leave it out or say --draw {what}")
+            raise ConfigError(f"--{foreign[0]} needs --draw {what}; add that, or leave it out")
     look = {name: getattr(args, name) for name in _LOOKS[args.draw] if getattr(args, name) is not None}
     config = load_config(args.config, parts=()) if args.config is not None else None
     if args.draw == "things":

@@ -1,7 +1,7 @@
-"""A dressed figure as polygons in painter's order, and which of its joints can be seen.
+"""A dressed figure as polygons in painter's order, and the visibility of its joints.
 
-The same polygons are painted twice: with colours on the image and with numbers on a map of labels, from which visibility, boxes and
-areas are read.
+The polygons are painted twice: with colours on the image, and with numbers on a label map, from which visibility, boxes and
+areas are computed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from mindpoint_synthetic.figure import JOINTS, SIDES, SKELETON, Figure
+from mindpoint_synthetic.figure import ALL_JOINTS, FURTHER, SIDES, SKELETON, Figure
 from mindpoint_synthetic.head import head_layers
 from mindpoint_synthetic.outfit import Color, Outfit, shade
 from mindpoint_synthetic.shapes import PARTS, SHIFT, Layer, Pen, Shape, ring
 
 LABELS_EACH = 16  # part p of figure number n has the label LABELS_EACH * (n + 1) + p; 0 is background
-_LIMBS = {  # that end at a joint
+_LIMBS = {  # limbs that end at each joint
     "shoulder": ["arm"], "elbow": ["arm", "forearm"], "wrist": ["forearm"],
     "hip": ["thigh"], "knee": ["thigh", "shin"], "ankle": ["shin"],
 }  # fmt: skip
-_NEIGHBOURS = np.array([[(a, b) in SKELETON or (b, a) in SKELETON for b in JOINTS] for a in JOINTS])
+_NEIGHBOURS = np.array([[(a, b) in SKELETON or (b, a) in SKELETON or b in FURTHER.get(a, ()) for b in ALL_JOINTS] for a in ALL_JOINTS])
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Drawing:
 
     Attributes:
         shapes: polygons, farthest first.
-        joints: ``(17, 2)`` x, y in pixels, in the order of ``JOINTS``; the centre of the top left pixel is (0, 0).
-        shown_by: ``(17, len(PARTS))`` bool: a joint is visible where one of its parts is on top. Without parts, it is covered by hair.
-        turned_away: ``(17,)`` bool: features on the far side of the head, which are not annotated.
+        joints: ``(19, 2)`` x, y in pixels, in the order of ``ALL_JOINTS``; the centre of the top left pixel is (0, 0).
+        shown_by: ``(19, len(PARTS))`` bool: a joint is visible if one of these parts is on top. Without parts, hair covers it.
+        turned_away: ``(19,)`` bool: features on the far side of the head, which are not annotated.
     """
 
     shapes: List[Shape]
@@ -54,9 +54,9 @@ class Drawing:
             cv2.fillConvexPoly(labels, shape.corners, LABELS_EACH * (number + 1) + shape.part, cv2.LINE_8, SHIFT)
 
     def visibility(self, labels: np.ndarray, number: int) -> np.ndarray:
-        """Return ``(17,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
+        """Return ``(19,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
 
-        2: seen. 1: hidden, but a joint next to it is seen, so that its place can be told. 0: outside of the image, on the far
+        2: visible. 1: hidden, but next to a visible joint, so that annotators could mark it. 0: outside of the image, on the far
         side of the head, or hidden together with all its neighbours.
         """
         height, width = labels.shape
@@ -64,25 +64,25 @@ class Drawing:
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & ~self.turned_away
         on_top = labels[row.clip(0, height - 1), column.clip(0, width - 1)] - LABELS_EACH * (number + 1)
         own = (on_top >= 0) & (on_top < len(PARTS))
-        seen = inside & own & self.shown_by[np.arange(len(JOINTS)), np.where(own, on_top, 0)]
+        seen = inside & own & self.shown_by[np.arange(len(ALL_JOINTS)), np.where(own, on_top, 0)]
         beside_seen = (_NEIGHBOURS & seen).any(axis=1)
         return np.where(seen, 2, np.where(inside & beside_seen, 1, 0))
 
 
 def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, float]) -> Drawing:
-    """Return ``figure`` with ``scale`` pixels to its standing height, the middle of its hips at pixel ``origin``."""
+    """Return ``figure`` drawn at ``scale`` pixels per standing height, with the middle of its hips at pixel ``origin``."""
     pen = Pen(scale, origin)
     layers, joints, away, covered = head_layers(pen, figure, outfit)
     layers += _trunk(pen, figure, outfit)
     for side in SIDES:
         layers += _arm(pen, figure, outfit, side) + _leg(pen, figure, outfit, side)
     layers.sort(key=lambda layer: layer.nearness)
-    joints.update({name: pen.flat(figure.points[name]) for name in JOINTS if name not in joints})
+    joints.update({name: pen.flat(figure.points[name]) for name in ALL_JOINTS if name not in joints})
     return Drawing(
         [shape for layer in layers for shape in layer.shapes],
-        np.stack([joints[name] for name in JOINTS]),
-        np.array([[False] * len(PARTS) if name in covered else _shown_by(figure, name) for name in JOINTS]),
-        np.array([name in away for name in JOINTS]),
+        np.stack([joints[name] for name in ALL_JOINTS]),
+        np.array([[False] * len(PARTS) if name in covered else _shown_by(figure, name) for name in ALL_JOINTS]),
+        np.array([name in away for name in ALL_JOINTS]),
     )
 
 
@@ -90,6 +90,8 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
     """Return, for each part, whether it shows ``joint``."""
     side, _, name = joint.rpartition("_")
     parts = [f"{side}_{limb}" for limb in _LIMBS[name]] if name in _LIMBS else ["head"]
+    if joint == "neck":
+        parts += ["trunk"]
     if name in ("shoulder", "hip"):
         other = joint.replace("left", "right") if side == "left" else joint.replace("right", "left")
         across = figure.points[other] - figure.points[joint]
@@ -99,7 +101,7 @@ def _shown_by(figure: Figure, joint: str) -> List[bool]:
 
 
 def _lit(color: Color, nearness: float) -> Color:
-    """Return the tone of a limb: far ones lie in shade, near ones in light."""
+    """Return the tone of a limb: darker if far, lighter if near."""
     return shade(color, 1.0 + min(max(1.4 * float(nearness), -0.32), 0.12))
 
 

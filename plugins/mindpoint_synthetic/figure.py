@@ -1,4 +1,4 @@
-"""Sampling of a person: proportions, pose and where the 17 joints lie, in three dimensions.
+"""Sampling of a person: proportions, pose and positions of the joints in three dimensions.
 
 Two frames are used. *Body*: x to the person's left, y down, z to the front, origin between the hips. *Camera*: x to the right
 of the image, y down, z towards the viewer. They agree for a person who faces the camera, whose left is on the viewer's right.
@@ -29,8 +29,11 @@ SKELETON = (
     ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
     ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
 )  # fmt: skip
-# Frequencies of actions and directions, if all are allowed; some actions are seen better from the side.
-ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06}
+# Joints of other sets (LSP, MPII, CrowdPose), each with those next to it.
+FURTHER = {"neck": ("left_shoulder", "right_shoulder", "nose"), "head_top": ("nose", "left_eye", "right_eye", "left_ear", "right_ear")}
+ALL_JOINTS = (*JOINTS, *FURTHER)
+# Frequencies of actions and directions, if all are allowed; some actions are clearer from the side. Tumbling people are drawn on request.
+ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06, "tumble": 0.0}
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
 SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
@@ -44,7 +47,7 @@ class Frame:
     axes: np.ndarray
 
     def point(self, offset: np.ndarray) -> np.ndarray:
-        """Return points ``(..., 3)`` given in this frame, in the frame that ``origin`` is given in."""
+        """Convert points ``(..., 3)`` of this frame to the frame of ``origin``."""
         return self.origin + np.asarray(offset) @ self.axes.T
 
 
@@ -57,7 +60,7 @@ class Figure:
         points: the joints from shoulders to ankles by COCO name; further ``left_`` and ``right_`` ``hand`` (finger tips) and ``toe``.
         torso: frame at the middle of the hip line; ``torso.axes[:, 1]`` points down along the spine.
         head: frame at the middle of the head.
-        seated: whether there must be something to sit on.
+        seated: whether a seat is needed.
     """
 
     size: Proportions
@@ -75,7 +78,7 @@ def sample_figure(
 ) -> Figure:
     """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
     size = sample_proportions(rng)
-    action = _choice(rng, {name: ACTIONS[name] for name in actions})
+    action = _choice(rng, _among(actions, ACTIONS))
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
     _legs(rng, size, action, points)
@@ -92,13 +95,13 @@ def sample_figure(
 
 
 def _direction(side: float, swing: float, spread: float) -> np.ndarray:
-    """Return where a limb points that hung down and was lifted ``swing`` degrees to the front and ``spread`` degrees to its own side."""
+    """Return the direction of a hanging limb after lifting it ``swing`` degrees to the front and ``spread`` degrees to its side."""
     swing, spread = math.radians(swing), math.radians(spread)
     return np.array([side * math.sin(spread), math.cos(swing) * math.cos(spread), math.sin(swing) * math.cos(spread)])
 
 
 def _axes(up: np.ndarray, turn: float) -> np.ndarray:
-    """Return the axes for a trunk or head whose top lies towards ``up`` and which is turned by ``turn`` degrees to its left."""
+    """Return the axes of a trunk or head with its top towards ``up``, turned by ``turn`` degrees to its left."""
     x, y, z = up / math.sqrt(up @ up)
     turn = math.radians(turn)
     down = np.array([-x, -y, -z])
@@ -122,8 +125,8 @@ def _among(names: Sequence[str], shares: Mapping[str, float]) -> Mapping[str, fl
 
 
 def _torso(rng: np.random.Generator, size: Proportions, action: str) -> Frame:
-    low, high = {"bend": (35, 80), "crouch": (15, 45), "run": (5, 22), "sit": (-15, 22)}.get(action, (-6, 10))
-    lean, roll = np.radians(rng.uniform(low, high)), np.radians(rng.normal(0, 5))
+    low, high = {"bend": (35, 80), "crouch": (15, 45), "run": (5, 22), "sit": (-15, 22), "tumble": (-40, 95)}.get(action, (-6, 10))
+    lean, roll = np.radians(rng.uniform(low, high)), np.radians(rng.normal(0, 25 if action == "tumble" else 5))
     up = np.array([np.sin(roll), -np.cos(lean) * np.cos(roll), np.sin(lean) * np.cos(roll)])
     return Frame(np.zeros(3), _axes(up, rng.normal(0, 8)))
 
@@ -157,6 +160,8 @@ def _legs(rng: np.random.Generator, size: Proportions, action: str, points: Dict
             swing, spread, bend = crouching[0] + rng.normal(0, 8), rng.uniform(4, 25), crouching[1] + rng.normal(0, 8)
         elif action == "kick" and first:
             swing, spread, bend = rng.uniform(5, 85), rng.uniform(0, 30), rng.uniform(0, 80)
+        elif action == "tumble":
+            swing, spread, bend = rng.uniform(-40, 110), rng.uniform(-5, 75), 130 * rng.random() ** 1.5
         hip = np.array([sign * size.hip, 0.0, 0.0])
         knee = hip + _direction(sign, swing, spread) * size.thigh
         ankle = knee + _direction(sign, swing - bend, spread * 0.8) * size.shin
@@ -187,6 +192,9 @@ def _arms(
 def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> Tuple[Tuple[float, float], Tuple[float, float]]:
     """Return (swing, spread) in degrees of upper arm and forearm."""
     special = {"sit": [0.2, 0.1, 0.12, 0.06, 0.12, 0.1, 0.3], "bend": [0.4, 0.08, 0.05, 0.1, 0.3, 0.07, 0.0]}
+    if action == "tumble":
+        swing, spread = rng.uniform(-50, 180), rng.uniform(-10, 90)
+        return (swing, spread), (swing + 130 * rng.random() ** 1.5, spread + rng.uniform(-50, 25))
     kind = _choice(rng, _among(arms, dict(zip(ARMS, special[action])) if action in special else ARMS))
     a, b, c = rng.random(3)
     if kind == "hang":
@@ -205,7 +213,7 @@ def _arm_angles(rng: np.random.Generator, action: str, arms: Sequence[str]) -> T
 
 
 def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np.ndarray:
-    """Return the rotation from the body to the camera frame: the way the person faces, a camera a little above, a slight roll."""
+    """Return the rotation from the body to the camera frame: facing direction, a slightly raised camera, a slight roll."""
     special = {"sit": {"front": 0.58, "side": 0.42}, "bend": {"front": 0.2, "side": 0.62, "back": 0.18},
                "crouch": {"front": 0.35, "side": 0.45, "back": 0.2}}  # fmt: skip
     shares = special.get(action, FACINGS)
@@ -213,6 +221,8 @@ def _camera(rng: np.random.Generator, action: str, facings: Sequence[str]) -> np
     side = 1.0 if rng.random() < 0.5 else -1.0
     turn = np.radians({"front": rng.normal(0, 28), "side": side * rng.normal(80, 16), "back": rng.normal(180, 28)}[facing])
     pitch, roll = np.radians(rng.uniform(0, 16)), np.radians(rng.normal(0, 4))
+    if action == "tumble":
+        roll = np.radians(rng.uniform(-180, 180) if rng.random() < 0.5 else rng.normal(0, 30))
     yaw_matrix = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
     pitch_matrix = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
     roll_matrix = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])

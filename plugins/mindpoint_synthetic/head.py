@@ -1,4 +1,4 @@
-"""Head, hair and face. The face is visible from the front, hair from behind: this distinguishes a person's left from right."""
+"""Head, hair and face. The face is visible from the front, hair from behind: this distinguishes left from right."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ def head_layers(pen: Pen, figure: Figure, outfit: Outfit) -> Tuple[List[Layer], 
     """Return the shapes of head and neck.
 
     Returns:
-        layers; the pixel ``(2,)`` of each joint of the face; the joints on the far side of the head; the joints under hair.
+        Layers; the pixel ``(2,)`` of each joint of the face; the joints on the far side of the head; the joints under hair.
     """
     head, semi = figure.head, figure.size.head
     toward = head.axes[2] / np.linalg.norm(head.axes[2])  # direction to the viewer in the head's frame
+    throat = figure.torso.point([0.0, -figure.size.spine * 0.97, 0.0])
     joints = dict(zip(_FACE_JOINTS, head.point(_DIRECTIONS * _STAND_OUT * semi)))
+    joints.update(neck=throat, head_top=head.point(np.array([0.0, -1.0, 0.0]) * semi))
     away = {name for name, far in zip(_FACE_JOINTS, _DIRECTIONS @ toward < _LEAST_NEARNESS) if far}
     from_behind = toward[2] < 0.1
     covered = {"left_ear", "right_ear"} if outfit.hair_length and from_behind else set()
     nearness = head.origin[2] + 0.02
     layers = [Layer(nearness, _head(pen, figure, outfit, toward, joints, away | covered))]
-    throat = figure.torso.point([0.0, -figure.size.spine * 0.97, 0.0])
     neck = pen.limb(throat, head.origin - 0.2 * semi[2] * head.axes[:, 2], (0.034, 0.03), "head", shade(outfit.skin, 0.86))
     layers.append(Layer((throat[2] + head.origin[2]) / 2 - 0.01, [neck]))
     if outfit.hair_length:

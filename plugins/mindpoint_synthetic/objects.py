@@ -1,4 +1,4 @@
-"""Built-in data: things of several classes drawn by rule."""
+"""Built-in data: drawings of things of several classes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from mindpoint.errors import ConfigError
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 from mindpoint_synthetic.things import THINGS, Thing, thing
 
-_LEAST_SEEN = 0.3  # of a thing's pixels; one of which less is seen is left out of the picture
+_LEAST_SEEN = 0.3  # least visible share of a thing's pixels; others are left out of the picture
 _FEWEST_PIXELS = 20
 
 
 class SyntheticObjects(DrawnDataset):
-    """A data set of drawn things in cluttered scenes, with occlusion, for trying out object detection without data.
+    """A data set of drawn things in cluttered scenes, with occlusion, to try object detection without data.
 
     The classes are ball, book, bottle, clock, fish, key, leaf, mug, star and umbrella. Each varies in proportions, colours and pose. Some
     are larger than others: an umbrella has 1.3 times the length of a fish, a key 0.75 times.
-    Pixels and annotations are a function of (seed, index). Only the annotations are cached, after first use. Boxes are tight around the
-    visible pixels of a thing, areas count these pixels. A thing that would be hidden by more than 70 % is left out.
+    Pixels and annotations are a function of (seed, index). Only annotations are cached, on first use. Boxes are tight around the
+    visible pixels of a thing, areas count these pixels. Things that would be more than 70 % hidden are left out.
 
     Args:
         count: number of images.
-        seed: another seed gives other images.
-        classes: category names; each must be one of the above. Only these are drawn.
+        seed: random seed of the images.
+        classes: category names to draw; each must be one of the above.
         size: height and width of the images in pixels.
         things: minimum and maximum number of things per image; fewer if the image is too crowded.
         length: minimum and maximum length of a thing of medium size, such as a fish, relative to the shorter side of the image.
-        crowding: largest share of a thing's box that another one's may cover when it is placed, 0 to 1.
+        crowding: largest share of a thing's box covered by another one's, 0..1.
 
     Raises:
         ConfigError: a class that cannot be drawn, a value out of range.
@@ -49,7 +49,7 @@ class SyntheticObjects(DrawnDataset):
         super().__init__(count, seed, classes, size)
         unknown = [name for name in classes if name not in THINGS]
         if unknown:
-            raise ConfigError(f"classes: SyntheticObjects draws no {', '.join(map(repr, unknown))}; it draws {', '.join(THINGS)}")
+            raise ConfigError(f"classes: SyntheticObjects cannot draw {', '.join(map(repr, unknown))}; it draws {', '.join(THINGS)}")
         self._check("classes", len(classes) > 0, list(classes), "at least one class")
         self._check("things", len(things) == 2 and 1 <= things[0] <= things[1], things, "[least, most] with 1 <= least <= most")
         self._check("length", len(length) == 2 and 0 < length[0] <= length[1] <= 1, length, "[least, most] with 0 < least <= most <= 1")

@@ -68,7 +68,7 @@ def _covered(rng: np.random.Generator, short: bool) -> float:
 
 
 def cloth(rng: np.random.Generator) -> Color:
-    """Return a colour for something woven: a plain tone or any hue."""
+    """Return a colour of cloth: a plain tone or any hue."""
     if rng.random() < 0.35:
         return _shift(rng, _PLAIN[rng.integers(len(_PLAIN))], 12)
     return vivid(rng, (60, 230), (50, 240))

@@ -1,4 +1,4 @@
-"""Built-in data: people drawn by rule."""
+"""Built-in data: drawings of people."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_synthetic.background import Stool
 from mindpoint_synthetic.drawing import LABELS_EACH, Drawing, draw
-from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, Figure, sample_figure
+from mindpoint_synthetic.figure import ACTIONS, ALL_JOINTS, ARMS, FACINGS, JOINTS, Figure, sample_figure
 from mindpoint_synthetic.outfit import cloth, sample_outfit
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 
 _CATEGORY = "person"
-_MARGIN = 0.1  # of the standing height: how far a body reaches beyond its joints
-_FEWEST_SEEN = 5  # joints; a figure of which less is seen is left out of the picture
+_MARGIN = 0.1  # of the standing height; extent of a body beyond its joints
+_FEWEST_SEEN = 5  # least number of visible joints; other figures are left out of the picture
 
 
 class _Person(NamedTuple):
@@ -31,21 +31,22 @@ class _Person(NamedTuple):
 
 
 class SyntheticPeople(DrawnDataset):
-    """A data set of drawn people in cluttered scenes, for trying things out without data.
+    """A data set of drawn people in cluttered scenes, to try pose estimation without data.
 
-    Pixels and annotations are a function of (seed, index). Only the annotations are cached, after first use. Boxes are tight around the
+    Pixels and annotations are a function of (seed, index). Only annotations are cached, on first use. Boxes are tight around the
     visible pixels of a person, areas count these pixels. Joints have COCO's visibility: 2 visible; 1 hidden by a body, next to a visible
     joint; 0 outside of the image, on the far side of the head, or deeply hidden. Coordinates are rounded to 1/100 pixel.
 
     Args:
         count: number of images.
-        seed: another seed gives other images.
+        seed: random seed of the images.
         classes: category names; ``person`` must be one.
-        keypoints: the joints to annotate, by COCO's names, any subset in any order; by default boxes only. If classes have joints of
-            their own, those of people.
+        keypoints: the joints to annotate, by COCO's names or ``neck`` and ``head_top``, any subset in any order; by default boxes only. If
+            classes have joints of their own, those of people.
         size: height and width of the images in pixels.
         people: minimum and maximum number of people per image; fewer if the image is too crowded.
-        actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick. All by default.
+        actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick, by default all of these; on request tumble
+            (any pose of the limbs, half of the people turned by any angle).
         facing: possible directions: front, side, back. All by default.
         arms: possible poses of the arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Those who walk or run mostly swing
             them.
@@ -64,17 +65,17 @@ class SyntheticPeople(DrawnDataset):
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
-        actions: Sequence[Literal["stand", "wide", "walk", "run", "sit", "crouch", "bend", "kick"]] = tuple(ACTIONS),
+        actions: Sequence[Literal["stand", "wide", "walk", "run", "sit", "crouch", "bend", "kick", "tumble"]] = tuple(ACTIONS),
         facing: Sequence[Literal["front", "side", "back"]] = tuple(FACINGS),
         arms: Sequence[Literal["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]] = tuple(ARMS),
     ) -> None:
-        unknown = [name for name in keypoints.of(_CATEGORY).names if name not in JOINTS] if keypoints is not None else []
+        unknown = [name for name in keypoints.of(_CATEGORY).names if name not in ALL_JOINTS] if keypoints is not None else []
         if unknown:
             raise ConfigError(
-                f"keypoints.names: SyntheticPeople draws no joint named {', '.join(map(repr, unknown))}; it has {', '.join(JOINTS)}"
+                f"keypoints.names: SyntheticPeople has no joint named {', '.join(map(repr, unknown))}; it has {', '.join(ALL_JOINTS)}"
             )
         if _CATEGORY not in classes:
-            raise ConfigError(f"classes: SyntheticPeople draws '{_CATEGORY}', which is not among {', '.join(classes)}")
+            raise ConfigError(f"classes: SyntheticPeople needs '{_CATEGORY}', which is not among {', '.join(classes)}")
         super().__init__(count, seed, classes, size)
         self._check("people", len(people) == 2 and 1 <= people[0] <= people[1], people, "[least, most] with 1 <= least <= most")
         self._check("height", len(height) == 2 and 0 < height[0] <= height[1], height, "[least, most] with 0 < least <= most")
@@ -85,7 +86,7 @@ class SyntheticPeople(DrawnDataset):
         self.fields = (keypoints.annotated(classes),) if keypoints is not None else ()
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; with the joints' names and the lines between them, as COCO's files have them."""
+        """See :class:`Dataset`; with the joints' names and the lines between them, as in COCO's files."""
         records = super().categories()
         for record, name in zip(records, self.classes if self.keypoints is not None else ()):
             own = self.keypoints.of(name)
@@ -102,7 +103,7 @@ class SyntheticPeople(DrawnDataset):
                     person.stool.mark(labels)
                 person.drawing.mark(labels, number)
             visibility = [person.drawing.visibility(labels, number) for number, person in enumerate(people)]
-            clear = [(seen == 2).sum() >= _FEWEST_SEEN for seen in visibility]
+            clear = [(seen[: len(JOINTS)] == 2).sum() >= _FEWEST_SEEN for seen in visibility]
             if all(clear):
                 return people, self._objects(people, visibility, labels)
             people = [person for person, keep in zip(people, clear) if keep]
@@ -137,7 +138,7 @@ class SyntheticPeople(DrawnDataset):
 
     def _objects(self, people: List[_Person], visibility: List[np.ndarray], labels: np.ndarray) -> Objects:
         boxes, areas = visible(labels // LABELS_EACH, len(people))
-        joints = np.zeros((len(people), len(JOINTS), 3), np.float32)
+        joints = np.zeros((len(people), len(ALL_JOINTS), 3), np.float32)
         for number, person in enumerate(people):
             joints[number, :, :2] = np.round(person.drawing.joints, 2)
             joints[number, :, 2] = visibility[number]
@@ -147,7 +148,7 @@ class SyntheticPeople(DrawnDataset):
         if self.keypoints is not None:
             own = self.fields[0].set_of(self.classes.index(_CATEGORY))
             values["keypoints"] = np.zeros((len(people), len(self.keypoints), 3), np.float32)
-            values["keypoints"][:, list(own.places)] = joints[:, [JOINTS.index(name) for name in own.names]]
+            values["keypoints"][:, list(own.places)] = joints[:, [ALL_JOINTS.index(name) for name in own.names]]
         return Objects(boxes, label, areas, fields=self.fields, values=values)
 
 

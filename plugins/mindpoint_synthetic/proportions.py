@@ -1,4 +1,4 @@
-"""Sampling how long and how thick the parts of a person are."""
+"""Sampling of lengths and thicknesses of a person's parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Proportions:
 
 def sample_proportions(rng: np.random.Generator) -> Proportions:
     build = rng.uniform(0.9, 1.3)
-    tall = rng.uniform(0.068, 0.084)  # larger than life: a face must be seen at a few pixels
+    tall = rng.uniform(0.068, 0.084)  # larger than life, so that a face is visible at a few pixels
     return Proportions(
         head=np.array([tall * rng.uniform(0.74, 0.84), tall, tall * rng.uniform(0.82, 0.9)]),
         neck=rng.uniform(0.03, 0.05),

@@ -1,4 +1,4 @@
-"""The common part of drawn data sets: images by seed and index, annotations from a map of labels, checks of arguments."""
+"""The base class of drawn data sets: images by seed and index, annotations from a label map, checks of arguments."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Painted(Protocol):
 
 
 Scene = Tuple[np.random.Generator, List[Painted], Objects]
-"""The generator for all that comes after the objects, the objects to paint, farthest first, and what is annotated of them."""
+"""The random generator after drawing the objects, the objects to paint, farthest first, and their annotations."""
 
 
 class DrawnDataset(Dataset):
     """Base class of drawn images: pixels and annotations are a function of (seed, index).
 
-    Nothing is kept but the annotations, once asked for.
+    Only annotations are cached, on first use.
 
     Args:
         count: number of images.
-        seed: another seed gives other images.
+        seed: random seed of the images.
         classes: category names.
         size: height and width of the images in pixels.
 
@@ -43,8 +43,8 @@ class DrawnDataset(Dataset):
     """
 
     def __init__(self, count: int, seed: int, classes: Sequence[str], size: Sequence[int]) -> None:
-        self._check("count", 1 <= count <= _MOST_IMAGES, count, f"a number of 1 to {_MOST_IMAGES}")
-        self._check("seed", seed >= 0, seed, "0 or a positive number")
+        self._check("count", 1 <= count <= _MOST_IMAGES, count, f"in 1..{_MOST_IMAGES}")
+        self._check("seed", seed >= 0, seed, "at least 0")
         self._check("size", len(size) == 2 and min(size) >= 32, size, "[height, width] of at least 32 pixels")
         self._check("size", size[0] * size[1] <= MOST_PIXELS, size, f"[height, width] of at most {MOST_PIXELS / 1e6:.0f} million pixels")
         self.count, self.seed, self.classes, self.size = count, seed, list(classes), tuple(size)
@@ -81,11 +81,11 @@ class DrawnDataset(Dataset):
         return f"{index + 1:012d}.png"
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; with a supercategory, as COCO's files have it."""
+        """See :class:`Dataset`; with a supercategory, as in COCO's files."""
         return [{**record, "supercategory": record["name"]} for record in super().categories()]
 
     def ground_truth(self) -> dict:
-        """See :class:`Dataset`; kept once it is made."""
+        """See :class:`Dataset`; cached."""
         if self._ground_truth is None:
             self._ground_truth = super().ground_truth()
         return self._ground_truth
@@ -106,7 +106,7 @@ def visible(owner: np.ndarray, count: int) -> Tuple[np.ndarray, np.ndarray]:
     """Return tight boxes ``(count, 4)`` and areas ``(count,)`` of the visible pixels, float32, in pixels.
 
     Args:
-        owner: ``(H, W)`` the number of the object on top, from 1; 0 is background. Each object has a pixel.
+        owner: ``(H, W)`` the number of the object on top, from 1; 0 is background. Each object has at least one pixel.
         count: number of objects.
     """
     boxes, areas = np.zeros((count, 4), np.float32), np.zeros(count, np.float32)

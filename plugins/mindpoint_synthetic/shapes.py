@@ -16,7 +16,7 @@ PARTS = (
 SHIFT = 4  # fractional bits of polygon corners
 CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], axis=1)
 _ARC = np.exp(1j * np.linspace(-np.pi / 2, np.pi / 2, 7))  # half a circle in the complex plane, bulging to the right
-_THINNEST = 0.55  # pixels; half the width of the finest stroke, finer ones would vanish
+_THINNEST = 0.55  # pixels; half the width of the finest visible stroke
 
 
 class Shape(NamedTuple):
@@ -39,7 +39,7 @@ class Pen:
     """Makes shapes of points in the camera frame of a figure.
 
     Args:
-        scale: pixels to a length of 1 (the figure's standing height).
+        scale: pixels per unit of length (the figure's standing height).
         origin: pixel of the camera frame's origin.
     """
 
@@ -57,7 +57,7 @@ class Pen:
         return self.scale * complex(x, y) + self._shift
 
     def hull(self, pixels: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """Return the convex hull of pixels ``(N, 2)``; an edge in a darker tone keeps parts of one colour apart."""
+        """Return the convex hull of pixels ``(N, 2)``, with a darker edge to separate parts of the same colour."""
         corners = cv2.convexHull((pixels * (1 << SHIFT) + 0.5).astype(np.int32))
         return Shape(corners, PARTS.index(part), color, shade(color, 0.66) if edge else None)
 
@@ -76,8 +76,8 @@ class Pen:
         return self.hull(outline.view(float).reshape(-1, 2), part, color, edge)
 
     def ellipsoid(self, center: np.ndarray, axes: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """Return the outline of the ellipsoid whose semi-axes are the columns of ``axes``: the image of a unit circle under the root of
-        the projected matrix ``axes axes^T``."""
+        """Return the outline of the ellipsoid whose semi-axes are the columns of ``axes``: the image of a unit circle under the square root
+        of the projected matrix ``axes axes^T``."""
         root = np.linalg.cholesky((axes @ axes.T)[:2, :2])
         return self.hull(self.flat(center) + self.scale * (CIRCLE @ root.T), part, color, edge)
 

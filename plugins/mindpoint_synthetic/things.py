@@ -15,7 +15,7 @@ _TURN = np.exp(2j * np.pi * np.arange(32) / 32)
 
 
 class Fill(NamedTuple):
-    """Outlines filled with a colour, complex x + iy (y down); where two overlap there is a hole."""
+    """Outlines filled with a colour, complex x + iy (y down); overlaps of two outlines are holes."""
 
     outlines: List[np.ndarray]
     color: Color
@@ -33,7 +33,7 @@ class Thing(NamedTuple):
             cv2.fillPoly(image, outlines, color, cv2.LINE_AA, SHIFT)
 
     def mark(self, labels: np.ndarray, number: int) -> None:
-        """Write ``number`` onto a map of labels ``(H, W)``, int16, where the thing is."""
+        """Draw the thing on a label map ``(H, W)``, int16, with value ``number``."""
         for outlines, _ in self.fills:
             cv2.fillPoly(labels, outlines, number, cv2.LINE_8, SHIFT)
 

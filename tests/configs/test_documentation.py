@@ -1,12 +1,14 @@
 """What docs/configuration.md shows is what happens."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
+import mindpoint
 import pytest
 from mindpoint.cli.main import main
-from mindpoint.config import injection
+from mindpoint.config import config_of, injection
 from mindpoint.config.files import shipped_folder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -40,9 +42,8 @@ def test_there_is_something_to_test():
     assert set(FILES) == {"mine.yaml", "wrong.yaml"} and len(SESSIONS) == 4 and len(CHANGES) == 7
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "plugins.md"])
-def test_the_table_of_what_the_run_gives(page):
-    text = (DOCS / page).read_text(encoding="utf-8")
+def test_the_table_of_what_the_run_gives():
+    text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     shown = re.search(r"^<!-- what the run gives: begin -->\n(.*?)\n<!-- what the run gives: end -->$", text, re.M | re.S)[1]
     assert shown == injection.markdown_table()
 
@@ -61,3 +62,14 @@ def test_the_page_on_data(capsys):
         assert main(["config", "check", f"file{number}.yaml"]) == 0, capsys.readouterr().err
     assert main(["config", "show", "file4.yaml"]) == 0
     assert capsys.readouterr().out.count("type: MindRecordDataset\n      path: data/mine/") == 2
+
+
+def test_the_page_on_python(capsys):
+    """Its mappings are a configuration, and its mistake gives the message that it shows."""
+    page = (DOCS / "python.md").read_text(encoding="utf-8")
+    _, mappings, mistake = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    blocks = ast.literal_eval(ast.parse(mappings).body[0].value)
+    config = config_of(blocks, ["data.train.batch_size=8"])
+    assert config.section("train").steps == 200 and config.split("train").batch_size == 8 and config.build("hooks.pictures") is None
+    exec(mistake, {"mindpoint": mindpoint})
+    assert f"```\n{capsys.readouterr().out}```" in page

@@ -1,4 +1,4 @@
-"""What docs/training.md and docs/augmentation.md show can be loaded and called."""
+"""What docs/training.md, docs/augmentation.md and docs/gallery.md show can be loaded and called."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from mindpoint.cli.main import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-TEXT = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("training.md", "augmentation.md"))
+TEXT = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("training.md", "augmentation.md", "gallery.md"))
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
 BLOCKS = [text for kind, text in FENCES if kind == "yaml"]
 LINES = [
@@ -37,10 +37,17 @@ def test_options_of_commands(words, capsys):
 
 
 def test_drawing_a_schedule(tmp_path, monkeypatch):
-    (command,) = [words for words in LINES if "plot-schedule" in words]
+    (command,) = {tuple(words) for words in LINES if "plot-schedule" in words}
     monkeypatch.chdir(tmp_path)
-    assert main(command) == 0 and cv2.imread("schedule.png").shape[2] == 3
+    assert main(list(command)) == 0 and cv2.imread("schedule.png").shape[2] == 3
 
 
 def test_there_is_something_to_test():
     assert len(BLOCKS) >= 4 and len(LINES) >= 15
+
+
+def test_the_gallery_has_every_picture_and_a_command_for_it():
+    sections = re.split(r"^## ", (DOCS / "gallery.md").read_text(encoding="utf-8"), flags=re.M)[1:]
+    assert all(len(re.findall(r"\(images/", section)) == section.count("```sh\nmindpoint ") == 1 for section in sections)
+    shown = {name for section in sections for name in re.findall(r"\(images/([^)]+)\)", section)}
+    assert shown == {path.name for path in (DOCS / "images").iterdir()}

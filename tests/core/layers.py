@@ -22,7 +22,7 @@ ORDER = (
     "inference",
     "training",
     "hooks",
-    "export",
+    "exporting",
     "report",
     "benchmark",
     "ascend",

@@ -8,7 +8,8 @@ from mindpoint.ascend.registrations import ACLNN, AICPU, HOST, MISSING, NAMED, T
 from mindpoint.cli.main import main
 from mindpoint.errors import MindpointError
 from mindpoint.runtime import device
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.train import serialization
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +55,35 @@ def test_operators_of_a_graph():
     assert found[("Sigmoid", ("float32",), ((2, 3),))] == 1 and found[("Add", ("float32",), ((2, 3),))] == 2
 
 
-def test_the_command(registrations, toy, capsys):
-    assert main(["ascend-check", str(toy), "--json"]) == 0
-    (rows,) = json.loads(capsys.readouterr().out).values()
+class Weighted(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.weight = Parameter(np.ones((2, 3), np.float32))
+
+    def construct(self, x):
+        return x * self.weight
+
+
+def test_operators_of_a_graph_whose_weights_do_not_fit_into_one_file(monkeypatch):
+    from mindpoint.ascend.graph import operators
+
+    device.setup("CPU", seed=0)
+    monkeypatch.setattr(serialization, "TOTAL_SAVE", 0)  # KiB of weights from which on MindSpore writes several files
+    assert [operator.name for operator in operators(Weighted(), [Tensor(np.ones((2, 3), np.float32))])].count("Mul") == 1
+
+
+def test_the_command(registrations, toy, tmp_path, capsys):
+    """What went before in the same process changes nothing."""
+
+    def said(*configs):
+        assert main(["ascend-check", *map(str, configs), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    other = tmp_path / "other.yaml"
+    other.write_text(toy.read_text().replace("Adam", "SGD"))
+    rows = said(toy)[str(toy)]
+    later = said(other, toy)
+    assert later[str(toy)] == rows != later[str(other)]
     rows = {(row["name"], *row["kinds"]): row for row in rows}
     assert rows[("Conv2D", "float32")]["training"] >= rows[("Conv2D", "float32")]["prediction"] > 0
     assert rows[("Adam", "float32")]["training"] > 0 == rows[("Adam", "float32")]["prediction"] and rows[("Adam", "float32")]["shapes"]

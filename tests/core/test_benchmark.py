@@ -124,7 +124,7 @@ def test_train(benchmark):
 
 def test_infer(benchmark):
     facts, tables = benchmark("infer", "--runs", "3", "--batch", "2")
-    rows = {row["part"]: row["median_ms"] for row in tables["time an image"]}
+    rows = {row["part"]: row["median_ms"] for row in tables["time per image"]}
     assert set(rows) == {"load", "pre-process", "network", "decode", "post-process", "all"} and min(rows.values()) > 0
     assert facts["network_input"] == "2 x 3 x 16 x 16" and facts["image"] == "16 x 16"
     assert facts["images_per_second"] == pytest.approx(1e3 / rows["all"])
@@ -137,7 +137,7 @@ def test_noise_where_no_data_is_configured(benchmark):
 
 def test_data(benchmark):
     facts, tables = benchmark("data", "--runs", "1", "--workers", "2")
-    assert [row["part"] for row in tables["time of a core for a sample"]] == ["read and decode", "Whole", "targets", "normalise", "all"]
+    assert [row["part"] for row in tables["core time per sample"]] == ["read and decode", "Whole", "targets", "normalise", "all"]
     assert {(row["kind"], row["workers"]) for row in tables["delivered as batches"]} >= {("threads", 1), ("processes", 1)}
     assert all(row["images_per_second"] == pytest.approx(1e3 / row["ms_a_sample"]) for row in tables["delivered as batches"])
 

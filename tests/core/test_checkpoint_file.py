@@ -95,7 +95,7 @@ def test_a_whole_one(tmp_path, written):
 def test_cut_at_the_border_of_a_record(tmp_path, written):
     """Without a check sum, with that of the whole file, and with a right one: what the file says about itself is written last."""
     for border in borders(written):
-        assert "damaged, cut off" in refused(tmp_path, written[:border])
+        assert "damaged, truncated" in refused(tmp_path, written[:border])
         if border < len(written) - 17:
             assert "damaged" in refused(tmp_path, written[:border] + written[-17:])
             refused(tmp_path, signed(written[:border]))
@@ -134,12 +134,12 @@ def test_slices_of_a_parameter_count_together(tmp_path):
     half = np.arange(4, dtype=np.float32)
     both = record("backbone.a", [8], "Float32", half.tobytes()) + record("backbone.a", [8], "Float32", half.tobytes())
     assert load(tmp_path, signed(both + about())).arrays["backbone.a"].tolist() == [0, 1, 2, 3] * 2
-    assert "ask for 32 bytes, and there are 16" in refused(tmp_path, signed(both[: len(both) // 2] + about()))
+    assert "need 32 bytes, but there are 16" in refused(tmp_path, signed(both[: len(both) // 2] + about()))
 
 
 @pytest.mark.parametrize("info", [[], 3, {"config": 3}, {"config": ["a"]}])
 def test_what_it_says_about_itself_cannot_be_used(tmp_path, info):
-    assert "its description cannot be used" in refused(tmp_path, signed(about(info)))
+    assert "its description is invalid" in refused(tmp_path, signed(about(info)))
 
 
 def test_what_it_says_is_nested_or_no_json(tmp_path):

@@ -108,13 +108,13 @@ def test_mistakes_of_arguments(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "train.weights=no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
     assert refused(mindpoint("eval", "no.ckpt", cwd=work), "no.ckpt: no such checkpoint")
     assert refused(mindpoint("eval", "mixed", cwd=work), "neither best.ckpt nor last.ckpt")
-    assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: not a checkpoint by its name")
+    assert refused(mindpoint("eval", "100.png", cwd=work), "100.png: not a checkpoint: names of")
     assert refused(mindpoint("eval", "runs/toy", "--split", "test", cwd=work), "data.test")
     assert refused(
         mindpoint("eval", "runs/toy", "--set", "model.backbone.channels=6", cwd=work), "belongs to another model", "of another shape"
     )
     assert refused(mindpoint("predict", "runs/toy", "no.png", "--out", "x", cwd=work), "no.png: no such file or folder")
-    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "holds images to predict on")
+    assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", ".", cwd=work), "contains input images")
     assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: folder holds no image or video")
 
 

@@ -61,7 +61,7 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         load_config("a.yaml", ["model.heads.pose.depth=3", "trian.epochs=3", "test.flip=1"])
     assert str(caught.value).splitlines() == [
         "a.yaml:14: train.epochs: duplicate key 'epochs', already set at a.yaml:14; remove one of them",
-        "base.yaml:1: _base_: a configuration inherits from itself: a.yaml -> base.yaml -> a.yaml; remove one of these",
+        "base.yaml:1: _base_: circular inheritance: a.yaml -> base.yaml -> a.yaml; remove one of these",
         "a.yaml:1: _base_: file 'bsae.yaml' not found; did you mean 'base.yaml'?",
         "--set model.heads.pose.depth: toy-head has no argument 'depth'; did you mean 'width'?",
         "--set trian.epochs: unknown key 'trian'; did you mean 'train'?",
@@ -91,7 +91,7 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
             "hooks, points, classes, seed",
         ),
         ("train: {epoch: 3, epochs: 3}", "a.yaml:8: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("train: {weights: x}", "a.yaml:8: train: 'steps' or 'epochs' is missing: the length of the training"),
+        ("train: {weights: x}", "a.yaml:8: train: set 'steps' or 'epochs', the length of the training"),
         ("train: 3", "a.yaml:8: train: takes a mapping of keys to values, not 3"),
         ("train: {epochs: 1.5}", "a.yaml:8: train.epochs: takes int or null, not 1.5"),
         ("train: {epochs: true}", "a.yaml:8: train.epochs: takes int or null, not true"),
@@ -100,8 +100,8 @@ def test_everything_wrong_is_reported_in_one_run(tmp_path, monkeypatch):
         ("train: {epochs: 3, weights: 3}", "a.yaml:8: train.weights: takes str or null, not 3"),
         ("test: {flip: yes}", "a.yaml:8: test.flip: takes bool, not 'yes'; write true"),
         ("test: {flip: 'false'}", "a.yaml:8: test.flip: takes bool, not 'false'; write false"),
-        ("test: {scales: []}", "a.yaml:8: test.scales: [] is not allowed; it must be 1 to 64 factors of 1/64 to 64"),
-        ("test: {scales: [1, 0]}", "a.yaml:8: test.scales: [1, 0] is not allowed; it must be 1 to 64 factors of 1/64 to 64"),
+        ("test: {scales: []}", "a.yaml:8: test.scales: [] is not allowed; it must be 1 to 64 factors, each in 1/64..64"),
+        ("test: {scales: [1, 0]}", "a.yaml:8: test.scales: [1, 0] is not allowed; it must be 1 to 64 factors, each in 1/64..64"),
         ("test: {scales: [1, x]}", "a.yaml:8: test.scales.1: takes float, not 'x'"),
         ("test: {scales: 1}", "a.yaml:8: test.scales: takes [float, ...], not 1; write [1]"),
         ("test: {resolution: keeep}", "a.yaml:8: test.resolution: takes 'fixed' or 'keep', not 'keeep'; did you mean 'keep'?"),
@@ -179,10 +179,10 @@ def test_what_is_missing_on_top():
     [
         ("+points={names: [a, b], sizes: [1]}", "--set points: points.sizes: 1 values for 2 points"),
         ("+points={names: [a, b], pairs: [[0, 1], [1, c]]}", "--set points: points.pairs.1: there is no point c"),
-        ("input.std=[0, 1, 1]", "--set input.std: (0, 1, 1) are not numbers of 1e-6 to 1e6"),
-        ("input.size=[0, 3]", "--set input.size: (0, 3) is not a (height, width) of numbers of 1 to 32766"),
+        ("input.std=[0, 1, 1]", "--set input.std: (0, 1, 1) must be in 1e-6..1e6"),
+        ("input.size=[0, 3]", "--set input.size: (0, 3) must be (height, width), each in 1..32766"),
         ("input.size=[3]", "--set input.size: takes [int, int], not [3]"),
-        ("classes=[a, a]", "--set classes: [a, a] is not allowed; it must be at least one name, and each once"),
+        ("classes=[a, a]", "--set classes: [a, a] is not allowed; it must be a list of distinct names, at least one"),
     ],
 )
 def test_what_the_contracts_say_is_told_with_its_place(change, message):

@@ -130,7 +130,7 @@ def test_bad_bases(write):
     assert errors() == [
         "a.yaml:1: _base_: file 'basis.yaml' not found; did you mean 'base.yaml'?",
         "a.yaml:1: _base_: takes a path or a list of paths, not 3",
-        "y.yaml:3: _base_: a configuration inherits from itself: a.yaml -> sub/x.yaml -> y.yaml -> a.yaml; remove one of these",
+        "y.yaml:3: _base_: circular inheritance: a.yaml -> sub/x.yaml -> y.yaml -> a.yaml; remove one of these",
     ]
     assert errors("z.yaml")[0] == "z.yaml:1: _base_: takes a path or a list of paths, not {'x': 1}"
 
@@ -148,7 +148,7 @@ def test_files_that_are_none(write, tmp_path):
     (tmp_path / "folder").mkdir()
     write(list="- 1\n")
     assert errors("latin.yaml") == ["latin.yaml: not a UTF-8 text file; save it as UTF-8"]
-    assert errors("list.yaml") == ["list.yaml:1: a configuration is a mapping of keys to values; write 'key: value'"]
+    assert errors("list.yaml") == ["list.yaml:1: a configuration must be a mapping; write 'key: value'"]
     assert errors("absent/a.yaml")[0].startswith("absent/a.yaml: no such configuration file; ")
     assert errors("folder")[0].startswith("folder: the folder does not contain config.yaml; ")
 

@@ -178,13 +178,13 @@ class TestJson:
     @pytest.mark.parametrize(
         "data, message",
         [
-            (b'{"a": [1,\n 2', ":2:3: the list is not JSON: Expecting ',' delimiter; it is damaged or cut off"),
-            (b"", ":1:1: the list is not JSON: Expecting value; it is damaged or cut off"),
-            (b'{"a": "\xff"}', ": the list is not UTF-8 text (byte 7); save it as UTF-8, or fetch it again"),
+            (b'{"a": [1,\n 2', ":2:3: the list is not JSON: Expecting ',' delimiter; it is damaged or truncated"),
+            (b"", ":1:1: the list is not JSON: Expecting value; it is damaged or truncated"),
+            (b'{"a": "\xff"}', ": the list is not UTF-8 text (byte 7); save it as UTF-8, or download it again"),
             (b"[" * 200_000, ":1:101: the list cannot be used: values are nested in more than 100 levels"),
             (b'["]]]]\\"]",\n' + b'{"a":' * 3000, ":2:496: the list cannot be used: values are nested in more than 100 levels"),
             (b"[1,\n 2, " + b"9" * 5000 + b"]", ":2:5: the list cannot be used: a number has more than 400 digits"),
-            (b"[" + b" " * 2000 + b"]", ": too large for the list: 2,002 bytes, at most 2,000"),
+            (b"[" + b" " * 2000 + b"]", ": too large: the list has 2,002 bytes, at most 2,000"),
         ],
     )
     def test_refused(self, tmp_path, data, message):

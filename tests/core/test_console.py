@@ -76,7 +76,7 @@ class TestCommands:
 
     def test_a_tilde_in_quotes_is_told(self):
         code, _, said = self.shell("data check '~/nowhere.json' --images .", HOME="/home/me")
-        assert code == 2 and "~/nowhere.json: no such annotation file" in said and "a shell replaces ~ by /home/me only" in said
+        assert code == 2 and "~/nowhere.json: no such annotation file" in said and "a shell expands ~ only" in said
         assert "shell" not in self.shell("config check nowhere.yaml")[2]
 
     def test_a_full_disk_is_told(self):

@@ -91,7 +91,7 @@ def samples(count=5):
 
 
 def test_a_decoder_is_asked_for_its_maps_and_never_probed(config):
-    with pytest.raises(ConfigError, match="Reporter needs the map 'heat'; the heads give cold"):
+    with pytest.raises(ConfigError, match="Reporter needs the map 'heat'; the heads return cold"):
         build_detector(config(), forward, {"cold": FeatureSpec(1, 4)}, 4)
     with pytest.raises(ConfigError, match="the map 'heat' has 2 channels; it must have 1"):
         build_detector(config(), forward, {"heat": FeatureSpec(2, 4)}, 4)

@@ -26,17 +26,17 @@ def test_mode_and_level_reach_mindspore(mode, level, shown):
 
 
 def test_a_number_is_for_an_ascend(monkeypatch):
-    with pytest.raises(ConfigError, match="runtime.device_id: 3 is the number of an Ascend, but the device is a CPU; remove the key"):
+    with pytest.raises(ConfigError, match="runtime.device_id: 3 is for an Ascend, but the device is a CPU; remove the key"):
         device.setup("auto", seed=0, device_id=3)
     monkeypatch.setenv("MS_ROLE", "MS_WORKER")
-    with pytest.raises(ConfigError, match="each process of a job has a device of its own"):
+    with pytest.raises(ConfigError, match="each process of a job has its own device"):
         device.setup("Ascend", seed=0, device_id=3)
 
 
 def test_the_short_form(toy, tmp_path, capsys):
     command = ["train", str(toy), "--out", str(tmp_path / "run"), "--device"]
     assert main([*command, "CPU:2"]) == 2
-    assert "runtime.device_id: 2 is the number of an Ascend" in capsys.readouterr().err
+    assert "runtime.device_id: 2 is for an Ascend" in capsys.readouterr().err
     assert main([*command, "GPU"]) == 2
     assert "--set runtime: runtime.device: takes 'auto' or 'CPU' or 'Ascend', not 'GPU'" in capsys.readouterr().err
     assert main([*command, "Ascend:x"]) == 2

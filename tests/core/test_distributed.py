@@ -128,7 +128,7 @@ def test_a_killed_process_ends_the_training_and_a_resumed_one_is_the_uninterrupt
     assert code == 0, out + err
     code, out, err = train(folders[1], *changes, "+hooks.digest={type: 'toy:Digest', kill_at: 8}")
     assert code == 128 + 9
-    assert err.startswith("mindpoint: error:\nrank 1 was killed by SIGKILL") and "it was at: hook digest, after_step" in err
+    assert err.startswith("mindpoint: error:\nrank 1 was killed by SIGKILL") and "its last activity: hook digest, after_step" in err
     code, out, err = train(folders[1], *changes, DIGEST, resume=True)
     assert code == 0, out + err
     digests = {(folder / "run" / f"digest-{rank}").read_text() for folder in folders for rank in (0, 1)}
@@ -247,13 +247,13 @@ def test_processes_share_each_batch(toy, ranks):
 
 def test_more_processes_than_the_data_allows(toy):
     samples = build_samples(load_config(str(toy)))
-    with pytest.raises(ConfigError, match="8 in each of 6 processes is more than the 40 images"):
+    with pytest.raises(ConfigError, match="8 in each of 6 processes exceeds the number of images, 40"):
         Loader(samples, 8, 1, True, False, 6, 0)
 
 
 def test_another_beginning_is_found(monkeypatch):
     monkeypatch.setattr(distributed, "gather", lambda value: [value, value, "other"])
-    with pytest.raises(TrainingError, match="rank 2: not the same initial weights as rank 0"):
+    with pytest.raises(TrainingError, match="rank 2: differs from rank 0 in the initial weights"):
         distributed.check_same("initial weights", "digest")
 
 

@@ -47,7 +47,7 @@ def test_an_unreadable_image_is_left_out_named_and_counted(detector, caplog):
         result = evaluate(detector(), toy.Spots(6, broken=4), toy.Accuracy(), everything)
     assert sorted(result.detections) == [0, 1, 2, 3, 5] and result.statistics == {"accuracy": 1.0}
     (note,) = result.notes
-    assert note == "1 of 6 images could not be read and do not count: spot-4.png: image 4 is broken; mend it" and note in result.table
+    assert note == "1 of 6 images could not be read and are not evaluated: spot-4.png: image 4 is broken; mend it" and note in result.table
     assert "image left out of the evaluation: spot-4.png" in caplog.text
 
 
@@ -56,7 +56,7 @@ def test_the_last_image_of_a_batch_may_be_unreadable(detector):
 
 
 def test_nothing_readable_is_an_error(detector):
-    with pytest.raises(DataError, match="not a single image can be read; the first: spot-0.png"):
+    with pytest.raises(DataError, match="none of its images can be read; the first error: spot-0.png"):
         detect_all(detector(), toy.Spots(1, broken=0), everything)
 
 
@@ -104,7 +104,7 @@ class Failing(toy.Accuracy):
 
 
 def test_metrics_that_break_their_contract(detector):
-    with pytest.raises(PartError, match=r"test.metric: Silent \(.*\) declares the statistic 'speed', evaluate gives accuracy"):
+    with pytest.raises(PartError, match=r"test.metric: Silent \(.*\) declares the statistic 'speed', but returned accuracy"):
         evaluate(detector(), toy.Spots(2), Silent(), everything)
     with pytest.raises(PartError, match=r"test.metric: Failing \(test_evaluation.py:\d+\) failed: KeyError: 'bbox'"):
         evaluate(detector(), toy.Spots(2), Failing(), everything)

@@ -14,7 +14,7 @@ from mindpoint.config import load_config
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.errors import WeightsError
-from mindpoint.export.exporters import OnnxExporter
+from mindpoint.exporting.exporters import OnnxExporter
 from mindpoint.inference.mindspore_model import forward_of, open_network
 from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.inference.open import open_model
@@ -135,7 +135,7 @@ def test_fixed_batch_takes_any_number_of_images(cells, capsys):
     image = RNG.normal(size=(5, 3, 16, 16)).astype(np.float32)
     np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
     for changes in (["input.size=[32, 32]"], ["test.resolution=keep"]):
-        with pytest.raises(WeightsError, match="takes images of 16x16 pixels only"):
+        with pytest.raises(WeightsError, match="accepts images of 16x16 pixels only"):
             open_model(str(path), None, changes)
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_gives_other_results_is_not_kept(make, capsys):
 
 def test_what_is_bound_to_its_input_cannot_be_dynamic(make, capsys):
     path = make("export_toys:Bound")
-    assert "is bound to the input's size; export without --dynamic" in refused(capsys, "export", path, "--dynamic", "size")
+    assert "depends on the input's size; export without --dynamic" in refused(capsys, "export", path, "--dynamic", "size")
     assert main(["export", str(path)]) == 0
 
 
@@ -173,11 +173,11 @@ def test_unknown_operator(make, capsys):
 
 def test_what_a_format_cannot_do(cells, capsys, tmp_path):
     assert "AIR files can only be written on a machine with an Ascend" in refused(capsys, "export", cells, "--format", "air")
-    assert "SpotDecoder cannot be put into an exported file" in refused(capsys, "export", cells, "--format", "mindir", "--decode")
-    assert "SpotDecoder cannot be put into an exported file" in refused(capsys, "export", cells, "--decode")
+    assert "SpotDecoder cannot be exported" in refused(capsys, "export", cells, "--format", "mindir", "--decode")
+    assert "SpotDecoder cannot be exported" in refused(capsys, "export", cells, "--decode")
     assert "must end in .mindir" in refused(capsys, "export", cells, "--format", "mindir", "--out", tmp_path / "a.onnx")
     for batch in (0, -1, 1025, 10**30):
-        assert f"--batch {batch}: a file takes 1 to 1024 images at once" in refused(capsys, "export", cells, "--batch", batch)
+        assert f"--batch is {batch}; it must be in 1..1024" in refused(capsys, "export", cells, "--batch", batch)
     assert "no such checkpoint" in refused(capsys, "export", tmp_path / "none.ckpt")
     assert "no such file or folder" in refused(capsys, "export", cells, "--out", tmp_path / "a.onnx", "--images", tmp_path / "none.jpg")
     assert os.listdir(tmp_path) == []
@@ -186,7 +186,7 @@ def test_what_a_format_cannot_do(cells, capsys, tmp_path):
 def test_nothing_is_overwritten(exported, cells, capsys):
     before = exported.read_bytes()
     assert "exists; remove it or choose another name" in refused(capsys, "export", cells, "--out", exported)
-    assert "is an exported model already" in refused(capsys, "export", exported)
+    assert "is already an exported model" in refused(capsys, "export", exported)
     assert exported.read_bytes() == before
 
 
@@ -282,14 +282,14 @@ def test_the_message_names_the_field_that_differs(make, capsys):
     for wrong in ("turn", "boxes"):
         path = make("export_toys:Levels", [*LEVELS, f"+model.decoder.wrong={wrong}"])
         message = refused(capsys, "export", path, "--decode")
-        assert "finds other things than the network: 100.0%" in message and f"most often in '{wrong}'" in message
+        assert "differs from the network: 100.0%" in message and f"most often in '{wrong}'" in message
 
 
 def test_further_inputs_must_be_those_of_the_network(levels, capsys):
     for change, message in (
-        ("model.inputs=null", "the network takes the further inputs previous; add model.inputs"),
-        ("+model.inputs.name=before", "makes before (2 channels); the network takes previous (2 channels)"),
-        ("+model.inputs.count=3", "makes previous (3 channels); the network takes previous (2 channels)"),
+        ("model.inputs=null", "the network needs the further inputs previous; add model.inputs"),
+        ("+model.inputs.name=before", "provides before (2 channels), but the network needs previous (2 channels)"),
+        ("+model.inputs.count=3", "provides previous (3 channels), but the network needs previous (2 channels)"),
     ):
         assert message in refused(capsys, "eval", levels, "--set", change)
 
@@ -297,7 +297,7 @@ def test_further_inputs_must_be_those_of_the_network(levels, capsys):
 def test_a_file_that_decodes_has_no_heads_to_replace(levels, capsys):
     path = levels.with_name("inside.onnx")
     assert main(["export", str(levels), "--out", str(path), "--decode", "--no-verify"]) == 0
-    assert "the file decodes inside and gives no maps" in refused(capsys, "eval", path, "--oracle", "all")
+    assert "the file includes the decoder" in refused(capsys, "eval", path, "--oracle", "all")
     message = refused(capsys, "eval", path, "--set", "model.decoder.type=toy:SpotDecoder")
     assert "gives boxes with depth [], turn []; the configured decoder declares center [1, 2]" in message
 
@@ -327,10 +327,10 @@ def test_a_format_of_a_plugin(cells, capsys):
         assert "verified: " in capsys.readouterr().out
         image = RNG.normal(size=(2, 3, 16, 16)).astype(np.float32)
         np.testing.assert_allclose(maps_of(path, image)["spot"], maps_of(cells, image)["spot"], atol=1e-5)
-        assert "is an exported model already" in refused(capsys, "export", path)
+        assert "is already an exported model" in refused(capsys, "export", path)
         message = refused(capsys, "export", cells, "--format", "mine", "--decode", "--out", cells.with_name("b.mine"))
-        assert ": the format mine cannot do that" in message
-    assert "not a checkpoint by its name" in refused(capsys, "eval", path)
+        assert "; mine does not support it" in message
+    assert "not a checkpoint: names of" in refused(capsys, "eval", path)
 
 
 def test_an_exported_file_needs_the_decoder_only(exported, tmp_path, capsys):

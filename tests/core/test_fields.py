@@ -228,7 +228,7 @@ def test_sameness_after_an_export():
         ({"heading": np.zeros(2)}, "field 'heading' is declared as \\(N\\) and has the shape \\(2,\\) for 1 objects"),
         ({"mask": np.zeros((1, 3, 2))}, "'mask' is declared as \\(N, 2, 2\\)"),
         ({"track": np.array([0.5])}, "'track' is declared as int64 and has the type float64"),
-        ({"speed": np.zeros(1)}, "objects have the values .*speed; declared are boxes, scores, labels, joints"),
+        ({"speed": np.zeros(1)}, "objects have the values .*speed; they must have the declared boxes, scores, labels, joints"),
     ],
 )
 def test_values_that_are_not_as_declared(changes, said):

@@ -198,7 +198,7 @@ def test_temporary_folders_of_killed_processes_go_with_the_next_one(tmp_path, mo
 def test_a_tilde_that_no_shell_has_replaced_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
-    with pytest.raises(OutputError, match="~/out: a shell replaces ~ only outside of quotes; write /home/me/out"):
+    with pytest.raises(OutputError, match="~/out: a shell expands ~ only outside of quotes; write /home/me/out"):
         make_folder("~/out")
     with pytest.raises(OutputError, match="write /home/me/out"), atomic_folder("~/out"):
         pass
@@ -222,5 +222,5 @@ def test_a_file_system_without_locks_is_used_with_a_remark(tmp_path, monkeypatch
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
     with caplog.at_level("WARNING", "mindpoint"), locked(tmp_path):
-        assert "has no locks (No locks available)" in caplog.text
+        assert "lacks locks (No locks available)" in caplog.text
     assert list(tmp_path.iterdir()) == []

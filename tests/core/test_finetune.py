@@ -59,25 +59,25 @@ def test_strictness_is_chosen(tmp_path, weights):
     exact, body = "train.weights_match=exact", "model.backbone.channels=6"
     start(tmp_path, weights, f"+{exact}")
     with pytest.raises(
-        WeightsError, match="does not hold all .* train.weights_match: exact asks for .weaker: heads, backbone, any.: 7 matched"
+        WeightsError, match="lacks weights that train.weights_match: exact requires .weaker: heads, backbone, any.: 7 matched"
     ):
         start(tmp_path, weights, f"+{exact}", TWO_HEADS)
     with pytest.raises(
         WeightsError,
-        match="train.weights_match: heads asks for .weaker: backbone, any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape",
+        match="train.weights_match: heads requires .weaker: backbone, any.: 1 matched, 0 missing, 0 unexpected, 6 of another shape",
     ):
         start(tmp_path, weights, f"+{body}")
-    with pytest.raises(WeightsError, match="train.weights_match: backbone asks for .weaker: any."):
+    with pytest.raises(WeightsError, match="train.weights_match: backbone requires .weaker: any."):
         start(tmp_path, weights, f"+{body}", "+train.weights_match=backbone")
     start(tmp_path, weights, TWO_HEADS, "+train.weights_match=backbone")
     assert (start(tmp_path, weights, f"+{body}", "+train.weights_match=any")["heads.spot.conv.bias"] == 0.25).all()
     checkpoint.save(tmp_path / "foreign.ckpt", {"backbone.else": np.zeros(1, np.float32)}, {})
-    with pytest.raises(WeightsError, match="none of its names fits this network"):
+    with pytest.raises(WeightsError, match="none of its names matches this network"):
         start(tmp_path, tmp_path / "foreign.ckpt", "+train.weights_match=any")
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="train.accumulate: a batch of 8 cannot be split into 3 parts"):
+    with pytest.raises(ConfigError, match="train.accumulate: a batch of 8 cannot be split into 3 equal parts"):
         trainer_of(tmp_path, "+train.accumulate=3")
     with pytest.raises(ConfigError, match="loss_scale: 0 is not allowed; it must be positive and at most"):
         trainer_of(tmp_path, "+train.loss_scale=0")

@@ -53,7 +53,7 @@ def test_every_orientation_is_turned_upright(picture, orientation, kind):
 def test_pictures_of_12_bits_are_refused_and_dark_ones_of_16_are_not(tmp_path, ending):
     path, ramp = str(tmp_path / f"a.{ending}"), np.arange(4096, dtype=np.uint16).reshape(64, 64)
     assert cv2.imwrite(path, ramp)
-    with pytest.raises(DataError, match=f"a.{ending}: has 16 bits a pixel but no number above 4095.*multiply by 16"):
+    with pytest.raises(DataError, match=f"a.{ending}: has 16 bits per channel but no number above 4095.*multiply by 16"):
         read_image(path)
     assert cv2.imwrite(path, ramp * 16)
     assert np.abs(read_image(path)[..., 0] - ramp / 16).max() <= 1
@@ -67,7 +67,7 @@ def test_pictures_of_12_bits_are_refused_and_dark_ones_of_16_are_not(tmp_path, e
 def test_floating_point_pictures_are_refused(tmp_path, channels, ending, kind):
     picture = np.full((4, 4, 3), 200, kind) if channels == 3 else np.full((4, 4), 200, kind)
     assert cv2.imwrite(str(tmp_path / f"a.{ending}"), picture)
-    with pytest.raises(DataError, match=f"a.{ending}: holds floating-point numbers.*convert it to 8 or 16 bits"):
+    with pytest.raises(DataError, match=f"a.{ending}: has floating-point numbers.*convert it to 8 or 16 bits"):
         read_image(tmp_path / f"a.{ending}")
 
 
@@ -81,12 +81,12 @@ def test_alpha_does_not_hide_that_colours_have_12_bits(tmp_path):
 def test_signed_numbers_and_odd_numbers_of_bits_are_told(tmp_path):
     for kind in ("int8", "int16", "int32"):
         assert cv2.imwrite(str(tmp_path / "a.tif"), np.full((4, 4), -5, kind))
-        with pytest.raises(DataError, match="a.tif: holds signed numbers.*convert it to 8 or 16 bits"):
+        with pytest.raises(DataError, match="a.tif: has signed numbers.*convert it to 8 or 16 bits"):
             read_image(tmp_path / "a.tif")
     jpeg = bytearray(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     frame = jpeg.index(b"\xff\xc0")  # marker, 2 bytes of length, then the number of bits
     jpeg[frame + 4] = 12
-    with pytest.raises(DataError, match="x.jpg: OpenCV cannot read its numbers of 12 bits; convert"):
+    with pytest.raises(DataError, match="x.jpg: OpenCV cannot read numbers of 12 bits; convert"):
         decode_image(bytes(jpeg), "x.jpg")
 
 
@@ -110,7 +110,7 @@ def test_white_is_white_or_told(kind):
         if white in (255, 65535) or (kind in ("P2", "P3") and white < 255):
             assert decode_image(data, "x")[0].tolist() == [[0, 0, 0], [255, 255, 255]]
         else:
-            with pytest.raises(DataError, match=f"x: holds numbers of 0 to {white}, which OpenCV would read as darker"):
+            with pytest.raises(DataError, match=f"x: has numbers in 0..{white}, which OpenCV would read too dark"):
                 decode_image(data, "x")
 
 

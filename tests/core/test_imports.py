@@ -32,12 +32,13 @@ def imported_by(code):
     [
         "import mindpoint.registry, mindpoint.registry.doctor",
         "import mindpoint.config",
+        "import mindpoint",
         "import mindpoint.cli.main",
         EVERY_COMMAND,
         EVERY_PART + "find(name)",
         EVERY_PART + "describe(name)",
     ],
-    ids=["registry", "config", "cli", "commands", "finding every part", "describing every part"],
+    ids=["registry", "config", "mindpoint", "cli", "commands", "finding every part", "describing every part"],
 )
 def test_light_modules_import_nothing_heavy(code):
     allowed = {"numpy"} if "config" in code else set()  # the contracts' data types need it

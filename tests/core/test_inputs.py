@@ -92,11 +92,11 @@ def test_numbers_are_cameras(predictor, monkeypatch):
     for number in (3, np.int64(3), "3"):
         with pytest.raises(DataError, match="camera 3: cannot be opened"):
             list(predictor.stream(number))
-        with pytest.raises(DataError, match="is not one image"):
+        with pytest.raises(DataError, match="is not a single image"):
             predictor(number)
     assert opened == [3, 3, 3]
     for number in (-1, 2**31, 10**30, 10**5000):
-        with pytest.raises(DataError, match=r"the number of a camera lies in 0..2147483647"):
+        with pytest.raises(DataError, match=r"a camera number must be in 0..2147483647"):
             predictor.stream(number)
 
 
@@ -130,12 +130,12 @@ def test_images_that_opencv_does_not_read_are_counted(tmp_path, caplog):
     for place in (str(tmp_path), f"{tmp_path}/*"):
         caplog.clear()
         assert find_sources([place]) == expected
-        text = "passes over images that OpenCV does not read: 1 .cr2, 2 .heic; convert them to .png or .jpg"
+        text = "skipped images that OpenCV cannot read: 1 .cr2, 2 .heic; convert them to .png or .jpg"
         assert [record.getMessage() for record in caplog.records] == [f"{place}: {text}"]
     caplog.clear()
     assert find_sources([f"{tmp_path}/*.png"]) == expected and not caplog.records
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match="folder holds no image or video .*--recursive.*; passes over images .*: 1 .cr2, 2 .heic"):
+    with pytest.raises(DataError, match="folder holds no image or video .*--recursive.*; skipped images .*: 1 .cr2, 2 .heic"):
         find_sources([str(tmp_path)])
 
 
@@ -239,7 +239,7 @@ def test_a_video_that_cannot_be_drawn_costs_nothing_else(model, tmp_path, monkey
     monkeypatch.setattr(cv2, "VideoWriter", lambda path, *more: real("" if path.endswith("a.mp4") else path, *more))
     assert main(["predict", model, "a.gif", "b.gif", "c.png", "--out", "found"]) == 2
     error = capsys.readouterr().err
-    assert "found/a.mp4: cannot be written as a video of 64x64 with 100 frames a second" in error and "Traceback" not in error
+    assert "found/a.mp4: cannot be written as a video of 64x64 with 100 frames per second" in error and "Traceback" not in error
     assert sorted(os.listdir("found")) == ["b.mp4", "c.jpg", "coco_results.json", "predictions.csv", "predictions.json"]
     assert len(json.loads(Path("found/predictions.json").read_text())) == 5 and rate_and_frames("found/b.mp4")[:2] == (pytest.approx(10), 2)
 

@@ -274,7 +274,7 @@ class TestHistory:
 
 
 def test_curves_need_the_json_lines(toy, tmp_path):
-    with pytest.raises(ConfigError, match="Curves draws what the hook JsonLines writes"):
+    with pytest.raises(ConfigError, match="Curves needs the log of the hook JsonLines"):
         trainer_of(toy, tmp_path, "hooks.log=null", ALL[3]).train()
 
 
@@ -285,7 +285,7 @@ class TestEarlyStopping:
         trainer = trainer_of(toy, tmp_path, self.HOOK, "train.epochs=20")
         trainer.train()
         assert trainer.epoch == 6 and "accuracy has not risen above 1.0000 for 2 evaluations" in capsys.readouterr().out
-        with pytest.raises(ConfigError, match="unknown statistic 'AP'; known are accuracy"):
+        with pytest.raises(ConfigError, match="unknown statistic 'AP'; the metric has accuracy"):
             trainer_of(toy, tmp_path / "b", self.HOOK.replace("accuracy", "AP")).train()
 
     def test_what_counts_as_better(self):
@@ -477,7 +477,7 @@ class TestOverfit:
         assert "Spots: 40 images, the first 4 of them" in done.stdout and (tmp_path / "runs" / "toy-overfit").is_dir()
 
     def test_mistakes(self, toy, capsys):
-        assert main(["train", str(toy), "--overfit", "0"]) == 2 and "takes one image or more" in capsys.readouterr().err
+        assert main(["train", str(toy), "--overfit", "0"]) == 2 and "it must be at least 1" in capsys.readouterr().err
 
 
 def test_without_a_transform_training_shows_what_testing_shows(toy):

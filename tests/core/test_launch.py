@@ -127,7 +127,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 tell_pid(child.pid); {SLEEP}"""
     message, code = failure(tmp_path, body)
     assert code == 1
-    assert message.startswith("rank 1 ended with exit code 1; the last it said:\nValueError: a very\nspecial error\n")
+    assert message.startswith("rank 1 ended with exit code 1; its last message:\nValueError: a very\nspecial error\n")
     assert str(tmp_path) in message and "Traceback" not in message
     assert all_end(pids(2)), "the rank that was well, or what it had started, is still there"
 
@@ -152,7 +152,7 @@ def test_a_full_disk_of_logs_is_told(tmp_path):
         message, code = failure(disk, "while True: print('x' * 1000, flush=True)", show=False)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    assert code == 1 and message.endswith(f"their logs are in {disk}, where no space is left: make room")
+    assert code == 1 and message.endswith(f"their logs are in {disk}, on a full disk: free some space")
 
 
 def test_a_rank_that_has_finished_stays_until_all_have(tmp_path):
@@ -192,7 +192,7 @@ for step in range(3000):
     started = time.monotonic()
     message, code = failure(tmp_path, body, silence=5)
     assert time.monotonic() - started < 40
-    assert code == launch.HUNG and message.startswith("rank 1 hangs: no sign of life within 5 s")
+    assert code == launch.HUNG and message.startswith("rank 1 hangs: no activity for 5 s")
     assert "rank 0: step 13 for" in message and "rank 1: step 3 for" in message
     assert ("stopped by a signal" in message) == ("SIGSTOP" in stop)
     assert "<module>" in (tmp_path / "rank-0.log").read_text(), "no stack"
@@ -218,7 +218,7 @@ raise RuntimeError({said!r})"""
     with pytest.raises(launch.JobFailed) as caught:
         launch.run(stopped)
     first, error, *ranks, last = str(caught.value).splitlines()
-    assert first == "the scheduler ended with exit code 1; the last it said:" and error == "RuntimeError: node 1 timed out"
+    assert first == "the scheduler ended with exit code 1; its last message:" and error == "RuntimeError: node 1 timed out"
     assert len(ranks) == 2 and re.fullmatch(r"rank 1: step 3 for \d+ s, stopped by a signal", ranks[1])
     assert last.startswith("all processes were ended") and all_end(pids(1))
 
@@ -283,7 +283,7 @@ def test_a_port_in_use_is_found_before_anything_starts(capsys, tmp_path):
 
 @pytest.mark.parametrize("master", ["here", "host:", "host:70000", "host:x"])
 def test_an_address_that_is_none(master):
-    with pytest.raises(MindpointError, match="must be HOST:PORT"):
+    with pytest.raises(MindpointError, match="write HOST:PORT"):
         launch.address(master, listen=True)
 
 
@@ -303,7 +303,7 @@ def test_options_stand_before_or_among_the_command_s_arguments(monkeypatch):
 
 @pytest.mark.parametrize(
     "options, message",
-    [(["--nnodes", "2"], "several hosts need --master"), (["--node-rank", "1"], "--node-rank 1: must be 0 to 0")],
+    [(["--nnodes", "2"], "several hosts need HOST:PORT"), (["--node-rank", "1"], "--node-rank is 1; it must be in 0..0")],
 )
 def test_hosts_that_do_not_fit(options, message, capsys):
     assert main(["launch", "2", "train", "a.yaml", *options]) == 2

@@ -66,7 +66,7 @@ def test_arguments_are_checked_without_an_import():
 
 def test_a_module_beside_is_not_imported_but_its_file_is_proposed():
     Path("gong.py").write_text(PART)
-    assert error("hooks.bell.type=gong:Bell").endswith("nor a module; for the file here write './gong.py:Bell'")
+    assert error("hooks.bell.type=gong:Bell").endswith("nor a module; write './gong.py:Bell' for the file in this folder")
 
 
 def test_the_saved_configuration_means_the_same_anywhere(folder, monkeypatch):

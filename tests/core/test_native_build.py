@@ -171,7 +171,7 @@ class TestPlanted:
         path, said = build(environment)
         assert not (tmp_path / "ran").exists()
         assert path.parent == tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
-        assert f"{library.parent}: not used as a cache: others can write there" in said
+        assert f"{library.parent}: unsafe as a cache, since others can write there" in said
 
     @needs_compiler
     def test_a_library_that_others_can_write(self, tmp_path, environment):
@@ -268,9 +268,9 @@ def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
     )
     assert done.returncode == 0
     lines = [line for line in done.stdout.splitlines() if "conv2d" in line or "accelerated" in line]
-    reason = "no C++ compiler found (CXX is ''; g++ or clang++ will do)"
+    reason = "no C++ compiler found; install g++ or clang++, or set CXX (now '')"
     assert lines == [
-        f"mindpoint WARNING conv2d: MindSpore's own operator, slower than a compiled kernel: {reason}",
+        f"mindpoint WARNING conv2d: using MindSpore's own, slower operator instead of a compiled kernel: {reason}",
         "accelerated: [0, 0] (1, 4, 6, 6)",
         f"native: conv2d: the native implementation cannot be used: {reason}",
     ]

@@ -174,10 +174,10 @@ def test_a_network_learns_from_further_inputs(tmp_path):
 
 def test_inputs_are_held_against_what_the_backbone_declares(tmp_path):
     with pytest.raises(
-        ConfigError, match="takes a further input 'depth' with 2 channels; Sample.inputs must carry it or model.inputs make it; it has 3"
+        ConfigError, match="takes a further input 'depth' with 2 channels; provide it by Sample.inputs or model.inputs; it has 3"
     ):
         trainer_with_depth(tmp_path, "count: 40, channels: 3")
-    with pytest.raises(ConfigError, match="model.inputs make it; inputs of the samples: none"):
+    with pytest.raises(ConfigError, match="or model.inputs; inputs of the samples: none"):
         trainer_with_depth(tmp_path, "count: 40, channels: 0")
     with pytest.raises(ConfigError, match=r"input 'depth' of spot-0 is \(2, 8, 16\) float32; it must be \(C, 16, 16\) float32"):
         trainer_with_depth(tmp_path, "count: 40, height: 8")

@@ -13,8 +13,8 @@ from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.onnx_graph import OnnxGraph
 from mindpoint.errors import MindpointError
-from mindpoint.export.onnx_network import network_model
-from mindpoint.export.onnx_sizes import Sizes, other_shape
+from mindpoint.exporting.onnx_network import network_model
+from mindpoint.exporting.onnx_sizes import Sizes, other_shape
 from mindspore import Tensor, nn
 from operator_cells import CELLS, Deciding, Known, Unknown, randomize
 
@@ -107,9 +107,9 @@ def test_refusals_say_which_cell_and_where_to_read():
     with pytest.raises(MindpointError) as raised:
         network_model(exportable(nn.SequentialCell([nn.ReLU(), Unknown()])))
     assert str(raised.value).startswith(
-        "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; docs/deployment.md, 'Parts of your own'"
+        "cell.1 (Unknown): the operator Cummax cannot be exported to ONNX; see docs/deployment.md, 'Parts of your own'"
     )
-    with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls is bound to the input's size; export without --dynamic"):
+    with pytest.raises(MindpointError, match=r"^cell \(Known\): the operator Muls depends on the input's size; export without --dynamic"):
         network_model(exportable(Known()))
     assert network_model(exportable(Known(), dynamic=False)).graph.node
     with pytest.raises(MindpointError, match="branches on values of tensors"):

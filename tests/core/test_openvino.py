@@ -185,14 +185,14 @@ def test_a_tensor_larger_than_the_memory_is_refused_before_memory_is_taken(tmp_p
     huge = opset8.broadcast(opset8.constant(np.float32(1)), opset8.constant(np.array([1 << 20, 1 << 20, 16])))
     model = openvino.Model([opset8.add(opset8.reduce_max(huge, np.array([0, 1, 2]), False), image)], [image])
     openvino.save_model(model, str(tmp_path / "huge.xml"), compress_to_fp16=False)
-    with pytest.raises(WeightsError, match="huge.xml: refused: .* asks for 17592186044416 numbers"):
+    with pytest.raises(WeightsError, match="huge.xml: refused: .* needs 17592186044416 numbers"):
         OpenVinoEngine().open(tmp_path / "huge.xml")
 
 
 def test_weights_that_are_missing(stranger, capsys):
     path = stranger("<net ", "<net  ")
     path.with_suffix(".bin").unlink()
-    assert "its weights are missing: stranger.bin must lie beside it" in refused(capsys, "eval", path)
+    assert "its weights are missing; put stranger.bin next to it" in refused(capsys, "eval", path)
 
 
 def test_a_file_of_another_program(tmp_path, capsys):
@@ -302,22 +302,22 @@ class TestReducedPrecision:
         )
         assert os.listdir(tmp_path) == ["toy.ckpt"]
         assert main([*map(str, arguments), "--most-lost", "1"]) == 0
-        assert "--most-lost 2: must lie in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
+        assert "--most-lost is 2; it must be in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
 
     def test_without_validation_data_the_detections_must_be_found_again(self, toy, tmp_path, capsys):
         path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
         absent = ["--trust", "--set", "data.val.dataset.type=absent:Data"]
         message = refused(capsys, "export", path, "--format", "openvino", "--precision", "bfloat16", *absent)
-        assert "0.0% of the detections of network and bfloat16 file are on the other side too" in message and "95% must be" in message
+        assert "0.0% of the detections of network and bfloat16 file match" in message and "95% must be" in message
 
     def test_what_a_format_cannot_do(self, spots, capsys):
-        assert "--precision bfloat16 is for --format openvino" in refused(capsys, "export", spots, "--precision", "bfloat16")
+        assert "--precision bfloat16 needs --format openvino" in refused(capsys, "export", spots, "--precision", "bfloat16")
         message = refused(capsys, "export", spots, "--precision", "int8", "--set", "data.train.dataset.type=absent:Data", "--trust")
-        assert "--precision int8 needs images that show the range of the numbers; name some with --images" in message
+        assert "--precision int8 needs images for calibration; name some with --images" in message
 
     def test_found_again(self):
         from mindpoint.contracts.instances import Detections
-        from mindpoint.export.reduced import found_again
+        from mindpoint.exporting.reduced import found_again
 
         def boxes(*rows, labels=None):
             count = len(rows)

@@ -201,9 +201,9 @@ def test_mistakes(model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     clip = video(tmp_path / "a.mp4", 2)
     for arguments, message in (
-        ([str(clip), "--live"], "a.mp4: is not live; only cameras and addresses are"),
-        ([str(clip), "--reconnect", "3"], "--reconnect is for --live"),
-        ([address(clip), "--live", "--reconnect", "-1"], "--reconnect -1: give seconds, 0 or more"),
+        ([str(clip), "--live"], "a.mp4: is not live; only cameras and URLs are"),
+        ([str(clip), "--reconnect", "3"], "--reconnect needs --live"),
+        ([address(clip), "--live", "--reconnect", "-1"], "--reconnect is -1; it must be at least 0 seconds"),
         ([str(clip), "--every", "0"], "--every: 0 is not in 1"),
     ):
         assert main(["predict", model, *arguments]) == 2

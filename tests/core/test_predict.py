@@ -295,7 +295,7 @@ def test_only_what_predicts_must_be_installed(run, tmp_path, capsys, caplog):
     cv2.imwrite(str(tmp_path / "1.png"), picture(5)[0])
     arguments = [str(tmp_path / "theirs.ckpt"), str(tmp_path / "1.png"), "--out", str(tmp_path / "found")]
     assert main(["predict", *arguments]) == 0
-    assert "result records have COCO's form" in caplog.text
+    assert "result records are written in COCO's format" in caplog.text
     assert len(json.loads((tmp_path / "found" / "coco_results.json").read_text())) == 1
     assert main(["eval", str(tmp_path / "theirs.ckpt")]) == 2
     assert "absent_package" in capsys.readouterr().err
@@ -349,15 +349,15 @@ def test_mistakes(predict):
     for arguments, message in (
         (["*.bmp"], "*.bmp: pattern matches no image or video"),
         (["1.png", "--format", "json,xml"], "'xml' is not one of coco, csv, json, pictures"),
-        (["1.png", "--threshold", "3"], "threshold: 3.0 is not in 0..1"),
+        (["1.png", "--threshold", "3"], "threshold: 3.0 must be in 0..1"),
         (["1.png", "--batch", "0"], "--batch: 0 is not in 1..1024"),
         (["1.png", "--batch", "-3"], "--batch: -3 is not in 1..1024"),
         (["1.png", "--batch", str(10**30)], "--batch: 1000000000000000000000000000000 is not in 1..1024"),
         (["1.png", "--frames", "0"], "--frames: 0 is not in 1..2147483647"),
         (["1.png", "--frames", "-3"], "--frames: -3 is not in 1..2147483647"),
         (["1.png", "--frames", str(10**30)], "is not in 1..2147483647"),
-        ([str(10**30)], "the number of a camera lies in 0..2147483647"),
-        (["9" * 5000], "the number of a camera lies in 0..2147483647"),
+        ([str(10**30)], "a camera number must be in 0..2147483647"),
+        (["9" * 5000], "a camera number must be in 0..2147483647"),
         (["\u00b2"], "\u00b2: no such file or folder"),
     ):
         code, _, err = predict(*arguments, "--out", "found")
@@ -406,9 +406,9 @@ def test_what_is_not_one_image_is_for_stream(predictor, tmp_path):
     clip = video(tmp_path / "b.mp4", 3)
     for path in (clip, tmp_path / "a", f"{tmp_path}/a/*.png", "0"):
         for call in (predictor, predictor.predict, lambda path: predictor.predict_all([path])):
-            with pytest.raises(DataError, match=r"is not one image; predictor.stream\(...\) takes videos"):
+            with pytest.raises(DataError, match=r"is not a single image; use predictor.stream\(...\) for videos"):
                 call(path)
-    with pytest.raises(DataError, match="^list is not an image: .*; predict_all takes a list"):
+    with pytest.raises(DataError, match="^list is not an image: .*; use predict_all for lists"):
         predictor([picture(0)[0]])
 
 
@@ -483,7 +483,7 @@ def test_sizes(run, predictor):
     wide = np.zeros((40, 20000, 3), np.uint8)
     wide[10:30, 15000:] = 255
     assert predictor(wide).image.shape == wide.shape
-    with pytest.raises(DataError, match="1x40000 is too large; no side may have more than 32766"):
+    with pytest.raises(DataError, match="1x40000 is too large; make it smaller, to at most 32766"):
         predictor(np.zeros((40000, 1), np.uint8))
     kept = mindpoint.Predictor(run, overrides=["test.resolution=keep"])
     kept(np.full((1, 1, 3), 7, np.uint8))
@@ -500,7 +500,7 @@ def test_sizes(run, predictor):
         (np.zeros((4, 4), np.int64), "int64"),
         (np.full((4, 4), 7.0), "0..1"),
         (np.full((4, 4), np.nan), "0..1"),
-        (np.full((4, 4), 4095, np.uint16), "array: has 16 bits a pixel but no number above 4095"),
+        (np.full((4, 4), 4095, np.uint16), "array: has 16 bits per channel but no number above 4095"),
         (np.dstack([np.full((4, 4), 1023, np.uint16)] * 3 + [np.full((4, 4), 65535, np.uint16)]), "no number above 1023"),
     ],
 )

@@ -40,7 +40,7 @@ def test_it_holds_the_averaged_network_and_nothing_of_the_training(run):
 def test_the_name_tells_the_content(run, tmp_path):
     first = publish(run / "last.ckpt", tmp_path / "given.ckpt").path
     assert first.name == f"given-{hashlib.sha256(first.read_bytes()).hexdigest()[:8]}.ckpt" and os.listdir(tmp_path) == [first.name]
-    with pytest.raises(OutputError, match="exists; it holds the same"):
+    with pytest.raises(OutputError, match="exists, with the same content"):
         publish(run / "last.ckpt", tmp_path / "given.ckpt")
     assert os.listdir(tmp_path) == [first.name]
 

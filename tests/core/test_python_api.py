@@ -1,20 +1,23 @@
-"""``mindpoint.train`` and ``mindpoint.evaluate``: what a program or a notebook calls."""
+"""``mindpoint.train``, ``mindpoint.evaluate`` and ``mindpoint.export``: what a program or a notebook calls."""
 
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import cv2
 import mindpoint
 import mindspore
 import numpy as np
 import pytest
 import yaml
-from mindpoint.errors import ConfigError, OutputError
+from mindpoint.errors import ConfigError, MindpointError, OutputError, WeightsError
 from mindpoint.registry import installed
 from mindpoint.registry.installed import Point
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "python.md"
 SHORT = ["train.epochs=2"]
 
 
@@ -87,10 +90,10 @@ except KeyboardInterrupt:
     [
         (mindpoint.API, None),
         ("1", None),
-        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, here is {API}: upgrade mindpoint"),
-        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, here is {API}: look for a newer acme"),
+        ("1.99", "acme was made for version 1.99 of mindpoint's contracts, but this is {API};  upgrade mindpoint"),
+        ("0.9", "acme was made for version 0.9 of mindpoint's contracts, but this is {API};  look for a newer acme"),
         ("2.0", "upgrade mindpoint"),
-        ("one", "names the version 'one' of mindpoint's contracts; it must be like {API}"),
+        ("one", "declares the invalid version 'one' of mindpoint's contracts; write a version such as {API}"),
     ],
 )
 def test_a_distribution_made_for_other_contracts_is_named(said, message, monkeypatch, caplog):
@@ -134,3 +137,30 @@ def test_a_network_by_name(toy, tmp_path):
     assert not all(np.array_equal(arrays[0][name], arrays[2][name]) for name in arrays[0])
     (shape,) = [value.shape for value in trained(mindspore.Tensor(np.zeros((2, 3, 16, 16), np.float32)))]
     assert shape[0] == 2 and list(trained.maps) == ["spot"]
+
+
+def test_the_page_on_python(toy, tmp_path, monkeypatch):
+    """Its program trains, evaluates, exports and predicts; the file finds what the network finds."""
+    program = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)[1]
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(toy.read_text())
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    cv2.imwrite("photo.jpg", image)
+    here = {}
+    exec(program, here)
+    run, exported = here["result"], here["exported"]
+    assert Path("drawn.jpg").exists() and here["evaluation"].statistics == pytest.approx(run.metrics)
+    assert exported.path == Path("mine.onnx") and "mine.onnx" in exported.report and "verified" in exported.report
+    theirs, ours = (mindpoint.Predictor(model, threshold=0)(image).detections for model in (run.run_dir, exported.path))
+    assert len(ours) and np.allclose(ours.boxes, theirs.boxes, atol=1e-3) and np.allclose(ours.scores, theirs.scores, atol=1e-5)
+
+    for arguments, error, message in (
+        ({}, OutputError, "mine.onnx: exists"),
+        ({"model": exported.path}, WeightsError, "is an exported model already"),
+        ({"model": "absent.ckpt", "out": None}, WeightsError, "absent.ckpt"),
+        ({"dynamic": "batch"}, ConfigError, "dynamic: 'batch' is not a list of 'batch' and 'size'"),
+        ({"dynamic": ["height"]}, ConfigError, "dynamic: "),
+        ({"format": "tflite"}, MindpointError, "tflite"),
+    ):
+        with pytest.raises(error, match=message):
+            mindpoint.export(**{"model": run.run_dir, "out": "mine.onnx", **arguments})

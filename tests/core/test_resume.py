@@ -104,7 +104,7 @@ def left(tmp_path_factory):
     folder = tmp_path_factory.mktemp("left")
     trainer = build(folder)
     trainer.hooks["signal"] = Signal(7)
-    with pytest.raises(Interrupted, match="SIGINT has ended the training at step 7") as caught:
+    with pytest.raises(Interrupted, match="SIGINT ended the training at step 7") as caught:
         trainer.train()
     assert caught.value.exit_code == 130
     return folder
@@ -166,7 +166,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run, whole, ca
 
 
 def test_without_any_checkpoint(tmp_path):
-    with pytest.raises(WeightsError, match="no checkpoint to resume from in this folder; remove it and"):
+    with pytest.raises(WeightsError, match="has no checkpoint to resume from; remove this folder and"):
         resume.find_checkpoint(tmp_path)
     with pytest.raises(OutputError, match="no such run folder"), old_folder(tmp_path / "absent"):
         pass
@@ -247,7 +247,7 @@ def test_images_that_are_all_gone_are_counted_and_named(toy):
     samples = build_samples(load_config(str(toy), ["+data.train.max_unreadable=2"]))
     samples.dataset = Gone(range(40))
     with pytest.raises(
-        DataError, match="3 images could not be read, data.train.max_unreadable allows 2:\n39 is gone\n0 is gone\n1 is gone"
+        DataError, match="3 images could not be read, but data.train.max_unreadable is 2:\n39 is gone\n0 is gone\n1 is gone"
     ):
         samples.prepare(39)
 
@@ -273,7 +273,7 @@ def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
     with pytest.raises(TrainingError) as caught:
         trainer.train()
     text = str(caught.value)
-    assert trainer.step == 3 and text.startswith("3 steps in a row gave gradients that are not finite, train.max_skipped is 2")
+    assert trainer.step == 3 and text.startswith("3 steps in a row had non-finite gradients, but train.max_skipped is 2")
     assert "spot_loss nan" in text and "learning rate" in text and "image ids" in text and "3" in text.rpartition("image ids")[2]
 
 
@@ -302,7 +302,7 @@ def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
     settings = [setting for setting in SETTINGS if "every_steps" not in setting]
     trainer = build(tmp_path / "run", "+data.train.processes=true", settings=settings)
     trainer.hooks["kill"] = Kill()
-    with pytest.raises(DataError, match="a process that reads training data was killed"):
+    with pytest.raises(DataError, match="a data worker process was killed"):
         trainer.train()
     assert trainer.step >= 5 and checkpoint.load(tmp_path / "run" / "last.ckpt").info["step"] == trainer.step
     resumed(tmp_path / "run", settings=settings).train()
@@ -319,7 +319,7 @@ def test_a_signal_to_all_processes_is_told_as_such_when_readers_die_first(whole,
     settings = [setting for setting in SETTINGS if "every_steps" not in setting]
     trainer = build(tmp_path / "run", "+data.train.processes=true", "+hooks.checkpoint.every=9", settings=settings)
     trainer.hooks["stop"] = Stop()
-    with trainer.signals.handled(), pytest.raises(Interrupted, match="SIGTERM has ended the training at step") as caught:
+    with trainer.signals.handled(), pytest.raises(Interrupted, match="SIGTERM ended the training at step") as caught:
         trainer.train()
     assert caught.value.exit_code == 143
     assert checkpoint.load(tmp_path / "run" / "last.ckpt").info["step"] == trainer.step >= 5
@@ -339,7 +339,7 @@ with locked(Path({str(tmp_path)!r})):
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "in\n"
     for folder in (lambda: old_folder(tmp_path), lambda: new_folder(str(tmp_path), "")):
-        with pytest.raises(OutputError, match=f"another run works in this folder .process {other.pid} on "), folder():
+        with pytest.raises(OutputError, match=f"another run uses this folder .process {other.pid} on "), folder():
             pass
     other.kill()
     other.wait()
@@ -377,7 +377,7 @@ def test_the_latest_folder_of_a_name(tmp_path, monkeypatch):
     assert latest_folder("toy", config) == Path("runs/toy-2") and latest_folder("toy-4", config) == Path("runs/toy-4")
     assert latest_folder("toy[1]", config) == Path("runs/toy[1]")
     for name in ("nothing", "toy-3"):
-        with pytest.raises(WeightsError, match=f"runs/{name}: found no run with a checkpoint"):
+        with pytest.raises(WeightsError, match=f"runs/{name}: no run with a checkpoint"):
             latest_folder(name, config)
 
 
@@ -429,8 +429,8 @@ def test_a_signal_ends_the_command_with_advice_that_works(tmp_path, number, code
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
-    assert f"mindpoint: {signal.Signals(number).name} has ended the training at step" in said and "Traceback" not in said
-    resume_with = said.partition("go on with: mindpoint ")[2].split()
+    assert f"mindpoint: {signal.Signals(number).name} ended the training at step" in said and "Traceback" not in said
+    resume_with = said.partition("continue with: mindpoint ")[2].split()
     assert resume_with == ["train", str(tmp_path / "run"), "--resume", "--trust"], "the toys are named by their class"
     if number == signal.SIGINT:  # the advice is the same for the other
         done = subprocess.run([sys.executable, "-m", "mindpoint", *resume_with, "--set", "train.epochs=6"], **options)

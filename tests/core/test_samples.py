@@ -197,13 +197,13 @@ def test_a_pool_gives_samples_after_the_transforms_before_and_what_was_unreadabl
     [
         (BAD.format("raises"), "transforms.bad: Fails (test_samples.py:{raise}) failed: ValueError: boom"),
         (BAD.format("none"), "transforms.bad: Fails (test_samples.py:{Fails}) returned NoneType; it must"),
-        (TARGETS.format("WideTargets"), "targets: WideTargets (test_samples.py:{WideTargets}) gives 'spot' as (1, 4, 4) float64"),
+        (TARGETS.format("WideTargets"), "targets: WideTargets (test_samples.py:{WideTargets}) returned 'spot' as (1, 4, 4) float64"),
         (TARGETS.format("NoTargets"), "targets: NoTargets (test_samples.py:{NoTargets}) returned NoneType; it must return"),
-        ("nothing", "dataset: Untidy (test_samples.py:{Untidy}) gives NoneType at an index"),
+        ("nothing", "dataset: Untidy (test_samples.py:{Untidy}) returned NoneType for an index"),
         ("raises", "dataset: Untidy (test_samples.py:{index}) failed: IndexError: index 7 is out of bounds"),
-        ("image", "gives an image of (16, 16, 3) float64 for spot-0; it must be (H, W, 3) uint8 or float32"),
-        ("objects", "gives NoneType as the objects of spot-0; without any, give Objects.none()"),
-        ("fields", "declares the fields (none), the objects of spot-0 have depth"),
+        ("image", "returned an image of (16, 16, 3) float64 for spot-0; it must be (H, W, 3) uint8 or float32"),
+        ("objects", "returned NoneType as objects of spot-0; return Objects.none() if empty"),
+        ("fields", "declares the fields (none), but the objects of spot-0 have depth"),
     ],
 )
 def test_a_part_that_breaks_its_contract_is_named_with_block_and_line(change, message):

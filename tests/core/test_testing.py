@@ -82,9 +82,9 @@ class Remembers(Good):
     "part, test, message",
     [
         (FewerChannels, "test_maps_are_as_declared", "4 channels at stride 2 are declared, (2, 4, 32, 32) for an input of 64 x 64"),
-        (NoTuple, "test_maps_are_as_declared", "construct gives a tuple of maps, not Tensor; one map is (x,)"),
+        (NoTuple, "test_maps_are_as_declared", "construct must return a tuple of maps, not Tensor; for one map, return (x,)"),
         (Unused, "test_gradients_reach_every_parameter", "no gradient reaches spare.weight"),
-        (Remembers, "test_saved_and_resumed_it_goes_on_the_same", "all that a part remembers must be a Parameter"),
+        (Remembers, "test_saved_and_resumed_it_goes_on_the_same", "a part must keep its state in Parameters"),
     ],
 )
 def test_backbones(part, test, message):
@@ -107,7 +107,7 @@ class WrongHead(Head):
 
 
 def test_heads():
-    assert "2 maps are declared (a, b); construct gives a" in failures(made(HeadTests, WrongHead))["test_maps_are_as_declared"]
+    assert "2 maps are declared (a, b); construct returns a" in failures(made(HeadTests, WrongHead))["test_maps_are_as_declared"]
 
 
 class Cells(TargetEncoder):
@@ -173,13 +173,13 @@ class Losses(LossTests):
 def test_losses():
     assert failures(made(Losses, MeanLoss)) == {}
     found = failures(made(Losses, OwnCount))
-    assert "belongs in normalizers and count_normalizers" in found["test_parts_of_a_batch_give_what_the_whole_gives"]
+    assert "in normalizers and count_normalizers" in found["test_parts_of_a_batch_give_what_the_whole_gives"]
     found = failures(made(Losses, Undivided))
     assert "guard the division" in found["test_no_object_is_finite"]
-    assert "terms declares hit_loss; construct gives hit_loss, more" in found["test_names_are_declared_and_terms_finite"]
+    assert "terms declares hit_loss, but construct returns hit_loss, more" in found["test_names_are_declared_and_terms_finite"]
     found = failures(made(Losses, Exponential))
-    assert "work with logits, or clamp" in found["test_extreme_maps_are_finite"]
-    assert "needs_maps names 'half', and no gradient reaches it" in found["test_gradients_reach_every_map"]
+    assert "compute with logits, or clamp" in found["test_extreme_maps_are_finite"]
+    assert "needs_maps names 'half', but no gradient reaches it" in found["test_gradients_reach_every_map"]
 
 
 class Images(Dataset):
@@ -205,10 +205,10 @@ class Images(Dataset):
 @pytest.mark.parametrize(
     "wrong, test, message",
     [
-        ("ids", "test_ids_are_unique_and_those_of_the_samples", "each once"),
-        ("size", "test_what_is_known_without_the_image_agrees_with_the_sample", "image_size is (30, 20), the image has (20, 30)"),
-        ("random", "test_reading_again_and_in_threads_gives_the_same", "gives another sample"),
-        ("label", "test_samples_are_what_the_contract_says", "labels are positions in classes, 0 to 1; they are [2]"),
+        ("ids", "test_ids_are_unique_and_those_of_the_samples", "one distinct id"),
+        ("size", "test_what_is_known_without_the_image_agrees_with_the_sample", "image_size is (30, 20), but the image has (20, 30)"),
+        ("random", "test_reading_again_and_in_threads_gives_the_same", "returns another sample"),
+        ("label", "test_samples_are_what_the_contract_says", "labels must be indices of classes, 0 to 1; they are [2]"),
     ],
 )
 def test_data_sets(wrong, test, message):
@@ -272,7 +272,7 @@ class Unweighted(Truth):
 
 def test_metrics():
     assert failures(made(MetricTests, Truth)) == {}
-    assert "found by name" in failures(made(MetricTests, NoNames))["test_the_order_of_classes_does_not_count"]
+    assert "matched by name" in failures(made(MetricTests, NoNames))["test_the_order_of_classes_does_not_count"]
     assert "copied images; hits differ" in failures(made(MetricTests, Unweighted))["test_a_resample_is_a_data_set_with_copies"]
     assert "it lacks hits" in failures(made(MetricTests, Forgets))["test_nothing_found_gives_every_statistic"]
 
@@ -304,8 +304,8 @@ class NotJson(Count):
 def test_hooks():
     assert failures(made(HookTests, lambda folder: Count())) == {}
     found = failures(made(HookTests, lambda folder: ForgetsToLoad()))
-    assert "takes back all that state_dict gave" in found["test_its_state_is_json_and_comes_back"]
-    assert "JSON values alone" in failures(made(HookTests, lambda folder: NotJson()))["test_its_state_is_json_and_comes_back"]
+    assert "must restore all values of state_dict" in found["test_its_state_is_json_and_comes_back"]
+    assert "JSON values only" in failures(made(HookTests, lambda folder: NotJson()))["test_its_state_is_json_and_comes_back"]
     assert "overrides none of before_train" in failures(made(HookTests, lambda folder: Hook()))["test_it_acts_at_some_point"]
 
 

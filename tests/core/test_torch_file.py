@@ -123,10 +123,10 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, form):
         (b"", "not a PyTorch file"),
         (b"just some text", "not a PyTorch file"),
         (pickle.dumps({"a": 1}), "a pickle, but not a PyTorch file"),
-        (b"PK\x03\x04 and no archive", "damaged or cut off"),
+        (b"PK\x03\x04 and no archive", "damaged or truncated"),
         (zipped(b"", "other.txt"), "that PyTorch did not write"),
-        (legacy(), "damaged or cut off"),
-        (zipped(pickle.dumps([1])[:-3]), "damaged or cut off"),
+        (legacy(), "damaged or truncated"),
+        (zipped(pickle.dumps([1])[:-3]), "damaged or truncated"),
     ],
 )
 def test_files_that_are_none(tmp_path, content, message):
@@ -141,7 +141,7 @@ def test_damage_is_noticed(tmp_path):
     place = whole.index(STATE["a.weight"].tobytes()) + 9
     for damaged in (whole[: len(whole) // 2], whole[:-10], whole[:place] + b"\xff" + whole[place + 1 :]):
         (tmp_path / "x.pth").write_bytes(damaged)
-        with pytest.raises(WeightsError, match="damaged or cut off"):
+        with pytest.raises(WeightsError, match="damaged or truncated"):
             read_torch_file(tmp_path / "x.pth")
 
 
@@ -182,7 +182,7 @@ class TestBombs:
         with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", torch_pickle(np.zeros(3, np.float32)))
             archive.writestr("archive/data/0", bytes(1 << 30))
-        assert "unpacked it has 1,073," in self.refused(tmp_path / "x.pth")
+        assert "it unpacks to 1,073," in self.refused(tmp_path / "x.pth")
 
     @pytest.mark.parametrize(
         "size, stride", [((30000, 30000), (0, 0)), ((30000, 30000), (1, 0)), ((2**40,), (1,)), ((1,) * 40, (1,) * 40), ((-1,), (1,))]
@@ -209,13 +209,13 @@ class TestBombs:
             + pickle.STOP
         )
         (tmp_path / "x.pth").write_bytes(zipped(again, storage=bytes(4 << 20)))
-        assert "again and again" in self.refused(tmp_path / "x.pth")
+        assert "too often" in self.refused(tmp_path / "x.pth")
 
     def test_lists_that_double(self, tmp_path):
         levels = b"".join(b"]q%c(h%ch%ch%ce" % (n + 1, n, n, n) for n in range(40))
         content = pickle.PROTO + b"\x02" + b"]q\x00" + levels + b"."
         (tmp_path / "x.pth").write_bytes(zipped(content))
-        assert "again and again" in self.refused(tmp_path / "x.pth")
+        assert "too often" in self.refused(tmp_path / "x.pth")
 
     def test_a_number_in_the_memo_that_is_huge(self, tmp_path):
         (tmp_path / "x.pth").write_bytes(zipped(pickle.PROTO + b"\x02" + b"]r\xff\xff\xff\x7f."))

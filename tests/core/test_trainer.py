@@ -127,7 +127,7 @@ class TestMainStatistic:
 
     def test_names_are_those_that_it_declares(self, toy, tmp_path):
         changes = ("test.metric={type: 'test_trainer:TwoStatistics'}", "hooks.checkpoint.best=accuracy")
-        with pytest.raises(ConfigError, match="hooks.checkpoint.best: unknown statistic 'accuracy'; known are wrong, right"):
+        with pytest.raises(ConfigError, match="hooks.checkpoint.best: unknown statistic 'accuracy'; the metric has wrong, right"):
             trainer_of(toy, tmp_path, *changes).train()
 
     def test_without_evaluation_there_is_nothing_to_go_by(self, toy, tmp_path):
@@ -162,7 +162,7 @@ def test_unreadable_images_of_all_processes_count_together(toy, tmp_path, monkey
     trainer = trainer_of(toy, tmp_path, *changes, "hooks.evaluation=null", "hooks.checkpoint=null")
     others = [(6, "spot-6.png: broken")]
     monkeypatch.setattr(trainer_module.distributed, "collect", lambda values: values + others if values == BROKEN_3 else values)
-    with pytest.raises(DataError, match="2 images could not be read, data.train.max_unreadable allows 1:\nspot-3.png.*\nspot-6.png"):
+    with pytest.raises(DataError, match="2 images could not be read, but data.train.max_unreadable is 1:\nspot-3.png.*\nspot-6.png"):
         trainer.train()
     assert trainer.step == 0
 
@@ -218,7 +218,7 @@ def test_incidents_stand_in_the_log_whatever_its_interval_and_images_once(toy, t
     out = capsys.readouterr().out
     steps = [line for line in out.splitlines() if line.startswith("epoch")]
     assert "step 10/10  loss 0.0" in steps[-1] and not any("nan" in line for line in steps), "the other steps count"
-    assert "steps left out so far because of gradients that are not finite: 2" in out
+    assert "steps skipped so far because of non-finite gradients: 2" in out
 
 
 @pytest.mark.parametrize("workers, processes", [(2, False), (2, True)])
@@ -262,11 +262,11 @@ def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
 def test_contradictions_between_parts_are_named(toy, tmp_path):
     with pytest.raises(ConfigError, match="SpotTargets encodes 'spot' at stride 8, but model.heads.spot gives it at stride 4"):
         trainer_of(toy, tmp_path, "data.train.targets={type: 'toy:SpotTargets', stride: 8}")
-    with pytest.raises(ConfigError, match="SpotLoss needs the maps spot, which no head gives; the heads give blob"):
+    with pytest.raises(ConfigError, match="SpotLoss needs the maps spot, which no head returns; the heads return blob"):
         trainer_of(toy, tmp_path, "model.heads.spot={type: 'toy:SpotHead', name: blob}")
-    with pytest.raises(ConfigError, match="more than one head gives a map named spot"):
+    with pytest.raises(ConfigError, match="more than one head returns a map named spot"):
         trainer_of(toy, tmp_path, "+model.heads.second={type: 'toy:SpotHead'}")
-    with pytest.raises(ConfigError, match="model.losses: 'keys' cannot be a name here"):
+    with pytest.raises(ConfigError, match="model.losses: 'keys' cannot be used as a name"):
         trainer_of(toy, tmp_path, "model.losses.spot=null", "+model.losses.keys={type: 'toy:SpotLoss'}")
     with pytest.raises(ConfigError, match="model.losses is empty"):
         trainer_of(toy, tmp_path, "model.losses.spot=null")
@@ -276,9 +276,9 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "input.size=[16, 18]")
     with pytest.raises(ConfigError, match=r"data.train.size: \[8, 10\]: height and width must be multiples of 4"):
         trainer_of(toy, tmp_path, "+data.train.size=[8, 10]")
-    with pytest.raises(ConfigError, match="50 is more than the 40 images"):
+    with pytest.raises(ConfigError, match="50 exceeds the number of images, 40"):
         trainer_of(toy, tmp_path, "data.train.batch_size=50")
-    with pytest.raises(ConfigError, match="unknown statistic 'keypoints/AP'; known are accuracy"):
+    with pytest.raises(ConfigError, match="unknown statistic 'keypoints/AP'; the metric has accuracy"):
         trainer_of(toy, tmp_path, "hooks.checkpoint.best=keypoints/AP").train()
 
 
@@ -286,7 +286,7 @@ def test_training_ends_when_the_goal_is_reached(toy, tmp_path, capsys):
     trainer = trainer_of(toy, tmp_path, "+hooks.evaluation.until={accuracy: 1.0}")
     trainer.train()
     assert trainer.epoch == 2 and "stopped: accuracy 1.000 has reached 1" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="until: unknown statistic 'AP'; known are accuracy"):
+    with pytest.raises(ConfigError, match="until: unknown statistic 'AP'; the metric has accuracy"):
         trainer_of(toy, tmp_path, "hooks.evaluation.until={AP: 1.0}").train()
 
 
@@ -425,12 +425,12 @@ def test_a_total_batch_is_shared(processes, of_each):
 
 
 def test_a_total_batch_that_cannot_be_shared():
-    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 cannot be split among 5 processes"):
+    with pytest.raises(ConfigError, match="data.train.total_batch_size: 12 is not a multiple of 5 processes"):
         SplitSettings(total_batch_size=12).batch_of_each(5)
 
 
 def test_data_that_cannot_be_sunk(toy, tmp_path):
-    with pytest.raises(ConfigError, match="train.sink: needs an Ascend, and the device is a CPU; set it to null"):
+    with pytest.raises(ConfigError, match="train.sink: needs an Ascend, but the device is a CPU; set it to null"):
         trainer_of(toy, tmp_path, "train.sink=5")
 
 

@@ -114,21 +114,21 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
         (
             BACKBONE.format("channels"),
             "model.backbone: Wrong (test_trial.py:{Wrong}) declares 16 channels at stride 4 in out_features[0]: (1, 16, 16, 16) of an "
-            "input (1, 3, 64, 64); construct gives (1, 4, 16, 16)",
+            "input (1, 3, 64, 64); construct returns (1, 4, 16, 16)",
         ),
         (BACKBONE.format("stride") + ";" + TARGETS, "declares 4 channels at stride 8 in out_features[0]: (1, 4, 8, 8)"),
-        (BACKBONE.format("number"), "declares 2 maps in out_features, construct gives 1"),
+        (BACKBONE.format("number"), "declares 2 maps in out_features, but construct returns 1"),
         (BACKBONE.format("number type"), "sets out_features to ((4, 4),); it must be a tuple of FeatureSpecs"),
         (BACKBONE.format("absent"), "model.backbone: Wrong (test_trial.py:{Wrong}) does not set 'out_features'"),
         (BACKBONE.format("raises"), "model.backbone: Wrong (test_trial.py:{raised}) failed: ValueError: these maps do not fit"),
         (HEAD.format("Bare"), "model.heads.spot: Bare (test_trial.py:{Bare}) does not set 'out_maps'"),
         (HEAD.format("OldHead"), "sets out_maps to {{'spot': 1}}; it must be FeatureSpecs"),
-        (HEAD.format("OtherHead"), "declares the maps spot in out_maps, construct gives sport: add spot"),
+        (HEAD.format("OtherHead"), "declares the maps spot in out_maps, but returns sport; add spot"),
         (
             LOSS.format("term"),
-            "OddLoss (test_trial.py:{OddLoss}) declares the terms spot_loss, offset_loss in terms, construct gives spot_loss",
+            "OddLoss (test_trial.py:{OddLoss}) declares the terms spot_loss, offset_loss in terms, but returns spot_loss",
         ),
-        (LOSS.format("normalizer"), "declares the normalizers spots in normalizers, construct gives none: add spots"),
+        (LOSS.format("normalizer"), "declares the normalizers spots in normalizers, but returns nothing; add spots"),
         (LOSS.format("finite"), "model.losses.spot: OddLoss (test_trial.py:{OddLoss}) is not finite for the first sample: the total"),
     ],
 )

@@ -82,7 +82,7 @@ def backbone(block):
 def test_a_class_is_not_named_anywhere(block):
     message = refused(backbone(block))
     assert "evil.ckpt:5: model.backbone" in message and "refused: names the class" in message
-    assert "--config" in message and "--trust, only if you trust whoever made this file: it can run code" in message
+    assert "--config" in message and "--trust, if you trust the author of this file: it can run code" in message
 
 
 def test_trust_lifts_it():
@@ -148,8 +148,8 @@ class TestData:
     def test_a_name_of_a_file_is_refused(self):
         message = refused(self.TEXT, "data.val.dataset")
         assert message == (
-            "evil.ckpt:8: data.val.dataset.path: refused: '/secret' may name a file to read, and it comes from a model file; "
-            "go on with --set data.val.dataset.path=VALUE, with your own --config, or with --trust, only if you trust whoever made "
+            "evil.ckpt:8: data.val.dataset.path: refused: '/secret' comes from a model file and may name a file to read; "
+            "continue with --set data.val.dataset.path=VALUE, with your own --config, or with --trust, if you trust the author of "
             "this file: it can run code"
         )
 

@@ -176,10 +176,10 @@ class TestColors:
         assert min(neighbours) > 100
 
     def test_mistakes(self):
-        with pytest.raises(ConfigError, match="unknown class 'c'; known are a, b"):
+        with pytest.raises(ConfigError, match="unknown class 'c'; the classes are a, b"):
             ObjectVisualizer(["a", "b"], colors={"c": [1, 2, 3]})
         for color in ([1, 2], [1, 2, 256]):
-            with pytest.raises(ConfigError, match="is not blue, green, red in 0..255"):
+            with pytest.raises(ConfigError, match="must be blue, green, red in 0..255"):
                 ObjectVisualizer(["a"], colors={"a": color})
 
 

@@ -14,7 +14,7 @@ from mindpoint import Predictor
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.contracts.instances import Detections
-from mindpoint.export.verify import SCORE, UNMATCHED, match
+from mindpoint.exporting.verify import SCORE, UNMATCHED, match
 from mindpoint.model import checkpoint
 from mindpoint.model.network import build_network
 from mindpoint.runtime import device
@@ -185,7 +185,7 @@ def test_engines_agree_in_evaluation(model, files, pictures, tmp_path):
 def test_what_needs_mindspore_names_the_command(command):
     done = mindpoint(*command, without=True)
     assert done.returncode == 2
-    assert "MindSpore, which is not installed here; install it with: pip install 'mindpoint[mindspore]'" in done.stderr
+    assert "this needs MindSpore; install it with: pip install 'mindpoint[mindspore]'" in done.stderr
 
 
 def test_what_does_not_need_mindspore_works_without(tmp_path):

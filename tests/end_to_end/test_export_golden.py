@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from mindpoint.config import load_config
-from mindpoint.export.request import Request
-from mindpoint.export.write import export
+from mindpoint.exporting.request import Request
+from mindpoint.exporting.write import export
 from mindpoint.inference.onnx_engine import OnnxEngine
 from mindpoint.inference.open import open_model
 from mindpoint.model import checkpoint

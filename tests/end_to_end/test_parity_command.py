@@ -40,7 +40,7 @@ def test_a_number_that_is_off_fails_and_is_named(golden, coco_mini, tmp_path):
 def test_folders_that_are_not_what_they_should_be(golden, coco_mini, tmp_path):
     shutil.copy(golden / "official_state_dict.json", tmp_path)
     (tmp_path / "empty").mkdir()
-    for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path / "empty", "tells the task"), (tmp_path, "decode.npz")):
+    for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path / "empty", "determines the task"), (tmp_path, "decode.npz")):
         done = parity("--golden", folder, "--coco", coco_mini, "--only", "decode")
         assert done.returncode == 2 and "Traceback" not in done.stderr and message in done.stderr, done.stderr
 

@@ -67,7 +67,7 @@ def test_broken_packages(tmp_path):
     assert "acme-extra" not in checks and checks["acme-torn"]["problem"].endswith("-m pip install 'acme-torn>=1'")
     odd = checks["requirement of acme-sick"]
     assert odd["value"] == "acme-odd >>1" and odd["note"].startswith("cannot be read (") and odd["problem"] is None
-    assert "its parts are not found; install it again: " in checks["entry points of acme-torn"]["problem"]
+    assert "its parts are missing; install it again: " in checks["entry points of acme-torn"]["problem"]
     assert checks["convolution"]["problem"].startswith("MindSpore does not run here (signal 6)")
     assert checks["acme licence"]["problem"] == "renew it" and checks["acme key"]["problem"] is None
     assert "KeyError: 'acme'" in checks["acme-fails"]["problem"]

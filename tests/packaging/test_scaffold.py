@@ -79,7 +79,7 @@ def test_a_part_that_breaks_its_contract_is_told(folder):
     hook.write_text(hook.read_text().replace('self.average = state["average"]', "pass"))
     done = installed(tree).mindpoint("plugins", "test", "acme-birds")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert re.search(r"^BROKEN +hook +AcmeBirdsHook +\d of 4 .*load_state_dict takes back all that state_dict gave", done.stdout, re.M)
+    assert re.search(r"^BROKEN +hook +AcmeBirdsHook +\d of 4 .*load_state_dict must restore all values of state_dict", done.stdout, re.M)
     assert re.search(r"^ok +transform +AcmeBirdsTransform +3 of 3", done.stdout, re.M)
 
 
@@ -88,11 +88,11 @@ def test_a_part_that_breaks_its_contract_is_told(folder):
     [
         (("acme-birds", "--parts", "bone"), "--parts: cannot write a part 'bone'; did you mean 'backbone'?"),
         (("acme-birds", "--parts", "optimizer"), "cannot write a part 'optimizer'; there are backbone, neck, head"),
-        (("Acme", "--parts", "hook"), "'Acme' cannot be the name of a distribution here; use small letters, digits and '-'"),
+        (("Acme", "--parts", "hook"), "'Acme' is not a valid name; use small letters, digits and '-'"),
         (("../acme", "--parts", "hook"), "'../acme' cannot be the name of a distribution"),
-        (("mindpoint-birds", "--parts", "hook"), "names that begin with mindpoint are its own"),
-        (("json", "--parts", "hook"), "Python has a module 'json' already"),
-        (("class", "--parts", "hook"), "'class' cannot be the name of a distribution here"),
+        (("mindpoint-birds", "--parts", "hook"), "names that begin with mindpoint are reserved"),
+        (("json", "--parts", "hook"), "would hide Python's existing module 'json'"),
+        (("class", "--parts", "hook"), "'class' is not a valid name"),
         (("taken", "--parts", "hook"), "taken: exists"),
     ],
 )
@@ -116,4 +116,4 @@ def test_kinds_may_be_named_as_they_are_elsewhere_and_the_licence_is_quoted(fold
 
 def test_an_unknown_distribution(folder, capsys):
     assert main(["plugins", "test", "acme-nothing"]) == 2
-    assert "no distribution 'acme-nothing' with parts to test is installed; there are mindpoint" in capsys.readouterr().err
+    assert "no distribution 'acme-nothing' with parts to test is installed; installed: mindpoint" in capsys.readouterr().err

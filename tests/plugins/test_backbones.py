@@ -152,7 +152,7 @@ def test_the_pyramid_gives_the_levels_that_are_wanted():
     features = (FeatureSpec(4, 4), FeatureSpec(6, 8), FeatureSpec(8, 16))
     neck = FPN(features, channels=5, levels=1)
     assert neck.out_features == (FeatureSpec(5, 4),) and len(neck.layer_blocks) == 1
-    with pytest.raises(ConfigError, match="levels 1 to 3, not 5 and 4"):
+    with pytest.raises(ConfigError, match="levels in 1..3, got 5 and 4"):
         FPN(features, channels=5, levels=4)
     with pytest.raises(ConfigError, match=r"gives \[4\]"):
         FPN(features[:1])

@@ -20,5 +20,5 @@ def test_noise_where_the_data_set_is_missing(tmp_path, monkeypatch, capsys):
     content = json.loads(capsys.readouterr().out)
     described = content["facts"]["data"]
     assert described.startswith("images of noise, since ") and "no such annotation file" in described
-    parts = [row["part"] for row in content["tables"]["time of a core for a sample"]]
+    parts = [row["part"] for row in content["tables"]["core time per sample"]]
     assert parts == ["read and decode", "RandomView", "ColorAugment", "targets", "normalise", "all"]

@@ -74,7 +74,7 @@ def test_types_and_statistics_follow_what_is_configured():
     assert len(both.statistics) == 22 + 12 + 6 and both.statistics[10] == "keypoints/AP/dog" and both.statistics[-1] == "bbox/AR/cow"
     assert CocoMetric(CLASSES, joints, types=["bbox", "keypoints"]).main == "bbox/AP"
     assert CocoMetric(CLASSES, Keypoints([])).statistics == boxes.statistics, "no joints are like no section"
-    with pytest.raises(ConfigError, match="'keypoints'; there are bbox; for keypoints the configuration needs a section 'keypoints'"):
+    with pytest.raises(ConfigError, match="'keypoints'; choose among bbox; keypoint statistics need the section 'keypoints'"):
         CocoMetric(CLASSES, types=["keypoints"])
     empty = boxes.evaluate({**truth(), "images": [], "annotations": []}, [], [])
     assert list(empty) == boxes.statistics and all(np.isnan(value) for value in empty.values())
@@ -164,7 +164,7 @@ def test_of_many_classes_the_most_confused_are_shown():
     assert pairs.rows[:2] == [["c19", "c18", 3, pytest.approx(3 / 19)], ["c19", "c17", 2, pytest.approx(2 / 19)]]
     assert pairs.rows[2:] == [["c3", "c4", 1, pytest.approx(1 / 3)]]
     assert list(confused.columns[1:6]) == ["c19", "c18", "c17", "c3", "c4"] and len(confused.columns) == 14 and len(confused.rows) == 13
-    assert confused.rows[0][:4] == ["c19", 14, 3, 2] and "The 12 classes that are confused most." in confused.note
+    assert confused.rows[0][:4] == ["c19", 14, 3, 2] and "Only the 12 most confused classes." in confused.note
 
 
 def test_findings_of_images():
@@ -210,9 +210,9 @@ def test_results_with_fields_and_files(tmp_path):
     [
         (
             found((DOG, 30, 0.9)),
-            "No detection's box overlap with an annotated object is 0.5 or more, the least that counts (the best is 0.14)",
+            "No detection reaches the box overlap of 0.5 with an annotated object that a match needs (the best is 0.14)",
         ),
-        ([], "There is not a single detection"),
+        ([], "There are no detections"),
     ],
 )
 def test_diagnosis(results, message):

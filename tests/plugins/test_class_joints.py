@@ -50,10 +50,10 @@ def test_joints_that_are_shared():
 @pytest.mark.parametrize(
     "section, said",
     [
-        ({}, "keypoints: needs either 'names', the joints of all classes, or 'classes'"),
-        ({"names": ["a"], "classes": {}}, "keypoints: needs either 'names'"),
-        ({"classes": BLOCKS, "sigmas": [1]}, "with 'classes', skeleton, flip_pairs, sigmas and colors belong to each class"),
-        ({"classes": {"dog": {"nmaes": ["a"]}}}, "keypoints.classes.dog: there is no key 'nmaes'; the keys are names, skeleton"),
+        ({}, "keypoints: give either 'names', the joints of all classes, or 'classes'"),
+        ({"names": ["a"], "classes": {}}, "keypoints: give either 'names'"),
+        ({"classes": BLOCKS, "sigmas": [1]}, "with 'classes', set skeleton, flip_pairs, sigmas and colors for each class"),
+        ({"classes": {"dog": {"nmaes": ["a"]}}}, "keypoints.classes.dog: unknown key 'nmaes'; the keys are names, skeleton"),
         ({"classes": {"dog": {}}}, "keypoints.classes.dog: 'names' is missing"),
         ({"classes": {"dog": {"names": ["a", "a"]}}}, "keypoints.classes.dog.names: a is named more than once"),
         ({"classes": {"dog": {"names": ["a"], "sigmas": [1, 2]}}}, "keypoints.classes.dog.sigmas: 2 values for 1 joints"),
@@ -61,7 +61,7 @@ def test_joints_that_are_shared():
         ({"classes": BLOCKS, "shared": ["tail"]}, "keypoints.shared: 'tail' is not a joint of two classes"),
         (
             {"classes": {"a": {"names": ["left_x", "right_x"]}, "b": {"names": ["left_x"]}}, "shared": ["left_x"]},
-            "keypoints.classes.b: a mirror needs its joint 'right_x'",
+            "keypoints.classes.b: the joint 'right_x' is missing",
         ),
     ],
 )
@@ -71,7 +71,7 @@ def test_joints_that_do_not_fit(section, said):
 
 
 def test_joints_of_a_class_that_is_not_there():
-    with pytest.raises(ConfigError, match="keypoints.classes: there is no class 'person'; 'classes' has dog"):
+    with pytest.raises(ConfigError, match="keypoints.classes: unknown class 'person'; 'classes' has dog"):
         JOINTS.annotated(["dog"])
 
 
@@ -160,7 +160,7 @@ def test_commands_on_data(config, folder, capsys):
     capsys.readouterr()
     assert main(["check", str(folder / "mended" / "val.json"), "--images", str(folder), "--config", config]) == 0
     out = capsys.readouterr().out
-    assert "dog: sigmas in pixels" in out and "no sigmas are set" not in out, "each class has sigmas of its own"
+    assert "dog: sigmas in pixels" in out and "keypoints.sigmas is not set" not in out, "each class has sigmas of its own"
     assert json.loads((folder / "mended" / "val.json").read_text())["annotations"][1]["num_keypoints"] == 4
     assert main(["stats", config, "--split", "val", "--out", str(folder / "stats")]) == 0
     said = json.loads((folder / "stats" / "statistics.json").read_text())["val"]

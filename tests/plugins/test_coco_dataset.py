@@ -158,12 +158,12 @@ def test_wrong_values_of_fields_name_file_annotation_and_field(make, value):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"area": "Field"}, "fields.area: this name belongs to another part"),
-        ({"keypoints": "Field"}, "fields.keypoints: this name belongs to another part"),
-        ({"rotation": "Angle"}, "fields.rotation: 'Angle' is not a kind of field; there are Field, Lengths, Angles"),
+        ({"area": "Field"}, "fields.area: this name is already used in annotations"),
+        ({"keypoints": "Field"}, "fields.keypoints: this name is already used in annotations"),
+        ({"rotation": "Angle"}, "fields.rotation: 'Angle' is not a kind of field; choose Field, Lengths, Angles"),
         ({"rotation": 3}, "fields.rotation: 3 does not describe a field"),
-        ({"rotation": Angles("turn")}, "fields.rotation: the field calls itself 'turn'"),
-        ({"mask": Field("mask", (None, None))}, "fields.mask: the shape .* leaves a size open"),
+        ({"rotation": Angles("turn")}, "fields.rotation: the block names the field 'turn'"),
+        ({"mask": Field("mask", (None, None))}, "fields.mask: the shape .* is not fixed"),
     ],
 )
 def test_fields_that_cannot_be(make, fields, message):
@@ -207,9 +207,9 @@ def test_layout_of_coco(tmp_path):
     assert "with_objects" not in CocoDataset.in_layout(folder, "train", {}), "images without objects train a detector"
     test = CocoDataset.in_layout(folder, "test", {})
     assert test["annotations"].endswith("image_info_test-dev2017.json") and test["unlabelled"] and test["images"].endswith("test2017")
-    with pytest.raises(DataError, match="COCO has no split 'minival'; it has train, val, test"):
+    with pytest.raises(DataError, match="COCO has no split 'minival'; choose train, val or test"):
         CocoDataset.in_layout(folder, "minival", {})
-    with pytest.raises(DataError, match="nowhere: there is no such folder"):
+    with pytest.raises(DataError, match="nowhere: no such folder"):
         CocoDataset.in_layout(f"{folder}/nowhere", "val", {})
 
 
@@ -231,7 +231,7 @@ def _drop(kind, index, key):
 
 
 BAD_RECORDS = {
-    "lacks list": (lambda content: content.pop("annotations"), ["no list 'annotations'"]),
+    "lacks list": (lambda content: content.pop("annotations"), ["the list 'annotations' is missing"]),
     "image lacks height": (_drop("images", 1, "height"), ["image 3: lacks 'height'"]),
     "image size": (_set("images", 1, "width", "16"), ["image 3", "'width' is '16'", "positive whole number"]),
     "image without id": (_drop("images", 1, "id"), ["image number 1 of the list: lacks 'id'"]),

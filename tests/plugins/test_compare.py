@@ -99,7 +99,7 @@ def test_each_joint_on_request(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--bootstrap", "0"], "--bootstrap 0: give a number of 1 to 1000000"),
+        (["--bootstrap", "0"], "--bootstrap is 0; it must be in 1..1000000"),
         (["--compare", "nowhere.json"], "nowhere.json: no such"),
         (["--compare", "nowhere"], "nowhere"),
         (["--compare", "TRUTH"], "is an object with images, annotations, categories, not a list of results"),

@@ -71,12 +71,12 @@ MENDED = [
     (put("annotations", 1, iscrowd=3), "annotation 11 (image 2, b.png): 'iscrowd' is 3, neither 0 nor 1", {"iscrowd": 1}),
     (drop("annotations", 0, "area"), "annotation 10 (image 1, a.png): lacks 'area'", {"area": 0.5 * 10.5 * 12}),
     (put("annotations", 0, area=0), "annotation 10 (image 1, a.png): 'area' is 0, not a positive number", {"area": 63}),
-    (put("annotations", 0, area=500), "annotation 10 (image 1, a.png): 'area' is 500, more than the box of 10.5 x 12 holds", {"area": 63}),
-    (drop("annotations", 0, "num_keypoints"), "annotation 10 (image 1, a.png): lacks 'num_keypoints', 2 joints", {"num_keypoints": 2}),
-    (put("annotations", 0, num_keypoints=3), "annotation 10 (image 1, a.png): 'num_keypoints' is 3, 2 joints", {"num_keypoints": 2}),
+    (put("annotations", 0, area=500), "annotation 10 (image 1, a.png): 'area' is 500, larger than the box of 10.5 x 12", {"area": 63}),
+    (drop("annotations", 0, "num_keypoints"), "annotation 10 (image 1, a.png): lacks 'num_keypoints', but 2 joints", {"num_keypoints": 2}),
+    (put("annotations", 0, num_keypoints=3), "annotation 10 (image 1, a.png): 'num_keypoints' is 3, but 2 joints", {"num_keypoints": 2}),
     (
         put("annotations", 1, bbox=[-4, 5, 30, 10]),
-        "annotation 11 (image 2, b.png): the box -4, 5, 30, 10 (left, top, width, height) reaches out of the image of 20 x 20",
+        "annotation 11 (image 2, b.png): the box -4, 5, 30, 10 (left, top, width, height) extends beyond the image of 20 x 20",
         {"bbox": [0, 5, 20, 10], "area": 60},
     ),
     (
@@ -99,7 +99,7 @@ REPORTED = [
     ),
     (
         put("annotations", 2, bbox=[1, 2, 0, 3], **ONE),
-        "annotation 12 (image 1, a.png): the box 1, 2, 0, 3 (left, top, width, height) has no extent",
+        "annotation 12 (image 1, a.png): the box 1, 2, 0, 3 (left, top, width, height) is empty",
     ),
     (
         put("annotations", 2, bbox=[41, 2, 5, 3], area=9),
@@ -117,7 +117,7 @@ REPORTED = [
     (put("images", 1, file_name="a.png"), "image 2 (a.png): 2 image records have this file"),
     (drop("images", 1, "height"), "image 2 (b.png): lacks 'height'"),
     (put("images", 1, width="2o"), "image 2 (b.png): 'width' is '2o', not a positive whole number"),
-    (put("categories", 0, name="human"), "class 'person': no categories have this name; there are human, chair"),
+    (put("categories", 0, name="human"), "class 'person': no categories have this name; the file has human, chair"),
     (
         put("categories", 0, keypoints=NAMES[::-1]),
         "category 1 (person): its joints are right_wrist, left_wrist, nose, but the configuration",
@@ -181,15 +181,15 @@ def test_other_suspicions():
     points, keypoints = people()
     points[:, 4] = 0
     assert list(never_labelled(points, keypoints)) == [
-        f"'right_shoulder' is not labelled in any of {len(points)} people: nothing can be learnt of it"
+        f"'right_shoulder' is not labelled in any of {len(points)} people, so it cannot be learnt"
     ]
     assert list(lone_sides(Keypoints(["nose", "left_eye"]))) != [] and list(lone_sides(keypoints)) == []
     areas = [100, 2500, 10_000]
     odd = Keypoints(["a", "b", "c"], sigmas=[0.0096, 0.05, 0.3])
     tight, loose = strange_sigmas(areas, odd)
     assert "'a', 0.0096, is 0.48 px" in tight and "'c', 0.3, is 30%" in loose
-    assert list(strange_sigmas(areas, Keypoints(["a"])))[0].startswith("no sigmas are set")
-    assert sigma_table(areas, odd).endswith("50 x 50 (an error of twice as much lowers a joint's OKS to 0.61): a 0.5, b 2.5, c 15.0")
+    assert list(strange_sigmas(areas, Keypoints(["a"])))[0].startswith("keypoints.sigmas is not set")
+    assert sigma_table(areas, odd).endswith("50 x 50 (twice this error lowers a joint's OKS to 0.61): a 0.5, b 2.5, c 15.0")
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_joints_that_nobody_labelled_are_not_wrong():
 
     assert problems(changed(unlabelled)) == []
     (problem,) = problems(changed(put("annotations", 1, keypoints=[])))
-    assert str(problem).endswith("'num_keypoints' is 2, 0 joints are labelled")
+    assert str(problem).endswith("'num_keypoints' is 2, but 0 joints are labelled")
     assert problems(mended(changed(put("annotations", 1, keypoints=[])), ["person"], JOINTS, 1)) == []
 
 
@@ -287,7 +287,7 @@ def test_boxes_only():
     assert str(found[1]) == "annotation 50 (image 1, a.png): has the box of annotation 2"
     after = mended(content, ["person", "chair"], (), 1)
     assert check_content(after, ["person", "chair"]) == [] and after["annotations"][0]["bbox"] == [0, 5, 20, 10]
-    assert [problem.kind for problem in check_content(content, ["chair"])] == ["box over the edge"], "persons are not looked at"
+    assert [problem.kind for problem in check_content(content, ["chair"])] == ["box over the edge"], "persons are not checked"
 
 
 def test_declared_fields_are_checked():
@@ -315,7 +315,7 @@ def test_an_instances_file_and_a_data_set_of_somebody_else(files, tmp_path, caps
     assert main(["data", "browse", str(tmp_path / "mine.yaml"), "--id", "30", "--out", str(tmp_path / "browse")]) == 0
     assert [path.name for path in (tmp_path / "browse").iterdir()] == ["train-000001-30.jpg"]
     assert main(["data", "convert", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "records")]) == 2
-    assert "Cups: 2 images: its images do not come from files" in capsys.readouterr().err
+    assert "Cups: 2 images: its images are not stored in files" in capsys.readouterr().err
 
 
 THEIRS = """
@@ -339,10 +339,10 @@ class Cups(Dataset):
     [
         ("{", [], r"people.json:1:2: the annotation file is not JSON"),
         ("[]", [], "the top level is not an object"),
-        ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: there is no list 'annotations'"),
-        (json.dumps(CONTENT), ["--area", "-1"], "--area: -1 is not a positive number of at most 1e6"),
-        (json.dumps(CONTENT), ["--split", "val"], "--split and --set go with a configuration"),
-        (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set go with a configuration"),
+        ('{"images": [], "categories": []}', ["--config", "quickstart"], "people.json: the list 'annotations' is missing"),
+        (json.dumps(CONTENT), ["--area", "-1"], "--area is -1; it must be positive and at most 1e6"),
+        (json.dumps(CONTENT), ["--split", "val"], "--split and --set need a configuration"),
+        (json.dumps(CONTENT), ["--set", "seed=1"], "--split and --set need a configuration"),
     ],
 )
 def test_unusable(files, capsys, text, arguments, message):

@@ -163,7 +163,7 @@ def test_what_cannot_be_mended_is_left_out_with_drop(images, tmp_path, name, cap
 def test_drop_alone_has_nowhere_to_write(tmp_path, capsys):
     (tmp_path / "people.json").write_text(json.dumps(CONTENT))
     assert main(["data", "check", str(tmp_path / "people.json"), "--no-images", "--drop"]) == 2
-    assert "--drop goes with --fix" in capsys.readouterr().err
+    assert "--drop needs --fix" in capsys.readouterr().err
 
 
 def test_sound_records_stay_as_they_are():

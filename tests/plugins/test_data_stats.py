@@ -121,4 +121,4 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert list(numbers) == ["train", "val"] and numbers["val"]["images"] == 2 and np.isfinite(numbers["train"]["side"]["median"])
     (tmp_path / "people.json").write_text('{"images": [], "annotations": {}, "categories": []}')
     assert main(["data", "stats", "people.json", "--config", "quickstart", "--out", "t"]) == 2
-    assert "people.json: there is no list 'annotations'" in capsys.readouterr().err and not (tmp_path / "t").exists()
+    assert "people.json: the list 'annotations' is missing" in capsys.readouterr().err and not (tmp_path / "t").exists()

@@ -30,10 +30,10 @@ GOOD = [10, 10, 20, 20]
 @pytest.mark.parametrize(
     "boxes, said",
     [
-        ([GOOD, [10, 10, 0, 5], [4, 4, 3, -1]], "2 of 3 objects have a box without extent (annotations 89, 88), so nothing is learnt"),
+        ([GOOD, [10, 10, 0, 5], [4, 4, 3, -1]], "2 of 3 objects have an empty box (annotations 89, 88) and cannot be learnt"),
         ([GOOD, [210, 10, 5, 5]], "1 of 2 objects have a box outside the image (annotations 89)"),
-        ([GOOD, [0.1, 0.25, 0.5, 0.5]], "1 of 2 objects have a box in shares of the image, not in pixels (annotations 89)"),
-        ([GOOD, [-5, 10, 20, 20]], "1 of 2 objects have a box that reaches over the edge of its image (annotations 89). 'mindpoint data"),
+        ([GOOD, [0.1, 0.25, 0.5, 0.5]], "1 of 2 objects have a box in fractions of the image, not in pixels (annotations 89)"),
+        ([GOOD, [-5, 10, 20, 20]], "1 of 2 objects have a box that extends beyond its image (annotations 89). List them"),
         ([[20, 10, 60, 40], [150, 20, 190, 90], [5, 5, 9, 9]], "its image (annotations 89); they seem to be left, top, right"),
     ],
 )

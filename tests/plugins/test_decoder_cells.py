@@ -71,3 +71,13 @@ def test_scores_of_a_centre_heatmap_of_a_squared_error_end_at_one():
 
 def test_fewer_pixels_than_detections():
     compare(DetectionDecoder(["a"], top_k=1000), random_maps({"hm": 1, "wh": 2}))
+
+
+def test_equal_scores_keep_the_order_of_the_decoder():
+    maps = random_maps({"hm": 2, "wh": 2, "reg": 2})
+    peaks = np.zeros_like(maps["hm"])
+    peaks[:, :, 1::3, 1::3] = np.round(maps["hm"][:, :, 1::3, 1::3])  # 56 isolated ones, many of the same height
+    maps["hm"] = np.where(peaks > 0, peaks, -9 - np.abs(maps["hm"]))
+    decoder = DetectionDecoder(["a", "b"], top_k=60)  # which of equal ones are the last of the best is open
+    assert all(len(np.unique(found.scores[:20])) < 10 for found in decoder(maps, [VIEW, VIEW]))
+    compare(decoder, maps)

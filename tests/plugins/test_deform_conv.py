@@ -280,8 +280,8 @@ class Step(nn.Cell):
     "which, shape, words",
     [
         (0, (2, 7, 6, 5), "weight (3, 4, 3, 3) does not fit an input of shape (2, 7, 6, 5)"),
-        (1, (2, 17, 6, 5), "offset has shape (2, 17, 6, 5), needed is (2, 18, 6, 5)"),
-        (2, (2, 9, 5, 5), "mask has shape (2, 9, 5, 5), needed is (2, 9, 6, 5)"),
+        (1, (2, 17, 6, 5), "offset must have shape (2, 18, 6, 5), got (2, 17, 6, 5)"),
+        (2, (2, 9, 5, 5), "mask must have shape (2, 9, 6, 5), got (2, 9, 5, 5)"),
     ],
 )
 def test_shapes_that_do_not_fit(mode, which, shape, words, implementation):
@@ -308,11 +308,11 @@ def test_empty_batch_is_refused(implementation):
 
 
 def test_wrong_numbers_are_refused():
-    with pytest.raises(MindpointError, match="5 input channels cannot be shared by 2"):
+    with pytest.raises(MindpointError, match="5 input channels cannot be divided into 2"):
         DeformConv2d(5, 6, deformable_groups=2)
     with pytest.raises(MindpointError, match="stride 0 is not"):
         DeformConv2d(4, 6, stride=0)
-    with pytest.raises(MindpointError, match="'fast'; known are auto, native, portable"):
+    with pytest.raises(MindpointError, match="'fast'; choose among auto, native, portable"):
         DeformConv2d(4, 6, implementation="fast")
 
 
@@ -321,5 +321,5 @@ def test_environment_decides_for_auto(monkeypatch):
     assert choose(SOURCE) == "portable"
     assert DeformConv2d(4, 4).implementation == "portable"
     monkeypatch.setenv("MINDPOINT_KERNELS", "quick")
-    with pytest.raises(MindpointError, match="'quick'; known are"):
+    with pytest.raises(MindpointError, match="'quick'; choose among"):
         choose(SOURCE)

@@ -92,7 +92,7 @@ def test_arguments():
         DetectionTargets(CLASSES, SPEC, crowds="drop")
     with pytest.raises(ConfigError, match="max_objects 0 must be at least 1"):
         DetectionTargets(CLASSES, SPEC, max_objects=0)
-    with pytest.raises(ConfigError, match="class_sizes.* or .*dense_sizes.*, not both"):
+    with pytest.raises(ConfigError, match="set only one of class_sizes .* and dense_sizes"):
         DetectionTargets(CLASSES, SPEC, class_sizes=True, dense_sizes="official")
     with pytest.raises(ConfigError, match="dense_sizes: 'torn' is not one of whole, official"):
         DetectionTargets(CLASSES, SPEC, dense_sizes="torn")

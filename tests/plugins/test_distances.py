@@ -247,10 +247,10 @@ def test_a_file_of_crowdpose(formats):
     "arguments, message",
     [
         ({"length": "leg"}, "'leg' is not one of box, diagonal, area, torso, head, or a list of two joints"),
-        ({"length": "torso"}, r"snout, ear, tail have no torso by their names; name its two ends, such as \[snout, tail\]"),
+        ({"length": "torso"}, r"snout, ear, tail include no torso by name; give its two ends, such as \[snout, tail\]"),
         ({"length": ["snout", "paw"]}, "no joint is named 'paw'; there are snout, ear, tail"),
-        ({"length": ["snout"]}, "two different ends are needed"),
-        ({"length": ["snout", ["snout"]]}, "two different ends are needed"),
+        ({"length": ["snout"]}, "give two different ends"),
+        ({"length": ["snout", ["snout"]]}, "give two different ends"),
         ({"pck": [0.0, 0.2]}, "must hold positive numbers"),
         ({"pck": []}, "must hold positive numbers"),
     ],
@@ -262,7 +262,7 @@ def test_mistakes(arguments, message):
 
 def test_types():
     assert CocoMetric(["mouse"], MOUSE, types=["joints"]).main == "joints/PCK@0.2"
-    with pytest.raises(ConfigError, match="'joints'; there are bbox; for keypoints the configuration needs"):
+    with pytest.raises(ConfigError, match="'joints'; choose among bbox; keypoint statistics need"):
         CocoMetric(["mouse"], types=["joints"])
     assert [name for name in CocoMetric(["mouse"], MOUSE).detailed().statistics if lower_is_better(name)][:4] == [
         "joints/mean_error", "joints/median_error", "joints/normalised_error", "joints/mean_error/snout",

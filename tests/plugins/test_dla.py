@@ -161,7 +161,7 @@ def test_last_level(neck, usual):
         return set(neck(PYRAMID, *arguments).parameters_dict())
 
     assert names() == names(usual) and len(names(4)) < len(names(5)) < len(names(6))
-    with pytest.raises(ConfigError, match="last_level must be 4 to 6, not 7"):
+    with pytest.raises(ConfigError, match="last_level must be in 4..6, got 7"):
         neck(PYRAMID, 7)
 
 

@@ -117,7 +117,7 @@ def changed(content, *path_and_value):
 
 
 TABLE = [
-    ("labelme", "a.json", json.dumps(POSE)[:-20], r"a\.json:1:\d+: the annotation file is not JSON.*cut off"),
+    ("labelme", "a.json", json.dumps(POSE)[:-20], r"a\.json:1:\d+: the annotation file is not JSON.*truncated"),
     (
         "labelme",
         "a.json",
@@ -126,8 +126,8 @@ TABLE = [
     ),
     ("labelme", "a.json", changed(POSE, "imageWidth", "wide"), r"a\.json: imageWidth: is 'wide', not a number"),
     ("deeplabcut", "a.csv", DLC.format("x,3"), r"a\.csv: row 4: nose: is 'x', not a number"),
-    ("deeplabcut", "a.csv", DLC.format("3"), r"a\.csv: row 4: has 2 cells, not 3"),
-    ("deeplabcut", "a.csv", DLC.replace("coords,x,y", "coords,x,likelihood").format("1,2"), "what a network has found"),
+    ("deeplabcut", "a.csv", DLC.format("3"), r"a\.csv: row 4: has 2 cells, but the first rows have 3"),
+    ("deeplabcut", "a.csv", DLC.replace("coords,x,y", "coords,x,likelihood").format("1,2"), "a network's predictions"),
     ("coco", "a.json", changed(COCO, "annotations", 0, "bbox", [1, 2, 3]), r"a\.json: annotations: number 0: bbox: has 3 numbers, not 4"),
     ("coco", "a.json", changed(COCO, "annotations", 0, "bbox", 3, math.nan), r"number 0: bbox: number 3: is nan, not a number"),
     ("coco", "a.json", changed(COCO, "annotations", 0, "keypoints", [1, 2]), r"keypoints: has 2 numbers for 1 joints, not 3"),

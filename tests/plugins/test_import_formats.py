@@ -168,9 +168,9 @@ def test_expected_values(case, formats):
         elif key == "annotations":
             assert sum(len(picture.things) for picture in labels.pictures) == expected
         elif key == "num_keypoints_in_file":
-            assert any("'num_keypoints' differs" in note for note in labels.told())
+            assert any("a wrong 'num_keypoints'" in note for note in labels.told())
         elif key == "shapes":  # the loose point is told, all others are objects
-            assert len(picture.things) == expected - 1 and any("points that lie in no object" in note for note in labels.told())
+            assert len(picture.things) == expected - 1 and any("points outside objects" in note for note in labels.told())
         elif key == "rectangles":
             assert sum(other.kind == "rectangle" for other in picture.things) == expected
         elif key == "point":

@@ -60,7 +60,7 @@ def test_images_are_found_in_the_folder_only(said, found, tmp_path):
 def test_names_that_fit_two_images_are_refused(tmp_path):
     for name in ("a/one.jpg", "b/one.jpg"):
         picture(tmp_path / name)
-    with pytest.raises(DataError, match="here: 'one.jpg' may be '[ab]/one.jpg' or '[ab]/one.jpg'; name a folder that holds one"):
+    with pytest.raises(DataError, match="here: 'one.jpg' matches '[ab]/one.jpg' and '[ab]/one.jpg'; name a folder of one"):
         Images(tmp_path).find("one.jpg", "here")
 
 
@@ -83,7 +83,7 @@ def test_boxes_are_clipped_and_joints_outside_are_not_labelled(tmp_path):
     write(tmp_path / "data.yaml", {"names": ["cat"], "kpt_shape": [2, 3]})
     truth = read("yolo", tmp_path)
     assert [(a["bbox"], a["keypoints"], a["num_keypoints"]) for a in truth["annotations"]] == [([34, 5, 6, 10], [38, 10, 2, 0, 0, 0], 1)]
-    assert "boxes reach over the image's edge" in notes(truth) and "objects outside their image are left out: 1" in notes(truth)
+    assert "boxes that extend beyond the image" in notes(truth) and "objects outside their image are left out: 1" in notes(truth)
 
 
 def test_a_box_that_is_missing_is_the_extent_of_the_joints_with_a_margin(tmp_path):
@@ -97,7 +97,7 @@ def test_an_object_that_stands_twice_is_taken_once(tmp_path):
     picture(tmp_path / "a.jpg")
     write(tmp_path / "labels" / "a.txt", "0 0.5 0.5 0.2 0.5\n" * 2)
     truth = read("yolo", tmp_path)
-    assert len(truth["annotations"]) == 1 and "objects stand twice and are taken once: 1" in notes(truth)
+    assert len(truth["annotations"]) == 1 and "repeated objects are used once: 1" in notes(truth)
 
 
 def test_images_without_labels_are_images_without_objects(tmp_path):
@@ -113,7 +113,7 @@ def test_images_without_labels_are_images_without_objects(tmp_path):
 
 @pytest.mark.parametrize(
     "index, pairs, said",
-    [([1, 0, 2], [["l", "r"]], ""), ([1, 2, 0], [], "does not exchange joints in pairs"), ([1, 0], [], "does not give each of 3")],
+    [([1, 0, 2], [["l", "r"]], ""), ([1, 2, 0], [], "does not swap joints in pairs"), ([1, 0], [], "must have one entry for each of 3")],
 )
 def test_mirrored_joints_of_yolo(index, pairs, said, tmp_path):
     picture(tmp_path / "a.jpg")
@@ -152,7 +152,7 @@ def test_groups_and_corners_of_labelme(tmp_path):
         ("ball", [10, 5, 10, 10], None),
         ("dog", [20, 2, 10, 16], [1, 1, 2]),
     ]
-    assert "points that lie in no object, or in one that has a joint of this name, are left out: 1" in notes(truth)
+    assert "points outside objects, or in objects that already have a joint of this name, are left out: 1" in notes(truth)
 
 
 def test_a_picture_of_points_alone_is_one_object(tmp_path):
@@ -204,7 +204,7 @@ def film(tmp_path):
 
 
 def test_frames_of_a_video_are_written_as_images(film, tmp_path, capsys):
-    with pytest.raises(DataError, match="4 images are frames of videos such as film.avi; --copy writes them to OUT/images"):
+    with pytest.raises(DataError, match="4 images are frames of videos such as film.avi; extract them to OUT/images with --copy"):
         main(["import", "cvat", str(film), str(tmp_path / "out")])
     assert main(["import", "cvat", str(film), str(tmp_path / "out"), "--copy"]) == 0
     truth = json.loads((tmp_path / "out" / "annotations.json").read_text())
@@ -290,7 +290,7 @@ def test_what_tools_do_to_coco(tmp_path):
         {"id": 1, "name": "cat", "keypoints": ["nose", "nose_1", "tail"], "skeleton": [[1, 2], [2, 3]], "flip_pairs": []}
     ]
     assert [(a["keypoints"], a["num_keypoints"], a["area"]) for a in truth["annotations"]] == [([1, 2, 2, 0, 0, 0, 0, 0, 0], 1, 12)]
-    assert "annotations of images that the file does not have are left out: 1" in notes(truth)
+    assert "annotations of missing images are left out: 1" in notes(truth)
 
 
 # SLEAP
@@ -346,7 +346,7 @@ def test_predictions_in_sleap_s_json_are_no_labels(tmp_path):
 def test_a_link_of_sleap_to_a_node_of_another_skeleton_is_refused(tmp_path):
     link = {"source": 0, "target": 2, "type": {"py/reduce": [{"py/type": "sleap.skeleton.EdgeType"}, {"py/tuple": [1]}]}}
     write(tmp_path / "a.json", sleap_json([], [link]))
-    with pytest.raises(DataError, match="refers to a node that the file or the skeleton does not have"):
+    with pytest.raises(DataError, match="refers to a missing node"):
         read("sleap", tmp_path / "a.json")
 
 
@@ -359,7 +359,7 @@ def test_matlab_arrays(compressed, tmp_path):
     for array in (np.arange(210.0).reshape(3, 14, 5), np.arange(6, dtype=np.int16).reshape(2, 3), np.float32([[1.5]])):
         scipy_io.savemat(tmp_path / "a.mat", {"other": "text", "joints": array}, do_compression=compressed)
         np.testing.assert_array_equal(matlab_array(tmp_path / "a.mat", "joints"), array)
-    with pytest.raises(DataError, match="a.mat: holds no numbers called 'other'"):
+    with pytest.raises(DataError, match="a.mat: has no numeric array 'other'"):
         matlab_array(tmp_path / "a.mat", "other")
 
 
@@ -410,7 +410,7 @@ def test_a_set_of_joints_by_name(name, tmp_path):
 
 
 def test_unknown_sets_are_refused():
-    with pytest.raises(ConfigError, match="the shipped sets of joints are ai_challenger, .*; 'coca' is not one of them"):
+    with pytest.raises(ConfigError, match="no shipped set of joints is named 'coca'; choose one of ai_challenger, "):
         registry("importers").get("yolo", "test")(joints="coca")
 
 

@@ -58,7 +58,7 @@ def test_named_classes(voc, tmp_path, capsys):
     with pytest.raises(DataError, match="object 2: has the class 'dog', which is not among cat"):
         PascalVoc(classes=["cat"]).read(voc)
     for wrong in ("dog", ["dog", "dog"]):
-        with pytest.raises(ConfigError, match="a list of different names"):
+        with pytest.raises(ConfigError, match="a list of distinct names"):
             PascalVoc(classes=wrong)
 
 
@@ -93,7 +93,7 @@ def test_the_published_layout(devkit, tmp_path, capsys):
 def test_one_split_of_the_published_layout(devkit, tmp_path, capsys):
     assert main(["import", "pascal-voc", str(devkit), str(tmp_path / "out"), "--option", "split=val"]) == 0
     assert [image["file_name"] for image in json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]] == ["0b0.jpg"]
-    with pytest.raises(DataError, match="Main/test.txt: this list of a split is not there; of such lists there are train, val"):
+    with pytest.raises(DataError, match="Main/test.txt: no such file; available splits: train, val"):
         PascalVoc(split="test").read(devkit)
     (devkit / "ImageSets" / "Main" / "val.txt").write_text("0b0\n\nff\n")
     with pytest.raises(DataError, match="val.txt:3: 'ff' has no file ff.xml in"):
@@ -140,7 +140,7 @@ def test_the_command_writes_what_the_check_finds_sound(voc, tmp_path, capsys):
     with pytest.raises(MindpointError, match="exists and is not an empty folder"):
         main(["import", "pascal-voc", str(voc), str(tmp_path / "out")])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="is in no format that is known here; name the format: ai-challenger, "):
+    with pytest.raises(DataError, match="its format is unknown; name the format: ai-challenger, "):
         main(["import", "auto", str(tmp_path / "empty"), str(tmp_path / "more")])
     with pytest.raises(MindpointError, match="unknown importer 'pascal-vok'; did you mean 'pascal-voc'"):
         main(["import", "pascal-vok", str(voc), str(tmp_path / "more")])

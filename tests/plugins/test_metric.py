@@ -170,7 +170,7 @@ def test_mistakes_have_clear_messages():
     metric = CocoMetric(["thing"], keypoints(3))
     with pytest.raises(DataError, match="no category 'thing'; it has 'other', 'person'"):
         metric.results({}, truth(3, name="person"))
-    with pytest.raises(DataError, match="annotation 0 has 6 keypoint numbers; the 3 joints"):
+    with pytest.raises(DataError, match="annotation 0 has 6 keypoint numbers, but the configuration's 3 joints"):
         metric.evaluate(truth(2), [], [4])
     with pytest.raises(DataError, match="a result of image 4 has 6 keypoint numbers"):
         metric.evaluate(truth(3), CocoMetric(["thing"], keypoints(2)).results({4: found(2)}, truth(2)), [4])
@@ -183,16 +183,16 @@ def test_mistakes_have_clear_messages():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda t, r: r.clear(), "not a single detection"),
+        (lambda t, r: r.clear(), "no detections"),
         (lambda t, r: r[0].update(image_id=400), "No result belongs to an evaluated image"),
         (lambda t, r: r[0].update(category_id=1), "No result has a category of an evaluated class"),
         (lambda t, r: t["annotations"][0].update(image_id=400), "everything is undefined"),
         (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
         (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),
         (lambda t, r: r[0].update(score=0.004), "No score is above 0.004"),
-        (lambda t, r: r[0].update(keypoints=[0] * 9), "No detection's keypoint similarity with an annotated object is 0.5 or more"),
+        (lambda t, r: r[0].update(keypoints=[0] * 9), "No detection reaches the keypoint similarity of 0.5 with an annotated object"),
         (lambda t, r: r[0].update(bbox=[10.0, 20.0, SIDE, SIDE / 4]), "(the best is 0.25)"),
-        (lambda t, r: r.append({**r[0], "image_id": 77}), "1 of 2 results belong to no evaluated image"),
+        (lambda t, r: r.append({**r[0], "image_id": 77}), "1 of 2 results are ignored, since their images"),
     ],
 )
 def test_diagnosis(change, message):
@@ -207,7 +207,7 @@ def test_diagnosis(change, message):
 
 def test_diagnosis_of_no_annotations_and_of_areas_that_are_no_pixels():
     metric, results = CocoMetric(["thing"], keypoints(3)), CocoMetric(["thing"], keypoints(3)).results({4: found(3)}, truth(3))
-    assert metric.diagnose(truth(3, []), results, [4, 5]) == ["There is not a single annotation: everything is undefined."]
+    assert metric.diagnose(truth(3, []), results, [4, 5]) == ["There are no annotations, so everything is undefined."]
     ground_truth = truth(3)
     ground_truth["annotations"][0]["area"] = 0.25
     (note,) = metric.diagnose(ground_truth, results, [4, 5])
@@ -269,11 +269,11 @@ def test_num_keypoints_of_0_is_the_reason_that_is_given():
     results = metric.results({4: found(3)}, ground_truth)
     ground_truth["annotations"][0]["num_keypoints"] = 0
     (note,) = [note for note in metric.diagnose(ground_truth, results, [4, 5]) if "num_keypoints" in note]
-    assert note.startswith("1 of 2 annotations have labelled keypoints, but 'num_keypoints' 0, so COCO's rules pass them over. 'mindpoint")
+    assert note.startswith("1 of 2 annotations have labelled keypoints, but 'num_keypoints' 0, so COCO's rules ignore them. Correct")
     ground_truth["annotations"][1]["num_keypoints"] = 0
     assert np.isnan(metric.evaluate(ground_truth, results, [4, 5])["keypoints/AP"])
     (note,) = [note for note in metric.diagnose(ground_truth, results, [4, 5]) if "undefined" in note]
-    assert note.startswith("2 of 2 annotations have labelled keypoints") and "pass them over: keypoint statistics are undefined" in note
+    assert note.startswith("2 of 2 annotations have labelled keypoints") and "ignore them, and keypoint statistics are undefined" in note
 
 
 def test_results_outside_the_configuration_do_not_count_but_unknown_ones_are_refused(tmp_path):
@@ -289,8 +289,8 @@ def test_results_outside_the_configuration_do_not_count_but_unknown_ones_are_ref
     assert results == good + others
     assert metric.evaluate(ground_truth, results, [4, 5]) == pytest.approx(alone, nan_ok=True)
     notes = "\n".join(metric.diagnose(ground_truth, results, [4, 5]))
-    assert "1 of 3 results belong to no evaluated image and do not count" in notes
-    assert "1 of 3 results have categories that the configuration's classes leave out and do not count: 3." in notes
+    assert "1 of 3 results are ignored, since their images are not evaluated" in notes
+    assert "1 of 3 results are ignored, since their categories are not in the configuration's classes: 3." in notes
     assert metric.analyse(ground_truth, results, [4, 5]).tables is not None
     for change in ({"category_id": 8}, {"image_id": 7}):
         (tmp_path / "r.json").write_text(json.dumps([{**good[0], **change}]))

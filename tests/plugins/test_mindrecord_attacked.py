@@ -52,10 +52,10 @@ def rewrite(folder, change=lambda manifest: None, own=True):
         ("width_0 = 0", "record 0 has width 0"),
         ("width_0 = 99999999999", "record 0 has width 99999999999"),
         ("image_id_0 = 'x'", "record 0 has image_id 'x'"),
-        ("PAGE_OFFSET_BLOB_END = 1000000000000", "record 0 would lie outside"),
-        ("PAGE_OFFSET_BLOB = -5", "record 0 would lie outside"),
-        ("PAGE_ID_BLOB = 9000000000000000000", "record 0 would lie outside"),
-        ("PAGE_OFFSET_BLOB = 'text'", "record 0 would lie outside"),
+        ("PAGE_OFFSET_BLOB_END = 1000000000000", "record 0 points outside"),
+        ("PAGE_OFFSET_BLOB = -5", "record 0 points outside"),
+        ("PAGE_ID_BLOB = 9000000000000000000", "record 0 points outside"),
+        ("PAGE_OFFSET_BLOB = 'text'", "record 0 points outside"),
     ],
 )
 def test_an_index_that_lies(copied, values, message):
@@ -109,13 +109,13 @@ def test_verify_covers_the_manifest(copied, capsys):
     [
         ({"images": "3"}, "'images' is '3'"),
         ({"images": -1}, "'images' is -1"),
-        ({"files": []}, "'files' does not hold"),
-        ({"files": {"../x.db": {"size": 1, "sha256": ""}}}, "'files' does not hold"),
-        ({"files": {"x": {"size": "1", "sha256": ""}}}, "'files' does not hold"),
-        ({"categories": [{"id": 1}]}, "'categories' does not hold"),
-        ({"categories": 5}, "'categories' does not hold"),
-        ({"columns": [5]}, "'columns' is not what"),
-        ({"columns": [{"name": "a", "dtype": "object", "shape": [], "key": "", "names": []}]}, "'columns' is not what"),
+        ({"files": []}, "'files' must map"),
+        ({"files": {"../x.db": {"size": 1, "sha256": ""}}}, "'files' must map"),
+        ({"files": {"x": {"size": "1", "sha256": ""}}}, "'files' must map"),
+        ({"categories": [{"id": 1}]}, "'categories' must hold"),
+        ({"categories": 5}, "'categories' must hold"),
+        ({"columns": [5]}, "'columns' is invalid"),
+        ({"columns": [{"name": "a", "dtype": "object", "shape": [], "key": "", "names": []}]}, "'columns' is invalid"),
     ],
 )
 def test_a_manifest_that_lies(copied, change, message):

@@ -68,7 +68,7 @@ def test_what_cannot_be_found_or_joined_is_named(folder):
     with pytest.raises(DataError, match="has the joints left, right, others have head, tail"):
         gather([folder / "b_val.json", folder / "other.json"], None, "auto")
     (folder / "empty.json").write_text(json.dumps(content({1: "b.png"}, [])))
-    with pytest.raises(DataError, match="holds nothing usable to learn from"):
+    with pytest.raises(DataError, match="has no usable annotations for training"):
         gather([folder / "empty.json"], None, "auto")
 
 
@@ -205,5 +205,5 @@ def test_the_configuration_trains_and_nothing_is_overwritten(tmp_path):
     assert trained.returncode == 0 and (tmp_path / "run" / "best.ckpt").is_file(), trained.stderr
     before = (tmp_path / "fish.yaml").read_bytes()
     again = run("new", "fish.yaml", "--annotations", "labels.json")
-    assert again.returncode == 2 and "fish.yaml: is there already" in again.stderr
+    assert again.returncode == 2 and "fish.yaml: already exists" in again.stderr
     assert (tmp_path / "fish.yaml").read_bytes() == before

@@ -207,7 +207,7 @@ def test_nothing_to_learn_and_perfect_outputs(loss):
 def test_wrong_arguments():
     with pytest.raises(ConfigError, match="BoxIouLoss.kind: 'iou'"):
         BoxIouLoss("iou")
-    with pytest.raises(ConfigError, match="size for each class"):
+    with pytest.raises(ConfigError, match="sizes per class"):
         BoxIouLoss(targets=("wh", "wh_mask"))
 
 

@@ -41,7 +41,7 @@ def test_which_file_wins(tmp_path):
     folder, file = tmp_path / "golden", tmp_path / "mine.json"
     folder.mkdir()
     listed = folder / "official_state_dict.json"
-    with pytest.raises(DataError, match=r"has no official_state_dict\*.json or .*, which .* tells the task"):
+    with pytest.raises(DataError, match=r"needs official_state_dict\*.json or .*, which .* determines the task"):
         load_tolerances(folder)
     for head, task in (("hps", "multi_pose"), ("reg", "ctdet")):
         listed.write_text(json.dumps({"params": [["hm.2.bias", [1]], [f"{head}.2.bias", [2]]]}))
@@ -56,8 +56,8 @@ def test_which_file_wins(tmp_path):
     "text, message",
     [
         ("{", "is not JSON"),
-        ("[]", "numbers by area and quantity"),
-        (json.dumps({**SHIPPED, "train": 3}), "numbers by area and quantity"),
+        ("[]", "must be .area: .quantity: number"),
+        (json.dumps({**SHIPPED, "train": 3}), "must be .area: .quantity: number"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": "1e-4"}}), "soft_nms: rows is '1e-4', not a positive number"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": float("nan")}}), "soft_nms: rows is nan, not a positive number"),
         (json.dumps({**SHIPPED, "soft_nms": {"rows": True}}), "soft_nms: rows is True, not a positive number"),
@@ -78,16 +78,16 @@ def test_the_command_takes_a_file(golden, coco_mini, tmp_path, capsys):
     file.write_text(json.dumps({"preprocess": {"matrix": 1e-30}}))
     assert main([*arguments, str(file)]) == 1 and "FAIL" in capsys.readouterr().out
     file.write_text(json.dumps({**SHIPPED, "preprocess": {"matrixes": 1}}))
-    assert main([*arguments, str(file)]) == 2 and "preprocess: the tolerances lack preprocess: matrix" in capsys.readouterr().err
+    assert main([*arguments, str(file)]) == 2 and "preprocess: the tolerance of preprocess: matrix is missing" in capsys.readouterr().err
 
 
 def test_an_area_without_numbers_or_images(golden, golden_networks, capsys):
     assert main(["parity", "--golden", str(golden), "--only", "merge"]) == 2
-    assert f"merge: {golden} has no numbers of it" in capsys.readouterr().err
+    assert f"merge: {golden} has no values for this area" in capsys.readouterr().err
     assert main(["parity", "--golden", str(golden_networks), "--only", "train"]) == 2
     assert "train.json is missing" in capsys.readouterr().err
     assert main(["parity", "--golden", str(golden), "--only", "evaluation"]) == 2
-    assert "give the COCO folder that has them with --coco" in capsys.readouterr().err
+    assert "--coco is missing" in capsys.readouterr().err
 
 
 def test_seeded_weights_are_those_that_the_folder_tells(golden, tmp_path):

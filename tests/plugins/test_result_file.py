@@ -54,7 +54,7 @@ def test_other_records():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("[1, 2", r":1:\d+: the result file is not JSON: .*cut off"),
+        ("[1, 2", r":1:\d+: the result file is not JSON: .*truncated"),
         ('{"images": [], "annotations": []}', "is an object with images, annotations, not a list"),
         ("3", "is not a list of results"),
     ],

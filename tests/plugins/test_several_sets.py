@@ -86,7 +86,7 @@ def both(people, animals):
 
 def test_joints_and_classes_by_name(animals, caplog):
     mice = opened(animals)
-    assert "set.json: category 'Mus': joints by name, without right_ear, which stay unlabelled; tail left out" in caplog.text
+    assert "set.json: category 'Mus': joints matched by name; right_ear missing and unlabelled; tail ignored" in caplog.text
     assert mice.objects(0).labels.tolist() == [1] and mice.objects(1).labels.tolist() == [1, 1], "trees are left out"
     assert mice.objects(0).keypoints.tolist() == [[[5, 6, 1], [0, 0, 0], [0, 0, 0]]], "the tail's place is nobody's"
     assert mice.objects(1).keypoints.tolist() == [[[0, 0, 0], [3, 3, 2], [0, 0, 0]], [[0, 0, 0]] * 3]
@@ -140,15 +140,15 @@ def test_several_categories_may_share_a_class(tmp_path):
         (
             {"categories": None},
             DataError,
-            "set.json: no category is named person, mouse; there are tree, Mus; set 'classes' accordingly, or 'cat",
+            "set.json: no category is named person, mouse; the file has tree, Mus; correct 'classes', or 'cat",
         ),
         ({"categories": {"Mus": "rat"}}, ConfigError, "categories: no class is named 'rat'; there are person, mouse"),
         ({"categories": ["rat"]}, ConfigError, "categories: no class is named 'rat'"),
         ({"categories": {"rat": "mouse"}}, DataError, "set.json: no category is named rat; there are tree, Mus"),
-        ({"categories": []}, ConfigError, "categories: names no category"),
+        ({"categories": []}, ConfigError, "categories: is empty"),
         ({"joints": {"snout": "muzzle"}}, ConfigError, "joints: no joint is named 'muzzle'; there are nose, left_ear, right_ear"),
         ({"joints": {"muzzle": "nose"}}, ConfigError, "joints: no joint in .*set.json is named 'muzzle'; it has tail, Left-Ear, snout"),
-        ({"joints": {"tail": "nose", "snout": "nose"}}, ConfigError, "two joints of category 'Mus' in .*set.json get one name"),
+        ({"joints": {"tail": "nose", "snout": "nose"}}, ConfigError, "two joints of category 'Mus' in .*set.json get the same name"),
     ],
 )
 def test_names_that_do_not_fit(animals, change, error, said):
@@ -212,7 +212,7 @@ def test_sets_that_do_not_fit(people, animals):
         ConfigError, match=r"datasets.1: its objects have nothing, those of the first .* keypoints \[3, 3\] \(nose, left_ear"
     ):
         ConcatDataset([opened(people, ["person"]), bare], ["person"])
-    with pytest.raises(ConfigError, match="datasets: there is not a single one"):
+    with pytest.raises(ConfigError, match="datasets: is empty"):
         ConcatDataset([], ["person"])
     for repeats in ([1], [1, 0]):
         with pytest.raises(ConfigError, match="repeats: .* for each of 2 data sets"):
@@ -255,7 +255,7 @@ def test_every_epoch_shows_each_image_as_often_as_its_set_says(config):
     again = [i for batches in loader.epochs(2, 1, step=3) for batch in batches for i in batch["image_id"].tolist()]
     assert again == shown[1][6:], "the order within an epoch is a function of seed and epoch"
     first, second = (samples.prepare(place)[0].view for place in np.flatnonzero(samples.images == 1)[:2])
-    assert first != second, "each time an image is shown it is augmented anew"
+    assert first != second, "each time per image is shown it is augmented anew"
 
 
 def test_the_truth_is_found_to_be_true(config):

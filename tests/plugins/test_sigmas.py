@@ -65,7 +65,7 @@ def test_marks_of_two_people_give_the_sigmas_that_they_were_made_with(files, cap
     assert block_of(said) == joints
     assert Keypoints(**joints).names == tuple(NAMES) and joints["flip_pairs"] == [["left_ear", "right_ear"]]
     np.testing.assert_allclose(joints["sigmas"], SIGMAS, rtol=0.12)
-    assert "400 of 400 objects have a counterpart" in said and "exchanged sides" in said and "left_ear, right_ear" in said
+    assert "400 of 400 objects have a counterpart" in said and "swapped sides" in said and "left_ear, right_ear" in said
 
 
 def test_results_of_a_model_are_an_upper_bound(files, capsys):
@@ -83,7 +83,7 @@ def test_few_pairs_are_said_and_a_joint_without_any_keeps_its_sigma(files, capsy
     (files / "few.json").write_text(json.dumps(content))
     assert main(["data", "sigmas", str(files / "few.json"), str(files / "two.json")]) == 0
     said = capsys.readouterr().out
-    assert "Fewer than 30 pairs, rough estimates: snout, left_ear, right_ear" in said and block_of(said)["sigmas"][0] == 0.05
+    assert "Rough estimates from fewer than 30 pairs: snout, left_ear, right_ear" in said and block_of(said)["sigmas"][0] == 0.05
 
 
 def test_mistakes(files, capsys):
@@ -97,9 +97,9 @@ def test_mistakes(files, capsys):
     (files / "away.json").write_text(json.dumps(away))
     (files / "there.yaml").write_text("mine")
     for arguments, message in (
-        ([one, one], "has exactly the places of"),
+        ([one, one], "has exactly the positions of"),
         ([one, str(files / "other.json")], "its joints are a, b, c, not snout, left_ear, right_ear"),
-        ([one, str(files / "away.json")], "do both belong to the same images?"),
+        ([one, str(files / "away.json")], "do both describe the same images?"),
         ([one, str(files / "nowhere.json")], "nowhere.json"),
         ([one, str(files / "results.json"), "--out", str(files / "there.yaml")], "exists; choose another name"),
     ):

@@ -196,6 +196,34 @@ def test_poses_vary(joints):
     assert 0.35 < eyes.mean() < 0.65
 
 
+def test_neck_and_top_of_the_head():
+    both, same = people(40, 5, Keypoints([*JOINTS, "head_top", "neck"]), actions=["stand"]), people(40, 5, actions=["stand"])
+    seen = []
+    for index in range(40):
+        more, fewer = both[index].objects, same[index].objects
+        assert np.array_equal(more.keypoints[:, :17], fewer.keypoints) and np.array_equal(both[index].image, same[index].image)
+        seen.extend(
+            person for person in more.keypoints if (person[[17, 18, J["nose"], J["left_shoulder"], J["right_shoulder"]], 2] > 0).all()
+        )
+    top, neck, nose, left, right = np.stack(seen)[:, [17, 18, J["nose"], J["left_shoulder"], J["right_shoulder"]], :2].transpose(1, 0, 2)
+    assert len(seen) > 30 and (top[:, 1] < nose[:, 1]).all() and (nose[:, 1] < neck[:, 1]).all()
+    assert (np.linalg.norm(neck - (left + right) / 2, axis=1) < 0.3 * np.linalg.norm(top - neck, axis=1)).all()
+
+
+def test_those_who_tumble_turn_all_ways():
+    def trunks(**options):
+        records = people(150, 5, people=(1, 1), **options).ground_truth()["annotations"]
+        found = np.array([record["keypoints"] for record in records]).reshape(-1, 17, 3)
+        hips, shoulders = ([J[f"{side}_{name}"] for side in ("left", "right")] for name in ("hip", "shoulder"))
+        found = found[(found[:, hips + shoulders, 2] > 0).all(axis=1), :, :2]
+        return found[:, hips].mean(axis=1) - found[:, shoulders].mean(axis=1)
+
+    assert (trunks()[:, 1] > 0).mean() > 0.95
+    x, y = trunks(actions=["tumble"]).T
+    for quarter in (x > abs(y), y > abs(x), -x > abs(y), -y > abs(x)):
+        assert quarter.mean() > 0.08
+
+
 def test_joints_follow_the_configured_subset_and_order():
     names = ("right_wrist", "nose", "left_ankle", "left_wrist", "right_ankle")
     few, full = people(keypoints=Keypoints(names, [("right_wrist", "nose")])), people()

@@ -122,7 +122,7 @@ def test_holes_show_the_ground():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"classes": ["ball", "dog"]}, "draws no 'dog'; it draws ball, book"),
+        ({"classes": ["ball", "dog"]}, "cannot draw 'dog'; it draws ball, book"),
         ({"classes": []}, "at least one class"),
         ({"count": 0}, "SyntheticObjects: count is 0"),
         ({"seed": -1}, "seed is -1"),

@@ -184,10 +184,21 @@ def test_turned_boxes():
     np.testing.assert_allclose(same["wh"][0], [5, 10])
 
 
+def test_turned_ellipses():
+    """A box of 5 x 10 map pixels has its sides exchanged at 90 degrees; at 45 degrees it is a square of sqrt(5**2 / 2 + 10**2 / 2)."""
+    encode = MultiPoseTargets(TWO, ["person"], SPEC, rotated_boxes="ellipse")
+    for rotation, size in ((0, [5, 10]), (90, [10, 5]), (45, [7.9057, 7.9057]), (30, [6.6144, 9.0139])):
+        view = View(crop_center=(48, 32), crop_size=96, rotation=rotation)
+        targets = encode(sample_of([[38, 12, 58, 52]], [[[48, 16, 2], [48, 60, 1]]], view=view))
+        np.testing.assert_allclose(targets["wh"][0], size, atol=1e-4)
+        assert targets["reg_mask"][0] == 1 and targets["hps_mask"][0].all() and (targets["hm"] == 1).sum() == 1
+        assert targets["ind"][0] == 8 * 24 + 12
+
+
 def test_degenerate_boxes_in_a_turned_view_do_no_harm():
     view = View(crop_center=(48, 32), crop_size=96, rotation=10)
     for box in ([50, 20, 40, 60], [300, 300, 310, 310], [10, 10, 10, 10]):
-        for rotated_boxes in ("ignore", "rotate"):
+        for rotated_boxes in ("ignore", "rotate", "ellipse"):
             sample = sample_of([box], [[[48, 30, 2], [48, 40, 1]]], view=view)
             targets = MultiPoseTargets(TWO, ["person"], SPEC, rotated_boxes=rotated_boxes)(sample)
             assert all(np.isfinite(array).all() for array in targets.values())

@@ -92,7 +92,7 @@ def test_a_file_that_is_cut_off_is_refused(slim, state, tmp_path):
     """Within a record, and between two records, where MindSpore takes it for whole."""
     data = (slim / "zoo.ckpt").read_bytes()
     (tmp_path / "x.ckpt").write_bytes(data[: len(data) // 2])
-    with pytest.raises(WeightsError, match="damaged, cut off, or not a checkpoint of MindSpore: a record is cut off"):
+    with pytest.raises(WeightsError, match="damaged, truncated, or not a checkpoint of MindSpore: a record is truncated"):
         convert(str(tmp_path / "x.ckpt"), str(tmp_path / "y.ckpt"))
     names = sorted(state, key="reg_hp_fn.2.bias".__eq__)  # of a head, last of all, as in the model zoo's files
     cut = {name: state[name] for name in names[:-1]}
@@ -108,7 +108,7 @@ def test_implausible_numbers_are_refused(state, tmp_path):
 
 def test_which_files_are_to_be_converted(slim, tmp_path):
     """Ours are not, and the model zoo's are, before a training can start from them."""
-    with pytest.raises(WeightsError, match="ours.ckpt: a checkpoint of mindpoint already; it needs no conversion"):
+    with pytest.raises(WeightsError, match="ours.ckpt: already a checkpoint of mindpoint; use it without conversion"):
         convert(str(slim / "ours.ckpt"), str(tmp_path / "y.ckpt"))
-    with pytest.raises(WeightsError, match="does not end in a check sum; .* 'mindpoint weights convert'"):
+    with pytest.raises(WeightsError, match="its checksum is missing; .* 'mindpoint weights convert'"):
         initial_arrays(None, str(slim / "zoo.ckpt"))

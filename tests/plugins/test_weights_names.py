@@ -112,7 +112,7 @@ def test_rules_of_another_distribution(state):
     known = registry("weight_rules")
     with pytest.raises(
         WeightsError,
-        match="x: weights of an unknown architecture .*features.0.weight.*known are DLA, Hourglass, MobileNet, ModelZoo, ResNet",
+        match="x: weights of an unknown architecture .*features.0.weight.*supported: DLA, Hourglass, MobileNet, ModelZoo, ResNet",
     ):
         recognize(mine, "x")
     with known.registered("LittleNet", LittleNetRules):
@@ -123,9 +123,9 @@ def test_rules_of_another_distribution(state):
         assert rules.feeds_nothing("features.1.num_batches_tracked", arrays) and not rules.feeds_nothing("features.0.weight", arrays)
         ours = recognize_ours({"backbone.0.weight": np.zeros((8, 3, 3, 3)), "backbone.1.moving_mean": np.zeros(8)}, "y")
         assert list(ours.state) == ["features.0.weight", "features.1.running_mean", "features.1.num_batches_tracked"]
-        with pytest.raises(WeightsError, match="LittleNetRules has no official network to compare with"):
+        with pytest.raises(WeightsError, match="LittleNetRules: comparison with an official network is not available"):
             rules.reference_outputs(arrays, np.zeros((1, 3, 32, 32)))
-        with known.registered("Twin", LittleNetRules), pytest.raises(WeightsError, match="several rules know these weights"):
+        with known.registered("Twin", LittleNetRules), pytest.raises(WeightsError, match="several rules recognise these weights"):
             recognize(mine, "x")
 
 

@@ -15,7 +15,7 @@ from mindpoint.ascend.graph import Operator, operators
 from mindpoint.ascend.registrations import ACLNN, HOST, MEANINGS, NAMED, Registrations
 from mindpoint.benchmark.settings import Settings
 from mindpoint.benchmark.train import ONLY_STEPS
-from mindpoint.export.fresh_graph import FreshGraph
+from mindpoint.exporting.fresh_graph import FreshGraph
 from mindpoint.native.kernel import KERNELS
 from mindpoint.runtime import device
 from mindpoint.storage.files import temporary_folder

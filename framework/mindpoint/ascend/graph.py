@@ -36,13 +36,16 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
     from mindspore.train.mind_ir_pb2 import ModelProto
 
     content = ModelProto()
+
+    def keep(model: ModelProto) -> None:
+        content.CopyFrom(model)
+        model.graph.ClearField("parameter")  # the file, which nobody reads, needs no weights: with large ones, it would be several files
+
     with temporary_folder() as folder, export_in_progress(Export("mindir")):
-        path = folder / "graph.mindir"
         try:
-            ms.export(cell, *inputs, file_name=str(path), file_format="MINDIR")
+            ms.export(cell, *inputs, file_name=str(folder / "graph.mindir"), file_format="MINDIR", custom_func=keep)
         except (RuntimeError, ValueError, TypeError) as error:
             raise MindpointError(f"MindSpore cannot compile the graph: {str(error).splitlines()[0]}") from error
-        content.ParseFromString(path.read_bytes())
     names = {primitive.name: primitive.op_type for primitive in content.primitives}
     kinds = _kinds()
     found: "Counter[Operator]" = Counter()

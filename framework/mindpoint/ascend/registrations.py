@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -38,6 +38,7 @@ class Registrations:
     folder: Path
 
     @staticmethod
+    @lru_cache(maxsize=None)
     def installed() -> "Registrations":
         """Return the registrations of the installed MindSpore. Raises MindpointError if its wheel has no Ascend libraries."""
         import mindspore

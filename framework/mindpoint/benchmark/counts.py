@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a network, found by running shapes through it."""
+"""Counts of a network's parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DETAILS = ("kernel_size", "stride", "dilation", "group")
 
 @dataclass(frozen=True)
 class Call:
-    """One run of an operator: of a cell without cells, or of one that counts itself.
+    """One run of an operator: a cell without children, or one with a method ``multiply_adds``.
 
     Attributes:
         cell: the operator.
@@ -94,7 +94,7 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """Return facts for a report: parameters, and multiply-adds for one image ``(height, width)``, of the whole network and of its parts."""
+    """Return counts for a report: parameters, and multiply-adds per image ``(height, width)``, of the whole network and of its parts."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

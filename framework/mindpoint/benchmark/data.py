@@ -1,4 +1,4 @@
-"""Training samples: the time of each part of one sample, and the throughput for several numbers of workers."""
+"""Benchmark of training samples: the time of each part of one sample, and the throughput with several numbers of workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
 from mindpoint.training.build import build_samples
 
-SAMPLES = 100  # in a round that measures the parts
+SAMPLES = 100  # per round in which parts are measured
 
 
 def data(settings: Settings) -> Report:
@@ -33,7 +33,7 @@ def data(settings: Settings) -> Report:
         first = next(other for other in rows if other["kind"] == row["kind"])
         row["times_one_worker"] = row["images_per_second"] / first["images_per_second"]
     facts = {"data": described, "batch": batch, "peak_memory_MiB": peak_memory_mib(), "peak_memory_of_a_process_MiB": peak_memory_mib(True)}
-    return Report(facts, {"time of a core for a sample": parts, "delivered as batches": rows})
+    return Report(facts, {"core time per sample": parts, "delivered as batches": rows})
 
 
 def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
@@ -58,7 +58,7 @@ def _parts(samples: TrainingSamples, settings: Settings) -> List[Row]:
 
 
 def _delivered(samples: TrainingSamples, batch: int, workers: int, processes: bool, settings: Settings) -> Row:
-    """Measure batches from the loader, taken as fast as they arrive."""
+    """Measure the throughput of the loader."""
     loader = Loader(samples, batch, workers, True, processes)
     wanted = -(-settings.runs * SAMPLES // batch)
     epochs = 2 + (settings.warmup + wanted) // loader.steps_per_epoch

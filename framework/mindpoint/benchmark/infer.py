@@ -1,4 +1,4 @@
-"""Prediction, part by part."""
+"""Benchmark of prediction, part by part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMAGES = 16
 
 
 def infer(settings: Settings) -> Report:
-    """Measure the way from image files to result records, with random weights. Their maps have more peaks than a trained network's: the
+    """Measure prediction from image files to result records, with random weights. Their maps have more peaks than a trained network's, the
     worst case for the decoder. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
     ``post-process`` merges scales and makes records.
     """
@@ -47,7 +47,7 @@ def infer(settings: Settings) -> Report:
         for _ in range(1 + settings.warmup + settings.runs):
             with clock("load"):
                 images = [read_image(next(names)) for _ in range(test.batch_size)]
-            with clock("pre-process"):  # without the parts that are measured inside
+            with clock("pre-process"):  # without the parts measured separately
                 found = detector(images)
             with clock("post-process"):
                 for detections in found:
@@ -66,7 +66,7 @@ def infer(settings: Settings) -> Report:
         "peak_memory_MiB": peak_memory_mib(),
         **network_facts(network, raster),
     }
-    return Report(facts, {"time an image": parts})
+    return Report(facts, {"time per image": parts})
 
 
 def _files(dataset: Dataset, folder: Path) -> List[Path]:

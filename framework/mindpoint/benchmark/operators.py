@@ -1,4 +1,4 @@
-"""Each operator of a network on its own, at its shapes in the network."""
+"""Benchmark of a network's operators, one by one, with their shapes in the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mindpoint.runtime import device
 
 
 class _WithGradients(nn.Cell):
-    """An operator's value and the gradients of its inputs and weights."""
+    """Computes an operator's output and the gradients of its inputs and weights."""
 
     def __init__(self, cell: nn.Cell, inputs: int):
         super().__init__(auto_prefix=False)

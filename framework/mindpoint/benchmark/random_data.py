@@ -13,7 +13,7 @@ from mindpoint.contracts.instances import Objects
 
 
 class RandomImages(Dataset):
-    """Images of noise, each a function of its index. Targets and network take as long for them as for real images.
+    """Images of noise, each a function of its index. Targets and network take as long as with real images.
 
     Args:
         size: ``(height, width)`` in pixels; by default the most common size in COCO.

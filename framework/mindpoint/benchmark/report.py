@@ -1,4 +1,4 @@
-"""The results of a benchmark: numbers for programs and a text for people."""
+"""The results of a benchmark, as numbers and as text."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def spread(seconds: Sequence[float]) -> Row:
 
 
 class Clock:
-    """Times by part: ``with clock("decode"): ...`` adds to the current round, ``clock.close()`` ends it.
+    """Measures time by part: ``with clock("decode"): ...`` adds to the current round, ``clock.close()`` ends it.
 
-    The time of a nested part does not count for the part around it.
+    The time of a nested part is not added to the outer part.
 
     Args:
         now: clock in seconds; ``time.thread_time`` counts only the CPU time of this thread.
@@ -68,7 +68,7 @@ class Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         self._inner.append(0.0)
-        self._running.setdefault(part, 0.0)  # keeps the parts in the order in which they begin
+        self._running.setdefault(part, 0.0)  # keeps parts in the order of their start
         started = self._now()
         try:
             with self._cpu(part) if self._cpu else nullcontext():
@@ -95,7 +95,7 @@ class Clock:
             self._cpu.close()
 
     def rows(self, skip: int = 0, each: int = 1) -> List[Row]:
-        """Return a row for each part over all rounds but the first ``skip``, and one for the sums. Times are divided by ``each``."""
+        """Return a row for each part over all rounds except the first ``skip``, and one for the sums. Times are divided by ``each``."""
         kept = [{**times, "all": sum(times.values())} for times in self.rounds[skip:]]
         parts = {part: [times[part] / each for times in kept] for part in (kept[0] if kept else ())}
         whole = statistics.median(parts["all"])
@@ -108,5 +108,5 @@ class Clock:
 
 
 def peak_memory_mib(children: bool = False) -> float:
-    """Return the peak memory of this process or of the largest of its ended children."""
+    """Return the peak memory, in MiB, of this process or of its largest finished child."""
     return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / 1024

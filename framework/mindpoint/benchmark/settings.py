@@ -20,10 +20,10 @@ class Settings:
         config: name or path of the configuration.
         overrides: changes to it.
         runs: measured rounds.
-        warmup: rounds before them, which are not measured.
-        batch: batch size; None for that of the configuration.
-        workers: number of data workers; None for that of the configuration.
-        threads: cores to use; None for all.
+        warmup: unmeasured rounds before them.
+        batch: batch size; None: as configured.
+        workers: number of data workers; None: as configured.
+        threads: cores to use; None: all.
     """
 
     config: str

@@ -1,6 +1,6 @@
 """The time from the command to the first prediction, by part.
 
-Run as ``python -m mindpoint.benchmark.start CHECKPOINT IMAGE`` it does what ``mindpoint predict`` does and prints the parts as JSON.
+Run as ``python -m mindpoint.benchmark.start CHECKPOINT IMAGE``, it works like ``mindpoint predict`` and prints the parts as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def start(settings: Settings) -> Report:
 
 
 def _prepare(settings: Settings, folder: Path) -> "tuple[str, str]":
-    """Return a checkpoint of random weights and an image of noise, made in another process to keep this one small."""
+    """Return a checkpoint with random weights and an image of noise, made in another process to keep this one small."""
     code = f"""
 from pathlib import Path
 import numpy as np

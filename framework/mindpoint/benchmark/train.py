@@ -12,7 +12,7 @@ from mindpoint.runtime import device
 from mindpoint.storage.files import temporary_folder
 from mindpoint.training.build import build_trainer
 
-# Only the steps, and enough of them.
+# Only steps, and enough of them.
 ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.steps=1000000")
 
 
@@ -34,7 +34,7 @@ class _Times(Hook):
         self.cpu.rounds.append({"data wait": self.began - self.ended, "step": now - self.began})
         self.ended = now
         if len(self.clock.rounds) == self.steps:
-            trainer.stop_reason = "the benchmark has its steps"
+            trainer.stop_reason = "the benchmark is complete"
 
 
 def train(settings: Settings) -> Report:

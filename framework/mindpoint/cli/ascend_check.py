@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-HELP = "look up every operator of a configuration among what MindSpore registers for Ascend; works without an Ascend"
+HELP = "check whether MindSpore registers every operator of a configuration for Ascend; works without an Ascend"
 
 _LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN
 take these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""

@@ -6,15 +6,15 @@ import argparse
 import importlib
 import json
 
-HELP = "measure how fast a configuration trains, predicts, reads data and starts, and where the time goes"
+HELP = "measure the speed of training, prediction, data loading and start, part by part"
 
 _MOST = 100_000  # rounds, images and threads
 # benchmarks: module and function, description, measured rounds
 _KINDS = {
-    "train": ("train", "train", "training steps: data wait and step", 10),
+    "train": ("train", "train", "training steps: waiting for data, and the step", 10),
     "infer": ("infer", "infer", "prediction: load, pre-process, network, decode, post-process", 20),
-    "data": ("data", "data", "training samples: parts of one, and batches with more and more workers", 5),
-    "ops": ("operators", "operators", "every operator of the network by itself, forward and with gradients", 7),
+    "data": ("data", "data", "training samples: parts of one, and batches with increasing numbers of workers", 5),
+    "ops": ("operators", "operators", "each operator of the network, forward and with gradients", 7),
     "start": ("start", "start", "from the command to the first prediction", 3),
 }
 
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--runs", type=_count, default=runs, metavar="N", help=f"measured rounds (default: {runs})")
         one.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
         if kind not in ("start",):
-            one.add_argument("--batch", type=_count, metavar="N", help="images at once (default: what the configuration says)")
+            one.add_argument("--batch", type=_count, metavar="N", help="images at once (default: as configured)")
         if kind in ("train", "data"):
-            one.add_argument("--workers", type=_count, metavar="N", help="data workers (default: what the configuration says)")
-        one.add_argument("--json", action="store_true", help="for machines: facts, tables and the environment")
+            one.add_argument("--workers", type=_count, metavar="N", help="data workers (default: as configured)")
+        one.add_argument("--json", action="store_true", help="print facts, tables and the environment as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,5 +61,5 @@ def run(args: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 to {_MOST}")
+        raise argparse.ArgumentTypeError(f"{text} is not a number in 1..{_MOST}")
     return number

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mindpoint.inference.detector import Model
     from mindpoint.inference.evaluation import Evaluation
 
-_PARTS, _IMAGES, _DRAWN = 10, 10, 8  # of the most changed ones: listed statistics of parts, listed images, drawn images
+_PARTS, _IMAGES, _DRAWN = 10, 10, 8  # numbers of the most changed: listed statistics of parts, listed images, drawn images
 _SCORE = 0.3  # smallest score of a drawn object if the metric does not give one
 
 
@@ -27,11 +27,11 @@ class Compared:
     """Two evaluations of the same data.
 
     Attributes:
-        names: of the first and the second, different ones.
+        names: of the first and the second; they differ.
         changes: of the statistics.
-        errors: of each image by id, 0..1 in the first and in the second; the most changed ones first, empty if the metric does not judge
+        errors: of each image by id, 0..1 in the first and in the second; the most changed ones first. Empty if the metric does not rate
             images.
-        detections: of each that are worth drawing, by image id.
+        detections: of each, those to draw, by image id.
     """
 
     names: Tuple[str, str]
@@ -55,7 +55,7 @@ class Compared:
             found.append(change_table(parts, self.names, "Parts that changed most, relative to their intervals", resamples))
         rows = [[file_names[key], said(a), said(b), said(b - a, "+")] for key, (a, b) in self.errors.items() if a != b][:_IMAGES]
         if rows:
-            note = "Error: 0 all right, 1 nothing right, at each one's best score threshold."
+            note = "Error: 0 if everything is correct, 1 if nothing is, each at its best score threshold."
             found.append(Table("Images that changed most", ("image", *self.names, "difference"), rows, note))
         return found
 
@@ -83,13 +83,13 @@ def evaluate_other(
         if list(first) != list(second):
             mine, others = (", ".join(names) or "no points" for names in (first, second))
             raise ConfigError(f"--compare {args.compare}: its {what} are {others}; they must be {mine}, in this order")
-    return evaluate(other.detector, dataset, metric, lambda items, total: track(items, total, "evaluating the other")), other.place
+    return evaluate(other.detector, dataset, metric, lambda items, total: track(items, total, "evaluating the other model")), other.place
 
 
 def compare(
     args: argparse.Namespace, places: Sequence[Path], evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric
 ) -> Compared:
-    """Compare the evaluations of two models or result files, ``places``; that of ``--compare`` is the first."""
+    """Compare the evaluations of two models or result files, ``places``; the first is that of ``--compare``."""
     from mindpoint.inference.bootstrap import RESAMPLES, changes
     from mindpoint.runtime.progress import track
 
@@ -149,7 +149,7 @@ def _names(first: Path, second: Path) -> Tuple[str, str]:
 
 
 def _likely(dataset: Dataset, results: Sequence[dict], analysis: Analysis, image_ids: Sequence[int]) -> Dict[int, Detections]:
-    """Return the detections by image id that reach the score from which the metric counts them."""
+    """Return the detections by image id with at least the score threshold of the metric."""
     from mindpoint.contracts.records import from_coco
 
     found: Dict[int, List[dict]] = {image_id: [] for image_id in image_ids}

@@ -10,11 +10,11 @@ HELP = "check, show, compare or list configurations, or draw the learning rate o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    check = actions.add_parser("check", help="report everything that is wrong, without running anything")
+    check = actions.add_parser("check", help="report all errors, without running anything")
     check.add_argument("configs", metavar="CONFIG", nargs="+", help="a YAML file, a run folder, or the name of a shipped configuration")
     _add_set(check)
 
-    show = actions.add_parser("show", help="print the configuration with inheritance, references and --set worked in")
+    show = actions.add_parser("show", help="print the configuration with inheritance, references and --set resolved")
     show.add_argument("config", metavar="CONFIG")
     show.add_argument("--origin", action="store_true", help="add to each value the file and line it comes from")
     _add_set(show)
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
 
-    actions.add_parser("list", help="print the configurations that mindpoint and other distributions bring")
+    actions.add_parser("list", help="list the configurations shipped with mindpoint and plugins")
 
-    plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training; needs no device")
+    plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training, without a device")
     plot.add_argument("config", metavar="CONFIG")
-    plot.add_argument("--images", metavar="N", type=_positive, help="training images, if the data set is not here (default: what it has)")
-    plot.add_argument("--processes", metavar="N", type=_positive, default=1, help="as trained by mindpoint launch N (default: 1)")
-    plot.add_argument("--out", metavar="FILE", default="schedule.png", help="the picture (default: schedule.png)")
+    plot.add_argument("--images", metavar="N", type=_positive, help="number of training images (default: that of the data set)")
+    plot.add_argument("--processes", metavar="N", type=_positive, default=1, help="processes, as in mindpoint launch N (default: 1)")
+    plot.add_argument("--out", metavar="FILE", default="schedule.png", help="picture to write (default: schedule.png)")
     _add_set(plot)
 
 
@@ -40,7 +40,7 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     value = int(text) if text.isdecimal() and len(text) < 13 else 0
     if not value:
-        raise argparse.ArgumentTypeError(f"{text[:20]} is not a number of 1 or more, and less than 10^12")
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a number of at least 1 and below 10^12")
     return value
 
 
@@ -52,7 +52,7 @@ def _check(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
     from mindpoint.errors import ConfigError
 
-    wrong = {}  # of lines; an error in --set is reported once
+    wrong = {}  # lines without duplicates: an error in --set is reported once
     for name in args.configs:
         try:
             config = load_config(name, args.set, trusted=True)  # builds and imports nothing
@@ -117,7 +117,7 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     base = _highest_rate(config) * (batch_size / settings.lr_batch_size if settings.lr_batch_size else 1)
     rates = [base * schedule(step) for step in shown]
     epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
-    title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} an epoch" if settings.steps else epochs)
+    title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} per epoch" if settings.steps else epochs)
     write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0
@@ -140,4 +140,4 @@ def _training_images(config) -> int:
     try:
         return len(build_dataset(config, "train"))
     except DataError as error:
-        raise DataError(f"{error}; without the data set, say how many images it has with --images") from error
+        raise DataError(f"{error}; without the data set, give its number of images with --images") from error

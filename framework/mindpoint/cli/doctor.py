@@ -13,12 +13,12 @@ from mindpoint.cli.launch import count
 if TYPE_CHECKING:
     from mindpoint.doctor.check import Check
 
-HELP = "find out whether everything works here, and fast; exit code 1 if something does not"
+HELP = "check whether everything works on this machine, at full speed; exit code 1 if not"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--distributed", metavar="N", type=count, help="also: can N processes work together here, and how fast")
-    parser.add_argument("--json", action="store_true", help="for machines: an object with the list 'checks' and 'ok'")
+    parser.add_argument("--distributed", metavar="N", type=count, help="also check whether N processes can work together, and how fast")
+    parser.add_argument("--json", action="store_true", help="print a JSON object with 'checks' and 'ok'")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checks(processes: Optional[int]) -> Iterator[Check]:
-    """Yield the checks one by one, since each but the first two takes seconds."""
+    """Yield the checks one by one, since most of them take seconds."""
     from mindpoint.doctor.convolution import check_convolution
     from mindpoint.doctor.kernels import check_kernels
     from mindpoint.doctor.machine import check_machine

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", nargs="?", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)"
     )
-    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the model's own")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)
     add_engine(parser)
@@ -37,19 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="val",
         help="val: statistics and results; test: only results, for images without annotations (default: val)",
     )
-    parser.add_argument("--split", help="which data to evaluate on: data.SPLIT (default: as --mode)")
-    parser.add_argument(
-        "--coco", metavar="DIR", help="evaluate on a folder in the layout in which the data is published, not on the one of data.SPLIT"
-    )
+    parser.add_argument("--split", help="data to evaluate on: data.SPLIT (default: as --mode)")
+    parser.add_argument("--coco", metavar="DIR", help="evaluate on the data in this folder, in its published layout, instead of data.SPLIT")
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help="evaluate this result file, without a model; --config says classes, data and metric",
+        help="evaluate this result file, without a model; --config gives classes, data and metric",
     )
     parser.add_argument(
         "--oracle",
         metavar="HEADS",
-        help="put the truth in place of these heads, e.g. hm,wh, or all: what would be gained if they were perfect?",
+        help="replace the output of these heads, e.g. hm,wh or all, by the truth: the gain if they were perfect",
     )
     parser.add_argument("--each", action="store_true", help="add the statistics of each class and joint")
     parser.add_argument(
@@ -63,16 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help="where the files go (default: eval-SPLIT-NAME beside the model or result file; with --oracle eval-SPLIT-NAME-oracle-HEADS)",
+        help="output folder (default: eval-SPLIT-NAME next to the model or result file; with --oracle eval-SPLIT-NAME-oracle-HEADS)",
     )
-    parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page that shows curves, errors and images")
+    parser.add_argument("--report", metavar="DIR", help="write DIR/index.html, a page with curves, errors and images")
     parser.add_argument("--pictures", metavar="DIR", help="draw every evaluated image: DIR/truth/ID.jpg and DIR/prediction/ID.jpg")
     parser.add_argument(
         "--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object in --pictures (default: 0.3)"
     )
-    parser.add_argument(
-        "--report-images", metavar="N", type=int, default=100, help="at most N images in the report, the worst (default: 100)"
-    )
+    parser.add_argument("--report-images", metavar="N", type=int, default=100, help="show the N worst images in the report (default: 100)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     args.split = args.split or args.mode
     model, config = _open(args)
-    distributed.init()  # for models that MindSpore does not run
+    distributed.init()  # also for models of other runtimes
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
     oracle = f"-oracle-{args.oracle.replace(',', '-')}" if args.oracle else ""
@@ -96,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         folder = make_folder(args.out) if args.out else numbered_folder(place.parent, name)
         write_text(folder / "config.yaml", config.to_yaml())
         for drawn in filter(None, (args.report, args.pictures)):
-            make_folder(drawn)  # report it now, not after the evaluation
+            make_folder(drawn)  # fail before the evaluation
     if args.mode == "test":
         return _write_submission(args, model, config, dataset, metric, folder)
     metric = metric.detailed() if args.each else metric
@@ -124,20 +120,20 @@ def _check(args: argparse.Namespace) -> None:
     if (args.model is None) == (args.results is None):
         raise ConfigError("give either a MODEL, or a result file with --results")
     if args.results and args.config is None:
-        raise ConfigError(f"--results {args.results}: which configuration do the results belong to? Add --config CONFIG")
+        raise ConfigError(f"--config is missing; name the configuration of the results {args.results}")
     for name in ("oracle", "mode"):
         if args.results and getattr(args, name) not in (None, "val"):
-            raise ConfigError(f"--{name} needs a MODEL: a result file is evaluated as it is")
+            raise ConfigError(f"--{name} needs a MODEL; remove it for a result file")
     if args.mode == "test" and (args.oracle or args.report):
-        raise ConfigError("--mode test has no annotations: neither --oracle nor --report is possible")
+        raise ConfigError("--oracle and --report need annotations, which --mode test lacks")
     if args.mode == "test" and (args.bootstrap or args.compare):
-        raise ConfigError("--mode test has no annotations: neither --bootstrap nor --compare is possible")
+        raise ConfigError("--bootstrap and --compare need annotations, which --mode test lacks")
     if args.bootstrap is not None and not 1 <= args.bootstrap <= _MOST_RESAMPLES:
-        raise ConfigError(f"--bootstrap {args.bootstrap}: give a number of 1 to {_MOST_RESAMPLES}, such as 1000")
+        raise ConfigError(f"--bootstrap is {args.bootstrap}; it must be in 1..{_MOST_RESAMPLES}, such as 1000")
     if args.pictures and args.results:
-        raise ConfigError("--pictures needs a MODEL; for a result file there is --report")
+        raise ConfigError("--pictures needs a MODEL; use --report for a result file")
     if args.report_images < 0:
-        raise ConfigError(f"--report-images: {args.report_images} is negative")
+        raise ConfigError(f"--report-images is {args.report_images}; it must be at least 0")
 
 
 def _open(args: argparse.Namespace) -> "Tuple[Optional[Model], Config]":
@@ -206,7 +202,7 @@ def _write_submission(
     detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting")).detections
     if distributed.is_writer():
         name, count = save_submission(detections, dataset, metric, folder)
-        print(f"{dataset}\n{count} results; {name}, ready for the server, and the same as .json are in {folder}")
+        print(f"{dataset}\n{count} results; {name}, for the evaluation server, and the same as .json are in {folder}")
         if args.pictures:
             _draw(args, config, dataset, detections)
     return 0

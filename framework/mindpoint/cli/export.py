@@ -6,7 +6,7 @@ import argparse
 
 from mindpoint.cli.options import add_device, add_trust
 
-HELP = "write a trained model as ONNX, OpenVINO, MINDIR or AIR, compared with the original"
+HELP = "export a trained model as ONNX, OpenVINO, MINDIR or AIR, and compare the file with it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,12 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         metavar="NAME",
         default="onnx",
-        help="onnx, openvino, mindir, air (needs an Ascend), or one that a plugin adds (default: onnx)",
+        help="onnx, openvino, mindir, air (needs an Ascend), or one of a plugin (default: onnx)",
     )
-    parser.add_argument(
-        "--out", metavar="FILE", help="the file, which must not exist (default: beside the checkpoint, ending in the format)"
-    )
-    parser.add_argument("--decode", action="store_true", help="decode inside the file, which then returns detections instead of maps")
+    parser.add_argument("--out", metavar="FILE", help="new file to write (default: next to the checkpoint)")
+    parser.add_argument("--decode", action="store_true", help="include the decoder, so that the file returns detections instead of maps")
     parser.add_argument(
         "--dynamic",
         choices=("batch", "size"),
@@ -29,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="accept any number of images (batch), any height and width (size; onnx, openvino), or both; fixed otherwise",
     )
-    parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, if that is fixed (default: 1)")
-    parser.add_argument("--portable", action="store_true", help="use ordinary operators only, for runtimes without DeformConv (onnx)")
+    parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, unless dynamic (default: 1)")
+    parser.add_argument("--portable", action="store_true", help="use basic operators only, for runtimes without DeformConv (onnx)")
     parser.add_argument(
         "--precision",
         choices=("float32", "float16", "bfloat16", "int8"),
@@ -41,43 +39,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--most-lost",
         metavar="X",
         type=float,
-        help="refuse a reduced precision that costs more of the metric's main statistic, AP for COCO's (default: 0.01)",
+        help="largest loss of the metric's main statistic (COCO: AP) at reduced precision (default: 0.01)",
     )
     parser.add_argument(
         "--images",
         metavar="PATH",
         nargs="+",
         default=[],
-        help="what to compare on, and to find the ranges of int8 with: images, folders, videos; at most eight",
+        help="images, folders or videos for the comparison (at most eight images) and to calibrate int8",
     )
-    parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
-    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
+    parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the file with the original")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the checkpoint's own")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)
     add_trust(parser, "the checkpoint")
 
 
 def run(args: argparse.Namespace) -> int:
-    from mindpoint.export.request import MOST_LOST, Request
-    from mindpoint.inference.open import find_model
+    from mindpoint.exporting.request import MOST_LOST
+    from mindpoint.exporting.start import export_model
     from mindpoint.runtime import logs
 
     logs.setup()
-    request = Request(
-        place=find_model(args.model),
+    exported = export_model(
+        args.model,
         format=args.format,
         out=args.out,
         decode=args.decode,
-        batch=None if "batch" in args.dynamic else args.batch,
-        dynamic_size="size" in args.dynamic,
+        batch=args.batch,
+        dynamic=args.dynamic,
         portable=args.portable,
         precision=args.precision,
         most_lost=MOST_LOST if args.most_lost is None else args.most_lost,
-        verify=args.verify,
         images=args.images,
+        verify=args.verify,
+        config=args.config,
+        overrides=args.set,
+        trust=args.trust,
     )
-
-    from mindpoint.export.write import export
-
-    print(export(request, args.config, args.set, args.trust))
+    print(exported.report)
     return 0

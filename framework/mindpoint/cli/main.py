@@ -47,7 +47,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
     except MemoryError as error:
-        _say(f"mindpoint: error: the memory is not enough: {error or 'nothing more is left'}; take smaller images, batches or networks")
+        _say(f"mindpoint: error: out of memory ({error or 'nothing is left'}); use smaller images, batches or networks")
         return _flushed(MindpointError.exit_code)
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
         if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
@@ -58,14 +58,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             _say(traceback.format_exc())
         message = _message(error)
         if _TILDE.search(message):
-            message += f"\na shell replaces ~ by {os.path.expanduser('~')} only at the beginning of a word, outside of quotes; write that"
+            message += f"\na shell expands ~ only at the beginning of a word, outside of quotes; write {os.path.expanduser('~')} instead"
         kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
         _say(kind + ("\n" if "\n" in message else " ") + message)
         return _flushed(getattr(error, "exit_code", MindpointError.exit_code))
 
 
 def _flushed(code: int) -> int:
-    """Flush the output and return the exit code. It is not 0 if the output cannot be written, unless the terminal was closed."""
+    """Flush the output and return the exit code: not 0 if the output cannot be written, unless the terminal was closed."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -104,7 +104,7 @@ def _lacks_mindspore(error: Optional[BaseException]) -> bool:
 
 def _message(error: Exception) -> str:
     if _lacks_mindspore(error):
-        return "this needs MindSpore, which is not installed here; install it with: pip install 'mindpoint[mindspore]'"
+        return "this needs MindSpore; install it with: pip install 'mindpoint[mindspore]'"
     return (
         f"{error.filename or 'standard output, or a file of the temporary folder (TMPDIR)'}: {error.strerror or error}"
         if isinstance(error, OSError)
@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mindpoint",
         usage="mindpoint [-h] [--version] COMMAND ...",
-        description="Train, evaluate and use detectors that are put together from plugins.",
+        description="Train, evaluate and run detectors built from plugins.",
         epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' shows its options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

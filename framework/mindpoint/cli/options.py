@@ -13,15 +13,13 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--engine",
         metavar="NAME",
         default="auto",
-        help="what runs an exported file: onnxruntime, openvino, or one that a plugin adds (default: auto, the fastest that is installed)",
+        help="engine for an exported file: onnxruntime, openvino, or one of a plugin (default: auto, the fastest installed one)",
     )
 
 
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--trust``; ``what`` names the trusted thing."""
-    parser.add_argument(
-        "--trust", action="store_true", help=f"let {what} name any class: only if you trust whoever made it, it can run code"
-    )
+    parser.add_argument("--trust", action="store_true", help=f"let {what} name any class; it can then run code, so trust its author")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +30,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         dest="set",
         action="append",
         type=_device,
-        help="where to run: CPU, Ascend, or Ascend:3 for one of many",
+        help="device: CPU, Ascend, or Ascend:3 for the one with id 3",
     )
 
 

@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from mindpoint.inference.live import Live
     from mindpoint.inference.predictor import Predictor
 
-HELP = "find objects in images, videos and cameras; draw and save them"
+HELP = "detect objects in images, videos and camera streams; draw and save them"
 INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)")
-    what = "images, videos, folders of them, patterns ('a/*.jpg'), camera numbers, addresses (rtsp://...), - for a list from standard input"
+    what = "images, videos, folders of them, patterns ('a/*.jpg'), camera numbers, URLs (rtsp://...), - for a list on standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=what)
-    parser.add_argument("--out", metavar="DIR", help="where the files go (default: runs/predict, numbered if taken)")
+    parser.add_argument("--out", metavar="DIR", help="output folder (default: runs/predict, numbered if taken)")
     parser.add_argument(
-        "--format", metavar="LIST", help="what to write, of pictures,json,coco,csv and what plugins add (default: all of them)"
+        "--format", metavar="LIST", help="comma-separated outputs: pictures,json,coco,csv and those of plugins (default: all)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in DIR")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files in DIR")
     parser.add_argument("--threshold", metavar="S", type=float, default=0.3, help="smallest score of an object to report (default: 0.3)")
-    parser.add_argument("--classes", metavar="LIST", help="report only objects of these classes, with commas between them (default: all)")
-    parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: as test.batch_size says)")
-    parser.add_argument("--frames", metavar="N", type=int, help="end each video and camera after N frames")
-    parser.add_argument("--every", metavar="N", type=int, default=1, help="take every N-th frame of videos and cameras (default: 1)")
+    parser.add_argument("--classes", metavar="LIST", help="comma-separated classes to report (default: all)")
+    parser.add_argument("--batch", metavar="N", type=int, help="images at once (default: test.batch_size)")
+    parser.add_argument("--frames", metavar="N", type=int, help="stop each video and camera after N frames")
+    parser.add_argument("--every", metavar="N", type=int, default=1, help="use every N-th frame of videos and cameras (default: 1)")
     parser.add_argument(
-        "--live", action="store_true", help="read cameras and streams at once, and of each take the newest frame; slow frames are dropped"
+        "--live", action="store_true", help="read cameras and streams in parallel, and always use the newest frame; drop older ones"
     )
     parser.add_argument(
         "--reconnect",
         metavar="S",
         type=float,
         default=0.0,
-        help="with --live: try S seconds to open a stream again that has ended or failed",
+        help="with --live: retry a failed or ended stream for S seconds",
     )
     parser.add_argument("--recursive", action="store_true", help="search subfolders too")
-    parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the model carries")
+    parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the model's own")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
     add_device(parser)
     add_engine(parser)
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             stream.close()
     seconds = time.monotonic() - started
-    done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} a second"
+    done = f"{files.objects} objects in {files.images} images, {seconds:.1f} s, {files.images / seconds:.3g} per second"
     print(f"{done}; {', '.join(formats)} in {folder}")
     if live is not None:
         print(live)
@@ -109,14 +109,14 @@ def _live(args: argparse.Namespace) -> "Optional[Live]":
     from mindpoint.inference.live import Live
 
     if args.reconnect and not args.live:
-        raise ConfigError("--reconnect is for --live")
+        raise ConfigError("--reconnect needs --live")
     if not 0 <= args.reconnect < float("inf"):
-        raise ConfigError(f"--reconnect {args.reconnect:g}: give seconds, 0 or more")
+        raise ConfigError(f"--reconnect is {args.reconnect:g}; it must be at least 0 seconds")
     return Live(args.reconnect) if args.live else None
 
 
 class _Total:
-    """The expected number of images; None until every video among them has been opened."""
+    """The expected number of images; None until all videos have been opened."""
 
     def __init__(self, sources: Sequence[Source], every: int):
         self._every = every
@@ -135,7 +135,7 @@ class _Total:
 
 
 def _vocabulary(predictor: Predictor) -> Vocabulary:
-    """Return the vocabulary of the model for the writers. Result records have COCO's form if its metric is not installed here."""
+    """Return the vocabulary of the model for the writers. Result records are in COCO's format if the model's metric is not installed."""
     from mindpoint.contracts.writer import Vocabulary
     from mindpoint.errors import ConfigError
 
@@ -143,7 +143,7 @@ def _vocabulary(predictor: Predictor) -> Vocabulary:
     try:
         metric = model.config.build("test.metric")
     except ConfigError as error:
-        logging.getLogger("mindpoint").warning("result records have COCO's form: %s", error)
+        logging.getLogger("mindpoint").warning("result records are written in COCO's format: %s", error)
         metric = None
     return Vocabulary(predictor.classes, model.category_ids, predictor.fields, metric)
 
@@ -169,4 +169,4 @@ def _refuse_folder_of_inputs(out: str, sources: Sequence[Source]) -> None:
 
     holders = {Path(source.name).resolve().parent for source in sources if source.kind != "camera"}
     if Path(out).resolve() in holders:
-        raise OutputError(f"{out}: holds images to predict on, which the drawn ones could overwrite; choose another folder with --out")
+        raise OutputError(f"{out}: contains input images, which drawn ones could overwrite; choose another folder with --out")

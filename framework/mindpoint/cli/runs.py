@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list runs with their progress and best results")
     listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
     listing.set_defaults(run=_list)
-    compare = actions.add_parser("compare", help="print what differs between runs, and draw their curves into one picture")
+    compare = actions.add_parser("compare", help="print the differences between runs, and draw their curves into one picture")
     compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more run folders")
     compare.add_argument("--out", metavar="FILE", default="comparison.png", help="the picture (default: comparison.png)")
     compare.set_defaults(run=_compare)
@@ -46,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _progress(path: Path) -> List[str]:
-    """Return epochs, steps, last loss and the best value of the main statistic, as far as the log has them."""
+    """Return epochs, steps, last loss and the best value of the main statistic, if the log has them."""
     from mindpoint.errors import DataError
     from mindpoint.visual.history import History
 
@@ -72,7 +72,7 @@ def _compare(args: argparse.Namespace) -> int:
     from mindpoint.visual.history import History, panels
 
     if len(args.runs) < 2:
-        raise MindpointError("mindpoint runs compare takes two or more run folders")
+        raise MindpointError("mindpoint runs compare needs two or more run folders")
     paths = [Path(name) for name in args.runs]
     labels = [path.resolve().name for path in paths]
     if len(set(labels)) < len(labels):

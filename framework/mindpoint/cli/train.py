@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mindpoint.config import Config
     from mindpoint.runtime.signals import Signals
 
-HELP = "train what a configuration describes"
+HELP = "train a detector from a configuration"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coco",
         metavar="DIR",
-        help="train and evaluate on a folder in the layout in which the data is published, not on those of data.train and data.val",
+        help="train and evaluate on the data in this folder, in its published layout, instead of data.train and data.val",
     )
     parser.add_argument(
-        "--overfit", metavar="N", type=int, help="instead, learn the first N training images by heart: a check of everything"
+        "--overfit", metavar="N", type=int, help="instead, overfit on the first N training images, to check the whole set-up"
     )
-    parser.add_argument("--profile", metavar="START:STOP", help="record where the time of these steps goes; steps count from 1")
+    parser.add_argument("--profile", metavar="START:STOP", help="profile these steps, counted from 1")
     parser.add_argument(
         "--out", metavar="DIR", help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: that of the run"
     )
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         nargs="?",
         const="",
-        help="go on from a checkpoint (default: the newest of the run folder, which is the newest runs/NAME unless --out says otherwise)",
+        help="continue from a checkpoint (default: the newest of the run folder: --out, or the newest runs/NAME)",
     )
     add_trust(parser, "the configuration in a run folder")
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.runtime.signals import Signals
 
     signals = Signals()
-    with signals.watched():  # before anything that starts threads is imported
+    with signals.watched():  # before importing anything that starts threads
         return _run(args, signals)
 
 
@@ -94,5 +94,5 @@ def _profile(window: Optional[str]) -> List[str]:
         return []
     start, colon, stop = window.partition(":")
     if not (colon and start.isdecimal() and stop.isdecimal()):
-        raise ConfigError(f"--profile {window}: write START:STOP, two numbers of steps, e.g. --profile 10:20")
+        raise ConfigError(f"--profile {window}: write START:STOP, such as --profile 10:20")
     return [f"+hooks.profile={{type: 'mindpoint.hooks.profile:Profile', start: {start}, stop: {stop}}}"]

@@ -32,7 +32,7 @@ from mindpoint.registry.signature import Parameter
 
 _PART = object()
 NAME = "name"
-"""Constructor parameter that receives the key of a part that is an entry of a mapping."""
+"""Constructor parameter that receives a part's key in a mapping."""
 
 
 class Checker:

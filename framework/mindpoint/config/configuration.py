@@ -115,7 +115,7 @@ class Config:
 
     @property
     def stem(self) -> str:
-        """Return the base name for its runs: the name without folder, suffix and distribution."""
+        """Return the base name of its runs: the name without folder, suffix and distribution."""
         return Path(self.name).stem.rpartition(":")[2]
 
     @property

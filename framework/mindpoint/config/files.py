@@ -56,7 +56,7 @@ def shipped() -> Dict[str, Path]:
 
 
 def _places(distribution: str, folders: Sequence[Path]) -> List[Path]:
-    """Return a distribution's folders of configurations with names; this project's lie in a folder a model."""
+    """Return a distribution's folders of named configurations; this project has one per model."""
     if distribution != CORE:
         return list(folders)
     return [place for folder in folders for place in (folder, *sorted(folder.iterdir())) if place.is_dir() and place.name[0] not in "_."]
@@ -135,7 +135,7 @@ def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Seq
     if own.value is None:
         own = Node({}, own.where)
     if not own.is_mapping:
-        return _unreadable(f"{own.where}: a configuration is a mapping of keys to values; write 'key: value'", Path(name), problems)
+        return _unreadable(f"{own.where}: a configuration must be a mapping; write 'key: value'", Path(name), problems)
     own = with_current_names(own)
     said, inner = own.mapping.get(BASE), len(chain) > 1
     own = Node({key: child for key, child in own.mapping.items() if key != BASE}, own.where)
@@ -151,7 +151,7 @@ def _refuse_bases(node: Node, path: str = "") -> None:
     for key, child in node.children():
         inner = f"{path}.{key}" if path else key
         if key == REPLACE or (key == BASE and not path):
-            raise refused(child, inner, f"'{key}' refers to other files, which a resolved configuration never does", "a file without it")
+            raise refused(child, inner, f"'{key}' refers to other files, which a resolved configuration cannot do", "a file without it")
         _refuse_bases(child, inner)
 
 
@@ -173,7 +173,7 @@ def _base(entry: Node, folder: Path, problems: Problems, chain: Tuple[Path, ...]
     if path.resolve() in known:
         problems.incomplete = True
         circle = [*chain[known.index(path.resolve()) :], path]
-        problems.add(entry.where, BASE, f"a configuration inherits from itself: {' -> '.join(map(_shown, circle))}; remove one of these")
+        problems.add(entry.where, BASE, f"circular inheritance: {' -> '.join(map(_shown, circle))}; remove one of these")
         return None
     return read(path, problems, chain)
 

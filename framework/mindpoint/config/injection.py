@@ -26,10 +26,10 @@ class Injected(NamedTuple):
 TABLE = (
     Injected("classes", "List[str]", "names of the classes; the position is the label"),
     Injected("input_spec", "InputSpec", "the section `input`: size and normalisation of the network's input"),
-    Injected("vocabulary", "Dict[str, object]", "the sections of plugins that the configuration has, by name"),
-    Injected("in_features", "Tuple[FeatureSpec, ...]", "channels and stride of each map that comes in", ("necks", "heads")),
-    Injected("maps", "Sequence[str]", "names of the maps that the heads give", ("losses",)),
-    Injected("targets", "Sequence[str]", "names of the targets that the target encoder gives", ("losses",)),
+    Injected("vocabulary", "Dict[str, object]", "the configuration's sections of plugins, by name"),
+    Injected("in_features", "Tuple[FeatureSpec, ...]", "channels and stride of each input map", ("necks", "heads")),
+    Injected("maps", "Sequence[str]", "names of the heads' maps", ("losses",)),
+    Injected("targets", "Sequence[str]", "names of the target encoder's targets", ("losses",)),
     Injected("dataset", "Dataset", "the training images", ("samplers",)),
     Injected("params", "List[dict]", "groups of parameters, as MindSpore's optimizers take them", ("optimizers",)),
     Injected("epochs", "float", "length of the training", ("schedules",)),
@@ -45,7 +45,7 @@ def given(kind: str) -> Tuple[str, ...]:
 
 def markdown_table() -> str:
     """Return the table as Markdown for the documentation, without the sections of plugins."""
-    rows = [("parameter", "type", "what it is", "given to"), ("---",) * 4]
+    rows = [("parameter", "type", "meaning", "given to"), ("---",) * 4]
     for item in TABLE:
         rows.append((f"`{item.name}`", f"`{item.type}`", item.meaning, ", ".join(item.kinds) or "all parts"))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

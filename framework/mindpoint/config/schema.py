@@ -39,7 +39,7 @@ class RunSettings:
         seed: seed of all random numbers.
     """
 
-    classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "at least one name, and each once")
+    classes: Sequence[str] = _key(lambda names: 0 < len(names) == len(set(names)), "a list of distinct names, at least one")
     seed: int = _whole(0, default=0, most=2**32 - 1)
 
 
@@ -80,7 +80,7 @@ class SplitSettings:
 
     size: Optional[Sequence[int]] = _key(
         lambda size: size is None or (len(size) == 2 and all(0 < side <= MOST_SIDE for side in size)),
-        f"(height, width) of 1 to {MOST_SIDE}",
+        f"(height, width), each in 1..{MOST_SIDE}",
         default=None,
     )
     batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
@@ -104,7 +104,7 @@ class SplitSettings:
         if self.total_batch_size is None:
             return self.batch_size
         if self.total_batch_size % processes:
-            raise ConfigError(f"data.train.total_batch_size: {self.total_batch_size} cannot be split among {processes} processes")
+            raise ConfigError(f"data.train.total_batch_size: {self.total_batch_size} is not a multiple of {processes} processes")
         return self.total_batch_size // processes
 
 
@@ -131,7 +131,8 @@ class TrainSettings:
         precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
             (float16 except normalisation), ``O3`` (float16); ``bfloat16`` except normalisation. Losses and weights are always float32.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, else no scaling.
-        sink: number of steps that an Ascend runs without returning to the host; losses are those of the last one. Not given: no sinking.
+        sink: number of steps that an Ascend runs without returning to the host; losses are those of the last one. Not given: sinking is
+            off.
         max_skipped: maximum number of consecutive steps skipped because a gradient is not finite; one more ends the training.
         checkpoint_minutes: maximum age of ``last.ckpt`` in minutes; an older one is rewritten within an epoch. Not given: only
             ``hooks.checkpoint`` decides.
@@ -144,7 +145,7 @@ class TrainSettings:
     weights_match: Literal["exact", "heads", "backbone", "any"] = "heads"
     freeze: Sequence[str] = ()
     lr_factors: Optional[Mapping[str, float]] = _key(
-        lambda factors: factors is None or all(0 <= factor <= 1e6 for factor in factors.values()), "factors of 0 to 1e6", default=None
+        lambda factors: factors is None or all(0 <= factor <= 1e6 for factor in factors.values()), "factors in 0..1e6", default=None
     )
     no_decay: Sequence[str] = ("biases", "norms")
     lr_batch_size: Optional[int] = _whole(1, default=None)
@@ -163,7 +164,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None:
-            raise ConfigError("'steps' or 'epochs' is missing: the length of the training")
+            raise ConfigError("set 'steps' or 'epochs', the length of the training")
 
     def length(self, steps_per_epoch: int) -> int:
         """Return the number of steps of the whole training, which the schedule covers; ``max_steps`` may end it earlier."""
@@ -191,7 +192,7 @@ class InferenceSettings:
     flip: bool = False
     scales: Sequence[float] = _key(
         lambda scales: 0 < len(scales) <= 64 and all(1 / 64 <= scale <= 64 for scale in scales),
-        "1 to 64 factors of 1/64 to 64",
+        "1 to 64 factors, each in 1/64..64",
         default=(1.0,),
     )
     nms: bool = False

@@ -15,13 +15,13 @@ from mindpoint.registry import Annotation, Entry
 
 ALLOWED = ("model", "test")
 """Sections in which a model file may pass any text to parts. Elsewhere a text may be the name of a file to read."""
-HOW = "or with --trust, only if you trust whoever made this file: it can run code"
+HOW = "or with --trust, if you trust the author of this file: it can run code"
 
 
 def check_entry(entry: Entry, said: Node, path: str) -> None:
     """Raise ConfigError if an untrusted configuration names a part by its class; ``said`` is the node of the ``type``."""
     if said.trust < Trust.USER and not entry.distribution and entry.registered is None:
-        raise refused(said, path, f"names the class '{entry.shown}', which may run anything", f"--set {path}=NAME")
+        raise refused(said, path, f"names the class '{entry.shown}', which can run any code", f"--set {path}=NAME")
 
 
 def check_text(annotation: Annotation, node: Node, path: str) -> None:
@@ -30,13 +30,13 @@ def check_text(annotation: Annotation, node: Node, path: str) -> None:
         return
     for leaf_path, leaf in _texts(node, path):
         if leaf.trust < Trust.RUN:
-            message = f"{str(leaf.value)[:60]!r} may name a file to read, and it comes from a model file"
+            message = f"{str(leaf.value)[:60]!r} comes from a model file and may name a file to read"
             raise refused(leaf, leaf_path, message, f"--set {leaf_path}=VALUE")
 
 
 def refused(node: Node, path: str, what: str, how: str) -> ConfigError:
     """Return the error for a forbidden item in an untrusted file: the item and the remedy."""
-    return ConfigError(f"{place(node.where, path)}: refused: {what}; go on with {how}, with your own --config, {HOW}")
+    return ConfigError(f"{place(node.where, path)}: refused: {what}; continue with {how}, with your own --config, {HOW}")
 
 
 def _texts(node: Node, path: str) -> Iterator["tuple[str, Node]"]:

@@ -1,4 +1,4 @@
-"""Details of a metric beyond its statistics: tables, curves and the outcome of every object. A report shows those of any metric."""
+"""Details of a metric beyond its statistics, for reports: tables, curves and the outcome of every object."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ class Finding:
     Attributes:
         record: the annotation or result record in COCO's format, with a key for each field.
         text: a few words, such as ``similarity 0.83``.
-        kind: the error of the object as a whole, a key of ``Analysis.kinds``; empty: the object is right.
-        parts: the error of each part, such as a point of the object's first field of points; empty where the part is right; () if unknown.
+        kind: the error of the object as a whole, a key of ``Analysis.kinds``; empty: the object is correct.
+        parts: the error of each part, such as a point of the object's first field of points; empty where the part is correct; () if
+            unknown.
     """
 
     record: dict
@@ -80,7 +81,7 @@ class ImageFindings:
     """The outcomes of the objects of one image.
 
     Attributes:
-        error: 0 (all right) to 1 (nothing right).
+        error: 0 (everything correct) to 1 (nothing correct).
         truth: annotated objects.
         found: results that count, best first.
     """
@@ -103,7 +104,7 @@ class Analysis:
         tables, charts: in the order of reading.
         kinds: kinds of error by name.
         images: findings by image id.
-        threshold: score from which a result counts in ``images``.
+        threshold: least score of results in ``images``.
     """
 
     tables: Sequence[Table] = ()

@@ -16,7 +16,7 @@ class Comparison:
         area: the quantity that is compared, e.g. ``targets``.
         case: the case within the area, e.g. ``case03/hm``.
         error: largest deviation, in the unit of ``tolerance``; NaN where it could not be computed.
-        tolerance: largest error that passes.
+        tolerance: largest error of a passing comparison.
     """
 
     area: str

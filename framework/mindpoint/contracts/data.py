@@ -106,7 +106,7 @@ class Dataset(ABC):
         Raises:
             DataError: the images are not stored as files, or this one cannot be read; the message names file and id.
         """
-        raise DataError(f"{self}: its images do not come from files")
+        raise DataError(f"{self}: its images are not stored in files")
 
     def file_size(self, index: int) -> int:
         """Return the approximate length of :meth:`file_bytes`; override it if that is possible without reading the file."""
@@ -150,7 +150,7 @@ class Dataset(ABC):
         Raises:
             ConfigError: this kind of data set has no such layout. DataError: the folder does not follow it.
         """
-        raise ConfigError(f"{cls.__name__} knows no layout of folders")
+        raise ConfigError(f"{cls.__name__} cannot read a folder in a published layout")
 
     @property
     def name(self) -> str:
@@ -231,13 +231,13 @@ class PoolTransform(Transform):
 
 
 class Sampler(ABC):
-    """Says how often each training image is shown in an epoch. The constructor may name ``dataset``, the training images.
+    """Decides how often an epoch shows each training image. The constructor may name ``dataset``, the training images.
 
-    An epoch has as many samples as the data set has images. Each repetition of an image in an epoch is augmented on its own.
+    An epoch has as many samples as the data set has images. Repetitions of an image in an epoch are augmented independently.
 
     Attributes:
-        needs_losses: whether :meth:`observe` is called. The training step then also computes the loss of each image on its own, and an
-            epoch is drawn when the one before is over.
+        needs_losses: whether :meth:`observe` is called. The training step then also computes the loss of each image, and an
+            epoch is drawn after the previous one has ended.
     """
 
     needs_losses: bool = False
@@ -245,13 +245,13 @@ class Sampler(ABC):
     @abstractmethod
     def weights(self) -> np.ndarray:
         """Return for each image ``(N,)`` a number, 0 or more, in proportion to the expected number of its samples in the epoch that
-        begins. Determined by the data set and what :meth:`observe` was told."""
+        begins. Must be determined by the data set and the calls of :meth:`observe`."""
 
     def observe(self, index: int, loss: float) -> None:
-        """Take note of the weighted total loss of the image at ``index``, as if alone in its batch. Called after each step, in order."""
+        """Record the weighted total loss of the image at ``index``, computed as a batch of one. Called after each step, in order."""
 
     def state_dict(self) -> Dict[str, object]:
-        """Return what :meth:`observe` has left, as JSON values, for a checkpoint."""
+        """Return the state kept by :meth:`observe`, as JSON values, for a checkpoint."""
         return {}
 
     def load_state_dict(self, state: Dict[str, object]) -> None:
@@ -259,7 +259,8 @@ class Sampler(ABC):
 
 
 class InputEncoder(ABC):
-    """Makes the network inputs besides the image, such as the previous frame. The constructor may name ``classes`` and ``input_spec``.
+    """Computes further network inputs besides the image, such as the previous frame. The constructor may name ``classes`` and
+    ``input_spec``.
 
     Attributes:
         channels: number of channels of each input by name; the names are those of the backbone's ``inputs``.

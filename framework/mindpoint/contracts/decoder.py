@@ -53,7 +53,7 @@ class Decoder(ABC):
 
     def mirror(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Turn raw maps ``(B, C, H, W)`` of images into those of the mirrored images, and back."""
-        raise ConfigError(f"{type(self).__name__} cannot mirror maps: set test.flip=false")
+        raise ConfigError(f"{type(self).__name__} cannot mirror maps; set test.flip=false")
 
     def heatmaps(self, maps: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Return the maps to display, made from raw maps ``(B, C, H, W)``: ``(B, H, W)`` float32 in 0..1, by a name such as
@@ -62,7 +62,7 @@ class Decoder(ABC):
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
         """Merge the detections of one image at several scales."""
-        raise ConfigError(f"{type(self).__name__} cannot join several scales: set test.scales=[1.0] and test.nms=false")
+        raise ConfigError(f"{type(self).__name__} cannot merge several scales; set test.scales=[1.0] and test.nms=false")
 
 
 class OnnxDecoder(Decoder):
@@ -118,7 +118,7 @@ def check_maps(decoder: Decoder, channels: Mapping[str, int]) -> None:
     name = type(decoder).__name__
     missing = [need for need in decoder.needs_maps if need not in channels]
     if missing:
-        raise ConfigError(f"{name} needs the map '{missing[0]}'; the heads give {', '.join(channels) or 'nothing'}")
+        raise ConfigError(f"{name} needs the map '{missing[0]}'; the heads return {', '.join(channels) or 'nothing'}")
     for need, count in {**decoder.needs_maps, **decoder.optional_maps}.items():
         if count is not None and channels.get(need, count) != count:
             raise ConfigError(f"{name}: the map '{need}' has {channels[need]} channels; it must have {count}")

@@ -51,7 +51,7 @@ class Field:
         tolerance: Optional[float] = None,
     ):
         if not name.isidentifier() or name.startswith("_"):
-            raise ConfigError(f"field '{name}': a name of letters, digits and _ is needed")
+            raise ConfigError(f"field '{name}': the name must consist of letters, digits and _")
         self.name, self.shape, self.dtype = name, tuple(shape), np.dtype(dtype)
         self.of, self.key = of, key or name
         self.tolerance = tolerance if tolerance is not None else 1e-3 if self.dtype.kind == "f" else 0.0
@@ -91,7 +91,7 @@ class Field:
         return values
 
     def transform(self, values: np.ndarray, motion: Motion) -> np.ndarray:
-        """Return the values in an image whose pixels are those of this one moved by ``motion``."""
+        """Return the values after moving all pixels of the image by ``motion``."""
         return values
 
     def to_json(self, value: np.ndarray) -> object:
@@ -164,7 +164,7 @@ class Lengths(Field):
 
 
 class Angles(Field):
-    """Directions in radians, from the x axis towards the y axis (clockwise on the screen). They are mirrored and turned with the image.
+    """Directions in radians, from the x axis towards the y axis (clockwise on the screen). They are mirrored and rotated with the image.
 
     Angles that differ by a full turn are equal; an axis without a direction may use half of the range.
     """
@@ -185,8 +185,8 @@ class Angles(Field):
 
 
 class Boxes(Field):
-    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay upright: rotating the image rotates only their two corners, shear
-    and perspective move all four."""
+    """Boxes ``(..., 4)``: left, top, right, bottom in pixels. They stay axis-aligned: rotating the image rotates only their two corners;
+    shear and perspective move all four."""
 
     in_pixels = True
 
@@ -213,7 +213,7 @@ class PointSet(NamedTuple):
     """The points that the objects of one class have.
 
     Attributes:
-        names: of the points, in the order in which a record lists them.
+        names: of the points, in the order of a record.
         places: index of each among all points of the field.
         lines: pairs of positions in ``names`` that are connected in pictures.
     """
@@ -320,7 +320,7 @@ def _array(value: object, dtype: Union[type, np.dtype]) -> np.ndarray:
     """Return the numbers of a JSON value as an array. Raises ValueError for texts, which NumPy would read as numbers."""
     found = np.array(value)
     if found.dtype.kind in "US" or found.dtype.kind == "O" and any(isinstance(inner, str) for inner in found.flat):
-        raise ValueError("a text is not a number")
+        raise ValueError("got a text instead of a number")
     return np.array(value, dtype)
 
 

@@ -1,4 +1,4 @@
-"""Calls into parts: a plugin's mistake becomes one message that names the block, the part, its distribution and the source line."""
+"""Calls into parts: a plugin's error becomes one message with the block, the part, its distribution and the source line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class part_call:
     """Within the block, any exception of a part becomes a PartError; a MindpointError is the part's own message and passes unchanged.
 
     Args:
-        block: the part's place in the configuration, e.g. ``data.train.transforms.view``.
+        block: the part's path in the configuration, e.g. ``data.train.transforms.view``.
         part: the object that is called.
     """
 
@@ -71,13 +71,13 @@ def _place(kind: Union[type, FunctionType], trace: Optional[TracebackType]) -> s
             return f"{os.path.relpath(frame.filename, home.parent)}:{frame.lineno}"
     try:
         file, line = inspect.getsourcefile(kind), inspect.getsourcelines(kind)[1]
-    except (OSError, TypeError):  # no source, e.g. a class from a deleted notebook cell
+    except (OSError, TypeError):  # without source, e.g. a class from a deleted notebook cell
         return ""
     return f"{os.path.relpath(file, home.parent)}:{line}" if file else ""
 
 
 def _home(package: str) -> Optional[Path]:
-    """Return the folder of an imported package, or the file of a module; None if it has neither."""
+    """Return the folder of an imported package, or the file of a module, or None."""
     module = sys.modules.get(package)
     places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
     return Path(places[0]) if places[0] else None

@@ -34,11 +34,11 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or not all(0 < side <= MOST_SIDE for side in self.size):
-            raise ConfigError(f"input.size: {self.size} is not a (height, width) of numbers of 1 to {MOST_SIDE}")
+            raise ConfigError(f"input.size: {self.size} must be (height, width), each in 1..{MOST_SIDE}")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(abs(mean) <= 1e6 for mean in self.mean):
-            raise ConfigError("input.mean and input.std: three numbers each, at most 1e6")
+            raise ConfigError("input.mean and input.std: must be three numbers each, at most 1e6")
         if not all(1e-6 <= std <= 1e6 for std in self.std):
-            raise ConfigError(f"input.std: {self.std} are not numbers of 1e-6 to 1e6")
+            raise ConfigError(f"input.std: {self.std} must be in 1e-6..1e6")
         if self.channel_order not in ("bgr", "rgb"):
             raise ConfigError(f"input.channel_order: '{self.channel_order}' is neither 'bgr' nor 'rgb'")
 
@@ -50,7 +50,7 @@ class InputSpec:
             color_matrix: change of colours to apply first, see :class:`Sample`.
             out: array for the result; a new one if not given.
         """
-        import cv2  # imported here, because reading a configuration does not need it
+        import cv2  # not needed for reading configurations
 
         normal = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
         order = (2, 1, 0) if self.channel_order == "rgb" else (0, 1, 2)
@@ -64,7 +64,7 @@ class InputSpec:
         matrix = matrix[list(order)]
         matrix[:, 3] -= self.mean
         matrix /= np.array(self.std)[:, None]
-        for top in range(0, len(image), _STRIP):  # small enough to stay in the cache: twice as fast as all at once
+        for top in range(0, len(image), _STRIP):  # small enough for the cache, and twice as fast as the whole image
             strip = slice(top, top + _STRIP)
             cv2.split(cv2.transform(image[strip].astype(np.float32), matrix), list(normal[:, strip]))
         return normal

@@ -45,7 +45,7 @@ class Instances:
         every = (*self.own, *self.fields)
         if sorted(values) != sorted(field.name for field in every):
             declared = ", ".join(field.name for field in every)
-            raise DataError(f"objects have the values {', '.join(values)}; declared are {declared}")
+            raise DataError(f"objects have the values {', '.join(values)}; they must have the declared {declared}")
         count = len(values["boxes"])
         self.values: Dict[str, np.ndarray] = {}
         for field in every:
@@ -82,7 +82,7 @@ class Instances:
         return self._with({field.name: field.mirror(self.values[field.name], width) for field in (*self.own, *self.fields)})
 
     def transform(self: Self, motion: Motion) -> Self:
-        """Return the objects in an image whose pixels are those of this one moved by ``motion``."""
+        """Return the objects after moving all pixels of the image by ``motion``."""
         motion = motion.at(self.values["boxes"])
         return self._with({field.name: field.transform(self.values[field.name], motion) for field in (*self.own, *self.fields)})
 
@@ -107,7 +107,8 @@ class Objects(Instances):
         labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
         areas: ``(N,)`` square pixels; the areas of the boxes if not given.
         crowd: ``(N,)`` bool, True if the box holds a group; all False if not given.
-        fields, values: see :class:`Instances`.
+        fields: see :class:`Instances`.
+        values: see :class:`Instances`.
     """
 
     own = (BOXES, LABELS, Areas("areas"), Field("crowd", (), "bool"))
@@ -143,7 +144,8 @@ class Detections(Instances):
         boxes: ``(N, 4)`` left, top, right, bottom.
         scores: ``(N,)`` in 0..1.
         labels: ``(N,)`` whole numbers, index into the configuration's ``classes``.
-        fields, values: see :class:`Instances`.
+        fields: see :class:`Instances`.
+        values: see :class:`Instances`.
     """
 
     own = (BOXES, SCORES, LABELS)

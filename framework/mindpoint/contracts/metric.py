@@ -42,8 +42,8 @@ class Metric(ABC):
         """Return a function that gives the statistics of a resample, in which image ``image_ids[i]`` counts ``counts[i]`` times; ``counts``
         are whole numbers ``(images,)``. Arguments as in :meth:`evaluate`.
 
-        This one evaluates each resample from the start, with copies of images, annotations and results under new ids. Override it where
-        there is a faster way.
+        This version evaluates each resample from scratch, with copies of images, annotations and results under new ids. Override it if
+        a faster way exists.
         """
 
         def statistics(counts: np.ndarray) -> Dict[str, float]:
@@ -69,7 +69,7 @@ class Metric(ABC):
         return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
-        """Return sentences about properties of this input that make statistics zero or undefined; empty without any."""
+        """Return sentences about properties of this input that make statistics zero or undefined; may be empty."""
         return []
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:

@@ -37,11 +37,11 @@ class Motion:
         return values * self.factor**power
 
     def angles(self, values: np.ndarray) -> np.ndarray:
-        """Turn directions of objects ``(N, ...)`` in radians."""
+        """Rotate directions of objects ``(N, ...)``, in radians."""
         return values + self.angle if self.angle else values
 
     def rasters(self, values: np.ndarray) -> np.ndarray:
-        """Change pictures ``(N, ..., h, w)`` that lie over the boxes of objects. Here they move with the boxes."""
+        """Transform pictures ``(N, ..., h, w)`` over the boxes of objects. Here they move with the boxes unchanged."""
         return values
 
     @property
@@ -63,13 +63,13 @@ class Motion:
 class Projection(Motion):
     """A projective map of the plane, such as a shear or a perspective.
 
-    What it does to lengths and directions differs from place to place. For an object it is the map's derivative in the middle of its box;
-    :meth:`at` says where objects are, and :meth:`Instances.transform` calls it. Boxes stay upright: they become those around their four
+    Its effect on lengths and directions varies over the plane. For an object, it is the map's derivative at the centre of its box;
+    :meth:`at` sets the objects, and :meth:`Instances.transform` calls it. Boxes stay axis-aligned: they become those around their four
     moved corners.
 
     Args:
         matrix: ``(3, 3)``: the homogeneous ``(x, y, 1)`` becomes ``matrix @ (x, y, 1)``, divided by its third entry, which is positive
-            wherever something is moved.
+            at all moved points.
         objects: ``(N, 4)`` boxes of objects; None: no object.
     """
 
@@ -121,14 +121,15 @@ class Projection(Motion):
 
 
 def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return pictures ``(N, ..., h, w)`` of the same size that lie over other boxes; 0 where the old ones showed nothing.
+    """Return pictures ``(N, ..., h, w)`` of the same size that lie over other boxes; 0 outside of the old ones.
 
     Args:
         values: numbers are interpolated; whole numbers and flags are those of the nearest pixel.
-        before, after: ``(N, 4)`` boxes that the old and the new pictures lie over.
+        before: ``(N, 4)`` boxes that the old pictures lie over.
+        after: ``(N, 4)`` boxes that the new pictures lie over.
         matrix: ``(3, 3)`` from pixels of the old image to those of the new one.
     """
-    import cv2  # imported here, because reading a configuration does not need it
+    import cv2  # not needed for reading configurations
 
     (height, width), laid = values.shape[-2:], np.empty_like(values)
     kind = cv2.INTER_LINEAR if values.dtype.kind == "f" else cv2.INTER_NEAREST
@@ -150,7 +151,7 @@ def _placement(box: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _beside(numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return a number for each object, shaped so that it is broadcast to the values ``(N, ...)``."""
+    """Return one number per object, with axes to broadcast over the values ``(N, ...)``."""
     return numbers.reshape(-1, *(1,) * (values.ndim - 1))
 
 

@@ -9,7 +9,7 @@ from mindspore import nn
 
 from mindpoint.contracts.features import FeatureSpec
 
-# MindSpore compiles `construct`: its first parameter must be called `self`, and outputs are built as new tuples or dictionaries. A
+# MindSpore compiles `construct`: its first parameter must be called `self`, and outputs must be new tuples or dictionaries. A
 # dictionary may be passed inside a graph. One that leaves the graph makes custom operators fail, so the outermost cells return tuples.
 
 

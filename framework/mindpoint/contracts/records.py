@@ -67,7 +67,7 @@ def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Se
     annotations flag as present counts as visible.
 
     Args:
-        fields: what is read of a record besides box and score.
+        fields: fields to read from a record besides box and score.
         category_ids: by label.
 
     Raises:
@@ -86,7 +86,7 @@ def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Se
 
 
 def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
-    """Add the entries of the fields to each object's COCO record, in place; of points those that its class has."""
+    """Add the entries of the fields to each object's COCO record, in place; only points of its class."""
     for field in found.fields:
         if field.of is None:
             for record, value, label in zip(records, found.values[field.name], found.labels.tolist()):
@@ -112,7 +112,7 @@ def columns(fields: Sequence[Field]) -> List[str]:
 
 
 def cells(found: Instances, row: int) -> List[object]:
-    """Return the table cells of one object, in the order of :func:`columns`; empty for points that its class does not have."""
+    """Return the table cells of one object, in the order of :func:`columns`; empty for points that its class lacks."""
     values: List[object] = []
     for field in (field for field in found.fields if field.of is None):
         value = found.values[field.name][row]

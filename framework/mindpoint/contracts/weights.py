@@ -25,7 +25,7 @@ class RecognizedWeights:
         config: nested mappings of a configuration whose network fits the arrays; it may name a ``_base_``.
         whole: whether the arrays cover every part of that network; otherwise they are initial weights.
         parts: parts of the network, such as ``backbone``, that the arrays must cover completely.
-        usage: how the official code loads such a file, with ``{file}`` in it; empty if it has no such network.
+        usage: the official code's options to load such a file, with ``{file}`` as placeholder; empty if it lacks this network.
     """
 
     name: str
@@ -87,7 +87,7 @@ class WeightRules(ABC):
         Raises:
             WeightsError: this network cannot be run.
         """
-        raise WeightsError(f"{type(self).__name__} has no official network to compare with")
+        raise WeightsError(f"{type(self).__name__}: comparison with an official network is not available")
 
 
 def torch_name(ours: str) -> str:

@@ -78,7 +78,7 @@ def build_samples(config: Config, split: str = "train") -> TrainingSamples:
     transforms = config.build_all(f"data.{split}.transforms", input_spec=spec)
     encoder = config.build(f"data.{split}.targets", input_spec=spec)
     if encoder is None:
-        raise ConfigError(f"{config.name}: data.{split}.targets is not configured")
+        raise ConfigError(f"{config.name}: data.{split}.targets is missing; add it")
     inputs = config.build("model.inputs")
     return TrainingSamples(dataset, transforms, encoder, spec, config.seed, settings.max_unreadable, f"data.{split}", inputs)
 
@@ -87,5 +87,5 @@ def build_metric(config: Config) -> Metric:
     """Build ``test.metric``."""
     metric = config.build("test.metric")
     if metric is None:
-        raise ConfigError(f"{config.name}: test.metric is not configured")
+        raise ConfigError(f"{config.name}: test.metric is missing; add it")
     return metric

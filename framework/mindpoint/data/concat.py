@@ -19,9 +19,9 @@ from mindpoint.errors import ConfigError
 class ConcatDataset(Dataset):
     """Several data sets as one, for training and evaluation.
 
-    The images of all sets are spread evenly over the whole, each set in its own order, so that the first N hold some of each. Image ids
-    stay what they are; if two sets share one, images are numbered 1, 2, 3, ... set after set. So are the categories by class, if the sets
-    give them different ids.
+    The sets are interleaved evenly, each in its own order, so that the first N images include some of each. Image ids
+    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. Categories are numbered likewise by class, if the sets
+    differ in their ids.
 
     Args:
         datasets: the blocks of the data sets, of any type. All give objects of the configuration's classes with the same fields.
@@ -29,22 +29,20 @@ class ConcatDataset(Dataset):
         repeats: how often an epoch of training shows the images of each set; once by default. Evaluation shows each image once.
 
     Raises:
-        ConfigError: no set, sets with different fields, or repeats that do not fit.
+        ConfigError: no set, sets with different fields, or invalid repeats.
     """
 
     def __init__(self, datasets: Sequence[Dataset], classes: Sequence[str], repeats: Optional[Sequence[int]] = None):
         if not datasets:
-            raise ConfigError("datasets: there is not a single one")
+            raise ConfigError("datasets: is empty; list at least one")
         times = [1] * len(datasets) if repeats is None else list(repeats)
         if len(times) != len(datasets) or min(times) < 1:
-            raise ConfigError(f"repeats: {times} is not a whole number of 1 or more for each of {len(datasets)} data sets")
+            raise ConfigError(f"repeats: {times} must be a whole number of at least 1 for each of {len(datasets)} data sets")
         self.datasets, self.classes, self.fields = list(datasets), list(classes), tuple(datasets[0].fields)
         for number, dataset in enumerate(self.datasets):
             if list(map(_form, dataset.fields)) != list(map(_form, self.fields)):
                 theirs, first = (", ".join(map(_said, fields)) or "nothing" for fields in (dataset.fields, self.fields))
-                raise ConfigError(
-                    f"datasets.{number}: its objects have {theirs}, those of the first data set {first}; all must have the same"
-                )
+                raise ConfigError(f"datasets.{number}: its objects have {theirs}, but those of the first data set {first}; all must agree")
         sizes = [len(dataset) for dataset in self.datasets]
         progress = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         order = np.argsort(progress, kind="stable")
@@ -128,7 +126,7 @@ class ConcatDataset(Dataset):
         }
 
     def ready_to_train(self) -> None:
-        """See :class:`Dataset`; each set must have something to learn from."""
+        """See :class:`Dataset`; each set must have usable objects."""
         for dataset in self.datasets:
             dataset.ready_to_train()
 
@@ -153,7 +151,7 @@ class ConcatDataset(Dataset):
 
 
 def _form(field: Field) -> tuple:
-    """Return what two sets must declare alike of a field."""
+    """Return the properties of a field in which all sets must agree."""
     return field, field.names if isinstance(field, Points) else ()
 
 

@@ -21,7 +21,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
         split: ``train``, ``val``, ``test``, or another name that the data set type gives its parts.
 
     Raises:
-        ConfigError: no data set type knows a layout. DataError: the folder does not follow it.
+        ConfigError: no data set type supports published layouts. DataError: the folder does not follow the layout.
     """
     for name in dict.fromkeys([*_configured(config, split), *registry("datasets").names()]):
         dataset: Type[Dataset] = registry("datasets").get(name)
@@ -29,7 +29,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
             block = {"_replace_": True, "type": name, **dataset.in_layout(folder, split, config.vocabulary)}
             override = f"+data.{split}.dataset={json.dumps(block)}"
             return config.changed([override], [f"data.{split}.dataset"])
-    raise ConfigError(f"--coco {folder}: neither the configured data set nor an installed one reads such folders")
+    raise ConfigError(f"--coco {folder}: no configured or installed data set can read such a folder")
 
 
 def _configured(config: Config, split: str) -> Iterator[str]:

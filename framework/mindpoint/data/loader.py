@@ -50,7 +50,7 @@ class Loader:
         self.samples, self.batch_size, self.own_size, self.rank = samples, ranks * batch_size, batch_size, rank
         if len(samples) < self.batch_size:
             parts = f" in each of {ranks} processes" if ranks > 1 else ""
-            raise ConfigError(f"data.train.batch_size: {batch_size}{parts} is more than the {len(samples)} images there are")
+            raise ConfigError(f"data.train.batch_size: {batch_size}{parts} exceeds the number of images, {len(samples)}")
         self.workers = min(workers, cpu.cores())
         self.processes, self.order = processes, EpochOrder(samples, shuffle, sampler)
         self.steps_per_epoch = len(samples) // self.batch_size
@@ -64,7 +64,7 @@ class Loader:
         Raises:
             DataError: more than ``max_unreadable`` images could not be read.
         """
-        if self.order.follows_losses:  # no batch of an epoch is read ahead before the last step of the one before
+        if self.order.follows_losses:  # read an epoch's batches only after the last step of the previous one
             for number in range(epoch, last):
                 yield from self._stream(number + 1, number, step if number == epoch else 0)
         else:
@@ -104,4 +104,4 @@ class Loader:
             self.unreadable[index] = message
             if len(self.unreadable) > most:
                 raise too_many(list(self.unreadable.values()), most)
-            log.warning("image left out, the next one replaces it (%d of at most %d): %s", len(self.unreadable), most, message)
+            log.warning("unreadable image replaced by the next one (%d of at most %d): %s", len(self.unreadable), most, message)

@@ -46,7 +46,7 @@ def inference_view(
     if resolution != "keep":
         raise ConfigError(f"test.resolution: '{resolution}' is neither 'fixed' nor 'keep'")
     if divisor < 1 or divisor & (divisor - 1):
-        raise ConfigError(f"test.resolution: 'keep' needs a network whose largest stride is a power of 2, not {divisor}; use 'fixed'")
+        raise ConfigError(f"test.resolution: 'keep' needs a network whose largest stride is a power of 2, but it is {divisor}; use 'fixed'")
     raster = ((height | (divisor - 1)) + 1, (width | (divisor - 1)) + 1)
     return View(crop_center=(width // 2, height // 2), crop_size=float(raster[1]), scale=scale), raster
 
@@ -79,5 +79,5 @@ def prepare(
 
 def _scaled(image_size: Tuple[int, int], scale: float) -> Tuple[int, int]:
     if not scale > 0:
-        raise ConfigError(f"test.scales: {scale} is not a positive number")
+        raise ConfigError(f"test.scales: {scale} must be positive")
     return max(1, int(image_size[0] * scale)), max(1, int(image_size[1] * scale))

@@ -18,15 +18,15 @@ _TARGET_TYPES = ("float32", "int32")
 def check_sample(block: str, dataset: Dataset, sample: object) -> None:
     """Raise PartError unless a data set's sample follows the contract."""
     if not isinstance(sample, Sample):
-        raise mistake(block, dataset, f"gives {type(sample).__name__} at an index; it must give a Sample")
+        raise mistake(block, dataset, f"returned {type(sample).__name__} for an index; it must return a Sample")
     image = sample.image
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype.name not in ("uint8", "float32"):
-        raise mistake(block, dataset, f"gives an image of {_form(image)} for {sample.name}; it must be (H, W, 3) uint8 or float32")
+        raise mistake(block, dataset, f"returned an image of {_form(image)} for {sample.name}; it must be (H, W, 3) uint8 or float32")
     if not isinstance(sample.objects, Objects):
-        raise mistake(block, dataset, f"gives {_form(sample.objects)} as the objects of {sample.name}; without any, give Objects.none()")
+        raise mistake(block, dataset, f"returned {_form(sample.objects)} as objects of {sample.name}; return Objects.none() if empty")
     given, declared = [field.name for field in sample.objects.fields], [field.name for field in dataset.fields]
     if given != declared:
-        raise mistake(block, dataset, f"declares the fields {_listed(declared)}, the objects of {sample.name} have {_listed(given)}")
+        raise mistake(block, dataset, f"declares the fields {_listed(declared)}, but the objects of {sample.name} have {_listed(given)}")
 
 
 def check_inputs(block: str, sample: Sample) -> None:
@@ -44,9 +44,9 @@ def check_targets(block: str, encoder: TargetEncoder, targets: object, taken: Se
         raise mistake(block, encoder, f"returned {_form(targets)}; it must return arrays by name")
     for name, values in targets.items():
         if name in taken:
-            raise mistake(block, encoder, f"gives a target '{name}', which is the name of an input; choose another one")
+            raise mistake(block, encoder, f"returned a target '{name}', which is the name of an input; choose another one")
         if not isinstance(values, np.ndarray) or values.dtype.name not in _TARGET_TYPES:
-            raise mistake(block, encoder, f"gives '{name}' as {_form(values)}; targets are float32 or int32 arrays")
+            raise mistake(block, encoder, f"returned '{name}' as {_form(values)}; targets must be float32 or int32 arrays")
 
 
 def _listed(names: Sequence[str]) -> str:

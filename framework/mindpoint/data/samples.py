@@ -15,23 +15,23 @@ from mindpoint.data.sample_check import check_inputs, check_sample, check_target
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
-_EPOCHS = 2**31  # more than a training has
+_EPOCHS = 2**31  # more than any training has
 
 Unreadable = List[Tuple[int, str]]
 """Index and error of every image that could not be read."""
 
 
 class TrainingSamples:
-    """The samples for the workers: position ``epoch * N + i`` gives image, id and targets of sample ``i`` in that epoch: of image ``i``,
-    or, where the data set repeats images, of image ``images[i]``. :meth:`position` gives those of a sample's repetitions.
+    """The samples for the workers: position ``epoch * N + i`` is sample ``i`` (image, id, targets) of that epoch: that of image ``i`` or,
+    if the data set repeats images, of image ``images[i]``. :meth:`position` returns positions of repetitions.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
     Args:
         transforms: by block name, in the order of application, except that those with ``before_view`` come first.
-        max_unreadable: maximum number of unreadable images in a row; for one more, its error is raised.
+        max_unreadable: maximum number of unreadable images in a row; one more raises its error.
         block: path of the parts in the configuration.
-        input_encoder: makes further inputs, as in testing; all other inputs come from the samples.
+        input_encoder: computes further inputs, as in testing; all other inputs come from the samples.
 
     Attributes:
         images: index of the image of each sample in an epoch.
@@ -55,7 +55,7 @@ class TrainingSamples:
         input_encoder: Optional[InputEncoder] = None,
     ):
         if not len(dataset):
-            raise DataError(f"{block}.dataset: it has no image to train on")
+            raise DataError(f"{block}.dataset: has no images to train on")
         self.dataset, self.encoder, self.input_spec, self.seed = dataset, encoder, input_spec, seed
         self.transforms = dict(sorted(transforms.items(), key=lambda item: not item[1].before_view))
         self.max_unreadable, self.block, self.input_encoder = max_unreadable, block, input_encoder
@@ -86,7 +86,7 @@ class TrainingSamples:
         self._same(sample, "image", (3, *sample.image.shape[:2]))
         for names, values in ((self.inputs, sample.inputs), (self.targets, targets)):
             if list(values) != names:
-                raise ConfigError(f"{self.block}: {sample.name} has {list(values)}, the first image {names}; all must have the same")
+                raise ConfigError(f"{self.block}: {sample.name} has {list(values)}, but the first image has {names}; all must agree")
             for name in names:
                 self._same(sample, name, values[name].shape)
                 arrays[name][...] = values[name]
@@ -97,14 +97,14 @@ class TrainingSamples:
     def _same(self, sample: Sample, name: str, shape: Tuple[int, ...]) -> None:
         usual = self.example[name].shape
         if shape != usual:
-            raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, of the first image {usual}; all must have one")
+            raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, but the first image {usual}; all must agree")
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """Return the transformed sample before normalising, its targets, and the images that were left out."""
         epoch, number = divmod(int(position), len(self))
         repeat, epoch = divmod(epoch, _EPOCHS)
         unreadable: Unreadable = []
-        rng = np.random.default_rng((self.seed, epoch, number, repeat))  # a 0 at the end changes nothing
+        rng = np.random.default_rng((self.seed, epoch, number, repeat))  # a trailing 0 has no effect
         sample = self.transformed(int(self.images[number]), rng, epoch, len(self.transforms), unreadable)
         if sample.view is None:  # no transform has set a window
             sample = letterbox(sample, self.input_spec)
@@ -170,4 +170,4 @@ class _Pool(SamplePool):
 
 def too_many(messages: List[str], most: int) -> DataError:
     """Return the error that names all unreadable images."""
-    return DataError("\n".join([f"{len(messages)} images could not be read, data.train.max_unreadable allows {most}:", *messages]))
+    return DataError("\n".join([f"{len(messages)} images could not be read, but data.train.max_unreadable is {most}:", *messages]))

@@ -1,4 +1,4 @@
-"""Which images an epoch shows, in which order: a function of the seed, the epoch and, with a sampler, its weights."""
+"""The images of an epoch and their order: a function of the seed, the epoch and, with a sampler, its weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
 
 
 def weighted_order(weights: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """Return as many indices as there are weights, each as often as its share of them says, rounded up or down.
+    """Draw as many indices as there are weights, each in proportion to its weight, rounded up or down.
 
-    Systematic sampling: the weights, scaled to a sum of ``N``, are laid end to end in random order, and each of ``N`` points at a
-    distance of 1, the first one random, chooses the index that it falls on.
+    Systematic sampling: the weights, scaled to a sum of ``N``, form consecutive intervals in random order. ``N`` points at a
+    distance of 1, the first one random, each select the index of their interval.
     """
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(weights))
@@ -32,7 +32,7 @@ def weighted_order(weights: np.ndarray, seed: int, epoch: int, shuffle: bool) ->
 
 
 def repeats(indices: np.ndarray) -> np.ndarray:
-    """Return for each entry how many entries before it are equal."""
+    """Return for each entry the number of equal entries before it."""
     by_index = np.argsort(indices, kind="stable")
     ordered = indices[by_index]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
@@ -74,12 +74,12 @@ class EpochOrder:
             weights = np.asarray(self.sampler.weights(), np.float64)
         if weights.shape != (length,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.max() > 0:
             raise mistake(
-                block, self.sampler, f"gives weights of shape {weights.shape}; {length} finite ones, 0 or more, must be some above 0"
+                block, self.sampler, f"returned weights of shape {weights.shape}; return {length} finite weights, at least 0, not all 0"
             )
         return weights[self.samples.images]
 
     def observe(self, image_ids: Sequence[int], losses: Sequence[float]) -> None:
-        """Tell the sampler the losses of images; those that are not finite are left out."""
+        """Pass the finite losses of images to the sampler."""
         self._index_of = self._index_of or {image_id: index for index, image_id in enumerate(self.samples.dataset.ids())}
         with part_call(f"{self.samples.block}.sampler", self.sampler):
             for image_id, loss in zip(image_ids, losses):
@@ -87,14 +87,15 @@ class EpochOrder:
                     self.sampler.observe(self._index_of[image_id], float(loss))
 
     def state(self) -> Dict[str, object]:
-        """Return the state of a sampler that follows losses as JSON values, with the weights of the running epoch; else nothing."""
+        """Return the state of a sampler that follows losses as JSON values, with the weights of the running epoch; otherwise an empty
+        dictionary."""
         if not self.follows_losses:
             return {}
         kind = type(self.sampler).__name__
         return {"epoch": self._drawn[0], "weights": self._drawn[1].tolist(), "type": kind, "sampler": self.sampler.state_dict()}
 
     def restore(self, state: Mapping[str, object]) -> None:
-        """Restore the result of :meth:`state`; a sampler of another type, or of another number of images, begins anew."""
+        """Restore the result of :meth:`state`; a sampler of another type, or for another number of images, starts from scratch."""
         if self.follows_losses and state.get("type") == type(self.sampler).__name__ and len(state["weights"]) == len(self.samples):
             self._drawn = (state["epoch"], np.array(state["weights"]))
             self.sampler.load_state_dict(state["sampler"])

@@ -20,7 +20,7 @@ from mindpoint.runtime.parent import die_with
 
 Arrays = Dict[str, np.ndarray]
 Write = Callable[[int, Arrays], object]
-"""Writes the sample at a position into arrays, and returns a remark about it."""
+"""Function that writes the sample at a position into arrays, and returns a remark about it."""
 
 AHEAD = 2  # batches that are being filled while one is in use
 
@@ -42,7 +42,7 @@ def filled(
     Raises:
         DataError: a process was killed. Errors of ``write`` are raised when the batch is requested.
     """
-    cv2.setNumThreads(0)  # the workers are the parallelism
+    cv2.setNumThreads(0)  # the workers run in parallel
     slots = [{name: _array((batch_size, *a.shape), a.dtype, processes) for name, a in example.items()} for _ in range(AHEAD + 1)]
     if processes:
         pool, task = (
@@ -62,7 +62,7 @@ def filled(
             yield _finished(*waiting.popleft())
     except BrokenProcessPool as error:  # when a sample is submitted or fetched
         raise DataError(
-            "a process that reads training data was killed, perhaps for lack of memory; with data.train.processes false there is none"
+            "a data worker process was killed, perhaps for lack of memory; use threads with data.train.processes=false"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -75,7 +75,7 @@ def _finished(arrays: Arrays, futures: list) -> Tuple[Arrays, List[object]]:
 def _array(shape: Tuple[int, ...], dtype: np.dtype, shared: bool) -> np.ndarray:
     if not shared:
         return np.empty(shape, dtype)
-    # Anonymous memory: it does not count towards a container's limit on /dev/shm, and leaves nothing behind.
+    # Anonymous memory: it is not limited by a container's /dev/shm, and needs no clean-up.
     memory = mmap.mmap(-1, max(1, int(np.prod(shape)) * dtype.itemsize))
     return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
 
@@ -85,13 +85,13 @@ def _write(write: Write, slots: Sequence[Arrays], slot: int, row: int, position:
 
 
 _job: tuple = ()
-"""In a worker process: the arguments of :func:`_write` that all samples share."""
+"""In a worker process: the arguments of :func:`_write` shared by all samples."""
 
 
 def _become_worker(parent: int, write: Write, slots: Sequence[Arrays]) -> None:
     global _job
     _job = (write, slots)
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closing terminal reach all its processes; the training handles them
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal signal all processes; the training handles them
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGHUP, signal.SIGTERM))

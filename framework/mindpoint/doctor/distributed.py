@@ -24,9 +24,9 @@ def check_distributed(processes: int) -> List[Check]:
             command = [sys.executable, "-m", "mindpoint.launch.preflight", str(result)]
             launch.run(launch.Job(command, launch.worker_command(), processes, host, port, folder, silence=SILENCE, show=False))
         except MindpointError as error:
-            return [Check(f"{processes} processes", "they do not work together", problem=str(error).partition("\nall processes")[0])]
+            return [Check(f"{processes} processes", "cannot work together", problem=str(error).partition("\nall processes")[0])]
         found = json.loads(result.read_text())
-    crowded = f"they share {cpu.cores()} cores: more processes than cores are slower, not faster" if processes > cpu.cores() else None
+    crowded = f"they share {cpu.cores()} cores; use at most one process per core" if processes > cpu.cores() else None
     checks = [Check(f"{processes} processes", f"joined in {found['joined']:.1f} s", note=crowded)]
     for count, seconds in found["sums"]:
         checks.append(Check(f"sum of {count:,} float32", f"{1000 * seconds:.1f} ms, {count * 4 / seconds / 1e6:,.0f} MB/s"))

@@ -29,4 +29,4 @@ def check_kernel(name: str, source: Path) -> Check:
     try:
         return Check(name, str(build(source)))
     except NativeBuildError as error:
-        return Check(name, "cannot be built", note=f"{error}. MindSpore's own operator is taken, which is slower")
+        return Check(name, "cannot be built", note=f"{error}. MindSpore's own, slower operator is used")

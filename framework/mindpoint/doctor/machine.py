@@ -31,12 +31,12 @@ def _cores() -> Check:
     usable, there, quota = cpu.cores(), os.cpu_count() or 1, cpu.quota()
     value = f"{usable}" if usable == there else f"{usable} of {there}"
     if quota is not None:
-        value += f", {quota:g} of them granted by the container"
+        value += f", {quota:g} of them allowed by the container"
     threads = os.environ.get(_THREADS)
     if threads is None:
         return Check("cores", value)
     few = threads.isdigit() and int(threads) < usable
-    note = f"{_THREADS} keeps computing to {threads} of {usable} cores; unset it to use all" if few else None
+    note = f"{_THREADS} limits computing to {threads} of {usable} cores; unset it to use all" if few else None
     return Check("cores", f"{value}; {_THREADS}={threads}", note=note)
 
 
@@ -45,15 +45,15 @@ def _memory() -> Check:
     value = f"{_size(memory.available)} available of {_size(memory.total)}"
     room = memory.available
     if limit is not None and limit < memory.total:
-        value, room = f"{value}, {_size(limit)} granted by the container", min(room, limit)
+        value, room = f"{value}, {_size(limit)} allowed by the container", min(room, limit)
     small = f"prediction at 512x512 takes about 1.5 GiB, training more; only {_size(room)} are free" if room < SMALL_MEMORY else None
     return Check("memory", value, note=small)
 
 
 def _shm() -> Check:
     space = _free("/dev/shm")
-    if space is None:  # the semaphores of multiprocessing are files there; batches are not
-        return Check("shared memory", "no /dev/shm", note="data.train.processes cannot be used; threads, the default, can")
+    if space is None:  # needed for the semaphores of multiprocessing, not for batches
+        return Check("shared memory", "no /dev/shm", note="data.train.processes cannot be used; use threads, the default")
     return Check("shared memory", f"{_size(space)} free in /dev/shm")
 
 

@@ -31,7 +31,7 @@ def _python() -> Check:
     value = f"{platform.python_version()} ({sys.executable})"
     if SpecifierSet(wanted).contains(platform.python_version(), prereleases=True):
         return Check("python", value)
-    return Check("python", value, problem=f"{FRAMEWORK} needs Python {wanted}; make a virtual environment with such a one")
+    return Check("python", value, problem=f"{FRAMEWORK} needs Python {wanted}; use a virtual environment with it")
 
 
 def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
@@ -42,7 +42,7 @@ def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
     for found in importlib_metadata.distributions():
         points = entry_points_of(found)
         if points is None:
-            problem = f"its entry_points.txt cannot be read, so its parts are not found; install it again: {_install(found.name, '')}"
+            problem = f"its entry_points.txt cannot be read, so its parts are missing; install it again: {_install(found.name, '')}"
             unreadable.append(Check(f"entry points of {found.name}", "damaged", problem=problem))
         elif any(point.group.startswith(f"{FRAMEWORK}.") for point in points):
             owners.setdefault(found.name, found)
@@ -53,7 +53,7 @@ def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
                 needed = requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL})
             except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as error:
                 first = str(error).partition("\n")[0]
-                note = f"cannot be read ({first}), so it was not checked; a newer {owner} may have a better one, or tell its authors"
+                note = f"cannot be read ({first}), so it was not checked; upgrade {owner}, or tell its authors"
                 unreadable.append(Check(f"requirement of {owner}", line, note=note))
                 continue
             if needed:
@@ -70,7 +70,7 @@ def _package(name: str, asked: Dict[str, str]) -> Check:
         pass
     except importlib_metadata.PackageNotFoundError:
         if name == OPTIONAL:
-            return Check(name, "not installed", note=f"only exported ONNX files can be used; for the rest: {_install(name, together)}")
+            return Check(name, "not installed", note=f"only ONNX and OpenVINO files can be used; for the rest: {_install(name, together)}")
         return Check(name, "not installed", problem=f"{_who(asked)}: {_install(name, together)}")
     try:
         if together.contains(version, prereleases=True):

@@ -41,7 +41,7 @@ class Console(Hook):
     def before_train(self, run: Run) -> None:
         self._say(
             f"run folder {run.run_dir}\n{run.images} images, {run.epochs} epoch{'s' * (run.epochs != 1)} of "
-            f"{run.steps_per_epoch} steps, {run.batch_size} images a step"
+            f"{run.steps_per_epoch} steps, {run.batch_size} images per step"
         )
 
     def before_epoch(self, run: Run) -> None:
@@ -61,7 +61,7 @@ class Console(Hook):
     def after_epoch(self, run: Run) -> None:
         self._close_bar()
         if run.skipped_steps:
-            self._say(f"steps left out so far because of gradients that are not finite: {run.skipped_steps}")
+            self._say(f"steps skipped so far because of non-finite gradients: {run.skipped_steps}")
 
     def before_eval(self, run: Run) -> None:
         self.eval_started = time.perf_counter()

@@ -19,7 +19,7 @@ class EarlyStopping(Hook):
             one.
         patience: number of evaluations to wait for a better value.
         min_delta: minimum change from the best value that counts as an improvement.
-        floor: value of the statistic for a network that finds nothing; an error is undefined then and has no floor.
+        floor: value of the statistic without detections; errors are undefined then and have no floor.
     """
 
     all_ranks = True  # all processes must stop at the same step
@@ -44,7 +44,7 @@ class EarlyStopping(Hook):
         floor = -math.inf if lower_is_better(self.statistic) else self.floor
         if not self.best > floor:
             return
-        self.waited += 1  # even if the value is undefined
+        self.waited += 1  # also if the value is undefined
         if self.waited >= self.patience:
             best = abs(self.best) if lower_is_better(self.statistic) else self.best
             moved = "fallen below" if lower_is_better(self.statistic) else "risen above"

@@ -15,9 +15,9 @@ from mindpoint.inference.evaluation import save_evaluation
 
 log = logging.getLogger("mindpoint")
 _FIRST, _MEMORY = 20, 0.95  # number of steps for the initial mean loss; decay of the moving average of the current loss
-_FALLEN = 0.75  # share of the initial loss below which the network is learning
-_SHORT = 1000  # steps: fewer rarely suffice from random weights
-_SMALL = 32  # pixels of the network's input: smaller objects cover few cells of a map with a stride of 4
+_FALLEN = 0.75  # share of the initial loss; below it, the network is learning
+_SHORT = 1000  # steps; fewer rarely suffice from random weights
+_SMALL = 32  # pixels of the network's input; smaller objects cover few pixels of a map with stride 4
 
 
 class Evaluation(Hook):
@@ -69,8 +69,8 @@ class Evaluation(Hook):
         causes = [f"the training is short: {trainer.step} of {trainer.total_steps} steps are done"] if trainer.step < _SHORT else []
         side = median_side(trainer.val_data.ground_truth(), trainer.config.input_spec)
         if side is not None and side < _SMALL:
-            causes.append(f"the median object is {side:.0f} pixels large in the network's input: raise input.size")
-        causes.append("the tolerances are narrow (keypoints.sigmas), or training and validation data differ")
+            causes.append(f"the median object has only {side:.0f} pixels in the network's input: raise input.size")
+        causes.append("the tolerances (keypoints.sigmas) are narrow, or training and validation data differ")
         said = f"the loss has fallen from {first:.3g} to {self._loss:.3g}, but {trainer.main_statistic} is still 0; likely causes: "
         log.warning("%s", said + "; ".join(causes))
 

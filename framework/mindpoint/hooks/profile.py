@@ -56,7 +56,7 @@ class Profile(Hook):
             self._finish()
 
     def _finish(self) -> None:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # MindSpore draws a bar, terminal or not
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # MindSpore always draws a progress bar
             self.profiler.stop()
         self.profiler = None
         log.info("profile of steps %d to %d in %s\n%s", self.start, self.stop, self.folder, costs(self.folder))

@@ -14,7 +14,7 @@ from mindpoint.hooks.step_log import StepLog
 from mindpoint.storage.files import make_folder
 from mindpoint.visual.history import NO_LOSSES
 
-_numbers = itertools.count()  # numbers the files of this process, because two may be opened within a second
+_numbers = itertools.count()  # distinguishes files of this process opened in the same second
 
 
 class TensorBoard(StepLog):
@@ -35,7 +35,7 @@ class TensorBoard(StepLog):
         try:
             import tensorboard.summary.writer.record_writer  # noqa: F401
         except ImportError as error:
-            raise ConfigError("needs the package tensorboard; pip install 'mindpoint[tensorboard]', or set the hook to null") from error
+            raise ConfigError("needs the package tensorboard; run pip install 'mindpoint[tensorboard]', or set the hook to null") from error
         self.pictures = pictures
         self.file = None
 
@@ -47,7 +47,7 @@ class TensorBoard(StepLog):
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.path = make_folder(run.run_dir / "tensorboard") / name
         try:
-            # Closing an unbuffered file does not retry a write that failed on a full disk. It stays open until :meth:`close`.
+            # unbuffered: closing does not retry a failed write; open until :meth:`close`
             self.file = open(self.path, "xb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error

@@ -44,7 +44,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """Return ``better`` or ``worse`` of the second if the interval does not contain 0, else an empty text."""
+        """Return whether the second is ``better`` or ``worse`` if the interval does not contain 0, otherwise an empty text."""
         low, high = self.interval
         if not (low > 0 or high < 0):
             return ""
@@ -120,7 +120,7 @@ def interval_table(evaluation: Evaluation) -> Table:
     """Return the statistics with their intervals."""
     rows = [[name, said(evaluation.statistics[name]), *map(said, found)] for name, found in evaluation.intervals.items()]
     title = f"95 % intervals, {evaluation.resamples} resamples of the images"
-    note = "Bootstrap over images, percentiles. Of few images (below about 20) the intervals are too narrow."
+    note = "Percentile bootstrap over images. With few images (below about 20) the intervals are too narrow."
     return Table(title, ("statistic", "value", "from", "to"), rows, note)
 
 

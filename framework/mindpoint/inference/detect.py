@@ -1,4 +1,4 @@
-"""From prepared inputs to detections: a network with its decoder, or a file that decodes itself."""
+"""Detection in prepared inputs: by a network with its decoder, or by a file that includes the decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mindpoint.errors import ConfigError
 from mindpoint.inference.oracle import Oracle
 
 Detect = Callable[[Inputs, Sequence[Sample]], List[Detections]]
-"""Inputs of a batch and the samples that they show, ``view`` set, to the detections of each, in pixels of the original image."""
+"""Function from the inputs of a batch and their samples, with ``view`` set, to the detections of each, in pixels of the original image."""
 
 
 class NetworkDetection:
@@ -57,7 +57,7 @@ class NetworkDetection:
         wrong = [one for one in found if one.fields != tuple(self.decoder.fields)]
         if wrong:
             names = [", ".join(field.name for field in fields) or "none" for fields in (self.decoder.fields, wrong[0].fields)]
-            raise mistake("model.decoder", self.decoder, f"declares the fields {names[0]}; its detections have {names[1]}")
+            raise mistake("model.decoder", self.decoder, f"declares the fields {names[0]}, but its detections have {names[1]}")
 
     def _maps(self, inputs: Inputs, samples: Sequence[Sample], mirrored: bool) -> Dict[str, np.ndarray]:
         maps = self.forward(inputs)
@@ -92,7 +92,7 @@ class FileDetection:
         return found
 
     def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
-        """Return nothing: such a file keeps its maps to itself."""
+        """Return nothing, since such a file does not output maps."""
         return {}
 
 
@@ -101,7 +101,7 @@ def _mirrored(inputs: Inputs) -> Inputs:
 
 
 def in_batches_of(size: int, run: Forward) -> Forward:
-    """Return a function of any number of images from one of exactly ``size``: the last image of a smaller batch is repeated."""
+    """Turn a function of exactly ``size`` images into one of any number, by repeating the last image of a smaller batch."""
 
     def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
         count = len(inputs[IMAGE])
@@ -115,6 +115,6 @@ def in_batches_of(size: int, run: Forward) -> Forward:
 
 
 def refuse_oracle(oracle: Optional[str]) -> None:
-    """Raise ConfigError if heads are to be replaced in a file that has no heads any more."""
+    """Raise ConfigError for an oracle with a file that includes the decoder."""
     if oracle is not None:
-        raise ConfigError("--oracle: the file decodes inside and gives no maps to replace; use the checkpoint or export without --decode")
+        raise ConfigError("--oracle: the file includes the decoder; use the checkpoint, or export without --decode")

@@ -1,4 +1,4 @@
-"""Detection in images of any size, whatever runs the network."""
+"""Detection in images of any size, with any engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mindpoint.inference.detect import FileDetection, NetworkDetection, refuse_o
 from mindpoint.inference.oracle import Oracle
 
 Prepared = Tuple[Dict[str, np.ndarray], Sample]
-"""Inputs of one image by name, and the sample that they show: its image is the raster, its view is set."""
+"""Inputs of one image by name, and its sample, with the raster as image and the view set."""
 
 
 def prepare_sample(
@@ -41,7 +41,7 @@ def prepare_sample(
 
 
 def sample_of(image: Union[np.ndarray, Sample]) -> Sample:
-    """Return an image as a sample of which nothing else is known; a sample as it is."""
+    """Wrap an image in a sample; return a sample unchanged."""
     return image if isinstance(image, Sample) else Sample(0, "", image, Objects.none())
 
 
@@ -49,10 +49,10 @@ class Detector:
     """Detection in images of any size, configured by the section ``test``: resolution, several scales, merging.
 
     Args:
-        detect: makes the detections of at most ``test.batch_size`` images at once.
+        detect: returns the detections of at most ``test.batch_size`` images.
         decoder: merges the detections of several scales.
         divisor: height and width of the input must be multiples of it.
-        encoder: makes the network's further inputs; None: the image is the only input.
+        encoder: computes the network's further inputs; None: the image is the only input.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Detector:
         self.detect, self.decoder, self.encoder = detect, decoder, encoder
         self.divisor = divisor if self.settings.pad is None else self.settings.pad + 1
         if self.divisor % divisor:
-            raise ConfigError(f"test.pad: {self.settings.pad} gives sides that are not multiples of {divisor}, which the network needs")
+            raise ConfigError(f"test.pad: {self.settings.pad} gives sides that are not multiples of {divisor}, as the network requires")
 
     def __call__(self, images: Sequence[Union[np.ndarray, Sample]]) -> List[Detections]:
         """Return the detections of each image, in its pixels.
@@ -124,8 +124,8 @@ class Model:
     Attributes:
         place: the file that it comes from.
         config: its configuration, changes from the command line included.
-        detector: images in, detections out.
-        category_ids: the number that the data set of its training gives to each class, by label.
+        detector: detects in images.
+        category_ids: the training data set's category id of each class, by label.
     """
 
     place: Path
@@ -168,13 +168,13 @@ def build_detector(
 
 
 def _input_encoder(config: Config, inputs: Mapping[str, int]) -> Optional[InputEncoder]:
-    """Build ``model.inputs``, which must make exactly the further inputs of the network."""
+    """Build ``model.inputs``, which must provide exactly the further inputs of the network."""
     if not inputs:
         return None
     encoder = config.build("model.inputs")
     if encoder is None:
-        raise ConfigError(f"{config.name}: the network takes the further inputs {', '.join(inputs)}; add model.inputs, which makes them")
+        raise ConfigError(f"{config.name}: the network needs the further inputs {', '.join(inputs)}; add model.inputs, which computes them")
     if dict(encoder.channels) != dict(inputs):
         ours, theirs = ({f"{name} ({count} channels)" for name, count in of.items()} for of in (encoder.channels, inputs))
-        raise ConfigError(f"model.inputs: makes {', '.join(sorted(ours))}; the network takes {', '.join(sorted(theirs))}")
+        raise ConfigError(f"model.inputs: provides {', '.join(sorted(ours))}, but the network needs {', '.join(sorted(theirs))}")
     return encoder

@@ -1,4 +1,4 @@
-"""Detections of a whole data set and their quality."""
+"""Detection in a whole data set, and its evaluation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Evaluation:
         results: the same as COCO result records.
         notes: sentences on possible problems.
         table: the statistics as text, followed by the notes.
-        intervals: 95 % interval of each statistic; empty if not wanted, see :mod:`mindpoint.inference.bootstrap`.
+        intervals: 95 % interval of each statistic; empty unless requested, see :mod:`mindpoint.inference.bootstrap`.
         resamples: number of resamples that these come from.
     """
 
@@ -85,7 +85,7 @@ def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Found:
             with part_call("the data set", dataset):
                 waiting.append((index, dataset[index]))
         except DataError as error:
-            log.warning("image left out of the evaluation: %s", error)
+            log.warning("image skipped in the evaluation: %s", error)
             unreadable.append((index, str(error)))
         if waiting and (len(waiting) == detector.settings.batch_size or index == own[-1]):
             every = detector([sample for _, sample in waiting])
@@ -94,12 +94,12 @@ def detect_all(detector: Detector, dataset: Dataset, track: Track) -> Found:
     entries = sorted(itertools.chain(*distributed.gather(found)), key=lambda entry: entry[0])
     reasons = [reason for _, reason in sorted(itertools.chain(*distributed.gather(unreadable)))]
     if reasons and not entries:
-        raise DataError(f"{dataset}: not a single image can be read; the first: {reasons[0]}")
+        raise DataError(f"{dataset}: none of its images can be read; the first error: {reasons[0]}")
     return Found({image_id: detections for _, image_id, detections in entries}, reasons)
 
 
 def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track) -> Evaluation:
-    """Detect in every image of a data set and compare with its ground truth; images that cannot be read are left out, and a note reports
+    """Detect in every image of a data set and compare with its ground truth; unreadable images are skipped, and a note reports
     them."""
     found = detect_all(detector, dataset, track)
     truth = dataset.ground_truth()
@@ -108,7 +108,7 @@ def evaluate(detector: Detector, dataset: Dataset, metric: Metric, track: Track)
     notes = []
     if found.unreadable:
         count = len(found.unreadable)
-        notes = [f"{count} of {len(dataset)} images could not be read and do not count: {'; '.join(found.unreadable[:_SHOWN])}"]
+        notes = [f"{count} of {len(dataset)} images could not be read and are not evaluated: {'; '.join(found.unreadable[:_SHOWN])}"]
     return _measured(str(dataset), metric, truth, results, list(found.detections), found.detections, notes)
 
 
@@ -127,10 +127,15 @@ def evaluate_model(
     Args:
         model: a run folder, a checkpoint, an exported file.
         split: the data ``data.SPLIT`` of the configuration.
-        config, overrides, trust, engine: see :class:`mindpoint.Predictor`.
+        config: see :class:`mindpoint.Predictor`.
+        overrides: see :class:`mindpoint.Predictor`.
+        trust: see :class:`mindpoint.Predictor`.
+        engine: see :class:`mindpoint.Predictor`.
 
     Raises:
-        WeightsError, ConfigError: the model cannot be opened. DataError: all images are unreadable.
+        WeightsError: the model cannot be opened.
+        ConfigError: its configuration is invalid, or lacks the data or the metric.
+        DataError: all images are unreadable.
     """
     opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)
     dataset, metric = build_dataset(opened.config, split), build_metric(opened.config)
@@ -158,7 +163,7 @@ def _measured(
         notes = [*notes, *metric.diagnose(truth, results, image_ids)]
         table = metric.table(statistics)
     if missing:
-        raise mistake("test.metric", metric, f"declares the statistic '{missing[0]}', evaluate gives {', '.join(statistics) or 'nothing'}")
+        raise mistake("test.metric", metric, f"declares the statistic '{missing[0]}', but returned {', '.join(statistics) or 'nothing'}")
     return Evaluation(data, statistics, detections, results, notes, "\n".join([data, table, *notes]))
 
 
@@ -178,7 +183,7 @@ def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = T
 
 
 def finite_or_none(value: float) -> Optional[float]:
-    """Return the value as JSON can hold it: None if it is undefined."""
+    """Return the value for JSON: None if undefined."""
     return value if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""MindSpore's compiled networks from several threads, and never from a forked process."""
+"""Use of MindSpore's compiled networks by several threads; forked processes are rejected."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _process: Optional[int] = None
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Keep other threads from using MindSpore through this function within the block.
+    """Lock MindSpore for this thread within the block.
 
     Raises:
         MindpointError: this process was forked from one that has used MindSpore. A fork does not copy its threads, so a call would never
             return.
     """
     global _process
-    if _process is not None and _process != os.getpid():  # before the lock, which a thread of the parent process may have held
+    if _process is not None and _process != os.getpid():  # checked before the lock, which a thread of the parent may have held
         raise MindpointError(
             "MindSpore does not work in a process that was forked after its use. Start processes with "
-            "multiprocessing.get_context('spawn'), or open the model in each process after the fork and not before; or export it with "
+            "multiprocessing.get_context('spawn'), or open the model only after the fork; or export it with "
             "'mindpoint export MODEL model.onnx': ONNX files run in forked processes"
         )
     with _LOCK:

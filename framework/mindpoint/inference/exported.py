@@ -1,4 +1,4 @@
-"""A model in an exported file, whatever engine runs it. Importing this module does not import MindSpore."""
+"""A model in an exported file, with any engine. Importing this module does not import MindSpore."""
 
 from __future__ import annotations
 

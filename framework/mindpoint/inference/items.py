@@ -46,7 +46,7 @@ def known_item(item: object, more: str = "") -> Known:
 
 
 def pillow_array(image: PIL.Image.Image) -> np.ndarray:
-    """Return a Pillow image, turned upright by its EXIF orientation: BGR uint8 ``(H, W, 3)``, or ``(H, W)`` if it has 16 bits or
+    """Return a Pillow image, rotated by its EXIF orientation: BGR uint8 ``(H, W, 3)``, or ``(H, W)`` if it has 16 bits or
     floating-point numbers. Raises DataError if its file is damaged."""
     try:
         image = PIL.ImageOps.exif_transpose(image)

@@ -1,4 +1,4 @@
-"""Cameras and streams that do not wait: of each the newest frame, several at once."""
+"""Cameras and streams in parallel, always with the newest frame."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Live:
     latencies: Deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def done(self, frame: Frame) -> None:
-        """Take note of a frame that was predicted."""
+        """Record a predicted frame."""
         self.latencies.append(time.monotonic() - frame.read)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def newest_frames(
     Args:
         most: maximum number of frames per source.
         every: take every n-th frame.
-        failed: is called with the error of a source that cannot be opened or read any more.
+        failed: called with the error of a source that cannot be opened or read.
     """
     waiting: Dict[Source, Frame] = {}
     errors: List[DataError] = []
@@ -101,7 +101,7 @@ def newest_frames(
 
 
 def _connected(source: Source, live: Live, most: Optional[int], closed: threading.Event) -> Iterator[Frame]:
-    """Yield the frames of a source, counted on over all connections; raise the DataError of the last one."""
+    """Yield the frames of a source, numbered across reconnections; raise the DataError of the last connection."""
     count, last, started = 0, time.monotonic(), time.monotonic()
     while True:
         error = None

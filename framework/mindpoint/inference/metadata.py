@@ -29,17 +29,17 @@ class ExportMetadata:
     Attributes:
         config: the whole configuration, YAML.
         classes: names by label.
-        category_ids: the data set's number of each class, by label.
+        category_ids: the data set's category id of each class, by label.
         fields: fields of detections besides boxes, scores and labels: ``name``, ``shape``, ``type``, and ``names`` of points;
             where classes have points of their own, ``points_of_classes``, the indices of each class's points.
-        preprocessing: how a picture becomes the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
+        preprocessing: conversion of a picture to the input ``image``: ``color`` (channel order), ``mean`` and ``std`` of values in 0..1,
             ``layout``, ``size`` (height, width), ``resize``.
         maps: ``channels`` and ``stride`` of each raw map by name.
         inputs: channels of each further input by name.
         divisor: heights and widths must be multiples of it.
         decoded: the outputs are detections, in pixels of the input, instead of maps.
         batch: images per run; None: any number.
-        dynamic_size: any height and width, else that of ``preprocessing``.
+        dynamic_size: any height and width instead of that of ``preprocessing``.
         precision: of the computation: ``float32``, or one of :data:`REDUCED`.
     """
 
@@ -84,20 +84,20 @@ class ExportMetadata:
             raise WeightsError(f"{place}: was not written by 'mindpoint export': its description of input and output is missing")
         if texts.pop("format") != str(FORMAT):
             writer = f"mindpoint {texts.get('version')}"
-            raise WeightsError(f"{place}: was written by {writer}, in a format that this version does not know; export it again")
+            raise WeightsError(f"{place}: was written by {writer}, in a format that this version cannot read; export it again")
         texts.pop("version", None)
         try:
             values = {name: text if name == "config" else parse_json(text, str(place), name, WeightsError) for name, text in texts.items()}
             facts = ExportMetadata(**values)
             strange = facts._strange()
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise WeightsError(f"{place}: its metadata are incomplete or changed; export it again") from error
+            raise WeightsError(f"{place}: its metadata are incomplete or modified; export it again") from error
         if strange:
-            raise WeightsError(f"{place}: its metadata are changed: '{strange}' is {str(values[strange])[:60]}; export it again")
+            raise WeightsError(f"{place}: its metadata are modified: '{strange}' is {str(values[strange])[:60]}; export it again")
         return facts
 
     def _strange(self) -> Optional[str]:
-        """Return the name of a value that exports never write: the file may be damaged or forged."""
+        """Return the name of an invalid value, or None: the file may be damaged or forged."""
         specs = [(spec.channels, spec.stride) for spec in self.specs.values()]
         sound = {
             "classes": isinstance(self.classes, list) and all(isinstance(name, str) for name in self.classes),
@@ -117,15 +117,15 @@ class ExportMetadata:
     def configuration(
         self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], trust: Trust
     ) -> Config:
-        """Return the configuration that the file carries, or the one of ``config_path``, with changes.
+        """Return the file's configuration, or that of ``config_path``, with changes.
 
         Args:
             parts: dotted paths of the slots that will be built; the others need not be installed.
             trust: how far the file's configuration is trusted.
 
         Raises:
-            ConfigError: the changed configuration is wrong.
-            WeightsError: it is one of another model, or asks for an input that the file does not take.
+            ConfigError: the changed configuration is invalid.
+            WeightsError: it belongs to another model, or needs an input that the file does not support.
         """
         if config_path is None:
             config = Config.from_text(self.config, str(place), overrides, parts, trust)
@@ -142,20 +142,20 @@ class ExportMetadata:
         settings = config.section("test")
         if not self.dynamic_size and (settings.resolution != "fixed" or tuple(config.input_spec.size) != self.size):
             raise WeightsError(
-                f"{place}: takes images of {self.size[0]}x{self.size[1]} pixels only; leave input.size and test.resolution: fixed as they "
-                "are, or export it with --dynamic size"
+                f"{place}: accepts images of {self.size[0]}x{self.size[1]} pixels only; keep input.size and test.resolution: fixed, "
+                "or export it with --dynamic size"
             )
         if any(side % self.divisor for side in config.input_spec.size):
             raise WeightsError(f"{place}: input.size: height and width must be multiples of {self.divisor}, not {config.input_spec.size}")
         if self.decoded and settings.flip:
-            raise WeightsError(f"{place}: decodes inside, so test.flip cannot be used; export the network alone, without --decode")
+            raise WeightsError(f"{place}: includes the decoder, so test.flip cannot be used; export without --decode")
 
     def check_fields(self, place: Path, fields: Sequence[Field]) -> None:
-        """Raise WeightsError if a file that decodes gives other fields than the configured decoder declares."""
+        """Raise WeightsError if the fields of a decoding file differ from those of the configured decoder."""
         declared = declarations(fields)
         if self.decoded and declared != self.fields:
             ours, theirs = (", ".join(map(_said, of)) or "nothing" for of in (self.fields, declared))
-            raise WeightsError(f"{place}: gives boxes with {ours}; the configured decoder declares {theirs}; use the model's own settings")
+            raise WeightsError(f"{place}: returns boxes with {ours}, but the decoder declares {theirs}; use the model's own settings")
 
 
 def _within(value: object, most: int) -> bool:

@@ -35,7 +35,7 @@ class MindirEngine(Engine):
         except DecodeError as error:
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
         _refuse_libraries(content, path)
-        facts = ExportMetadata.from_metadata(content.user_info, path)  # names the outputs, which the file does not
+        facts = ExportMetadata.from_metadata(content.user_info, path)  # has the outputs' names, which the file lacks
         fields = [*(field.name for field in Detections.own), *(field["name"] for field in facts.fields)]
         names = fields if facts.decoded else list(facts.maps)
         try:
@@ -58,7 +58,7 @@ def _refuse_libraries(content, path: Path) -> None:
     graphs = [content.graph, *content.functions]
     kinds = [node.op_type for graph in graphs for node in graph.node] + [primitive.op_type for primitive in content.primitives]
     if any(kind.rpartition("/")[2].startswith("Custom") for kind in kinds):
-        raise WeightsError(f"{path}: refused: it has a custom operator, which loads a library of its own choice; export the model again")
+        raise WeightsError(f"{path}: refused: it has a custom operator, which would load a library; export the model again")
 
 
 def _tuple(outputs: object) -> tuple:

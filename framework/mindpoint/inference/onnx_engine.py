@@ -42,7 +42,7 @@ def _session(place: Path):
     except ModuleNotFoundError as error:
         raise MindpointError(f"{place}: running it needs ONNX Runtime; install it with: pip install 'mindpoint[onnx]'") from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # an error is raised anyway
+    options.log_severity_level = 4  # errors are raised
     # spinning threads take time from other work, such as reading and drawing images, without a gain
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -1,4 +1,4 @@
-"""A trained model, ready to detect, whatever file it is in."""
+"""Opening a trained model from any file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mindpoint.inference.detector import Model
 from mindpoint.registry import registry
 
 DETECTOR = ("model.decoder", "model.inputs")
-"""Slots that every detector is built from; the rest of ``model`` only where the network itself is."""
+"""Slots of every detector; the rest of ``model`` is only needed for checkpoints."""
 
 AUTO = "auto"
-"""In place of an engine's name: the fastest one that is installed."""
+"""Instead of an engine's name: the fastest installed one."""
 
 
 def find_model(path: str) -> Path:
@@ -51,7 +51,7 @@ def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
         chosen = registry("engines").get(name, "--engine")()
         if place.suffix.lower() not in chosen.suffixes:
             fit = f"{' or '.join(able)} does" if able else "checkpoints run in MindSpore; 'mindpoint export' makes files for other engines"
-            raise ConfigError(f"{place}: the engine {name} does not open such files; {fit}")
+            raise ConfigError(f"{place}: the engine {name} cannot open such files; {fit}")
         return [chosen]
     return sorted(able.values(), key=lambda engine: (engine.installed(), engine.rank), reverse=True)
 
@@ -84,7 +84,7 @@ def open_model(
         engine: the engine for an exported file, a name of the registry ``engines``; ``auto``: the fastest installed one.
 
     Raises:
-        WeightsError: not readable, belongs to another configuration, or the configuration is neither in the file nor given.
+        WeightsError: the file is unreadable, belongs to another configuration, or has no configuration and none is given.
         ConfigError: the configuration is incomplete; the ground truth of a head in ``oracle`` is not available.
     """
     place = find_model(path)

@@ -17,8 +17,8 @@ from mindpoint.inference.metadata import KEY
 from mindpoint.runtime import guard
 from mindpoint.storage.cache import cache_folders, prepare_private
 
-METADATA = "framework"  # where OpenVINO keeps the metadata of an ONNX file, in the IR made from it too
-MOST_CACHED = 8  # compiled networks that are kept; each is as large as its file
+METADATA = "framework"  # OpenVINO's place for the metadata of an ONNX file, also in IR files
+MOST_CACHED = 8  # compiled networks to keep; each is as large as its file
 
 
 class OpenVinoEngine(Engine):
@@ -75,7 +75,7 @@ def read_model(path: Path):
         WeightsError: damaged, or OpenVINO lacks one of its operators. MindpointError: OpenVINO is not installed.
     """
     if path.suffix.lower() == ".xml" and not path.with_suffix(".bin").is_file():
-        raise WeightsError(f"{path}: its weights are missing: {path.with_suffix('.bin').name} must lie beside it")
+        raise WeightsError(f"{path}: its weights are missing; put {path.with_suffix('.bin').name} next to it")
     reader = core()
     try:
         return reader.read_model(str(path))
@@ -84,7 +84,7 @@ def read_model(path: Path):
 
 
 def metadata_of(model) -> Mapping[str, str]:
-    """Return the texts that :func:`mindpoint.export.onnx_file.write_onnx` puts into a file, by key."""
+    """Return the texts that :func:`mindpoint.exporting.onnx_file.write_onnx` puts into a file, by key."""
     if not model.has_rt_info([METADATA]):
         return {}
     said = model.get_rt_info([METADATA]).value
@@ -92,7 +92,7 @@ def metadata_of(model) -> Mapping[str, str]:
 
 
 def _check_sizes(model, path: Path) -> None:
-    """Raise WeightsError if a tensor alone needs more memory than this machine has."""
+    """Raise WeightsError if one tensor needs more memory than this machine has."""
     most = psutil.virtual_memory().total
     for node in model.get_ops():
         for output in node.outputs():
@@ -102,9 +102,7 @@ def _check_sizes(model, path: Path) -> None:
             for side in asked:
                 count *= int(side)
             if count * max(1, output.get_element_type().size) > most:
-                raise WeightsError(
-                    f"{path}: refused: '{node.get_friendly_name()}' asks for {count} numbers, more than fit into memory here"
-                )
+                raise WeightsError(f"{path}: refused: '{node.get_friendly_name()}' needs {count} numbers, more than fit into memory")
 
 
 def _compiled(model, path: Path, metadata: Mapping[str, str]):
@@ -124,7 +122,7 @@ def _compiled(model, path: Path, metadata: Mapping[str, str]):
 
 
 def _cache() -> Optional[Path]:
-    """Return the folder of compiled networks, where a second start finds them; None if no folder is safe."""
+    """Return the cache folder of compiled networks; None if no folder is safe."""
     for folder in cache_folders():
         with contextlib.suppress(OSError, OutputError):
             prepare_private(folder)
@@ -134,7 +132,7 @@ def _cache() -> Optional[Path]:
 
 
 def _limit(folder: Path) -> None:
-    """Remove all but the compiled networks that were read last."""
+    """Remove all compiled networks except the most recently used ones."""
     with contextlib.suppress(OSError):
         files = sorted(folder.glob("*.blob"), key=lambda file: max(file.stat().st_atime, file.stat().st_mtime), reverse=True)
         for file in files[MOST_CACHED:]:

@@ -39,7 +39,7 @@ class Oracle:
         strange = [name for name in self._heads if name not in known]
         if strange or not known:
             which = ", ".join(map(repr, strange)) or "any head"
-            raise ConfigError(f"--oracle: the truth is not available for {which}; it is for {', '.join(known) or 'no head'}")
+            raise ConfigError(f"--oracle: the truth is not available for {which}; choose among {', '.join(known) or 'no head'}")
 
     def replace(
         self, maps: Mapping[str, np.ndarray], samples: Sequence[Sample], size: Tuple[int, int], mirrored: bool

@@ -1,4 +1,4 @@
-"""Predictions as files, in every format that is asked for."""
+"""Writing predictions to files, in all requested formats."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class PredictionFiles:
         self._ids = image_ids(sources)
 
     def refuse_existing(self, folder: Path) -> None:
-        """Raise OutputError if a file that would be written is there."""
+        """Raise OutputError if an output file exists."""
         there = [name for writer in self.writers for name in writer.file_names() if (folder / name).exists()]
         if there:
             more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-            raise OutputError(f"{folder / there[0]}{more}: exists; choose another folder with --out, or replace with --overwrite")
+            raise OutputError(f"{folder / there[0]}{more}: exists; choose another folder with --out, or replace it with --overwrite")
 
     @contextlib.contextmanager
     def opened(self, folder: Path, vocabulary: Vocabulary) -> Iterator[None]:

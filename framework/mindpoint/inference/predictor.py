@@ -24,9 +24,9 @@ from mindpoint.runtime.ahead import ahead as ahead_of
 from mindpoint.visual.build import build_visualizer
 
 Item = Union[str, Path, int, np.ndarray, Source, PIL.Image.Image]
-LARGEST = 1 << 24  # pixels of an image that is shown to the network at its own resolution: the network's memory grows with them
+LARGEST = 1 << 24  # pixels of an image at its own resolution, to limit the network's memory
 PARTS = ("test.visualizer",)
-LONGEST = 32766  # pixels a side; OpenCV's warping cannot take more
+LONGEST = 32766  # pixels per side, the limit of OpenCV's warping
 MOST_AT_ONCE = 1024
 MOST_FRAMES = 2**31 - 1
 
@@ -40,7 +40,7 @@ class Predictor:
     >>> for prediction in predictor.stream("video.mp4"): ...      # a frame at a time, whatever the length
 
     Args:
-        model: anything that ``mindpoint predict`` takes as MODEL.
+        model: a MODEL as for ``mindpoint predict``.
         threshold: smallest score of a reported object, 0..1.
         batch_size: images at once, 1..1024; None: ``test.batch_size``.
         config: configuration to use instead of the model's own.
@@ -70,7 +70,7 @@ class Predictor:
         engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold: {threshold} is not in 0..1")
+            raise ConfigError(f"threshold: {threshold} must be in 0..1")
         check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
         self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)
@@ -110,9 +110,9 @@ class Predictor:
         """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, with ``ahead`` a few batches.
 
         Args:
-            inputs: arrays, Pillow images, and anything that ``mindpoint predict`` takes as INPUT: files, folders, patterns, videos, camera
+            inputs: arrays, Pillow images, and any INPUT of ``mindpoint predict``: files, folders, patterns, videos, camera
                 numbers; one item, or any iterable, which may be endless.
-            recursive: search subfolders, too.
+            recursive: also search subfolders.
             frames: maximum number of frames per video or camera.
             skipped: called with the error of an image or video that cannot be read, which is then skipped. If not given, the error is
                 raised.
@@ -147,7 +147,7 @@ class Predictor:
         others = [source for source in sources if not isinstance(source, Source) or source.kind != "camera"]
         if others:
             name = others[0].name if isinstance(others[0], Source) else "an array"
-            raise ConfigError(f"{name}: is not live; only cameras and addresses are")
+            raise ConfigError(f"{name}: is not live; only cameras and URLs are")
         return self._checked(newest_frames(sources, live, most, every, skipped))
 
     def _checked(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -159,13 +159,11 @@ class Predictor:
         height, width = frame.image.shape[:2]
         name = _name(frame)
         if max(height, width) > LONGEST:
-            raise DataError(
-                f"{name}: an image of {width}x{height} is too large; no side may have more than {LONGEST} pixels: make it smaller"
-            )
+            raise DataError(f"{name}: an image of {width}x{height} is too large; make it smaller, to at most {LONGEST} pixels per side")
         if self.settings.resolution == "keep" and height * width * max(self.settings.scales) ** 2 > LARGEST:
             raise DataError(
                 f"{name}: an image of {width}x{height} is too large for the network at its own resolution; make it smaller, or give the "
-                "network a smaller view of it with --set test.resolution=fixed"
+                "network a smaller view with --set test.resolution=fixed"
             )
 
     def _predict(self, frames: Iterator[Frame], threads: bool, size: int, live: Optional[Live] = None) -> Iterator[Prediction]:
@@ -224,12 +222,12 @@ def _meta(frame: Frame) -> dict:
 
 def _one_image(item: object) -> Union[np.ndarray, Source]:
     """Return an array or the file of an image. Raises DataError for anything that may be several images."""
-    image = known_item(item, "; predict_all takes a list, stream the rest")
+    image = known_item(item, "; use predict_all for lists, and stream for other inputs")
     if isinstance(image, np.ndarray):
         return image
     found = [image] if isinstance(image, Source) else find_sources([image])
     if len(found) != 1 or found[0].kind != "image" or found[0].name != getattr(image, "name", image):
-        raise DataError(f"{item}: is not one image; predictor.stream(...) takes videos, folders, patterns and cameras")
+        raise DataError(f"{item}: is not a single image; use predictor.stream(...) for videos, folders, patterns and cameras")
     return found[0]
 
 
@@ -239,7 +237,7 @@ def _items(inputs: object) -> Iterable[Known]:
         return [known_item(item) for item in inputs]
     if isinstance(inputs, Iterable) and not isinstance(inputs, (*SINGLE, *REFUSED)) and not hasattr(inputs, "shape"):
         return map(known_item, inputs)
-    return [known_item(inputs, ", nor is it a list of such")]
+    return [known_item(inputs, ", or a list of these")]
 
 
 def _sources(items: Iterable[Known], recursive: bool) -> Iterator[Union[np.ndarray, Source]]:

@@ -20,15 +20,15 @@ from mindpoint.contracts.prediction import Source, is_number
 from mindpoint.errors import DataError
 
 _ALWAYS = ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .ppm .pgm .pbm .pnm .pam .ras .sr".split()
-_OPTIONAL = (".jp2", ".avif", ".jxl")  # as OpenCV was built
+_OPTIONAL = (".jp2", ".avif", ".jxl")  # depends on the build of OpenCV
 IMAGES = (*_ALWAYS, *(ending for ending in _OPTIONAL if cv2.haveImageWriter(ending)))
 """Endings of images that OpenCV reads."""
 _OTHERS = "heic heif j2k jpx exr hdr pic pfm tga ico svg psd dng cr2 cr3 nef arw orf rw2 raf pcx xbm".split()
 OTHER_IMAGES = (*(f".{ending}" for ending in _OTHERS), *(ending for ending in _OPTIONAL if ending not in IMAGES))
-"""Endings of images that are passed over."""
+"""Endings of images that are skipped."""
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif")
 _PATTERN = "*?["
-_LEVEL = threading.Lock()  # OpenCV has one level of messages for all threads
+_LEVEL = threading.Lock()  # OpenCV's log level is shared by all threads
 _quiet, _level = 0, 0
 _LAST_CAMERA = 2**31 - 1
 _USUAL_RATE = 25.0  # frames per second, if a camera does not report it
@@ -59,13 +59,13 @@ class Frame:
 
 
 def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional[TextIO] = None) -> List[Source]:
-    """Return the sources that the inputs of a command line denote: files, folders, patterns such as ``a/*.jpg``, camera numbers, addresses
+    """Return the sources for the inputs of a command line: files, folders, patterns such as ``a/*.jpg``, camera numbers, URLs
     (``rtsp://...``).
 
     Folders and patterns yield images and videos, sorted and without duplicates.
 
     Args:
-        recursive: search subfolders, too.
+        recursive: also search subfolders.
         lines: input for ``-``: one path per line.
 
     Raises:
@@ -78,7 +78,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
         elif "://" in name:
             found.append(Source(name, "camera"))
         elif os.path.isdir(name):
-            more = "" if recursive else "; --recursive looks into its folders too"
+            more = "" if recursive else "; use --recursive to search its subfolders"
             found += _several(name, Path(name).rglob("*") if recursive else Path(name).iterdir(), "folder holds", more)
         elif os.path.exists(name):
             found.append(_file(name))
@@ -98,13 +98,13 @@ def camera(number: Union[int, str]) -> Source:
     else:
         possible = len(number) <= len(str(_LAST_CAMERA)) and int(number) <= _LAST_CAMERA
     if not possible:
-        raise DataError(f"{_short(number)}: the number of a camera lies in 0..{_LAST_CAMERA}")
+        raise DataError(f"{_short(number)}: a camera number must be in 0..{_LAST_CAMERA}")
     return Source(str(number), "camera")
 
 
 def _short(number: Union[int, str]) -> str:
     if isinstance(number, int) and abs(number) >= 10**40:
-        return "a number of more than 40 digits"  # Python does not write the largest ones
+        return "a number of more than 40 digits"  # Python refuses to print the largest ones
     text = str(number)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
@@ -123,7 +123,7 @@ def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> Lis
     found = [_file(str(path)) for path in files if path.suffix.lower() in IMAGES + VIDEOS]
     others = Counter(path.suffix.lower() for path in files if path.suffix.lower() in OTHER_IMAGES)
     counts = ", ".join(f"{others[ending]} {ending}" for ending in sorted(others))
-    passed = f"passes over images that OpenCV does not read: {counts}"
+    passed = f"skipped images that OpenCV cannot read: {counts}"
     if not found:
         more += f"; {passed}" if others else ""
         raise DataError(f"{name}: {verb} no image or video (known endings: {' '.join(IMAGES + VIDEOS)}){more}")
@@ -133,7 +133,7 @@ def _several(name: str, paths: Iterable[Path], verb: str, more: str = "") -> Lis
 
 
 def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
-    """Yield the image, or the frames of a video or camera one by one, turned upright by their metadata.
+    """Yield the image, or the frames of a video or camera one by one, rotated by their metadata.
 
     Args:
         most: maximum number of frames of a video or camera.
@@ -186,7 +186,7 @@ def is_utf8(name: Union[str, Path]) -> bool:
 
 def _open(place: Union[int, str]) -> cv2.VideoCapture:
     if isinstance(place, str) and not is_utf8(place):
-        raise DataError(f"{place}: OpenCV opens videos only by names that are UTF-8; rename it")
+        raise DataError(f"{place}: OpenCV needs file names in UTF-8; rename the video")
     with quiet_opencv():
         return cv2.VideoCapture(place)
 
@@ -215,7 +215,7 @@ def _read(capture: cv2.VideoCapture, source: Source, most: Optional[int]) -> Ite
 
 
 class _Clock:
-    """A clock for frames, in seconds from the first one: the file's time stamps where they increase, otherwise times by the rate."""
+    """A clock for frames, in seconds from the first one: the file's time stamps while they increase, otherwise computed from the rate."""
 
     def __init__(self, capture: cv2.VideoCapture, rate: float):
         self._capture, self._step = capture, 1 / rate
@@ -253,12 +253,12 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
         from mindpoint.storage.images import check_full_range
 
         check_full_range(array, name)
-        array = (array >> 8).astype(np.uint8)  # as OpenCV reads a file of 16 bits
+        array = (array >> 8).astype(np.uint8)  # like OpenCV for files of 16 bits
     elif array.dtype == bool:
         array = array.astype(np.uint8) * 255
     elif np.issubdtype(array.dtype, np.floating):
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise DataError(f"{name}: numbers with a decimal point must lie in 0..1; give uint8 for 0..255")
+            raise DataError(f"{name}: floating-point numbers must be in 0..1; give uint8 for 0..255")
         array = np.rint(array * 255).astype(np.uint8)
     elif array.dtype != np.uint8:
         raise DataError(f"{name}: an array of {array.dtype} is not an image; give uint8, uint16 or floating point in 0..1")

@@ -1,4 +1,4 @@
-"""Videos that are written frame by frame."""
+"""Writing videos frame by frame."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mindpoint.errors import OutputError
 from mindpoint.inference.sources import is_utf8, quiet_opencv
 from mindpoint.storage.files import atomic_write
 
-_USUAL = 25.0  # frames a second
-_SAME = 0.002  # rates that differ by this share are one
-# Offsets in an MP4 file, from the type of a box (ISO 14496-12, version 0): units a second of the frames' times; the boxes' durations.
+_USUAL = 25.0  # frames per second
+_SAME = 0.002  # relative difference of rates that count as equal
+# Offsets in an MP4 file, from the type of a box (ISO 14496-12, version 0): time units per second; durations.
 _MEDIA_SCALE = 16  # of mdhd
 _DURATIONS = {b"mvhd": 20, b"tkhd": 24, b"elst": 12}
 
 
 def mpeg4_rate(rate: float) -> float:
-    """Return the nearest rate that OpenCV can give an MPEG-4 video: its numerator, of thousandths at most, has 16 bits."""
-    if not 0.1 <= rate <= 1000:  # OpenCV never returns from an infinite one
+    """Return the nearest frame rate that OpenCV can write to an MPEG-4 video: a fraction with a 16-bit numerator."""
+    if not 0.1 <= rate <= 1000:  # OpenCV hangs with an infinite one
         return _USUAL
     return round(rate, 3 if rate < 65.535 else 2 if rate < 655.35 else 1)
 
@@ -62,10 +62,10 @@ class Video:
         self.frames += 1
 
     def _open(self, image: np.ndarray) -> None:
-        self._size = (image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2)  # the format takes even sizes only
+        self._size = (image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2)  # the format needs even sizes
         if not is_utf8(self._temporary):
             with self._stack:
-                raise OutputError(f"{self.path}: OpenCV writes videos only by names that are UTF-8; choose another folder with --out")
+                raise OutputError(f"{self.path}: OpenCV needs file names in UTF-8; choose another folder with --out")
         with quiet_opencv():
             self._writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self.rate, self._size)
         if not self._writer.isOpened():
@@ -81,7 +81,7 @@ class Video:
                 check.release()
             if found != self.frames or found == 0:
                 raise OutputError(
-                    f"{self.path}: cannot be written as a video of {self._size[0]}x{self._size[1]} with {self.rate:g} frames a second; "
+                    f"{self.path}: cannot be written as a video of {self._size[0]}x{self._size[1]} with {self.rate:g} frames per second; "
                     "is the disk full?"
                 )
             first, last = self._times
@@ -105,7 +105,7 @@ def change_rate(path: Path, factor: float) -> None:
 
 
 def _movie_header(file) -> Tuple[int, int]:
-    """Return where the box ``moov`` lies and its length."""
+    """Return the offset and the length of the box ``moov``."""
     position = 0
     while True:
         file.seek(position)

@@ -21,7 +21,7 @@ _FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # first characters of formulas in s
 
 
 class PicturesWriter(PredictionWriter):
-    """``NAME.jpg`` of each image, ``NAME.mp4`` of each video, with the objects drawn in."""
+    """Writes ``NAME.jpg`` for each image and ``NAME.mp4`` for each video, with the objects drawn."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__(sources)
@@ -52,14 +52,14 @@ class PicturesWriter(PredictionWriter):
                 self._videos[path].add(prediction.draw(), prediction.time)
 
     def close(self) -> None:
-        """See :class:`PredictionWriter`. Only here videos that could not be drawn are an error: all else is written."""
+        """See :class:`PredictionWriter`. Videos that could not be drawn raise an error only here, after all else is written."""
         self._finish(())
         if self._failed:
             first, *others = map(str, self._failed.values())
-            raise OutputError(f"{first}; {len(others)} more videos are not drawn either" if others else first)
+            raise OutputError(f"{first}; {len(others)} more videos could not be drawn" if others else first)
 
     def _finish(self, kept: Collection[str]) -> None:
-        """Finish the videos of all but these sources."""
+        """Finish the videos of all other sources."""
         going_on = {self.folder / self.names[name] for name in kept}
         for path in [path for path in self._videos if path not in going_on]:
             with self._noted(path):
@@ -75,7 +75,7 @@ class PicturesWriter(PredictionWriter):
 
 
 def picture_names(sources: Sequence[Source]) -> Dict[str, str]:
-    """Return a file name for the picture or video of each source, by the source's name; all different: a name that is taken gets a
+    """Return a distinct file name for the picture or video of each source, by the source's name; a name that is taken gets a
     number."""
     names: Dict[str, str] = {}
     taken = set()
@@ -126,7 +126,7 @@ class TextWriter(PredictionWriter):
 
 
 class _ListWriter(TextWriter):
-    """A JSON list, a record a line."""
+    """A JSON list with one record per line."""
 
     def start(self) -> None:
         self._before = "[\n"
@@ -140,7 +140,7 @@ class _ListWriter(TextWriter):
 
 
 class JsonWriter(_ListWriter):
-    """``predictions.json``: an entry an image or frame, with all that is known of its objects."""
+    """Writes ``predictions.json``: an entry per image or frame, with all fields of its objects."""
 
     file_name = "predictions.json"
 
@@ -151,7 +151,7 @@ class JsonWriter(_ListWriter):
 
 
 class CocoWriter(_ListWriter):
-    """``coco_results.json``: the result records of the configured metric, usually in COCO's format."""
+    """Writes ``coco_results.json``: the result records of the configured metric, usually in COCO's format."""
 
     file_name = "coco_results.json"
 
@@ -168,7 +168,7 @@ class CsvWriter(TextWriter):
 
     def start(self) -> None:
         """Write the names of the columns."""
-        self._csv = csv.writer(self)  # whose own line end has it quote both \r and \n
+        self._csv = csv.writer(self)  # with its own line end, it quotes both \r and \n
         place = ("image", "id", "frame", "time", "object")
         self._row([*place, "class", "score", "left", "top", "right", "bottom", *columns(self.vocabulary.fields)])
 
@@ -181,7 +181,7 @@ class CsvWriter(TextWriter):
             self._row([*start, *known, *cells(found, row)])
 
     def write(self, line: str) -> None:
-        """Write a line that ends in ``\\r\\n`` with the end ``\\n``."""
+        """Write a line, with ``\\n`` instead of ``\\r\\n`` at its end."""
         self.file.write(line[:-2] + "\n")
 
     def _row(self, row: Sequence[object]) -> None:
@@ -189,12 +189,12 @@ class CsvWriter(TextWriter):
 
 
 def harmless_cell(cell: object) -> object:
-    """Return a cell of a table; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Return a table cell; a text that a spreadsheet would treat as a formula gets a leading apostrophe."""
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:
-    """Return where a prediction comes from, by the names that JSON and CSV have for it."""
+    """Return the source of a prediction, by the keys of JSON and CSV."""
     place: Dict[str, object] = {"image": prediction.source, "id": image_id}
     if prediction.frame is not None:
         place.update(frame=prediction.frame, time=round(prediction.time, 6))

@@ -57,7 +57,7 @@ class Child:
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most ``seconds``; tell whether it has ended."""
+        """Wait at most ``seconds``; return whether it has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.code is not None

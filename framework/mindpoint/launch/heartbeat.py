@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 VARIABLE = "MINDPOINT_HEARTBEAT"  # path of this process's file, set by the launcher
-FINISHED = "finished"  # the last beat of a process whose work is done
+FINISHED = "finished"  # the last beat of a completed process
 _SIZE = 200  # bytes; rewriting a file in place needs no further disk space
 
 _file: Optional[int] = None
@@ -25,7 +25,7 @@ def watched() -> bool:
 
 
 def beat(what: str) -> None:
-    """Report that ``what`` begins now, e.g. ``"step 12"``. Costs microseconds; does nothing without a launcher."""
+    """Report the start of ``what``, e.g. ``"step 12"``. Takes microseconds; does nothing without a launcher."""
     global _file
     if watched():
         if _file is None:
@@ -35,7 +35,7 @@ def beat(what: str) -> None:
 
 def wait_for_launcher() -> None:
     """Report that the work is done, and wait for the launcher to end this process when all processes are done. MindSpore sends data in
-    threads of its own: the last data sent may still be in them, and other processes wait for it. Returns at once without a launcher."""
+    separate threads, which may still hold data that other processes wait for. Returns at once without a launcher."""
     if watched():
         beat(FINISHED)
         with contextlib.suppress(KeyboardInterrupt):

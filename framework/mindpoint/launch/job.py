@@ -28,7 +28,7 @@ _SAME = 2.0  # seconds within which other ranks may fail for the same reason
 _GRACE = 30.0  # seconds for ending after a signal
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 _KILLED = 128 + signal.SIGKILL
-_STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not answer"}
+_STATES = {"T": ", stopped by a signal", "D": ", waiting for a device or file that does not respond"}
 
 
 @dataclass(frozen=True)
@@ -176,23 +176,23 @@ class _Running:
         else:
             how, code = f"was killed by {_signal_name(-cause.code)}", 128 - cause.code
             if code == _KILLED:  # so it could not report anything
-                how, said = f"{how}, as the kernel does when memory is short", ""
+                how, said = f"{how}, perhaps for lack of memory", ""
             if cause in self.workers:
-                how += f"; it was at: {self.pulses[self.workers.index(cause)].last().what}"
-        lines = [f"{cause.name} {how}" + (f"; the last it said:\n{said}" if said else "")]
+                how += f"; its last activity: {self.pulses[self.workers.index(cause)].last().what}"
+        lines = [f"{cause.name} {how}" + (f"; its last message:\n{said}" if said else "")]
         if cause is self.scheduler:  # it also ends when a worker is silent, e.g. stopped
             lines += [_doing(*sign) for sign in self._signs()]
         return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
-        """Wait a moment; tell whether the first rank, which the console shows, fails in the same way."""
+        """Wait a moment; return whether the first rank, shown on the console, fails in the same way."""
         first = self.workers[0]
         return self.job.shows_first and bool(
             first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
         )
 
     def _hang(self, signs: List[Tuple[Child, heartbeat.Beat]]) -> JobFailed:
-        """Return the failure for hung workers: of ranks that wait for each other, the one with the least progress is the cause."""
+        """Return the failure for hung workers: the cause is the rank with the least progress, since others wait for it."""
         for worker, _ in signs:
             worker.signal(STACKS)
         states = [_STATES.get(worker.state(), "") for worker, _ in signs]
@@ -200,14 +200,14 @@ class _Running:
         lines = [_doing(*sign) for sign in signs]
         time.sleep(_SAME)  # lets the workers write their stacks
         return self._failed(
-            f"{cause} hangs: no sign of life within {self.job.silence:g} s (--hang-timeout)\n"
+            f"{cause} hangs: no activity for {self.job.silence:g} s (--hang-timeout)\n"
             + "\n".join(lines)
-            + "\nthe end of each log shows where its process was",
+            + "\nthe end of each log shows the stacks of its process",
             HUNG,
         )
 
     def _failed(self, message: str, code: int) -> JobFailed:
-        full = ", where no space is left: make room" * (shutil.disk_usage(self.job.logs).free == 0)  # they could not report their errors
+        full = ", on a full disk: free some space" * (shutil.disk_usage(self.job.logs).free == 0)  # so they could not report their errors
         return JobFailed(f"{message}\nall processes were ended; their logs are in {self.job.logs}{full}", code)
 
     def ask_to_end(self) -> None:
@@ -273,11 +273,11 @@ def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
         return "127.0.0.1", _free_port("127.0.0.1")
     host, _, number = master.rpartition(":")
     if not host or not number.isdigit() or not 0 < int(number) < 65536:
-        raise MindpointError(f"--master {master}: must be HOST:PORT, e.g. 10.0.0.1:8118")
+        raise MindpointError(f"--master {master}: write HOST:PORT, e.g. 10.0.0.1:8118")
     try:
         host, port = socket.gethostbyname(host), int(number)
     except OSError as error:
-        raise MindpointError(f"--master {master}: {host} is not known here: {error.strerror}") from error
+        raise MindpointError(f"--master {master}: unknown host {host}: {error.strerror}") from error
     if listen:
         try:
             _listen(host, port)
@@ -292,7 +292,7 @@ def _free_port(host: str) -> int:
         with contextlib.suppress(OSError):
             _listen(host, port)
             return port
-    raise MindpointError(f"no free port at {host}; name one: --master {host}:PORT")
+    raise MindpointError(f"no free port at {host}; choose one with --master {host}:PORT")
 
 
 def _listen(host: str, port: int) -> None:

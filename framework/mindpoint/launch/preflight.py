@@ -1,4 +1,4 @@
-"""Tests whether several processes can work together here, and how fast they sum gradients. Run as a worker of a job."""
+"""Tests whether several processes can work together on this machine, and how fast they sum gradients. Run as a worker of a job."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _seconds(count: int) -> float:
         times.append(time.perf_counter() - started)
     wrong = total[total != size * (size + 1) / 2]
     if wrong.size:
-        raise RuntimeError(f"the sum over {size} processes came out as {wrong[0]} in place of {size * (size + 1) / 2}")
+        raise RuntimeError(f"the sum over {size} processes is {wrong[0]} instead of {size * (size + 1) / 2}")
     return median(times)
 
 

@@ -20,7 +20,7 @@ from mindpoint.storage.files import atomic_write, check_readable, duplicate, set
 from mindpoint.storage.json_file import parse_json
 
 AVERAGE = "average"  # prefix of the names of averaged weights
-NETWORK = ("backbone", "neck", "heads", "stacks")  # first words of the names of a network's parameters
+NETWORK = ("backbone", "neck", "heads", "stacks")  # prefixes of the names of a network's parameters
 _KEY = "mindpoint"
 
 
@@ -97,17 +97,17 @@ def load(path: Union[str, Path]) -> Checkpoint:
     check_readable(path, "checkpoint")
     if path.suffix != ".ckpt":
         raise WeightsError(
-            f"{path}: not a checkpoint by its name; MindSpore's checkpoints end in .ckpt, "
-            "and weights of PyTorch become one with 'mindpoint weights convert'"
+            f"{path}: not a checkpoint: names of MindSpore's checkpoints end in .ckpt; "
+            "convert PyTorch weights with 'mindpoint weights convert'"
         )
     check_complete(path)
     stored = _read(path, crc_check=True)
     try:
         info = parse_json(stored.pop(_KEY), str(path), "description in the checkpoint", WeightsError)
     except (KeyError, AttributeError, TypeError) as error:  # the metadata is written last
-        raise WeightsError(f"{path}: cut off, or not written by mindpoint: its description is missing; use another one") from error
+        raise WeightsError(f"{path}: truncated, or not written by mindpoint: its description is missing; use another one") from error
     if not isinstance(info, dict) or not isinstance(info.get("config", ""), str):
-        raise WeightsError(f"{path}: damaged: its description cannot be used; use another one or train again")
+        raise WeightsError(f"{path}: damaged: its description is invalid; use another one or train again")
     return Checkpoint(_arrays(stored), info)
 
 
@@ -121,7 +121,7 @@ def load_plain(path: Union[str, Path]) -> Dict[str, np.ndarray]:
     check_complete(path, check_sum=False)
     stored = _read(path, crc_check=False)
     if _KEY in stored:
-        raise WeightsError(f"{path}: a checkpoint of mindpoint already; it needs no conversion")
+        raise WeightsError(f"{path}: already a checkpoint of mindpoint; use it without conversion")
     return _arrays(stored)
 
 

@@ -40,14 +40,14 @@ def check_complete(path: Union[str, Path], check_sum: bool = True) -> None:
     except (_Wrong, ValueError) as error:  # ValueError: an empty file cannot be mapped
         said = str(error) if isinstance(error, _Wrong) else "it is empty"
         kind = "checkpoint of mindpoint" if check_sum else "checkpoint of MindSpore"
-        raise WeightsError(f"{path}: damaged, cut off, or not a {kind}: {said}; use another one or train again") from error
+        raise WeightsError(f"{path}: damaged, truncated, or not a {kind}: {said}; use another one or train again") from error
 
 
 def _check(data: mmap.mmap, check_sum: bool) -> None:
     end = len(data) - _CHECK_SUM_BYTES
     if end < 0 or data[end : end + len(_CHECK_SUM)] != _CHECK_SUM:
         if check_sum:
-            raise _Wrong("it does not end in a check sum; other implementations' become one with 'mindpoint weights convert'")
+            raise _Wrong("its checksum is missing; convert those of other implementations with 'mindpoint weights convert'")
         end = len(data)
     name, expected, found = None, 0, 0
     for count, (number, value) in enumerate(_fields(data, 0, end)):
@@ -55,7 +55,7 @@ def _check(data: mmap.mmap, check_sum: bool) -> None:
             raise _Wrong("a record is not a parameter")
         record = dict(_fields(data, *value))
         if not isinstance(record.get(1), tuple) or not isinstance(record.get(2), tuple):
-            raise _Wrong("a record has no name or no numbers")
+            raise _Wrong("a record lacks a name or numbers")
         begin, stop = record[1]
         size, stored = _sizes(data, record[2])
         if data[begin:stop] != name:
@@ -68,11 +68,11 @@ def _check(data: mmap.mmap, check_sum: bool) -> None:
 def _compare(name: Union[bytes, None], expected: int, found: int) -> None:
     if expected not in (found, -1):
         shown = (name or b"")[:60].decode("utf-8", "replace")
-        raise _Wrong(f"the sizes of '{shown}' ask for {expected} bytes, and there are {found}")
+        raise _Wrong(f"the sizes of '{shown}' need {expected} bytes, but there are {found}")
 
 
 def _sizes(data: mmap.mmap, span: Span) -> Tuple[int, int]:
-    """Return the number of bytes that a tensor must have (-1: a text, any number) and the number in this record."""
+    """Return the number of bytes that a tensor needs (-1 for a text, of any length), and the number in this record."""
     dimensions, values = [], {}
     for number, value in _fields(data, *span):
         if number == 1:
@@ -82,14 +82,14 @@ def _sizes(data: mmap.mmap, span: Span) -> Tuple[int, int]:
             raise _Wrong("a parameter has impossible sizes")
     kind, content = values.get(2), values.get(3, (0, 0))
     if not isinstance(kind, tuple) or not isinstance(content, tuple):
-        raise _Wrong("a parameter has no type")
+        raise _Wrong("the type of a parameter is missing")
     name = data[kind[0] : min(kind[1], kind[0] + 20)].decode("ascii", "replace")
     if name != "str" and name not in _ITEM_BYTES:
-        raise _Wrong(f"a parameter is of the unknown type '{name}'")
+        raise _Wrong(f"a parameter has the unknown type '{name}'")
     stored = content[1] - content[0]
     if name == "str":
         if stored % 4:
-            raise _Wrong("a text is cut off")
+            raise _Wrong("a text is truncated")
         return -1, stored
     return math.prod(dimensions if dimensions != [0] else []) * _ITEM_BYTES[name], stored
 
@@ -107,7 +107,7 @@ def _fields(data: mmap.mmap, position: int, end: int) -> Iterator[Tuple[int, Uni
             raise _Wrong("a record cannot be read")
         length, position = _varint(data, position, end) if wire == _BYTES else ({_FIXED32: 4, _FIXED64: 8}[wire], position)
         if length > end - position:
-            raise _Wrong("a record is cut off")
+            raise _Wrong("a record is truncated")
         yield number, (position, position + length)
         position += length
 
@@ -122,7 +122,7 @@ def _varint(data: mmap.mmap, position: int, end: int) -> Tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= end:
-            raise _Wrong("a record is cut off")
+            raise _Wrong("a record is truncated")
         byte = data[position]
         value, position = value | (byte & 127) << shift, position + 1
         if byte < 128:

@@ -36,7 +36,7 @@ def fetch(url: str) -> Path:
     try:
         cache = user_cache()
     except RuntimeError as error:
-        raise WeightsError(f"{name}: this user has no home folder to keep it in; let MINDPOINT_CACHE name a folder") from error
+        raise WeightsError(f"{name}: this user has no home folder for the cache; set MINDPOINT_CACHE to a folder") from error
     path = make_folder(cache / "weights") / name
     with waited_for(path.with_name(f".{name}.lock")):
         if not path.is_file():
@@ -64,7 +64,7 @@ def _download(url: str, part: Path, path: Path) -> None:
                 pauses = list(_PAUSES)
             elif lasting or not pauses:
                 reason = getattr(error, "reason", None) or error
-                kept = f"; {_size(part):,} bytes are kept, and the next attempt goes on there" if _size(part) else ""
+                kept = f"; {_size(part):,} bytes are kept, and the next attempt continues from there" if _size(part) else ""
                 message = f"{url}: cannot be downloaded: {reason}{kept}; without a network, put the file at {path}"
                 raise WeightsError(message) from error
             else:
@@ -91,14 +91,14 @@ def _receive(url: str, part: Path, name: str) -> None:
         goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {had}-")
         if answer.status == 206 and not goes_on:
             part.unlink()
-            raise ConnectionError("the server sent another part than asked for")
+            raise ConnectionError("the server sent another part than requested")
         expected = int(answer.headers.get("Content-Length", -1))
         received = 0
         with open(part, "ab" if goes_on else "wb") as file:
             for chunk in track(_chunks(answer), max(expected, 0) // _CHUNK + 1, f"{name}, MiB"):
                 received += file.write(chunk)
     if received < expected:
-        raise ConnectionError(f"cut off after {received:,} of {expected:,} bytes")
+        raise ConnectionError(f"interrupted after {received:,} of {expected:,} bytes")
 
 
 def _chunks(answer: BinaryIO) -> Iterator[bytes]:

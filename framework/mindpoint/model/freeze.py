@@ -23,7 +23,7 @@ def trained_parameters(network: nn.Cell, rules: Sequence[str]) -> List[Parameter
     frozen = match_parameters([parameter.name for parameter in network.get_parameters()], rules, "train.freeze")
     trained = [parameter for parameter in network.trainable_params() if parameter.name not in frozen]
     if not trained:
-        raise ConfigError("train.freeze: nothing is left to train")
+        raise ConfigError("train.freeze: matches all parameters; leave some to train")
     layers = 0
     for _, cell in network.cells_and_names():
         statistics = getattr(cell, "moving_mean", None)

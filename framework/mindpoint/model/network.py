@@ -65,12 +65,12 @@ class Network(_Stack):
     ):
         super().__init__()
         if len(earlier) != backbone.stacks - 1:
-            raise ValueError(f"{backbone.stacks} stacks need as many necks and heads, not {len(earlier) + 1}")
+            raise ValueError(f"{backbone.stacks} stacks need as many necks and heads, got {len(earlier) + 1}")
         self.backbone = backbone
         self.neck = neck
         self.heads = cell_dict("model.heads", heads)
         self.stacks = nn.CellList([EarlierStack(*cells) for cells in earlier])
-        refuse_repeated("model.heads: more than one head gives a map", [name for head in heads.values() for name in head.out_maps])
+        refuse_repeated("model.heads: more than one head returns a map", [name for head in heads.values() for name in head.out_maps])
         self.maps = {name: spec for head in heads.values() for name, spec in head.out_maps.items()}
         self.inputs = dict(backbone.inputs)
         self.divisor = backbone.divisor or max(spec.stride for spec in backbone.out_features)
@@ -93,7 +93,7 @@ def cell_dict(where: str, cells: Dict[str, nn.Cell]) -> nn.CellDict:
     """
     for name in cells:
         if not name.isidentifier() or hasattr(nn.CellDict, name):
-            raise ConfigError(f"{where}: '{name}' cannot be a name here; choose another word of letters, digits and _")
+            raise ConfigError(f"{where}: '{name}' cannot be used as a name; choose another one of letters, digits and _")
     return nn.CellDict(cells)
 
 
@@ -119,7 +119,7 @@ def build_network(config: Config) -> Network:
         sizes["data.train.size"] = config.split("train").size
     for key, size in sizes.items():
         if size is not None and any(side % network.divisor for side in size):
-            raise ConfigError(f"{key}: {list(size)}: height and width must be multiples of {network.divisor}, the backbone's divisor")
+            raise ConfigError(f"{key}: {list(size)}: height and width must be multiples of the backbone's divisor, {network.divisor}")
     return network
 
 

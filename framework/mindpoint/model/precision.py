@@ -38,7 +38,7 @@ def cast_to(network: Network, precision: str) -> None:
     if device.name() == "CPU":
         if precision == "bfloat16":
             raise ConfigError("train.precision: CPUs do not support convolutions in bfloat16; use float32")
-        log.warning("train.precision: a CPU is slower in float16 than in float32; use it there for trials only")
+        log.warning("train.precision: on a CPU, float16 is slower than float32; use it for trials only")
     low = ms.bfloat16 if precision == "bfloat16" else ms.float16
     if precision == "O1":
         _compute(network, CONVOLUTIONS, low, ms.float32)

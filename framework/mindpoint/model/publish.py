@@ -1,4 +1,4 @@
-"""Publishing of a checkpoint: the network without the data that only a training needs."""
+"""Publishing of a checkpoint: the network without training state."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
     """
     stored = checkpoint.load(place)
     if "config" not in stored.info:
-        raise WeightsError(f"{place}: has no configuration, which users of the file need; publish the checkpoint of a run")
+        raise WeightsError(f"{place}: has no configuration, which users need; publish a checkpoint of a run")
     out = out or place.with_name(f"{place.resolve().parent.name}{place.suffix}")
     if out.suffix != place.suffix:
-        raise OutputError(f"{out}: give it a name that ends in {place.suffix}")
+        raise OutputError(f"{out}: the name must end in {place.suffix}")
     make_folder(out.parent)
     info = {key: stored.info[key] for key in _KEPT if key in stored.info}
     clear_abandoned(out.parent, out.name)
@@ -56,7 +56,7 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
         digest = file_digest(made)[:_DIGITS]
         path = out.with_name(f"{out.stem}-{digest}{out.suffix}")
         if os.path.lexists(path):
-            raise OutputError(f"{path}: exists; it holds the same")
+            raise OutputError(f"{path}: exists, with the same content")
         with atomic_write(path) as temporary:
             os.replace(made, temporary)
     return Published(path, any(name.startswith(f"{checkpoint.AVERAGE}.") for name in stored.arrays))

@@ -49,7 +49,7 @@ def find_file(source: str) -> Path:
     if source not in known:
         meant = " or ".join(nearest(source, list(known)))
         advice = f"did you mean {meant}?" if meant else f"known names: {', '.join(known)}"
-        raise WeightsError(f"{source}: neither a file nor the name of known weights; {advice}")
+        raise WeightsError(f"{source}: neither a file nor the name of downloadable weights; {advice}")
     return fetch(known[source])
 
 
@@ -77,7 +77,7 @@ def read_state(path: Path) -> Dict[str, np.ndarray]:
     if isinstance(content, dict):
         arrays = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, np.ndarray)}
     if not arrays:
-        raise WeightsError(f"{path}: holds no state dictionary (tensors by name), alone or under 'state_dict'")
+        raise WeightsError(f"{path}: has no state dictionary (tensors by name), alone or under 'state_dict'")
     return arrays
 
 
@@ -122,10 +122,10 @@ def _only(candidates: list, what: str) -> Found:
         raise WeightsError(f"{what}: {'; '.join(dict.fromkeys(map(str, problems)))}") from problems[0]
     if not found:
         names = ", ".join(list(candidates[0][1])[:3])
-        raise WeightsError(f"{what}: weights of an unknown architecture (names such as {names}); known are {', '.join(all_rules())}")
+        raise WeightsError(f"{what}: weights of an unknown architecture (names such as {names}); supported: {', '.join(all_rules())}")
     if len(found) > 1:
         rivals = ", ".join(type(each.rules).__name__ for each in found)
-        raise WeightsError(f"{what}: several rules know these weights: {rivals}; uninstall all distributions but one that declare them")
+        raise WeightsError(f"{what}: several rules recognise these weights: {rivals}; uninstall all but one of their distributions")
     return found[0]
 
 

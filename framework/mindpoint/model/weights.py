@@ -82,7 +82,7 @@ def load_exactly(network: nn.Cell, arrays: Mapping[str, np.ndarray], what: str) 
     if not report.complete:
         raise WeightsError(f"{what} belongs to another model: {report}")
     if report.unexpected:
-        log.warning("%s holds more than this model: %s", what, report)
+        log.warning("%s has more weights than this model: %s", what, report)
 
 
 def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str, what: str) -> None:
@@ -102,13 +102,10 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
     report = load_arrays(network, _heads_by_map(network, arrays))
     kept = report.missing + [name for name, _, _ in report.differs]
     if not report.matched:
-        raise WeightsError(f"train.weights: {what}: none of its names fits this network: {report}")
+        raise WeightsError(f"train.weights: {what}: none of its names matches this network: {report}")
     if not all(re.match(_MAY_LACK[match], name) for name in kept):
         weaker = ", ".join(list(_MAY_LACK)[list(_MAY_LACK).index(match) + 1 :])
-        raise WeightsError(
-            f"train.weights: {what}: does not hold all of this network that train.weights_match: {match} asks for "
-            f"(weaker: {weaker}): {report}"
-        )
+        raise WeightsError(f"train.weights: {what}: lacks weights that train.weights_match: {match} requires (weaker: {weaker}): {report}")
     log.info("weights from %s: %s", what, report)
     if kept:
         log.warning("%d parameters keep their initial values: %s", len(kept), ", ".join(kept[:20]) + ", ..." * (len(kept) > 20))

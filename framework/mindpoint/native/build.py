@@ -59,7 +59,7 @@ def build(source: Path) -> Path:
     """
     compilers = find_compilers()
     if not compilers:
-        raise NativeBuildError(f"no C++ compiler found (CXX is '{os.environ.get('CXX', '')}'; g++ or clang++ will do)")
+        raise NativeBuildError(f"no C++ compiler found; install g++ or clang++, or set CXX (now '{os.environ.get('CXX', '')}')")
     failures: List[str] = []
     for folder in cache_folders():
         for compiler in compilers:
@@ -93,7 +93,7 @@ def _prepare(folder: Path) -> None:
 
 def _build_with(compiler: List[str], source: Path, folder: Path) -> Path:
     if ":" in str(folder):
-        raise NativeBuildError(f"{folder}: MindSpore cannot load an operator from a path with a colon")
+        raise NativeBuildError(f"{folder}: MindSpore cannot load an operator from a path with a colon; choose another folder")
     library = folder / f"{source.stem}-{_key(compiler, source)}.so"
     _prepare(folder)
     if not _intact(library):

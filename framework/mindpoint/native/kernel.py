@@ -68,7 +68,7 @@ def choose(source: Path, implementation: str = "auto") -> str:
     if implementation == "auto":
         implementation = os.environ.get(KERNELS) or "auto"
     if implementation not in IMPLEMENTATIONS:
-        raise MindpointError(f"kernels: unknown implementation '{implementation}'; known are {', '.join(IMPLEMENTATIONS)}")
+        raise MindpointError(f"kernels: unknown implementation '{implementation}'; choose among {', '.join(IMPLEMENTATIONS)}")
     if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library of this machine
         return "portable"
     obstacle = _obstacle(source, ms.get_context("device_target"))
@@ -87,12 +87,12 @@ def native(source):
 def _obstacle(source: Path, device: str) -> str:
     """Return why kernels cannot be used on this device; empty if they can. The reason is logged once."""
     if device != "CPU":
-        _logger.info("%s: MindSpore's own operator, on %s", source.stem, device)
-        return f"it is for CPUs, the device is {device}"
+        _logger.info("%s: using MindSpore's own operator on %s", source.stem, device)
+        return f"it needs a CPU, but the device is {device}"
     try:
         build(source)
     except MindpointError as error:
-        _logger.warning("%s: MindSpore's own operator, slower than a compiled kernel: %s", source.stem, error)
+        _logger.warning("%s: using MindSpore's own, slower operator instead of a compiled kernel: %s", source.stem, error)
         return str(error)
     _logger.info("%s: compiled kernel", source.stem)
     return ""

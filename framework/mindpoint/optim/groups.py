@@ -28,7 +28,7 @@ def parameter_groups(
     for rule, factor in factors.items():
         if factor <= 0:
             raise ConfigError(
-                f"train.lr_factors: the factor of '{rule}' is {factor:g}; it must be positive (train.freeze keeps parameters)"
+                f"train.lr_factors: the factor of '{rule}' is {factor:g}; it must be positive (use train.freeze to keep parameters)"
             )
         rates.update(dict.fromkeys(match_parameters(names, [rule], "train.lr_factors"), factor))
     plain = match_parameters(names, no_decay, "train.no_decay")

@@ -36,18 +36,43 @@ class _DecoupledAdam(nn.Adam):
 
 
 def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0) -> nn.Optimizer:
-    """Adam (Kingma and Ba, 2015) with bias correction."""
+    """Adam (Kingma and Ba, 2015) with bias correction.
+
+    Args:
+        params: parameters or groups of them.
+        lr: learning rate before the schedule's factor.
+        beta1: decay of the mean of the gradients, 0..1.
+        beta2: decay of the mean of their squares, 0..1.
+        eps: number above 0 that is added to the divisor.
+        weight_decay: factor of the weights that is added to the gradients.
+    """
     return nn.Adam(params, learning_rate=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
 def AdamW(
     params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01
 ) -> nn.Optimizer:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2): weights shrink by ``lr * weight_decay`` before the
-    update."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
+
+    Args:
+        params: parameters or groups of them.
+        lr: learning rate before the schedule's factor.
+        beta1: decay of the mean of the gradients, 0..1.
+        beta2: decay of the mean of their squares, 0..1.
+        eps: number above 0 that is added to the divisor.
+        weight_decay: weights shrink by ``lr * weight_decay`` before the update.
+    """
     return _DecoupledAdam(params, learning_rate=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
 def SGD(params: Params, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, nesterov: bool = False) -> nn.Optimizer:
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum.
+
+    Args:
+        params: parameters or groups of them.
+        lr: learning rate before the schedule's factor.
+        momentum: share of the preceding update that is kept, 0..1.
+        weight_decay: factor of the weights that is added to the gradients.
+        nesterov: use Nesterov's momentum.
+    """
     return nn.Momentum(params, learning_rate=lr, momentum=momentum, weight_decay=weight_decay, use_nesterov=nesterov)

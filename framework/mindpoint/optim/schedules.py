@@ -25,9 +25,9 @@ class Schedule(ABC):
 
     def __init__(self, epochs: float, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         if warmup_steps < 0 or warmup_epochs < 0:
-            raise ConfigError("warmup_steps and warmup_epochs cannot be negative")
+            raise ConfigError("warmup_steps and warmup_epochs must be at least 0")
         if warmup_steps and warmup_epochs:
-            raise ConfigError("the warm-up is given twice, as warmup_steps and as warmup_epochs; set one of them to 0")
+            raise ConfigError("warmup_steps and warmup_epochs are both set; set one of them to 0")
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self.warmup_steps = warmup_steps or round(warmup_epochs * steps_per_epoch)
         if self.warmup_steps > round(epochs * steps_per_epoch):
@@ -53,7 +53,13 @@ class Constant(Schedule):
 
 
 class MultiStep(Schedule):
-    """Multiplies by ``factor`` after each of the ``milestones``: rising numbers of finished epochs, or of steps with ``by: step``."""
+    """Multiplies by ``factor`` after each of the ``milestones``.
+
+    Args:
+        milestones: rising numbers of finished epochs, or of steps with ``by: step``.
+        factor: of the learning rate at each milestone.
+        by: unit of the milestones.
+    """
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class MultiStep(Schedule):
     ):
         super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         if list(milestones) != sorted(milestones):
-            raise ConfigError(f"schedule.milestones: {list(milestones)} do not rise")
+            raise ConfigError(f"schedule.milestones: {list(milestones)} must be in ascending order")
         self.milestones = [milestone / (steps_per_epoch if by == "step" else 1) for milestone in milestones]
         self.factor = factor
 
@@ -76,7 +82,12 @@ class MultiStep(Schedule):
 
 
 class Polynomial(Schedule):
-    """``end + (1 - end) * (1 - epoch / epochs) ** power``."""
+    """``end + (1 - end) * (1 - epoch / epochs) ** power``.
+
+    Args:
+        power: exponent of the remaining share of the training; 1 for a straight line.
+        end: factor at the end of the training.
+    """
 
     def __init__(
         self,
@@ -95,7 +106,11 @@ class Polynomial(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine from 1 to ``end`` (Loshchilov and Hutter, 2017, without restarts)."""
+    """Half a cosine from 1 to ``end`` (Loshchilov and Hutter, 2017, without restarts).
+
+    Args:
+        end: factor at the end of the training.
+    """
 
     def __init__(self, epochs: float, steps_per_epoch: int, end: float = 0.0, warmup_steps: int = 0, warmup_epochs: float = 0.0):
         super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)

@@ -23,7 +23,7 @@ Declared = Dict[Tuple[str, str], str]
 
 
 class Finding(NamedTuple):
-    """The result for one declared part; ``problem`` is None if it is sound."""
+    """The result for one declared part; ``problem`` is None if it works."""
 
     kind: str
     name: str
@@ -56,7 +56,7 @@ def _conflicts(entries: List[Entry]) -> List[Finding]:
     for group in same.values():
         for entry in group if len(group) > 1 else ():
             others = ", ".join(f"{e.distribution} {e.version}" for e in group if e is not entry)
-            problem = f"the same name is declared by {others}; configurations must write '{entry.distribution}:{entry.name}'"
+            problem = f"also declared by {others}; write '{entry.distribution}:{entry.name}' in configurations"
             findings.append(_finding(entry, problem))
     return findings
 
@@ -64,7 +64,7 @@ def _conflicts(entries: List[Entry]) -> List[Finding]:
 def _hidden_kinds() -> List[Finding]:
     known = {kind.plural: kind.base for kind in kinds()}
     hidden = [entry for entry in registry("kinds").entries() if known[entry.name] != entry.value]
-    return [_finding(entry, f"the parts of '{entry.name}' derive from {known[entry.name]}; choose another name") for entry in hidden]
+    return [_finding(entry, f"'{entry.name}' is already a kind, of {known[entry.name]}; choose another name") for entry in hidden]
 
 
 def _outdated() -> List[Finding]:
@@ -79,9 +79,9 @@ def _outdated() -> List[Finding]:
         installed = {(p.group, p.name): p.value for p in points if p.group.startswith(PREFIX)}
         for group, name in sorted(source.keys() | installed.keys()):
             if source.get((group, name)) != installed.get((group, name)):
-                is_now = source.get((group, name), "nothing of that name")
-                was = installed.get((group, name), "nothing of that name")
-                problem = f"installed is {was}, {folder} declares {is_now}; reinstall with pip: pip install --no-deps -e {folder}"
+                is_now = source.get((group, name), "not declared")
+                was = installed.get((group, name), "not declared")
+                problem = f"installed: {was}; in {folder}: {is_now}; reinstall it: pip install --no-deps -e {folder}"
                 findings.append(Finding(_singular(group), name, f"{distribution.name} {distribution.version}", problem))
     return findings
 

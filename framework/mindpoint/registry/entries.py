@@ -106,7 +106,7 @@ class Entry:
 
 @lru_cache(maxsize=None)
 def _warn_of_other_api(distribution: str) -> None:
-    """Warn once per process about a distribution made for another version of the contracts, before its parts fail because of it."""
+    """Warn once per process about a distribution made for another version of the contracts."""
     said = installed.other_api(distribution)
     if said:
         log.warning("%s", said)

@@ -57,8 +57,8 @@ def other_api(distribution: str) -> Optional[str]:
         if major == ours and int(minor or 0) <= int(newest):
             return None
         advice = "upgrade mindpoint" if (int(major), int(minor or 0)) > (int(ours), int(newest)) else f"look for a newer {distribution}"
-        return f"{distribution} was made for version {said} of mindpoint's contracts, here is {API}: {advice}"
-    return f"{distribution} names the version {said!r} of mindpoint's contracts; it must be like {API}"
+        return f"{distribution} was made for version {said} of mindpoint's contracts, but this is {API}; {advice}"
+    return f"{distribution} declares the invalid version {said!r} of mindpoint's contracts; write a version such as {API}"
 
 
 def distribution_of(module: str) -> str:

@@ -42,7 +42,7 @@ _ENGINES = (
     ("openvino", "mindpoint.inference.openvino_engine:OpenVinoEngine"),
     ("mindir", "mindpoint.inference.mindir_engine:MindirEngine"),
 )
-_EXPORTERS = tuple((name.lower(), f"mindpoint.export.exporters:{name}Exporter") for name in ("Onnx", "OpenVino", "Mindir", "Air"))
+_EXPORTERS = tuple((name.lower(), f"mindpoint.exporting.exporters:{name}Exporter") for name in ("Onnx", "OpenVino", "Mindir", "Air"))
 _WRITERS = tuple((name.lower(), f"mindpoint.inference.writers:{name}Writer") for name in ("Pictures", "Json", "Coco", "Csv"))
 
 KINDS: Tuple[Kind, ...] = (

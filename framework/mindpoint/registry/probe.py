@@ -24,7 +24,7 @@ def probe(entries: Sequence[Entry]) -> List[Optional[str]]:
         problems += answers
         if len(problems) < len(entries):
             ending = f"signal {-status}" if status < 0 else f"exit status {status}"
-            problems.append(f"{entries[len(problems)]} ended the interpreter when it was imported ({ending})")
+            problems.append(f"{entries[len(problems)]} ended the interpreter during import ({ending})")
     return problems
 
 

@@ -105,7 +105,7 @@ class Registry:
         value = f"{getattr(obj, '__module__', '?')}:{getattr(obj, '__qualname__', '?')}"
         taken = [e for e in self.entries() if normalize(e.name) == normalize(name) and (e.registered is None or e.value != value)]
         if taken and not override:
-            raise PluginConflict(f"there is already a {taken[0]}; override=True replaces it in this process")
+            raise PluginConflict(f"already registered: {taken[0]}; replace it in this process with override=True")
         self._registered[normalize(name)] = Entry(self.kind, name, value, registered=obj)
         return obj
 
@@ -127,7 +127,7 @@ class Registry:
 
     def _of_file(self, path: str, attribute: str, where: Optional[str]) -> Entry:
         if not os.path.isfile(path):
-            raise UnknownPlugin(f"'{attribute}' should be in {path}, but this file does not exist", where)
+            raise UnknownPlugin(f"{path}: no such file (for '{attribute}')", where)
         module = local.module_of(path)
         source = static.source_of(module)
         if source is not None and not source.stars and attribute.partition(".")[0] not in source.names:
@@ -139,7 +139,7 @@ class Registry:
         if not static.exists(module):
             message = f"'{module}:{attribute}': {module!r} is neither an installed distribution with {self.kind.plural} nor a module"
             beside = f"{module.replace('.', '/')}.py"
-            advice = f"; for the file here write './{beside}:{attribute}'" if os.path.isfile(beside) else ""
+            advice = f"; write './{beside}:{attribute}' for the file in this folder" if os.path.isfile(beside) else ""
             raise UnknownPlugin(message + advice, where)
         return Entry(self.kind, attribute, f"{module}:{attribute}")
 
@@ -157,7 +157,7 @@ class Registry:
         if near:
             advice = f"did you mean {_listed([e for e in candidates if e.name in near])}?"
         elif candidates:
-            advice = f"there are {_listed(candidates)}; is the distribution that has it installed?"
+            advice = f"installed: {_listed(candidates)}; is its distribution missing?"
         else:
             advice = f"no installed distribution declares {self.kind.plural}"
         return UnknownPlugin(f"unknown {self.kind.singular} '{name}'; {advice}", where)
@@ -185,5 +185,5 @@ def registry(kind: str) -> Registry:
     """Return the registry of a kind, by plural (``backbones``), singular (``backbone``) or entry-point group (``mindpoint.backbones``)."""
     found = kind_called(kind)
     if found is None:
-        raise ValueError(f"unknown kind of part {kind!r}; known are {', '.join(k.plural for k in kinds())}")
+        raise ValueError(f"unknown kind of part {kind!r}; the kinds are {', '.join(k.plural for k in kinds())}")
     return _registry(found)

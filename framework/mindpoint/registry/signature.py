@@ -22,7 +22,7 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-"""The default of a parameter without one, or with one that is not a literal."""
+"""Placeholder for a default that is missing or not a literal."""
 
 
 @dataclass(frozen=True)

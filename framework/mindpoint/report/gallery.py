@@ -27,7 +27,7 @@ LIKELY = 0.3  # smallest score of a shown result, unless the metric gives one
 _HEAT_SIDE = 140
 _QUALITY = 78
 _HEAT_COLOR = (0, 60, 255)  # blue, green, red
-_FAINTEST = 0.1  # the initial output of a network
+_FAINTEST = 0.1  # output of an untrained network
 
 Track = Callable[[Iterable, int], Iterable]
 
@@ -37,8 +37,8 @@ class Layers:
     """The optional layers over or instead of the images of a gallery.
 
     Attributes:
-        detector: makes the heatmaps; None: no heatmaps.
-        visualizer: draws annotated and found objects; None: only the page itself draws them.
+        detector: computes the heatmaps; None: no heatmaps.
+        visualizer: draws annotated and detected objects; None: only the page draws them.
         detections: by image id, for the visualizer.
     """
 
@@ -140,7 +140,7 @@ def _points(flat: Sequence[float], field: Points, label: Optional[int], flagged:
 
 
 def _spread(field: Points, label: Optional[int], own: List, absent: object) -> List:
-    """Return what is known of the points of an object's class at the places of these points among all."""
+    """Return the values of an object's points at their indices among all points."""
     if field.sets is None or label is None:
         return own
     spread = [absent] * len(field.names)

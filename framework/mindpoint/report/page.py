@@ -105,7 +105,7 @@ def _json(content: Content) -> str:
 
 
 def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
-    """Return the kinds, and give those without a colour an unused one as long as the supply lasts."""
+    """Return the kinds, with unused colours for those without one, if available."""
     free = [color for color in _COLORS if color not in {kind.color for kind in kinds.values()}] or list(_COLORS)
     choices = itertools.cycle(free)
     return {name: Kind(kind.definition, kind.color or next(choices)) for name, kind in kinds.items()}

@@ -8,12 +8,12 @@ _listener: Optional[Callable[[str], None]] = None
 
 
 def listen(listener: Optional[Callable[[str], None]]) -> None:
-    """Call ``listener`` with everything that begins from now on; ``None`` removes the listener."""
+    """Call ``listener`` with all activities that start from now on; ``None`` removes the listener."""
     global _listener
     _listener = listener
 
 
 def announce(what: str) -> None:
-    """Report that ``what`` begins now, e.g. ``"evaluating: image 12"``. Does nothing without a listener."""
+    """Report the start of ``what``, e.g. ``"evaluating: image 12"``. Does nothing without a listener."""
     if _listener is not None:
         _listener(what)

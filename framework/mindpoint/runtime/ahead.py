@@ -1,4 +1,4 @@
-"""Overlapping stages of a pipeline: each works in a thread while the next one uses its earlier results."""
+"""Pipeline stages in threads: each computes ahead while the next one uses its earlier results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PATIENCE = 5.0  # seconds to wait at the end for an unfinished item
 
 
 def ahead(items: Iterable[T], most: int) -> Iterator[T]:
-    """Yield the items in order while a thread makes further ones, at most ``most`` of them.
+    """Yield the items in order while a thread prepares at most ``most`` further ones.
 
     Errors of the items are raised here, after all earlier items. When the iterator is closed, the thread finishes its item, closes
     ``items`` and ends.

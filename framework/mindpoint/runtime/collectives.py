@@ -15,7 +15,7 @@ from mindpoint.runtime import distributed
 
 
 class _Means(nn.Cell):
-    """Averages tensors of these shapes over all processes in one exchange: on a CPU each exchange costs as much as some 10,000 numbers."""
+    """Averages tensors of these shapes over all processes in one exchange, since an exchange on a CPU has a high fixed cost."""
 
     def __init__(self, shapes: Sequence[Tuple[int, ...]]):
         super().__init__(auto_prefix=False)

@@ -42,7 +42,7 @@ def drop(stream: TextIO) -> None:
 
 
 def outlive() -> None:
-    """Discard further output when it cannot be written any more, e.g. after the terminal has closed, so that the work continues."""
+    """Discard output that cannot be written, e.g. after the terminal has closed, so that the work continues."""
     sys.stdout, sys.stderr = _Outliving(sys.stdout), _Outliving(sys.stderr)
 
 

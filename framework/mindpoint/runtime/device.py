@@ -29,9 +29,9 @@ def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "
     target = name() if device == "auto" else device
     if device_id is not None:
         if target == "CPU":
-            raise ConfigError(f"runtime.device_id: {device_id} is the number of an Ascend, but the device is a CPU; remove the key")
+            raise ConfigError(f"runtime.device_id: {device_id} is for an Ascend, but the device is a CPU; remove the key")
         if distributed.launched():
-            raise ConfigError("runtime.device_id: each process of a job has a device of its own; remove the key")
+            raise ConfigError("runtime.device_id: each process of a job has its own device; remove the key")
     if device_id is not None or target != name():  # it cannot be changed after the first operator has run
         try:
             ms.set_device(target, device_id)

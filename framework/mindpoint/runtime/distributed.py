@@ -106,7 +106,7 @@ def check_same(what: str, digest: object) -> None:
     digests = gather(digest)
     different = [str(rank) for rank, other in enumerate(digests) if other != digests[0]]
     if different:
-        raise TrainingError(f"rank {', '.join(different)}: not the same {what} as rank 0; start all with the same arguments and files")
+        raise TrainingError(f"rank {', '.join(different)}: differs from rank 0 in the {what}; start all with the same arguments and files")
 
 
 def finish() -> None:

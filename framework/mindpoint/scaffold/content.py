@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Sequence
 
 _PURPOSES = {
-    "backbone": "maps of strides 4, 8, 16, 32 from plain convolutions",
-    "neck": "brings coarse maps to the finest one",
-    "head": "class logits and distances to the sides of the box, for each cell",
-    "loss": "focal loss of the classes, absolute error of the sides",
-    "targets": "which cells belong to an object",
-    "decoder": "maps to boxes",
-    "dataset": "drawn circles and squares",
+    "backbone": "computes maps of strides 4, 8, 16, 32 with plain convolutions",
+    "neck": "merges coarse maps into the finest one",
+    "head": "predicts class logits and distances to the sides of the box, for each cell",
+    "loss": "computes the focal loss of the classes and the absolute error of the sides",
+    "targets": "assigns cells to objects",
+    "decoder": "turns maps into boxes",
+    "dataset": "draws circles and squares",
     "transform": "changes the brightness",
-    "metric": "recall and precision",
+    "metric": "computes recall and precision",
     "hook": "prints the average loss",
 }
 
@@ -25,7 +25,7 @@ def readme(name: str, module: str, prefix: str, chosen: Sequence[str]) -> str:
 
 Parts for [mindpoint](https://pypi.org/project/mindpoint/).
 
-| name in YAML | kind | what it does |
+| name in YAML | kind | purpose |
 |---|---|---|
 {rows}
 
@@ -37,7 +37,7 @@ mindpoint train {name}:example --set train.max_steps=20
 ```
 
 The parts are in `src/{module}`, the example is `src/{module}/recipes/example.yaml`.
-After a change of the entry points in `pyproject.toml` install again.
+Reinstall after changing entry points in `pyproject.toml`.
 """
 
 
@@ -51,7 +51,7 @@ def _detector(prefix: str, chosen: Sequence[str]) -> str:
     dataset = f"{prefix}Dataset" if own else "SyntheticPeople"
     size = "" if own else ", size: [96, 96]"
     lines = [
-        "# Learns to find drawn objects within minutes; nothing to download.",
+        "# Learns to detect drawn objects within minutes, without downloads.",
         "_base_: _base_/runtime/default.yaml",
         f"classes: [{'circle, square' if own else 'person'}]",
         "input: {size: [96, 96], mean: [0.4, 0.4, 0.4], std: [0.3, 0.3, 0.3], channel_order: bgr}",
@@ -124,4 +124,4 @@ def tests(module: str, prefix: str, chosen: Sequence[str]) -> str:
     imports = "\n".join(f"from {module}.{part} import {names[part]}" for part in sorted(chosen))
     bases = ", ".join(sorted(classes[part][0] for part in used))
     bodies = "".join(f"\n\nclass Test{part.capitalize()}({classes[part][0]}):\n    def {classes[part][1]}\n" for part in used)
-    return f'"""Every part is held against its contract."""\n\nfrom mindpoint.testing import {bases}\n\n{imports}\n{bodies}'
+    return f'"""Tests of every part against its contract."""\n\nfrom mindpoint.testing import {bases}\n\n{imports}\n{bodies}'

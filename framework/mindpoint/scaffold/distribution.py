@@ -69,7 +69,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             (temporary / path).write_text(text, encoding="utf-8")
     added = [part for part in chosen if part not in _named(parts)]
-    note = f"{', '.join(added)} came with what was asked for, so that there is a detector to train.\n" if added else ""
+    note = f"{', '.join(added)} added to complete a trainable detector.\n" if added else ""
     return (
         f"{target}: {', '.join(chosen)}\n{note}next:\n  cd {target}\n  pip install -e '.[test]'\n  python -m pytest\n"
         f"  mindpoint train {name}:example --set train.max_steps=20"
@@ -79,13 +79,13 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
 def _module_of(name: str) -> str:
     module = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name) or iskeyword(module):
-        raise ConfigError(f"{name!r} cannot be the name of a distribution here; use small letters, digits and '-', e.g. acme-shapes")
+        raise ConfigError(f"{name!r} is not a valid name; use small letters, digits and '-', e.g. acme-shapes")
     if module.partition("_")[0] == "mindpoint":
-        raise ConfigError(f"{name!r}: names that begin with mindpoint are its own; put your own name in front, e.g. acme-shapes")
+        raise ConfigError(f"{name!r}: names that begin with mindpoint are reserved; begin with your own name, e.g. acme-shapes")
     from importlib.util import find_spec
 
     if find_spec(module) is not None:
-        raise ConfigError(f"{name!r}: Python has a module '{module}' already, which would be hidden; choose another name")
+        raise ConfigError(f"{name!r}: would hide Python's existing module '{module}'; choose another name")
     return module
 
 
@@ -98,7 +98,7 @@ def _named(parts: Sequence[str]) -> List[str]:
         part = by_kind.get(kind.plural) if kind else None
         if part is None:
             near = nearest(said, list(PARTS))
-            advice = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(PARTS)}"
+            advice = f"did you mean '{near[0]}'?" if near else f"choose among {', '.join(PARTS)}"
             raise ConfigError(f"--parts: cannot write a part '{said}'; {advice}")
         found.append(part)
     return found

@@ -17,7 +17,7 @@ _CHECKED = hasattr(os, "getuid")
 
 def cache_folders() -> Iterator[Path]:
     """Yield the user's cache, then, where users have numbers, a folder of this user in the system's temporary folder."""
-    with contextlib.suppress(RuntimeError):  # the user has no home folder
+    with contextlib.suppress(RuntimeError):  # no home folder
         yield user_cache()
     if _CHECKED:
         yield Path(tempfile.gettempdir()).absolute() / f"mindpoint-{os.getuid()}"
@@ -40,7 +40,7 @@ def prepare_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     link = folder.is_symlink() and not _is_ours(folder.lstat())
     if link or not only_ours(folder.stat()):
-        raise OutputError(f"{folder}: not used as a cache: others can write there; use a folder of yours with mode 700")
+        raise OutputError(f"{folder}: unsafe as a cache, since others can write there; use your own folder with mode 700")
 
 
 def _is_ours(status: os.stat_result) -> bool:

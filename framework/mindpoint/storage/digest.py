@@ -34,6 +34,6 @@ def check_digest(path: Path, name: str = "") -> None:
     begins = file_digest(path)[: len(promised[1])]
     if begins != promised[1]:
         raise WeightsError(
-            f"{path}: damaged or changed: its SHA-256 begins with {begins}, not with {promised[1]} as its name says; "
-            "fetch it again, or rename it if these digits of the name are something else"
+            f"{path}: damaged or changed: its SHA-256 begins with {begins}, but its name has {promised[1]}; "
+            "download it again, or rename it if these digits are not a checksum"
         )

@@ -131,8 +131,8 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def clear_abandoned(folder: Path, name: Optional[str] = None) -> None:
-    """Clear up what killed processes of this host left in a folder: temporary files are removed; a folder that was being replaced is put
-    back if the new one did not get its place.
+    """Clean up after killed processes of this host in a folder: remove temporary files; restore a folder that was being replaced
+    if the new one is not in place.
 
     Args:
         name: of the file or folder that they wrote; None: any.
@@ -167,10 +167,10 @@ def make_folder(path: Union[str, Path]) -> Path:
 
 
 def _refuse_tilde(path: Path) -> None:
-    """Raise OutputError for a path below a folder ``~`` that does not exist: the home folder is meant."""
+    """Raise OutputError for a path below a missing folder ``~``, which is meant to be the home folder."""
     home = path.parts[0] if path.parts else ""
     if home.startswith("~") and not os.path.exists(home) and os.path.expanduser(path) != str(path):
-        raise OutputError(f"{path}: a shell replaces ~ only outside of quotes; write {os.path.expanduser(path)}")
+        raise OutputError(f"{path}: a shell expands ~ only outside of quotes; write {os.path.expanduser(path)}")
 
 
 def numbered_folder(parent: Union[str, Path], name: str) -> Path:
@@ -266,7 +266,7 @@ def refuse_existing(out: str, ending: str) -> None:
     """Raise OutputError if a file cannot be made there."""
     path = Path(out)
     if path.suffix != ending:
-        raise OutputError(f"{out}: give it a name that ends in {ending}")
+        raise OutputError(f"{out}: the name must end in {ending}")
     if path.exists():
         raise OutputError(f"{out}: exists; choose another name or remove it")
     if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Headers of image files: what they promise is checked before anything is decoded."""
+"""Headers of image files, checked before decoding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import PIL.TiffImagePlugin
 from mindpoint.errors import DataError
 
 MOST_PIXELS = 1 << 27
-"""Of an image that is decoded: 400 MB, and twice that while it is turned."""
+"""Limit for decoding: 400 MB, and twice that while rotating."""
 JPEG, PNG, WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FLOATS = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"\x76\x2f\x31\x01")  # HDR, PFM, OpenEXR
@@ -33,11 +33,11 @@ class _Tiff(NamedTuple):
     width: int = 0
     height: int = 0
     bits: Tuple[int, ...] = ()
-    numbers: Optional[str] = None  # what is unusual about them
+    numbers: Optional[str] = None  # description of unusual ones
 
 
 def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
-    """Return the EXIF orientation, 1 to 8, by which the decoded image is still to be turned; OpenCV turns all formats but WebP.
+    """Return the EXIF orientation, 1 to 8, still to be applied to the decoded image; OpenCV applies it except for WebP.
 
     Raises:
         DataError: more pixels than :data:`MOST_PIXELS`, or numbers whose range is unknown: floating-point, signed, or of a PNM file with an
@@ -45,14 +45,14 @@ def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
     """
     tiff = _tiff(data)
     _check_size(tiff.width, tiff.height, name)
-    numbers = "floating-point numbers, whose range is not known" if data.startswith(_FLOATS) else tiff.numbers or _pnm_numbers(data)
+    numbers = "floating-point numbers of unknown range" if data.startswith(_FLOATS) else tiff.numbers or _pnm_numbers(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about large images; the limit here is lower
             header = PIL.Image.open(io.BytesIO(data))
         _check_size(*header.size, name)
         if header.mode == "F" and not numbers:
-            numbers = "floating-point numbers, whose range is not known"
+            numbers = "floating-point numbers of unknown range"
         orientation = header.getexif().get(_ORIENTATION, 1) if header.format == "WEBP" else 1
     except DataError:
         raise
@@ -61,7 +61,7 @@ def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
     except Exception:  # not a format of Pillow's, or damaged: OpenCV will report it; Pillow's errors have no common base
         orientation = 1
     if numbers:
-        raise DataError(f"{name}: holds {numbers}; convert it to 8 or 16 bits")
+        raise DataError(f"{name}: has {numbers}; convert it to 8 or 16 bits")
     return orientation
 
 
@@ -103,7 +103,7 @@ def _check_size(width: int, height: int, name: Union[str, Path]) -> None:
 
 
 def _tiff(data: bytes) -> _Tiff:
-    """Return what the first directory of a TIFF says; zeros if damaged or another format. Pillow cannot open TIFF files with several
+    """Return the entries of the first directory of a TIFF; zeros if damaged or another format. Pillow cannot open TIFF files with several
     floating-point channels."""
     if not data.startswith(_TIFF):
         return _Tiff()
@@ -116,9 +116,9 @@ def _tiff(data: bytes) -> _Tiff:
             tags.load(file)
         formats, numbers = set(tags.get(_SAMPLE_FORMAT, ())), None
         if tags.get(_PHOTOMETRIC) in _LOG_LIGHT or formats & _FLOAT:
-            numbers = "floating-point numbers, whose range is not known"
+            numbers = "floating-point numbers of unknown range"
         elif formats & _SIGNED:
-            numbers = "signed numbers, whose range is not known"
+            numbers = "signed numbers of unknown range"
         bits = tuple(int(count) for count in tags.get(_BITS, ()))
         return _Tiff(int(tags.get(_WIDTH, 0)), int(tags.get(_HEIGHT, 0)), bits, numbers)
     except Exception:  # damaged: OpenCV will report it; Pillow's errors have no common base
@@ -126,7 +126,7 @@ def _tiff(data: bytes) -> _Tiff:
 
 
 def _pnm_numbers(data: bytes) -> Optional[str]:
-    """Tell about the numbers of a PGM, PPM or PAM whose white is not 255 or 65535. OpenCV stretches only text of 8 bits."""
+    """Describe the numbers of a PGM, PPM or PAM whose maximum is not 255 or 65535; OpenCV scales only 8-bit text files."""
     kind = data[:2]
     if kind not in _PNM or not data[2:3].isspace():
         return None
@@ -135,4 +135,4 @@ def _pnm_numbers(data: bytes) -> Optional[str]:
     white = int(found.group(1)) if found else 255
     if white in (255, 65535) or (kind in _TEXT_PNM and white < 255):
         return None
-    return f"numbers of 0 to {white}, which OpenCV would read as darker than they are"
+    return f"numbers in 0..{white}, which OpenCV would read too dark"

@@ -15,7 +15,7 @@ from mindpoint.storage.files import atomic_write
 from mindpoint.storage.image_header import JPEG, is_complete, odd_bits, orientation_to_apply
 
 _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
-_NEARLY_BLACK = 16  # of 255; the maximum of 12-bit numbers in a 16-bit file, with what lossy compression adds
+_NEARLY_BLACK = 16  # of 255; the maximum of 12-bit numbers in a 16-bit file, plus an error of lossy compression
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
@@ -30,7 +30,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 def read_bytes(path: Union[str, Path]) -> bytes:
     """Return the content of an image file. Raises DataError if it is missing or unreadable."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe or device might never end
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe or device might not end
             raise DataError(f"{path}: not an image file")
         with open(path, "rb") as file:
             return file.read()
@@ -41,7 +41,7 @@ def read_bytes(path: Union[str, Path]) -> bytes:
 
 
 def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.ndarray:
-    """Return the image ``(H, W, 3)`` uint8 BGR, turned upright by its EXIF orientation like ``cv2.imread``.
+    """Return the image ``(H, W, 3)`` uint8 BGR, rotated by its EXIF orientation like ``cv2.imread``.
 
     OpenCV decodes truncated data without an error and leaves the missing rest grey or black, so the end marker is checked first.
 
@@ -54,9 +54,9 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
         DataError: truncated, too large, of floating-point, signed or 12-bit numbers, or in a format that OpenCV does not support.
     """
     if not data:
-        raise DataError(f"{name}: is empty (0 bytes), not an image; fetch it again")
+        raise DataError(f"{name}: is empty (0 bytes); download it again")
     if not is_complete(data):
-        raise DataError(f"{name}: is truncated: the image ends before its last part ({len(data)} bytes are there); fetch it again")
+        raise DataError(f"{name}: is truncated (after {len(data)} bytes); download it again")
     orientation = orientation_to_apply(data, name)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
@@ -65,7 +65,7 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
     if image is None:
         bits = odd_bits(data)
         if bits is not None:
-            raise DataError(f"{name}: OpenCV cannot read its numbers of {bits} bits; convert it to 8 or 16 bits")
+            raise DataError(f"{name}: OpenCV cannot read numbers of {bits} bits; convert it to 8 or 16 bits")
         raise DataError(f"{name}: not an image that OpenCV can read (it starts with {data[:8]!r})")
     if image.max() <= _NEARLY_BLACK:
         original = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
@@ -79,13 +79,13 @@ def check_full_range(image: np.ndarray, name: Union[str, Path]) -> None:
     most = image.max() if image.dtype == np.uint16 else 0
     if 256 <= most < (_NEARLY_BLACK + 1) * 256:
         raise DataError(
-            f"{name}: has 16 bits a pixel but no number above {most}, as 12-bit cameras write them, and would be read as nearly black; "
-            f"stretch it to the full range (for 12 bits: multiply by 16)"
+            f"{name}: has 16 bits per channel but no number above {most}, as from a 12-bit camera, and would be read as nearly black; "
+            f"scale it to the full range (for 12 bits: multiply by 16)"
         )
 
 
 def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn an image upright by its EXIF orientation, 1 to 8 (EXIF 2.3, table 6)."""
+    """Apply the EXIF orientation, 1 to 8, to an image (EXIF 2.3, table 6)."""
     if orientation in (5, 6, 7, 8):
         image = cv2.transpose(image)
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)

@@ -39,7 +39,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or device might never end
             raise error(f"{path}: not a file; name the {kind}")
         if status.st_size > most_bytes:
-            raise error(f"{path}: too large for the {kind}: {status.st_size:,} bytes, at most {most_bytes:,}")
+            raise error(f"{path}: too large: the {kind} has {status.st_size:,} bytes, at most {most_bytes:,} are allowed")
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
-        raise error(f"{path}: the {kind} is not UTF-8 text (byte {failure.start}); save it as UTF-8, or fetch it again") from failure
+        raise error(f"{path}: the {kind} is not UTF-8 text (byte {failure.start}); save it as UTF-8, or download it again") from failure
     return parse_json(text, str(path), kind, error)
 
 
@@ -60,7 +60,7 @@ def parse_json(text: str, place: str, kind: str, error: Type[MindpointError] = D
         return json.loads(text, parse_int=_whole)
     except json.JSONDecodeError as failure:
         at = f"{place}:{failure.lineno}:{failure.colno}"
-        raise error(f"{at}: the {kind} is not JSON: {failure.msg}; it is damaged or cut off") from failure
+        raise error(f"{at}: the {kind} is not JSON: {failure.msg}; it is damaged or truncated") from failure
     except _LongNumber as failure:
         line, column = _line_and_column(text, text.find(failure.digits))
         raise error(f"{place}:{line}:{column}: the {kind} cannot be used: a number has more than {_LONGEST_NUMBER} digits") from None

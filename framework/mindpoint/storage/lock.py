@@ -85,12 +85,12 @@ def _open(folder: Path, path: Path) -> IO[str]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
-                log.warning("%s: this file system has no locks (%s): start no other run in this folder", folder, error.strerror)
+                log.warning("%s: this file system lacks locks (%s); do not start another run in this folder", folder, error.strerror)
                 return file
             file.seek(0)
             holder = file.read().strip() or error.strerror
             file.close()
-            raise OutputError(f"{folder}: another run works in this folder ({holder})") from error
+            raise OutputError(f"{folder}: another run uses this folder ({holder})") from error
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):  # otherwise its holder has just removed it
             return file
         file.close()

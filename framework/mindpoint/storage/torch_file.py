@@ -60,7 +60,7 @@ class _Tensor:
 
 
 class _Parameter:
-    """A trainable tensor: only the tensor is used."""
+    """A trainable tensor, read as a plain one."""
 
     def __new__(cls, data: _Tensor, *_: object) -> "_Parameter":
         self = super().__new__(cls)  # not in __init__, which pickles of early PyTorch versions do not call
@@ -101,8 +101,8 @@ class _Unpickler(pickle.Unpickler):
         if module in ("torch", "torch.cuda") and name.endswith("Storage") and name[: -len("Storage")] in _KINDS:
             return _StorageKind(name[: -len("Storage")])
         raise WeightsError(
-            f"{self.path}: refused: it contains more than weights: it asks for {module}.{name}, and such code is never run; "
-            "where it was made, save the numbers alone: torch.save(model.state_dict(), FILE)"
+            f"{self.path}: refused: it contains more than weights: it needs {module}.{name}, and such code is never run; "
+            "save only the weights: torch.save(model.state_dict(), FILE)"
         )
 
     def persistent_load(self, place: tuple) -> _Storage:
@@ -134,8 +134,8 @@ def read_torch_file(path: Union[str, Path]) -> object:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # arbitrary bytes can raise arbitrary errors
-        raise WeightsError(f"{path}: damaged or cut off ({type(error).__name__}: {error}); fetch it again") from error
-    advice = "; a .ckpt is MindSpore's and needs no conversion" if path.suffix == ".ckpt" else ""
+        raise WeightsError(f"{path}: damaged or truncated ({type(error).__name__}: {error}); download it again") from error
+    advice = "; MindSpore's .ckpt files need no conversion" if path.suffix == ".ckpt" else ""
     raise WeightsError(f"{path}: not a PyTorch file (it starts with {start!r}){advice}")
 
 
@@ -168,7 +168,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
     """Raise WeightsError if an archive's content is larger than the archive: PyTorch does not compress."""
     unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > _most_bytes(path):
-        raise WeightsError(f"{path}: refused: unpacked it has {unpacked:,} bytes, many times its own size; PyTorch writes no such file")
+        raise WeightsError(f"{path}: refused: it unpacks to {unpacked:,} bytes, many times its size, unlike any file of PyTorch")
 
 
 def _read_legacy(file: BinaryIO, path: Path) -> object:
@@ -201,7 +201,7 @@ class _Plain:
             array = value.array()
             self._bytes -= array.nbytes
         if self._bytes < 0 or self._values < 0:
-            raise ValueError("it names the same numbers again and again")
+            raise ValueError("it repeats the same numbers too often")
         if isinstance(value, _Tensor):
             return array
         if isinstance(value, dict):

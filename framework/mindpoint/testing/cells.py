@@ -57,13 +57,13 @@ class _CellTests(PartTests):
             height, width = self._size(cell, number)
             found = self._run(cell, self._tensors(cell, number))
             specs = self._specs(cell)
-            need(list(found) == list(specs), f"{len(specs)} maps are declared ({', '.join(specs)}); construct gives {', '.join(found)}")
+            need(list(found) == list(specs), f"{len(specs)} maps are declared ({', '.join(specs)}); construct returns {', '.join(found)}")
             for name, spec in specs.items():
                 wanted = (2, spec.channels, height // spec.stride, width // spec.stride)
                 need(
                     found[name].shape == wanted,
                     f"{name}: {spec.channels} channels at stride {spec.stride} are declared, {wanted} for an input of {height} x {width}; "
-                    f"construct gives {found[name].shape}",
+                    f"construct returns {found[name].shape}",
                 )
 
     @operator_by_operator
@@ -73,12 +73,12 @@ class _CellTests(PartTests):
         inputs = self._tensors(cell)
         parameters = cell.trainable_params()
         if not parameters:
-            skip("the part has nothing to train")
+            skip("the part has no trainable parameters")
         gradients = ms.value_and_grad(lambda: self._loss(cell, inputs), None, parameters)()[1]
         for parameter, gradient in zip(parameters, gradients):
             values = gradient.asnumpy()
             need(np.isfinite(values).all(), f"the gradient of {parameter.name} is not finite")
-            need(values.any(), f"no gradient reaches {parameter.name}: no map depends on it, or it is not to be trained")
+            need(values.any(), f"no gradient reaches {parameter.name}: use it, or do not make it trainable")
 
     @operator_by_operator
     def test_it_compiles(self):
@@ -90,7 +90,7 @@ class _CellTests(PartTests):
         ms.set_context(mode=ms.PYNATIVE_MODE)
         for name, value in self._run(cell, inputs).items():
             close = np.allclose(compiled[name], value.asnumpy(), rtol=1e-3, atol=1e-4)
-            need(close, f"{name}: the compiled graph gives other values than single operators: construct must not depend on values")
+            need(close, f"{name}: the compiled graph returns other values than single operators; construct must not depend on values")
 
     @operator_by_operator
     def test_saved_and_resumed_it_goes_on_the_same(self):
@@ -98,18 +98,18 @@ class _CellTests(PartTests):
         inputs = self._tensors(first)
         self._step(first, inputs)
         state = {name: parameter.asnumpy().copy() for name, parameter in first.parameters_dict().items()}
-        need(set(state) == set(second.parameters_dict()), "make gives parts with the same parameters each time")
+        need(set(state) == set(second.parameters_dict()), "make must return parts with the same parameters each time")
         for name, parameter in second.parameters_dict().items():
             parameter.set_data(Tensor(state[name]))
         self._step(first, inputs)
         self._step(second, inputs)
         for name, parameter in first.parameters_dict().items():
             same = np.allclose(parameter.asnumpy(), second.parameters_dict()[name].asnumpy(), rtol=1e-4, atol=1e-6)
-            need(same, f"{name} differs after a resumed step: all that a part remembers must be a Parameter")
+            need(same, f"{name} differs after a resumed step; a part must keep its state in Parameters")
 
     @operator_by_operator
     def test_onnx_gives_the_same(self):
-        from mindpoint.export.exporters import OnnxExporter
+        from mindpoint.exporting.exporters import OnnxExporter
 
         ms.set_context(mode=ms.GRAPH_MODE)
         cell = self.make()
@@ -158,7 +158,7 @@ class BackboneTests(_CellTests):
         return cell.divisor or super()._divisor(cell)
 
     def _specs(self, cell: Backbone) -> Dict[str, FeatureSpec]:
-        need(getattr(cell, "out_features", None), "a backbone sets out_features: a FeatureSpec for each map, finest first")
+        need(getattr(cell, "out_features", None), "a backbone must set out_features: a FeatureSpec for each map, finest first")
         return {f"out_features[{index}]": spec for index, spec in enumerate(tuple(cell.out_features) * cell.stacks)}
 
     def _inputs(self, cell: Backbone, height: int, width: int) -> List[np.ndarray]:
@@ -169,7 +169,7 @@ class BackboneTests(_CellTests):
 
     def test_finest_map_is_first(self):
         strides = [spec.stride for spec in self.make().out_features]
-        need(strides == sorted(strides), f"maps come finest first; the strides are {strides}")
+        need(strides == sorted(strides), f"maps must come finest first; the strides are {strides}")
 
 
 class NeckTests(_CellTests):
@@ -188,7 +188,7 @@ class NeckTests(_CellTests):
         return max(spec.stride for spec in self.in_features)
 
     def _specs(self, cell: Neck) -> Dict[str, FeatureSpec]:
-        need(getattr(cell, "out_features", None), "a neck sets out_features: a FeatureSpec for each map, finest first")
+        need(getattr(cell, "out_features", None), "a neck must set out_features: a FeatureSpec for each map, finest first")
         return {f"out_features[{index}]": spec for index, spec in enumerate(cell.out_features)}
 
     def _inputs(self, cell: nn.Cell, height: int, width: int) -> List[np.ndarray]:
@@ -207,12 +207,12 @@ class HeadTests(NeckTests):
         return PartTests.make(self)
 
     def _specs(self, cell: Head) -> Dict[str, FeatureSpec]:
-        need(isinstance(getattr(cell, "out_maps", None), Mapping), "a head sets out_maps: a FeatureSpec for each map by name")
+        need(isinstance(getattr(cell, "out_maps", None), Mapping), "a head must set out_maps: a FeatureSpec for each map by name")
         return dict(cell.out_maps)
 
     def _run(self, cell: nn.Cell, inputs: List[Tensor]) -> Dict[str, Tensor]:
         found = cell(tuple(inputs))
-        need(isinstance(found, Mapping), f"a head gives maps by name, not {type(found).__name__}")
+        need(isinstance(found, Mapping), f"a head must return maps by name, not {type(found).__name__}")
         return {name: found[name] for name in self._specs(cell) if name in found}
 
 
@@ -235,7 +235,7 @@ class _Tuple(nn.Cell):
 
 
 class _Exportable(Exportable):
-    """A part with inputs of any shapes."""
+    """An export of a part whose inputs may have any shapes."""
 
     def __init__(self, cell: nn.Cell, maps: Mapping[str, FeatureSpec], inputs: Mapping[str, np.ndarray], size: Tuple[int, int]) -> None:
         channels = {name: array.shape[1] for name, array in inputs.items()}
@@ -247,7 +247,7 @@ class _Exportable(Exportable):
 
 
 def _named(maps: object) -> Dict[str, Tensor]:
-    need(isinstance(maps, (tuple, list)), f"construct gives a tuple of maps, not {type(maps).__name__}; one map is (x,)")
+    need(isinstance(maps, (tuple, list)), f"construct must return a tuple of maps, not {type(maps).__name__}; for one map, return (x,)")
     return {f"out_features[{index}]": value for index, value in enumerate(maps)}
 
 

@@ -1,4 +1,4 @@
-"""Tests of a target encoder and a decoder together: the decoder must recover what the encoder wrote."""
+"""Tests of a target encoder and a decoder together: the decoder must recover the encoded objects."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ class CodecTests:
 
     def test_targets_are_named_arrays_of_fixed_shape(self):
         encoder = self.make_targets()
-        need(isinstance(getattr(encoder, "strides", None), Mapping), "strides gives the stride of each map that there are targets for")
+        need(isinstance(getattr(encoder, "strides", None), Mapping), "strides must have the stride of each map with targets")
         forms = []
         for sample in [*self.samples(), self._empty()]:
             targets = encoder(sample)
             check_targets("the target encoder", encoder, targets, ())
             need(all(np.isfinite(values).all() for values in targets.values()), f"{sample.name}: a target is not finite")
             forms.append(records(targets))
-        need(all(form == forms[0] for form in forms), f"targets of all samples have the same names, shapes and types: {forms}")
+        need(all(form == forms[0] for form in forms), f"targets of all samples must have the same names, shapes and types: {forms}")
 
     def test_encoding_again_gives_the_same(self):
         encoder, sample = self.make_targets(), self.samples()[-1]
         first, second = encoder(sample), encoder(sample)
-        need(all(np.array_equal(first[name], second[name]) for name in first), "the targets are a function of the sample")
+        need(all(np.array_equal(first[name], second[name]) for name in first), "the targets must be a function of the sample")
 
     def test_perfect_maps_give_the_objects_back(self):
         decoder = self.make_decoder()
         for sample, maps in self.samples_and_maps():
             (found,) = decoder(maps, [sample.view])
-            need(isinstance(found, Detections), f"a decoder returns a list of Detections, not of {type(found).__name__}")
+            need(isinstance(found, Detections), f"a decoder must return a list of Detections, not of {type(found).__name__}")
             self._hold(sample.objects, found, sample.name, self.tolerance)
 
     def test_no_object_gives_no_detection(self):
@@ -74,7 +74,7 @@ class CodecTests:
         sample = self._empty()
         maps = self._raw(encoder.perfect_outputs(sample))
         if not maps:
-            skip("the encoder has no perfect_outputs")
+            skip("the encoder lacks perfect_outputs")
         (found,) = self.make_decoder()(maps, [sample.view])
         count = int((found.scores >= self.threshold).sum())
         need(count == 0, f"an image without objects has {count} detections with a score of at least {self.threshold}")
@@ -86,28 +86,28 @@ class CodecTests:
         maps = {name: rng.normal(0, 2, shape).astype(np.float32) for name, shape in shapes.items()}
         before = {name: values.copy() for name, values in maps.items()}
         (found,) = decoder(maps, [view])
-        need(all(np.array_equal(maps[name], before[name]) for name in maps), "a decoder never changes the maps")
-        need((found.scores[1:] <= found.scores[:-1]).all(), "detections come best first")
-        need(((found.scores >= 0) & (found.scores <= 1)).all(), "scores are in 0..1")
-        need(np.isfinite(found.boxes).all(), "boxes are finite, whatever the maps hold")
-        need(((found.labels >= 0) & (found.labels < len(self.classes))).all(), "labels are positions in classes")
-        need([field.name for field in found.fields] == [field.name for field in decoder.fields], "detections have the decoder's fields")
+        need(all(np.array_equal(maps[name], before[name]) for name in maps), "a decoder must not change the maps")
+        need((found.scores[1:] <= found.scores[:-1]).all(), "detections must come best first")
+        need(((found.scores >= 0) & (found.scores <= 1)).all(), "scores must be in 0..1")
+        need(np.isfinite(found.boxes).all(), "boxes must be finite for any maps")
+        need(((found.labels >= 0) & (found.labels < len(self.classes))).all(), "labels must be indices of classes")
+        need([field.name for field in found.fields] == [field.name for field in decoder.fields], "detections must have all fields")
 
     def test_needs_maps_are_those_of_the_encoder(self):
         needs, maps = self.make_decoder().needs_maps, self.samples_and_maps()[0][1]
         for name, channels in needs.items():
             need(name in maps, f"the decoder needs the map '{name}'; the encoder has {', '.join(maps)}")
             right = channels in (None, maps[name].shape[1])
-            need(right, f"needs_maps: '{name}' has {channels} channels, the encoder's map {maps[name].shape[1]}")
+            need(right, f"needs_maps: '{name}' has {channels} channels, but the encoder's map has {maps[name].shape[1]}")
 
     def test_a_batch_gives_what_single_images_give(self):
         decoder, pairs = self.make_decoder(), self.samples_and_maps()
         batch = {name: np.concatenate([maps[name] for _, maps in pairs]) for name in pairs[0][1]}
         together = decoder(batch, [sample.view for sample, _ in pairs])
-        need(len(together) == len(pairs), "a decoder returns one entry for each image of the batch")
+        need(len(together) == len(pairs), "a decoder must return one entry for each image of the batch")
         for found, (sample, maps) in zip(together, pairs):
             (single,) = decoder(maps, [sample.view])
-            need(np.allclose(found.boxes, single.boxes, atol=1e-3), f"{sample.name}: other boxes in a batch than alone")
+            need(np.allclose(found.boxes, single.boxes, atol=1e-3), f"{sample.name}: boxes differ between batch and single image")
 
     def test_another_view_moves_the_boxes_with_it(self):
         decoder = self.make_decoder()
@@ -116,7 +116,7 @@ class CodecTests:
         (near,) = decoder(maps, [view])
         (far,) = decoder(maps, [View((view.crop_center[0] + 40, view.crop_center[1] + 24), view.crop_size)])
         moved = near.boxes + np.array([40, 24, 40, 24], np.float32)
-        need(np.allclose(far.boxes, moved, atol=0.1), "detections are in pixels of the original image: use view.motion_to_image")
+        need(np.allclose(far.boxes, moved, atol=0.1), "detections must be in pixels of the original image; use view.motion_to_image")
 
     def test_mirrored_maps(self):
         decoder = self.make_decoder()
@@ -124,7 +124,7 @@ class CodecTests:
             skip("the decoder does not mirror maps")
         for sample, maps in self.samples_and_maps():
             back = decoder.mirror(decoder.mirror(maps))
-            need(all(np.allclose(back[name], values) for name, values in maps.items()), "mirroring twice gives the maps back")
+            need(all(np.allclose(back[name], values) for name, values in maps.items()), "mirroring twice must return the original maps")
             (found,) = decoder(maps, [sample.view], decoder.mirror(maps))
             self._hold(sample.objects, found, f"{sample.name}, averaged with its mirror image", self.tolerance)
             (turned,) = decoder(decoder.mirror(maps), [sample.view])
@@ -134,11 +134,11 @@ class CodecTests:
     def test_several_scales_are_joined(self):
         decoder = self.make_decoder()
         if type(decoder).merge is Decoder.merge:
-            skip("the decoder does not join scales")
+            skip("the decoder does not merge scales")
         for sample, maps in self.samples_and_maps():
             (found,) = decoder(maps, [sample.view])
             joined = decoder.merge([found, found])
-            self._hold(sample.objects, joined, f"{sample.name}, twice the same detections joined", self.tolerance)
+            self._hold(sample.objects, joined, f"{sample.name}, the same detections merged twice", self.tolerance)
 
     def test_heatmaps_are_in_0_to_1(self):
         for name, heat in self.make_decoder().heatmaps(self.samples_and_maps()[0][1]).items():
@@ -159,7 +159,7 @@ class CodecTests:
                 rows, wanted = found[field.name][0], expected.values[field.name]
                 rows = rows[found["scores"][0] >= self.threshold]
                 wanted = wanted[expected.scores >= self.threshold]
-                need(rows.shape == wanted.shape, f"{sample.name}: onnx_nodes gives {rows.shape} as '{field.name}', __call__ {wanted.shape}")
+                need(rows.shape == wanted.shape, f"{sample.name}: '{field.name}' is {rows.shape} in ONNX, but {wanted.shape} in numpy")
                 need(np.allclose(rows, wanted, atol=1e-2), f"{sample.name}: '{field.name}' of onnx_nodes differs from that of __call__")
 
     def _empty(self) -> Sample:
@@ -172,7 +172,7 @@ class CodecTests:
         encoder = self.make_targets()
         pairs = [(sample, self._raw(encoder.perfect_outputs(sample))) for sample in self.samples()]
         if not pairs[0][1]:
-            skip("the encoder has no perfect_outputs")
+            skip("the encoder lacks perfect_outputs")
         return pairs
 
     def _raw(self, active: Mapping[str, np.ndarray]) -> Maps:
@@ -187,8 +187,8 @@ class CodecTests:
             distance = np.abs(same - box).max(axis=1).min() if len(same) else np.inf
             need(
                 distance <= tolerance,
-                f"{name}: the nearest detection of the box {box.round(1).tolist()} of class {label} is {distance:.2f} pixels off, at most "
-                f"{tolerance:g} are allowed: encoder and decoder must be inverse to each other",
+                f"{name}: the nearest detection of the box {box.round(1).tolist()} of class {label} is {distance:.2f} pixels away; at most "
+                f"{tolerance:g} are allowed; encoder and decoder must be inverse to each other",
             )
         count, wanted = len(found), len(objects)
         need(count == wanted, f"{name}: {count} detections with a score of at least {self.threshold} of {wanted} objects")

@@ -38,14 +38,14 @@ class HookTests(PartTests):
             hook = self.make(Path(folder))
             self._train(hook, FakeRun(Path(folder)), 0, 4)
             state = hook.state_dict()
-            need(isinstance(state, dict), f"state_dict returns a dictionary, not {type(state).__name__}")
+            need(isinstance(state, dict), f"state_dict must return a dictionary, not {type(state).__name__}")
             try:
                 text = json.dumps(state)
             except TypeError as error:
-                raise AssertionError(f"state_dict holds JSON values alone: {error}") from error
+                raise AssertionError(f"state_dict must hold JSON values only: {error}") from error
             again = self.make(Path(folder))
             again.load_state_dict(json.loads(text))
-            need(json.loads(json.dumps(again.state_dict())) == json.loads(text), "load_state_dict takes back all that state_dict gave")
+            need(json.loads(json.dumps(again.state_dict())) == json.loads(text), "load_state_dict must restore all values of state_dict")
 
     def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(self):
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
@@ -57,7 +57,7 @@ class HookTests(PartTests):
             self._train(second, FakeRun(Path(other)), 4, 6)
             need(
                 json.dumps(second.state_dict()) == json.dumps(whole.state_dict()),
-                f"its state after a resumed training is {second.state_dict()}, without the stop {whole.state_dict()}",
+                f"its state after a resumed training is {second.state_dict()}, but without interruption {whole.state_dict()}",
             )
 
     def _made(self) -> Hook:
@@ -72,7 +72,7 @@ class HookTests(PartTests):
         try:
             run.act(hook.before_train)
         except ConfigError as error:
-            skip(f"the hook asks for more of a training than the test has: {error}")
+            skip(f"the hook needs more of a training than the test has: {error}")
         while run.step < stop:
             if run.step % run.steps_per_epoch == 0:
                 run.act(hook.before_epoch)
@@ -140,7 +140,7 @@ class FakeRun:
         return [({"objects": np.full((8, 8), 0.5, np.float32)}, whole_view(*sample.image.shape[1::-1], (32, 32))) for sample in samples]
 
     def save(self, name: str, previous: Optional[str] = None) -> Path:
-        """Write an empty file in place of a checkpoint."""
+        """Write an empty file instead of a checkpoint."""
         for hook in self.hooks.values():
             hook.on_checkpoint(self)
         (self.run_dir / name).write_bytes(b"")

@@ -58,7 +58,7 @@ class LossTests(PartTests):
         """Return raw maps ``(B, C, H, W)`` by name; here small random numbers."""
         perfect = self.make_targets().perfect_outputs(self._samples()[0])
         if not perfect:
-            skip("the encoder has no perfect_outputs that say the shapes of the maps; override outputs")
+            skip("the encoder lacks perfect_outputs, which give the shapes of the maps; override outputs")
         rng = np.random.default_rng(2)
         return {name: rng.normal(0, 0.5, (self.images, *values.shape)).astype(np.float32) for name, values in perfect.items()}
 
@@ -75,34 +75,34 @@ class LossTests(PartTests):
         loss, outputs, targets = self.make(), self.outputs(), self.targets()
         for what, names, given in (("maps", loss.needs_maps, outputs), ("targets", loss.needs_targets, targets)):
             missing = [name for name in names if name not in given]
-            need(not missing, f"the loss needs the {what} {', '.join(missing)}; the test gives {', '.join(given)}")
+            need(not missing, f"the loss needs the {what} {', '.join(missing)}, but the test has {', '.join(given)}")
         total, terms = self._value(loss, outputs, targets)
-        need(set(terms) == set(loss.terms), f"terms declares {', '.join(loss.terms)}; construct gives {', '.join(terms)}")
+        need(set(terms) == set(loss.terms), f"terms declares {', '.join(loss.terms)}, but construct returns {', '.join(terms)}")
         need(all(math.isfinite(value) for value in (total, *terms.values())), f"not finite: total {total}, {terms}")
 
     @operator_by_operator
     def test_only_declared_maps_and_targets_are_read(self):
         loss = self.make()
         if {"maps", "targets"} & set(inspect.signature(type(loss)).parameters):
-            skip("the loss asks which maps and targets there are")
+            skip("the loss depends on the existing maps and targets")
         outputs = {name: values for name, values in self.outputs().items() if name in loss.needs_maps}
         targets = {name: values for name, values in self.targets().items() if name in loss.needs_targets}
         try:
             self._value(loss, outputs, targets)
         except KeyError as error:
-            raise AssertionError(f"construct reads {error}, which neither needs_maps nor needs_targets names") from error
+            raise AssertionError(f"construct reads {error}, which is missing in needs_maps and needs_targets") from error
 
     @operator_by_operator
     def test_no_object_is_finite(self):
         total, terms = self._value(self.make(), self.outputs(), self.empty_targets())
-        need(math.isfinite(total), f"a batch without objects must give finite values, not {total} ({terms}): guard the division")
+        need(math.isfinite(total), f"a batch without objects must have finite values, got {total} ({terms}); guard the division")
 
     @operator_by_operator
     def test_extreme_maps_are_finite(self):
         for value in (-80.0, 80.0):
             outputs = {name: np.full_like(values, value) for name, values in self.outputs().items()}
             total, terms = self._value(self.make(), outputs, self.targets())
-            need(math.isfinite(total), f"maps of {value:g} give {total} ({terms}): work with logits, or clamp")
+            need(math.isfinite(total), f"maps of {value:g} give {total} ({terms}); compute with logits, or clamp")
 
     @operator_by_operator
     def test_parts_of_a_batch_give_what_the_whole_gives(self):
@@ -117,8 +117,8 @@ class LossTests(PartTests):
             parts.append(self._value(loss, *part, counts)[0])
         need(
             math.isclose(np.mean(parts), whole, rel_tol=1e-3, abs_tol=1e-5),
-            f"a batch in two parts gives {np.mean(parts):.6g}, at once {whole:.6g}: a number of objects that the loss divides by belongs "
-            "in normalizers and count_normalizers, the factor is num_shards / counts[name]",
+            f"a batch in two parts gives {np.mean(parts):.6g}, as a whole {whole:.6g}; declare a divisor such as the number of objects "
+            "in normalizers and count_normalizers, and use the factor num_shards / counts[name]",
         )
 
     @operator_by_operator
@@ -136,7 +136,7 @@ class LossTests(PartTests):
         for name, gradient in zip(names, gradients if isinstance(gradients, (tuple, list)) else (gradients,)):
             need(np.isfinite(gradient.asnumpy()).all(), f"the gradient of the map '{name}' is not finite")
             size = " x ".join(map(str, self.input_spec.size))
-            need(gradient.asnumpy().any(), f"needs_maps names '{name}', and no gradient reaches it, from objects drawn in {size} pixels")
+            need(gradient.asnumpy().any(), f"needs_maps names '{name}', but no gradient reaches it, with objects drawn in {size} pixels")
 
     def _value(self, loss: Loss, outputs: Arrays, targets: Arrays, counts: Optional[dict] = None) -> Tuple[float, Dict[str, float]]:
         maps = {name: Tensor(values) for name, values in outputs.items()}
@@ -151,5 +151,5 @@ class LossTests(PartTests):
 
     def _counts(self, loss: Loss, targets: Arrays) -> Dict[str, Tensor]:
         counts = loss.count_normalizers({name: Tensor(values) for name, values in targets.items()})
-        need(set(loss.normalizers) == set(counts), f"normalizers declares {loss.normalizers}, count_normalizers gives {tuple(counts)}")
+        need(set(loss.normalizers) == set(counts), f"normalizers declares {loss.normalizers}; count_normalizers returns {tuple(counts)}")
         return counts

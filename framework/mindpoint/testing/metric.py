@@ -51,14 +51,14 @@ class MetricTests(PartTests):
         stats = metric.evaluate(truth, metric.results(self.perfect(), truth), self._ids())
         self._complete(metric, stats)
         best = self.best is None or math.isclose(stats[metric.main], self.best, abs_tol=1e-6)
-        need(best, f"perfect detections give {metric.main} {stats[metric.main]}, not {self.best}")
+        need(best, f"{metric.main} of perfect detections must be {self.best}, got {stats[metric.main]}")
 
     def test_nothing_found_gives_every_statistic(self):
         metric, truth = self.make(), self._truth()
         nothing = {image_id: found.select(slice(0, 0)) for image_id, found in self.perfect().items()}
         stats = metric.evaluate(truth, metric.results(nothing, truth), self._ids())
         self._complete(metric, stats)
-        need(stats[metric.main] != self.best, f"without detections {metric.main} is {stats[metric.main]}")
+        need(stats[metric.main] != self.best, f"{metric.main} without detections must not be perfect, got {stats[metric.main]}")
 
     def test_no_image_gives_every_statistic(self):
         metric = self.make()
@@ -69,24 +69,24 @@ class MetricTests(PartTests):
         found = self.perfect()
         results = metric.results(found, truth)
         json.dumps(results)
-        need(len(results) == sum(map(len, found.values())), "results gives a record for each detection")
+        need(len(results) == sum(map(len, found.values())), "results must have a record for each detection")
         ids = {record["id"] for record in truth["categories"]}
-        need({record["category_id"] for record in results} <= ids, f"category_id is that of the ground truth: one of {sorted(ids)}")
+        need({record["category_id"] for record in results} <= ids, f"category_id must be that of the ground truth: one of {sorted(ids)}")
         without = {record["category_id"] for record in metric.results(found)}
-        need(without <= set(range(1, len(self.classes) + 1)), "without ground truth category_id is the label plus 1")
+        need(without <= set(range(1, len(self.classes) + 1)), "without ground truth, category_id must be the label plus 1")
 
     def test_the_order_of_classes_does_not_count(self):
         metric, truth = self.make(), self._truth()
         turned = {**truth, "categories": truth["categories"][::-1]}
         stats = [metric.evaluate(one, metric.results(self.perfect(), one), self._ids())[metric.main] for one in (truth, turned)]
-        need(np.isclose(stats[0], stats[1], equal_nan=True), "classes are found by name in the categories of the ground truth")
+        need(np.isclose(stats[0], stats[1], equal_nan=True), "classes must be matched by name with the categories of the ground truth")
 
     def test_arguments_stay_as_they_are(self):
         metric, truth = self.make(), self._truth()
         results = metric.results(self.perfect(), truth)
         before = copy.deepcopy((truth, results))
         metric.evaluate(truth, results, self._ids())
-        need((truth, results) == before, "evaluate changes its arguments")
+        need((truth, results) == before, "evaluate must not change its arguments")
 
     def test_a_resample_is_a_data_set_with_copies(self):
         metric, truth, ids = self.make(), self._truth(), self._ids()
@@ -95,12 +95,12 @@ class MetricTests(PartTests):
         counts = np.array([2, 1, *[0] * (len(ids) - 3), 1])
         stats = [draw(counts) for draw in (metric.resampler(truth, results, ids), Metric.resampler(metric, truth, results, ids))]
         wrong = [name for name in metric.statistics if not np.isclose(stats[0][name], stats[1][name], atol=1e-6, equal_nan=True)]
-        need(not wrong, f"resampler must give the statistics of copied images; {', '.join(wrong)} differ")
+        need(not wrong, f"resampler must return the statistics of copied images; {', '.join(wrong)} differ")
 
     def test_the_table_shows_undefined_values(self):
         metric = self.make()
         table = metric.table(dict.fromkeys(metric.statistics, float("nan")))
-        need(table and not table.endswith("\n"), "table gives lines without a newline at the end, also for undefined values")
+        need(table and not table.endswith("\n"), "table must return lines without a newline at the end, also for undefined values")
 
     def _ids(self) -> List[int]:
         return list(self.objects())
@@ -121,4 +121,4 @@ class MetricTests(PartTests):
 
     def _complete(self, metric: Metric, stats: Dict[str, float]) -> None:
         missing = [name for name in metric.statistics if name not in stats]
-        need(not missing, f"evaluate must give every statistic, NaN where undefined; it lacks {', '.join(missing)}")
+        need(not missing, f"evaluate must return every statistic, NaN where undefined; it lacks {', '.join(missing)}")

@@ -12,7 +12,7 @@ from onnx import helper
 from mindpoint.contracts.decoder import OnnxDecoder
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.onnx_graph import OnnxGraph
-from mindpoint.export.onnx_network import IR_VERSION, OPSET
+from mindpoint.exporting.onnx_network import IR_VERSION, OPSET
 
 
 def decoded(decoder: OnnxDecoder, maps: Mapping[str, np.ndarray], strides: Mapping[str, int]) -> Dict[str, np.ndarray]:

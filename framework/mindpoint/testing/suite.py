@@ -32,8 +32,8 @@ class Outcome:
     Attributes:
         kind, part: the tested part.
         test: its name in words; empty if making the part failed.
-        problem: why it failed, one line; None if it passed.
-        skipped: why it was skipped; None if it ran.
+        problem: reason of the failure, one line; None if it passed.
+        skipped: reason; None if it ran.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Suite:
 
     Parts are made with their defaults; with a configuration, those that it names are made with its values, and all get its classes, input
     and sections. A target encoder is tested with the first decoder of the distribution that reads its maps, a loss with the first encoder
-    that gives its targets.
+    that provides its targets.
 
     Raises:
         ConfigError: the distribution is not installed, or has no parts that can be tested.
@@ -60,7 +60,7 @@ class Suite:
         self.entries = [e for kind in KINDS for e in registry(kind).entries() if _plain(e.distribution) == _plain(distribution)]
         if not self.entries:
             known = sorted({entry.distribution for kind in KINDS for entry in registry(kind).entries()})
-            raise ConfigError(f"no distribution '{distribution}' with parts to test is installed; there are {', '.join(known) or 'none'}")
+            raise ConfigError(f"no distribution '{distribution}' with parts to test is installed; installed: {', '.join(known) or 'none'}")
 
     def run(self) -> Iterator[Outcome]:
         """Run all tests, part by part."""
@@ -90,7 +90,7 @@ class Suite:
         """Return the test class of a part, or the reason why it cannot be tested."""
         lacking = self._lacking(entry)
         if lacking:
-            return f"its constructor needs {', '.join(lacking)}: name a configuration with a block of it by --config"
+            return f"its constructor needs {', '.join(lacking)}; name a configuration with its block with --config"
         kind = entry.kind.plural
         if kind == "targets":
             return "tested with its decoder" if self._partners(entry) else "no decoder of the distribution reads its maps"
@@ -118,7 +118,7 @@ class Suite:
     def _codec_tests(self, entry: Entry) -> "type | str":
         pairs = [encoder for encoder in self._made("targets") if entry in self._partners(encoder)]
         if not pairs:
-            return "no target encoder of the distribution gives its maps"
+            return "no target encoder of the distribution provides its maps"
         given = self._given()
         methods = {
             "make_targets": lambda _: self._make(pairs[0]),
@@ -145,7 +145,7 @@ class Suite:
             if set(loss.needs_maps) <= set(maps) and set(loss.needs_targets) <= set(targets):
                 tests.make = lambda _, maps=maps, targets=targets: self._make(entry, maps=maps, targets=targets)
                 return tests
-        return "no target encoder of the distribution gives its targets"
+        return "no target encoder of the distribution provides its targets"
 
     def _with_fields(self, tests: type, probe: str) -> type:
         """Return the tests with the first object fields with which a method of theirs works: fields of the distribution's data sets, then

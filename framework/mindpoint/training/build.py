@@ -49,7 +49,7 @@ def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Train
     loader = Loader(samples, batch_size, split.workers, split.shuffle, split.processes, *ranks, sampler)
     settings = config.section("train")
     if batch_size % settings.accumulate:
-        raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} parts")
+        raise ConfigError(f"train.accumulate: a batch of {batch_size} cannot be split into {settings.accumulate} equal parts")
     if settings.weights and not resumed:
         load_initial(network, initial_arrays(network, settings.weights), settings.weights_match, settings.weights)
     optimizer = _build_optimizer(config, network)
@@ -88,7 +88,7 @@ def _build_optimizer(config: Config, network: Network) -> nn.Optimizer:
     settings, factors = config.section("train"), config.section("train").lr_factors or {}
     lr = config.data["optimizer"].get("lr")
     if factors and lr is None:
-        raise ConfigError("train.lr_factors: optimizer.lr, which they multiply, is missing; add it")
+        raise ConfigError("train.lr_factors: needs optimizer.lr; add it")
     parameters = trained_parameters(network, settings.freeze)
     return config.build("optimizer", params=parameter_groups(parameters, lr, factors, settings.no_decay))
 
@@ -105,8 +105,8 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
         raise ConfigError(f"{config.name}: model.losses is empty; training needs at least one loss")
     for name, loss in losses.items():
         for what, needs, given, giver in (
-            ("maps", loss.needs_maps, network.maps, "no head gives; the heads give"),
-            ("targets", loss.needs_targets, samples.targets, f"{type(samples.encoder).__name__} does not give; it gives"),
+            ("maps", loss.needs_maps, network.maps, "no head returns; the heads return"),
+            ("targets", loss.needs_targets, samples.targets, f"{type(samples.encoder).__name__} does not return; it returns"),
         ):
             missing = sorted(set(needs) - set(given))
             if missing:
@@ -114,7 +114,7 @@ def build_losses(config: Config, network: Network, samples: TrainingSamples) -> 
                     f"model.losses.{name}: {type(loss).__name__} needs the {what} {', '.join(missing)}, "
                     f"which {giver} {', '.join(sorted(given))}"
                 )
-    refuse_repeated("model.losses: more than one loss gives a term", [term for loss in losses.values() for term in loss.terms])
+    refuse_repeated("model.losses: more than one loss returns a term", [term for loss in losses.values() for term in loss.terms])
     return losses
 
 
@@ -140,7 +140,7 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
             has = f"it has {given[name]}" if name in given else f"inputs of the samples: {', '.join(given) or 'none'}"
             raise ConfigError(
                 f"model.backbone takes a further input '{name}' with {channels} channels; "
-                f"Sample.inputs must carry it or model.inputs make it; {has}"
+                f"provide it by Sample.inputs or model.inputs; {has}"
             )
 
 

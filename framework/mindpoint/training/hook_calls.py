@@ -34,7 +34,7 @@ class HookCalls:
         """Call the hooks that act at a point, then their deferred actions. Points may nest, each with its own deferred actions."""
         outer, self._deferred = self._deferred, []
         try:
-            undecided = False  # a hook of the first process alone may have set stop_reason
+            undecided = False  # whether a hook of only the first process may have set stop_reason
             for name, hook in self.run.hooks.items():
                 if not acts_at(hook, point):
                     continue

@@ -26,7 +26,7 @@ def overrides(config: Config, images: int) -> List[str]:
         ConfigError: fewer than one image.
     """
     if images < 1:
-        raise ConfigError(f"--overfit {images}: takes one image or more")
+        raise ConfigError(f"--overfit is {images}; it must be at least 1")
     config.require("data.train", "optimizer", "schedule", "train", "test.metric")
     batch_size = min(images, config.split("train").batch_of_each(1))
     per_epoch = max(1, images // batch_size)
@@ -60,7 +60,8 @@ def overrides(config: Config, images: int) -> List[str]:
 
 
 def _goal(config: Config) -> str:
-    """Return the goal for the statistic of the hook that saves the best checkpoint, or else for the metric's main one."""
+    """Return the goal for the statistic of the hook that saves the best checkpoint; for the metric's main one if it does not name a
+    statistic."""
     blocks = config.data.get("hooks", {}).values()
     named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)
     return str(GOAL) if named is None else f"{{{named}: {GOAL}}}"
@@ -76,12 +77,12 @@ def verdict(trainer: "Trainer") -> Tuple[bool, str]:
             "statistics fit together."
         )
     if math.isnan(value):
-        return False, f"overfit: failed. {name} is undefined on these {images} images: what it measures is not annotated in them."
+        return False, f"overfit: failed. {name} is undefined on these {images} images, which lack the necessary annotations."
     if not math.isfinite(trainer.losses.get("loss", math.nan)):
-        return False, "overfit: failed. The loss is not finite: lower the learning rate, look for broken annotations."
+        return False, "overfit: failed. The loss is not finite; lower the learning rate, or check the annotations."
     return False, (
-        f"overfit: failed. {name} is {value:.3f} on {images} images after {trainer.step} steps; {goal:g} was wanted. If the loss in "
-        f"{trainer.run_dir}/curves.png still falls, give it more steps: --set train.epochs={2 * trainer.epochs}. If not, look at "
-        f"{trainer.run_dir}/pictures: truth above, prediction below. Wrong truth: the annotations; objects too small: input.size; nothing "
-        "found: the learning rate."
+        f"overfit: failed. {name} is {value:.3f} on {images} images after {trainer.step} steps; the goal is {goal:g}. If the loss in "
+        f"{trainer.run_dir}/curves.png still falls, use more steps: --set train.epochs={2 * trainer.epochs}. If not, look at "
+        f"{trainer.run_dir}/pictures: truth above, prediction below. Wrong truth: check annotations; small objects: raise input.size; "
+        "nothing detected: change the learning rate."
     )

@@ -36,9 +36,9 @@ def find_checkpoint(run_dir: Path) -> Tuple[Path, checkpoint.Checkpoint]:
         except WeightsError as error:
             if not os.access(path, os.R_OK):
                 raise
-            log.warning("%s; it is now %s.damaged, the one before it is used", error, path.name)
+            log.warning("%s; renamed to %s.damaged, using the previous one", error, path.name)
             os.replace(path, f"{path}.damaged")
-    raise WeightsError(f"{run_dir}: no checkpoint to resume from in this folder; remove it and train without --resume, or name another one")
+    raise WeightsError(f"{run_dir}: has no checkpoint to resume from; remove this folder and train without --resume, or name another one")
 
 
 def _written(path: Path) -> float:
@@ -61,7 +61,7 @@ def restore(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path) -> None
         WeightsError: the file does not hold a training, or holds one of another network.
     """
     if "state" not in stored.info:
-        raise WeightsError(f"{path}: does not hold the state of a training; start a new one from it with --set +train.weights={path}")
+        raise WeightsError(f"{path}: has no training state; start a new training from it with --set +train.weights={path}")
     state = stored.info["state"]
     changed = _report_changes(trainer.config, stored, path)
     _load_parameters(trainer, stored, path)
@@ -106,7 +106,7 @@ def _load_parameters(trainer: Trainer, stored: checkpoint.Checkpoint, path: Path
     if network & set(lacking):
         raise WeightsError(f"{path} belongs to another model: {report}")
     if lacking:
-        log.warning("%s does not have these, which keep their initial values: %s", path, _some(lacking))
+        log.warning("%s lacks these parameters, which keep their initial values: %s", path, _some(lacking))
     step.start(report.matched)
 
 

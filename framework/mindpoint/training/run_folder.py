@@ -38,7 +38,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
     try:
         with locked(path):
             if any(not child.name.startswith(".") for child in path.iterdir()):
-                raise OutputError(f"{path}: is not an empty folder; choose another one with --out, or go on there with --resume")
+                raise OutputError(f"{path}: is not an empty folder; choose another one with --out, or continue there with --resume")
             yield path
     finally:
         with contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ def old_folder(path: Path) -> Iterator[Path]:
 
 
 def latest_folder(name: str, config: Config) -> Path:
-    """Return the run folder ``runs/NAME`` or ``runs/NAME-<number>`` with the newest checkpoint of the configuration ``config`` called NAME.
+    """Return the run folder of this configuration, ``runs/NAME`` or ``runs/NAME-<number>``, that has the newest checkpoint.
 
     Raises:
         WeightsError: no such folder has a checkpoint.
@@ -79,7 +79,7 @@ def latest_folder(name: str, config: Config) -> Path:
     for folder in dict.fromkeys(file.parent for file in by_age):
         if _belongs(folder, [file for file in by_age if file.parent == folder], name, config):
             return folder
-    raise WeightsError(f"{RUNS}/{name}: found no run with a checkpoint to resume from; name its folder with --out")
+    raise WeightsError(f"{RUNS}/{name}: no run with a checkpoint to resume from; name its folder with --out")
 
 
 def _belongs(folder: Path, checkpoints: List[Path], name: str, config: Config) -> bool:

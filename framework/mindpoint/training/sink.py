@@ -39,11 +39,9 @@ class Sunk:
 
     def __init__(self, step: TrainStep, loader: Loader, rate: Callable[[int], float], size: int, total: int):
         if device.name() != "Ascend":
-            raise ConfigError(f"train.sink: needs an Ascend, and the device is a {device.name()}; set it to null")
+            raise ConfigError(f"train.sink: needs an Ascend, but the device is a {device.name()}; set it to null")
         if step.num_shards > 1 and step.normalizers is not None:
-            raise ConfigError(
-                "train.sink: with several processes, or train.accumulate, the host counts objects in each step; set it to null"
-            )
+            raise ConfigError("train.sink: cannot be used with several processes or train.accumulate; set it to null")
         if loader.order.follows_losses:
             raise ConfigError("train.sink: data.train.sampler needs the losses of each step; set one of them to null")
         if loader.steps_per_epoch % size or total % size:

@@ -40,12 +40,12 @@ class SkippedSteps:
         scale = f", loss scale now {float(network_step.loss_scale):g}" if network_step.dynamic else ""
         terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
         report = (
-            f"step {step}: a gradient is not finite, nothing was updated: {terms}, learning rate {rate:.3g}{scale}, "
+            f"step {step}: skipped, since a gradient is not finite:  {terms}, learning rate {rate:.3g}{scale}, "
             f"image ids {', '.join(map(str, image_ids))}"
         )
         if self.in_a_row > self.most:
             raise TrainingError(
-                f"{self.in_a_row} steps in a row gave gradients that are not finite, train.max_skipped is {self.most}; "
+                f"{self.in_a_row} steps in a row had non-finite gradients, but train.max_skipped is {self.most}; "
                 f"check the data, lower optimizer.lr or set train.clip_norm; the last one:\n{report}"
             )
         log.warning("%s", report)

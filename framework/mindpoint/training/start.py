@@ -115,9 +115,9 @@ def _resume(config: Config, name: str, out: Optional[str], named: Optional[Path]
         if trainer.finished:
             reason = (
                 trainer.stop_reason
-                or f"all {trainer.total_steps} steps are done; train.steps, train.epochs or train.max_steps can be raised"
+                or f"all {trainer.total_steps} steps are done; to continue, raise train.steps, train.epochs or train.max_steps"
             )
-            print(f"{path}: this run is finished: {reason}")
+            print(f"{path}: this run is complete: {reason}")
             return trainer
         print(f"resumed from {path}: step {trainer.step} of {trainer.total_steps}, epoch {trainer.epoch + 1}", flush=True)
         trainer.signals = signals
@@ -139,7 +139,7 @@ def _train(trainer: Trainer, config: Config) -> None:
     except Interrupted as error:
         if (trainer.run_dir / "last.ckpt").exists():
             launch = f"launch {distributed.size()} " * (distributed.size() > 1)
-            error.args = (f"{error}; go on with: mindpoint {launch}train {trainer.run_dir} --resume{_trust_needed(trainer.run_dir)}",)
+            error.args = (f"{error}; continue with: mindpoint {launch}train {trainer.run_dir} --resume{_trust_needed(trainer.run_dir)}",)
         raise
 
 

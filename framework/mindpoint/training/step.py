@@ -280,7 +280,7 @@ class TrainStep(nn.Cell):
 
     @staticmethod
     def is_state(name: str) -> bool:
-        """Tell whether a checkpoint must hold the parameter with this name."""
+        """Return whether a checkpoint must contain the parameter with this name."""
         return name.partition(".")[0] not in _COPIES
 
     def start(self, loaded: Sequence[str] = ()) -> None:

@@ -232,7 +232,7 @@ class Trainer:
             raise self._interrupted(received)
 
     def _interrupted(self, received: signal.Signals) -> Interrupted:
-        return Interrupted(f"{received.name} has ended the training at step {self.step}", received)
+        return Interrupted(f"{received.name} ended the training at step {self.step}", received)
 
     def _agree(self) -> None:
         """Inform all processes of decisions by hooks of the first process."""
@@ -249,7 +249,7 @@ class Trainer:
     @property
     def main_statistic(self) -> Optional[str]:
         """Return the metric's main statistic; None without evaluation."""
-        return self.metric and declared("test.metric", self.metric, "main", "the name of the statistic to go by")
+        return self.metric and declared("test.metric", self.metric, "main", "the name of its main statistic")
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
         """Raise ConfigError if the metric lacks a statistic with one of these names; do nothing without evaluation."""
@@ -258,7 +258,7 @@ class Trainer:
         known = declared("test.metric", self.metric, "statistics", "the names of all statistics, in their order")
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise ConfigError(f"{where}: unknown statistic '{unknown[0]}'; known are {', '.join(known)}")
+            raise ConfigError(f"{where}: unknown statistic '{unknown[0]}'; the metric has {', '.join(known)}")
 
     def evaluate(self) -> Evaluation:
         """Evaluate on ``data.val``, with averaged weights if ``train.ema`` is set, and pass the result to the hooks."""

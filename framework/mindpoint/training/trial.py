@@ -120,7 +120,7 @@ def _arrays(features: Sequence[Tensor]) -> List[np.ndarray]:
 
 def _check_features(block: str, part: nn.Cell, given: Sequence[np.ndarray], declared: Sequence[FeatureSpec], side: int) -> None:
     if len(given) != len(declared):
-        raise mistake(block, part, f"declares {len(declared)} maps in out_features, construct gives {len(given)}")
+        raise mistake(block, part, f"declares {len(declared)} maps in out_features, but construct returns {len(given)}")
     for index, (spec, array) in enumerate(zip(declared, given)):
         _check_shape(block, part, f"out_features[{index % len(part.out_features)}]", spec, array.shape, side)
 
@@ -132,7 +132,7 @@ def _check_shape(block: str, part: nn.Cell, where: str, spec: FeatureSpec, shape
             block,
             part,
             f"declares {spec.channels} channels at stride {spec.stride} in {where}: {expected} of an input (1, 3, {side}, {side}); "
-            f"construct gives {tuple(shape)}",
+            f"construct returns {tuple(shape)}",
         )
 
 
@@ -142,7 +142,7 @@ def _check_names(block: str, part: nn.Cell, what: str, where: str, declared: Seq
         raise mistake(
             block,
             part,
-            f"declares the {what} {', '.join(declared)} in {where}, construct gives {', '.join(given) or 'none'}: add {missing[0]}",
+            f"declares the {what} {', '.join(declared)} in {where}, but returns {', '.join(given) or 'nothing'}; add {missing[0]}",
         )
 
 

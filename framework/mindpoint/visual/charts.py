@@ -50,7 +50,7 @@ def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 
     rows = max(1, -(-len(panels) // columns))
     figure = Figure(figsize=(5 * columns, 3.2 * rows), dpi=100, layout="constrained")
     if Path(path).suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
-        raise OutputError(f"{path}: pictures of charts end in .png, .svg or .pdf")
+        raise OutputError(f"{path}: the name of a chart must end in .png, .svg or .pdf")
     figure.suptitle(title or None)
     for place, panel in enumerate(panels, start=1):
         _draw(figure.add_subplot(rows, columns, place), panel)

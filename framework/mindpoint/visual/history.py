@@ -69,7 +69,7 @@ class History:
                     rate[0].append(step)
                     rate[1].append(float(record["learning_rate"]))
             except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{path}:{number}: not a record of a training step or an evaluation; mend or remove the line") from error
+                raise DataError(f"{path}:{number}: not a record of a training step or an evaluation; correct or remove the line") from error
         return History(losses, rate, statistics, epoch, main)
 
 

@@ -52,7 +52,7 @@ def side_by_side(
     visualizer: Visualizer,
     captions: Mapping[int, str],
 ) -> np.ndarray:
-    """Return one picture, BGR uint8, with a row for each image: what is annotated, then what each column found.
+    """Return one picture, BGR uint8, with a row for each image: the annotations, then the detections of each column.
 
     Args:
         columns: detections to draw by image id, by caption.

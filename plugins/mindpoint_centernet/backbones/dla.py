@@ -1,4 +1,4 @@
-"""Deep layer aggregation, DLA (Yu et al., 2018, https://arxiv.org/abs/1707.06484), as the official CenterNet has it."""
+"""Deep layer aggregation, DLA (Yu et al., 2018, https://arxiv.org/abs/1707.06484), as in the official CenterNet."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class Tree(nn.Cell):
 
     Args:
         height: levels of the tree.
-        keep_input: the root sees the (pooled) input too.
-        further_channels: channels of the further maps together.
+        keep_input: also pass the (pooled) input to the root.
+        further_channels: total channels of the further maps.
     """
 
     def __init__(
@@ -137,16 +137,15 @@ class Tree(nn.Cell):
 
 
 class DLA(Backbone):
-    """DLA from stride 1 to 32; gives the levels from ``down_ratio`` on, strides 4, 8, 16 and 32.
+    """DLA from stride 1 to 32; returns the levels from ``down_ratio`` on, by default strides 4, 8, 16 and 32.
 
-    Parameters are named as in the official implementation; its projections of trees of two and more levels, which feed nothing, are left
-    out.
+    Parameters are named as in the official implementation; its unused projections (of trees of two and more levels) are left out.
 
     Args:
         depth: 34 has basic blocks, 46 (the compact DLA-46-C), 60 and 102 have bottlenecks.
-        channels: of levels 0 to 5 in place of the official ones; smaller numbers give a slim version.
-        levels: heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions) in place of the official ones.
-        down_ratio: stride of the finest map that is given: 2, 4, 8 or 16.
+        channels: of levels 0 to 5, instead of the official ones; smaller numbers give a slim version.
+        levels: heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), instead of the official ones.
+        down_ratio: stride of the finest returned map: 2, 4, 8 or 16.
     """
 
     def __init__(
@@ -159,14 +158,14 @@ class DLA(Backbone):
         super().__init__()
         name = type(self).__name__
         if depth not in _KINDS:
-            raise ConfigError(f"{name}: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")
+            raise ConfigError(f"{name}: depth must be one of {', '.join(map(str, _KINDS))}, got {depth}")
         if down_ratio not in (2, 4, 8, 16):
-            raise ConfigError(f"{name}: down_ratio must be 2, 4, 8 or 16, not {down_ratio}")
+            raise ConfigError(f"{name}: down_ratio must be 2, 4, 8 or 16, got {down_ratio}")
         kind = _KINDS[depth]
         channels, levels = kind.channels if channels is None else channels, kind.levels if levels is None else levels
         for what, values in (("channels", channels), ("levels", levels)):
             if len(values) != 6 or min(values) < 1:
-                raise ConfigError(f"{name}: {what} must be six positive numbers, one a level, not {list(values)}")
+                raise ConfigError(f"{name}: {what} must be six positive numbers, one per level, got {list(values)}")
         self.base_layer = _convolutions(3, channels[0], 7)
         self.level0 = _convolutions(channels[0], channels[0], 3, levels[0])
         self.level1 = _convolutions(channels[0], channels[1], 3, levels[1], stride=2)

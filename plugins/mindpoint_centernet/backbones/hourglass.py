@@ -1,4 +1,4 @@
-"""Hourglass-104 (Newell et al., 2016, https://arxiv.org/abs/1603.06937), as the official CenterNet has it."""
+"""Hourglass-104 (Newell et al., 2016, https://arxiv.org/abs/1603.06937), as in the official CenterNet."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Hourglass(nn.Cell):
 
 
 class Hourglass104(Backbone):
-    """Two hourglasses, one after the other, each with a map of stride 4; the losses are averaged over both, and predictions use the second
+    """Two stacked hourglasses, each with a map of stride 4. Losses are averaged over both; predictions use the second
     one.
 
     Parameters are named as in the official implementation. Sides of the input are multiples of 128.
@@ -104,7 +104,7 @@ class Hourglass104(Backbone):
     def __init__(self, channels: Sequence[int] = (256, 256, 384, 384, 384, 512), stem: int = 128):
         super().__init__()
         if len(channels) != len(RESIDUALS) or min(channels) < 1 or stem < 1:
-            raise ConfigError(f"Hourglass104: channels must be six positive numbers and stem one, not {list(channels)} and {stem}")
+            raise ConfigError(f"Hourglass104: channels must be six positive numbers and stem one, got {list(channels)} and {stem}")
         width = channels[0]
         self.pre = nn.SequentialCell([ConvBlock(3, stem, 7, 2), Residual(stem, width, 2)])
         self.kps = nn.CellList([Hourglass(channels, RESIDUALS) for _ in range(self.stacks)])

@@ -70,11 +70,11 @@ _KINDS = {
 
 
 class ResNet(Backbone):
-    """ResNet without its classifier; gives its four stages, strides 4, 8, 16 and 32.
+    """ResNet without its classifier; returns its four stages, strides 4, 8, 16 and 32.
 
     Args:
         depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
-        width: channels of the first stage's convolutions; 64 is the published network, which weights are there for.
+        width: channels of the first stage's convolutions; 64 in the published network, for which weights exist.
 
     Raises:
         ConfigError: another depth, or a width below 1.
@@ -83,9 +83,9 @@ class ResNet(Backbone):
     def __init__(self, depth: Literal[18, 34, 50, 101, 152], width: int = 64):
         super().__init__()
         if depth not in _KINDS:
-            raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, _KINDS))}, not {depth}")
+            raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, _KINDS))}, got {depth}")
         if width < 1:
-            raise ConfigError(f"ResNet: width must be at least 1, not {width}")
+            raise ConfigError(f"ResNet: width must be at least 1, got {width}")
         self.block, counts = _KINDS[depth]
         self.conv1 = conv(3, width, 7, 2, init=_INIT)
         self.bn1 = batch_norm(width)
@@ -105,7 +105,7 @@ class ResNet(Backbone):
 
     def construct(self, image):
         x = self.relu(self.bn1(self.conv1(image)))
-        # after a ReLU, zeros do not change a maximum, so this equals padded pooling, without MindSpore's slow operator for it
+        # zero padding does not change a maximum after a ReLU; MindSpore's padded pooling is slow
         stage1 = self.layer1(self.maxpool(self.border(x)))
         stage2 = self.layer2(stage1)
         stage3 = self.layer3(stage2)

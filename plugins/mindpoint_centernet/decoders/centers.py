@@ -1,4 +1,4 @@
-"""The common base of CenterNet's decoders: objects are peaks of the centre heatmap, with a box around each."""
+"""The base class of CenterNet's decoders: objects are peaks of the centre heatmap, with a box around each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CenterDecoder(OnnxDecoder, MindSporeDecoder):
     Args:
         top_k: maximum number of detections per image and scale.
         nms_sigma, nms_threshold: see :func:`~mindpoint_coco.nms.soft_nms`.
-        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove.
+        stale_tail: keep the rows that the official implementation fails to remove in ``merge``.
         activated: names of the maps that a sigmoid turns into scores.
         flip_index: index of the mirrored joint for each joint.
     """
@@ -83,7 +83,7 @@ class CenterDecoder(OnnxDecoder, MindSporeDecoder):
         return merged.select(np.argsort(-merged.scores, kind="stable"))
 
     def to_logits(self, active: Maps) -> Dict[str, np.ndarray]:
-        """See :class:`Decoder`. Heatmaps are held at ``1e-7`` from 0 and 1, whose logits are infinite."""
+        """See :class:`Decoder`. Heatmaps are clipped to ``1e-7 .. 1 - 1e-7``, so that logits stay finite."""
         logits = {}
         for name, values in active.items():
             if name in self._activated:
@@ -126,7 +126,7 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
     Of equal scores, the lower class, then the upper row, then the left column comes first. No two share class and pixel.
 
     Args:
-        maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two for each class. Scores above 1 count as 1 in the
+        maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two per class. Scores above 1 are clipped to 1 in the
             result.
     """
     scores, labels, rows, columns = peaks(maps["hm"], top_k, above=0.0)
@@ -141,21 +141,22 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
 
 
 def offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return sub-pixel offsets ``(N, 2)`` at the pixels; the pixel's centre if the network does not have the map."""
+    """Return sub-pixel offsets ``(N, 2)`` at the pixels; that of the pixel's centre if the network lacks the map."""
     return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
 
 
 def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
-    """Return the maps in float32, those named through a sigmoid. It is not clamped: low scores stay apart."""
+    """Return the maps in float32, with a sigmoid applied to the named ones. It is not clamped, so that low scores stay distinct."""
     active = {name: np.asarray(values, np.float32) for name, values in maps.items()}
-    # exp(88) is the last power below float32's largest value; the sigmoid is 1 to 38 digits there.
+    # exp(88) is just below float32's largest value; there the sigmoid is 1 to 38 digits.
     return {name: 1 / (1 + np.exp(np.minimum(-v, 88))) if name in names else v for name, v in active.items()}
 
 
 def average_mirrored(maps: Maps, mirrored: Maps, flip_index: np.ndarray) -> Dict[str, np.ndarray]:
-    """Return the mean of activated maps ``(B, C, H, W)`` and of the mirrored images' (flip test, CenterNet ``detectors/multi_pose.py``).
+    """Return the mean of activated maps ``(B, C, H, W)`` and those of the mirrored images (flip test, CenterNet
+    ``detectors/multi_pose.py``).
 
-    The offsets ``reg`` and ``hp_offset`` are those of the original image: a mirrored sub-pixel offset belongs to another pixel.
+    The offsets ``reg`` and ``hp_offset`` are taken from the original image, since a mirrored sub-pixel offset belongs to another pixel.
     """
     back = mirror_maps({name: mirrored[name] for name in ("hm", "wh", "hps", "hm_hp") if name in maps}, flip_index)
     return {name: (values + back[name]) / 2 if name in back else values for name, values in maps.items()}

@@ -1,6 +1,6 @@
 """The common part of CenterNet's decoders as a MindSpore cell, with the same steps as :mod:`mindpoint_centernet.decoders.centers`.
 
-Symbols: B images, which may be any number, C channels, N detections.
+Symbols: B images (any number), C channels, N detections.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class CenterCell(nn.Cell):
         maps: names of the raw maps, in order.
         activated: names of the maps that a sigmoid turns into scores.
         top_k: N, unless the maps have fewer pixels.
-        class_sizes: ``wh`` has two channels for each class.
+        class_sizes: ``wh`` has two channels per class.
         stride: input pixels per pixel of the maps.
     """
 
@@ -38,11 +38,11 @@ class CenterCell(nn.Cell):
 
     def peaks(self, heat, groups, absent):
         """Return the best local maxima, separately for each of ``groups`` groups of channels: scores, channels and places (row * W +
-        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing ones have the score ``absent``."""
+        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing maxima have the score ``absent``."""
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
         flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))
-        scores, found = ops.topk(flat, min(self.top_k, size))
+        scores, found = in_order(*ops.topk(flat, min(self.top_k, size)))
         places = found % (height * width)
         pixels = ops.stack((places % width, places // width), 3).astype(ms.float32)
         return scores, found // (height * width), places, pixels
@@ -51,7 +51,7 @@ class CenterCell(nn.Cell):
         """Return first and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
         scores, labels, places, pixels = self.peaks(maps["hm"], 1, 0.0)
         scores, labels, places, pixels = scores[:, 0], labels[:, 0], places[:, 0], pixels[:, 0]
-        if "hm" not in self.activated:  # squared error leaves scores beyond 0..1
+        if "hm" not in self.activated:  # after training with squared error, scores may leave 0..1
             scores = ops.clamp(scores, 0.0, 1.0)
         sizes = at(maps["wh"], places)
         if self.class_sizes:
@@ -67,6 +67,15 @@ class CenterCell(nn.Cell):
     def construct(self, *maps):
         first, last, scores, labels, _, _ = self.centers(self.active(maps))
         return self.boxes(first, last), scores, labels.astype(ms.int64)
+
+
+def in_order(scores, indices):
+    """Sort what ``topk`` found: it leaves equal scores (..., N) in any order, here the lowest index comes first."""
+    one, other = ops.expand_dims(scores, -1), ops.expand_dims(scores, -2)
+    lower = ops.expand_dims(indices, -1) > ops.expand_dims(indices, -2)
+    ranks = ops.logical_or(other > one, ops.logical_and(other == one, lower)).astype(ms.float32).sum(-1)
+    _, order = ops.topk(-ranks, scores.shape[-1])
+    return ops.gather_elements(scores, -1, order), ops.gather_elements(indices, -1, order)
 
 
 def sigmoid(values):

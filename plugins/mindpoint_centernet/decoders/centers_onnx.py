@@ -39,7 +39,7 @@ def center_nodes(graph: "OnnxGraph", maps: Mapping[str, str], activated: Sequenc
         maps: tensors of the raw maps by name.
         activated: names of the maps that a sigmoid turns into scores.
         top_k: maximum number of detections per image.
-        class_sizes: ``wh`` has two channels for each class.
+        class_sizes: ``wh`` has two channels per class.
     """
     add = graph.add
     maps = {name: sigmoid(graph, tensor) if name in activated else tensor for name, tensor in maps.items()}
@@ -57,17 +57,17 @@ def center_nodes(graph: "OnnxGraph", maps: Mapping[str, str], activated: Sequenc
 
 
 def sigmoid(graph: "OnnxGraph", tensor: str) -> str:
-    """Return 1 / (1 + exp(-x)) as the decoder has it: runtimes approximate their own sigmoid and make plateaus of low scores."""
+    """Return 1 / (1 + exp(-x)), as in the decoder: runtimes approximate their sigmoid, which merges low scores."""
     power = graph.add("Exp", graph.add("Min", graph.add("Neg", tensor), 88.0))
     return graph.add("Div", 1.0, graph.add("Add", power, 1.0))
 
 
 def peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str, str, str, str]:
-    """Return the best ``count`` pixels that no neighbour exceeds, each group ``(B, G)`` for itself.
+    """Return the best ``count`` local maxima of each group ``(B, G)``.
 
     Args:
         heat: ``(B, G, C, H, W)``.
-        absent: score of the rest if there are fewer.
+        absent: score of the remaining entries if there are fewer.
 
     Returns:
         Scores, channels and places (row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.

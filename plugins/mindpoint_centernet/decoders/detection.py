@@ -1,4 +1,4 @@
-"""Maps of the detection heads to boxes with classes, by the rules of the official implementation."""
+"""Decoding of the detection heads' maps to boxes with classes, by the rules of the official implementation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class DetectionDecoder(CenterDecoder):
     Args:
         classes: class names; provided by the run.
         top_k: maximum number of detections per image and scale.
-        class_sizes: the head gives width and height for each class.
-        limit: maximum number of detections of an image, at one scale and after ``merge``.
+        class_sizes: the head predicts width and height per class.
+        limit: maximum number of detections per image, at one scale and after ``merge``.
         center_activation: activation that turns ``hm`` into scores; ``none`` for networks trained with squared error on the centre heatmap,
             whose values are the scores, clipped at 1. (The official implementation applies a sigmoid there, too, so that background scores
             0.5.)
-        nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
+        nms_sigma: width of the soft suppression in ``merge``; larger values suppress less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove: copies of rows that were moved, and
+        stale_tail: keep the rows that the official implementation fails to remove in ``merge``: copies of moved rows, and
             rows beyond ``limit`` with the same score as the last one. Only for comparison with its results.
     """
 
@@ -65,7 +65,7 @@ class DetectionDecoder(CenterDecoder):
         return self.best(super().merge(parts))
 
     def best(self, found: Detections) -> Detections:
-        """Return the first ``limit`` of detections, which are sorted, best first."""
+        """Return the first ``limit`` of the sorted detections."""
         if self._stale_tail and len(found) > self._limit:
             return found.select(found.scores >= found.scores[self._limit - 1])
         return found.select(slice(self._limit))

@@ -1,8 +1,8 @@
-"""Maps of the multi-pose heads to people (or whatever has keypoints), by the rules of the official implementation.
+"""Decoding of the multi-pose heads' maps to people (or other objects with keypoints), by the rules of the official implementation.
 
 Symbols: B images, C classes, J joints, H and W size of the maps, N detections.
 
-Each stage is a function of its own:
+Each stage is a function:
 
     raw maps -> activate -> (average_mirrored) -> decode_maps, one image at a time -> pixels of the image -> (merge of several scales)
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 class MultiPoseDecoder(CenterDecoder):
     """A decoder of poses: objects are peaks of the centre heatmap. Their joints are regressed and moved to a nearby peak of the joint
-    heatmap. Joints that an object's class does not have are NaN, with the score 0.
+    heatmap. Joints that an object's class lacks are NaN, with score 0.
 
     The maps ``hm`` (C), ``wh`` (2) and ``hps`` (2J) are needed; ``reg`` (2), ``hm_hp`` (J) and ``hp_offset`` (2) are optional.
 
@@ -38,16 +38,16 @@ class MultiPoseDecoder(CenterDecoder):
         classes: class names; provided by the run.
         top_k: maximum number of detections per image and scale, and of candidates per joint.
         joint_threshold: joint heatmap peaks up to this score are ignored.
-        distance_factor: a peak counts as near within this share of the box's longer side.
+        distance_factor: largest distance to a peak, as a share of the box's longer side.
         box_margin: a peak must lie in the box, widened on each side by this share of its width and height.
         joint_activation: activation that turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint
             heatmaps.
         suppression: treatment of overlapping detections in ``merge``: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
             ``oks`` removes those with similar keypoints (:func:`oks_nms`).
         oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two.
-        nms_sigma: width of the soft suppression in ``merge``; larger suppresses less.
+        nms_sigma: width of the soft suppression in ``merge``; larger values suppress less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
-        stale_tail: let ``merge`` also return the rows that the official implementation fails to remove: copies of good boxes with the
+        stale_tail: keep the rows that the official implementation fails to remove in ``merge``: copies of good boxes with the
             keypoints of dropped detections. Only for comparison with its results.
     """
 
@@ -149,7 +149,7 @@ def decode_maps(
 def _take_peaks(
     detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float
 ) -> None:
-    """Move a joint of all detections, in place, to the nearest of the peaks if that lies in the box and near enough."""
+    """Move a joint of all detections, in place, to the nearest peak if that is in the box and near enough."""
     if len(points) == 0 or len(detections) == 0:
         return
     regressed = detections.keypoints[:, joint]

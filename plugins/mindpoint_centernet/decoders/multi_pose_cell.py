@@ -13,7 +13,7 @@ from mindspore import ops
 
 from mindpoint_centernet.decoders.centers_cell import CenterCell, at
 
-FAR = 1e9  # of a candidate that does not count
+FAR = 1e9  # distance of an excluded candidate
 
 
 class MultiPoseCell(CenterCell):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
 INT64, BOOL = 7, 9  # ONNX's numbers of its types
-FAR = 1e30  # a distance that is near nothing
+FAR = 1e30  # distance of an excluded candidate
 
 
 def decode_nodes(

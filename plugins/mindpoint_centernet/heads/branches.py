@@ -1,4 +1,4 @@
-"""The common base of CenterNet's heads: a small convolutional branch for each map."""
+"""The base class of CenterNet's heads: a small convolutional branch per map."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mindspore.common.initializer import Constant, initializer
 
 from mindpoint_centernet.layers import conv
 
-PRIOR = -2.19  # log(0.1 / 0.9): at first every pixel of a heatmap scores about 0.1
+PRIOR = -2.19  # log(0.1 / 0.9): a new network scores about 0.1 at every pixel of a heatmap
 
 
 def _branch(name: str, in_channels: int, width: int, out_channels: int, final_kernel: int) -> nn.Cell:
-    """Return 3x3 convolution, ReLU and last convolution (``width`` 0: only the latter), with the official initial biases."""
+    """Return a 3x3 convolution, ReLU and last convolution (``width`` 0: only the last one), with the official initial biases."""
     last = conv(width or in_channels, out_channels, final_kernel, bias=True)
     layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
     heatmap = name in ("hm", "hm_hp")
@@ -30,20 +30,20 @@ def _branch(name: str, in_channels: int, width: int, out_channels: int, final_ke
 
 
 class Branches(Head):
-    """One small convolutional branch a map, all on the finest feature map.
+    """One small convolutional branch per map, all on the finest feature map.
 
     Args:
         channels: of each map by name.
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
         final_kernel: width and height of the last convolution, odd.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Mapping[str, int], head_conv: int, final_kernel: int = 1):
         super().__init__()
         if head_conv < 0:
-            raise ConfigError(f"{type(self).__name__}: head_conv must be 0 or more channels, not {head_conv}")
+            raise ConfigError(f"{type(self).__name__}: head_conv must be at least 0, got {head_conv}")
         if final_kernel < 1 or final_kernel % 2 == 0:
-            raise ConfigError(f"{type(self).__name__}: final_kernel must be an odd number, such as 1 or 3, not {final_kernel}")
+            raise ConfigError(f"{type(self).__name__}: final_kernel must be odd, such as 1 or 3, got {final_kernel}")
         finest = in_features[0]
         self.out_maps = {name: FeatureSpec(count, finest.stride) for name, count in channels.items()}
         self.names = tuple(self.out_maps)

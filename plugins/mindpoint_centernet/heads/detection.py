@@ -10,7 +10,7 @@ from mindpoint_centernet.heads.branches import Branches
 
 
 class DetectionHeads(Branches):
-    """One small convolutional branch a map, all on the finest feature map. For C classes:
+    """One small convolutional branch per map, all on the finest feature map. For C classes:
 
     ===== ======== =========================================================================
     hm    C        logits of the centre heatmap of each class
@@ -19,9 +19,9 @@ class DetectionHeads(Branches):
     ===== ======== =========================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
-        reg: give ``reg``; without it box centres are the middles of pixels.
-        class_sizes: give width and height for each class; otherwise one pair is for all.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
+        reg: return ``reg``; without it, box centres are the centres of pixels.
+        class_sizes: return width and height per class instead of one pair for all.
         final_kernel: width and height of a branch's last convolution, odd.
     """
 

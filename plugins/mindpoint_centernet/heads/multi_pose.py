@@ -12,7 +12,7 @@ from mindpoint_centernet.heads.branches import Branches
 
 
 class MultiPoseHeads(Branches):
-    """One small convolutional branch a map, all on the finest feature map. For C classes and J joints:
+    """One small convolutional branch per map, all on the finest feature map. For C classes and J joints:
 
     ========== ==== ==============================================================================================
     hm         C    logits of the centre heatmap of each class
@@ -24,10 +24,10 @@ class MultiPoseHeads(Branches):
     ========== ==== ==============================================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: the last one alone.
-        reg: give ``reg``; without it box centres are whole pixels.
-        hm_hp: give ``hm_hp``; without it joints come from ``hps`` alone.
-        hp_offset: give ``hp_offset``; useless without ``hm_hp``.
+        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
+        reg: return ``reg``; without it, box centres are whole pixels.
+        hm_hp: return ``hm_hp``; without it, joints come from ``hps`` only.
+        hp_offset: return ``hp_offset``; needs ``hm_hp``.
         final_kernel: width and height of a branch's last convolution, odd.
     """
 
@@ -43,7 +43,7 @@ class MultiPoseHeads(Branches):
         final_kernel: int = 1,
     ):
         if hp_offset and not hm_hp:
-            raise ConfigError("MultiPoseHeads: hp_offset refines the peaks of hm_hp; with hm_hp: false set hp_offset: false too")
+            raise ConfigError("MultiPoseHeads: hp_offset needs hm_hp, whose peaks it refines; with hm_hp: false, set hp_offset: false too")
         joints = len(keypoints)
         wanted = {"reg": reg, "hm_hp": hm_hp, "hp_offset": hp_offset}
         channels = {"hm": len(classes), "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}

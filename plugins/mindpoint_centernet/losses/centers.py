@@ -1,4 +1,4 @@
-"""Terms that all losses of CenterNet share: centre heatmap, box size, box centre offset."""
+"""Loss terms shared by all losses of CenterNet: centre heatmap, box size, box centre offset."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mindpoint_centernet.functional import EPSILON, at_index, count_peaks, focal
 
 
 class CenterLoss(Loss):
-    """The loss of object centres: position, size of the box, and sub-pixel offset.
+    """The loss of object centres: heatmap, box size and sub-pixel offset.
 
     Args:
         factors: of each term in the total, by name.
-        regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: divisor of these for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
+        regression: loss of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
+        normalization: its divisor for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; ``reg`` adds the term ``off_loss``.
         weights: names of the heatmaps' weights among the targets.
@@ -35,7 +35,7 @@ class CenterLoss(Loss):
         self.weights = tuple(weights)
 
     def check(self, name: str, value: str, known: Sequence[str]) -> None:
-        """Raise ConfigError unless an argument has one of two values."""
+        """Raise ConfigError unless the value is one of two."""
         if value not in known:
             raise ConfigError(f"{type(self).__name__}: {name} '{value}' is neither '{known[0]}' nor '{known[1]}'")
 
@@ -72,16 +72,17 @@ class CenterLoss(Loss):
         return self.num_shards * total / (count + EPSILON)
 
     def heatmaps(self, logits, target, weight, count):
-        """Return the focal loss, which is not divided if the maps have no peak."""
+        """Return the focal loss by the number of peaks, if there are any."""
         return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):
-        """Return the distance at the objects' pixels of maps ``(B, K, H, W)``, index ``(B, N)``, target ``(B, N, K)``, mask like it."""
+        """Return the regression loss at the objects' pixels: maps ``(B, K, H, W)``, index ``(B, N)``, target ``(B, N, K)``, mask broadcast
+        to it."""
         distance = self.distance(at_index(maps, index), target) * mask
         return self.per_object(distance.sum(), self.coordinates * count)
 
     def weighted(self, values, target, weight, count):
-        """Return the sum of |difference| times weight, all of one shape, by ``count``, the weights' sum."""
+        """Return the sum of |difference| times weight, all of one shape, divided by ``count``, the weights' sum."""
         return self.per_object((l1(values, target) * weight.astype(mstype.float32)).sum(), count)
 
     def total(self, values):
@@ -98,7 +99,7 @@ def object_mask(targets, name="reg_mask"):
 
 
 def float32(outputs):
-    """Return the maps in float32, in which losses are computed."""
+    """Return the maps in float32, the type of loss computations."""
     maps = {}
     for name, value in outputs.items():
         maps[name] = value.astype(mstype.float32)

@@ -15,16 +15,16 @@ class DetectionLoss(CenterLoss):
 
     Terms: ``hm_loss``, ``wh_loss``, and ``off_loss`` if a head returns ``reg``. Computed in float32.
 
-    Sizes are learnt at the places that the targets define: at centres; at centres for each class (``wh_mask``); or at every pixel around
+    The targets determine where sizes are learnt: at centres; at centres per class (``wh_mask``); or at every pixel around
     a centre (``dense_wh``, ``dense_wh_mask``). The latter two are always ``l1``, divided by the sum of their weights, as in the official
     implementation.
 
     Args:
         hm_weight, wh_weight, off_weight: factors of the terms in the total.
-        center_loss: of the centre heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map, for targets with a
+        center_loss: loss of the centre heatmaps: ``focal``, or ``mse``, the mean squared error of the raw map, for targets with a
             ``center_sigma`` and a decoder with ``center_activation: none``.
-        regression: distance of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: divisor of these for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
+        regression: loss of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
+        normalization: its divisor for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; provided by the run.
         targets: names of the encoder's targets; provided by the run. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the

@@ -1,4 +1,4 @@
-"""Overlap of boxes as a loss of their sizes and centres."""
+"""Losses of box sizes and centres from the overlap of boxes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mindpoint_centernet.losses.centers import object_mask
 
 
 class BoxIouLoss(Loss):
-    """One minus the overlap of the boxes that ``wh`` and ``reg`` give at object centres with the true ones.
+    """One minus the overlap of predicted boxes (from ``wh`` and ``reg`` at object centres) and true ones.
 
-    ``giou``: intersection over union, less the share of the smallest box around both that neither covers (Rezatofighi et al., 2019,
-    https://arxiv.org/abs/1902.09630). ``ciou``: intersection over union, less the squared distance of the centres by the squared diagonal
-    of that box, less a term for the difference in proportions (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term ``iou_loss``
-    is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
+    ``giou``: intersection over union, minus the share of their smallest enclosing box that neither covers (Rezatofighi et al., 2019,
+    https://arxiv.org/abs/1902.09630). ``ciou``: intersection over union, minus the squared distance of the centres over the squared
+    diagonal of that box, minus a term for different aspect ratios (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term
+    ``iou_loss`` is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
 
-    L1 counts an error of a pixel the same for every size, overlap by its share of the box. Keep the L1 of ``wh`` beside it, or turn that
-    off with ``wh_weight: 0``. Sizes below a map pixel, or below half the true size if that is less, count as that, and grow.
+    L1 weighs an error of one pixel equally for all sizes, overlap relative to the box. Keep the L1 of ``wh`` with this loss, or turn it
+    off with ``wh_weight: 0``. Smaller sizes than a map pixel (or half the true size, if less) are clipped to it, but keep their gradient.
 
     Args:
         kind: ``giou`` or ``ciou``.
@@ -32,7 +32,7 @@ class BoxIouLoss(Loss):
         targets: names of the encoder's targets; provided by the run.
 
     Raises:
-        ConfigError: an unknown kind, or targets with a size for each class.
+        ConfigError: an unknown kind, or targets with sizes per class.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class BoxIouLoss(Loss):
         if kind not in ("giou", "ciou"):
             raise ConfigError(f"BoxIouLoss.kind: '{kind}' is neither 'giou' nor 'ciou'")
         if "wh_mask" in targets:
-            raise ConfigError("BoxIouLoss: the targets have a size for each class; set class_sizes: false in targets, head and decoder")
+            raise ConfigError("BoxIouLoss: the targets have sizes per class; set class_sizes: false in targets, head and decoder")
         self.ciou, self.factor, self.offsets = kind == "ciou", weight, "reg" in maps
         self.terms, self.normalizers = ("iou_loss",), ("objects",)
         self.needs_maps = ("wh", "reg") if self.offsets else ("wh",)
@@ -68,7 +68,7 @@ class BoxIouLoss(Loss):
 
 
 def at_least(values, least):
-    """Return the larger of both, with the gradient of ``values`` everywhere, so that values below the bound can grow."""
+    """Return the maximum of both, with the gradient of ``values`` everywhere, so that values below the bound can grow."""
     return values + ops.stop_gradient(ops.maximum(values, least) - values)
 
 
@@ -93,7 +93,7 @@ def giou(apart, sizes, others):
 
 def ciou(apart, sizes, others):
     """Return the complete intersection over union ``(...)``, at most 1; arguments as of :func:`_overlap`. As in the paper, the weight of
-    the proportions has no gradient."""
+    the aspect ratio has no gradient."""
     iou, _, around = _overlap(apart, sizes, others)
     distance = (apart * apart).sum(axis=-1) / (around * around).sum(axis=-1)
     turn = ops.atan(others[..., 0] / others[..., 1]) - ops.atan(sizes[..., 0] / sizes[..., 1])

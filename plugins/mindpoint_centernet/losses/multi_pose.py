@@ -25,9 +25,9 @@ class MultiPoseLoss(CenterLoss):
 
     Args:
         hm_weight, wh_weight, off_weight, hp_weight, hm_hp_weight: factors of the terms in the total; ``off_weight`` is for both offsets.
-        joint_loss: of the joint heatmaps: ``focal``, or ``mse``, the mean squared difference of the raw map.
-        regression: distance of sizes and offsets: ``l1`` or ``smooth_l1``. Joint vectors are always ``l1``.
-        dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of at centres alone.
+        joint_loss: loss of the joint heatmaps: ``focal``, or ``mse``, the mean squared error of the raw map.
+        regression: loss of sizes and offsets: ``l1`` or ``smooth_l1``. Joint vectors are always ``l1``.
+        dense: learn joint vectors at every pixel around a centre (targets ``dense_hps``, ``dense_hps_mask``) instead of only at centres.
         normalization: divisor of sizes and offsets for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; provided by the run.

@@ -1,4 +1,4 @@
-"""Object keypoint similarity as a loss of joint vectors."""
+"""A loss of joint vectors from object keypoint similarity."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mindpoint_centernet.functional import EPSILON, at_index
 
 
 class OksLoss(Loss):
-    """One minus the object keypoint similarity (OKS) of the joints that ``hps`` gives at object centres: what the evaluation measures.
+    """One minus the object keypoint similarity (OKS) of predicted joints (from ``hps`` at object centres), as in the evaluation.
 
     For an object whose box has the area ``s^2``, with ``d`` the distance of a joint and ``k`` twice its sigma, OKS is the mean of
     ``exp(-d^2 / (2 s^2 k^2))`` over the labelled joints: COCO's formula, as a loss by Maji et al., 2022 (YOLO-Pose,
-    https://arxiv.org/abs/2204.06806), with the area of the box for that of the object. The term ``oks_loss`` is the mean over objects with
+    https://arxiv.org/abs/2204.06806), with the area of the box instead of the object's. The term ``oks_loss`` is the mean over objects with
     a labelled joint, 0..1.
 
-    A joint far from its place has nearly no gradient. Keep the L1 of :class:`MultiPoseLoss` beside it, or turn that off with
-    ``hp_weight: 0`` for a network that is already trained.
+    A joint far from its true position has almost no gradient. Keep the L1 of :class:`MultiPoseLoss` with this loss, or turn it off with
+    ``hp_weight: 0`` for a trained network.
 
     Args:
         weight: factor of the term in the total.

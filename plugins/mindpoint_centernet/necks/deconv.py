@@ -1,4 +1,4 @@
-"""Transposed convolutions that bring the coarsest map up, the neck of the official ``resdcn`` and ``res``."""
+"""Transposed convolutions that upsample the coarsest map, the neck of the official ``resdcn`` and ``res``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _transposed(in_channels: int, out_channels: int, init: Initializer) -> nn.Co
 
 
 def _partly_bilinear(channels: int) -> Tensor:
-    """Return the official initial weights of ``resdcn``: every input is interpolated bilinearly into output channel 0, the rest is
+    """Return the official initial weights of ``resdcn``: each input is interpolated bilinearly into output channel 0; the rest is
     PyTorch's default."""
     weight = initializer(default_init(channels * KERNEL * KERNEL), (channels, channels, KERNEL, KERNEL)).init_data().asnumpy().copy()
     weight[:, 0] = bilinear_kernel(KERNEL)
@@ -51,7 +51,7 @@ class Deconv(Neck):
         width, stride = in_features[-1]
         if not channels or stride % 2 ** len(channels):
             most = stride.bit_length() - 1
-            raise ConfigError(f"Deconv: {len(channels)} doublings do not fit a map of stride {stride}; give 1 to {most} channels")
+            raise ConfigError(f"Deconv: a map of stride {stride} cannot be doubled {len(channels)} times; give 1 to {most} channels")
         cells: List[nn.Cell] = []
         for out_channels in channels:
             if conv == "deformable":

@@ -26,13 +26,13 @@ class ConvBlock(nn.Cell):
 
 
 class IDAUp(nn.Cell):
-    """Merges maps into the first one's size, one after the other: ``merged_i = node_i(up_i(proj_i(map_i)) + merged_(i-1))``.
+    """Merges maps at the size of the first, one after the other: ``merged_i = node_i(up_i(proj_i(map_i)) + merged_(i-1))``.
 
     ``construct(maps) -> (map_0, merged_1, ..., merged_last)``, each but the first with ``out_channels``.
 
     Args:
         channels: of each map; the first has ``out_channels``.
-        factors: how much smaller each map is than the first.
+        factors: size of the first map relative to each map.
     """
 
     def __init__(self, kind: str, out_channels: int, channels: Sequence[int], factors: Sequence[int]):
@@ -52,7 +52,7 @@ class IDAUp(nn.Cell):
 
 
 class PyramidUp(nn.Cell):
-    """Official ``DLAUp``: from the coarsest map on, merges all that was merged so far into the next finer map.
+    """Official ``DLAUp``: from coarse to fine, merges the previous results into the next finer map.
 
     ``construct(maps, finest first) -> maps of the same sizes and channels``.
     """
@@ -63,7 +63,7 @@ class PyramidUp(nn.Cell):
         for i in range(self.count):
             finest = self.count - 1 - i
             own = channels[finest]
-            coarser = [channels[finest + 1]] * (i + 1)  # the result of the previous steps has the channels of the map just below
+            coarser = [channels[finest + 1]] * (i + 1)  # previous results have the channels of the next coarser map
             setattr(self, f"ida_{i}", IDAUp(kind, own, [own] + coarser, [1] + [2] * (i + 1)))
 
     def construct(self, maps):
@@ -78,13 +78,13 @@ class PyramidUp(nn.Cell):
 class DLAUp(Neck):
     """Neck of the official ``dla_34``: one map of the finest input's size and channels.
 
-    Takes two or more maps whose strides double. Every step projects with a 3x3 convolution, upsamples channel by channel (trainable, at
-    first bilinear), adds the finer map and convolves again. A last aggregation merges the results except the coarsest. Parameters are
+    Needs two or more maps whose strides double. Every step projects with a 3x3 convolution, upsamples depthwise (trainable, initially
+    bilinear), adds the finer map and convolves again. A last aggregation merges the results except the coarsest. Parameters are
     named as in the official implementation.
 
     Args:
         conv: the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.
-        last_level: the last aggregation takes the maps of strides below ``2 ** last_level``. Not given: all but the coarsest, which is
+        last_level: the last aggregation uses the maps of strides below ``2 ** last_level``. By default all but the coarsest, which is
             the official 5.
     """
 

@@ -1,4 +1,4 @@
-"""The neck of the MindSpore model zoo's CenterNet: plain convolutions, concatenation, one aggregation node a level."""
+"""The neck of the MindSpore model zoo's CenterNet: plain convolutions, concatenation, one aggregation node per level."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Merge(nn.Cell):
 class ModelZooDLAUp(Neck):
     """One map of the finest input's size and channels, from two or more maps whose strides double.
 
-    Level by level the coarsest map is merged into all finer ones; the merge from one stride to the next is the same cell each time, weights
-    and running statistics included. A last series merges every result, the coarsest too, into the finest one.
+    Level by level, the coarsest map is merged into all finer ones. The merge from one stride to the next is always the same cell, weights
+    and running statistics included. A last series merges all results, including the coarsest, into the finest one.
 
     Args:
-        last_level: the last series merges the maps of strides below ``2 ** last_level``. Not given: all, which is the model zoo's 6.
+        last_level: the last series merges the maps of strides below ``2 ** last_level``. By default all, which is the model zoo's 6.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], last_level: Optional[int] = None):

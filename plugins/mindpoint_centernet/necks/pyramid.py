@@ -15,7 +15,7 @@ def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
     """
     strides = [feature.stride for feature in features]
     if len(strides) < 2 or any(second != 2 * first for first, second in zip(strides, strides[1:])):
-        raise ConfigError(f"{neck}: it merges two or more maps whose strides double, such as 4, 8, 16; the backbone gives {strides}")
+        raise ConfigError(f"{neck}: needs two or more maps whose strides double, such as 4, 8, 16; the backbone gives {strides}")
 
 
 def merged_at_last(neck: str, features: Sequence[FeatureSpec], last_level: Optional[int], usual: int) -> int:
@@ -29,5 +29,5 @@ def merged_at_last(neck: str, features: Sequence[FeatureSpec], last_level: Optio
     if last_level is None:
         return usual
     if not least <= last_level <= most:
-        raise ConfigError(f"{neck}: last_level must be {least} to {most}, not {last_level}")
+        raise ConfigError(f"{neck}: last_level must be in {least}..{most}, got {last_level}")
     return last_level - finest

@@ -2,11 +2,11 @@
 
     y(p) = sum over taps k of  w_k * mask_k(p) * x(p * stride - padding + dilation * k + offset_k(p))
 
-Positions are pixels of the input map; values between pixels are interpolated bilinearly and everything outside the map is zero, so a
+Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. So a
 position contributes only if it is above -1 and below the height (width).
 
-Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled at first use, and ``portable``, MindSpore's own op
-    (slow on a CPU, but available on every device). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
+Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled on first use, and ``portable``, MindSpore's own op
+    (slow on a CPU, but available on all devices). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
 """
 
 from __future__ import annotations
@@ -47,27 +47,27 @@ def _pair(value, what, least):
     """Return one number for both directions, or (vertical, horizontal), as a tuple."""
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2 or not all(isinstance(number, int) and number >= least for number in values):
-        raise MindpointError(f"deformable convolution: {what} {value} is not one or two whole numbers of at least {least}")
+        raise MindpointError(f"deformable convolution: {what} must be one or two whole numbers of at least {least}, got {value}")
     return values
 
 
 @ops.constexpr
 def _check(x, offset, mask, weight, stride, padding, dilation, groups):
-    """Refuse shapes that do not belong together."""
+    """Raise MindpointError for inconsistent shapes."""
     if len(x) != 4 or len(weight) != 4 or weight[1] != x[1]:
         raise MindpointError(f"deformable convolution: weight {weight} does not fit an input of shape {x}")
     if 0 in x:
         raise MindpointError(f"deformable convolution: the input is empty, its shape is {x}")
     if groups < 1 or x[1] % groups:
-        raise MindpointError(f"deformable convolution: {x[1]} input channels cannot be shared by {groups} deformable groups")
+        raise MindpointError(f"deformable convolution: {x[1]} input channels cannot be divided into {groups} deformable groups")
     size = tuple((x[2 + i] + 2 * padding[i] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
     if min(size) < 1:
-        raise MindpointError(f"deformable convolution: an input of shape {x} is smaller than the kernel {weight[2:]} spread by {dilation}")
+        raise MindpointError(f"deformable convolution: the input {x} is smaller than the kernel {weight[2:]} with dilation {dilation}")
     taps = groups * weight[2] * weight[3]
     for name, shape, channels in (("offset", offset, 2 * taps), ("mask", mask, taps)):
         wanted = (x[0], channels) + size
         if tuple(shape) != wanted:
-            raise MindpointError(f"deformable convolution: {name} has shape {tuple(shape)}, needed is {wanted}")
+            raise MindpointError(f"deformable convolution: {name} must have shape {wanted}, got {tuple(shape)}")
 
 
 @ops.constexpr
@@ -84,7 +84,7 @@ def _starts(size, kernel, stride, padding, dilation, groups):
 
 
 def _unmoved_at_border(step, start):
-    """Remove the derivative of MindSpore's op at exactly -1, the last position without a contribution (in a new network, every tap on the
+    """Remove the derivative of MindSpore's op at exactly -1, where the contribution is zero (in a new network, at every tap on the
     padding)."""
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
@@ -129,18 +129,18 @@ def deform_conv2d(
     """Compute a deformable convolution, in graphs and eagerly.
 
     x: (B, I, H, W); offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one block for each of the G
-        deformable groups; mask: (B, G*kh*kw, Ho, Wo), the factors themselves (after the sigmoid); weight: (O, I, kh, kw);
+        deformable groups; mask: (B, G*kh*kw, Ho, Wo), factors (after the sigmoid); weight: (O, I, kh, kw);
     bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo), of x's type.
-    Everything is computed in float32, and inputs of other types are cast: in float16, positions from 64 on are multiples of 1/16 pixel.
+    Everything is computed in float32, and inputs of other types are cast, since float16 positions from 64 on are multiples of 1/16 pixel.
     Raises MindpointError for shapes that do not fit and for an empty batch.
     """
     stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
-    if not functional.is_sequence_value_unknown(x.shape):  # dynamic shapes are checked by the kernel when it runs
+    if not functional.is_sequence_value_unknown(x.shape):  # the kernel checks dynamic shapes at run time
         _check(x.shape, offset.shape, mask.shape, weight.shape, stride, padding, dilation, deformable_groups)
     operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
     if bias is None:
         bias = ops.zeros((weight.shape[0],), ms.float32)
-    # only where needed: a cast that casts nothing would hide the cell's name from profiles
+    # only if needed: a cast without effect would hide the cell's name in profiles
     if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):
         inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
         return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation).astype(x.dtype)
@@ -173,7 +173,7 @@ class DeformConv2d(nn.Cell):
         super().__init__()
         if deformable_groups < 1 or in_channels % deformable_groups:
             raise MindpointError(
-                f"deformable convolution: {in_channels} input channels cannot be shared by {deformable_groups} deformable groups"
+                f"deformable convolution: {in_channels} input channels cannot be divided into {deformable_groups} deformable groups"
             )
         kh, kw = _pair(kernel_size, "kernel size", 1)
         self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
@@ -213,6 +213,6 @@ class DeformConv2d(nn.Cell):
         )
 
     def multiply_adds(self, inputs: Tuple[Tuple[int, ...], ...], output: Tuple[int, ...]) -> int:
-        """Return the number for both convolutions, given the shapes of input and output; interpolation between pixels is not counted."""
+        """Return the number of multiply-adds of both convolutions, given the shapes of input and output, without interpolation."""
         taps = math.prod(self.weight.shape[1:])
         return output[0] * math.prod(output[2:]) * taps * (output[1] + self.conv_offset_mask.out_channels)

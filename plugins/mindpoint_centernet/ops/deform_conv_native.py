@@ -16,7 +16,7 @@ def kernel() -> ops.Custom:
     """Return the operator (x, offset, mask, weight, bias, geometry) -> y with its gradient.
 
     Everything is float32 except geometry: constant int64 (6,), stride, padding and dilation, each (vertical, horizontal). Shapes may be
-    dynamic. The gradient keeps only the inputs. Raises NativeBuildError where the source cannot be compiled.
+    dynamic. The gradient keeps only the inputs. Raises NativeBuildError if the source cannot be compiled.
     """
     tensors = [FLOAT] * 5 + [INTEGER]
     backward = operator(SOURCE, "DeformConvGrad", [*tensors, FLOAT], 5)

@@ -1,4 +1,4 @@
-"""The deformable convolution in an ONNX graph: as ONNX's own operator, or as ordinary operators for runtimes that lack it."""
+"""The deformable convolution in an ONNX graph: as ONNX's own operator, or as basic operators for runtimes that lack it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DeformConvNodes:
         )
 
     def sampled(self, graph: "OnnxGraph", inputs: Sequence[str]) -> str:
-        """Add ordinary operators: bilinear samples of all taps side by side, gathered as rows of channels, then one matrix product per
+        """Add basic operators: bilinear samples of all taps side by side, gathered as rows of channels, then one matrix product per
         group.
 
         Symbols: B images, K taps, P output pixels, C channels of a group, O output channels.
@@ -121,7 +121,7 @@ class DeformConvNodes:
         return graph.add("Transpose", flat, perm=[0, 2, 1])
 
     def _starts(self, graph: "OnnxGraph", x: str, size: str) -> str:
-        """Return where the rows of each image and group begin, ``(B G, 1, 1)``."""
+        """Return the index of the first row of each image and group, ``(B G, 1, 1)``."""
         add = graph.add
         area = add("ReduceProd", add("Add", size, 3), keepdims=0)
         count = add("Mul", add("Squeeze", add("Slice", add("Shape", x), [0], [1]), [0]), self.groups)

@@ -1,4 +1,4 @@
-"""Objects with boxes to the maps and lists that the detection heads learn from."""
+"""Training targets of the detection heads: maps and lists from objects with boxes."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class DetectionTargets(TargetEncoder):
     ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
     ================= ============ ===================================================================================
 
-    All others are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box is the upright box
-    around the corners of the rotated one.
+    All others are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box is the axis-aligned
+    box around the rotated ellipse that the box encloses.
 
     Args:
         stride: input pixels per map pixel.
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
-        crowds: ``ignore``: crowd boxes take no slot; inside them the heatmap does not train, except on the peaks of the other objects.
-            ``objects`` (official): crowds are ordinary objects.
-        class_sizes: encode sizes for each class.
-        dense_sizes: encode sizes at every pixel of the peaks instead of at centres alone. ``whole``: at all of them. ``official``: for
-            comparison with the official implementation, which by rounding leaves about half of them at 0 or at another object's size.
+        crowds: ``ignore``: crowd boxes take no slot, and the heatmap is not trained inside them, except on the peaks of the other objects.
+            ``objects`` (official): crowds are treated like other objects.
+        class_sizes: encode sizes per class.
+        dense_sizes: encode sizes at every pixel of the peaks instead of only at centres. ``whole``: at all of them. ``official``: for
+            comparison with the official implementation, whose rounding leaves about half of them at 0 or at another object's size.
         center_sigma: fixed standard deviation of the peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512, 3 one of
             384); they end at three standard deviations. ``None``: from the box.
         reg: encode the centre's sub-pixel offset; it must match the heads.
@@ -72,7 +72,7 @@ class DetectionTargets(TargetEncoder):
                 raise ConfigError(f"DetectionTargets.{name}: '{value}' is not one of {', '.join(choices)}")
         check_encoder("DetectionTargets", stride, max_objects, input_spec)
         if class_sizes and dense_sizes:
-            raise ConfigError("DetectionTargets: sizes are encoded for each class (class_sizes) or at every pixel (dense_sizes), not both")
+            raise ConfigError("DetectionTargets: set only one of class_sizes (sizes per class) and dense_sizes (sizes at every pixel)")
         if center_sigma is not None and not center_sigma > 0:
             raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} must be positive")
         self.classes, self.stride = list(classes), stride
@@ -82,9 +82,11 @@ class DetectionTargets(TargetEncoder):
         self.class_sizes, self.dense_sizes, self.center_sigma, self.reg = class_sizes, dense_sizes, center_sigma, reg
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        objects, turned = sample.objects, sample.view.rotation != 0
+        objects = sample.objects
         ignored = objects.crowd if self.crowds == "ignore" else np.zeros(len(objects), bool)
-        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turned)
+        located = locate(
+            sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, "ellipse" if sample.view.rotation else "ignore"
+        )
         targets = box_lists(located, self.max_objects, self.size[1], np.ones(len(located.boxes)))
         targets["hm"] = center_heatmap(located, len(self.classes), self.size, self.center_sigma)
         if not self.reg:
@@ -96,7 +98,7 @@ class DetectionTargets(TargetEncoder):
         if self.class_sizes:
             targets.update(self._by_class(targets["wh"], located.rows, located.labels))
         if self.crowds == "ignore":
-            targets["hm_weight"] = ignoring(map_boxes(objects.boxes[ignored], sample.view, self.size, True), targets["hm"])
+            targets["hm_weight"] = ignoring(map_boxes(objects.boxes[ignored], sample.view, self.size, "rotate"), targets["hm"])
         return targets
 
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
@@ -117,12 +119,12 @@ class DetectionTargets(TargetEncoder):
 
     def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`."""
-        from mindpoint_centernet.targets.pictures import center_pictures  # drawing is not needed to train
+        from mindpoint_centernet.targets.pictures import center_pictures  # not needed for training
 
         return center_pictures(sample, targets, self.stride, self.classes)
 
     def _by_class(self, wh: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> Dict[str, np.ndarray]:
-        """Return sizes in the columns of each slot's class, and which columns these are."""
+        """Return sizes in the columns of each slot's class, and the mask of these columns."""
         mask = np.zeros((self.max_objects, len(self.classes), 2), np.float32)
         mask[rows, labels[rows]] = 1
         return {"wh": (mask * wh[:, None]).reshape(len(wh), -1), "wh_mask": mask.reshape(len(wh), -1)}

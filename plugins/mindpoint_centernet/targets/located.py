@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, List, Literal, Tuple
 
 import numpy as np
 from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
@@ -12,7 +12,12 @@ from mindpoint.errors import ConfigError
 from mindpoint_centernet.heatmaps import gaussian_radius
 
 Size = Tuple[int, int]
-"""Height and width of a map in its pixels."""
+"""Height and width of a map in map pixels."""
+
+Turned = Literal["ignore", "rotate", "ellipse"]
+"""Boxes in a rotated view. ``ignore``: leave the rotation out, as the official implementation does. ``rotate``: take the axis-aligned box
+around the corners of the rotated one. ``ellipse``: take the axis-aligned box around the rotated ellipse that the box encloses, which is
+closer to the box that a person would draw (Kalra et al. 2021, Towards Rotation Invariance in Object Detection)."""
 
 
 @dataclass
@@ -22,10 +27,10 @@ class Located:
     Attributes:
         rows: slots of the objects that contribute to training.
         boxes: ``(N, 4)`` float32, clipped to the map.
-        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that they lie in.
+        centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that contain them.
         joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: the same, int64.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
-        labelled: ``(N,)`` bool, has a labelled joint.
+        labelled: ``(N,)`` bool, whether a joint is labelled.
         labels: ``(N,)`` class indices.
         radii: peak radius by slot, meaningful for ``rows``.
     """
@@ -50,15 +55,19 @@ def check_encoder(name: str, stride: int, max_objects: int, input_spec: InputSpe
         raise ConfigError(f"input.size: {list(input_spec.size)} is not a multiple of the targets' stride {stride}")
 
 
-def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.ndarray:
+def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: Turned) -> np.ndarray:
     """Return boxes ``(N, 4)`` of the image on the map, float32, clipped to its pixels.
 
     Args:
-        turned: the upright boxes around the turned ones; otherwise the view's rotation is left out, as the official implementation does.
+        turned: see :data:`Turned`.
     """
     height, width = size
-    matrix = view.affine(width, height, rotated=turned)
-    if turned:
+    matrix = view.affine(width, height, rotated=turned != "ignore")
+    if turned == "ellipse":
+        middles = transform_points((boxes[:, :2] + boxes[:, 2:]) / 2, matrix)
+        halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2] ** 2).T)
+        corners = np.stack([middles - halves, middles + halves], 1).astype(np.float32)
+    elif turned == "rotate":
         corners = transform_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
         corners = np.stack([corners.min(1), corners.max(1)], 1).astype(np.float32)
     else:
@@ -66,15 +75,15 @@ def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: bool) -> np.nda
     return np.clip(corners, 0, np.array([width - 1, height - 1], np.float32)).reshape(-1, 4)
 
 
-def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: bool = False, boxes_known: bool = True) -> Located:
+def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: Turned = "ignore", boxes_known: bool = True) -> Located:
     """Return the positions of the objects in these rows on a map.
 
     Args:
         sample: its ``view`` is set; its objects may have ``keypoints``.
         rows: of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
-        turned: see :func:`map_boxes`.
-        boxes_known: False keeps objects whose boxes are off the map, too.
+        turned: see :data:`Turned`.
+        boxes_known: False also keeps objects whose boxes are off the map.
     """
     height, width = size
     objects = sample.objects.select(rows)

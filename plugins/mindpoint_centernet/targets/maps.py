@@ -1,4 +1,4 @@
-"""Training maps of located objects: heatmaps, dense regression, where heatmaps must not train, values of the nearest object."""
+"""Training maps of located objects: heatmaps and their weights, dense regression, values of the nearest object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mindpoint_centernet.targets.located import Located, Size
 
 
 def _kernels(located: Located, sigma: Optional[float] = None, kernel: Callable[[int, float], np.ndarray] = gaussian32) -> List[np.ndarray]:
-    """Return the peak of each object: of the width given by its radius, or of one standard deviation in map pixels for all."""
+    """Return the peak of each object, with its radius, or with the same standard deviation (map pixels) for all."""
     if sigma is not None:
         return [kernel(int(3 * sigma), sigma)] * len(located.radii)
     return [kernel(radius, sigma_of(radius)) for radius in located.radii]
@@ -44,13 +44,13 @@ def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.nd
 
 
 def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray, np.ndarray]:
-    """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, where the joints are from each pixel.
+    """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, the joints relative to each pixel.
 
-    Where peaks of one class overlap, the higher one wins, of equals the later object.
+    Where peaks of one class overlap, the higher one wins; of equals, the later one.
     """
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
-    heatmap = np.zeros((classes, *size), np.float32)  # of the objects before the one at hand
+    heatmap = np.zeros((classes, *size), np.float32)  # of the previous objects
     kernels = _kernels(located)
     for row in located.rows.tolist():
         _stamp_dense(values, weight, heatmap[located.labels[row]], located, row)
@@ -75,13 +75,13 @@ def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, lo
 
 
 def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: bool) -> np.ndarray:
-    """Return a map ``(2, H, W)`` float32 with width and height of the object whose peak is the highest at each pixel, of any class; of
-    equals the later object's. 0 where no peak reaches.
+    """Return a map ``(2, H, W)`` float32 with width and height of the object of any class with the highest peak at each pixel; of
+    equals, the later object's. 0 away from peaks.
 
     Args:
         sigma: as of :func:`center_heatmap`.
         official: leave out the pixels whose peak is larger in float32 than in float64, about half of them, as the official
-            implementation does: it compares the peak with a map that holds it already.
+            implementation does, which compares the peak with a map that already contains it.
     """
     values, highest = np.zeros((2, *size), np.float32), np.zeros(size, np.float32)
     kernels = _kernels(located, sigma, gaussian if official else gaussian32)
@@ -97,7 +97,7 @@ def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: 
 
 
 def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """Return the weight ``(1, H, W)`` float32 of a heatmap ``(C, H, W)``: 0 inside the boxes ``(N, 4)``, but not on peaks, else 1."""
+    """Return the weight ``(1, H, W)`` float32 of a heatmap ``(C, H, W)``: 0 inside the boxes ``(N, 4)`` except on peaks, otherwise 1."""
     weight = np.ones((1, *heatmap.shape[1:]), np.float32)
     for left, top, right, bottom in boxes.tolist():
         if left < right and top < bottom:
@@ -106,7 +106,7 @@ def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
 
 def of_nearest(values: np.ndarray, pixels: np.ndarray, size: Size) -> np.ndarray:
-    """Return maps ``(C, H, W)`` float32 that show at each pixel the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
+    """Return maps ``(C, H, W)`` float32 with, at each pixel, the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
     x, y; NaN without any."""
     if not len(pixels):
         return np.full((values.shape[1], *size), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Persons and their joints to the maps and lists that the multi-pose heads learn from."""
+"""Training targets of the multi-pose heads: maps and lists from persons and their joints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindpoint_centernet.heatmaps import RADIUS_RULES
 from mindpoint_centernet.targets.located import Located, box_lists, check_encoder, locate, map_boxes
 from mindpoint_centernet.targets.maps import center_heatmap, dense_joints, ignoring, joint_heatmap, of_nearest
 
-# What the official implementation fills the centre heatmap with where boxes are unknown: neither a centre nor background.
+# The official implementation's value of the centre heatmap where boxes are unknown: neither a centre nor background.
 _UNKNOWN = 0.9999
 
 
@@ -45,11 +45,11 @@ class MultiPoseTargets(TargetEncoder):
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: ordinary centres, whose
-            ``wh`` and ``reg`` are masked out (the effect of the official implementation). ``ignore``: take no slot; inside their boxes the
-            heatmaps do not train, except on the peaks of the other objects.
-        rotated_boxes: boxes in a rotated view. ``ignore`` (official): nothing is learnt of centres, boxes and ``hps``, only joint
-            heatmaps and offsets. ``rotate``: the upright box around the corners of the rotated one.
+        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: encode centres, but mask
+            ``wh`` and ``reg`` (as the official implementation does). ``ignore``: use no slot, and do not train the heatmaps inside their
+            boxes, except on the peaks of the other objects.
+        rotated_boxes: boxes in a rotated view. ``ignore`` (official): do not learn centres, boxes and ``hps``, only joint
+            heatmaps and offsets. ``rotate``, ``ellipse``: see :data:`~mindpoint_centernet.targets.located.Turned`.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
             of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
 
@@ -67,13 +67,13 @@ class MultiPoseTargets(TargetEncoder):
         radius: Literal["official", "model_zoo", "corrected"] = "official",
         dense: bool = False,
         unlabelled: Literal["parity", "ignore"] = "parity",
-        rotated_boxes: Literal["ignore", "rotate"] = "ignore",
+        rotated_boxes: Literal["ignore", "rotate", "ellipse"] = "ignore",
         joint_sigma: Optional[float] = None,
     ) -> None:
         for name, value, choices in (
             ("radius", radius, RADIUS_RULES),
             ("unlabelled", unlabelled, ("parity", "ignore")),
-            ("rotated_boxes", rotated_boxes, ("ignore", "rotate")),
+            ("rotated_boxes", rotated_boxes, ("ignore", "rotate", "ellipse")),
         ):
             if value not in choices:
                 raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is not one of {', '.join(choices)}")
@@ -88,19 +88,19 @@ class MultiPoseTargets(TargetEncoder):
         self._jointless = np.array([not len(keypoints.of(name)) for name in classes], bool)
 
     def __call__(self, sample: Sample) -> Dict[str, np.ndarray]:
-        turns, objects = self.rotated_boxes == "rotate", sample.objects
-        boxes_known = sample.view.rotation == 0 or turns
+        objects = sample.objects
+        boxes_known = sample.view.rotation == 0 or self.rotated_boxes != "ignore"
         ignored = np.zeros(len(objects), bool)
         if self.unlabelled == "ignore":
             ignored = objects.crowd | ~((objects.keypoints[:, :, 2] > 0).any(1) | self._jointless[objects.labels])
-        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, turns, boxes_known)
+        located = locate(sample, np.flatnonzero(~ignored)[: self.max_objects], self.size, self.radius, self.rotated_boxes, boxes_known)
         targets = self._lists(located)
         targets["hm"] = center_heatmap(located, len(self.classes), self.size)
         targets["hm_hp"] = joint_heatmap(located, self.size, self.joint_sigma)
         if self.dense:
             targets["dense_hps"], targets["dense_hps_mask"] = dense_joints(located, len(self.classes), self.size)
         if self.unlabelled == "ignore":
-            boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, True)
+            boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, "rotate")
             targets.update({f"{name}_weight": ignoring(boxes, targets[name]) for name in ("hm", "hm_hp")})
         if not boxes_known:
             targets["hm"].fill(_UNKNOWN)
@@ -112,7 +112,7 @@ class MultiPoseTargets(TargetEncoder):
         """See :class:`TargetEncoder`. All annotated objects except crowds are used, without a limit; boxes are not clipped to the map.
 
         At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, and ``hp_offset`` those of the
-        nearest joint. So they are also valid for peaks next to the true ones.
+        nearest joint, so that they also fit peaks next to the true ones.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
         located = locate(sample, chosen, self.size, self.radius)
@@ -133,7 +133,7 @@ class MultiPoseTargets(TargetEncoder):
 
     def pictures(self, sample: Sample, targets: Mapping[str, np.ndarray], details: bool = False) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`. ``details`` adds the heatmap of each joint, under the joint's name."""
-        from mindpoint_centernet.targets.pictures import joint_pictures, target_pictures  # drawing is not needed to train
+        from mindpoint_centernet.targets.pictures import joint_pictures, target_pictures  # not needed for training
 
         shown = target_pictures(sample, targets, self.stride, self.keypoints, self.classes)
         return {**shown, **joint_pictures(sample, targets, self.keypoints)} if details else shown

@@ -21,7 +21,7 @@ _CENTER, _JOINT, _MARK = (80, 220, 80), (0, 255, 255), (255, 255, 255)  # blue, 
 
 
 def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequence[str]) -> Pictures:
-    """Return boxes and centre heatmap, drawn from the targets alone, over the network's input; BGR uint8, 480 pixels high, by caption.
+    """Return boxes and centre heatmap, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
         sample: its image is the raster that the network sees.
@@ -35,7 +35,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
 
 
 def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Return boxes ``(N, 4)`` and labels ``(N,)`` that the targets describe in these slots.
+    """Return boxes ``(N, 4)`` and labels ``(N,)`` of the targets in these slots.
 
     Args:
         stride: factor from map pixels to those of the result.
@@ -45,14 +45,14 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
     offsets = targets["reg"][used] if "reg" in targets else 0.5
     centers = np.stack([columns, rows], axis=1) + offsets
     wh = targets["dense_wh"][:, rows, columns].T if "dense_wh" in targets else targets["wh"][used]
-    sizes = np.stack([wh[:, 0::2].sum(axis=1), wh[:, 1::2].sum(axis=1)], axis=1)  # 0 for all classes but the object's
+    sizes = np.stack([wh[:, 0::2].sum(axis=1), wh[:, 1::2].sum(axis=1)], axis=1)  # 0 except for the object's class
     boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1) * stride
     labels = targets["hm"][:, rows, columns].argmax(axis=0)  # 1 on the channel of the object's class
     return boxes.astype(np.float32), labels
 
 
 def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Keypoints, classes: Sequence[str]) -> Pictures:
-    """Return the desired output, drawn from the targets alone, over the network's input; BGR uint8, 480 pixels high, by caption.
+    """Return the desired output, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
         sample: its image is the raster that the network sees.
@@ -72,7 +72,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
 
 def _raster(sample: Sample) -> Tuple[np.ndarray, float]:
     """Return the network's input at the pictures' height, and the enlargement factor."""
-    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # before drawing, so that lines stay thin over few pixels
+    raster = _sized(canvas_of(sample.pixels()), HEIGHT)  # resized before drawing, so that lines stay thin
     return raster, len(raster) / len(sample.image)
 
 
@@ -120,7 +120,7 @@ def _overlay(raster: np.ndarray, maps: np.ndarray, colors: Sequence[Color]) -> n
 
 
 def _mark_joints(picture: np.ndarray, targets: Targets, stride: float) -> np.ndarray:
-    """Draw a cross, in place, wherever a joint's pixel and offset place it."""
+    """Draw a cross, in place, at each joint's pixel plus offset."""
     width = targets["hm_hp"].shape[2]
     for row in np.flatnonzero(targets["hp_mask"]):
         at = np.array([targets["hp_ind"][row] % width, targets["hp_ind"][row] // width]) + targets["hp_offset"][row]

@@ -7,40 +7,40 @@ from typing import Optional, Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back; publish them
+    """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints and back; publish checkpoints
 
-    Status 1 if a verification falls short.
+    Exit code 1 if a verification fails.
     """
     parser = argparse.ArgumentParser(
-        prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints."
+        prog="mindpoint weights", description="Convert weights of other implementations to checkpoints and back; publish checkpoints."
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "official, model zoo's or ImageNet weights to a checkpoint"
-    convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
+    text = "convert official, model zoo or ImageNet weights to a checkpoint"
+    convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. Code in FILE is never run.")
     what = (
         "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, "
         "torchvision's ResNet, MobileNet"
     )
-    convert.add_argument("file", metavar="FILE", help=f"{what}; or a name that 'fetch' knows")
+    convert.add_argument("file", metavar="FILE", help=f"{what}; or a name listed by 'fetch'")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
-    convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
-    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation, or the model zoo's, loads")
+    convert.add_argument("--config", metavar="CONFIG", help="the configuration to store in it (default: the matching shipped one)")
+    back = actions.add_parser("to-official", help="convert a checkpoint to a file of the official implementation or the model zoo")
     back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
-    back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
-    text = "download public weights by name, into the user's cache"
+    back.add_argument("--classifier", action="store_true", help="dla_34: add the unused base.fc of networks made with ImageNet weights")
+    text = "download public weights by name to the user's cache"
     fetch = actions.add_parser(
-        "fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too."
+        "fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' also accept a name."
     )
-    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, all names and their addresses are shown")
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, list all names and their URLs")
     for action in (convert, back):
-        action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
+        action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed) on random numbers and an image")
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
-    text = "a checkpoint for giving away: weights and configuration, with a hash in the name, without the state of the training"
+    text = "write a checkpoint to publish: weights and configuration, without training state, with a hash in the name"
     give = actions.add_parser("publish", help=text, description=f"{text[0].upper()}{text[1:]}.")
     give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     give.add_argument(
-        "out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)"
+        "out", metavar="NAME.ckpt", nargs="?", help="name of the file NAME-HASH.ckpt (default: next to MODEL, named after its folder)"
     )
     args = parser.parse_args(argv)
     if args.action == "fetch":
@@ -81,12 +81,12 @@ def _convert(args: argparse.Namespace) -> int:
     from mindpoint_centernet.weights import convert
 
     found, count, whole = convert.convert(args.file, args.out, args.config)
-    use = f"for mindpoint predict {args.out} IMAGE"
+    use = f"try it: mindpoint predict {args.out} IMAGE"
     if not whole:
-        use = f"initial weights, for --set train.weights={args.out}; they are a part of a network, which predicts nothing"
+        use = f"initial weights, for --set train.weights={args.out}; a part of a network, which cannot predict"
     print(f"{args.file}: {found}\n{args.out}: {count} arrays, {use}")
     if args.verify and not whole:
-        print("not compared with PyTorch: only whole networks are")
+        print("not compared with PyTorch, since only whole networks can be")
     return _compare(args.out, args.file, args.image) if args.verify and whole else 0
 
 
@@ -98,7 +98,7 @@ def _convert_back(args: argparse.Namespace) -> int:
     if found.usage:
         print(f"load it there with: {found.usage.format(file=args.out)}")
     else:
-        print(f"the official code has no {found.name} of these widths and heads: change it there too")
+        print(f"the official code has no {found.name} with these widths and heads; change its code accordingly")
     return _compare(args.model, args.out, args.image) if args.verify else 0
 
 

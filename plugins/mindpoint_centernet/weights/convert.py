@@ -1,4 +1,4 @@
-"""Official weights to our checkpoints and back."""
+"""Conversion of official weights to our checkpoints, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Converted(NamedTuple):
     Attributes:
         weights: the recognised weights.
         count: number of written arrays.
-        whole: the checkpoint is a whole model and carries its configuration; otherwise it holds initial weights.
+        whole: whether the checkpoint is a whole model with its configuration; otherwise it holds initial weights.
     """
 
     weights: RecognizedWeights
@@ -37,12 +37,12 @@ class Converted(NamedTuple):
 def convert(source: str, out: str, config_name: Optional[str] = None) -> Converted:
     """Write a checkpoint of official weights.
 
-    Weights that match the configuration's network completely are a whole model and carry the configuration; other weights are marked as
+    If the weights match the configuration's network completely, the checkpoint includes the configuration; other weights are marked as
     usable for ``train.weights`` only.
 
     Args:
         source: a file, or the name of weights to download.
-        config_name: the configuration, instead of the one that the rules propose, e.g. for the names of joints or another task.
+        config_name: the configuration, instead of the one suggested by the rules, e.g. for the names of joints or another task.
 
     Raises:
         WeightsError: the weights do not form a whole network.
@@ -64,29 +64,29 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
         if found.whole or missing:
             raise WeightsError(f"{source}: not the weights of a whole {found.name}: {report}")
         arrays = {name: value for name, value in arrays.items() if name in network.parameters_dict()}
-        info = {"purpose": f"initial weights for a training (train.weights), {found}; a part of a network, which predicts nothing"}
+        info = {"purpose": f"initial weights for a training (train.weights), {found}; a part of a network, which cannot predict"}
     checkpoint.save(out, {name: value.astype(np.float32) for name, value in arrays.items()}, info)
     return Converted(found, len(arrays), whole)
 
 
 def _check_plausible(arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Raise WeightsError for values that training cannot produce: MindSpore files may lack a checksum."""
+    """Raise WeightsError for impossible values, since MindSpore files may lack a checksum."""
     for name, value in arrays.items():
         if not np.isfinite(value).all() or name.endswith(".moving_variance") and (value < 0).any():
             what = "negative variances" if np.isfinite(value).all() else "numbers that are not finite"
-            raise WeightsError(f"{source}: damaged, or of a training that failed: {what} in {name}; use another file")
+            raise WeightsError(f"{source}: {what} in {name}: the file is damaged, or its training failed; use another file")
 
 
 def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWeights:
-    """Write the weights of a checkpoint or run folder as a file that the official implementation, or the model zoo's, loads.
+    """Write the weights of a checkpoint or run folder as a file of the official implementation or the model zoo.
 
     Args:
-        classifier: write zeros for ``base.fc`` too, which nothing uses but the official ``dla_34`` has where it was made with
+        classifier: also write zeros for the unused ``base.fc``, which the official ``dla_34`` has if it was made with
             ImageNet weights.
 
     Raises:
         WeightsError: it is not a network of the official implementation.
-        OutputError: ``out`` exists, does not end as the files of that implementation, or cannot be written.
+        OutputError: ``out`` exists, has the wrong ending, or cannot be written.
     """
     place = find_model(model)
     stored = checkpoint.load(place)

@@ -14,7 +14,7 @@ WIDTHS, STEM = [256, 256, 384, 384, 384, 512], 128
 
 
 class HourglassRules(OfficialRules):
-    """Hourglass-104 with the official heads, one of each kind a stack."""
+    """Hourglass-104 with the official heads, one of each kind per stack."""
 
     bases = {"multi_pose": "dla34_dcn_coco", "ctdet": "ctdet_hourglass_coco"}
     body_names = ("pre", "kps", "cnvs", "cnvs_", "inters", "inters_")

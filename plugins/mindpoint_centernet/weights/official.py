@@ -69,14 +69,14 @@ class Branch(NamedTuple):
 
 
 class OfficialRules(WeightRules):
-    """Rules of one architecture of the official CenterNet, whatever its heads are."""
+    """Rules of one architecture of the official CenterNet, with any heads."""
 
     bases: Mapping[str, str] = {}
     """Shipped configurations by task."""
     body_names: Sequence[str] = ()
-    """First words of the official names that belong to backbone and neck."""
+    """Prefixes of the official names of backbone and neck."""
     branch: Tuple[str, str] = ("0", "2")
-    """How the two convolutions of a head are called."""
+    """Names of the two convolutions of a head."""
 
     @abstractmethod
     def body(self, shapes: Shapes) -> Optional[Body]:
@@ -105,7 +105,7 @@ class OfficialRules(WeightRules):
         )
 
     def usage(self, task: Task, body: Body, width: int) -> str:
-        """Return how the official code loads ``{file}``."""
+        """Return the official code's options to load ``{file}``."""
         return f"{task.name} --arch {body.name} --head_conv {width} --load_model {{file}}"
 
     def reference_outputs(self, state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[str, np.ndarray]:
@@ -114,7 +114,7 @@ class OfficialRules(WeightRules):
         return run_reference(state, images)
 
     def head_name(self, word: str) -> str:
-        """Return our name of the head whose official names begin with this word."""
+        """Return our name of the head with this official prefix."""
         return word
 
     def _heads(self, shapes: Shapes) -> Dict[str, Branch]:
@@ -124,7 +124,7 @@ class OfficialRules(WeightRules):
         maps = {word: shapes.get(f"{word}.{last}.weight", shapes.get(f"{word}.weight")) for word in words}
         strange = [word for word, shape in maps.items() if shape is None]
         if strange:
-            raise WeightsError(f"{', '.join(strange)}: not a head as the official networks have them")
+            raise WeightsError(f"{', '.join(strange)}: not a head of the official networks")
         return {self.head_name(word): Branch(shapes.get(f"{word}.{first}.weight", (0,))[0], shape[0]) for word, shape in maps.items()}
 
     def _config(self, body: Body, heads: Mapping[str, Branch], width: int, task: Optional[Task]) -> dict:
@@ -143,7 +143,7 @@ class OfficialRules(WeightRules):
             joints = heads["hps"].channels // 2
             if joints != len(usual.vocabulary["keypoints"]):
                 config["keypoints"] = {"_replace_": True, "names": [f"joint_{number}" for number in range(joints)]}
-                config["test"] = {"flip": False}  # which joints change places in a mirrored image is not in a file
+                config["test"] = {"flip": False}  # the file does not tell which joints are swapped in a mirrored image
         elif heads["wh"].channels == 2 * classes > 2:
             block["class_sizes"] = True
             model["decoder"] = {"class_sizes": True}

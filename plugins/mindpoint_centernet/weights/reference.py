@@ -28,7 +28,7 @@ def run_reference(state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[s
 
 
 class Network:
-    """A walk through the network that a state dictionary describes; its methods take and give maps ``(B, C, H, W)``."""
+    """The network of a state dictionary; its methods take and return maps ``(B, C, H, W)``."""
 
     def __init__(self, state: Dict[str, torch.Tensor]):
         self.state = state
@@ -88,7 +88,7 @@ class Network:
         bottom = F.max_pool2d(x, stride, stride) if stride > 1 else x
         if keep_input:
             children = (*children, bottom)
-        if f"{name}.tree1.root.conv.weight" in self.state:  # two levels; the outer projection feeds nothing
+        if f"{name}.tree1.root.conv.weight" in self.state:  # two levels; the outer projection is unused
             first = self.tree(f"{name}.tree1", x, stride, False)
             return self.tree(f"{name}.tree2", first, 1, False, (*children, first))
         residual = bottom
@@ -192,7 +192,7 @@ def deform_conv(x: torch.Tensor, steered: torch.Tensor, weight: torch.Tensor, bi
         for right in (0, 1):
             row, column = torch.floor(y) + down, torch.floor(x_) + right
             share = (1 - (y - row).abs()) * (1 - (x_ - column).abs()) * masks
-            share = share * ((row >= 0) & (row < height) & (column >= 0) & (column < width))  # nothing lies outside
+            share = share * ((row >= 0) & (row < height) & (column >= 0) & (column < width))  # zero outside
             place = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).long().reshape(batch, 1, 9, -1)
             sampled += pixels.gather(3, place.expand(-1, channels, -1, -1)) * share.reshape(batch, 1, 9, -1)
     taps = weight.reshape(len(weight), channels, 9)

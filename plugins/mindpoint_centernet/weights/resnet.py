@@ -48,7 +48,7 @@ class ResNetRules(OfficialRules):
         blocks = len({name.split(".")[1] for name in shapes if name.startswith("layer3.")})
         depth = DEPTHS.get((kind, blocks))
         if depth is None:
-            raise WeightsError(f"a ResNet of another depth ({blocks} {kind} blocks in layer3); known are {sorted(DEPTHS.values())}")
+            raise WeightsError(f"a ResNet of another depth ({blocks} {kind} blocks in layer3); supported depths: {sorted(DEPTHS.values())}")
         width = int(shapes["conv1.weight"][0])
         backbone = {"type": "ResNet", "depth": depth, **({"width": width} if width != 64 else {})}
         ups = [shape for name, shape in shapes.items() if re.match(r"deconv_layers\.\d+\.weight", name) and len(shape) == 4]

@@ -1,4 +1,4 @@
-"""A converted network against the official one in PyTorch."""
+"""Comparison of a converted network with the official one in PyTorch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.contracts.image import InputSpec
 from mindpoint.errors import MindpointError
-from mindpoint.export.verify import synthetic_images
+from mindpoint.exporting.verify import synthetic_images
 from mindpoint.inference.detector import Model
 from mindpoint.model.translate import Found
 from mindpoint.storage.images import read_image
 
-SIZE = 128  # pixels a side; every stride of the networks divides it
+SIZE = 128  # pixels per side; a multiple of all strides
 TOLERANCE = 1e-4
 
 
 def require_torch() -> None:
     """Raise MindpointError if PyTorch is not installed."""
     if find_spec("torch") is None:
-        raise MindpointError("--verify compares with PyTorch, which is not installed; pip install 'mindpoint[torch]'")
+        raise MindpointError("--verify needs PyTorch, which is not installed; run pip install 'mindpoint[torch]'")
 
 
 def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparison]:

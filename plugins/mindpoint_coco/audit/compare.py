@@ -1,4 +1,4 @@
-"""Annotated and found objects of one image, held side by side."""
+"""Comparison of the annotated and the detected objects of one image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from mindpoint_coco.metrics.matching import overlaps
 from mindpoint_coco.similarity import oks
 
-PAIRED = 0.3  # similarity from which a found object can be the annotated one
-SAME_PLACE = 0.5  # overlap (IoU) from which two boxes are around one thing
+PAIRED = 0.3  # least similarity of a detection and its annotated object
+SAME_PLACE = 0.5  # least overlap (IoU) of two boxes around the same object
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Compared:
     Attributes:
         image: the image record.
         truth: annotation records of the M objects that are not crowds.
-        found: result records of the N objects that the model found, best first; the third number of a joint is its score.
-        partner: ``(M,)`` the found object of the same class that an annotated one is compared with, or -1.
-        rival: ``(M,)`` the best found object of another class in the same place, or -1.
-        spare: the found objects in places without an annotated one.
+        found: result records of the model's N detections, best first; the third number of a joint is its score.
+        partner: ``(M,)`` index of the detection of the same class that each annotated object is compared with, or -1.
+        rival: ``(M,)`` index of the best detection of another class in the same place, or -1.
+        spare: indices of the detections in places without an annotated object.
     """
 
     image: dict
@@ -35,18 +35,18 @@ class Compared:
     spare: List[int]
 
     def score(self, row: int) -> float:
-        """Return the score of a found object; 0 for -1."""
+        """Return the score of a detection; 0 for -1."""
         return self.found[row]["score"] if row >= 0 else 0.0
 
 
 def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas: Optional[np.ndarray]) -> Compared:
     """Compare the objects of one image.
 
-    Two objects of a class are similar by the overlap of their boxes or by their joints, whichever says more, so that neither a wrong box
-    nor a wrong joint hides which object is meant. The most similar ones are paired first.
+    The similarity of two objects of a class is that of their boxes or of their joints, whichever is larger, so that neither a wrong box nor
+    a wrong joint prevents a match. The most similar objects are paired first.
 
     Args:
-        annotations: all of the image, with crowds, whose places no suspicion is about.
+        annotations: all of the image, including crowds; objects in crowds are never suspects.
         found: best first.
         sigmas: ``(J,)`` tolerances of the joints; None without joints.
     """

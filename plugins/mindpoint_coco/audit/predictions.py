@@ -1,4 +1,4 @@
-"""What a model finds in annotated images, in the vocabulary of the annotations."""
+"""A model's detections in annotated images, with the classes and joints of the annotations."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = logging.getLogger("mindpoint")
 class Translation:
     """The model's detections as records with the category ids and joints of a source.
 
-    Classes and joints are told by their names. Those that only the model has are left out, joints that it lacks are NaN.
+    Classes and joints are matched by name. Those that only the model has are left out; joints that it lacks are NaN.
 
     Args:
-        content: COCO's dictionary, sound.
-        keypoints: the joints of the annotations; None: joints do not matter.
+        content: COCO's dictionary, valid.
+        keypoints: the joints of the annotations; None to ignore joints.
 
     Raises:
         ConfigError: the model knows no class of the source.
@@ -65,10 +65,10 @@ class Translation:
 
 
 def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Compared]:
-    """Yield the images of a source that can be read, with their annotated and found objects.
+    """Yield the readable images of a source, with their annotations and detections.
 
     Args:
-        content: of the source, sound and completed.
+        content: of the source, valid and completed.
     """
     translation = Translation(predictor, content, source.keypoints)
     known = set(translation.ids.values())
@@ -83,7 +83,7 @@ def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Co
 
 
 def _images(source: Source, records: Sequence[dict], read: List[dict]) -> Iterator[np.ndarray]:
-    """Yield the images, and note the record of each in ``read`` first."""
+    """Yield the images, and append each record to ``read`` first."""
     for record in track(records, len(records), f"looking at {source.name}"):
         try:
             image = source.image(record)

@@ -1,7 +1,7 @@
-"""How odd a label is: the share of right labels that look as odd, as far as the data itself can tell.
+"""The surprise of a label, estimated from the data itself.
 
-Most labels of a data set are right. So the usual difference between labels and model is the model's own error, and a label that differs far
-more is suspicious. A surprise is ``-log10`` of that share: at 3, one right label in a thousand looks as odd.
+Most labels of a data set are correct. So the usual difference between labels and model is the model's own error, and a label that differs
+far more is suspicious. The surprise of a label is ``-log10`` of the share of correct labels that differ as much: 3 means one in a thousand.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import List, Sequence, Tuple
 import numpy as np
 
 _MOST_BINS, _LEAST_IN_BIN = 10, 50  # of confidence, values
-_BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that fix a tail
-_FINEST = 0.005  # of an object's size; no label is more exact
+_BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that define a tail
+_FINEST = 0.005  # of an object's size; labels are never more exact
 
 
 class Usual:
-    """The usual differences of labels from the model, for each part of an object and by how sure the model is.
+    """The distribution of differences between labels and model, for each part of an object and level of confidence.
 
-    The values of a part whose confidences are about the same have a tail, which follows a power law through their quantiles of 80 and 95 %,
-    and never falls faster than normal errors would between them. A few percent of wrong labels hardly change these quantiles, and the law
-    tells how odd the largest values are.
+    Values of a part with similar confidences have a tail. It is modelled as a power law through their quantiles of 80 and 95 %
+    that falls no faster than normal errors would between them. A few percent of wrong labels hardly change these quantiles, and the law
+    tells how unusual the largest values are.
 
     Args:
-        differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where there is nothing to compare.
+        differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where nothing can be compared.
         confidences: ``(K, P)`` 0..1, the model's.
     """
 
@@ -39,13 +39,13 @@ class Usual:
                 self._start[here, part], self._power[here, part] = _tail(column[here & known])
 
     def surprise(self, differences: np.ndarray) -> np.ndarray:
-        """Return the surprises ``(K, P)`` of differences of the same objects; 0 for NaN. Below the tail they grow evenly."""
+        """Return the surprises ``(K, P)`` of differences of the same objects; 0 for NaN. Below the tail they grow linearly."""
         ratio, most = np.nan_to_num(differences, posinf=np.inf) / self._start, -np.log10(_BEFORE)
         return np.where(ratio < 1, most * ratio, most + self._power * np.log10(np.maximum(ratio, 1)))
 
 
 def _tail(values: np.ndarray) -> Tuple[float, float]:
-    """Return the value where the tail begins, and its power."""
+    """Return the start of the tail and its exponent."""
     shares = np.array([_BEFORE, _AFTER])
     normal = np.sqrt(-2 * np.log(shares))  # the quantiles of distances whose x and y are normal (Rayleigh's distribution)
     before, after = np.quantile(values, 1 - shares) if len(values) else (0.0, 0.0)
@@ -54,24 +54,24 @@ def _tail(values: np.ndarray) -> Tuple[float, float]:
 
 
 def among(gains: np.ndarray) -> np.ndarray:
-    """Return the surprise of each of the gains ``(K,)``, differences of surprises, among all of them."""
+    """Return the surprise of each gain ``(K,)``, a difference of surprises, among all gains."""
     ratios = 10.0 ** gains[:, None]
     return Usual(ratios, np.ones_like(ratios)).surprise(ratios)[:, 0]
 
 
 def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarray:
-    """Return the surprise of findings that no label confirms: the share of such among all findings of about their score.
+    """Return the surprise of detections that no label confirms: their share among all detections of a similar score.
 
-    The share is fitted as a function that falls with the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
+    The share is fitted as a decreasing function of the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
 
     Args:
-        scores: of the findings that no label confirms.
-        agreeing: of those that a label confirms.
+        scores: of the detections that no label confirms.
+        agreeing: scores of those that a label confirms.
     """
     every = np.concatenate([scores, agreeing])
     odd = np.arange(len(every)) < len(scores)
-    order = np.lexsort((odd, every))  # of equal scores those that agree first
-    blocks: List[List[float]] = []  # each the number of odd findings and of all, in shares that fall
+    order = np.lexsort((odd, every))  # of equal scores, those that agree first
+    blocks: List[List[float]] = []  # numbers of unconfirmed and of all detections; their ratio decreases
     for value in odd[order].tolist():
         blocks.append([value, 1])
         while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] <= blocks[-1][0] * blocks[-2][1]:
@@ -84,5 +84,5 @@ def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarr
 
 
 def standing(values: Sequence[float]) -> np.ndarray:
-    """Return the surprise of each value: the share of all that are no larger."""
+    """Return the surprise of each value: the share of values that are at most as large."""
     return -np.log10(np.searchsorted(np.sort(values), values, side="right") / max(1, len(values)))

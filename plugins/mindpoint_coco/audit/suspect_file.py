@@ -1,4 +1,4 @@
-"""The file of suspects, and annotations corrected after it."""
+"""The file of suspects, and the correction of annotations by it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST_IDS = 1_000_000
 
 def write_suspects(path: Path, found: Sequence[Tuple[Source, Suspect]]) -> None:
     """Write ``suspects``, a list of objects: ``id`` from 1, ``kind``, ``surprise``, ``split``, ``image_id``, ``file_name``,
-    ``annotation_id`` (null: none yet), ``joints`` (names), ``score`` of what the model found (null: nothing), ``was`` and ``becomes``, what
-    the correction changes of the annotation; ``becomes`` is null where the annotation goes, ``was`` where it is new."""
+    ``annotation_id`` (null for a new object), ``joints`` (names), ``score`` of the detection (null without one), ``was`` and ``becomes``,
+    the values that the correction changes; ``becomes`` is null if the annotation is removed, ``was`` if it is new."""
     records = [record_of(number, source, suspect) for number, (source, suspect) in enumerate(found, 1)]
     write_text(path, json.dumps({"suspects": records}, indent=1) + "\n")
 
@@ -49,7 +49,7 @@ def read_suspects(path: Path) -> Dict[int, dict]:
     content = read_json(path, "file of suspects")
     listed = content.get("suspects") if isinstance(content, dict) else None
     if not isinstance(listed, list):
-        raise DataError(f"{path}: there is no list 'suspects'; 'mindpoint data audit' writes such files")
+        raise DataError(f"{path}: the list 'suspects' is missing; name a suspects.json that 'mindpoint data audit' wrote")
     for place, record in enumerate(listed):
         sound = isinstance(record, dict) and type(record.get("id")) is int and isinstance(record.get("split"), str)
         both = [record.get(key) for key in ("was", "becomes")] if sound else []
@@ -57,17 +57,16 @@ def read_suspects(path: Path) -> Dict[int, dict]:
         told = told and (both[0] is None or not is_id(record.get("annotation_id")))
         if not sound or not told:
             raise DataError(
-                f"{path}: suspect number {place} of the list lacks 'id', 'split', 'annotation_id', 'was' or 'becomes', "
-                "or has another value in it"
+                f"{path}: suspect number {place} of the list: 'id', 'split', 'annotation_id', 'was' or 'becomes' is missing or invalid"
             )
     return {record["id"]: record for record in listed}
 
 
 def accepted_ids(text: str, known: Set[int]) -> List[int]:
-    """Return the ids in a text such as ``1,4,7-20``, in rising order; commas, spaces and line ends separate them.
+    """Return the ids in a text such as ``1,4,7-20``, sorted; commas, spaces and line ends separate them.
 
     Raises:
-        ConfigError: anything else is in the text, or an id is not among the ``known``.
+        ConfigError: the text holds anything else, or an id that is not among the ``known``.
     """
     ids: Set[int] = set()
     for word in text.replace(",", " ").split():
@@ -76,21 +75,21 @@ def accepted_ids(text: str, known: Set[int]) -> List[int]:
         if not all(number.isdecimal() and number.isascii() and len(number) < 10 for number in numbers):
             raise ConfigError(f"--accept: {word!r} is neither a number nor a range such as 7-20")
         if int(numbers[-1]) - int(first) > _MOST_IDS:
-            raise ConfigError(f"--accept: {word} is a range of too many numbers")
+            raise ConfigError(f"--accept: the range {word} is too large")
         ids.update(range(int(first), int(numbers[-1]) + 1))
     strange = sorted(ids - known)
     if strange or not ids:
-        raise ConfigError(f"--accept: {'there is no suspect ' + few(strange) if strange else 'no number is given'}")
+        raise ConfigError(f"--accept: {'unknown suspect ' + few(strange) if strange else 'no number given'}")
     return sorted(ids)
 
 
 def corrected(content: dict, accepted: Sequence[dict], origin: str) -> dict:
-    """Return a copy of COCO content with the corrections of suspects; all else stays as it is.
+    """Return a copy of COCO content with the corrections of suspects applied.
 
-    A box that takes another place takes its area along if that was the box's. New annotations get ids above all others.
+    When a box changes, an area equal to the old box's changes with it. New annotations get ids above all others.
 
     Raises:
-        DataError: an annotation is not there, or not as the audit saw it.
+        DataError: an annotation is missing or has changed since the audit.
     """
     by_id = {record["id"]: record for record in content["annotations"]}
     changed: Dict[int, Union[dict, None]] = {}
@@ -101,10 +100,8 @@ def corrected(content: dict, accepted: Sequence[dict], origin: str) -> dict:
             continue
         record = by_id.get(suspect.get("annotation_id"))
         if record is None or any(record.get(key) != value for key, value in suspect["was"].items()):
-            state = "is not there" if record is None else "is not as the audit saw it"
-            raise DataError(
-                f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; audit this data again"
-            )
+            state = "is missing" if record is None else "has changed since the audit"
+            raise DataError(f"{origin}: annotation {suspect.get('annotation_id')} of suspect {suspect['id']} {state}; run the audit again")
         changed[record["id"]] = suspect["becomes"] and _changed(record, suspect["becomes"])
     kept = (changed.get(record["id"], record) for record in content["annotations"])
     return {**content, "annotations": [*(record for record in kept if record is not None), *added]}

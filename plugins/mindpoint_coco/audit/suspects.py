@@ -1,4 +1,4 @@
-"""Annotations that are probably wrong, the oddest first."""
+"""Annotations that are probably wrong, the most surprising first."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.metrics.matching import overlaps
 
 KINDS = {
-    "sides": "left and right exchanged",
+    "sides": "left and right swapped",
     "joint": "moved joint",
     "box": "wrong box",
     "class": "wrong class",
     "missing": "missing object",
     "extra": "superfluous object",
 }
-_CLEAR = 2.0  # surprise from which a further joint of the same object is taken for wrong too
-_LEAST_OVERLAP = 0.01  # that a difference of boxes tells from none
-_DECIDED = 0.5  # surprise that an exchange must save or cost to say anything about a pair
-Pair = Tuple[Compared, int]  # an image, and the place of an annotated object that has a partner
+_CLEAR = 2.0  # least surprise of a further wrong joint of the same object
+_LEAST_OVERLAP = 0.01  # lower bound, so that the logarithm stays finite
+_DECIDED = 0.5  # least change of surprise by which a swap tells anything about a pair
+Pair = Tuple[Compared, int]  # an image, and the index of an annotated object that has a partner
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Suspect:
         surprise: see :mod:`mindpoint_coco.audit.surprise`.
         scene: the image with all its objects.
         annotation: the annotation record; None for a missing object.
-        found: what the model found there; None if it found nothing.
+        found: the model's detection there, or None.
         joints: indices of the joints in question.
-        becomes: what the correction puts into the annotation, or the new annotation without its id; None: the annotation is removed.
+        becomes: the corrected values, or the new annotation without its id; None to remove the annotation.
     """
 
     kind: str
@@ -51,10 +51,10 @@ class Suspect:
 
 
 def suspects(images: Sequence[Compared], keypoints: Optional[Keypoints]) -> List[Suspect]:
-    """Return at most one suspicion about each annotated and each spare found object, the most surprising first.
+    """Return at most one suspect per annotated object and per spare detection, the most surprising first.
 
     Args:
-        images: the whole data set: what is usual in it decides what is odd.
+        images: the whole data set, from which the usual differences are estimated.
         keypoints: the joints of the annotations; None without joints.
     """
     pairs = [(one, own) for one in images for own in np.flatnonzero(one.partner >= 0)]
@@ -73,7 +73,7 @@ def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
 
 
 def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
-    """Yield the boxes, by ``-ln`` of their overlap (IoU) with the model's."""
+    """Yield suspects by ``-ln`` of the overlap (IoU) of their box with the model's."""
     truth, found = _records(pairs)
     overlap = np.array([overlaps([one], [other], np.zeros(1, bool))[0, 0] for one, other in zip(found, truth)])
     differences = -np.log(np.maximum(overlap, _LEAST_OVERLAP)).reshape(-1, 1)
@@ -86,9 +86,9 @@ def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
 
 
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
-    """Yield, for each pair, exchanged joints or moved ones, whichever explains more. Of several joints one is odd by chance more often, so
-    their number lowers the surprise of a moved one. What an exchange gains is how much more usual it makes both joints of a pair; the
-    surprise is that of the object's largest gain among all objects'."""
+    """Yield, for each pair, swapped joints or moved ones, whichever explains more. Of many joints one is unusual by chance more often, so
+    their number lowers the surprise of a moved one. The gain of a swap is the surprise that it removes from both joints of a pair; the
+    surprise of the object is that of its largest gain among the gains of all objects."""
     truth, found = _records(pairs)
     labels, points = points_of(truth), points_of(found)
     if not len(pairs) or not np.isfinite(points).any():
@@ -96,7 +96,7 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     sizes = np.array([max(1.0, np.sqrt(record["bbox"][2] * record["bbox"][3])) for record in found])[:, None]
     apart = _apart(labels, points) / sizes
     exchanged = _apart(labels[:, keypoints.flip_index], points) / sizes
-    usual = Usual(np.where(np.isfinite(apart), np.fmin(apart, exchanged), np.nan), points[..., 2])  # exchanged labels are not usual
+    usual = Usual(np.where(np.isfinite(apart), np.fmin(apart, exchanged), np.nan), points[..., 2])  # swapped labels are left out
     odd, other = usual.surprise(apart), usual.surprise(exchanged)
     first, second = (np.array(side, int) for side in zip(*keypoints.flip_pairs)) if keypoints.flip_pairs else (np.zeros(0, int),) * 2
     gained = (odd - other)[:, first] + (odd - other)[:, second]
@@ -120,14 +120,14 @@ def _apart(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _exchanged(gained: np.ndarray, keypoints: Keypoints) -> Tuple[int, ...]:
-    """Return the joints to exchange: all if several pairs call for it and no pair against it, or else those of the pairs that do."""
+    """Return the joints to swap: all if several pairs favour it and no pair opposes it, otherwise those of the pairs that favour it."""
     wanted, unwanted = gained > _DECIDED, gained < -_DECIDED
     chosen = np.ones(len(gained), bool) if wanted.sum() > 1 and not unwanted.any() else wanted | (gained == gained.max())
     return tuple(joint for pair, there in zip(keypoints.flip_pairs, chosen) if there for joint in pair)
 
 
 def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float]:
-    """Return the annotation's joints with some of them at ``values``, ``(J, 2)``, or ``(J, 3)`` with their visibility."""
+    """Return the annotation's joints with some of them replaced by ``values``: ``(J, 2)``, or ``(J, 3)`` with visibility."""
     flat = list(record["keypoints"])
     for joint in joints:
         for axis in range(values.shape[1]):
@@ -137,7 +137,7 @@ def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float
 
 
 def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield objects that the model takes for another class, by the share of such among equally sure findings."""
+    """Yield objects that the model assigns to another class, by their share among detections of equal confidence."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
     for (one, own), surprise in zip(doubted, disagreement(scores, _agreeing(images))):
@@ -146,7 +146,7 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield found objects without an annotation in their place, by the share of such among equally sure findings."""
+    """Yield detections without an annotation in their place, by their share among detections of equal confidence."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
     for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
         values = annotation_values(record, one.image)
@@ -156,12 +156,12 @@ def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _agreeing(images: Sequence[Compared]) -> List[float]:
-    """Return the scores of the found objects that are annotated as what they were found as."""
+    """Return the scores of the detections whose annotation has the same class."""
     return [one.score(row) for one in images for row in one.partner if row >= 0]
 
 
 def _extra(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield annotated objects by the share of those that the model is even less sure of."""
+    """Yield annotated objects by the share of objects with an even lower score."""
     every = [(one, own) for one in images for own in range(len(one.truth))]
     scores = [one.score(one.partner[own]) for one, own in every]
     for (one, own), surprise in zip(every, standing(scores)):

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from mindpoint_coco.audit.suspects import Suspect
     from mindpoint_coco.data_command.source import Source
 
-DESCRIPTION = """Let a trained model look at the annotations, and rank those that are probably wrong: left and right exchanged, moved
-joints, wrong boxes, wrong classes, missing and superfluous objects. Writes index.html, the suspects with pictures, and suspects.json.
+DESCRIPTION = """Compare the annotations with a trained model, and rank those that are probably wrong: left and right swapped, moved joints,
+wrong boxes, wrong classes, missing and superfluous objects. Writes index.html, with a picture of each suspect, and suspects.json.
 'mindpoint data correct' then writes a copy of the annotations with the corrections that you accept."""
-_LOWEST = 0.1  # score of a finding that counts
+_LOWEST = 0.1  # least score of a detection that counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.runtime import logs
 
     if args.most < 1:
-        raise ConfigError(f"--most: {args.most} is less than 1")
+        raise ConfigError(f"--most is {args.most}; it must be at least 1")
     logs.setup()
     audit(lambda: Predictor(args.model, _LOWEST, trust=args.trust, engine=args.engine), args)
     return 0
 
 
 def audit(open_model: Callable[[], Predictor], args: argparse.Namespace) -> None:
-    """Write the page and the file of suspects. ``open_model`` is called once data and folder are known to be usable."""
+    """Write the page and the file of suspects. ``open_model`` is called after data and folder have been checked."""
     from mindpoint.storage.files import atomic_folder
 
     from mindpoint_coco.audit.suspect_file import write_suspects
@@ -73,7 +73,7 @@ def _suspects(predictor: Predictor, source: Source, content: dict) -> List[Suspe
 
 
 class Audit(DataAction):
-    """a trained model ranks annotations that are probably wrong"""
+    """rank annotations that are probably wrong, by a trained model"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -1,4 +1,4 @@
-"""The page of an audit: each suspect with the annotation and the model's findings side by side, and a command for accepted ones."""
+"""The page of an audit: each suspect with annotation and detections side by side, and a command that applies the accepted ones."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from mindpoint_coco.data_command.source import Source
 _HEIGHT, _WIDEST = 300, 460  # pixels of a picture
 _AROUND = 0.25  # of the larger side of what is shown
 _RING = (255, 0, 255)  # blue, green, red
-_LIKELY = 0.3  # score of shown findings that no suspicion is about
+_LIKELY = 0.3  # least score of other detections that are drawn
 _TEXT = {
-    "sides": "the joints in rings change places",
-    "joint": "the joints in rings move to where the model has them",
-    "box": "the box becomes the model's",
-    "class": "the class becomes the model's",
-    "missing": "the object is added as the model found it",
+    "sides": "the ringed joints are swapped",
+    "joint": "the ringed joints move to the model's positions",
+    "box": "the model's box replaces it",
+    "class": "the model's class replaces it",
+    "missing": "the model's detection is added",
     "extra": "the annotation is removed",
 }
 _STYLE = """
@@ -57,21 +57,21 @@ show();
 
 
 def write_page(path: Path, found: Sequence[Tuple[Source, Suspect]], args: argparse.Namespace, out: Path) -> None:
-    """Write the page; all pictures are inside. ``out``: the folder of the audit, for the command. Raises OutputError, DataError."""
+    """Write the page with all pictures embedded. ``out``: the folder of the audit, for the command. Raises OutputError, DataError."""
     sections = [_section(number, source, suspect) for number, (source, suspect) in track(enumerate(found, 1), len(found), "drawing")]
     title = f"Suspicious annotations: {args.data}"
     body = (
-        f"<h1>{escape(title)}</h1><p>What {escape(args.model)} found beside what is annotated, the most suspicious first. Left joints "
-        "(the first of each pair) are orange, right ones blue. A surprise of 3 means that one right label in a thousand looks as odd.</p>\n"
+        f"<h1>{escape(title)}</h1><p>Annotations beside detections of {escape(args.model)}. Left joints (the first of "
+        "each pair) are orange, right ones blue. A surprise of 3 means that one correct label in a thousand differs as much.</p>\n"
         + "\n".join(sections)
-        + "<footer><p><span>0</span> accepted; this command writes corrected copies, and leaves the originals alone:</p>"
-        f'<textarea rows="3" readonly>{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>'
+        + f'<footer><p><span>0</span> accepted; this command writes corrected copies:</p><textarea rows="3" readonly>'
+        f"{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>"
     )
     write_text(path, document(title, _STYLE, body))
 
 
 def _command(args: argparse.Namespace, out: Path) -> str:
-    """Return the command that corrects, with IDS for the numbers."""
+    """Return the command that applies corrections, with IDS as the placeholder of the numbers."""
     words = ["mindpoint", "data", "correct", str(out), args.data]
     for name in ("images", "config"):
         words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
@@ -97,8 +97,8 @@ def _section(number: int, source: Source, suspect: Suspect) -> str:
 
 
 def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:
-    """Return the part of the image around the suspect with the annotation, and the same with what was found. Where one of them is missing,
-    all objects of that sort are drawn."""
+    """Return the part of the image around the suspect with the annotation, and the same with the detection. Where one of them is missing,
+    all objects of that kind are drawn."""
     scene = suspect.scene
     truth = scene.truth if suspect.annotation is None else [suspect.annotation]
     likely = [record for record in scene.found if record["score"] >= _LIKELY]

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     from mindpoint_coco.data_command.page import Shown
 
-DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets, what
-the network sees after augmentation and what its targets say."""
+DESCRIPTION = """Draw images with their annotations, the mirrored copy beside them and, where the split has training targets,
+the augmented network input with its targets."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("--count", metavar="N", type=int, default=8, help="number of images of a split (default: 8)")
-    parser.add_argument("--start", metavar="I", type=int, default=0, help="place of the first one in the data set (default: 0)")
-    parser.add_argument("--id", metavar="ID", type=int, action="append", help="the image with this id; may be repeated")
-    parser.add_argument("--epoch", metavar="E", type=int, default=0, help="augmented as in this epoch, counted from 0 (default: 0)")
-    parser.add_argument("--details", "--joints", action="store_true", help="also the targets' details, such as one heatmap a joint")
+    parser.add_argument("--count", metavar="N", type=int, default=8, help="number of images per split (default: 8)")
+    parser.add_argument("--start", metavar="I", type=int, default=0, help="index of the first one in the data set, from 0 (default: 0)")
+    parser.add_argument("--id", metavar="ID", type=int, action="append", help="draw the image with this id; may be repeated")
+    parser.add_argument("--epoch", metavar="E", type=int, default=0, help="augment as in this epoch, counted from 0 (default: 0)")
+    parser.add_argument("--details", "--joints", action="store_true", help="also draw the targets' details, such as one heatmap per joint")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the pictures, new or empty (default: data-browse-NAME)")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="one web page that holds all pictures, instead of a folder")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write one web page that holds all pictures, instead of a folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint_coco.data_command.sheet import sheet
 
     if args.count < 1 or args.start < 0 or args.epoch < 0:
-        raise ConfigError("--count must be at least 1, --start and --epoch at least 0")
+        raise ConfigError("--count must be at least 1; --start and --epoch must be at least 0")
     if args.html and args.html.exists():
         raise OutputError(f"{args.html}: exists; choose another name or remove it")
     shown = _of_file(args) if args.data.endswith(".json") else _of_config(args)
@@ -110,7 +110,7 @@ def _samples(
 def _window(view: View) -> str:
     x, y = view.crop_center
     return (
-        f"window of {view.crop_size:.0f} px around ({x:.0f}, {y:.0f}), turned by {view.rotation:.0f} degrees" + ", mirrored" * view.mirror
+        f"window of {view.crop_size:.0f} px around ({x:.0f}, {y:.0f}), rotated by {view.rotation:.0f} degrees" + ", mirrored" * view.mirror
     )
 
 
@@ -131,7 +131,7 @@ def _chosen(args: argparse.Namespace, dataset: Dataset) -> List[int]:
 
 
 class Browse(DataAction):
-    """draw samples as the network sees them, with targets"""
+    """draw samples as the network sees them, with their targets"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from mindpoint_coco.datasets.annotation_check import Problem
     from mindpoint_coco.datasets.restored import Measured
 
-DESCRIPTION = """Look at every record and every image file. Exit code 0: nothing is wrong; 1: something is, each thing is named; 2: the data
-cannot be used at all. Remarks on what is merely suspicious do not count."""
-_SHOWN = 10  # problems of a kind
+DESCRIPTION = """Check every record and every image file, and report each problem. Exit code 0: no problem found; 1: problems found; 2: the
+data cannot be used at all. Remarks on suspicious values do not affect the exit code."""
+_SHOWN = 10  # problems per kind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("--fix", metavar="DIR", type=Path, help="write mended copies of the annotation files to this folder, new or empty")
+    parser.add_argument("--fix", metavar="DIR", type=Path, help="write fixed copies of the annotation files to this folder, new or empty")
     parser.add_argument(
-        "--area", metavar="FACTOR", type=float, default=1.0, help="an absent area becomes FACTOR times the box's (default: 1)"
+        "--area", metavar="FACTOR", type=float, default=1.0, help="set a missing area to FACTOR times that of the box (default: 1)"
     )
-    parser.add_argument("--drop", action="store_true", help="with --fix: leave out the records that cannot be mended")
+    parser.add_argument("--drop", action="store_true", help="with --fix: drop the records that cannot be fixed")
     parser.add_argument("--no-images", action="store_true", help="do not open the image files")
-    parser.add_argument("--all", action="store_true", help=f"show all problems, not only {_SHOWN} of a kind")
+    parser.add_argument("--all", action="store_true", help=f"show all problems, not only {_SHOWN} per kind")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all problems to this file")
 
 
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint_coco.data_command.source import sources
 
     if not 0 < args.area <= 1e6:
-        raise ConfigError(f"--area: {args.area:g} is not a positive number of at most 1e6")
+        raise ConfigError(f"--area is {args.area:g}; it must be positive and at most 1e6")
     if args.drop and not args.fix:
-        raise ConfigError("--drop goes with --fix DIR, where the copies without those records are written")
+        raise ConfigError("--drop needs --fix DIR, the folder for the copies without those records")
     found = {source: _look(source, args) for source in sources(args, not args.no_images)}
     for source, (problems, _) in found.items():
         _report(source, problems, args.all)
@@ -83,9 +83,9 @@ def _report(source: Source, problems: List[Problem], everything: bool) -> None:
     for alike in kinds.values():
         shown = alike if everything else alike[:_SHOWN]
         for problem in shown:
-            print(f"  {problem}{'  [--fix mends it]' if problem.mendable else ''}")
+            print(f"  {problem}{'  [fixable with --fix]' if problem.mendable else ''}")
         if len(shown) < len(alike):
-            print(f"  ... and {len(alike) - len(shown)} more like it; --all shows them")
+            print(f"  ... and {len(alike) - len(shown)} more of this kind; --all shows them")
     for line in remarks(source):
         print(textwrap.fill(line, 140, initial_indent="  ", subsequent_indent="    "))
 
@@ -100,7 +100,7 @@ def _write_json(path: Path, found: dict[str, List[Problem]]) -> None:
 
 
 def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Namespace) -> int:
-    """Write the mended copies; 1 if something is still wrong with one."""
+    """Write the fixed copies; return 1 if problems are left, else 0."""
     import json
 
     from mindpoint.storage.files import atomic_folder
@@ -117,7 +117,7 @@ def _fix(found: dict[Source, Tuple[List[Problem], Measured]], args: argparse.Nam
             gone = [f"{len(whole[kind]) - len(content[kind])} {kind}" for kind in ("images", "annotations")]
             left[source] = _problems(source, content, measured), f" ({' and '.join(gone)} left out)" * args.drop
     for source, (problems, gone) in left.items():
-        hopeless = "; --drop leaves out the records that cannot be mended" if problems and not args.drop else ""
+        hopeless = "; --drop removes the records that cannot be fixed" if problems and not args.drop else ""
         print(f"{args.fix / source.name}.json: {_counted(found[source][0])} before, {len(problems) or 'nothing'} left{gone}{hopeless}")
     return int(any(problems for problems, _ in left.values()))
 

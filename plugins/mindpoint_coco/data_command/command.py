@@ -14,14 +14,14 @@ SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is
 
 
 def main(argv: Sequence[str]) -> int:
-    """check, count, look at, convert, import and export annotated images"""
+    """check, count, draw, convert, import and export annotated images"""
     actions = registry("data_actions")
     parser = argparse.ArgumentParser(
         prog="mindpoint data", description="Work on annotated images.", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     lines = [f"  {entry.name:10}{_first_line(entry)}" for entry in actions.entries()]
-    parser.epilog = "actions:\n" + "\n".join(lines) + "\n\n'mindpoint data ACTION --help' tells more."
-    parser.add_argument("action", metavar="ACTION", help="one of those below")
+    parser.epilog = "actions:\n" + "\n".join(lines) + "\n\n'mindpoint data ACTION --help' shows the options of an action."
+    parser.add_argument("action", metavar="ACTION", help="one of the actions below")
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv or ["--help"])
     name, *arguments = argv
@@ -58,5 +58,5 @@ def chosen_splits(args: argparse.Namespace, config: Config) -> List[str]:
     there = list(config.data.get("data") or {})
     splits = args.split or [split for split in ("train", "val") if split in there] or there
     if not splits:
-        raise ConfigError(f"{config.name}: there is no 'data' section")
+        raise ConfigError(f"{config.name}: the section 'data' is missing")
     return splits

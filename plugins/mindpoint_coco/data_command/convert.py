@@ -10,21 +10,21 @@ from mindpoint.contracts.action import DataAction
 
 from mindpoint_coco.data_command.command import SPLITS, add_config, chosen_splits
 
-DESCRIPTION = """Write the data sets of a configuration as MindRecord files, image bytes untouched: DIR/SPLIT with the files and a manifest.
+DESCRIPTION = """Write the data sets of a configuration as MindRecord files, with the image bytes unchanged, and a manifest, to DIR/SPLIT.
 Train and evaluate from them with the dataset block {type: MindRecordDataset, path: DIR/SPLIT}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where the folders of the splits go")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the folders of the splits")
     parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
     parser.add_argument(
-        "--coco", metavar="DIR", help="convert a folder in the layout in which the data is published, not what data.SPLIT reads"
+        "--coco", metavar="DIR", help="convert the data in this folder, in its published layout, instead of the paths of data.SPLIT"
     )
-    parser.add_argument("--prefix", metavar="NAME", help="beginning of the files' names (default: images.mindrecord)")
-    parser.add_argument("--shards", metavar="N", type=int, default=8, help="files a split, no more than images (default: 8)")
+    parser.add_argument("--prefix", metavar="NAME", help="prefix of the file names (default: images.mindrecord)")
+    parser.add_argument("--shards", metavar="N", type=int, default=8, help="files per split, at most one per image (default: 8)")
     parser.add_argument("--overwrite", action="store_true", help="replace converted data once the new data is complete")
-    parser.add_argument("--verify", action="store_true", help="write nothing; compare what is there with its checksums, byte by byte")
+    parser.add_argument("--verify", action="store_true", help="write nothing; verify the checksums of existing files")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     for split in splits if args.coco else ():
         config = with_layout(config, args.coco, split)
     if args.prefix is not None and not re.fullmatch(r"[\w-][\w.-]{0,99}", args.prefix):
-        raise ConfigError(f"--prefix: '{args.prefix}' is not the beginning of a file's name: letters, digits, '-', '_' and '.'")
+        raise ConfigError(f"--prefix: '{args.prefix}' is not a valid prefix of file names; use letters, digits, '-', '_' and '.'")
     if not 1 <= args.shards <= 1000:
-        raise ConfigError(f"--shards: {args.shards} is not between 1 and 1000")
+        raise ConfigError(f"--shards is {args.shards}; it must be in 1..1000")
     action = _verify if args.verify else _convert
     return max(action(args, config, split) for split in splits)
 
@@ -50,7 +50,7 @@ def _convert(args: argparse.Namespace, config, split: str) -> int:
     from mindpoint_coco.datasets.mindrecord_writer import PREFIX, convert
 
     if args.out is None:
-        raise ConfigError("--out is missing: the folder where the converted data goes")
+        raise ConfigError("--out is missing; name the folder for the converted data")
     config.split(split)
     dataset, out = config.build(f"data.{split}.dataset"), args.out / split
     manifest = convert(dataset, out, args.shards, args.overwrite, args.prefix or PREFIX)
@@ -70,17 +70,17 @@ def _verify(args: argparse.Namespace, config, split: str) -> int:
     config.split(split)
     dataset = config.build(f"data.{split}.dataset") if args.out is None else MindRecordDataset(str(args.out / split), [])
     if not isinstance(dataset, MindRecordDataset):
-        raise ConfigError(f"{config.name}: data.{split}.dataset is not a MindRecordDataset; say with --out which folder to verify")
+        raise ConfigError(f"{config.name}: data.{split}.dataset is not a MindRecordDataset; name the folder to verify with --out")
     total = len(dataset.manifest["files"]) + len(dataset)
     damage = [problem for problem in track(dataset.damage(), total, f"verifying {split}") if problem]
     if damage:
         raise DataError("\n".join(damage))
-    print(f"{dataset.folder}: {len(dataset.manifest['files'])} files and {len(dataset)} images are as they were written")
+    print(f"{dataset.folder}: {len(dataset.manifest['files'])} files and {len(dataset)} images match their checksums")
     return 0
 
 
 class Convert(DataAction):
-    """write data as MindRecord files"""
+    """convert data to MindRecord files"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

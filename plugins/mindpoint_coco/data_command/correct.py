@@ -9,15 +9,15 @@ from mindpoint.contracts.action import DataAction
 
 from mindpoint_coco.data_command.command import add_data
 
-DESCRIPTION = """Write copies of annotation files with the corrections of 'mindpoint data audit' that you accept. A moved joint and a wrong
-box take the model's place, exchanged joints change places, a missing object is added as the model found it, a superfluous one removed. The
+DESCRIPTION = """Write copies of annotation files with the corrections of 'mindpoint data audit' that you accept. Moved joints and wrong
+boxes take the model's values, swapped joints are swapped back, missing objects are added as detected, superfluous ones removed. The
 original is never changed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audit", metavar="AUDIT", type=Path, help="the folder of an audit, or its suspects.json")
     add_data(parser)
-    parser.add_argument("--accept", metavar="IDS", required=True, help="numbers of suspects such as 1,4,7-20, or a file that holds them")
+    parser.add_argument("--accept", metavar="IDS", required=True, help="numbers of suspects, such as 1,4,7-20, or a file that holds them")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the corrected files, new or empty")
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     found = {source.name: source for source in sources(args, images=False)}
     strange = sorted({suspect["split"] for suspect in accepted} - set(found))
     if strange:
-        raise ConfigError(f"{path}: is about {', '.join(strange)}, but {args.data} gives {', '.join(found)}; name the data of the audit")
+        raise ConfigError(f"{path}: audits {', '.join(strange)}, but {args.data} has {', '.join(found)}; name the data that was audited")
     with atomic_folder(args.out) as folder:
         for name, source in found.items():
             own = [suspect for suspect in accepted if suspect["split"] == name]
@@ -62,7 +62,7 @@ def _text(accept: str) -> str:
 
 
 class Correct(DataAction):
-    """a copy of the annotations with accepted corrections of an audit"""
+    """write a copy of the annotations with accepted corrections of an audit"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

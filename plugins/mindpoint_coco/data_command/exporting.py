@@ -16,9 +16,9 @@ from mindpoint_coco.data_command.command import add_data
 if TYPE_CHECKING:
     from mindpoint_coco.data_command.source import Source
 
-DESCRIPTION = """Write annotated images for other programs, to a folder that is new or empty. yolo: images, labels and data.yaml of
-Ultralytics, boxes or, if there are joints, boxes with joints (yolo-pose). coco: images/SPLIT and annotations/SPLIT.json. csv: SPLIT.csv, a
-row an object, without images. Image files get a second name, or are copied where the disk is another."""
+DESCRIPTION = """Write annotated images for other programs. yolo: images, labels and data.yaml of Ultralytics,
+with boxes or, if there are joints, boxes with joints (yolo-pose). coco: images/SPLIT and annotations/SPLIT.json. csv: SPLIT.csv, a row per
+object, without images. Image files are hard-linked, or copied if they are on another disk."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sound(source: Source, joints: bool) -> dict:
-    """Return the sound content of a source. Raises DataError at the first mistake, or if it lacks ``joints``."""
+    """Return the valid content of a source. Raises DataError at the first mistake, or if it lacks ``joints``."""
     from mindpoint.errors import DataError
 
     if joints and source.keypoints is None:
@@ -57,7 +57,7 @@ def _place_images(source: Source, content: dict, folder: Path) -> None:
     """Put all image files into a folder by their names; images that do not come from files are written as PNG.
 
     Raises:
-        DataError: a file that is not there, a name that leaves the folder, or that two images have.
+        DataError: a file is missing, a name leads out of the folder, or two images share one.
     """
     from mindpoint.errors import DataError
     from mindpoint.storage.files import duplicate
@@ -70,18 +70,18 @@ def _place_images(source: Source, content: dict, folder: Path) -> None:
         name = record["file_name"]
         if leaves_folder(name):
             raise DataError(
-                f"{source.origin}: image {record['id']}: its name '{name}' leads out of the folder of images; call it by one inside"
+                f"{source.origin}: image {record['id']}: its name '{name}' leads out of the folder of images; use a name inside it"
             )
         if os.path.splitext(name)[0] in taken:
             raise DataError(
-                f"{source.origin}: image {record['id']}: another image is called '{name}' too, apart from the ending; rename one"
+                f"{source.origin}: image {record['id']}: another image has the name '{name}' too, apart from the ending; rename one"
             )
         taken.add(os.path.splitext(name)[0])
         origin = source.file and source.file(record)
         if origin is None:
             record["file_name"] = name = str(Path(name).with_suffix(".png"))
         elif not os.path.isfile(origin):
-            raise DataError(f"{origin}: there is no such image file (image {record['id']} of {source.origin})")
+            raise DataError(f"{origin}: no such image file (image {record['id']} of {source.origin})")
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if origin is None:
@@ -121,7 +121,7 @@ def _write_yolo(found: Dict[Source, dict], folder: Path) -> None:
 
 
 def _line(annotation: dict, image: dict, labels: Dict[int, int], source: Source) -> str:
-    """Return class, centre, extent and joints in shares of the image's width and height."""
+    """Return class, centre, size and joints as fractions of the image's width and height."""
     left, top, width, height = annotation["bbox"]
     across, down = image["width"], image["height"]
     numbers = [(left + width / 2) / across, (top + height / 2) / down, width / across, height / down]
@@ -179,7 +179,7 @@ _FORMATS: Dict[str, Tuple[_Writer, bool, bool]] = {  # writer, whether it writes
 
 
 class Export(DataAction):
-    """annotated images for other programs: YOLO, COCO, CSV"""
+    """write annotated images for other programs: YOLO, COCO, CSV"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

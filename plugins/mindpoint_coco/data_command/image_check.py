@@ -1,4 +1,4 @@
-"""The image files of a data set against their records, and remarks on the set as a whole."""
+"""Comparison of a data set's image files with their records, and remarks on the set as a whole."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
         said, (height, width) = (record.get("width"), record.get("height")), size
         if any(is_size(whole(value)) for value in said) or (whole(said[0]), whole(said[1])) == (width, height):
             continue
-        turned = "; it may have been turned by its EXIF orientation" if said == (height, width) else ""
+        turned = "; its EXIF orientation may have rotated it" if said == (height, width) else ""
         text = f"the file has {width} x {height} pixels, the record says {said[0]} x {said[1]}{turned}"
         yield Problem("file", where, text, mendable=bool(turned))
 
 
 def remarks(source: Source) -> Iterator[str]:
-    """Yield suspicious findings on the joints, and the sigmas in pixels; nothing without joints."""
+    """Yield remarks on suspicious joints, and the sigmas in pixels; nothing without joints."""
     if source.keypoints is None:
         return
     everything = [record for record in source.content["annotations"] if isinstance(record, dict)]
@@ -75,7 +75,7 @@ def remarks(source: Source) -> Iterator[str]:
 
 
 def _of_joints(source: Source, records: List[dict], keypoints: Keypoints, places: Sequence[int], start: str) -> Iterator[str]:
-    """Yield the same for objects with these joints; ``places``: theirs among all joints."""
+    """Yield the same for objects with these joints; ``places``: their indices among all joints."""
     points = joint_array(records, joints_of(source.fields))[:, list(places)]
     labelled = points[(points[:, :, 2] > 0).any(axis=1)]
     areas = [record["area"] for record in records if record.get("num_keypoints") and _positive(record)]

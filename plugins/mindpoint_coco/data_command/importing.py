@@ -13,21 +13,19 @@ from mindpoint.contracts.importer import Importer
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
 
-DESCRIPTION = """Read the annotations of another tool and write them as a COCO annotation file, OUT/annotations.json, with joints also
-OUT/joints.yaml, a base for configurations. Images stay where they are unless --link or --copy says otherwise. 'mindpoint plugins list
+DESCRIPTION = """Read the annotations of another tool and write them as a COCO annotation file, OUT/annotations.json; with joints, also
+write OUT/joints.yaml, a base for configurations. Images stay in place unless --link or --copy is given. 'mindpoint plugins list
 importers' lists the formats."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("format", metavar="FORMAT", help="name of the format, or auto: the one that recognises SOURCE")
-    parser.add_argument("source", metavar="SOURCE", type=Path, help="the file or folder that the tool has written")
+    parser.add_argument("source", metavar="SOURCE", type=Path, help="the file or folder that the tool wrote")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the annotation file, new or empty")
-    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: as the format says)")
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: depends on the format)")
     places = parser.add_mutually_exclusive_group()
-    places.add_argument("--link", action="store_true", help="give the images second names in OUT/images (copies if the disk is another)")
-    places.add_argument(
-        "--copy", action="store_true", help="copy the images to OUT/images; frames of videos are written there in both cases"
-    )
+    places.add_argument("--link", action="store_true", help="hard-link the images to OUT/images (copies if on another disk)")
+    places.add_argument("--copy", action="store_true", help="copy the images to OUT/images; both options also extract frames of videos")
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="an argument of the format's importer")
 
 
@@ -37,14 +35,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.source.exists():
         raise DataError(f"{args.source}: no such file or folder")
     if args.images is not None and not args.images.is_dir():
-        raise DataError(f"{args.images}: no such folder of images")
+        raise DataError(f"{args.images}: no such folder (--images)")
     importer = importer_for(args.format, args.source, args.option)
     truth = importer.read(args.source, args.images)
     origin = args.images or importer.image_folder(args.source)
     frames = [record for record in truth["images"] if "video" in record]
     if frames and not (args.link or args.copy):
         raise DataError(
-            f"{args.source}: {len(frames)} images are frames of videos such as {frames[0]['video']}; --copy writes them to OUT/images"
+            f"{args.source}: {len(frames)} images are frames of videos such as {frames[0]['video']}; extract them to OUT/images with --copy"
         )
     with atomic_folder(args.out) as folder:
         (folder / "annotations.json").write_text(json.dumps(truth), encoding="utf-8")
@@ -58,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
     images = args.out / "images" if args.link or args.copy else origin
     classes = ", ".join(record["name"] for record in truth["categories"])
     count = f"{len(truth['images'])} images, {len(truth['annotations'])} objects of the classes {classes}"
-    advice = f"look at them with: mindpoint data check {args.out / 'annotations.json'} --images {images}"
+    advice = f"check them with: mindpoint data check {args.out / 'annotations.json'} --images {images}"
     print(f"{args.out / 'annotations.json'}: {count}\n{advice}")
     return 0
 
 
 def _joints(truth: dict) -> str:
-    """Return a base configuration with the classes and their joints; an empty text without joints, or if classes have different ones."""
+    """Return a base configuration with the classes and their joints; an empty text without joints, or if joints differ between classes."""
     import yaml
 
     with_joints = [record for record in truth["categories"] if record.get("keypoints")]
@@ -77,12 +75,12 @@ def _joints(truth: dict) -> str:
     if first.get("sigmas"):
         keypoints["sigmas"] = first["sigmas"]
     content = {"classes": [record["name"] for record in with_joints], "keypoints": keypoints}
-    said = "# Classes and joints of annotations.json. Look whether flip_pairs are right: these joints change places in a mirror.\n"
+    said = "# Classes and joints of annotations.json. Check flip_pairs: these joints are swapped in mirrored images.\n"
     return said + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=130, default_flow_style=None)
 
 
 def _place_images(records: List[dict], origin: Path, folder: Path, place: Callable[[Path, Path], object]) -> None:
-    """Put all images into a folder by the names of their records, and write frames of videos there."""
+    """Put all images into a folder under the names of their records, and extract frames of videos."""
     from mindpoint_coco.importers.video_frames import write_frames
 
     videos: Dict[str, Dict[int, Path]] = {}
@@ -101,7 +99,7 @@ def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Import
     """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
 
     Raises:
-        ConfigError: an option that the importer does not take. DataError: nothing or too much is recognised.
+        ConfigError: an option that the importer does not take. DataError: not exactly one format recognises the source.
     """
     return _importer(_recognized(source) if name == "auto" else name, options)
 
@@ -130,13 +128,13 @@ def _recognized(source: Path) -> str:
     names = registry("importers").names()
     found = [name for name in names if _importer(name, []).recognizes(source)]
     if len(found) != 1:
-        reason = f"looks like {' and '.join(found)}" if found else "is in no format that is known here"
+        reason = f"looks like {' and '.join(found)}" if found else "its format is unknown"
         raise DataError(f"{source}: {reason}; name the format: {', '.join(names)}")
     return found[0]
 
 
 class Import(DataAction):
-    """annotations of another tool to a COCO annotation file"""
+    """convert annotations of another tool to a COCO annotation file"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -1,4 +1,4 @@
-"""One web page with pictures of samples, which needs no other file and no network."""
+"""One self-contained web page with pictures of samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shown:
         name: name of the sample, part of file names.
         facts: the image's name and its augmentation.
         pictures: BGR uint8 by caption.
-        details: further pictures that few users need; may be empty.
+        details: further pictures, folded on the page; may be empty.
     """
 
     name: str

@@ -20,15 +20,15 @@ Pictures = Dict[str, np.ndarray]
 
 
 def annotated(sample: Sample, visualizer: Visualizer) -> Pictures:
-    """Return the image and its mirrored copy with the annotations in them, by caption. In both the first point of each pair that changes
-    places is orange.
+    """Return the image and its mirrored copy with the annotations in them, by caption. In both, the first point of each swapped
+    pair is orange.
 
     Args:
-        sample: as the data set gives it.
+        sample: as the data set returns it.
     """
     objects = in_side_colors(sample.objects)
     paired = any(isinstance(field, Points) and (field.order != np.arange(len(field.order))).any() for field in objects.fields)
-    captions = ("annotated: first of a pair orange, second blue", "mirrored, pairs exchanged") if paired else ("annotated", "mirrored")
+    captions = ("annotated: first of a pair orange, second blue", "mirrored, pairs swapped") if paired else ("annotated", "mirrored")
     mirrored = cv2.flip(sample.image, 1), objects.mirror(sample.image.shape[1])
     drawn = (visualizer.draw_objects(*each) for each in ((sample.image, objects), mirrored))
     return {caption: _sized(picture, _HEIGHT) for caption, picture in zip(captions, drawn)}
@@ -56,7 +56,7 @@ def sheet(pictures: Pictures, columns: int) -> np.ndarray:
 
 
 def in_side_colors(objects: Objects) -> Objects:
-    """Return the objects with points in the colours of their sides: the first of each pair that changes places orange, the second blue."""
+    """Return the objects with points in the colours of their sides: the first of each swapped pair orange, the second blue."""
     fields = tuple(map(_sided, objects.fields))
     values = {field.name: objects.values[field.name] for field in fields}
     return Objects(objects.boxes, objects.labels, objects.areas, objects.crowd, fields, values)
@@ -73,6 +73,6 @@ def _sided(field: Field) -> Field:
 
 
 def _sized(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return the picture at that height; enlarged, its pixels stay visible."""
+    """Return the picture at that height; enlarging keeps pixels sharp."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

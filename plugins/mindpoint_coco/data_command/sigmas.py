@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mindpoint_coco.metrics.tolerance import Tolerances
 
 DESCRIPTION = """Estimate keypoints.sigmas, the tolerances of AP, in pixels and as shares of the object's size, and print a block for the
-configuration. OTHER is a second person's annotation file of the same images, or the results of a model ('mindpoint eval' writes
-results.json): these include the model's own errors and give an upper bound."""
-_FEW = 30  # pairs of a joint below which an estimate is rough
-_APART = 1.5  # plain over robust estimate from which gross mistakes are likely
+configuration. OTHER is an annotation file of the same images by another person, or the results of a model ('mindpoint eval' writes
+results.json). Results include the model's errors, so they give an upper bound."""
+_FEW = 30  # an estimate from fewer pairs of a joint is rough
+_APART = 1.5  # a larger ratio of plain to robust estimate suggests gross mistakes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,16 +47,16 @@ def run(args: argparse.Namespace) -> int:
     if source.keypoints is None:
         raise DataError(f"{source.origin}: has no joints; sigmas belong to joints")
     if source.keypoints.classes is not None:
-        raise ConfigError("keypoints.classes: sigmas are estimated for joints that all classes have; name one class's in a configuration")
+        raise ConfigError("keypoints.classes: sigmas need joints that all classes share; use a configuration with one class")
     truth = sound(source.content, source.origin, source.naming, source.fields)
     records, marks = _others(args.other, source, truth)
     apart, roots = offsets(truth, records, source.classes, source.keypoints)
     estimates = tolerances(apart, roots, source.keypoints, marks)
     if not estimates.pairs.any():
-        raise DataError(f"{args.other}: not a single object lies where {source.origin} has one; do both belong to the same images?")
+        raise DataError(f"{args.other}: no object matches one of {source.origin}; do both describe the same images?")
     exact = [name for name, value in zip(source.keypoints.names, estimates.robust_sigmas) if value == 0]
     if exact:
-        raise DataError(f"{args.other}: has exactly the places of {source.origin} ({', '.join(exact[:5])}); is it a copy?")
+        raise DataError(f"{args.other}: has exactly the positions of {source.origin} ({', '.join(exact[:5])}); is it a copy?")
     print(_said(source, estimates, apart, marks))
     block = _block(source.keypoints, estimates, f"{source.origin} and {args.other}")
     print(f"\n{block}", end="")
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _others(path: str, source: Source, truth: dict) -> Tuple[List[dict], int]:
-    """Return the other places as result records, and how many of both are marks of people."""
+    """Return the other positions as result records, and how many of the two files people annotated."""
     from mindpoint.storage.json_file import read_json
 
     from mindpoint_coco.metrics.result_file import check_results, read_results
@@ -103,7 +103,7 @@ def _annotated(content: dict, path: str, source: Source, truth: dict) -> List[di
 
 
 def _ids(content: dict, truth: dict, kind: str, key: str) -> Dict[int, Optional[int]]:
-    """Return by the id of each record of ``content`` that of the record in ``truth`` with the same value of a key, or None."""
+    """Map the id of each record of ``content`` to that of the record in ``truth`` with the same value of a key, or None."""
     known = {record[key]: record["id"] for record in truth[kind]}
     return {record["id"]: known.get(record[key]) for record in content[kind]}
 
@@ -113,7 +113,7 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     from mindpoint.visual.tables import table
 
     found = int((~np.isnan(apart)).any(axis=1).sum())
-    of = "two marks of people, each counts half" if marks == 2 else "marks and a model's results, which include its errors: upper bounds"
+    of = "two annotations of equal accuracy" if marks == 2 else "annotations and a model's results, which give upper bounds"
     rows = [
         [name, str(int(pairs)), *(f"{value:.{digits}f}" for value, digits in zip(values, (2, 2, 4, 4)))]
         for name, pairs, *values in zip(
@@ -122,14 +122,14 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     ]
     lines = [f"{found} of {len(apart)} objects have a counterpart; {of}"]
     lines.append(table(("joint", "pairs", "pixels", "robust", "sigma", "robust"), rows))
-    lines.append("pixels: root mean square distance to the true place; robust: by the median. Mirrored joints count together.")
+    lines.append("pixels: root mean square distance to the true position; robust: from the median. Left and right joints are pooled.")
     few = [name for name, pairs in zip(source.keypoints.names, estimates.pairs) if pairs < _FEW]
     if few:
-        lines.append(f"Fewer than {_FEW} pairs, rough estimates: {', '.join(few)}.")
+        lines.append(f"Rough estimates from fewer than {_FEW} pairs: {', '.join(few)}.")
     apart_much = estimates.sigmas > _APART * estimates.robust_sigmas
     if apart_much.any():
         names = ", ".join(name for name, much in zip(source.keypoints.names, apart_much) if much)
-        lines.append(f"Some pairs are far apart, as from exchanged sides; the block has the robust values: {names}.")
+        lines.append(f"Some pairs are far apart, perhaps swapped sides; the block has the robust values for: {names}.")
     return "\n".join(lines)
 
 
@@ -152,7 +152,7 @@ def _block(keypoints: Keypoints, estimates: Tolerances, origin: str) -> str:
 
 
 class Sigmas(DataAction):
-    """estimate the joints' tolerances from a second annotation or from results"""
+    """estimate the joints' sigmas from a second annotation or from results"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

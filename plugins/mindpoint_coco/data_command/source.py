@@ -1,4 +1,4 @@
-"""The data that an action of ``mindpoint data`` looks at: the splits of a configuration, or an annotation file with its images."""
+"""The input of ``mindpoint data``: the splits of a configuration, or an annotation file with its images."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Source:
 
     Attributes:
         name: name of the source, short enough for a file name.
-        split: of a configuration, else the name; a split may have several sources.
+        split: the split of a configuration, otherwise the name; a split may have several sources.
         origin: the annotation file, or a name for data without a file.
         content: COCO's dictionary, unchecked.
         naming: the classes, and the categories that have them.
-        fields: fields of annotations besides COCO's own keys; they read the joints of this source.
+        fields: fields of annotations besides COCO's own keys, with the joints of this source.
         keypoints: the joints; None without joints.
         image: the pixels ``(H, W, 3)`` BGR uint8 of an image record; raises DataError.
         file: the path of the image file of a record; raises DataError. None: images do not come from files.
@@ -65,12 +65,12 @@ def sources(args: argparse.Namespace, images: bool) -> List[Source]:
     """Return the sources that the arguments name, with or without ``images``. Raises MindpointError if one is unusable as a whole."""
     if args.data.endswith(".json"):
         if images and not args.images:
-            raise ConfigError(f"--images is missing: the folder of the images that {args.data} lists")
+            raise ConfigError(f"--images is missing; name the folder of the images that {args.data} lists")
         if args.split or (args.set and not args.config):
-            raise ConfigError(f"--split and --set go with a configuration, but {args.data} is an annotation file")
+            raise ConfigError(f"--split and --set need a configuration, but {args.data} is an annotation file")
         return [_of_file(args)]
     if args.images or args.config:
-        raise ConfigError(f"--images and --config go with an annotation file (.json), but {args.data} is a configuration")
+        raise ConfigError(f"--images and --config need an annotation file (.json), but {args.data} is a configuration")
     config = load_config(args.data, args.set, ("data",))
     return [source for split in chosen_splits(args, config) for source in _of_split(config, split)]
 
@@ -121,7 +121,7 @@ def _of_block(config: Config, split: str, name: str, block: Mapping[str, object]
 def _files(folder: Optional[str], path: str, outside: bool = False) -> Callable[[dict], str]:
     """Return a function from image records to paths in a folder."""
     if folder is not None and not os.path.isdir(folder):
-        raise DataError(f"{folder}: there is no such folder of images (for {path})")
+        raise DataError(f"{folder}: no such folder of images (for {path})")
     return lambda record: image_path(folder, record["file_name"], outside)
 
 
@@ -145,7 +145,7 @@ def said_by(content: dict) -> Tuple[Optional[Keypoints], List[str]]:
     if not found:
         return None, [str(record.get("name")) for record in named]
     classes = [str(record.get("name")) for record in found]
-    if not all(isinstance(record["keypoints"], list) for record in found):  # a problem that the check names
+    if not all(isinstance(record["keypoints"], list) for record in found):  # the check reports this problem
         return None, classes
     if all(record["keypoints"] == found[0]["keypoints"] for record in found):
         return Keypoints(distinct(found[0]["keypoints"]), lines_of(found[0])), classes

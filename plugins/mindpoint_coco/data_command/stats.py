@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from mindpoint_coco.datasets.statistics import Statistics
 
-DESCRIPTION = """Count what the data holds: sizes of images and objects, objects an image and a class, which joints are labelled. Writes
-statistics.png, the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
+DESCRIPTION = """Show statistics of the data: sizes of images and objects, objects per image and per class, labelled joints. Writes
+statistics.png, with the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
 _MOST_CLASSES = 20  # in the printed table and the picture; statistics.json has all
-_AREAS = "objects of less than 32 x 32, up to 96 x 96, more pixels"
+_AREAS = "objects below 32 x 32, up to 96 x 96, above, pixels"
 _SAID = {"side": "side of an object (root of the area)", "width_to_height": "width / height of an object's box"}
 
 
@@ -88,7 +88,8 @@ def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
 
 
 def panels(found: Dict[str, Statistics]) -> List[Panel]:
-    """Return histograms in percent, so that splits of different size can be compared; of joints and classes where there are several."""
+    """Return histograms in percent, so that splits of different size can be compared; those of joints and classes only if there are
+    several."""
     import numpy as np
 
     first = next(iter(found.values()))
@@ -134,7 +135,7 @@ def _classes(found: Dict[str, Statistics]) -> Panel:
 
 
 def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarray]) -> List[float]:
-    """Return round edges, no more than ten, around the values of all splits."""
+    """Return at most ten round bin edges around the values of all splits."""
     import numpy as np
 
     every = np.concatenate([values(numbers) for numbers in found.values()])
@@ -144,7 +145,7 @@ def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarra
 
 
 def _counts(most: int) -> List[float]:
-    """Return the edges of bins for 0 to ``most``, no more than twenty."""
+    """Return the edges of at most twenty bins for 0 to ``most``."""
     step = -(-(most + 1) // 20)
     return [*range(0, most + 1, step), most + 1]
 
@@ -188,7 +189,7 @@ def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarr
 
 
 class Stats(DataAction):
-    """sizes, objects an image and a class, joints: as pictures and numbers"""
+    """show statistics: sizes, objects per image and class, joints"""
 
     description = DESCRIPTION
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -1,4 +1,4 @@
-"""Everything that is wrong with one annotation record in COCO's form."""
+"""The check of one annotation record in COCO's form."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def annotation_problems(
     """Yield the problems of a record.
 
     Args:
-        position: in the list, for a record without an id.
+        position: in the list; names a record without an id.
         images, categories: records by id.
-        moved: ids of images and categories that are mended, in their annotations, too.
+        moved: ids of images and categories that get replaced, also in their annotations.
     """
     image_id, category = record.get("image_id"), record.get("category_id")
     image = owner_of(record, "image_id", images)
@@ -71,12 +71,12 @@ def annotation_problems(
 
 
 def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
-    """Return the image or category that an annotation names, if there is one."""
+    """Return the image or category that an annotation refers to, or None."""
     return owners.get(whole(record.get(key)))
 
 
 def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator[Problem]:
-    """Yield the problems of the box. ``told``: the joints determine where it is."""
+    """Yield the problems of the box. ``told``: the box can be derived from the joints."""
     wrong = rules.box_problem(record)
     if wrong:
         yield Problem("wrong bbox", where, wrong, mendable=told or not rules.box_problem({"bbox": numbers(record.get("bbox"))}))
@@ -84,18 +84,18 @@ def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator
     _, _, width, height = box = record["bbox"]
     said = f"the box {few([f'{value:g}' for value in box])} (left, top, width, height)"
     if width <= 0 or height <= 0:
-        yield Problem("empty box", where, f"{said} has no extent", mendable=told)
+        yield Problem("empty box", where, f"{said} is empty", mendable=told)
         return
     if not is_size(image.get("width")) and not is_size(image.get("height")):
         size = f"the image of {image['width']} x {image['height']}"
         kinds = rules.box_kinds(np.array([box], np.float64), np.array([[image["width"], image["height"]]]))
         if kinds["box off the image"]:
-            yield Problem("box off the image", where, f"{said} lies outside {size}; are the numbers left, top, right, bottom, or relative?")
+            yield Problem("box off the image", where, f"{said} lies outside {size}; are these left, top, right, bottom, or fractions?")
         elif kinds["box in fractions"]:
-            yield Problem("box in fractions", where, f"{said} is not in pixels but in shares of {size}")
+            yield Problem("box in fractions", where, f"{said} is in fractions of {size}, not in pixels")
             return
         elif kinds["box over the edge"]:
-            yield Problem("box over the edge", where, f"{said} reaches out of {size}", mendable=True)
+            yield Problem("box over the edge", where, f"{said} extends beyond {size}", mendable=True)
     wrong = area_problem(record)
     if wrong:
         yield Problem("area", where, wrong, mendable=True)
@@ -110,7 +110,7 @@ def area_problem(record: dict) -> Optional[str]:
     if not finite([area]) or area <= 0:
         return f"'area' is {area!r}, not a positive number"
     if area > 1.05 * (width + SLACK) * (height + SLACK):
-        return f"'area' is {area:g}, more than the box of {width:g} x {height:g} holds"
+        return f"'area' is {area:g}, larger than the box of {width:g} x {height:g}"
     return None
 
 
@@ -129,7 +129,7 @@ def _joint_problems(record: dict, where: str, image: dict, joints: AnnotatedJoin
     count = record.get("num_keypoints", None if points else 0)
     if count != labelled(points) or type(count) is not int:
         said = f"'num_keypoints' is {count!r}" if "num_keypoints" in record else "lacks 'num_keypoints'"
-        yield Problem("count", where, f"{said}, {labelled(points)} joints are labelled", mendable=True)
+        yield Problem("count", where, f"{said}, but {labelled(points)} joints are labelled", mendable=True)
 
 
 def labelled(points: List[float]) -> int:
@@ -138,7 +138,7 @@ def labelled(points: List[float]) -> int:
 
 
 def outside(points: List[float], width: int, height: int) -> List[int]:
-    """Return the numbers of labelled joints that no pixel of the image holds, with the slack of boxes."""
+    """Return the indices of labelled joints outside the image, with the slack of boxes."""
     rows = zip(points[0::3], points[1::3], points[2::3])
     good = lambda x, y: -SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK  # noqa: E731
     return [joint for joint, (x, y, visibility) in enumerate(rows) if visibility > 0 and not good(x, y)]

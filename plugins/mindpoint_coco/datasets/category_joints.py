@@ -13,7 +13,7 @@ def joint_problems(record: dict) -> Iterator[Tuple[str, str]]:
     if names is None:
         return
     if not isinstance(names, list):
-        yield "joint names", f"'keypoints' is {_short(names)}, not a list of names; its joints are not looked at"
+        yield "joint names", f"'keypoints' is {_short(names)}, not a list of names; its joints are not checked"
         return
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
@@ -42,7 +42,7 @@ def lines_of(record: dict) -> List[Tuple[int, int]]:
 
 
 def distinct(names: List[Any]) -> List[str]:
-    """Return the names as texts; one that was there before gets its place."""
+    """Return the names as texts; a repeated one gets its position appended."""
     texts = list(map(str, names))
     return [f"{name} ({place})" if name in texts[:place] else name for place, name in enumerate(texts)]
 

@@ -29,8 +29,8 @@ class CocoDataset(Dataset):
     Images come in the file's order, objects in the order of their annotations; categories outside of ``classes`` are left out. The data of
     samples is stored in arrays (about 250 bytes per object with 17 joints); the rest of the file does not stay in memory.
 
-    Joints are found by the names in the file's category records, in whatever order they come and whatever their case and punctuation:
-    those that the file does not have stay unlabelled, further ones are left out. Without names, or if none is known, they are in the order
+    Joints are matched by the names in the file's category records, in any order, ignoring case and punctuation:
+    joints that the file lacks stay unlabelled, further ones are left out. Without names, or if all are unknown, they are in the order
     of ``keypoints``.
 
     Args:
@@ -38,9 +38,9 @@ class CocoDataset(Dataset):
         images: folder that the records' ``file_name`` is relative to.
         classes: class names; an object's label is the index of its category's name.
         keypoints: the joints; an annotation without keypoints has no labelled joint.
-        categories: for a file with only some of the classes, or with other names: the names of its categories to use, or a mapping from
+        categories: for a file with only some of the classes, or with other names: the categories to use, or a mapping from
             them to classes (``{human: person}``). Several may share a class. By default each class must have the category of its name.
-        joints: names of joints by the names that the file gives them, as far as they differ (``{snout: nose}``).
+        joints: mapping from the file's joint names to the configuration's, where they differ (``{snout: nose}``).
         fields: further fields of annotations by key: the name of a kind of field (``{rotation: Angles, depth: Field}``), or a block such
             as ``{size: {type: "mindpoint.contracts.fields:Field", shape: [3]}}``. Missing values are zeros.
         with_objects: keep only images with at least one annotation (the official training set).
@@ -80,7 +80,7 @@ class CocoDataset(Dataset):
         values = check(content, self.annotations, self._naming.names, self.fields)
         content = completed(content, self._naming.names, self.fields)
         if not os.path.isdir(self.images):
-            raise DataError(f"{self.images}: there is no such folder of images (for {self.annotations})")
+            raise DataError(f"{self.images}: no such folder of images (for {self.annotations})")
         records = {record["id"]: record for record in content["images"]}
         populated = (lambda: {record["image_id"] for record in content["annotations"]}) if with_objects else None
         kept = chosen_images(self.annotations, list(records), image_ids, populated, self.classes)
@@ -111,7 +111,7 @@ class CocoDataset(Dataset):
         return self._names[index]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the file, and further ones for classes without a category."""
+        """See :class:`Dataset`; the file's categories, and new ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
@@ -174,7 +174,7 @@ class CocoDataset(Dataset):
         return content
 
     def ready_to_train(self) -> None:
-        """See :class:`Dataset`; by the boxes, without reading an image."""
+        """See :class:`Dataset`; derived from the boxes, without reading an image."""
         boxes = self._boxes.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         sizes = np.repeat(self._sizes[:, ::-1], np.diff(self._first), axis=0)
@@ -210,9 +210,9 @@ class CocoDataset(Dataset):
         ``keypoints`` section the files are ``person_keypoints_*`` and images without people are not used for training, as in the official
         implementation; otherwise the files are ``instances_*`` and all images are used. ``test`` is test-dev, which has no annotations."""
         if not os.path.isdir(folder):
-            raise DataError(f"{folder}: there is no such folder")
+            raise DataError(f"{folder}: no such folder")
         if split not in ("train", "val", "test"):
-            raise DataError(f"{folder}: COCO has no split '{split}'; it has train, val, test")
+            raise DataError(f"{folder}: COCO has no split '{split}'; choose train, val or test")
         pose = "keypoints" in vocabulary
         kind = "person_keypoints" if pose else "instances"
         name = "image_info_test-dev2017" if split == "test" else f"{kind}_{split}2017"

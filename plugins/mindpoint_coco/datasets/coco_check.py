@@ -1,7 +1,7 @@
 """A full check of a COCO annotation file, record by record.
 
-Reading stops at the first mistake (:mod:`mindpoint_coco.datasets.coco_file`); this check continues, and also finds mistakes that can be
-read. Both check the records by the rules in :mod:`mindpoint_coco.datasets.rules`.
+Reading stops at the first mistake (:mod:`mindpoint_coco.datasets.coco_file`); this check continues, and also reports mistakes that do not
+prevent reading. Both apply the rules in :mod:`mindpoint_coco.datasets.rules`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def check_content(
     Args:
         content: the file's JSON.
         fields: fields of annotations besides COCO's own keys, including joints.
-        measured: the sizes of the image files, used if a record lacks its size.
+        measured: the sizes of the image files, for records without a size.
 
     Raises:
         DataError: a list of images, annotations or categories is missing.
@@ -46,7 +46,7 @@ def check_content(
     moved = {**new_ids(content["images"]), **new_ids(content["categories"])}
     annotations, count = with_extents(content["annotations"], images)
     if count:
-        text = f"{count} boxes are left, top, right, bottom, not left, top, width, height: only so they lie inside their images"
+        text = f"{count} boxes seem to be left, top, right, bottom, not left, top, width, height: only then are they inside their images"
         found.append(Problem("corners", "all annotations", text, mendable=True))
     mine = []
     for position, record in enumerate(annotations):
@@ -64,7 +64,7 @@ def joints_of(fields: Sequence[Field]) -> Optional[AnnotatedJoints]:
 
 
 def by_id(records: List[Any]) -> Dict[int, dict]:
-    """Return the records that have a usable id, by it."""
+    """Return the records with a usable id, by id."""
     return {whole(record["id"]): record for record in records if isinstance(record, dict) and whole(record.get("id")) is not None}
 
 
@@ -80,13 +80,13 @@ def _repeated(kind: str, records: List[Any], mendable: bool = False) -> Iterator
 
 
 def _are_one(records: List[dict]) -> bool:
-    """Return whether records are the same, so that one of them is enough."""
+    """Return whether records are the same, so that all but one can go."""
     return all(record == records[0] for record in records)
 
 
 def with_extents(annotations: List[Any], images: Dict[int, dict]) -> Tuple[List[Any], int]:
-    """Return the annotations with boxes as left, top, width, height, and the number of boxes changed: all, if they are corners as a whole,
-    else none.
+    """Return the annotations with boxes as left, top, width, height, and the number of changed boxes: all if the boxes as a whole are
+    corners, otherwise 0.
 
     Args:
         images: by id.
@@ -159,7 +159,7 @@ def _category_problems(categories: List[Any], classes: Sequence[str], joints: Op
         alike = [record for record in found if record.get("name") == name]
         if len(alike) != 1:
             there = few([record.get("name") for record in found], 20) or "no categories"
-            text = f"{len(alike) or 'no'} categories have this name; there are {there}"
+            text = f"{len(alike) or 'no'} categories have this name; the file has {there}"
             yield Problem("class", f"class '{name}'", text, bool(alike) and _are_one(alike))
 
 

@@ -15,7 +15,7 @@ from mindpoint_coco.datasets import rules
 from mindpoint_coco.datasets.rules import few, finite
 
 Values = Dict[str, List[np.ndarray]]
-"""Of each field by name, the value of every annotation, in their order."""
+"""For each field name, the values of all annotations, in order."""
 
 
 def read_annotations(path: str, classes: Sequence[str], fields: Sequence[Field] = (), unlabelled: bool = False) -> dict:
@@ -29,7 +29,7 @@ def read_annotations(path: str, classes: Sequence[str], fields: Sequence[Field] 
 
     Raises:
         DataError: the file does not exist or is not JSON; a list or record lacks keys; a category does not exist; ids repeat or refer to
-            missing images; a box or field has values other than declared. The message names file, record and key.
+            missing images; a box or field has invalid values. The message names file, record and key.
     """
     content = annotation_file(path, unlabelled)
     check(content, path, classes, fields)
@@ -64,7 +64,7 @@ def check(content: dict, path: str, classes: Sequence[str], fields: Sequence[Fie
 
 
 def completed(content: dict, classes: Sequence[str], fields: Sequence[Field]) -> dict:
-    """Return sound content with the annotations and categories of ``classes`` only, and with absent keys filled in (in place)."""
+    """Return valid content with the annotations and categories of ``classes`` only, and with absent keys filled in (in place)."""
     categories = [record for record in content["categories"] if record["name"] in classes]
     wanted = {record["id"] for record in categories}
     annotations = [record for record in content["annotations"] if record["category_id"] in wanted]
@@ -86,7 +86,7 @@ def short_name(path: str) -> str:
 
 
 def _check_records(path: str, kind: str, records: List[Any], wanted: rules.Rules) -> None:
-    """Hold each record against the rules; ids must differ."""
+    """Check each record against the rules; ids must differ."""
     seen = set()
     for position, record in enumerate(records):
         if not isinstance(record, dict):
@@ -104,7 +104,7 @@ def _category_ids(path: str, categories: List[dict], classes: Sequence[str]) -> 
     if absent:
         there = few(names, 20) or "no categories"
         raise DataError(
-            f"{path}: no category is named {few(absent)}; there are {there}; set 'classes' accordingly, or 'categories' of the data set"
+            f"{path}: no category is named {few(absent)}; the file has {there}; correct 'classes', or 'categories' of the data set"
         )
     for name in classes:
         if names.count(name) > 1:

@@ -30,12 +30,12 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
     """Return a copy with corrected values, as far as the rest of the data determines them.
 
     Ids and sizes of images become integers, missing or swapped sizes those of the file; numbers written as texts become numbers. Images and
-    categories whose id is a text or a large hash get a free one, in their annotations, too; so do annotations with a missing or repeated
-    id. Boxes that are corners as a whole become left, top, width, height. Repetitions of the same image or category record go. Annotations
-    of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of the labelled joints.
-    The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled, ``num_keypoints`` is
-    recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is removed, names of
-    joints become distinct.
+    categories whose id is a text or a large hash get a free one, also in their annotations; so do annotations with a missing or repeated
+    id. If the boxes as a whole are corners, they become left, top, width, height. Repeated records of an image or category are removed.
+    Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of the
+    labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled,
+    ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is
+    removed, names of joints become distinct.
 
     Args:
         measured: sizes of the image files.
@@ -63,10 +63,10 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
 
 
 def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Field], measured: Optional[Measured] = None) -> dict:
-    """Return mended content without the records that are still wrong, and without the annotations of such images.
+    """Return fixed content without the records that are still wrong, and without the annotations of such images.
 
     Args:
-        measured: images that cannot be read, or have another size, go too.
+        measured: images that cannot be read, or have another size, are removed too.
     """
     images = list(_sound_images(content["images"], measured or {}))
     categories = list(map(_without_odd_joints, _first_of_each(content["categories"], rules.CATEGORY, "name")))
@@ -88,7 +88,7 @@ def _without_odd_joints(category: dict) -> dict:
 
 
 def _sound_images(images: List[Any], measured: Measured) -> Iterator[dict]:
-    """Yield the sound records; of those with one id or one file the first."""
+    """Yield the valid records; of those that share an id or a file, only the first."""
     for record in _first_of_each(images, rules.IMAGE, "file_name"):
         size = record["height"], record["width"]
         if measured.get(record["file_name"], size) == size:
@@ -96,7 +96,7 @@ def _sound_images(images: List[Any], measured: Measured) -> Iterator[dict]:
 
 
 def _first_of_each(records: List[Any], wanted: rules.Rules, name: str) -> Iterator[dict]:
-    """Yield the records that follow the rules; of those with one id or one name the first."""
+    """Yield the records that follow the rules; of those that share an id or a name, only the first."""
     seen: set = set()
     for record in records:
         if isinstance(record, dict) and not any(rules.key_problems(record, wanted)) and not {record["id"], record[name]} & seen:
@@ -118,7 +118,7 @@ def _lost(record: Any, images: dict) -> bool:
 
 
 def _distinct(records: List[Any]) -> List[Any]:
-    """Return the records without those that an earlier one repeats."""
+    """Return the records without repetitions of earlier ones."""
     found: dict = {}
     for record in records:
         found.setdefault(json.dumps(record, sort_keys=True), record)
@@ -126,7 +126,7 @@ def _distinct(records: List[Any]) -> List[Any]:
 
 
 def _move(records: List[Any], annotations: List[Any], key: str) -> None:
-    """Give records an id that can be used instead of a text or a large hash, in their annotations, too."""
+    """Replace ids that are texts or large hashes by usable ones, also in annotations."""
     moved = new_ids(records)
     for record, name in (*((record, "id") for record in records), *((record, key) for record in annotations)):
         if isinstance(record, dict) and type(record.get(name)) in (int, str):

@@ -10,9 +10,9 @@ import numpy as np
 from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints, unpaired
 
-_FEWEST = 20  # people that a suspicion must rest on
-_ALIKE = 0.35  # a pair that is on the side of the others in fewer people than this seems swapped
-_FACING = 0.3  # the same for all pairs in people who seem to face the viewer
+_FEWEST = 20  # people that a remark must be based on
+_ALIKE = 0.35  # least share of people in whom a pair is on the side of the other pairs
+_FACING = 0.3  # the same for all pairs, in people facing the viewer
 
 
 def joint_array(annotations: Sequence[dict], joints: AnnotatedJoints) -> np.ndarray:
@@ -26,11 +26,11 @@ def joint_array(annotations: Sequence[dict], joints: AnnotatedJoints) -> np.ndar
 
 
 def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
-    """Yield pairs whose left and right seem to have changed places.
+    """Yield pairs whose left and right seem to be swapped.
 
-    In a picture of a person the left joints lie mostly on one side and the right ones on the other. A pair that is mostly the other way
-    round than the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
-    the viewer and the left shoulder lies on the right; if that is mostly otherwise, all sides are suspicious.
+    In a picture of a person, the left joints lie mostly on one side and the right ones on the other. A pair that is mostly opposite
+    to the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
+    the viewer and the left shoulder should lie on the right; if it mostly does not, all sides are suspicious.
 
     Args:
         points: ``(N, J, 3)``: x, y, visibility.
@@ -47,7 +47,7 @@ def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
         if both.sum() >= _FEWEST and share < _ALIKE:
             yield (
                 f"'{keypoints.names[first]}' and '{keypoints.names[second]}' lie on the side of the other pairs in only {share:.0%} of "
-                f"{both.sum()} people: are the two swapped in the annotations or in keypoints.names?"
+                f"{both.sum()} people; are they swapped in the annotations or in keypoints.names?"
             )
     names = list(keypoints.names)
     face = [names.index(name) for name in ("nose", "left_eye", "right_eye") if name in names]
@@ -59,13 +59,13 @@ def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
         share = float((across > 0).mean()) if across.size else 1.0
         if across.size >= _FEWEST and share < _FACING:
             yield (
-                f"of {across.size} people who show nose and eyes only {share:.0%} have the left shoulder on the right of the picture, as "
-                "people facing the viewer have: are all left and right joints swapped?"
+                f"of {across.size} people with visible nose and eyes, only {share:.0%} have the left shoulder on the right, as "
+                "people facing the viewer do; are all left and right joints swapped?"
             )
 
 
 def _side(points: np.ndarray, left: int, right: int) -> np.ndarray:
-    """Return 1 where the left joint lies farther right in the picture, -1 where farther left, 0 where that cannot be told."""
+    """Return 1 where the left joint lies farther right in the picture, -1 where farther left, 0 where unknown."""
     labelled = (points[:, [left, right], 2] > 0).all(axis=1)
     return np.sign(points[:, left, 0] - points[:, right, 0]) * labelled
 
@@ -74,14 +74,14 @@ def never_labelled(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
     """Yield joints that are not labelled in any person."""
     if len(points) >= _FEWEST:
         for joint in np.flatnonzero(~(points[:, :, 2] > 0).any(axis=0)):
-            yield f"'{keypoints.names[joint]}' is not labelled in any of {len(points)} people: nothing can be learnt of it"
+            yield f"'{keypoints.names[joint]}' is not labelled in any of {len(points)} people, so it cannot be learnt"
 
 
 def lone_sides(keypoints: Keypoints) -> Iterator[str]:
-    """Yield joints that by their names have a side and by the configuration no partner on the other."""
+    """Yield joints whose names have a side but that are in no pair of the configuration."""
     lone = unpaired(keypoints.names, keypoints.flip_pairs)
     if lone:
-        yield f"{few(lone, 30)} are not in keypoints.flip_pairs: mirrored images teach the wrong side"
+        yield f"{few(lone, 30)} are not in keypoints.flip_pairs, so mirrored images teach the wrong side"
 
 
 def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
@@ -89,18 +89,18 @@ def sigma_table(areas: Sequence[float], keypoints: Keypoints) -> str:
     side = float(np.sqrt(np.median(areas)))
     pixels = ", ".join(f"{name} {sigma * side:.1f}" for name, sigma in zip(keypoints.names, keypoints.sigmas))
     return (
-        f"sigmas in pixels at the median of {len(areas)} people, whose area is {side:.0f} x {side:.0f} (an error of twice as much lowers "
+        f"sigmas in pixels at the median of {len(areas)} people, whose area is {side:.0f} x {side:.0f} (twice this error lowers "
         f"a joint's OKS to 0.61): {pixels}"
     )
 
 
 def strange_sigmas(areas: Sequence[float], keypoints: Keypoints) -> Iterator[str]:
-    """Yield sigmas that make every detection right or wrong."""
+    """Yield sigmas so small or large that every detection is wrong or right."""
     side = float(np.sqrt(np.median(areas)))
     if not keypoints.sigmas_given:
-        yield "no sigmas are set: every joint has 0.05; joints that are hard to place, such as hips, want up to 0.1 (keypoints.sigmas)"
+        yield "keypoints.sigmas is not set, so every joint has 0.05; joints that are hard to locate, such as hips, need up to 0.1"
     for name, sigma in zip(keypoints.names, keypoints.sigmas):
         if sigma * side < 0.5:
-            yield f"the sigma of '{name}', {sigma:g}, is {sigma * side:.2f} px at the median person: no network is so exact"
+            yield f"the sigma of '{name}', {sigma:g}, is {sigma * side:.2f} px at the median person; no network is that precise"
         elif sigma > 0.2:
-            yield f"the sigma of '{name}', {sigma:g}, is {sigma:.0%} of a person's size: nearly every detection will count as right"
+            yield f"the sigma of '{name}', {sigma:g}, is {sigma:.0%} of a person's size; nearly every detection will count as correct"

@@ -20,17 +20,17 @@ def declared_fields(
     joints: Optional[Mapping[str, str]] = None,
     classes: Sequence[str] = (),
 ) -> Tuple[Field, ...]:
-    """Return the joints, if there are any, and then the further fields of annotated objects.
+    """Return the field of joints, if any, followed by the further fields of annotated objects.
 
     Args:
         keypoints: the configuration's section.
-        joints: names of its joints by the names that a file gives them, as far as they differ.
-        classes: names by label, where classes may have joints of their own.
+        joints: mapping from a file's joint names to the configuration's, where they differ.
+        classes: names by label, if classes have joints of their own.
         fields: by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``, ``Field``); or
             a block, with or without ``name``.
 
     Raises:
-        ConfigError: a name that COCO or a core field has, a value that does not describe a field, or names of joints that do not exist.
+        ConfigError: a name is taken by COCO or a core field, a value does not describe a field, or a joint does not exist.
     """
     if joints and keypoints is None:
         raise ConfigError("joints: the configuration has no joints; add the section 'keypoints'")
@@ -41,19 +41,19 @@ def declared_fields(
 def _field(name: str, said: object, others: list) -> Field:
     where = f"fields.{name}"
     if name in _TAKEN or name in others:
-        raise ConfigError(f"{where}: this name belongs to another part of an annotation; choose another")
+        raise ConfigError(f"{where}: this name is already used in annotations; choose another")
     if isinstance(said, Mapping):
         arguments = {"name": name, **said}
         said = any_class.get(str(arguments.pop("type", "mindpoint.contracts.fields:Field")))(**arguments)
     elif isinstance(said, str):
         kind = getattr(kinds, said, None)
         if not (isinstance(kind, type) and issubclass(kind, Field) and kind is not kinds.Points):
-            raise ConfigError(f"{where}: '{said}' is not a kind of field; there are Field, Lengths, Angles, Boxes, Rasters")
+            raise ConfigError(f"{where}: '{said}' is not a kind of field; choose Field, Lengths, Angles, Boxes or Rasters")
         said = kind(name, (4,)) if kind is kinds.Boxes else kind(name)
     if not isinstance(said, Field):
-        raise ConfigError(f"{where}: {said!r} does not describe a field; write the name of its kind, such as Angles, or a block")
+        raise ConfigError(f"{where}: {said!r} does not describe a field; write a kind such as Angles, or a block")
     if said.name != name:
-        raise ConfigError(f"{where}: the field calls itself '{said.name}'; both names must be the same")
+        raise ConfigError(f"{where}: the block names the field '{said.name}'; both names must agree")
     if None in said.shape:
-        raise ConfigError(f"{where}: the shape {list(said.shape)} leaves a size open; annotations need a fixed shape")
+        raise ConfigError(f"{where}: the shape {list(said.shape)} is not fixed; give every size")
     return said

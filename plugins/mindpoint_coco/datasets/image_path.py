@@ -1,4 +1,4 @@
-"""The path of the image of a record: in the folder of images, unless the user lets file names lead elsewhere."""
+"""The path of a record's image: inside the folder of images, unless the user allows others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from mindpoint.errors import DataError
 
-ADVICE = "images of a file from others might be any file of this machine; set outside_images: true in the dataset block if you trust it"
+ADVICE = "an untrusted file could name any file of this machine; if you trust it, set outside_images: true in the dataset block"
 
 
 def leaves_folder(name: str) -> bool:
@@ -24,5 +24,5 @@ def image_path(folder: str, name: str, outside_images: bool = False) -> str:
     if not outside_images:
         root = os.path.realpath(folder)
         if leaves_folder(name) or os.path.commonpath([root, os.path.realpath(path)]) != root:
-            raise DataError(f"{path}: lies outside the folder of images {folder}: {ADVICE}")
+            raise DataError(f"{path}: is outside the folder of images {folder}; {ADVICE}")
     return path

@@ -43,15 +43,15 @@ class MindRecordDataset(Dataset):
 
     Args:
         path: the folder with the files and their manifest.
-        classes: class names, all or some of the converted categories, unless ``categories`` says otherwise.
+        classes: class names, all or some of the converted categories, unless ``categories`` is given.
         keypoints, fields: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of the converted ones.
         with_objects: keep only images with at least one object of these classes.
         image_ids: keep only these images, in this order.
         reduce_to, categories: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
 
     Raises:
-        DataError: the folder does not exist or has other content, a newer schema, a file that is missing, truncated, renamed or damaged,
-            fields or classes that differ from the configuration's, or an unusable choice of images.
+        DataError: the folder does not exist or has other content or a newer schema; a file is missing, truncated, renamed or damaged;
+            fields or classes differ from the configuration's; the choice of images is unusable.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class MindRecordDataset(Dataset):
         return self._objects(self._read(*self._rows[index])[1])
 
     def file_bytes(self, index: int) -> bytes:
-        """See :class:`Dataset`; as the file was before."""
+        """See :class:`Dataset`; the bytes of the original file."""
         return self._read(*self._rows[index])[0]
 
     def file_size(self, index: int) -> int:
@@ -136,7 +136,7 @@ class MindRecordDataset(Dataset):
         return shard.rows["file_name"][row]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the converted data, and further ones for classes without a category."""
+        """See :class:`Dataset`; the converted categories, and new ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
@@ -160,7 +160,7 @@ class MindRecordDataset(Dataset):
         """Check every byte: yield the problem of each file and then of each image, or None."""
         for name, entry in self.manifest["files"].items():
             path = os.path.join(self.folder, name)
-            yield None if file_hash(path) == entry["sha256"] else f"{path}: is not what was written: its SHA-256 differs"
+            yield None if file_hash(path) == entry["sha256"] else f"{path}: has changed since it was written: its SHA-256 differs"
         for shard, row in self._rows:
             try:
                 self._read(shard, row)
@@ -174,7 +174,7 @@ class MindRecordDataset(Dataset):
         known = [record["name"] for record in self.manifest["categories"]]
         absent = [name for name in naming.names if name not in known]
         if absent:
-            raise DataError(f"{self.folder}: was converted without the classes {few(absent)}; it has {few(known, 20)}. Convert it again")
+            raise DataError(f"{self.folder}: lacks the classes {few(absent)}; it has {few(known, 20)}. Convert the data again")
         return naming.labels(self.manifest["categories"]), naming.class_records(self.manifest["categories"])
 
     def _open(self) -> List[Shard]:
@@ -196,7 +196,7 @@ class MindRecordDataset(Dataset):
         return [entry[1:] for entry in rows]
 
     def _check_index(self, shard: Shard) -> None:
-        """Raise DataError at the first value of an index that no conversion writes."""
+        """Raise DataError at the first invalid value of an index."""
         for name, kind in INDEXED.items():
             least = 1 if name in ("height", "width") else 0 if name in ("position", "objects") else -(1 << 63)
             most = (1 << 31 if kind == "int32" else 1 << 63) - 1
@@ -257,14 +257,14 @@ class MindRecordDataset(Dataset):
                 for field in self._exact:
                     value = arrays[field.name][row].astype(field.dtype)
                     record.update(field.to_coco(field.own(value, label) if isinstance(field, Points) else value))
-                if COUNT.name in record:  # as it was written, regardless of the joints
+                if COUNT.name in record:  # as stored, regardless of the joints
                     record[COUNT.name] = int(arrays[COUNT.name][row])
                 yield record
 
 
 def _object_count(count: int, arrays: Dict[str, np.ndarray]) -> int:
-    """Return the number of objects if the arrays hold as many: one row of zeros without any. Raises ValueError if they do not."""
+    """Return the number of objects. Raises ValueError unless the arrays hold as many (one row of zeros for no objects)."""
     lengths = {len(array) for array in arrays.values()}
     if lengths != {max(1, count)} or (count == 0) == any(array.any() for array in arrays.values()):
-        raise ValueError(f"the index counts {count} objects, its columns hold others")
+        raise ValueError(f"the index counts {count} objects, but its columns hold another number")
     return count

@@ -20,9 +20,9 @@ from mindpoint_coco.datasets.mindrecord_file import unpack_whole
 from mindpoint_coco.datasets.rules import CATEGORY, few, key_problems
 
 FORMATS = {1: "mindpoint keypoints", 2: "mindpoint objects"}
-"""Name of the format by schema; all of them are read."""
+"""Names of the readable formats, by schema."""
 SCHEMA = 2
-"""The schema that is written."""
+"""The schema of new files."""
 MANIFEST, HASH = "manifest.json", "sha256"
 ADVICE = "convert the data again with 'mindpoint data convert', or restore the file"
 INDEXED = {
@@ -34,7 +34,7 @@ INDEXED = {
     "objects": "int32",
     "checksum": "int64",
 }
-"""Columns with one value a record; all are in the index files. ``position`` is the image's place in the data set, ``objects`` the number of
+"""Columns with one value per record, all in the index files. ``position`` is the image's place in the data set, ``objects`` the number of
 its objects, ``checksum`` see :func:`checksum`."""
 
 
@@ -57,7 +57,7 @@ class Column:
     names: Tuple[str, ...] = ()
 
     def unpack(self, data: bytes) -> np.ndarray:
-        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError where they do not fit."""
+        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError if their number does not fit."""
         whole = self.dtype.startswith("int")
         flat = unpack_whole(data, np.dtype(self.dtype)) if whole else np.frombuffer(data, self.dtype)
         return flat.reshape(-1, *self.shape)
@@ -74,7 +74,7 @@ COUNT = Column("num_keypoints", "int32", (), "num_keypoints")
 
 
 def exact(field: Field) -> Field:
-    """Return the field with float64 in place of shorter floating-point numbers: as exact as an annotation file."""
+    """Return the field with float64 for all floating-point numbers, as exact as an annotation file."""
     twin = copy.copy(field)
     twin.dtype = np.dtype(np.float64) if field.dtype.kind == "f" else field.dtype
     return twin
@@ -84,13 +84,13 @@ def columns_of(fields: Sequence[Field]) -> List[Column]:
     """Return the columns that objects with these fields need.
 
     Raises:
-        DataError: a field of open size, or one whose name a column has already.
+        DataError: a field without a fixed shape, or with the name of another column.
     """
     taken = {column.name for column in (*OWN, COUNT)} | {*INDEXED, "image"}
     columns = list(OWN)
     for field in fields:
         if None in field.shape or field.name in taken:
-            reason = "its name is taken" if field.name in taken else f"its shape {list(field.shape)} leaves a size open"
+            reason = "its name is taken" if field.name in taken else f"its shape {list(field.shape)} is not fixed"
             raise DataError(f"field '{field.name}' cannot be stored in MindRecord files: {reason}")
         names = field.names if isinstance(field, Points) else ()
         dtype = "float64" if field.dtype.kind == "f" else "int64"
@@ -115,23 +115,20 @@ def stored_columns(manifest: dict) -> List[Column]:
 
 
 def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> None:
-    """Raise DataError unless every declared field is stored as it is declared now."""
+    """Raise DataError unless every field is stored as declared."""
     by_name = {column.name: column for column in columns}
     for wanted in columns_of(fields):
         found = by_name.get(wanted.name)
         if found is None:
-            raise DataError(f"{folder}: was converted without '{wanted.name}'; convert it again with this configuration")
+            raise DataError(f"{folder}: lacks '{wanted.name}'; convert the data again with this configuration")
         if found.names != wanted.names:
             there, here = few(found.names, 30), few(wanted.names, 30)
             raise DataError(
-                f"{folder}: was converted with the {wanted.name} {there}, but the configuration has {here}; convert it again with this "
-                "configuration"
+                f"{folder}: has the {wanted.name} {there}, but the configuration has {here}; convert the data again with this configuration"
             )
         if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
             there, here = (f"{one.dtype} of shape {list(one.shape)}" for one in (found, wanted))
-            raise DataError(
-                f"{folder}: was converted with '{wanted.name}' as {there}, but the configuration declares {here}; convert it again"
-            )
+            raise DataError(f"{folder}: has '{wanted.name}' as {there}, but the configuration declares {here}; convert the data again")
 
 
 def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:
@@ -151,14 +148,14 @@ def file_hash(path: str) -> str:
 
 
 def file_problem(path: str, entry: Dict[str, Any]) -> Optional[str]:
-    """Return the problem of a file, as far as it can be found without reading all images."""
+    """Return the problem of a file, or None, without reading all images."""
     if not os.path.isfile(path):
         return f"is missing, though {MANIFEST} lists it"
     size = os.path.getsize(path)
     if size != entry["size"]:
-        return f"has {size} bytes where {entry['size']} were written"
+        return f"has {size} bytes instead of {entry['size']}"
     if path.endswith(".db") and file_hash(path) != entry["sha256"]:
-        return f"is damaged: its SHA-256 is not that of {MANIFEST}"
+        return f"is damaged: its SHA-256 differs from that in {MANIFEST}"
     return None
 
 
@@ -170,17 +167,17 @@ def read_manifest(folder: str) -> dict:
     """
     path = os.path.join(folder, MANIFEST)
     if not os.path.isdir(folder):
-        raise DataError(f"{folder}: there is no such folder; 'path' must be one that 'mindpoint data convert' wrote, such as DIR/train")
+        raise DataError(f"{folder}: no such folder; 'path' must be a folder that 'mindpoint data convert' wrote, such as DIR/train")
     if not os.path.isfile(path):
         inner = [name for name in sorted(os.listdir(folder)) if os.path.isfile(os.path.join(folder, name, MANIFEST))]
         hint = f"did you mean {' or '.join(os.path.join(folder, name) for name in inner)}?" if inner else ADVICE
-        raise DataError(f"{folder}: has no {MANIFEST}, so 'mindpoint data convert' did not finish it; {hint}")
+        raise DataError(f"{folder}: {MANIFEST} is missing, so 'mindpoint data convert' did not finish; {hint}")
     try:
         manifest = read_json(path, "manifest", 1 << 28)
     except DataError as error:
         raise DataError(f"{error}; {ADVICE}") from error
     if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
-        raise DataError(f"{path}: is not the manifest of a data set that 'mindpoint data convert' wrote")
+        raise DataError(f"{path}: is not a manifest of 'mindpoint data convert'")
     if manifest.get("schema") not in FORMATS:
         raise DataError(f"{path}: has schema {manifest.get('schema')}, this version reads {few(list(FORMATS))}; convert the data again")
     own = {"keypoints", "source"} if manifest["schema"] == 1 else {"columns", "name"}
@@ -200,7 +197,7 @@ def manifest_hash(manifest: dict) -> str:
 
 
 def _manifest_problem(manifest: dict) -> Optional[str]:
-    """Return the problem of a manifest that a conversion cannot have written. Manifests of earlier versions lack a hash of their own."""
+    """Return the problem of an invalid manifest, or None. Manifests of earlier versions lack a hash of their own."""
     if HASH in manifest and manifest[HASH] != manifest_hash(manifest):
         return "its own SHA-256 differs"
     if not (type(manifest["images"]) is int and manifest["images"] > 0):
@@ -209,11 +206,11 @@ def _manifest_problem(manifest: dict) -> Optional[str]:
     entries = list(files.values()) if isinstance(files, dict) else [None]
     sound = all(isinstance(e, dict) and type(e.get("size")) is int and isinstance(e.get("sha256"), str) for e in entries)
     if not sound or any(os.path.basename(name) != name or name in ("", ".", "..") for name in files):
-        return "'files' does not hold size and SHA-256 of files of this folder by name"
+        return "'files' must map names of files in this folder to size and SHA-256"
     if not (isinstance(categories, list) and all(isinstance(c, dict) and not any(key_problems(c, CATEGORY)) for c in categories)):
-        return "'categories' does not hold records with id and name"
+        return "'categories' must hold records with id and name"
     try:
         stored_columns(manifest)
     except (TypeError, KeyError, ValueError):
-        return f"'{'keypoints' if manifest['schema'] == 1 else 'columns'}' is not what a conversion writes"
+        return f"'{'keypoints' if manifest['schema'] == 1 else 'columns'}' is invalid"
     return None

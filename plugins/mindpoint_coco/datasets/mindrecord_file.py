@@ -1,8 +1,8 @@
 """Random access to the records of a MindRecord file.
 
-MindSpore reads MindRecord in its own order. Its access to single records is slow: for images of 160 kB, 1.5 ms of CPU time
-through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the place
-that the index names and comparing their checksum (``benchmarks/data_mindrecord.py``). This module does the latter. The format is simple
+MindSpore reads MindRecord in its own order, and its access to single records is slow: for images of 160 kB, 1.5 ms of CPU time
+through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the offset
+in the index and comparing their checksum (``benchmarks/data_mindrecord.py``). This module does the latter. The format
 (version 3.0):
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
@@ -13,7 +13,7 @@ that the index names and comparing their checksum (``benchmarks/data_mindrecord.
   (8 bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for arrays of integers see
   :func:`unpack_whole`.
 
-Reading at a place needs no lock, so any number of threads may share a :class:`Shard`; a pickled one reopens its file.
+Reading at an offset needs no lock, so any number of threads may share a :class:`Shard`; a pickled one reopens its file.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Shard:
         rows: by name, the values of the indexed columns asked for, in the order of the records.
 
     Raises:
-        DataError: the file or its index is missing, no MindRecord, of another version, or without these columns.
+        DataError: the file or its index is missing, is not MindRecord, has another version, or lacks these columns.
     """
 
     def __init__(self, path: str, columns: Sequence[str]) -> None:
         self.path, self._columns = path, tuple(columns)
         try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  open as long as the object lives
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  stays open
         except OSError as error:
             raise DataError(f"{path}: cannot be opened: {error.strerror}") from error
         header = self._header()
@@ -67,7 +67,7 @@ class Shard:
         """Return the contents of the record's blob columns by name.
 
         Raises:
-            ValueError: they are not at the place in the index.
+            ValueError: they are not where the index says.
             OSError: the file cannot be read.
         """
         page, begin, end = self._places[row].tolist()
@@ -78,7 +78,7 @@ class Shard:
             position = start + int.from_bytes(data[position:start], "big")
             contents[field] = data[start:position]
         if position != len(data) or len(data) != end - begin:
-            raise ValueError("its columns are not where they should be")
+            raise ValueError("its columns are not where the index says")
         return contents
 
     def size(self, row: int) -> int:
@@ -98,7 +98,7 @@ class Shard:
         if not all(type(size) is int and 0 < size <= 1 << 40 for size in sizes) or not _has_fields(header["schema"]):
             raise DataError(f"{self.path}: is not a MindRecord file, or its beginning is damaged")
         if header["version"] != VERSION:
-            raise DataError(f"{self.path}: is of MindRecord version {header['version']}; this program reads version {VERSION}")
+            raise DataError(f"{self.path}: has MindRecord version {header['version']}; only version {VERSION} can be read")
         return header
 
     def _placed(self, table: List[tuple]) -> np.ndarray:
@@ -107,7 +107,7 @@ class Shard:
         for row, place in enumerate(zip(*table)):
             sound = all(type(value) is int and 0 <= value <= size for value in place) and place[1] <= place[2]
             if not sound or self._pages + place[0] * self._page_size + place[2] > size:
-                raise DataError(f"{self.path}.db: is damaged: record {row} would lie outside {self.path}")
+                raise DataError(f"{self.path}.db: is damaged: record {row} points outside {self.path}")
         return np.array(table, np.int64).T.reshape(-1, len(_PLACE))
 
     def _index(self) -> List[tuple]:
@@ -143,8 +143,8 @@ def _quoted(path: str) -> str:
 def unpack_whole(data: bytes, dtype: type) -> np.ndarray:
     """Unpack a one-dimensional column of integers from MindRecord's packed form.
 
-    Their count comes first (4 bytes, most significant first), then two bits for each number, four to a byte from the most significant bits
-    on, that encode its size of 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).
+    Their count comes first (4 bytes, most significant first), then two bits for each number, four per byte from the most significant bits
+    on, which encode its size of 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).
     """
     count = int.from_bytes(data[:4], "big")
     position = 4 + -(-count // 4)

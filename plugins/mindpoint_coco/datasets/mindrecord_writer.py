@@ -39,13 +39,13 @@ from mindpoint_coco.datasets.mindrecord_columns import (
 from mindpoint_coco.datasets.naming import Naming
 
 PREFIX = "images.mindrecord"
-_CHUNK = 64 << 20  # bytes handed to MindSpore at once
+_CHUNK = 64 << 20  # bytes per call of MindSpore
 _SMALLEST_PAGE, _LARGEST_PAGE = 4 << 20, 256 << 20  # bytes; the second is MindSpore's limit
 _PAGE_ENTRY = 512  # bytes that a page takes in the header, with room to spare
 
 
 def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: str = PREFIX) -> dict:
-    """Write ``dataset`` into the folder ``out`` and read every record back. The folder appears when it is complete.
+    """Write ``dataset`` to the folder ``out``, which appears once it is complete and every record has been read back.
 
     Args:
         dataset: any data set of image files, which implements :meth:`Dataset.file_bytes`.
@@ -57,7 +57,7 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
         The manifest.
 
     Raises:
-        DataError: images that do not come from files, a file that is missing, or a value that cannot be stored.
+        DataError: images do not come from files, a file is missing, or a value cannot be stored.
         OutputError: ``out`` is in use, or the disk is full.
     """
     dataset = dataset.original()
@@ -67,9 +67,9 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
         try:
             read_manifest(str(out))
         except DataError as error:
-            raise OutputError(f"{out}: holds something that is not replaced ({error}); choose another --out, or remove it") from error
+            raise OutputError(f"{out}: will not be replaced ({error}); choose another --out, or remove it") from error
         if not overwrite:
-            raise OutputError(f"{out}: holds converted data already; --verify looks whether it is sound, --overwrite replaces it")
+            raise OutputError(f"{out}: already holds converted data; verify it with --verify, or replace it with --overwrite")
     truth = dataset.ground_truth()
     with atomic_folder(out, overwrite) as folder:
         with _mindspore_errors(out), _place_for_mindspore(folder) as place:
@@ -81,8 +81,8 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
 
 @contextlib.contextmanager
 def _place_for_mindspore(folder: Path) -> Iterator[Path]:
-    """Yield the folder; where its file system lacks locks or permissions, both of which MindSpore needs, a temporary folder, whose files
-    are then copied."""
+    """Yield the folder. If its file system lacks locks or permissions, which MindSpore needs, yield a temporary folder, whose files
+    are copied afterwards."""
     if has_locks(folder) and has_permissions(folder):
         yield folder
         return
@@ -176,13 +176,13 @@ def _manifest(dataset: Dataset, truth: dict, columns: Sequence[Column], folder: 
     manifest[HASH] = manifest_hash(json.loads(json.dumps(manifest)))
     path = folder / MANIFEST
     path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    for name in files:  # MindSpore lets only the owner read them
+    for name in files:  # MindSpore makes them readable by the owner only
         set_usual_mode(folder / name)
     return manifest
 
 
 def _read_back(folder: Path, manifest: dict) -> None:
-    """Read every record back: another version of MindSpore may write another format, and unreadable files must not be kept."""
+    """Read every record back: another version of MindSpore may write another format."""
     names = [category["name"] for category in manifest["categories"]]
     dataset = MindRecordDataset(str(folder), names)
     for index in track(range(len(dataset)), len(dataset), "reading back"):
@@ -191,7 +191,7 @@ def _read_back(folder: Path, manifest: dict) -> None:
 
 @contextlib.contextmanager
 def _mindspore_errors(out: Path) -> Iterator[None]:
-    """Turn MindSpore's RuntimeError of many lines, such as that for a full disk, into one message."""
+    """Turn MindSpore's long RuntimeError, such as that for a full disk, into one message."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Classes and joints of a file by their names: which are the configuration's, and in which order they come."""
+"""The mapping of a file's classes and joints to the configuration's, by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Categories = Union[Sequence[str], Mapping[str, str], None]
 
 
 class Naming:
-    """The categories of a file that have a class.
+    """The mapping from a file's categories to classes.
 
     Args:
         classes: the configuration's classes.
@@ -37,9 +37,9 @@ class Naming:
         self.of_categories: Dict[str, str] = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
         lost = [name for name in self.of_categories.values() if name not in self.classes]
         if lost:
-            raise ConfigError(f"categories: no class is named '{lost[0]}'; there are {few(self.classes, 20)}")
+            raise ConfigError(f"categories: no class is named '{lost[0]}'; 'classes' has {few(self.classes, 20)}")
         if categories is not None and not self.of_categories:
-            raise ConfigError("categories: names no category")
+            raise ConfigError("categories: is empty; name at least one category")
 
     @property
     def names(self) -> List[str]:
@@ -47,12 +47,12 @@ class Naming:
         return list(self.of_categories)
 
     def labels(self, categories: Sequence[Any]) -> Dict[int, int]:
-        """Return the label of each category that has one, by id, in the order of the labels; unusable records have none."""
+        """Return the label of each category that has one, by id, in the order of the labels; unusable records are left out."""
         found = {record["id"]: self.classes.index(self.of_categories[record["name"]]) for record in self._usable(categories)}
         return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
     def class_records(self, categories: Sequence[dict]) -> List[dict]:
-        """Return a record for each class, by label: its category's, the first of several, under the class's name; a class without a
+        """Return a record for each class, by label: that of its (first) category, renamed to the class. A class without a
         category gets a free id."""
         ids = self.labels(categories)
         by_id = {record["id"]: record for record in categories}
@@ -66,17 +66,17 @@ class Naming:
         return records
 
     def read(self, fields: Sequence[Field], categories: Sequence[Any], path: str) -> Tuple[Field, ...]:
-        """Return the fields of objects of these classes, which read the joints of the file's records by their names; each category lists
-        them in its ``keypoints``.
+        """Return the fields of objects of these classes, which map the joints of the file's records by name; each category lists its names
+        in ``keypoints``.
 
-        A category that names no joints, or none that its class has, is read in the configuration's order.
+        A category without names of joints, or with only unknown ones, is read in the configuration's order.
 
         Args:
             categories: the file's records, unchecked.
             path: the file's name in messages.
 
         Raises:
-            ConfigError: an alias that is not the name of a joint in the file, or two joints of one name.
+            ConfigError: an alias does not name a joint of the file, or two joints get the same name.
         """
         return tuple(self._by_name(field, categories, path) if isinstance(field, AnnotatedJoints) else field for field in fields)
 
@@ -91,7 +91,7 @@ class Naming:
             order = _order(names, own, joints)
             known = [place for place in order if place >= 0]
             if len(set(known)) < len(known):
-                raise ConfigError(f"joints: two joints of category '{record['name']}' in {path} get one name: {few(names, 30)}")
+                raise ConfigError(f"joints: two joints of category '{record['name']}' in {path} get the same name: {few(names, 30)}")
             if known:
                 by_name.append(record["id"])
                 _tell(path, record, order, own)
@@ -101,7 +101,7 @@ class Naming:
                 orders[record["id"]] = order
         lost = [name for name in joints.aliases if name not in theirs]
         if lost and usable:
-            raise ConfigError(f"joints: no joint in {path} is named '{lost[0]}'; it has {few(theirs, 30) or 'no names of joints'}")
+            raise ConfigError(f"joints: no joint in {path} is named '{lost[0]}'; it has {few(theirs, 30) or 'no joint names'}")
         return joints.ordered(orders, by_name)
 
     def _usable(self, categories: Sequence[Any]) -> Iterator[dict]:
@@ -112,19 +112,19 @@ class Naming:
 
 
 def plain_name(name: Any) -> str:
-    """Return a name without what people spell in different ways: case, blanks and punctuation."""
+    """Return a name without case, blanks and punctuation."""
     return "".join(filter(str.isalnum, str(name).lower()))
 
 
 def _names(record: dict) -> List[str]:
-    """Return the names of a category's joints; nothing unless they are different names."""
+    """Return the names of a category's joints; empty unless they are distinct names."""
     names = record.get("keypoints")
     texts = list(map(str, names)) if isinstance(names, list) else []
     return texts if len(set(texts)) == len(texts) else []
 
 
 def _order(theirs: Sequence[str], own: PointSet, joints: AnnotatedJoints) -> Tuple[int, ...]:
-    """Return the place among all joints of each of a category's joints, -1 for one that its class does not have."""
+    """Return the index among all joints of each of a category's joints; -1 for joints that its class lacks."""
     places = {plain_name(name): place for name, place in zip(own.names, own.places)}
     places.update({joints.names[place]: place for place in own.places})
     places.update(zip(own.names, own.places))
@@ -135,9 +135,9 @@ def _order(theirs: Sequence[str], own: PointSet, joints: AnnotatedJoints) -> Tup
 def _tell(path: str, record: dict, order: Tuple[int, ...], own: PointSet) -> None:
     absent = [name for name, place in zip(own.names, own.places) if place not in order]
     extra = [name for place, name in zip(order, record["keypoints"]) if place < 0]
-    said = [f"without {few(absent, 30)}, which stay unlabelled"] * bool(absent) + [f"{few(extra, 30)} left out"] * bool(extra)
+    said = [f"{few(absent, 30)} missing and unlabelled"] * bool(absent) + [f"{few(extra, 30)} ignored"] * bool(extra)
     if said:
-        log.warning("%s: category '%s': joints by name, %s", path, record["name"], "; ".join(said))
+        log.warning("%s: category '%s': joints matched by name; %s", path, record["name"], "; ".join(said))
 
 
 def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> dict:
@@ -147,7 +147,7 @@ def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> 
         fields: of :meth:`Naming.read`.
 
     Raises:
-        DataError: the first mistake, with file and record.
+        DataError: at the first mistake, with file and record.
     """
     check(content, path, naming.names, fields)
     return renamed(completed(content, naming.names, fields), naming, fields)
@@ -177,7 +177,7 @@ def renamed(content: dict, naming: Naming, fields: Sequence[Field]) -> dict:
 
 
 def _reordered(record: dict, joints: AnnotatedJoints, own: Sequence[int]) -> Dict[str, object]:
-    """Return the joints of a record in the order of its class, and their count, which stays 0 where the file says so."""
+    """Return the joints of a record in the order of its class, and their count, which stays 0 if the file gives 0."""
     given, points, at = record[joints.name], [0] * (3 * len(own)), {place: number for number, place in enumerate(own)}
     for number, place in enumerate(joints.orders[record["category_id"]]):
         if place >= 0 and given and any(given):

@@ -1,4 +1,4 @@
-"""The common part of data sets of recorded image files: the choice of images, and samples whose image must have the recorded size."""
+"""Shared code of data sets with image files: the choice of images, and the check of image sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chosen_images(
         source: name of the data set in messages.
         listed: all ids. image_ids: keep only these, in this order.
         populated: returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
-        classes: classes, for messages.
+        classes: class names, for messages.
 
     Raises:
         DataError: ids that do not exist or repeat; no image left.
@@ -74,10 +74,10 @@ def recorded_sample(
     height, width = size
     expected = (-(-height // factor), -(-width // factor))
     if image.shape[:2] != expected:
-        turned = "; it may have been turned by its EXIF orientation" if image.shape[:2] == expected[::-1] else ""
+        turned = "; its EXIF orientation may have rotated it" if image.shape[:2] == expected[::-1] else ""
         raise DataError(
             f"{name}: is {image.shape[1] * factor} x {image.shape[0] * factor} pixels, but {record} says {width} x {height}, so its "
-            f"annotations would not fit{turned}. Put the right file there or correct the record"
+            f"annotations would not fit{turned}. Replace the file or correct the record"
         )
     return Sample(image_id, name, image, objects.reduced(factor))
 
@@ -85,4 +85,4 @@ def recorded_sample(
 def refuse_reduced(reduce_to: Optional[int]) -> None:
     """Raise ConfigError if images are reduced: detections in them would not match their annotations."""
     if reduce_to is not None:
-        raise ConfigError("reduce_to is for training; images are evaluated at the size that they have")
+        raise ConfigError("reduce_to is for training only; remove it, since evaluation needs images at full size")

@@ -11,18 +11,18 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from mindpoint_coco.datasets.rules import is_id, is_size
 
 Measured = Mapping[str, Union[Tuple[int, int], str]]
-"""By file name, height and width of the images that were opened; for those that cannot be read, why."""
+"""By file name, height and width of each opened image; for unreadable ones, the error."""
 
 
 def whole(value: Any) -> Optional[int]:
-    """Return the whole number of 64 bits that is meant: 1 for 1, 1.0 and "1"; None for anything else."""
+    """Return a value as a whole number of 64 bits: 1 for 1, 1.0 and "1"; None for anything else."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII) or isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if is_id(value) else value
 
 
 def number(value: Any) -> Any:
-    """Return the number that a text such as "1.5" means; anything else as it is."""
+    """Convert a text such as "1.5" to a number; return anything else unchanged."""
     if isinstance(value, str) and re.fullmatch(
         r"\s*-?[0-9]{1,300}(\.[0-9]{0,300})?(e[-+]?[0-9]{1,3})?\s*", value, re.ASCII | re.IGNORECASE
     ):
@@ -31,12 +31,12 @@ def number(value: Any) -> Any:
 
 
 def numbers(values: Any) -> Any:
-    """Do the same for each entry of a list; return anything else as it is."""
+    """Do the same for each entry of a list; return anything else unchanged."""
     return list(map(number, values)) if isinstance(values, list) else values
 
 
 def new_ids(records: List[Any]) -> Dict[Union[int, str], int]:
-    """Return a free id for each record whose id is a text or has more than 64 bits, such as a hash, unless other records have it, too."""
+    """Return a free id for each record whose id is a text or has more than 64 bits, such as a hash, unless other records share it."""
     said = Counter(record["id"] for record in records if isinstance(record, dict) and type(record.get("id")) in (int, str))
     used = set(map(whole, said))
     free = (key for key in itertools.count(1) if key not in used)
@@ -44,7 +44,7 @@ def new_ids(records: List[Any]) -> Dict[Union[int, str], int]:
 
 
 def tidied(record: Any, *keys: str) -> Any:
-    """Return a copy of a record with whole numbers under these keys where they can be told; anything but a record as it is."""
+    """Return a copy of a record with the values of these keys as whole numbers, if possible; return anything but a record unchanged."""
     if not isinstance(record, dict):
         return record
     return {**record, **{key: whole(record[key]) for key in keys if whole(record.get(key)) is not None}}
@@ -86,7 +86,7 @@ def restored_points(points: Any, count: int) -> Optional[List[float]]:
 
 
 def extent(points: List[float]) -> Optional[List[float]]:
-    """Return the box (left, top, width, height) of the labelled points; None if it has no extent."""
+    """Return the box (left, top, width, height) of the labelled points; None if it is empty."""
     rows = [row for row in zip(points[0::3], points[1::3], points[2::3]) if row[2] > 0]
     if not rows:
         return None
@@ -96,7 +96,7 @@ def extent(points: List[float]) -> Optional[List[float]]:
 
 
 def box_from_joints(record: Dict[str, Any], joints: Any) -> Optional[List[float]]:
-    """Return the extent of the joints of a record, as far as both can be told. ``joints``: the field, or None."""
+    """Return the bounding box of the joints of a record, or None. ``joints``: the field, or None."""
     points = restored_points(record.get(joints.name), joints.listed(record)) if joints is not None else None
     return extent(points) if points else None
 

@@ -63,7 +63,7 @@ def few(values: Sequence[Any], count: int = 5) -> str:
 def missing_list(content: dict) -> Optional[str]:
     """Return the name of a missing list of the file, or None."""
     absent = next((key for key in LISTS if not isinstance(content.get(key), list)), None)
-    return absent and f"there is no list '{absent}'; a COCO annotation file holds images, annotations and categories"
+    return absent and f"the list '{absent}' is missing; a COCO annotation file holds images, annotations and categories"
 
 
 def key_problems(record: dict, rules: Rules) -> Iterator[Tuple[str, str]]:
@@ -87,7 +87,7 @@ def box_problem(record: dict) -> Optional[str]:
 
 
 def box_kinds(boxes: np.ndarray, sizes: np.ndarray) -> Dict[str, np.ndarray]:
-    """Return the mask of each kind of unusual boxes: the first three cannot be learnt from, and the last two mostly hint at another box
+    """Return a mask for each kind of unusual boxes. The first three cannot be learnt from; the last two mostly hint at another box
     format.
 
     Args:

@@ -1,4 +1,4 @@
-"""Numbers on a data set: sizes of images and objects, objects an image and a class, which joints are labelled."""
+"""Statistics of a data set: sizes of images and objects, objects per image and per class, labelled joints."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Statistics:
 
     Attributes:
         classes: names by label.
-        joints: names of the joints; empty without any.
+        joints: names of the joints; may be empty.
         widths, heights: ``(N,)`` pixels.
-        per_image: ``(N,)`` objects an image.
+        per_image: ``(N,)`` objects per image.
         images: ``(M,)`` number of each object's image, 0 to N - 1.
         labels: ``(M,)`` index into the classes.
         sides: ``(M,)`` square roots of the areas, pixels.
@@ -54,11 +54,11 @@ class Statistics:
 
     @property
     def labelled(self) -> np.ndarray:
-        """Return ``(M,)`` labelled joints an object."""
+        """Return ``(M,)`` labelled joints per object."""
         return (self.visibility > 0).sum(axis=1)
 
     def summary(self) -> dict:
-        """Return the same in a few numbers, for JSON."""
+        """Return a summary for JSON."""
         return {
             "images": len(self.widths),
             "images_without_objects": int((self.per_image == 0).sum()),

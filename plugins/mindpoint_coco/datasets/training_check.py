@@ -1,4 +1,4 @@
-"""The checks of ``data check`` for the boxes of training data."""
+"""Checks of the boxes of training data, as in ``data check``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mindpoint_coco.datasets.rules import box_kinds, few
 
 log = logging.getLogger("mindpoint")
 _USELESS = {
-    "empty box": "have a box without extent",
+    "empty box": "have an empty box",
     "box off the image": "have a box outside the image",
-    "box in fractions": "have a box in shares of the image, not in pixels",
+    "box in fractions": "have a box in fractions of the image, not in pixels",
 }
 
 
 def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.ndarray, ids: Sequence[int]) -> None:
-    """Log objects that cannot be learnt from, and boxes that do not seem to be left, top, width, height.
+    """Log objects that cannot be learnt, and boxes that do not seem to be left, top, width, height.
 
     Args:
         source: name of the data in messages.
@@ -35,15 +35,15 @@ def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.nda
     for kind, words in _USELESS.items():
         useless |= kinds[kind]
         if kinds[kind].any():
-            said.append(f"{_count(kinds[kind], total, ids, words)}, so nothing is learnt of them")
+            said.append(f"{_count(kinds[kind], total, ids, words)} and cannot be learnt")
     over = kinds["box over the edge"]
     if over.any():
         hint = "; they seem to be left, top, right, bottom" if are_corners(boxes[~crowd], sizes[~crowd], over[~crowd]) else ""
-        said.append(_count(over, total, ids, "have a box that reaches over the edge of its image") + hint)
+        said.append(_count(over, total, ids, "have a box that extends beyond its image") + hint)
     if said:
-        text = "; ".join(said) + ". 'mindpoint data check' names each, and 'mindpoint data check --fix' mends what it can"
+        text = "; ".join(said) + ". List them with 'mindpoint data check', and fix them with its option --fix"
         if total and useless.sum() == total:
-            raise DataError(f"{source}: nothing is left to train on: {text}")
+            raise DataError(f"{source}: no usable object is left to train on: {text}")
         log.warning("%s: %s", source, text)
 
 

@@ -13,11 +13,11 @@ from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import describe
 from mindpoint_coco.importers.tool import LabelImporter
 
-_SEEN = {1: 2, 2: 1, 3: 0}  # its visible, hidden, not labelled
+_SEEN = {1: 2, 2: 1, 3: 0}  # its visibilities (visible, hidden, not labelled) to COCO's
 
 
 class AiChallenger(LabelImporter):
-    """The original annotations, whose visibilities mean other things than COCO's and whose boxes are corners."""
+    """An importer of the original annotations, whose visibilities differ from COCO's and whose boxes are corners."""
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""

@@ -18,7 +18,7 @@ class AlphaTracker(LabelImporter):
     """An importer of AlphaTracker: boxes, each followed by its joints in order.
 
     Args:
-        joints: names of the joints, which the format lacks. By default 0, 1, 2, ...
+        joints: names of the joints, which the format lacks; by default 0, 1, 2, ...
     """
 
     def __init__(self, joints: List[str] = ()):
@@ -49,7 +49,7 @@ class AlphaTracker(LabelImporter):
                 points = {}
                 continue
             if not picture.things or (self.joints and len(points) == len(self.joints)):
-                raise DataError(f"{mark.where}: a point without a box before it, or one more than there are joints")
+                raise DataError(f"{mark.where}: a point without a box before it, or more points than joints")
             points[self.joints[len(points)] if self.joints else str(len(points))] = (x, y, 2)
             picture.things[-1].points = labels.kind(picture.things[-1].kind).points(points)
 

@@ -1,4 +1,4 @@
-"""COCO JSON as many tools and data sets write it: each deviation is put right or told."""
+"""COCO JSON of many tools and data sets: each deviation is corrected or reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Coco(LabelImporter):
     in this format.
 
     It corrects ids as text, duplicate categories, joints without names (136 of Halpe, 26, 133), the parts of COCO-WholeBody, invalid
-    skeletons, missing counts and areas, and joints without a position. Outlines (``segmentation``) are left out.
+    skeletons, missing counts and areas, and joints without a position. Outlines (``segmentation``) are ignored.
 
     Args:
         joints: names of the joints, or the name of a shipped set, for categories without names of joints.
@@ -46,7 +46,7 @@ class Coco(LabelImporter):
         labels = Labels()
         for path in files(source, *_PATTERNS):
             if source.is_dir() and not _looks_right(path):
-                labels.note("JSON files of another form are passed over", str(path))
+                labels.note("JSON files of another form are skipped", str(path))
                 continue
             folder = path.parent.relative_to(source) if source.is_dir() and path.parent.name != "annotations" else Path()
             _File(json_file(path), folder, labels, self.joints).read()
@@ -54,7 +54,7 @@ class Coco(LabelImporter):
 
 
 def _looks_right(path: Path) -> bool:
-    """Return whether the file is an object with COCO's lists. Of a large file, only the first keys are read."""
+    """Return whether the file is an object with COCO's lists. Only the first keys of a large file are read."""
     start = begins(path, 1 << 20).lstrip()
     if not start.startswith("{"):
         return False
@@ -66,7 +66,7 @@ def _large(path: Path, start: str) -> bool:
 
 
 def _further(record: Item, known: Set[str]) -> dict:
-    """Return the plain values of keys that are not known, such as CrowdPose's ``crowdIndex``."""
+    """Return the plain values of further keys, such as CrowdPose's ``crowdIndex``."""
     return {key: value for key, value in record.dict().items() if key not in known and (isinstance(value, str) or finite([value]))}
 
 
@@ -81,7 +81,7 @@ class _File:
             picture = self._picture(record)
             key = record["id"].label()
             if key in pictures:
-                raise DataError(f"{record.where}: the image id {key} is used before; ids must differ")
+                raise DataError(f"{record.where}: the image id {key} is used twice; ids must differ")
             pictures[key] = picture
         records = list(self.content["annotations"])
         self.whole_body = any("face_kpts" in record.dict() for record in records)
@@ -89,9 +89,9 @@ class _File:
         for record in records:
             owner, kind = record["image_id"].label(), record["category_id"].label()
             if owner not in pictures:
-                self.labels.note("annotations of images that the file does not have are left out", record.where)
+                self.labels.note("annotations of missing images are left out", record.where)
             elif kind not in kinds:
-                raise DataError(f"{record.where}: no category has the id {kind}; there are {', '.join(list(kinds)[:20])}")
+                raise DataError(f"{record.where}: no category has the id {kind}; the file has {', '.join(list(kinds)[:20])}")
             else:
                 pictures[owner].things.append(self._thing(record, kinds[kind]))
         self.labels.pictures += pictures.values()
@@ -103,7 +103,7 @@ class _File:
         return Picture(name, record.where, size, extra=_further(record, _IMAGE))
 
     def _kinds(self, records: Sequence[Item]) -> Dict[str, Kind]:
-        """Return the classes that annotations have or that have joints, by category id. Without annotations all count."""
+        """Return the classes with annotations or joints, by category id; without annotations, all."""
         used = {record["category_id"].label() for record in records}
         found: Dict[str, Kind] = {}
         for category in self.content["categories"]:
@@ -112,11 +112,11 @@ class _File:
                 self.labels.note("categories without annotations and joints are left out", name)
                 continue
             if key in found and found[key].name != name:
-                raise DataError(f"{category.where}: the category id {key} is that of '{found[key].name}' too")
+                raise DataError(f"{category.where}: the category id {key} is also that of '{found[key].name}'; ids must differ")
             found[key] = kind = self.labels.kind(name)
             names = self._joint_names(category, records, key)
             if kind.joints and names and kind.joints != names:
-                raise DataError(f"{category.where}: the category '{name}' has other joints than before; import the files one by one")
+                raise DataError(f"{category.where}: the joints of category '{name}' differ between files; import them one by one")
             if names and not kind.joints:
                 kind.joints = names
                 kind.skeleton = self._skeleton(category, len(names))
@@ -130,7 +130,7 @@ class _File:
         if names:
             fresh = [name if name not in names[:place] else f"{name}_{place}" for place, name in enumerate(names)]
             if fresh != names:
-                self.labels.note(f"{category.where}: names of joints that repeat get a number")
+                self.labels.note(f"{category.where}: repeated names of joints get a number")
             return fresh
         lengths = {
             len(record["keypoints"].list()) for record in records if record["category_id"].label() == key and record.get("keypoints")
@@ -139,28 +139,28 @@ class _File:
             return []
         count = max(lengths) // 3
         if len(lengths) > 1 or max(lengths) % 3:
-            raise DataError(f"{category.where}: names no joints, and the annotations have {sorted(lengths)} numbers of joints")
+            raise DataError(f"{category.where}: names no joints, and annotations differ in their number of joints: {sorted(lengths)}")
         if self.joints and len(self.joints) != count:
-            raise DataError(f"{category.where}: annotations have {count} joints, but {len(self.joints)} are named by 'joints'")
+            raise DataError(f"{category.where}: annotations have {count} joints, but 'joints' names {len(self.joints)}")
         if self.joints or not set_of(count):
             return list(self.joints) or [str(number) for number in range(count)]
-        self.labels.note(f"{category.where}: names no joints; {count} are taken for the set '{set_of(count)}'")
+        self.labels.note(f"{category.where}: names no joints; the {count} joints are assumed to be the set '{set_of(count)}'")
         kind = Kind("")
         describe(kind, set_of(count))
         return kind.joints
 
     def _skeleton(self, category: Item, count: int) -> List[Tuple[int, int]]:
-        """Return the lines by position from 0. COCO counts from 1; a file that has a 0 counts from 0."""
+        """Return the lines by index from 0. COCO counts from 1; a file that contains 0 counts from 0."""
         said = category.get("skeleton")
         try:
             lines = [tuple(int(end) for end in line.numbers(2)) for line in said] if said is not None else []
         except DataError:
-            self.labels.note(f"{category.where}: the skeleton is not a list of pairs of numbers, and left out")
+            self.labels.note(f"{category.where}: the skeleton is ignored, since it is not a list of pairs of numbers")
             return []
         first = 0 if any(0 in line for line in lines) else 1
         fitting = [(a - first, b - first) for a, b in lines if first <= min(a, b) and max(a, b) < count + first and a != b]
         if len(fitting) < len(lines):
-            self.labels.note(f"{category.where}: the skeleton refers to joints that are not there, and is left out")
+            self.labels.note(f"{category.where}: the skeleton is ignored, since it refers to missing joints")
             return []
         return fitting
 
@@ -175,7 +175,7 @@ class _File:
         labelled = sum(seen > 0 for seen in thing.points[2::3])
         said = record.get("num_keypoints")
         if said is not None and said.value != labelled and not self.whole_body:
-            self.labels.note("annotations whose 'num_keypoints' differs from their joints, which are counted anew", record.where)
+            self.labels.note("annotations with a wrong 'num_keypoints', which is corrected", record.where)
         thing.extra = _further(record, _OWN | _PARTS)
         return thing
 
@@ -196,7 +196,7 @@ class _File:
         return points
 
     def _triples(self, said: Item, count: int, scores: bool = False) -> List[float]:
-        """Return places and visibilities; of ``scores`` all above 0 are visible. The place of a joint without a label may be anything."""
+        """Return positions and visibilities. All ``scores`` above 0 are visible. Positions of unlabelled joints are not checked."""
         values = said.list()
         if len(values) != 3 * count:
             raise DataError(f"{said.where}: has {len(values)} numbers for {count} joints, not {3 * count}")
@@ -209,7 +209,7 @@ class _File:
             x, y, seen = (Item(values[at], f"{said.where}: number {at}").number() for at in range(place, place + 3))
             if scores or seen not in (1, 2):
                 if not scores:
-                    self.labels.note("visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", said.where)
+                    self.labels.note("visibilities other than 0, 1 and 2 become 0 if below 0.5, otherwise 2", said.where)
                 seen = 2 if seen > 0 and (scores or seen >= 0.5) else 0
             points += (x, y, int(seen)) if seen else (0, 0, 0)
         return points

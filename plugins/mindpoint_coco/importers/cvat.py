@@ -23,7 +23,7 @@ class Cvat(LabelImporter):
     """An importer of boxes, outlines and skeletons of "CVAT for images 1.1" and "CVAT for video 1.1".
 
     Joints that are marked as outside are not labelled, occluded ones are hidden. Frames between key frames are used as interpolated by the
-    tool. Frames of a video are found as images named by the frame's number, or extracted from the video.
+    tool. Frames of a video are images named by the frame's number, or else are extracted from the video.
 
     Args:
         keyframes: use only key frames, not interpolated ones.
@@ -83,7 +83,7 @@ class Cvat(LabelImporter):
             labels.note("shapes without a label are left out", where)
             return
         if shape.tag == "points":
-            labels.note("points outside skeletons, which have no names, are left out", where)
+            labels.note("points outside skeletons are left out, since they have no names", where)
             return
         kind, thing = labels.kind(label), Thing(label, where)
         if shape.tag == "skeleton":
@@ -94,7 +94,7 @@ class Cvat(LabelImporter):
 
 
 def _declare(label: ElementTree.Element, labels: Labels, where: str) -> None:
-    """Take a class with the joints of its skeleton and the lines between them."""
+    """Add a class with the joints and lines of its skeleton."""
     name, parent = (label.findtext("name") or "").strip(), (label.findtext("parent") or "").strip()
     if not name:
         raise DataError(f"{where}: a label in <meta> has no name")
@@ -121,19 +121,19 @@ def _joint(element: ElementTree.Element, where: str) -> Tuple[str, Point]:
         return name, (0, 0, 0)
     places = _places(said["points"].text(), f"{where}: joint '{name}'")
     if len(places) != 1:
-        raise DataError(f"{where}: joint '{name}' has {len(places)} places, not one")
+        raise DataError(f"{where}: joint '{name}' has {len(places)} positions instead of one")
     return name, (*places[0], 1 if element.get("occluded") == "1" else 2)
 
 
 def _places(text: str, where: str) -> List[Tuple[float, float]]:
     places = [pair.split(",") for pair in text.split(";")]
     if any(len(pair) != 2 for pair in places):
-        raise DataError(f"{where}: the places are not pairs of numbers: {text[:60]}")
+        raise DataError(f"{where}: positions must be pairs of numbers, got {text[:60]}")
     return [(Item(x, where).number(), Item(y, where).number()) for x, y in places]
 
 
 def _box(shape: ElementTree.Element, where: str) -> List[float]:
-    """Return the upright box around a shape."""
+    """Return the axis-aligned box around a shape."""
     said = attributes(shape, where)
     number = lambda key: said[key].number()  # noqa: E731
     if shape.tag == "box":
@@ -147,7 +147,7 @@ def _box(shape: ElementTree.Element, where: str) -> List[float]:
         keys = [key for key in said.value if re.fullmatch(r"[xy][tb][lr]\d", key)]
         places = [[said[key].number() for key in sorted(keys) if key[0] == axis] for axis in "xy"]
         if not all(places):
-            raise DataError(f"{where}: the cuboid lacks its corners")
+            raise DataError(f"{where}: the corners of the cuboid are missing")
         box = extent(*places)
     else:
         places = _places(said["points"].text(), where)
@@ -156,7 +156,7 @@ def _box(shape: ElementTree.Element, where: str) -> List[float]:
 
 
 def _turned(box: List[float], angle: float) -> List[float]:
-    """Return the upright box around one that is turned about its centre."""
+    """Return the axis-aligned box around one that is rotated about its centre."""
     across, down = (
         abs(box[2] * math.cos(angle)) + abs(box[3] * math.sin(angle)),
         abs(box[2] * math.sin(angle)) + abs(box[3] * math.cos(angle)),

@@ -14,9 +14,9 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Datumaro(LabelImporter):
-    """Boxes, polygons, polylines and skeletons of a data set (a folder with ``annotations/*.json``) or of one file.
+    """An importer of boxes, polygons, polylines and skeletons of a data set (a folder with ``annotations/*.json``) or of one file.
 
-    Captions, image labels, masks and loose points are left out, and so are objects without a class.
+    Captions, image labels, masks, loose points and objects without a class are left out.
     """
 
     def recognizes(self, source: Path) -> bool:
@@ -70,7 +70,7 @@ class _File:
             self.labels.note(f"annotations of the type '{kind}' are left out", said.where)
             return None
         if number is None or number.whole() >= len(self.names):
-            self.labels.note("objects without a class that the file names are left out", said.where)
+            self.labels.note("objects without a known class are left out", said.where)
             return None
         thing = Thing(self.names[number.whole()], said.where)
         own = self.labels.kind(thing.kind)
@@ -86,7 +86,7 @@ class _File:
         else:
             values = said["points"].numbers()
             if not values or len(values) % 2:
-                raise DataError(f"{said.where}: has {len(values)} numbers, not pairs")
+                raise DataError(f"{said.where}: has {len(values)} numbers; positions need an even number")
             thing.box = extent(values[0::2], values[1::2])
         return thing
 
@@ -99,4 +99,4 @@ class _File:
         if all(1 <= end <= len(kind.joints) for line in lines for end in line):
             kind.skeleton = [(int(first) - 1, int(second) - 1) for first, second in lines if first != second]
         else:
-            self.labels.note(f"{entry.where}: lines between joints that are not there; they are left out")
+            self.labels.note(f"{entry.where}: lines between missing joints are left out")

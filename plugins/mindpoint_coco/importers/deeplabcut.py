@@ -20,8 +20,8 @@ class DeepLabCut(LabelImporter):
     """An importer of tables ``CollectedData_*.csv``: a project, a folder or a single file. (The ``.h5`` file next to each has the same
     content and is ignored.)
 
-    An image holds one object, or one for each individual. Empty cells are joints that are not labelled; all others are visible. Boxes are
-    missing in the format; they become the extent of the joints with a margin. The lines between joints are those of the project's
+    An image has one object, or one per individual. Empty cells are unlabelled joints; all others are visible. Boxes are
+    missing in the format; they become the bounding boxes of the joints with a margin. The lines between joints are those of the project's
     ``config.yaml``.
 
     Args:
@@ -54,16 +54,16 @@ class DeepLabCut(LabelImporter):
         width = len(heads.get("coords", ()))
         if not {"scorer", "bodyparts", "coords"} <= set(heads) or any(len(head) != width for head in heads.values()):
             raise DataError(
-                f"{path}: does not begin with rows 'scorer', 'bodyparts' and 'coords' of the same length, as DeepLabCut's tables do"
+                f"{path}: is not a DeepLabCut table: it must begin with rows 'scorer', 'bodyparts' and 'coords' of the same length"
             )
         if "likelihood" in heads["coords"]:
-            raise DataError(f"{path}: holds what a network has found ('likelihood'), not what people labelled; name CollectedData_*.csv")
+            raise DataError(f"{path}: holds a network's predictions ('likelihood'), not labels; name CollectedData_*.csv")
         first = next(column for column in range(1, width + 1) if column == width or heads["coords"][column] in ("x", "y"))
         columns = self._columns(path, heads, first)
         for number, row in enumerate(rows, len(heads) + 1):
             where = f"{path}: row {number}"
             if len(row) != width:
-                raise DataError(f"{where}: has {len(row)} cells, not {width} as the first rows; is the file cut off?")
+                raise DataError(f"{where}: has {len(row)} cells, but the first rows have {width}; is the file truncated?")
             picture = Picture("/".join(cell for cell in row[:first] if cell), where)
             for parts in columns.values():
                 points = {part: _point(row, places, f"{where}: {part}") for part, places in parts.items()}
@@ -80,16 +80,16 @@ class DeepLabCut(LabelImporter):
             part, axis = heads["bodyparts"][column], heads["coords"][column]
             axes = found.setdefault(people[column] if people else "", {}).setdefault(part, {})
             if axis not in ("x", "y") or axis in axes or not part:
-                raise DataError(f"{path}: column {column + 1}: '{part} {axis}' is not an x or y of a body part, or repeats")
+                raise DataError(f"{path}: column {column + 1}: '{part} {axis}' is repeated, or is not the x or y of a body part")
             axes[axis] = column
         for parts in found.values():
             for part, axes in parts.items():
                 if len(axes) != 2:
-                    raise DataError(f"{path}: '{part}' has no x or no y")
+                    raise DataError(f"{path}: '{part}' lacks x or y")
         return {who: {part: (axes["x"], axes["y"]) for part, axes in parts.items()} for who, parts in found.items()}
 
     def _skeleton(self, source: Path, labels: Labels) -> None:
-        """Take the lines of the project's configuration, which lies in the folder or two above the tables."""
+        """Read the lines from the project's configuration, in the folder of the tables or up to two above it."""
         path = nearest(source if source.is_dir() else source.parent, "config.yaml")
         if path is None:
             return
@@ -98,7 +98,7 @@ class DeepLabCut(LabelImporter):
             lines = (yaml.safe_load(text_file(path)) or {}).get("skeleton") or []
             kind.skeleton = [(kind.joints.index(first), kind.joints.index(second)) for first, second in lines if first != second]
         except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError):
-            labels.note(f"{path}: its skeleton is not made of pairs of body parts, and left out")
+            labels.note(f"{path}: its skeleton is ignored, since it is not a list of pairs of body parts")
 
 
 def _tables(source: Path) -> List[Path]:

@@ -1,4 +1,4 @@
-"""Reading files of strangers: JSON, XML and tables, within limits, each value with its place for messages."""
+"""Reading untrusted files: JSON, XML and tables, within limits; each value knows its location for messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FARTHEST = 1e6  # pixels from the origin
 
 
 def nearest(folder: Path, name: str) -> Optional[Path]:
-    """Return the file of this name in a folder or the two above it; None if it is in none of them."""
+    """Return the file of this name in a folder or the two above it, or None."""
     return next((above / name for above in (folder, *list(folder.parents)[:2]) if (above / name).is_file()), None)
 
 
@@ -75,7 +75,7 @@ class Item:
         """Return the stripped text. Raises DataError if this is not a text, or empty."""
         text = self._of(str, "a text").strip()
         if not text or "\0" in text:
-            raise DataError(f"{self.where}: is empty, or holds a zero byte")
+            raise DataError(f"{self.where}: is empty, or contains a zero byte")
         return text
 
     def label(self) -> str:
@@ -85,7 +85,7 @@ class Item:
         return self.text()
 
     def number(self, most: float = _FARTHEST) -> float:
-        """Return a number, which may be given as text. Raises DataError for anything else, and for values beyond ``most``, which lie
+        """Return a number, which may be given as text. Raises DataError for anything else, and for magnitudes above ``most``, which are
         outside of any image."""
         try:
             number = math.nan if isinstance(self.value, bool) else float(self.value)
@@ -138,7 +138,7 @@ def text_file(path: Path) -> str:
             raise DataError(f"{path}: not a file")
         size = path.stat().st_size
         if size > _MOST_BYTES:
-            raise DataError(f"{path}: has {size:,} bytes; annotations have at most {_MOST_BYTES:,}")
+            raise DataError(f"{path}: has {size:,} bytes; the limit is {_MOST_BYTES:,}")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8 (byte {error.start})") from error
@@ -150,12 +150,12 @@ def xml_file(path: Path) -> ElementTree.Element:
     """Return the root of an XML file. Raises DataError: unreadable, not XML, or with a document type."""
     text = text_file(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise DataError(f"{path}: declares a document type, which annotations do not need; remove the declaration")
+        raise DataError(f"{path}: declares a document type, which is not allowed; remove the declaration")
     try:
         return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         line, column = getattr(error, "position", (1, 0))
-        raise DataError(f"{path}:{line}:{column + 1}: not XML: {error}; it is damaged or cut off") from error
+        raise DataError(f"{path}:{line}:{column + 1}: not XML: {error}; it is damaged or truncated") from error
 
 
 def attributes(element: ElementTree.Element, where: str) -> Item:
@@ -168,7 +168,7 @@ def table_rows(path: Path) -> List[List[str]]:
     try:
         rows = list(csv.reader(io.StringIO(text_file(path), newline=""), strict=True))
     except csv.Error as error:
-        raise DataError(f"{path}: not a table of separated values: {error}; it is damaged or cut off") from error
+        raise DataError(f"{path}: not a valid CSV table: {error}; it is damaged or truncated") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
 
 
@@ -178,12 +178,12 @@ def named_rows(path: Path) -> Iterator[Item]:
     header = [name.strip() for name in rows[0]] if rows else []
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(header):
-            raise DataError(f"{path}: row {number}: has {len(row)} cells, not {len(header)} as the first row says; is the file cut off?")
+            raise DataError(f"{path}: row {number}: has {len(row)} cells, but the first row has {len(header)}; is the file truncated?")
         yield Item(dict(zip(header, row)), f"{path}: row {number}")
 
 
 def begins(path: Path, count: int = 4000) -> str:
-    """Return the first characters of a file, or an empty text if it cannot be read: for a look at its format."""
+    """Return the first characters of a file, to recognise its format; an empty text if it cannot be read."""
     try:
         if not path.is_file():
             return ""
@@ -194,7 +194,7 @@ def begins(path: Path, count: int = 4000) -> str:
 
 
 def files(source: Path, *patterns: str) -> List[Path]:
-    """Return the source itself if it is a file whose name fits, or the files in it that fit, sorted."""
+    """Return the source itself if it is a file with a matching name, or the matching files in it, sorted."""
     if source.is_file():
         return [source] if any(source.match(pattern.rpartition("/")[2]) for pattern in patterns) else []
     return sorted({path for pattern in patterns for path in source.glob(pattern) if path.is_file() and not path.name.startswith(".")})

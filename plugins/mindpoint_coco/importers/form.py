@@ -31,11 +31,11 @@ class Kind:
     sigmas: Optional[List[float]] = None
 
     def points(self, places: Mapping[str, Point]) -> List[float]:
-        """Return the flat list of x, y, visibility of all joints; joints that are new come at the end."""
+        """Return the flat list of x, y, visibility of all joints; new joints are appended to the class."""
         for name in places:
             if name not in self.joints:
                 if len(self.joints) >= _MOST_JOINTS:
-                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints; '{name}' would be another")
+                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints; '{name}' exceeds the limit")
                 self.joints.append(name)
         return [number for name in self.joints for number in places.get(name, (0, 0, 0))]
 
@@ -47,10 +47,10 @@ class Thing:
     Attributes:
         kind: the name of its class.
         where: file and record, for messages.
-        box: left, top, width, height; None: the extent of its joints.
-        points: flat x, y, visibility of the class's joints; shorter where the last ones are not labelled.
+        box: left, top, width, height; None: the bounding box of its joints.
+        points: flat x, y, visibility of the class's joints; may be shorter if the last ones are not labelled.
         area: of its outline, if known.
-        crowd: many objects in one box.
+        crowd: whether the box holds a group.
         extra: further keys of its COCO record.
     """
 
@@ -102,11 +102,11 @@ class Labels:
         self.notes: Dict[str, Tuple[int, str]] = {}
 
     def kind(self, name: str) -> Kind:
-        """Return the class of this name, which is added if it is new."""
+        """Return the class of this name; add it if it is new."""
         return self.kinds.setdefault(name, Kind(name))
 
     def note(self, text: str, example: str = "", count: int = 1) -> None:
-        """Take a note, which is told once, with the number of times that it was taken and the first example."""
+        """Add a note. Equal notes are reported once, with their number and the first example."""
         before, first = self.notes.get(text, (0, example))
         self.notes[text] = before + count, first
 
@@ -116,7 +116,7 @@ class Labels:
 
 
 def extent(xs: Sequence[float], ys: Sequence[float]) -> List[float]:
-    """Return left, top, width, height of places."""
+    """Return left, top, width, height of the bounding box of points."""
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 

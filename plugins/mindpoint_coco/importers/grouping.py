@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence, Tuple
 from mindpoint_coco.importers.form import Labels, Picture, Point, Thing
 
 Loose = Tuple[str, Point, str]
-"""Name, place and file with record of a point that belongs to no object yet."""
+"""Name, position and location of a point that is not assigned yet."""
 
 
 def add_points(labels: Labels, picture: Picture, loose: Sequence[Loose], holders: Sequence[Thing], lonely: str) -> None:
@@ -18,7 +18,7 @@ def add_points(labels: Labels, picture: Picture, loose: Sequence[Loose], holders
 
     Args:
         holders: objects that may have joints.
-        lonely: the class of an object that consists of points only.
+        lonely: the class of objects that consist of points only.
     """
     found: Dict[int, Dict[str, Point]] = {}
     if not picture.things and len({name for name, _, _ in loose}) == len(loose) > 0:
@@ -28,10 +28,10 @@ def add_points(labels: Labels, picture: Picture, loose: Sequence[Loose], holders
     for name, point, where in loose:
         fitting = _fitting(name, point, holders, found)
         if not fitting:
-            labels.note("points that lie in no object, or in one that has a joint of this name, are left out", where)
+            labels.note("points outside objects, or in objects that already have a joint of this name, are left out", where)
             continue
         if len(fitting) > 1:
-            labels.note("points that lie in several objects are given to the smallest", where)
+            labels.note("points in several objects are assigned to the smallest", where)
         found.setdefault(id(fitting[0]), {})[name] = point
     for thing in holders:
         if id(thing) in found:

@@ -1,4 +1,4 @@
-"""HDF5 files, by h5py of the extra ``importers``. Nothing in them is ever unpickled."""
+"""HDF5 files, read by h5py (extra ``importers``) without unpickling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BYTES = 1 << 30  # of one array
 
 @contextlib.contextmanager
 def hdf5(path: Path) -> Iterator[object]:
-    """Open an HDF5 file; whatever fails in the block for the file's sake is one DataError."""
+    """Open an HDF5 file; errors of the file in the block become a DataError."""
     try:
         import h5py
     except ImportError as error:
@@ -24,7 +24,7 @@ def hdf5(path: Path) -> Iterator[object]:
             yield file
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError, IndexError, AttributeError) as error:
         said = str(error).strip("'\"")
-        raise DataError(f"{path}: cannot be used: {said or type(error).__name__}; it is damaged, or no file of this kind") from error
+        raise DataError(f"{path}: cannot be used: {said or type(error).__name__}; it is damaged, or not of this format") from error
 
 
 def table(file: object, name: str, columns: Sequence[str] = ()) -> np.ndarray:
@@ -34,7 +34,7 @@ def table(file: object, name: str, columns: Sequence[str] = ()) -> np.ndarray:
         column for column in columns if data.dtype.names is None or column not in data.dtype.names or data.dtype[column].kind not in "fiub"
     ]
     if absent:
-        raise ValueError(f"'{name}' has no numbers '{absent[0]}'")
+        raise ValueError(f"'{name}' has no numeric column '{absent[0]}'")
     if data.size * data.dtype.itemsize > _MOST_BYTES:
         raise ValueError(f"'{name}' has {data.size:,} entries")
     return data[()]

@@ -1,4 +1,4 @@
-"""The images in a folder, found by whatever an annotation file calls them."""
+"""The images in a folder, found by the names in an annotation file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mindpoint_coco.importers.video_frames import frame_size
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".gif")
 _ORIENTATION = 0x0112  # the EXIF tag
-_LYING = range(5, 9)  # its values for images on their side
+_LYING = range(5, 9)  # its values for images rotated by 90 degrees
 
 
 class Images:
@@ -49,11 +49,11 @@ class Images:
     def find(self, name: str, where: str) -> Optional[str]:
         """Return the path, relative to the folder, of the image with a name; None if it does not exist.
 
-        The last parts of the path are compared. Case is ignored unless it distinguishes two files, and another ending is accepted if no
+        The last parts of the path are compared. Case is ignored unless it distinguishes two files. Another ending is accepted if no
         file has the given one.
 
         Raises:
-            DataError: several files fit equally well.
+            DataError: several files match equally well.
         """
         parts = _parts(name)
         if not parts:
@@ -74,7 +74,7 @@ class Images:
             with PIL.Image.open(path) as header:
                 width, height = header.size
                 return (height, width) if header.getexif().get(_ORIENTATION) in _LYING else (width, height)
-        except Exception:  # not a format of Pillow's, or damaged, for which it has no common error
+        except Exception:  # Pillow has no common error for unknown formats and damaged files
             pixels = read_image(path)
             return pixels.shape[1], pixels.shape[0]
 
@@ -96,7 +96,7 @@ def _stem(name: str) -> str:
 
 
 def _by(key: Callable[[str], str], names: Sequence[str]) -> Dict[str, List[str]]:
-    """Return the names by a key of their last part in lower case."""
+    """Return the names by their last part in lower case."""
     found = defaultdict(list)
     for name in names:
         found[key(name.rpartition("/")[2].lower())].append(name)
@@ -108,12 +108,12 @@ def _best(candidates: Sequence[str], parts: Sequence[str], where: str) -> Option
         return candidates[0] if candidates else None
     ranked = sorted(candidates, key=lambda name: _likeness(name.split("/"), parts), reverse=True)
     if _likeness(ranked[0].split("/"), parts) == _likeness(ranked[1].split("/"), parts):
-        raise DataError(f"{where}: '{'/'.join(parts)}' may be '{ranked[0]}' or '{ranked[1]}'; name a folder that holds one with --images")
+        raise DataError(f"{where}: '{'/'.join(parts)}' matches '{ranked[0]}' and '{ranked[1]}'; name a folder of one with --images")
     return ranked[0]
 
 
 def _likeness(own: Sequence[str], said: Sequence[str]) -> Tuple[int, int, int, bool]:
-    """Return the numbers of equal folders from the end and from the start, and whether the whole path and the case of the name agree."""
+    """Return the number of equal folders from the end and from the start, and whether the whole path and the case of the name agree."""
     behind = _agreeing(own[-2::-1], said[-2::-1])
     ahead = _agreeing(own[:-1], said[:-1])
     return behind, ahead, -abs(len(own) - len(said)), own[-1] == said[-1]

@@ -31,7 +31,7 @@ def joint_set(name: str) -> Keypoints:
 
     known = joint_sets()
     if name not in known:
-        raise ConfigError(f"the shipped sets of joints are {', '.join(known)}; '{name}' is not one of them")
+        raise ConfigError(f"no shipped set of joints is named '{name}'; choose one of {', '.join(known)}")
     block = yaml.safe_load(known[name].read_text(encoding="utf-8"))["keypoints"]
     return Keypoints(**{key: value for key, value in block.items() if key != "_replace_"})
 
@@ -67,10 +67,10 @@ def named_joints(joints: Union[str, Sequence[str]], who: str) -> List[str]:
         return list(joint_set(joints).names)
     names = [str(name) for name in joints]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{who}: joints is {joints}; it must be a list of different names, or the name of a shipped set")
+        raise ConfigError(f"{who}: joints is {joints}; it must be a list of distinct names, or the name of a shipped set")
     return names
 
 
 def set_of(count: int) -> Optional[str]:
-    """Return the shipped set of people's joints of this number, where only one is usual without names."""
+    """Return the usual set of human joints of this size, or None."""
     return {133: "wholebody", 136: "halpe", 26: "halpe26"}.get(count)

@@ -16,7 +16,7 @@ from mindpoint_coco.importers.grouping import Loose, add_points
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
 
-_UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # before the name of a file that was uploaded
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # prefix of the names of uploaded files
 
 
 class LabelStudio(LabelImporter):
@@ -24,11 +24,11 @@ class LabelStudio(LabelImporter):
 
     Keypoints belong to the rectangle that ``parentID`` or a relation names, or else to the one that contains them; JSON-MIN lacks both. Of
     several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints is
-    that of the labelling configuration, an XML file next to the export, or else that of first occurrence. The format lacks visibility: all
+    that of the labelling configuration (an XML file next to the export), or else that of first occurrence. The format lacks visibility: all
     points count as visible.
 
     Args:
-        lonely: the class of an object that consists of points only.
+        lonely: the class of objects that consist of points only.
     """
 
     def __init__(self, lonely: str = "object"):
@@ -46,7 +46,7 @@ class LabelStudio(LabelImporter):
         whole = [path for path, content in contents.items() if any("annotations" in task.dict() for task in content)]
         for path in found:
             if whole and path not in whole:
-                labels.note("JSON-MIN files beside the whole export are passed over", str(path))
+                labels.note("JSON-MIN files next to a full export are skipped", str(path))
                 continue
             order = _joint_order(path.parent)
             for task in contents[path]:
@@ -93,7 +93,7 @@ class LabelStudio(LabelImporter):
             if owner is None:
                 loose.append((label, point, region.where))
             elif named.setdefault(id(owner), {}).setdefault(label, point) != point:
-                raise DataError(f"{region.where}: its object has a second point '{label}'")
+                raise DataError(f"{region.where}: its object has two points '{label}'")
         for thing in picture.things:
             if order and (id(thing) in named or loose):
                 labels.kind(thing.kind).points(dict.fromkeys(order, (0, 0, 0)))
@@ -117,7 +117,7 @@ def _chosen(task: Item, labels: Optional[Labels] = None) -> List[Item]:
     usable = [item for item in task["annotations"] if not (item.get("was_cancelled") and item["was_cancelled"].value)]
     sure = [item for item in usable if item.get("ground_truth") and item["ground_truth"].value]
     if len(usable) > 1 and labels is not None:
-        labels.note("tasks with several annotations, of which the ground truth counts, or else the first", task.where)
+        labels.note("tasks with several annotations: the ground truth is used, or else the first", task.where)
     return list((sure or usable)[0]["result"]) if usable else []
 
 
@@ -155,7 +155,8 @@ def _owners(points: List[Tuple[str, Point, Item]], relations: List[Item], things
 
 
 def _box(value: Item, x_unit: float, y_unit: float) -> List[float]:
-    """Return the upright box around a rectangle, ellipse or polygon in percent of the image; a rectangle turns about its corner."""
+    """Return the axis-aligned box around a rectangle, ellipse or polygon in percent of the image; a rectangle is rotated about its
+    corner."""
     if "points" in value.dict():
         places = [place.numbers(2) for place in value["points"]]
         if not places:

@@ -16,13 +16,13 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Labelme(LabelImporter):
-    """Shapes of the files ``*.json`` in a folder and the folders below it.
+    """An importer of shapes of the files ``*.json`` in a folder and its subfolders.
 
-    Every shape but a point is an object with the box around it; shapes with the same ``group_id`` are one object. Points belong to the
+    Every shape except a point is an object with the box around it; shapes with the same ``group_id`` are one object. Points belong to the
     object of their group, or else to the rectangle that they lie in. The format has no visibility: points are visible.
 
     Args:
-        lonely: the class of an object that consists of points only.
+        lonely: the class of objects that consist of points only.
     """
 
     def __init__(self, lonely: str = "object"):
@@ -37,7 +37,7 @@ class Labelme(LabelImporter):
         labels = Labels()
         for path in _files(source):
             if '"shapes"' not in begins(path, 1 << 16) and source.is_dir():
-                labels.note("JSON files without shapes are passed over", str(path))
+                labels.note("JSON files without shapes are skipped", str(path))
                 continue
             picture = self._picture(json_file(path), path, labels)
             if source.is_dir():
@@ -86,7 +86,7 @@ class Labelme(LabelImporter):
             if _kind(shape) == "point":
                 name = shape["label"].label()
                 if name in points:
-                    raise DataError(f"{shape.where}: the group {shape['group_id'].value} has a second point '{name}'")
+                    raise DataError(f"{shape.where}: the group {shape['group_id'].value} has two points '{name}'")
                 points[name] = (*_places(shape)[0], 2)
         thing.points = kind.points(points)
         return thing
@@ -112,7 +112,7 @@ def _box(shape: Item, kind: str) -> List[float]:
     places = _places(shape)
     if kind == "circle":
         if len(places) != 2:
-            raise DataError(f"{shape.where}: a circle has a centre and a point on its rim, not {len(places)} points")
+            raise DataError(f"{shape.where}: a circle needs 2 points (centre and rim), got {len(places)}")
         (x, y), (rim_x, rim_y) = places
         radius = math.hypot(rim_x - x, rim_y - y)
         return [x - radius, y - radius, 2 * radius, 2 * radius]

@@ -21,7 +21,7 @@ class Lsp(LabelImporter):
     im0001.jpg or im00001.jpg, ...
 
     The third number is 1 for a hidden joint in LSP, and 1 for a labelled joint in the extension. Boxes are missing in the format; they
-    become the extent of the joints with a margin.
+    become the bounding boxes of the joints with a margin.
     """
 
     def recognizes(self, source: Path) -> bool:

@@ -1,6 +1,6 @@
 """Arrays of numbers in Matlab files of version 5 (MAT-file Level 5, as Matlab 5 to 7.2 write it).
 
-SciPy reads the format too, but a damaged file ends its process.
+SciPy reads the format too, but a damaged file can crash it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def matlab_array(path: Path, name: str) -> np.ndarray:
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path}: has {path.stat().st_size:,} bytes; at most {_MOST_BYTES:,} are read")
+            raise DataError(f"{path}: has {path.stat().st_size:,} bytes; the limit is {_MOST_BYTES:,}")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -44,7 +44,7 @@ def matlab_array(path: Path, name: str) -> np.ndarray:
                 return found
     except (struct.error, ValueError, KeyError, IndexError, StopIteration, zlib.error, OverflowError) as error:
         raise DataError(f"{path}: damaged: {error or 'it ends too early'}") from error
-    raise DataError(f"{path}: holds no numbers called '{name}'")
+    raise DataError(f"{path}: has no numeric array '{name}'")
 
 
 def _elements(data: bytes, order: str) -> Iterator[Tuple[int, bytes]]:
@@ -59,7 +59,7 @@ def _elements(data: bytes, order: str) -> Iterator[Tuple[int, bytes]]:
             start, end = place + 8, place + 8 + count
             place = end if kind == _COMPRESSED else end + -count % 8
         if end > len(data) or (small and small > 4):
-            raise ValueError("an element reaches over the end")
+            raise ValueError("an element extends beyond the end")
         yield kind, data[start:end]
 
 
@@ -83,6 +83,6 @@ def _array(data: bytes, order: str, name: str) -> Optional[np.ndarray]:
         return None
     axes = np.frombuffer(shape, f"{order}i4")
     if not 2 <= len(axes) <= 8 or (axes < 0).any():
-        raise ValueError("the axes are not sizes")
+        raise ValueError("the axes are not valid sizes")
     values = np.frombuffer(content, order + _TYPES[kind])
     return values.astype(np.float64).reshape(axes.tolist(), order="F")

@@ -18,11 +18,11 @@ _SUFFIX = "_keypoints.json"
 
 
 class OpenPose(LabelImporter):
-    """The bodies in files ``*_keypoints.json``, with 18 or 25 joints. Joints with a confidence of 0 are not labelled. Faces and hands are
-    left out.
+    """An importer of bodies in files ``*_keypoints.json``, with 18 or 25 joints. Joints with a confidence of 0 are not labelled. Faces and
+    hands are left out.
 
     Args:
-        confidence: joints below it are not labelled either; 0..1.
+        confidence: joints with a lower confidence are also unlabelled; 0..1.
     """
 
     def __init__(self, confidence: float = 0.0):
@@ -51,7 +51,7 @@ class OpenPose(LabelImporter):
                     describe(kind, _SETS[len(values) // 3])
                 picture.things.append(Thing("person", person.where, points=self._points(values)))
             labels.pictures.append(picture)
-        labels.note("these are results of a network, not labels that people made")
+        labels.note("these are predictions of a network, not manual labels")
         return labels
 
     def _points(self, values: List[float]) -> List[float]:

@@ -23,19 +23,19 @@ class PascalVoc(LabelImporter):
     The marks ``difficult``, ``truncated`` and ``occluded`` of an object become keys of its annotation, 0 or 1.
 
     Args:
-        one_based: the first pixel is 1 and the last one is inside, as in the original data; many tools count from 0.
-        difficult: keep objects that are marked as difficult, as crowds, which are neither true positives nor misses.
+        one_based: pixels are counted from 1, and the last one is inside, as in the original data; many tools count from 0.
+        difficult: keep objects marked as difficult, as crowds, which the evaluation ignores.
         classes: names of the categories, numbered from 1 in this order, including unused ones. By default those of the objects, in the
             order of first occurrence.
         split: read only the images that ``ImageSets/Main/SPLIT.txt`` lists, next to ``Annotations``: ``train``, ``val``, ``test``.
 
     Raises:
-        ConfigError: ``classes`` is not a list of different names, or ``split`` is not the name of a file.
+        ConfigError: ``classes`` is not a list of distinct names, or ``split`` is not a file name.
     """
 
     def __init__(self, one_based: bool = False, difficult: bool = True, classes: Sequence[str] = (), split: str = ""):
         if isinstance(classes, str) or len(set(map(str, classes))) < len(classes):
-            raise ConfigError(f"PascalVoc: classes is {classes}; it must be a list of different names, such as [dog, cat]")
+            raise ConfigError(f"PascalVoc: classes is {classes}; it must be a list of distinct names, such as [dog, cat]")
         if not isinstance(split, str) or Path(split).name != split:
             raise ConfigError(f"PascalVoc: split is {split!r}; it must be the name of a list in ImageSets/Main, such as train")
         self.one_based, self.difficult, self.classes, self.split = one_based, difficult, [str(name) for name in classes], split
@@ -68,7 +68,7 @@ class PascalVoc(LabelImporter):
         if not label:
             raise DataError(f"{where}: has no name")
         if self.classes and label not in self.classes:
-            raise DataError(f"{where}: has the class '{label}', which is not among {', '.join(self.classes)}; name it in 'classes'")
+            raise DataError(f"{where}: has the class '{label}', which is not among {', '.join(self.classes)}; add it to 'classes'")
         labels.kind(label)
         picture.things.append(Thing(label, where, self._box(where, item), crowd=difficult, extra=marks))
 
@@ -86,19 +86,19 @@ class PascalVoc(LabelImporter):
         lists = _annotations(source).parent / "ImageSets" / "Main"
         listing = lists / f"{self.split}.txt"
         if not listing.is_file():
-            there = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "not a single one"
-            raise DataError(f"{listing}: this list of a split is not there; of such lists there are {there}")
+            there = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
+            raise DataError(f"{listing}: no such file; available splits: {there}")
         by_name = {path.stem: path for path in found}
         chosen = []
         for number, line in enumerate(text_file(listing).splitlines(), 1):
-            name = (line.split() or [""])[0]  # a second column marks whether a class is in the image
+            name = (line.split() or [""])[0]  # a second column tells whether a class is in the image
             if name and name not in by_name:
                 raise DataError(f"{listing}:{number}: '{name}' has no file {name}.xml in {_annotations(source)}")
             chosen += [by_name[name]] if name else []
         return chosen
 
     def _box(self, where: str, item: ElementTree.Element) -> List[float]:
-        """Return left, top, width, height, whichever corner comes first. Only the object's own box is used, not those of its parts."""
+        """Return left, top, width, height for corners in any order. Boxes of the object's parts are ignored."""
         box = item.find("bndbox")
         texts = [None if box is None else box.findtext(side) for side in ("xmin", "ymin", "xmax", "ymax")]
         if None in texts:

@@ -13,7 +13,7 @@ from mindpoint_coco.importers.hdf5_file import hdf5, table, texts
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
 
-_CENTRED = 1.1  # from this format on, the centre of the first pixel is at 0, 0; before, its corner was
+_CENTRED = 1.1  # since this format, 0, 0 is the centre of the first pixel; before, its corner
 _SUFFIXES = (".slp", ".json", ".h5", ".csv")
 
 
@@ -21,8 +21,8 @@ class Sleap(LabelImporter):
     """An importer of SLEAP's manual labels, on frames of videos or on images. In a folder, the richest kind of file is used: ``.slp``,
     JSON, ``.h5``, ``.csv``.
 
-    Frames are found as images named by the video and the frame's number, or extracted from the video. Boxes are missing in the format; they
-    become the extent of the joints with a margin. ``.slp`` and ``.h5`` need h5py (the extra ``importers``).
+    Frames are images named by the video and the frame's number, or else are extracted from the video. Boxes are missing in the format; they
+    become the bounding boxes of the joints with a margin. ``.slp`` and ``.h5`` need h5py (the extra ``importers``).
 
     Args:
         predicted: also use predictions of a network, on frames without manual labels.
@@ -54,21 +54,21 @@ class Sleap(LabelImporter):
     def _declare(self, names: Sequence[str], lines: Sequence[Tuple[str, str]], labels: Labels, where: str) -> Kind:
         kind = labels.kind(self.kind)
         if len(set(names)) < len(names) or (kind.joints and set(kind.joints) != set(names)):
-            raise DataError(f"{where}: joints that repeat, or other joints than in the file before; import the files one by one")
+            raise DataError(f"{where}: joints are repeated, or differ from an earlier file; import the files one by one")
         if not kind.joints:
             kind.points(dict.fromkeys(names, (0, 0, 0)))
             kind.skeleton = [(names.index(first), names.index(second)) for first, second in lines if first != second]
         return kind
 
     def _skeleton(self, content: Item, labels: Labels) -> List[Tuple[Kind, List[str]]]:
-        """Return class and joints of each skeleton. Its nodes are numbers in the file's list of nodes, in an order of their own."""
+        """Return class and joints of each skeleton. Its nodes are indices into the file's list of nodes, in any order."""
         nodes = [node["name"].label() for node in content["nodes"]]
         found = []
         for skeleton in content["skeletons"]:
             order = [node["id"].whole() for node in skeleton["nodes"]]
             lines, mirrored = _links(skeleton)
             if any(number >= len(nodes) for number in order) or {end for line in lines + mirrored for end in line} - set(order):
-                raise DataError(f"{skeleton.where}: refers to a node that the file or the skeleton does not have")
+                raise DataError(f"{skeleton.where}: refers to a missing node")
             names = [nodes[number] for number in order]
             kind = self._declare(names, [(nodes[first], nodes[second]) for first, second in lines], labels, skeleton.where)
             pairs = {tuple(sorted(kind.joints.index(nodes[end]) for end in pair)) for pair in mirrored}
@@ -89,14 +89,14 @@ class Sleap(LabelImporter):
             where = f"{path}: frame {int(frame['frame_idx'])}"
             first, end, video = (int(frame[key]) for key in ("instance_id_start", "instance_id_end", "video"))
             if not (0 <= first <= end <= len(instances) and 0 <= video < len(videos)):
-                raise DataError(f"{where}: refers to an instance or video that the file does not have; it is damaged")
+                raise DataError(f"{where}: refers to a missing instance or video; the file is damaged")
             own = instances[first:end]
             by_people = [row for row in own if row["instance_type"] == 0]
             for row in by_people or (own if self.predicted else ()):
                 source = points[int(row["instance_type"] != 0)]
                 start, stop, skeleton = int(row["point_id_start"]), int(row["point_id_end"]), int(row["skeleton"])
                 if not (0 <= start <= stop <= len(source) and 0 <= skeleton < len(skeletons)):
-                    raise DataError(f"{where}: refers to points or a skeleton that the file does not have; it is damaged")
+                    raise DataError(f"{where}: refers to missing points or a missing skeleton; the file is damaged")
                 kind, names = skeletons[skeleton]
                 if stop - start != len(names):
                     raise DataError(f"{where}: has {stop - start} points for {len(names)} joints")
@@ -106,7 +106,7 @@ class Sleap(LabelImporter):
 
     def _note(self, own: Sequence[object], by_people: Sequence[object], labels: Labels, where: str) -> None:
         if not by_people and len(own):
-            labels.note("frames with predictions only are " + ("taken" if self.predicted else "left out"), where)
+            labels.note("frames with predictions only are " + ("used" if self.predicted else "left out"), where)
 
     def _json(self, path: Path, labels: Labels) -> Iterator[Tuple[str, int, List[float], str]]:
         content = json_file(path)
@@ -117,20 +117,20 @@ class Sleap(LabelImporter):
         for label in content["labels"]:
             video, frame = label["video"].whole(), label["frame_idx"].whole()
             if video >= len(videos):
-                raise DataError(f"{label.where}: refers to a video that the file does not have")
+                raise DataError(f"{label.where}: refers to a missing video")
             own = list(label["_instances"])
             by_people = [instance for instance in own if "score" not in instance.dict()]
             self._note(own, by_people, labels, label.where)
             for instance in by_people or (own if self.predicted else ()):
                 number = instance["skeleton"].whole()
                 if number >= len(skeletons):
-                    raise DataError(f"{instance.where}: refers to a skeleton that the file does not have")
+                    raise DataError(f"{instance.where}: refers to a missing skeleton")
                 kind, names = skeletons[number]
                 places = {}
                 for key, point in instance["_points"].items():
                     order = Item(key, point.where).whole()
                     if order >= len(names):
-                        raise DataError(f"{point.where}: refers to a joint that the skeleton does not have")
+                        raise DataError(f"{point.where}: refers to a joint that the skeleton lacks")
                     x, y = point.get("x"), point.get("y")
                     if x is not None and y is not None and x.value == x.value and y.value == y.value:  # NaN is not labelled
                         seen = point.get("visible") is None or bool(point["visible"].value)
@@ -145,7 +145,7 @@ class Sleap(LabelImporter):
         if tracks.ndim != 4 or tracks.shape[1] != 2 or tracks.shape[2] != len(names) or tracks.dtype.kind != "f":
             raise DataError(f"{path}: 'tracks' is {tracks.shape}, not (tracks, 2, {len(names)} joints, frames)")
         kind = self._declare(names, [line for line in lines if set(line) <= set(names)], labels, str(path))
-        labels.note("analysis files do not tell labels of people from predictions; all are taken")
+        labels.note("analysis files do not distinguish manual labels from predictions; all are used")
         for frame in range(tracks.shape[3]):
             for track in range(tracks.shape[0]):
                 where = f"{path}: frame {frame}, track {track}"
@@ -154,12 +154,12 @@ class Sleap(LabelImporter):
                     yield video, frame, kind.points(places), where
 
     def _csv(self, path: Path, labels: Labels) -> Iterator[Tuple[str, int, List[float], str]]:
-        labels.note("analysis tables keep one of the objects of a frame that have no track; the .slp file has them all")
+        labels.note("analysis tables keep only one object without track per frame; the .slp file has all of them")
         video = path.name[: -len(".csv")]
         for row in named_rows(path):
             names = [key[: -len(".x")] for key in row.dict() if key.endswith(".x")]
             if not names:
-                raise DataError(f"{path}: the first row names no joints, such as nose.x and nose.y")
+                raise DataError(f"{path}: the first row must name joints, such as nose.x and nose.y")
             kind = self._declare(names, (), labels, str(path))
             places = {}
             for name in names:
@@ -193,7 +193,7 @@ def _is_analysis(path: Path) -> bool:
 
 
 def _point(x: float, y: float, seen: bool, where: str) -> Point:
-    """Return a joint; NaN is one that is not labelled, an invisible one is hidden."""
+    """Return a joint: unlabelled if NaN, hidden if invisible."""
     if x != x or y != y:
         return (0, 0, 0)
     return (Item(float(x), where).number(), Item(float(y), where).number(), 2 if seen else 1)

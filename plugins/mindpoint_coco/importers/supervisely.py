@@ -14,9 +14,9 @@ from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Supervisely(LabelImporter):
-    """Rectangles, polygons, lines and graphs of a project (``meta.json``, ``DATASET/ann/IMAGE.json``) or of one file.
+    """An importer of rectangles, polygons, lines and graphs of a project (``meta.json``, ``DATASET/ann/IMAGE.json``) or of one file.
 
-    The joints of a graph have the names in ``meta.json``; without it, their ids are their names. A joint that is disabled is not
+    The joints of a graph are named by ``meta.json``, or else by their ids. Disabled joints are not
     labelled. Loose points and bitmaps are left out.
     """
 
@@ -34,8 +34,8 @@ class Supervisely(LabelImporter):
             content = json_file(path)
             if "objects" not in content.dict():
                 if source.is_file():
-                    raise DataError(f"{path}: lacks 'objects'; name the project's folder or the file of one image")
-                labels.note("JSON files without objects are passed over", str(path))
+                    raise DataError(f"{path}: 'objects' is missing; name the project's folder or the file of one image")
+                labels.note("JSON files without objects are skipped", str(path))
                 continue
             size = content["size"]
             place = path.relative_to(source).as_posix() if source.is_dir() else path.name
@@ -57,7 +57,7 @@ class Supervisely(LabelImporter):
         elif shape in ("rectangle", "polygon", "line"):
             places = [place.numbers(2) for place in said["points"]["exterior"]]
             if not places:
-                raise DataError(f"{said.where}: has no places")
+                raise DataError(f"{said.where}: has no positions")
             thing.box = extent([x for x, _ in places], [y for _, y in places])
         else:
             labels.note(f"objects of the shape '{shape}' are left out", said.where)

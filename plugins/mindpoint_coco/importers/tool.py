@@ -1,4 +1,4 @@
-"""The common base of label importers: from a tool's labels to a COCO dictionary."""
+"""The base class of label importers, which convert a tool's labels to a COCO dictionary."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import complete
 from mindpoint_coco.keypoints import side_pairs
 
-_MARGIN = 0.1  # by which a box that the format does not have is larger than its joints on each side, of the longer side
-_LEAST = 2.0  # pixels by which it is so at least
+_MARGIN = 0.1  # of a box around joints, on each side, as a share of its longer side
+_LEAST = 2.0  # pixels; least margin
 _BESIDE_IMAGES = ("annotations", "labels", "ann")
 
 
 class LabelImporter(Importer):
     """An importer that converts labels to a COCO dictionary.
 
-    Images are found in the folder of images by their names in the format. Missing images are left out, and a note reports them
-    (``info.notes``). The record of a video frame has the keys ``video`` and ``frame``. A missing box becomes the extent of the joints with
-    a margin. Boxes are clipped to the image, joints outside it become unlabelled.
+    Images are looked up in the folder of images by name. Missing images are left out and reported
+    (``info.notes``). The record of a video frame has the keys ``video`` and ``frame``. A missing box becomes the bounding box of the joints
+    with a margin. Boxes are clipped to the image, joints outside it become unlabelled.
     """
 
     @abstractmethod
@@ -37,7 +37,7 @@ class LabelImporter(Importer):
         index = Images(images or self.image_folder(source))
         labels = self.labels(source, index)
         if not labels.pictures:
-            raise DataError(f"{source}: holds no images of this format")
+            raise DataError(f"{source}: has no images in this format")
         for kind in labels.kinds.values():
             complete(kind)
         return _Coco(labels, index).dictionary(source)
@@ -67,7 +67,7 @@ class _Coco:
             raise DataError(f"{first.where}: its image '{first.name}' is not in {self.index.folder}{also}; name the folder with --images")
         if self._missing:
             first = self._missing[0]
-            text = f"images are not in {str(self.index.folder)!r} and left out"
+            text = f"images missing in {str(self.index.folder)!r} are left out"
             self.labels.note(text, f"'{first.name}' ({first.where})", len(self._missing))
         return {
             "info": {"description": f"imported from {source.name}", "notes": self.labels.told()},
@@ -101,7 +101,7 @@ class _Coco:
             width, height = self.index.video_size(frame["video"]) if frame else self.index.size(name)
             if picture.size is not None and (width, height) != tuple(picture.size):
                 said = "{} x {}, not {} x {}".format(width, height, *picture.size)
-                self.labels.note("images have another size than the source says, so that their labels may not fit", f"{name}: {said}")
+                self.labels.note("images differ in size from their labels' file, so labels may be misplaced", f"{name}: {said}")
             self._ids[name] = len(self.images) + 1
             self.images.append({**picture.extra, "id": self._ids[name], "file_name": name, "width": width, "height": height, **frame})
         image = self.images[self._ids[name] - 1]
@@ -133,7 +133,7 @@ class _Coco:
             record.update(keypoints=points, num_keypoints=sum(seen > 0 for seen in points[2::3]))
         same = (image["id"], thing.kind, *box, *points)
         if same in self._seen:
-            self.labels.note("objects stand twice and are taken once", thing.where)
+            self.labels.note("repeated objects are used once", thing.where)
             return
         self._seen.add(same)
         self.annotations.append(record)
@@ -151,7 +151,7 @@ class _Coco:
         return points + [0, 0, 0] * (count - len(points) // 3)
 
     def _clipped(self, box: Optional[List[float]], width: int, height: int, where: str) -> Optional[List[float]]:
-        """Return the part of the box in the image; None without any."""
+        """Return the part of the box inside the image, or None."""
         if box is None:
             self.labels.note("objects without box and joints are left out", where)
             return None
@@ -161,12 +161,12 @@ class _Coco:
             return None
         if min(box[:2]) >= -SLACK and box[0] + box[2] <= width + SLACK and box[1] + box[3] <= height + SLACK:
             return box
-        self.labels.note("boxes reach over the image's edge and are clipped", where)
+        self.labels.note("boxes that extend beyond the image are clipped", where)
         return [left, top, right - left, bottom - top]
 
 
 def _around(points: List[float], width: int, height: int) -> Optional[List[float]]:
-    """Return the extent of labelled joints with a margin, as far as it lies in the image; None without joints."""
+    """Return the bounding box of labelled joints with a margin, clipped to the image; None without joints."""
     seen = [number for number in range(len(points) // 3) if points[3 * number + 2] > 0]
     if not seen:
         return None

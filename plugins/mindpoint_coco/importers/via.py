@@ -18,13 +18,13 @@ Region = Tuple[Item, Item]
 
 
 class Via(LabelImporter):
-    """Regions of files that VIA 2 has exported or saved as a project.
+    """An importer of regions that VIA 2 has exported or saved as a project.
 
-    Points belong to the rectangle that they lie in. The format has neither sizes of images nor visibility: points are visible.
+    Points belong to the rectangle around them. The format has neither sizes of images nor visibility: all points are visible.
 
     Args:
-        label: the attribute of regions that names the class, or the joint of a point. Not given: the only one.
-        lonely: the class of an object that consists of points only.
+        label: the attribute of regions that names the class, or the joint of a point; by default the only one.
+        lonely: the class of objects that consist of points only.
     """
 
     def __init__(self, label: Optional[str] = None, lonely: str = "object"):
@@ -39,7 +39,7 @@ class Via(LabelImporter):
         labels, pictures = Labels(), {}
         found = [path for path in files(source, "*.json", "*.csv") if source.is_file() or _looks_right(path)]
         if len({path.suffix for path in found}) > 1:
-            labels.note("CSV files beside JSON files are passed over", str(next(path for path in found if path.suffix == ".csv")))
+            labels.note("CSV files next to JSON files are skipped", str(next(path for path in found if path.suffix == ".csv")))
             found = [path for path in found if path.suffix == ".json"]
         for path in found:
             for name, where, regions in _images(path):
@@ -66,7 +66,7 @@ class Via(LabelImporter):
         if self.label is not None:
             return known[self.label].label() if self.label in known else None
         if len(known) > 1:
-            raise DataError(f"{said.where}: has several attributes, {', '.join(known)}; name that of the class with --option label=NAME")
+            raise DataError(f"{said.where}: has several attributes, {', '.join(known)}; choose that of the class with --option label=NAME")
         return next((value.label() for value in known.values()), None)
 
 
@@ -80,7 +80,7 @@ def _looks_right(path: Path) -> bool:
 
 
 def _images(path: Path) -> Iterator[Tuple[str, str, List[Region]]]:
-    """Yield name, place and regions of each image."""
+    """Yield name, location and regions of each image."""
     if path.suffix == ".csv":
         yield from _rows(path)
         return

@@ -15,12 +15,12 @@ from mindpoint.storage.images import write_image
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
     if not is_utf8(path):
-        raise DataError(f"{path}: OpenCV opens videos only by names that are UTF-8; rename it")
+        raise DataError(f"{path}: OpenCV needs file names in UTF-8; rename the video")
     with quiet_opencv():
         capture = cv2.VideoCapture(str(path))
         try:
             if not capture.isOpened():
-                raise DataError(f"{path}: not a video that OpenCV can read")
+                raise DataError(f"{path}: OpenCV cannot read this video")
             yield capture
         finally:
             capture.release()
@@ -36,13 +36,13 @@ def frame_size(path: Path) -> Tuple[int, int]:
 
 
 def write_frames(path: Path, places: Mapping[int, Path]) -> None:
-    """Write frames of a video as images. They are counted by reading one after the other, since seeking is not exact.
+    """Write frames of a video as images. All frames are read in order, since seeking is not exact.
 
     Args:
         places: image files to write, by the frame's number from 0.
 
     Raises:
-        DataError: the video cannot be read, or ends before.
+        DataError: the video cannot be read, or is too short.
     """
     with _opened(path) as capture:
         for number in range(max(places) + 1):

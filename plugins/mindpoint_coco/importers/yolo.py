@@ -18,7 +18,7 @@ from mindpoint_coco.importers.tool import LabelImporter
 _NAMES = ("classes.txt", "obj.names", "_darknet.labels")
 _NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
 _LINE = re.compile(rf"\s*\d+(?:\s+{_NUMBER}){{4,}}\s*$")
-_MOST_SHARE = 2.0  # boxes and polygons reach over the edge a little; pixels are far larger
+_MOST_SHARE = 2.0  # boxes may extend a little beyond the image; pixels are far larger
 
 
 class Yolo(LabelImporter):
@@ -28,8 +28,8 @@ class Yolo(LabelImporter):
     objects. Lines of polygons become the boxes around them.
 
     Args:
-        joints: names of the joints in the order of the columns, or the name of a shipped set of joints such as ``coco``; the labels do not
-            contain them. By default those of the file's ``kpt_names``, or 0, 1, 2, ...
+        joints: names of the joints in the order of the columns, or the name of a shipped set such as ``coco``; the labels do not
+            contain them. By default the file's ``kpt_names``, or 0, 1, 2, ...
     """
 
     def __init__(self, joints: Sequence[str] = ()):
@@ -58,12 +58,12 @@ class Yolo(LabelImporter):
         empty = [name for name in images.names if name not in labelled and source.is_dir()]
         labels.pictures += [Picture(name, name, relative=True) for name in empty]
         if empty:
-            labels.note("images without labels are images without objects", empty[0], len(empty))
+            labels.note("images without labels have no objects", empty[0], len(empty))
         return labels
 
 
 class _Facts:
-    """Facts from other files than the labels: names of classes and joints, number of columns per joint."""
+    """Names of classes and joints, and the number of columns per joint, which label files lack."""
 
     def __init__(self, folder: Path, labels: Labels, joints: Sequence[str]):
         self.labels, self.joints = labels, list(joints)
@@ -74,9 +74,9 @@ class _Facts:
         if shape is not None:
             self.shape = tuple(item.whole(1) for item in shape)
             if len(self.shape) != 2 or self.shape[1] not in (2, 3) or self.shape[0] > 1000:
-                raise DataError(f"{shape.where}: is {shape.value}, not [number of joints, 2 or 3]")
+                raise DataError(f"{shape.where}: is {shape.value}; it must be [number of joints, 2 or 3]")
         if self.joints and self.shape and len(self.joints) != self.shape[0]:
-            raise DataError(f"{shape.where}: says {self.shape[0]} joints, but {len(self.joints)} are named by 'joints'")
+            raise DataError(f"{shape.where}: gives {self.shape[0]} joints, but 'joints' names {len(self.joints)}")
         self.kinds = said.get("kpt_names")
         self.pairs = self._pairs(said.get("flip_idx"))
         for name in self.names.values():
@@ -98,20 +98,20 @@ class _Facts:
                 value = value[number]
         names = [item.label() for item in Item(value, self.kinds.where)]
         if len(names) != self.shape[0] or len(set(names)) != len(names):
-            raise DataError(f"{self.kinds.where}: must name {self.shape[0]} different joints")
+            raise DataError(f"{self.kinds.where}: must name {self.shape[0]} distinct joints")
         return names
 
     def _pairs(self, said: Optional[Item]) -> Optional[List[Tuple[int, int]]]:
-        """Return the mirrored pairs of ``flip_idx``; None if it is absent or does not fit."""
+        """Return the mirrored pairs of ``flip_idx``; None if it is missing or invalid."""
         if said is None or self.shape is None:
             return None
         index, count = said.value, self.shape[0]
         if not isinstance(index, list) or sorted(map(str, index)) != sorted(map(str, range(count))):
-            self.labels.note(f"{said.where}: does not give each of {count} joints its mirror image; pairs are guessed from names")
+            self.labels.note(f"{said.where}: must have one entry for each of {count} joints; pairs are guessed from names")
             return None
         numbers = [int(number) for number in index]
         if any(numbers[numbers[joint]] != joint for joint in range(count)):
-            self.labels.note(f"{said.where}: does not exchange joints in pairs; pairs are guessed from names")
+            self.labels.note(f"{said.where}: does not swap joints in pairs; pairs are guessed from names")
             return None
         return [(joint, other) for joint, other in enumerate(numbers) if joint < other]
 
@@ -119,25 +119,25 @@ class _Facts:
 def _thing(cells: List[str], where: str, facts: _Facts) -> Thing:
     label = Item(cells[0], f"{where}: class").whole()
     if facts.names and label not in facts.names:
-        raise DataError(f"{where}: class {label} is not among the {len(facts.names)} classes that are named")
+        raise DataError(f"{where}: class {label} is not among the {len(facts.names)} named classes")
     kind = facts.kind(facts.names.get(label, f"class {label}"))
     numbers = [Item(cell, f"{where}: column {column}").number() for column, cell in enumerate(cells[1:], 2)]
     thing, columns, count = Thing(kind.name, where), len(cells), facts.shape[0] if facts.shape else 0
     for entries in (3, 2) if count else ():
         if columns == 5 + count * entries:
             if entries != facts.shape[1]:
-                facts.labels.note(f"lines with {entries} columns a joint, where kpt_shape says {facts.shape[1]}", where)
+                facts.labels.note(f"lines with {entries} columns per joint, but kpt_shape gives {facts.shape[1]}", where)
             thing.points = _points(numbers[4:], entries, where, facts.labels)
     if columns == 6 and not count:
-        facts.labels.note("lines with a sixth column, which is taken for a score and passed over", where)
+        facts.labels.note("lines with a sixth column, which is ignored as a score", where)
     elif columns >= 7 and columns % 2 and not thing.points:
         thing.box = extent(_shares(numbers[0::2], where), _shares(numbers[1::2], where))
-        facts.labels.note("lines of polygons, which become the boxes around them", where)
+        facts.labels.note("polygons become the boxes around them", where)
         return thing
     elif columns != 5 and not thing.points:
         wanted = f"5, or 5 and {' or '.join(str(count * entries) for entries in (2, 3))} for {count} joints" if count else "5"
         raise DataError(
-            f"{where}: has {columns} columns, not {wanted}; 'kpt_shape' in the data set's YAML file says how many joints there are"
+            f"{where}: has {columns} columns, not {wanted}; set the number of joints with 'kpt_shape' in the data set's YAML file"
         )
     x, y, width, height = _shares(numbers[:4], where)
     thing.box = [x - width / 2, y - height / 2, width, height]
@@ -146,7 +146,7 @@ def _thing(cells: List[str], where: str, facts: _Facts) -> Thing:
 
 def _shares(numbers: List[float], where: str) -> List[float]:
     if max(map(abs, numbers)) > _MOST_SHARE:
-        raise DataError(f"{where}: {max(numbers, key=abs):g} is not a share of the image's width or height; are these pixels?")
+        raise DataError(f"{where}: {max(numbers, key=abs):g} is not a fraction of the image's width or height; are these pixels?")
     return numbers
 
 
@@ -159,16 +159,16 @@ def _points(numbers: List[float], entries: int, where: str, labels: Labels) -> L
         else:
             seen = numbers[start + 2]
             if seen not in (0, 1, 2):
-                labels.note("visibilities other than 0, 1 and 2 become 0 below 0.5 and 2 above", where)
+                labels.note("visibilities other than 0, 1 and 2 become 0 if below 0.5, otherwise 2", where)
                 seen = 0 if seen < 0.5 else 2
         points += [x, y, int(seen)]
     if entries == 2:
-        labels.note("objects without visibilities, of which joints at 0, 0 count as not labelled and all others as visible", where)
+        labels.note("objects without visibilities: joints at 0, 0 become unlabelled, all others visible", where)
     return points
 
 
 def _label_files(source: Path) -> List[Path]:
-    """Return the text files in folders named ``labels``, or without such folders all that do not contain names of classes or paths."""
+    """Return the text files in folders named ``labels``; without such folders, all except lists of classes or paths."""
     if source.is_file():
         return [source] if source.suffix.lower() == ".txt" else []
     texts = sorted(path for path in source.rglob("*.txt") if path.is_file() and not path.name.startswith("."))
@@ -189,7 +189,7 @@ def _image_path(name: str) -> str:
 
 
 def _said(folder: Path, labels: Labels) -> Dict[str, Item]:
-    """Return the keys of the data set's YAML file, in the folder or above ``labels``. A block that is not YAML is passed over and told."""
+    """Return the keys of the data set's YAML file, in the folder or above ``labels``. A block that is not YAML is skipped and reported."""
     places = [
         folder,
         *[above for above in (folder.parent, folder.parent.parent) if folder.name in ("labels", "train", "val", "valid", "test")],
@@ -203,7 +203,7 @@ def _said(folder: Path, labels: Labels) -> Dict[str, Item]:
                 value = yaml.safe_load(block)
                 found.update({str(key): Item(child, f"{path}: {key}") for key, child in (value or {}).items() if child is not None})
             except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError):
-                labels.note(f"{path}:{line}: not YAML, and passed over")
+                labels.note(f"{path}:{line}: skipped, since it is not YAML")
             line += block.count("\n")
         if found.keys() & {"names", "nc", "kpt_shape"}:
             return found

@@ -20,7 +20,7 @@ _PAPER = 'Definitions: Ronchi and Perona 2017, "Benchmarking and Error Diagnosis
 
 
 def analyse(parts: Sequence[PoseTask], results: Sequence[dict], curves: Mapping[str, Curves]) -> Analysis:
-    """Return all parts of a report besides the statistics.
+    """Return all parts of a report except the statistics.
 
     Args:
         parts: ground truth, and evaluated images and classes, of each set of joints.
@@ -53,8 +53,8 @@ def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, 
     rows = [["as it is", "", *ap(as_is), as_is.mean("precision")]]
     rows += [[kind, found[kind], *ap(alone), so_far.mean("precision")] for kind, alone, so_far in put_right]
     note = (
-        "Average precision if this kind of error alone were put right, and (last column) this one and all above it. "
-        f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Put right means: a jitter moved to a similarity of 0.85, a "
+        "Average precision if only this kind of error were corrected, and (last column) this one and all above it. "
+        f"{_PAPER} Joints: {', '.join(JOINT_KINDS)}; the others are objects. Corrected means: a jitter moved to a similarity of 0.85, a "
         "miss to 0.5, inversions and swaps as near to the right joint as they are to the wrong one; scores set to the similarity, "
         "which also puts unmatched detections last; unmatched detections and annotations removed."
     )
@@ -63,7 +63,7 @@ def _impact_table(put_right: List[Tuple[str, Curves, Curves]], found: Dict[str, 
 
 def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) -> Chart:
     lines = [line("as it is", as_is, 0.75)] + [line(f"+ {kind}", so_far, 0.75) for kind, _, so_far in put_right]
-    return Chart("Precision over recall, errors put right one after the other", "recall", "precision", lines, "At OKS 0.75.")
+    return Chart("Precision over recall, with errors corrected one after the other", "recall", "precision", lines, "At OKS 0.75.")
 
 
 def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoints, several: bool) -> Table:
@@ -80,7 +80,7 @@ def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoint
         alone = task.curves("keypoints", results, _only_joint(task.truth, task.category_ids, joint)).mean("precision")
         rows.append([name, int(labelled[joint]), int(here.sum()), mean, alone, *share])
     note = (
-        f"compared: labelled joints of objects that a detection matches (object keypoint similarity {LOCALIZED}). similarity: mean "
+        f"compared: labelled joints of objects matched by a detection (object keypoint similarity {LOCALIZED}). similarity: mean "
         "keypoint similarity of these. AP: average precision if this were the only joint. The rest: shares of the compared joints. "
         + _PAPER
     )
@@ -90,7 +90,7 @@ def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoint
 
 
 def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Return kinds and similarities with the own joint, ``(K, J)`` each, of all compared detections."""
+    """Return kinds and similarities with the object's own joint, ``(K, J)`` each, of all compared detections."""
     kinds, similar = [np.zeros((0, len(sigmas)), int)], [np.zeros((0, len(sigmas)))]
     for one in diagnosed:
         rows = np.flatnonzero(one.compared)
@@ -114,7 +114,7 @@ def _only_joint(truth: dict, category_ids: Sequence[int], joint: int) -> dict:
 
 def _images(image_ids: Sequence[int], diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
     """Return the findings by image; the error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
-    over objects that are not ignored and detections that reach the threshold."""
+    over objects that are not ignored and detections with at least the threshold as score."""
     by_image = defaultdict(list)
     for one in diagnosed:
         by_image[one.group.image_id].append(one)
@@ -154,7 +154,7 @@ def _found_findings(one: Diagnosed, count: int) -> List[Finding]:
         if own < 0:
             findings.append(Finding(record, "matches no annotated object", "background"))
         elif one.group.ignored[own]:
-            findings.append(Finding(record, "on an object that does not count"))
+            findings.append(Finding(record, "on an ignored object"))
         else:
             parts = [JOINT_KINDS[kind - 1] if kind > 0 else "" for kind in one.kinds[row]]
             findings.append(Finding(record, f"similarity {one.group.similarity[row, own]:.2f}", "", parts))

@@ -14,14 +14,14 @@ from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import box_groups
 
 _PAPER = 'Definitions: Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".'
-_MOST_CLASSES = 12  # of the table of all against all
+_MOST_CLASSES = 12  # of the confusion matrix
 _MOST_PAIRS = 100  # pairs of classes, by the number of confusions
 _BACKGROUND, _MISSED = "background", "missed"
 Confusions = Dict[Tuple[object, object], int]
 
 
 def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: Sequence[str]) -> Analysis:
-    """Return all parts of a report besides the statistics of boxes.
+    """Return all parts of a report except the box statistics.
 
     Args:
         task: ground truth, and evaluated images and classes.
@@ -54,8 +54,8 @@ def _impact_table(judged: Sequence[Judged], task: Task, as_is: Curves) -> Table:
     found = counts(judged)
     rows = [["as it is", "", *ap(as_is)], *([kind, found[kind], *ap(curves)] for kind, curves in impact(judged, task).items())]
     note = (
-        f"Average precision if this kind of error alone were put right. {_PAPER} Put right means: a detection gets the object's class or "
-        "box; it goes if the object has been found already, or if it is not near any; missed objects go."
+        f"Average precision if only this kind of error were corrected. {_PAPER} Corrected means: a detection gets the object's class or "
+        "box; it is removed if the object has already been detected, or if no object is near; missed objects are removed."
     )
     return Table("What errors cost", ("error", "count", "AP", "AP50", "AP75"), rows, note)
 
@@ -78,7 +78,7 @@ def _class_table(shown: Sequence[Judged], curves: Curves, names: Dict[int, str],
 
 
 def _confusions(shown: Sequence[Judged]) -> Confusions:
-    """Return the confusion counts: numbers of detections by category id of the object under them and of their own.
+    """Return the confusion counts: numbers of detections by category ids of the object and of the detection.
 
     Detections away from all objects count as ``background``, objects without a detection as ``missed``.
     """
@@ -97,7 +97,7 @@ def _confusions(shown: Sequence[Judged]) -> Confusions:
 
 
 def _wrong(cells: Confusions, names: Dict[int, str]) -> Confusions:
-    """Return the confusions of one class with another, the most frequent first."""
+    """Return the confused pairs of classes, the most frequent first."""
     wrong = {pair: count for pair, count in cells.items() if count and pair[0] != pair[1] and set(pair) <= names.keys()}
     return dict(sorted(wrong.items(), key=lambda item: -item[1]))
 
@@ -111,13 +111,13 @@ def _pair_table(cells: Confusions, names: Dict[int, str]) -> Table:
     rows = [[names[there], names[found], count, count / on[there]] for (there, found), count in wrong.items()][:_MOST_PAIRS]
     note = (
         f"Detections of another class than the object that they lie on (IoU of {FOREGROUND} or more), the most frequent pairs first. "
-        "share: of all detections on objects that are annotated so." + " Not a single one is confused." * (not rows)
+        "share: of all detections on objects of the annotated class." + " There are none." * (not rows)
     )
     return Table("Confused pairs", ("annotated as", "found as", "detections", "share"), rows, note)
 
 
 def _confusion_table(cells: Confusions, names: Dict[int, str], threshold: float) -> Table:
-    """Return all classes against each other, rows annotated, columns found; of many classes those that are confused most."""
+    """Return the confusion matrix, with annotated classes as rows and detected ones as columns; of many classes, the most confused ones."""
     confused = Counter(dict.fromkeys(names, 0))
     for pair, count in _wrong(cells, names).items():
         confused.update(dict.fromkeys(pair, count))
@@ -127,7 +127,7 @@ def _confusion_table(cells: Confusions, names: Dict[int, str], threshold: float)
     note = (
         f"Detections with a score of {threshold:.3f} or more, by the class of the object that they lie on (rows, IoU of {FOREGROUND} or "
         "more) and their own (columns); an object may have several. missed: objects without any detection on them. background: detections "
-        "that are not near an object." + (f" The {len(chosen)} classes that are confused most." if len(chosen) < len(names) else "")
+        "away from all objects." + (f" Only the {len(chosen)} most confused classes." if len(chosen) < len(names) else "")
     )
     return Table("Confused classes", ("annotated as", *(names[key] for key in chosen), _MISSED), rows, note)
 

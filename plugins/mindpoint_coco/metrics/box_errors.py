@@ -1,8 +1,8 @@
-"""Why average precision of boxes is lost: the errors of Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection
+"""Causes of lost average precision of boxes: the errors of Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection
 Errors".
 
 Detections and annotated objects of a class are matched at an intersection over union (IoU) of 0.5 as in COCO's evaluation. A detection that
-does not match is judged by the object of its image that suits it best; see :data:`KINDS`.
+does not match is classified by the most similar object of its image; see :data:`KINDS`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import Group, match, overlaps
 
-FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU from which a box is right, and from which it is near
+FOREGROUND, BACKGROUND = 0.5, 0.1  # least IoU of a correct box, and of a near one
 MOST = 100
 """Detections of a class in an image that count, as in COCO's evaluation."""
 RIGHT, UNCOUNTED = "", "-"
 KINDS = {
     "class": Kind(f"a detection that lies on an object of another class (IoU of {FOREGROUND} or more)", "#9333ea"),
-    "localisation": Kind(f"a detection near an object of its class, not on it (IoU {BACKGROUND} to {FOREGROUND})", "#eab308"),
+    "localisation": Kind(f"a detection near an object of its class, but misplaced (IoU {BACKGROUND} to {FOREGROUND})", "#eab308"),
     "both": Kind(f"a detection near an object of another class (IoU {BACKGROUND} to {FOREGROUND})", "#d97706"),
-    "duplicate": Kind("a detection of an object that a better one has already found", "#2563eb"),
-    "background": Kind(f"a detection that is not near any object (IoU below {BACKGROUND})", "#475569"),
+    "duplicate": Kind("a further detection of an already detected object", "#2563eb"),
+    "background": Kind(f"a detection away from all objects (IoU below {BACKGROUND})", "#475569"),
     "missed": Kind("an annotated object that no detection matches", "#db2777"),
 }
 
@@ -49,7 +49,7 @@ class Judged:
 
     @property
     def missed(self) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects that count and that nothing matches."""
+        """Return ``(M,)`` bool: annotated objects that count and remain unmatched."""
         return self.group.missed(self.taken)
 
     def best(self, count: int) -> "Judged":
@@ -85,7 +85,7 @@ def _judged(group: Group, others: List[dict]) -> Judged:
 
 
 def _kind(group: Group, place: int, own: np.ndarray, others: List[dict], away: np.ndarray) -> Tuple[str, dict]:
-    """Return the error of one detection and the object that it speaks of."""
+    """Return the error of one detection and the object that it refers to."""
     if place >= 0:
         return (UNCOUNTED, {}) if group.ignored[place] else (RIGHT, group.truth[place])
     near, far = own.max(initial=0.0), away.max(initial=0.0)
@@ -109,10 +109,10 @@ def counts(judged: Sequence[Judged]) -> Dict[str, int]:
 
 
 def impact(judged: Sequence[Judged], task: Task) -> Dict[str, Curves]:
-    """Return for each of KINDS the curves with this error alone put right.
+    """Return for each of KINDS the curves with only this error corrected.
 
-    A detection of the wrong class gets the right one and a misplaced one the object's box, unless the object has been found already; then
-    they go, as others with an error do. Missed objects go from the truth.
+    A detection of the wrong class gets the right one, and a misplaced one the object's box, unless the object has already been detected;
+    then it is removed, as are other erroneous detections. Missed objects are removed from the truth.
     """
     found = {id(one.group.truth[place]) for one in judged for place in one.taken.tolist() if place >= 0}
     rows = {}
@@ -126,7 +126,7 @@ def impact(judged: Sequence[Judged], task: Task) -> Dict[str, Curves]:
 
 
 def _put_right(judged: Sequence[Judged], kind: str, found: set) -> List[dict]:
-    """Return all results with one kind of error put right; ``found`` are the identities of the objects that are found."""
+    """Return all results with one kind of error corrected; ``found``: identities of the detected objects."""
     results = []
     for one in judged:
         for record, error, meant in zip(one.group.results, one.kinds, one.meant):

@@ -32,9 +32,9 @@ _PCK, _PCKH = (0.2,), (0.5,)
 
 
 class CocoMetric(Metric):
-    """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the tolerances (sigmas) of the configured keypoints,
-    and measures of the joints' distances. Where classes have joints of their own, each is compared by these; classes without joints have
-    box statistics alone.
+    """COCO's twelve box statistics and, with joints, its ten keypoint statistics, with the sigmas of the configured keypoints,
+    and measures of joint distances. If classes have joints of their own, each is evaluated by these; classes without joints have
+    box statistics only.
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
@@ -48,14 +48,16 @@ class CocoMetric(Metric):
         keypoints: the joints; provided by the run if the configuration has them.
         types: which statistics, of ``keypoints``, ``joints`` and ``bbox``, the main one first. By default all possible ones, in this order.
         max_detections: maximum number of detections per image in the keypoint statistics, best first.
-        round_results: write numbers with two decimals, as the official implementation does. Scores then tie, which changes the statistics.
-        per_class: also AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
-        engine: the evaluation library: ``faster`` (faster-coco-eval) or ``pycocotools``, with the same results; ``auto`` is the former.
-        length: the length of an object in PCK, AUC and normalised_error, see :class:`~mindpoint_coco.metrics.lengths.Length`. Not given:
+        round_results: write numbers with two decimals, as the official implementation does. This makes scores tie, which changes the
+            statistics.
+        per_class: add AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
+        engine: the evaluation library: ``faster`` (faster-coco-eval) or ``pycocotools``, with the same results; ``auto``: the first that is
+            installed.
+        length: the length of an object in PCK, AUC and normalised_error, see :class:`~mindpoint_coco.metrics.lengths.Length`. By default
             ``torso`` if the joints have shoulders and hips, otherwise ``box``.
-        pck: shares of that length within which a joint is right, positive. Not given: 0.5 of ``head`` (PCKh), 0.2 of others.
-        per_joint: also the measures of each joint, as ``joints/mean_error/nose``.
-        crowding: also AP of easy, medium and hard images as CrowdPose's evaluation gives it, as ``keypoints/AP(E)``, ``AP(M)``, ``AP(H)``;
+        pck: shares of that length within which a joint is correct, positive. By default 0.5 of ``head`` (PCKh), 0.2 of others.
+        per_joint: add the measures of each joint, as ``joints/mean_error/nose``.
+        crowding: add AP of easy, medium and hard images as in CrowdPose's evaluation, as ``keypoints/AP(E)``, ``AP(M)``, ``AP(H)``;
             see :mod:`mindpoint_coco.metrics.crowding`.
     """
 
@@ -78,8 +80,8 @@ class CocoMetric(Metric):
         types = there if types is None else types
         unknown = [name for name in types if name not in there]
         if unknown or not types:
-            hint = "" if set(unknown).isdisjoint(_TYPES) else "; for keypoints the configuration needs a section 'keypoints'"
-            raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; there are {', '.join(there)}{hint}")
+            hint = "" if set(unknown).isdisjoint(_TYPES) else "; keypoint statistics need the section 'keypoints'"
+            raise ConfigError(f"CocoMetric.types: {', '.join(map(repr, unknown)) or 'empty'}; choose among {', '.join(there)}{hint}")
         if engine not in get_args(Engine):
             raise ConfigError(f"CocoMetric.engine: '{engine}' is not one of {', '.join(get_args(Engine))}")
         if max_detections < 1:
@@ -111,7 +113,7 @@ class CocoMetric(Metric):
         self.main = self.statistics[0]
 
     def detailed(self) -> "CocoMetric":
-        """See :class:`Metric`. With the statistics of each joint and, if there are several, of each class."""
+        """See :class:`Metric`. Includes the statistics of each joint and, if there are several, of each class."""
         other = copy.copy(self)
         other._per_joint, other._per_class = True, self._per_class or len(self._classes) > 1
         other._name_statistics()
@@ -125,13 +127,13 @@ class CocoMetric(Metric):
         return [record for image_id, found in detections.items() for record in to_coco(found, int(image_id), category_ids, decimals)]
 
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
-        """See :class:`Metric`. Results of images or categories that the ground truth does not have do not count.
+        """See :class:`Metric`. Results of images or categories that the ground truth lacks are ignored.
 
-        The arguments are not changed. An object without ``area`` has its box's, one without ``iscrowd`` is not a crowd, one
+        The arguments are not changed. A missing ``area`` is that of the box; an object without ``iscrowd`` is not a crowd; one
         without ``keypoints`` has no labelled joint.
 
         Raises:
-            DataError: a keypoint list whose length does not fit the configured joints, or a class that is not among the categories.
+            DataError: a keypoint list has the wrong length for the configured joints, or a class is not among the categories.
         """
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
@@ -224,8 +226,8 @@ class CocoMetric(Metric):
         return notes + found
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """See :class:`Metric`. With keypoints curves, tables by error and joint (:mod:`mindpoint_coco.metrics.errors`), otherwise by error
-        and class (:mod:`mindpoint_coco.metrics.box_errors`); distances of joints."""
+        """See :class:`Metric`. With keypoints: curves and tables by error and joint (:mod:`mindpoint_coco.metrics.errors`), otherwise by
+        error and class (:mod:`mindpoint_coco.metrics.box_errors`); distances of joints."""
         task = self._task(ground_truth, image_ids)
         known = self._known(task, results)
         curves = {kind: self._curves(kind, task, known) for kind in self._kinds(known)}
@@ -268,12 +270,12 @@ class CocoMetric(Metric):
             raise DataError(
                 f"The ground truth has no category {', '.join(map(repr, missing))}; "
                 f"it has {', '.join(map(repr, by_name)) or 'no categories'}. "
-                "Let 'classes' of the configuration name the categories of the annotation file."
+                "Set 'classes' to names of categories in the annotation file."
             )
         return [by_name[name] for name in self._classes]
 
     def _task(self, ground_truth: dict, image_ids: Sequence[int]) -> Task:
-        """Return the task around completed copies: the evaluation writes into the annotations, and takes id 0 for unmatched."""
+        """Return the task on completed copies: the evaluation changes the annotations, and treats id 0 as unmatched."""
         annotations, joints = [], self._joints_of(self._category_ids(ground_truth))
         for number, original in enumerate(ground_truth["annotations"], start=1):
             annotation = {"iscrowd": 0, **original, "id": number}
@@ -305,5 +307,5 @@ class CocoMetric(Metric):
         return known
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
-        """Return the types of statistics that these results allow: results of keypoints alone have no boxes to be measured."""
+        """Return the types of statistics that these results allow: results with keypoints only have no box statistics."""
         return [kind for kind in self._types if kind in NAMES and (kind != "bbox" or not results or "bbox" in results[0])]

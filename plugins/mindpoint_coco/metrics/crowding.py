@@ -1,4 +1,4 @@
-"""Levels of crowding, as CrowdPose's evaluation has them (Li et al. 2019, "CrowdPose: Efficient Crowded Scenes Pose Estimation")."""
+"""Levels of crowding as in CrowdPose's evaluation (Li et al. 2019, "CrowdPose: Efficient Crowded Scenes Pose Estimation")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence
 import numpy as np
 
 LEVELS = {"E": (-np.inf, 0.2), "M": (0.2, 0.8), "H": (0.8, np.inf)}
-"""Easy, medium and hard: crowd index from, and below. The limits are those of the published evaluation program."""
+"""Easy, medium and hard: lowest and (exclusive) highest crowd index, as in the published evaluation code."""
 
 
 def levels(truth: dict, image_ids: Sequence[int]) -> Dict[str, np.ndarray]:
@@ -23,7 +23,7 @@ def levels(truth: dict, image_ids: Sequence[int]) -> Dict[str, np.ndarray]:
 
 
 def crowd_index(annotations: Sequence[dict]) -> float:
-    """Return the mean over an image's objects of the number of joints of others in the object's box over the number of its own joints; 0
+    """Return the mean over an image's objects of the ratio of other objects' joints in its box to its own joints; 0
     without labelled joints.
 
     Args:

@@ -1,4 +1,4 @@
-"""Curves that a report shows, for boxes and joints alike."""
+"""Curves of a report, for boxes and joints."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mindpoint_coco.metrics.evaluator import Curves
 from mindpoint_coco.metrics.matching import Group, match
 
 AT = 0.5
-"""Similarity from which a detection is right where one number must do."""
+"""Least similarity of a correct detection, for charts with a single threshold."""
 MEASURES = {"keypoints": ("object keypoint similarity", "OKS"), "bbox": ("intersection over union", "IoU")}
-"""By type: what detections are compared by, and its short form."""
+"""By type: name and abbreviation of the similarity."""
 
 
 def over_recall(kind: str, curves: Curves) -> Chart:
@@ -21,7 +21,7 @@ def over_recall(kind: str, curves: Curves) -> Chart:
     measure, word = MEASURES[kind]
     lines = [line(f"{word} {at:.2f}: AP {curves.mean('precision', at=at):.3f}", curves, at) for at in (0.5, 0.75, 0.9)]
     lines.append(line(f"mean of 0.50 to 0.95: AP {curves.mean('precision'):.3f}", curves, None))
-    return Chart(f"Precision over recall, {kind}", "recall", "precision", lines, f"One curve a least {measure} that counts as found.")
+    return Chart(f"Precision over recall, {kind}", "recall", "precision", lines, f"One curve per threshold of {measure}.")
 
 
 def line(name: str, curves: Curves, at: Optional[float]) -> Line:
@@ -30,7 +30,7 @@ def line(name: str, curves: Curves, at: Optional[float]) -> Line:
 
 
 def by_score(kind: str, all_groups: Sequence[Group]) -> Tuple[float, Chart]:
-    """Return the score threshold with the best F1, and precision, recall and F1 over thresholds; 0 if nothing is right anywhere."""
+    """Return the score threshold with the best F1 (0 if no detection is correct), and the chart of precision, recall and F1."""
     scores, right = [], []
     for group in all_groups:
         taken = match(group, AT)
@@ -47,5 +47,5 @@ def by_score(kind: str, all_groups: Sequence[Group]) -> Tuple[float, Chart]:
     shown = np.unique(np.linspace(0, len(order) - 1, min(200, len(order))).astype(int)) if len(order) else np.zeros(0, int)
     x = sorted_scores[shown].tolist()
     lines = [Line(name, x, values[shown].tolist()) for name, values in (("precision", precision), ("recall", recall), ("F1", f1))]
-    best = f"F1 is best, {f1.max():.3f}, from a score of {threshold:.3f}." if threshold else "Nothing is right at any score."
-    return threshold, Chart("Quality over score threshold", "score", "share", lines, f"At a least {MEASURES[kind][0]} of {AT}. {best}")
+    best = f"The best F1, {f1.max():.3f}, is at a score of {threshold:.3f}." if threshold else "No detection is correct."
+    return threshold, Chart("Quality over score threshold", "score", "share", lines, f"At {MEASURES[kind][0]} {AT}. {best}")

@@ -1,10 +1,10 @@
-"""Distances between annotated and found joints in pixels, and the measures made of them: PCK, its area, mean and median errors.
+"""Distances between annotated and detected joints in pixels, and their measures: PCK, its area, mean and median errors.
 
 A detection belongs to an annotated object of its class if the object keypoint similarity or the intersection over union of their boxes
 is 0.5 or more. As in COCO's evaluation the best-scored detection chooses first and takes the most similar free object, by the larger of
-the two numbers; the best ``max_detections`` of an image and class take part, whatever their score. Boxes count so that an object that is
-found with all joints in wrong places, such as head and tail exchanged, is an error and not a missed object. Crowds and objects without a
-labelled joint do not count; neither do detections that belong to no object.
+the two numbers; only the best ``max_detections`` of an image and class take part. Boxes are used so that an object that is
+detected with all joints in wrong places, such as head and tail swapped, is an error and not a missed object. Crowds, objects without a
+labelled joint, and detections that belong to no object are ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mindpoint_coco.metrics.lengths import Length
 from mindpoint_coco.metrics.matching import PoseGroup, match, overlaps, pose_groups
 
 FOUND = 0.5
-"""Similarity or overlap from which a detection belongs to an object."""
+"""Least similarity or overlap of a detection that belongs to an object."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class JointErrors:
     Attributes:
         images: ``(N,)`` position of the image among the evaluated ones.
         joints: ``(N,)`` the joint.
-        errors: ``(N,)`` distance to the found joint in pixels of the image; NaN where the object or the joint is missed.
+        errors: ``(N,)`` distance to the detected joint in pixels of the image; NaN if the object or the joint is missed.
         lengths: ``(N,)`` length of the object in pixels, NaN where it is undefined.
     """
 
@@ -52,9 +52,9 @@ class Measures:
 
     - ``PCK@a``: share of joints with e <= a L (Yang and Ramanan 2013); ``PCKh@a`` where L is the head (Andriluka et al. 2014)
     - ``AUC``: area under PCK over thresholds from 0 to the largest a, as a share: the mean of max(0, 1 - e / (a L))
-    - ``mean_error``, ``median_error``: of e in pixels of the image, of the joints of found objects
+    - ``mean_error``, ``median_error``: of e in pixels of the image, over the joints of detected objects
     - ``normalised_error``: mean of e / L, of the same
-    - ``found``: share of the joints whose object is found
+    - ``found``: share of the joints whose object is detected
 
     Joints of objects whose L is undefined are left out of the first two and of ``normalised_error``.
 
@@ -83,9 +83,9 @@ class Measures:
 
     @property
     def text(self) -> str:
-        """Return the meaning of the numbers in a line."""
+        """Return an explanation of the numbers in one line."""
         shares = ", ".join(f"{share:g}" for share in self.shares)
-        return f"errors in pixels of the image; a joint is right within {shares} of {self._of_lengths}"
+        return f"errors in pixels of the image; a joint is correct within {shares} of {self._of_lengths}"
 
     def errors(self, tasks: Sequence[PoseTask], results: Sequence[dict]) -> JointErrors:
         """Return the distances of all joints, the smallest first. Results of unknown images must be removed before.
@@ -141,7 +141,7 @@ class Measures:
             values = self.values(chosen, np.ones(images, int))
             rows.append([name, len(chosen.errors), *(_cell(key, value) for key, value in values.items())])
         note = (
-            f"Distances of labelled joints to the found ones: {self.text}. A detection belongs to an object if their keypoint similarity "
+            f"Distances of labelled joints to detected ones: {self.text}. A detection belongs to an object if their keypoint similarity "
             f"or the overlap of their boxes is {FOUND} or more; joints of missed objects count as wrong in PCK and AUC, and not in the "
             "errors. Sources: Yang and Ramanan 2013 (PCK), Andriluka et al. 2014 (PCKh)."
         )
@@ -156,7 +156,7 @@ class Measures:
 
 
 def belonging(group: PoseGroup) -> np.ndarray:
-    """Return ``(N,)`` the annotated object that each found one belongs to, or -1."""
+    """Return ``(N,)`` the index of the annotated object that each detection belongs to, or -1."""
     similarity = group.similarity
     if all("bbox" in record for record in group.results):
         similarity = np.maximum(similarity, overlaps(group.results, group.truth, group.crowd))
@@ -164,8 +164,8 @@ def belonging(group: PoseGroup) -> np.ndarray:
 
 
 def distances(group: PoseGroup, taken: np.ndarray) -> np.ndarray:
-    """Return the distance ``(M, J)`` in pixels of each annotated joint to that of the detection which belongs to its object; NaN where the
-    object is missed, or where a result gives a joint as x, y, v of 0, which says that it is not found.
+    """Return the distance ``(M, J)`` in pixels of each annotated joint to that of its object's detection; NaN where the
+    object is missed, or where a result has x, y, v of 0, which means that the joint was not detected.
 
     Args:
         taken: of :func:`belonging`.
@@ -180,13 +180,13 @@ def distances(group: PoseGroup, taken: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the mean of the values with a weight; NaN without any."""
+    """Return the mean of the values with positive weight; NaN without any."""
     chosen = weights > 0
     return float(np.average(values[chosen], weights=weights[chosen])) if chosen.any() else float("nan")
 
 
 def _median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the median of ascending values, each repeated as its whole weight says; NaN without any."""
+    """Return the median of ascending values with whole numbers as weights; NaN without any."""
     reached = np.cumsum(weights)
     if not len(reached) or not reached[-1]:
         return float("nan")
@@ -195,5 +195,5 @@ def _median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _cell(name: str, value: float) -> object:
-    """Return a share as a number, and a distance as text, which a table of shares does not draw as a bar."""
+    """Return a share as a number and a distance as text, since tables draw numbers as bars."""
     return ("n/a" if np.isnan(value) else f"{value:.3g}") if name.endswith("error") else value

@@ -22,16 +22,16 @@ from mindpoint_coco.metrics.evaluator import Curves, Task, joined
 from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks
 
-LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # similarities from which an object, and a joint, is near, and a joint is right
+LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # least similarity of a near object, a near joint, and a correct joint
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {
-    "miss": Kind(f"a joint that is not near any joint of its name or its mirrored one (similarity below {JITTER})", "#dc2626"),
+    "miss": Kind(f"a joint away from all joints of its name and its mirrored one (similarity below {JITTER})", "#dc2626"),
     "swap": Kind("a joint placed on that of another object", "#9333ea"),
     "inversion": Kind("a joint placed on the same object's mirrored one, such as left on right", "#2563eb"),
-    "jitter": Kind(f"a joint near its place, not on it (similarity {JITTER} to {GOOD})", "#eab308"),
-    "score": Kind("an object for which a less similar detection has the higher score", "#0891b2"),
-    "background": Kind(f"a detection that does not match any annotated object (similarity {LOCALIZED})", "#475569"),
+    "jitter": Kind(f"a joint near its true position (similarity {JITTER} to {GOOD})", "#eab308"),
+    "score": Kind("an object whose most similar detection does not have the highest score", "#0891b2"),
+    "background": Kind(f"a detection that matches no annotated object (similarity below {LOCALIZED})", "#475569"),
     "missed": Kind("an annotated object that no detection matches", "#db2777"),
 }
 
@@ -42,9 +42,9 @@ class Diagnosed:
 
     Attributes:
         group: the objects.
-        taken: ``(N,)`` annotated object of each found one, or -1.
+        taken: ``(N,)`` index of the annotated object of each detection, or -1.
         kinds: ``(N, J)`` UNCOMPARED, RIGHT, or 1 plus the position in JOINT_KINDS.
-        near: ``(N, J)`` keypoint similarity with the joint that the kind speaks of.
+        near: ``(N, J)`` keypoint similarity with the joint that the kind refers to.
     """
 
     group: PoseGroup
@@ -54,17 +54,17 @@ class Diagnosed:
 
     @property
     def compared(self) -> np.ndarray:
-        """Return ``(N,)`` bool: found objects that match one which is not ignored."""
+        """Return ``(N,)`` bool: detections that match an object which is not ignored."""
         return (self.taken >= 0) & ~np.append(self.group.ignored, True)[self.taken]
 
     @property
     def missed(self) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches."""
+        """Return ``(M,)`` bool: annotated objects, not ignored, that remain unmatched."""
         return self.group.missed(self.taken)
 
     def misordered(self) -> np.ndarray:
-        """Return ``(M,)`` bool: of the detections that suit this object best (similarity of 0.5 or more), not the most similar one has the
-        highest score."""
+        """Return ``(M,)`` bool: True if, among the detections of this object (similarity of 0.5 or more), the most similar one does not
+        have the highest score."""
         wrong = np.zeros(len(self.group.truth), bool)
         if not len(self.group.truth):
             return wrong
@@ -89,7 +89,7 @@ def diagnose(group: PoseGroup, sigmas: np.ndarray, flip_index: np.ndarray) -> Di
 
 def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_index: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     others = np.delete(np.arange(len(group.truth)), own)
-    # among equal similarities the first wins: own before own mirrored before others
+    # ties go to the first: own, own mirrored, others
     rows = np.concatenate([[own], [own], others, others])
     mirrored = np.concatenate([[False], [True], np.zeros(len(others), bool), np.ones(len(others), bool)])
     truth = group.truth_points[rows]
@@ -105,7 +105,7 @@ def _joint_kinds(group: PoseGroup, row: int, own: int, sigmas: np.ndarray, flip_
 
 
 def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) -> List[dict]:
-    """Return the group's results with the joint errors of these kinds put right as the paper does: a jitter to a similarity of 0.85, a
+    """Return the group's results with the joint errors of these kinds corrected as in the paper: a jitter to a similarity of 0.85, a
     miss to 0.5, inversions and swaps to the similarity that they had with the wrong joint."""
     group, results = diagnosed.group, [dict(record) for record in diagnosed.group.results]
     wrong = np.isin(diagnosed.kinds, [1 + JOINT_KINDS.index(kind) for kind in kinds if kind in JOINT_KINDS])
@@ -146,7 +146,7 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
 
 
 def impact(parts: Sequence[Tuple[Task, Sequence[Diagnosed]]]) -> List[Tuple[str, Curves, Curves]]:
-    """Return for each of KINDS the curves with this error alone put right, and with this and all before it.
+    """Return for each of KINDS the curves with only this error corrected, and with this and all before it.
 
     Args:
         parts: the task and the groups of each set of joints.

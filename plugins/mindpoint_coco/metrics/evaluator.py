@@ -1,4 +1,4 @@
-"""COCO's evaluation, run by faster-coco-eval or by pycocotools: the same numbers to 1e-15, the former several times faster."""
+"""COCO's evaluation by faster-coco-eval or pycocotools. Both agree to 1e-15; the former is several times faster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Curves:
     Attributes:
         precision: ``(thresholds, recall levels, classes, areas, detections)``.
         recall: the same without recall levels.
-        thresholds: similarities (OKS or IoU) from which a detection is right, 0.50 to 0.95.
+        thresholds: similarities (OKS or IoU) that a correct detection needs, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
         detections: largest numbers of detections per image.
@@ -37,12 +37,12 @@ class Curves:
     def mean(
         self, what: str, area: str = "all", at: Optional[float] = None, detections: int = -1, category_id: Optional[int] = None
     ) -> float:
-        """Return the mean of ``precision`` or ``recall`` where it is defined, NaN if it is nowhere: AP and AR.
+        """Return the mean of ``precision`` (AP) or ``recall`` (AR) where defined; NaN if undefined everywhere.
 
         Args:
-            category_id: one class alone; ``None``: all.
+            category_id: one class; ``None``: all.
             area: one of ``areas``.
-            at: one threshold alone; ``None``: all.
+            at: one threshold; ``None``: all.
             detections: position in ``detections``.
         """
         values = getattr(self, what)
@@ -62,7 +62,7 @@ class Curves:
 
 
 def joined(parts: Sequence[Curves]) -> Curves:
-    """Return the curves of all classes of several evaluations, which differ in their classes alone."""
+    """Concatenate the classes of several evaluations, which otherwise agree."""
     first, *others = parts
     if not others:
         return first
@@ -76,10 +76,11 @@ def joined(parts: Sequence[Curves]) -> Curves:
 
 @dataclass(frozen=True)
 class Task:
-    """The subject of an evaluation.
+    """The ground truth of an evaluation, and what to evaluate.
 
     Attributes:
-        truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); they are marked.
+        truth: a COCO dictionary whose annotations are complete (area, iscrowd, keypoints, num_keypoints, ids from 1); the evaluation
+            changes them.
         image_ids, category_ids: the evaluated images and categories.
         sigmas: ``(J,)`` tolerances of the joints of these categories; None without joints.
         max_detections: maximum number of detections per image for keypoints, best first.
@@ -94,7 +95,7 @@ class Task:
     engine: Engine = "auto"
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
-        """Evaluate result records, which are copied. Records of unknown images must be removed before.
+        """Evaluate result records without changing them. Remove records of unknown images first.
 
         Args:
             kind: ``keypoints`` or ``bbox``.

@@ -1,4 +1,4 @@
-"""The sets of joints that an evaluation compares by: one of all classes, or one of each class."""
+"""The sets of joints of an evaluation: one for all classes, or one per class."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class JointSet(NamedTuple):
 
     Attributes:
         classes: names of the classes.
-        joints: these joints by themselves.
-        places: place of each among the joints of all classes.
+        joints: only these joints.
+        places: index of each among the joints of all classes.
     """
 
     classes: Sequence[str]
@@ -29,7 +29,7 @@ class PoseTask(NamedTuple):
     """The evaluation of the classes of one set.
 
     Attributes:
-        task: with these classes alone, and the tolerances of their joints.
+        task: with only these classes, and the sigmas of their joints.
         joints, places: see :class:`JointSet`.
     """
 
@@ -39,7 +39,7 @@ class PoseTask(NamedTuple):
 
 
 def joint_sets(keypoints: Optional[Keypoints], classes: Sequence[str]) -> List[JointSet]:
-    """Return all sets in the order of the classes; classes without joints belong to none."""
+    """Return all sets in the order of the classes; classes without joints are in no set."""
     if keypoints is None or not len(keypoints):
         return []
     if keypoints.classes is None:
@@ -65,6 +65,6 @@ def check_length(record: dict, joints: int, name: str) -> None:
     """Raise DataError unless a record has as many joints as its class."""
     if len(record["keypoints"]) != 3 * joints:
         raise DataError(
-            f"{name} has {len(record['keypoints'])} keypoint numbers; the {joints} joints of the configuration need "
-            f"{3 * joints} (x, y, v each). Let 'keypoints.names' name the joints of the annotation file."
+            f"{name} has {len(record['keypoints'])} keypoint numbers, but the configuration's {joints} joints need "
+            f"{3 * joints} (x, y, v each). Set 'keypoints.names' to the joints of the annotation file."
         )

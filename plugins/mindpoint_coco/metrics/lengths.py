@@ -1,4 +1,4 @@
-"""The length of an object that distances of its joints are measured by."""
+"""The length of an object, to normalise distances of its joints."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mindpoint_coco.keypoints import Keypoints
 
 End = Union[str, Sequence[str]]
 Said = Union[str, Sequence[End]]
-"""A length of ``BOXES``, ``torso``, ``head``, or two ends, each a joint or several whose mean is taken."""
+"""A key of ``BOXES``, ``torso``, ``head``, or two ends, each a joint or the mean of several."""
 
-BOXES = {"box": "the longer side of the box", "diagonal": "the diagonal of the box", "area": "the root of the object's area"}
+BOXES = {"box": "the longer side of the box", "diagonal": "the diagonal of the box", "area": "the square root of the object's area"}
 _HEAD_TOPS, _NECKS = ("headtop", "topofhead", "head"), ("upperneck", "neck")
 
 
@@ -26,7 +26,7 @@ class Length:
     - ``torso``: from the right shoulder to the left hip (Sapp and Taskar 2013, "MODEC"), or from the left shoulder to the right hip where
       one of these is not labelled.
     - ``head``: from the top of the head to the neck, as joints (PCKh, Andriluka et al. 2014, "2D Human Pose Estimation"). MPII's own
-      program takes 0.6 of the diagonal of an annotated head box, which COCO's format does not hold.
+      code uses 0.6 of the diagonal of an annotated head box, which COCO's format lacks.
     - two ends, each the name of a joint or a list of names, whose mean is the end.
 
     Args:
@@ -37,7 +37,7 @@ class Length:
         text: the length in words.
 
     Raises:
-        ConfigError: another word, or joints that do not exist.
+        ConfigError: an unknown word, or joints that do not exist.
     """
 
     def __init__(self, said: Optional[Said], keypoints: Keypoints) -> None:
@@ -68,7 +68,7 @@ class Length:
         return np.where(found > 0, found, np.nan)
 
     def _found(self) -> List[Tuple[List[int], List[int]]]:
-        """Return the pairs of ends, in the order in which they are tried; empty for lengths of boxes."""
+        """Return the pairs of ends, in the order of preference; empty for lengths of boxes."""
         if not isinstance(self.said, str):
             return [self._given()]
         if self.said in BOXES:
@@ -78,7 +78,7 @@ class Length:
         ends = _PARTS[self.said](self._names)
         if not ends:
             raise ConfigError(
-                f"CocoMetric.length: the joints {', '.join(self._names)} have no {self.said} by their names; name its two ends, such as "
+                f"CocoMetric.length: the joints {', '.join(self._names)} include no {self.said} by name; give its two ends, such as "
                 f"[{self._names[0]}, {self._names[-1]}]"
             )
         return ends
@@ -88,7 +88,7 @@ class Length:
         ends = [[end] if isinstance(end, str) else list(end) for end in self.said]
         unknown = [name for end in ends for name in end if name not in names]
         if len(ends) != 2 or not all(ends) or unknown or ends[0] == ends[1]:
-            wrong = f"no joint is named '{unknown[0]}'; there are {', '.join(names)}" if unknown else "two different ends are needed"
+            wrong = f"no joint is named '{unknown[0]}'; there are {', '.join(names)}" if unknown else "give two different ends"
             raise ConfigError(f"CocoMetric.length: {self.said}: {wrong}")
         first, second = ([names.index(name) for name in end] for end in ends)
         return first, second
@@ -112,7 +112,7 @@ def _side(names: Sequence[str], side: str, part: str) -> Optional[int]:
 
 
 def _named(names: Sequence[str], wanted: Sequence[str]) -> Optional[int]:
-    """Return the position of the first wanted name, without regard to case and separators."""
+    """Return the position of the first wanted name, ignoring case and separators."""
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     return next((plain.index(name) for name in wanted if name in plain), None)
 

@@ -1,4 +1,4 @@
-"""Which detection is meant for which annotated object: similarities and COCO's matching, image by image."""
+"""Matching of detections to annotated objects as in COCO's evaluation, image by image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindpoint_coco.similarity import oks
 
 @dataclass(frozen=True)
 class Group:
-    """The M annotated and N found objects of one class in one image, the found ones best first.
+    """The M annotated objects and N detections of one class in one image, best detections first.
 
     Attributes:
         image_id: the image. category_id: the class.
@@ -35,10 +35,10 @@ class Group:
     similarity: np.ndarray
 
     def missed(self, taken: np.ndarray) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects, not ignored, that nothing matches.
+        """Return ``(M,)`` bool: annotated objects, not ignored, that remain unmatched.
 
         Args:
-            taken: ``(N,)`` annotated object of each found one, or -1.
+            taken: ``(N,)`` index of the annotated object of each detection, or -1.
         """
         return ~self.ignored & ~np.isin(np.arange(len(self.truth)), taken)
 
@@ -60,18 +60,19 @@ class PoseGroup(Group):
 def pose_groups(
     truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], sigmas: np.ndarray, most: int
 ) -> Iterator[PoseGroup]:
-    """Yield the group of each image and class that has an object of either kind, image by image.
+    """Yield the group of each image and class with annotated objects or detections, image by image.
 
     Args:
         sigmas: ``(J,)`` tolerances of the joints.
-        most: results of an image and class that count, the best.
+        most: number of results per image and class that count, the best ones.
     """
     for common in _common(truth, results, image_ids, category_ids, most):
         yield _with_poses(common, sigmas)
 
 
 def box_groups(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int) -> Iterator[Group]:
-    """Yield the same for boxes. With a crowd the similarity is the shared area as a share of the found box, as in COCO's evaluation."""
+    """Yield the same for boxes. The similarity with a crowd is the intersection over the area of the detected box, as in COCO's
+    evaluation."""
     for common in _common(truth, results, image_ids, category_ids, most):
         overlap = overlaps(common["results"], common["truth"], common["crowd"])
         yield Group(**common, ignored=common["crowd"], similarity=overlap)
@@ -123,7 +124,8 @@ def _with_poses(common: dict, sigmas: np.ndarray) -> PoseGroup:
 
 
 def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Return the mean over the labelled joints; of an object without one, how far the joints lie outside of its box made twice as large."""
+    """Return the keypoint similarity; for an object without labelled joints, it depends on the joints' distances to its box of twice the
+    size."""
     labelled = truth[..., 2] > 0
     similar = oks(points[:, None], truth[None, ..., :2], areas[None], sigmas, labelled)
     low, high = boxes[:, :2] - boxes[:, 2:], boxes[:, :2] + 2 * boxes[:, 2:]
@@ -132,10 +134,10 @@ def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes:
 
 
 def match(group: Group, threshold: float) -> np.ndarray:
-    """Return ``(N,)`` the annotated object that each found one takes, or -1, as COCO's evaluation assigns them.
+    """Return ``(N,)`` the index of the annotated object that each detection matches, or -1, as in COCO's evaluation.
 
-    The best-scored chooses first, the most similar object of at least ``threshold`` that is free; ignored objects only where no
-    other is left; crowds are never used up.
+    In order of score, each detection takes the most similar free object with at least ``threshold``; ignored objects only if no
+    other is left. Crowds can be taken repeatedly.
     """
     taken = np.full(len(group.results), -1)
     free = np.ones(len(group.truth), bool)
@@ -143,7 +145,7 @@ def match(group: Group, threshold: float) -> np.ndarray:
         for among in (~group.ignored, group.ignored):
             open_to = np.flatnonzero(among & (free | group.crowd) & (similarity >= threshold))
             if len(open_to):
-                # of equal ones COCO takes the last
+                # COCO takes the last of equal ones
                 taken[row] = open_to[len(open_to) - 1 - similarity[open_to][::-1].argmax()]
                 free[taken[row]] = False
                 break

@@ -1,7 +1,7 @@
-"""COCO's precision and recall of images that count several times or not at all, for bootstrap intervals.
+"""COCO's precision and recall on resampled images, for bootstrap intervals.
 
-Objects are matched once. A resample of the images then only adds up what was matched, each image as often as it is drawn, which gives the
-numbers that COCO's evaluation gives for a data set with copies of these images.
+Objects are matched once. A resample then only sums up the matches, each image as often as it is drawn, which gives the
+same numbers as COCO's evaluation of a data set with copies of these images.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mindpoint_coco.metrics.evaluator import Curves, Task
 
 @dataclass(frozen=True)
 class _Matched:
-    """The detections of one class and range of area, best first, D of them, at T thresholds.
+    """The D detections of one class and range of area, best first, at T thresholds.
 
     Attributes:
         images: ``(D,)`` position of the image.
-        ranks: ``(D,)`` place among the detections of its image.
-        right, wrong: ``(T, D)`` bool; neither for those that do not count.
+        ranks: ``(D,)`` rank among the detections of the image.
+        right, wrong: ``(T, D)`` bool; both False for ignored ones.
         wanted: ``(images,)`` number of annotated objects that count.
     """
 
@@ -80,7 +80,7 @@ def _matched(images: Sequence[dict], thresholds: int, place: dict) -> _Matched:
 
 
 def _fill(precision: np.ndarray, recall: np.ndarray, matched: _Matched, counts: np.ndarray, most: int, levels: np.ndarray) -> None:
-    """Write precision ``(T, levels)`` and recall ``(T,)``, which stay -1 without an object that counts."""
+    """Write precision ``(T, levels)`` and recall ``(T,)``; they stay -1 without objects that count."""
     wanted = float((matched.wanted * counts).sum())
     if not wanted:
         return

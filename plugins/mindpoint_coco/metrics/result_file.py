@@ -1,4 +1,4 @@
-"""COCO's result format: reading, checking, and the form for the evaluation server."""
+"""COCO's result format: reading, checking, and the version for the evaluation server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_results(path: str) -> List[dict]:
     """Return the unchecked records of a result file. Raises DataError if it does not exist, is not JSON, or is not a list."""
     content = read_json(path, "result file")
     if isinstance(content, dict):
-        raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; was an annotation file meant?")
+        raise DataError(f"{path}: is an object with {', '.join(list(content)[:5])}, not a list of results; is it an annotation file?")
     if not isinstance(content, list):
         raise DataError(f"{path}: is not a list of results")
     return content
@@ -47,7 +47,7 @@ def check_results(
     for position, record in enumerate(records):
         problem = _problem(record, joints, *known)
         if not problem and ("bbox" in record) != boxes:
-            problem = f"has {'no ' * boxes}bbox, unlike the first; either all have one or no result has"
+            problem = f"has {'no ' * boxes}bbox, unlike the first; give all results a bbox, or none"
         if problem:
             count += 1
             if len(problems) < _MOST:

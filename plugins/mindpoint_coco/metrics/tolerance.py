@@ -1,14 +1,14 @@
-"""Estimates of sigmas, the tolerances of object keypoint similarity, from two sets of places of the same joints.
+"""Estimates of sigmas, the tolerances of object keypoint similarity, from two sets of positions of the same joints.
 
-COCO defines the sigma of a joint by ``sigma**2 = E[d**2 / s**2]``, with d the distance between a person's mark and the true place and s the
-root of the object's area; similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
+COCO defines the sigma of a joint by ``sigma**2 = E[d**2 / s**2]``, with d the distance between a person's mark and the true position and s
+the root of the object's area; similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
 Evaluation"). d is a distance in the plane: of independent errors in x and y of standard deviation e each, ``E[d**2] = 2 e**2``.
 
-- Of two people who mark independently, the squared distance between their marks is twice that of each to the true place.
-- Of a model and marks it is the sum of both: an upper bound, which is the larger the worse the model is.
+- If two people mark independently, the squared distance between their marks is on average twice that of each to the true position.
+- Between a model and marks it is the sum of both: an upper bound, which grows with the model's errors.
 
-The robust estimate takes the median of ``d**2 / s**2`` over ln 2 in place of the mean. For a normal distribution both are the same, for
-d**2 is then exponentially distributed; exchanged sides and other gross mistakes hardly change it.
+The robust estimate uses the median of ``d**2 / s**2`` over ln 2 instead of the mean. For normal errors both agree, since
+d**2 is then exponentially distributed; swapped sides and other gross mistakes hardly change it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Tolerances:
     """Estimates for J joints; NaN for a joint without a pair.
 
     Attributes:
-        pairs: ``(J,)`` number of joints in both sets.
+        pairs: ``(J,)`` number of instances in both sets.
         pixels, sigmas: ``(J,)`` root of the mean square of d, and of d / s, of one mark.
         robust_pixels, robust_sigmas: ``(J,)`` the same by medians.
     """
@@ -41,12 +41,12 @@ class Tolerances:
 
 
 def offsets(truth: dict, others: Sequence[dict], classes: Sequence[str], keypoints: Keypoints) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the distance ``(M, J)`` in pixels of each joint of M annotated objects to its other place, NaN where either is missing, and
+    """Return the distance ``(M, J)`` in pixels of each joint of M annotated objects to its other position, NaN where either is missing, and
     the root ``(M,)`` of each object's area in pixels.
 
     Args:
         truth: a COCO dictionary with complete annotations.
-        others: result records; objects are found as :mod:`mindpoint_coco.metrics.distances` says.
+        others: result records; objects are matched as in :mod:`mindpoint_coco.metrics.distances`.
         classes: names of the categories that count.
     """
     image_ids = [record["id"] for record in truth["images"]]
@@ -61,11 +61,11 @@ def offsets(truth: dict, others: Sequence[dict], classes: Sequence[str], keypoin
 
 
 def tolerances(apart: np.ndarray, roots: np.ndarray, keypoints: Keypoints, marks: int) -> Tolerances:
-    """Return the estimates; both joints of a mirrored pair count together.
+    """Return the estimates; both joints of a mirrored pair are pooled.
 
     Args:
         apart, roots: of :func:`offsets`.
-        marks: 2 if both places are marks of people, 1 if one is a model's.
+        marks: 2 if people marked both positions, 1 if one is a model's.
     """
     columns = []
     for joint, partner in enumerate(keypoints.flip_index):
@@ -78,7 +78,7 @@ def tolerances(apart: np.ndarray, roots: np.ndarray, keypoints: Keypoints, marks
 
 
 def _roots(squares: np.ndarray) -> Tuple[float, float]:
-    """Return the roots of the mean and of its robust estimate."""
+    """Return the square roots of the mean and of its robust estimate."""
     if not len(squares):
         return float("nan"), float("nan")
     return float(np.sqrt(squares.mean())), float(np.sqrt(np.median(squares) / np.log(2)))

@@ -1,4 +1,4 @@
-"""Transforms of the library Albumentations, with boxes and points moved along."""
+"""Transforms of Albumentations, applied to boxes and points too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mindpoint.errors import ConfigError
 
 from mindpoint_coco.transforms.placing import cut
 
-_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # of a box: four points, around it
+_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # of a box: four points in cyclic order
 _TRIANGLE = np.array([[0, 0], [9, 0], [0, 9]], np.float32)  # shows by its orientation whether an image was mirrored
 
 
@@ -24,27 +24,27 @@ class Albumentations(Transform):
     """Transforms of Albumentations (https://albumentations.ai), one after the other.
 
     Needs ``pip install 'mindpoint[albumentations]'``. Steps that move pixels need the whole image, and run before its window is cut out;
-    they move boxes, as the upright boxes around their moved corners, and points, whose pairs change places in a mirrored image. Steps that
-    only change pixels run where they are written.
+    boxes become the axis-aligned boxes around their moved corners, and points move along, swapped in pairs if mirrored. Steps that
+    only change pixels run at their position in the list.
 
     Args:
-        steps: a mapping each, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, as of
+        steps: mappings, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, as of
             ``OneOf``, is a list of such mappings.
-        least: smallest share of a box, 0..1, that must be left in the image; other objects are left out.
+        least: least share of a box inside the image, 0..1; other objects are removed.
 
     Raises:
-        ConfigError: the library is not installed, has no such transform, or refuses its arguments.
+        ConfigError: the library is not installed, lacks the transform, or rejects its arguments.
     """
 
     def __init__(self, steps: Sequence[Mapping[str, object]], least: float = 0.3) -> None:
         if not steps or not 0 <= least <= 1:
-            raise ConfigError("Albumentations: one step or more is needed, and least must be in 0..1")
+            raise ConfigError("Albumentations: give at least one step, and set least in 0..1")
         self.library, self.steps, self.least = _library(), list(steps), least
         self.before_view = any(isinstance(step, self.library.DualTransform) for step in _leaves(self._built()))
         self._own = threading.local()
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        if not hasattr(self._own, "chain"):  # a chain keeps the state of its random numbers: each thread has its own
+        if not hasattr(self._own, "chain"):  # one chain per thread, since a chain holds random state
             params = self.library.KeypointParams(format="xy", remove_invisible=False) if self.before_view else None
             self._own.chain = self.library.Compose(self._built(), keypoint_params=params)
         self._own.chain.set_random_seed(int(rng.integers(2**32)))
@@ -75,7 +75,7 @@ class Albumentations(Transform):
 
 
 def _library() -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise importing it asks the network for newer versions
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would check the network for newer versions
     try:
         import albumentations
     except ImportError as error:
@@ -91,14 +91,14 @@ def _built(library: Any, steps: Sequence[Mapping[str, object]], where: str) -> L
         name = arguments.pop("name", None)
         kind = getattr(library, name, None) if isinstance(name, str) else None
         if not (isinstance(kind, type) and issubclass(kind, (library.BasicTransform, library.BaseCompose))):
-            raise ConfigError(f"{where}.{number}: {step!r} does not name a transform of Albumentations {library.__version__}")
+            raise ConfigError(f"{where}.{number}: {step!r} is not a transform of Albumentations {library.__version__}")
         if "transforms" in arguments:
             arguments["transforms"] = _built(library, arguments["transforms"], f"{where}.{number}.transforms")
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", "Argument.* not valid")
                 found.append(kind(**arguments))
-        except Exception as error:  # of any type, from the library's own checks
+        except Exception as error:  # the library's checks raise errors of any type
             said = " ".join(line.strip() for line in str(error).splitlines()[:3])
             raise ConfigError(f"{where}.{number}: {name}: {said}") from error
     return found
@@ -111,7 +111,7 @@ def _leaves(steps: Sequence[Any]) -> Iterator[Any]:
 
 
 def _moves(field: Field) -> bool:
-    """Tell whether a field moves as points do. Raises ConfigError if it moves in another way, which points cannot tell."""
+    """Return whether a field moves like points. Raises ConfigError if it moves in a way that points cannot express."""
     if isinstance(field, (Points, Boxes)):
         return True
     if (type(field).transform, type(field).mirror) != (Field.transform, Field.mirror):
@@ -133,7 +133,7 @@ def _moved(field: Field, before: np.ndarray, points: np.ndarray, mirrored: bool)
 
 
 def _around(corners: np.ndarray) -> np.ndarray:
-    """Return the upright boxes ``(..., 4)`` around corners ``(..., 4, 2)``."""
+    """Return the axis-aligned boxes ``(..., 4)`` around corners ``(..., 4, 2)``."""
     return np.concatenate([corners.min(axis=-2), corners.max(axis=-2)], axis=-1)
 
 

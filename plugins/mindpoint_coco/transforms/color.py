@@ -21,7 +21,7 @@ class ColorAugment(Transform):
     As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` the mean of
     ``grey``, both of the original image, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast ``alpha I + (1 -
     alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is
-    clipped: values may leave 0..1. All steps together are one affine map of a pixel's colour, which is applied.
+    clipped: values may leave 0..1. All steps are combined into one affine map of a pixel's colour.
 
     ``hue`` and ``greyscale`` go beyond the official steps, are off by default, and cost no further pass over the image.
 
@@ -30,7 +30,7 @@ class ColorAugment(Transform):
         lighting: standard deviation of the noise along each axis, in eigenvalues.
         eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default
             those of COCO.
-        hue: largest rotation of the colour circle (I and Q of YIQ) in degrees, 0..180; brightness stays.
+        hue: largest rotation of hues (I and Q of YIQ) in degrees, 0..180; brightness is kept.
         greyscale: probability of an image without colours, 0..1.
 
     Raises:
@@ -57,15 +57,15 @@ class ColorAugment(Transform):
             if not 0 <= value <= most:
                 raise ConfigError(f"ColorAugment.{name}: {value} is not in 0..{most}")
         if lighting < 0:
-            raise ConfigError(f"ColorAugment.lighting: {lighting} must not be negative")
+            raise ConfigError(f"ColorAugment.lighting: {lighting} must be at least 0")
         self.variations = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
         self.lighting, self.hue, self.greyscale = lighting, hue, greyscale
         self.eigenvalues, self.eigenvectors = np.array(eigenvalues, np.float64), np.array(eigenvectors, np.float64)
         if self.eigenvalues.shape != (3,) or self.eigenvectors.shape != (3, 3):
-            raise ConfigError("ColorAugment: eigenvalues must be three numbers and eigenvectors three rows of three")
+            raise ConfigError("ColorAugment: eigenvalues must be 3 numbers and eigenvectors 3 rows of 3 numbers")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with another ``color_matrix``; the pixels stay."""
+        """Return the sample with another ``color_matrix`` and unchanged pixels."""
         if self.hue:
             sample = sample.recolored(hue_map(rng.uniform(-self.hue, self.hue)))
         steps = [(name, 1 + rng.uniform(-v, v)) for name, v in self.variations.items()]
@@ -81,7 +81,7 @@ class ColorAugment(Transform):
 
 
 def hue_map(degrees: float) -> np.ndarray:
-    """Return the matrix ``(3, 4)`` float64 that turns the colour circle, I and Q of YIQ; blue, green, red in 0..1."""
+    """Return the matrix ``(3, 4)`` float64 that rotates hues (I and Q of YIQ); blue, green, red in 0..1."""
     turn, angle = np.eye(3), np.radians(degrees)
     turn[1:, 1:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     return np.concatenate([np.linalg.inv(_YIQ) @ turn @ _YIQ, np.zeros((3, 1))], axis=1)

@@ -1,4 +1,4 @@
-"""Copy-paste: objects of other images, put into this one."""
+"""Copy-paste augmentation: paste objects of other images."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from mindpoint_coco.transforms.placing import covered, cut, hidden, resized, res
 from mindpoint_coco.transforms.randomly import Randomly
 
 _TRIES = 10
-_MARGIN = 0.1  # of the box, on each side, over which a patch without a mask fades out
+_MARGIN = 0.1  # of the box, on each side, where a patch without a mask fades out
 _RIM = _MARGIN / (1 + 2 * _MARGIN)  # the same as a share of the patch
-_LEAST = 0.5  # share of a box that a patch without a mask must show for its object to come along
+_LEAST = 0.5  # least visible share of another object's box in a patch to keep the object
 
 
 class CopyPaste(Randomly, PoolTransform):
-    """Put objects of drawn images at random places of this one (Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177).
+    """Paste objects of random images at random positions (Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177).
 
-    If the objects have a mask, a field of :class:`~mindpoint.contracts.fields.Rasters` with two axes, its pixels are pasted. Otherwise a
-    patch is, the box and a tenth around it, which fades out at its edges; what else the patch shows comes along as an object of its own,
-    if at least half of its box is in it. Crowds are not pasted.
+    If objects have masks (a field of :class:`~mindpoint.contracts.fields.Rasters` with two axes), masked pixels are pasted. Otherwise, the
+    box and a margin of a tenth are pasted, which fades out at its edges; another object in this patch is added, too,
+    if at least half of its box is visible. Crowds are not pasted.
 
-    Joints of this image that a pasted box covers become hidden (visibility 1). A place that would cover too much of an object is drawn
+    Covered joints of this image become hidden (visibility 1). A position that would cover too much of an object is drawn
     again, up to ten times.
 
     Args:
         probability: of pasting into an image, 0..1.
         count: range of the number of pasted objects, 1..20.
-        scale: range of an object's scale, 1 where its image just fits into this one; 0.05..10.
-        most_covered: largest share of the box of an object, except crowds, that a pasted box may cover, 0..1.
+        scale: range of an object's scale; at 1, its image just fits into this one; 0.05..10.
+        most_covered: largest covered share of another object's box, 0..1; crowds may be covered.
     """
 
     before_view = True
@@ -54,7 +54,7 @@ class CopyPaste(Randomly, PoolTransform):
         return sample
 
     def _paste(self, sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with one object of another one; unchanged if that has none, or no place is found."""
+        """Return the sample with an object of another one; unchanged if there is no object or no position."""
         below, image = same_kind([sample, other])
         (height, width), (rows, columns) = below.shape[:2], image.shape[:2]
         edge = np.array([columns, rows, columns, rows])
@@ -91,7 +91,7 @@ class CopyPaste(Randomly, PoolTransform):
         return replace(sample, image=out, objects=Objects.concatenate([kept, pasted]), color_matrix=None)
 
     def _place(self, sample: Sample, size: Tuple[int, int], rng: np.random.Generator) -> Optional[Tuple[int, int]]:
-        """Return the left upper pixel of a place for a patch ``(height, width)``; None if none was found that covers little enough."""
+        """Return the upper left pixel of a position for a patch ``(height, width)``; None if all tries cover too much."""
         (height, width), boxes = sample.image.shape[:2], sample.objects.boxes[~sample.objects.crowd]
         for _ in range(_TRIES):
             x, y = int(rng.integers(width - size[1] + 1)), int(rng.integers(height - size[0] + 1))
@@ -101,19 +101,19 @@ class CopyPaste(Randomly, PoolTransform):
 
 
 def _mask(objects: Objects, row: int) -> Optional[np.ndarray]:
-    """Return the mask of an object, ``(1, h, w)`` in 0..1; None if the objects have none, or it is empty."""
+    """Return the mask of an object, ``(1, h, w)`` in 0..1; None if it is missing or empty."""
     names = [field.name for field in objects.fields if isinstance(field, Rasters) and len(field.shape) == 2]
     mask = objects.values[names[0]][row : row + 1].astype(np.float32) if names else np.zeros((1, 0, 0))
     return mask if mask.any() else None
 
 
 def _of_mask(mask: np.ndarray, box: np.ndarray, rectangle: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Return the share, 0..1, with which a mask over a box shows each pixel of a patch of that size over a rectangle."""
+    """Return the opacity, 0..1, of each pixel of a patch over a rectangle, from a mask over a box."""
     large = cv2.resize(mask[0], size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(laid_over(large[None], box[None], rectangle[None], np.eye(3))[0], 0, 1)
 
 
 def _fading(size: Tuple[int, int]) -> np.ndarray:
-    """Return the share, 0..1, with which each pixel of a patch ``(height, width)`` is shown: 1 within, falling towards its edges."""
+    """Return the opacity, 0..1, of each pixel of a patch ``(height, width)``: 1 inside, falling towards the edges."""
     down, across = (np.clip((np.minimum(np.arange(side), side - 1 - np.arange(side)) + 1) / (_RIM * side + 1), 0, 1) for side in size)
     return np.outer(down, across)

@@ -1,4 +1,4 @@
-"""Random erasing: a rectangle of noise over a part of the image."""
+"""Random erasing: cover a rectangle of the image with noise."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _TRIES = 10
 
 
 class RandomErase(Randomly):
-    """Cover a random rectangle with noise, so that objects are found by what is left of them (Zhong et al., 2017,
+    """Cover a random rectangle with noise, so that partly hidden objects are learnt (Zhong et al., 2017,
     https://arxiv.org/abs/1708.04896).
 
-    Joints in the rectangle become hidden (visibility 1): they are still learnt, as annotators mark joints behind other things. Boxes stay.
-    A rectangle that would cover too much of an object is drawn again, up to ten times, so that no object without a trace is learnt.
+    Joints in the rectangle become hidden (visibility 1) and are still learnt, as annotators also mark hidden joints. Boxes stay.
+    A rectangle that would cover too much of an object is drawn again, up to ten times.
 
     Args:
         probability: of erasing a part of an image.
         area: range of the rectangle's share of the image, 0..1.
-        aspect: range of its width divided by its height, 0.05..20.
-        most_covered: largest share of an object's box, except crowds, that it may cover, 0..1.
+        aspect: range of its aspect ratio, width / height, 0.05..20.
+        most_covered: largest covered share of an object's box, 0..1; crowds may be covered.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Training images made of several: mosaic and mixup."""
+"""Augmentations that combine several images: mosaic and mixup."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mindpoint_coco.transforms.randomly import Randomly
 
 
 class Mosaic(Randomly, PoolTransform):
-    """Four images around a random point: this one and three drawn ones, in random order (Bochkovskiy et al., 2020,
+    """Arrange this and three random images around a random point, in random order (Bochkovskiy et al., 2020,
     https://arxiv.org/abs/2004.10934).
 
-    Each image touches the point with one of its corners and is cut at the edges of its quarter; the rest is 0. ``RandomView`` then chooses
-    a window of the mosaic. More objects come together than in one image: raise ``max_objects`` of the targets if need be.
+    Each image touches the point with a corner and is clipped to its quarter; the rest is 0. ``RandomView`` then chooses
+    a window of the mosaic. A mosaic has more objects than an image: raise ``max_objects`` of the targets if needed.
 
     Args:
         probability: of a mosaic, 0..1.
-        size: height and width of the mosaic in those of the network's input, 0.5..4. Objects become smaller on the input by about as much.
-        scale: range of an image's scale, 1 where it just fits into the network's input; 0.1..10.
-        least: smallest share of a box, 0..1, that its quarter must show; other objects are left out.
+        size: height and width of the mosaic relative to the network's input, 0.5..4. Objects shrink on the input by about this factor.
+        scale: range of an image's scale; at 1, it just fits into the network's input; 0.1..10.
+        least: least visible share of a box, 0..1; other objects are removed.
     """
 
     before_view = True
@@ -64,14 +64,14 @@ class Mosaic(Randomly, PoolTransform):
 
 
 class MixUp(Randomly, PoolTransform):
-    """A blend of this image and a drawn one, with the objects of both (Zhang et al., 2018, https://arxiv.org/abs/1710.09412; for detection
+    """Blend this image with a random one, and keep the objects of both (Zhang et al., 2018, https://arxiv.org/abs/1710.09412; for detection
     Zhang et al., 2019, https://arxiv.org/abs/1902.04103).
 
-    The drawn image is scaled to fit into this one and laid over its middle; around it this image stays as it is.
+    The random image is scaled to fit into this one and blended over its centre; this image stays unchanged around it.
 
     Args:
         probability: of a blend, 0..1.
-        alpha: both parameters of the beta distribution that this image's share is drawn from, 0.1..1000; the larger, the closer to a half.
+        alpha: both parameters of the beta distribution of this image's weight, 0.1..1000; large values give weights close to 0.5.
     """
 
     before_view = True

@@ -13,15 +13,15 @@ from mindpoint_coco.transforms.randomly import Randomly
 
 
 class RandomPerspective(Randomly):
-    """Shear the image and move its corners, as if the camera stood elsewhere.
+    """Shear the image and move its corners, as if seen from another position.
 
-    The result is as large as the moved image needs, so that nothing is cut off; pixels without content are 0. ``RandomView`` then chooses
-    a window of it. Fields of objects move by their own rules; boxes become those around their moved corners.
+    The result is large enough for the whole moved image; pixels without content are 0. ``RandomView`` then chooses
+    a window of it. Boxes become those around their moved corners; other fields move by their own rules.
 
     Args:
         probability: of changing an image.
-        shear: largest angle in degrees by which the vertical and, on its own, the horizontal edges lean, 0..40.
-        distortion: largest distance that each corner moves along x and y, in widths and heights of the image, 0..0.25.
+        shear: largest shear angle in degrees, drawn independently for vertical and horizontal edges, 0..40.
+        distortion: largest shift of each corner along x and y, as a share of width and height, 0..0.25.
     """
 
     before_view = True
@@ -32,7 +32,7 @@ class RandomPerspective(Randomly):
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = sample.image.shape[:2]
-        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64) - 0.5  # a pixel's middle is a whole number
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64) - 0.5  # pixel centres are whole numbers
         lean = np.tan(np.radians(rng.uniform(-self.shear, self.shear, 2)))
         moved = corners @ np.array([[1, lean[1]], [lean[0], 1]])
         moved += rng.uniform(-self.distortion, self.distortion, (4, 2)) * (width, height)

@@ -1,4 +1,4 @@
-"""Objects against a part of the image: what of them is covered, hidden, or left after a cut; images laid into others.
+"""Shared code for covering, hiding and clipping objects, and for placing images into others.
 
 Rectangles are left, top, right, bottom in pixels.
 """
@@ -24,7 +24,7 @@ def in_pixels(sample: Sample) -> Objects:
 
 
 def covered(boxes: np.ndarray, rectangle: np.ndarray) -> np.ndarray:
-    """Return the share ``(N,)`` of each box ``(N, 4)`` that lies in the rectangle, 0..1; of boxes without extent 1 where it holds them."""
+    """Return the share ``(N,)`` of each box ``(N, 4)`` inside the rectangle, 0..1; for empty boxes, 1 if inside."""
     left_top, right_bottom = np.maximum(boxes[:, :2], rectangle[:2]), np.minimum(boxes[:, 2:], rectangle[2:])
     common, whole = np.maximum(right_bottom - left_top, 0).prod(axis=1), np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
     inside = (left_top <= right_bottom).all(axis=1).astype(np.float64)
@@ -32,7 +32,7 @@ def covered(boxes: np.ndarray, rectangle: np.ndarray) -> np.ndarray:
 
 
 def hidden(objects: Objects, rectangle: np.ndarray, shown: Objects) -> Objects:
-    """Return the objects with the points in the rectangle marked as hidden: visibility 1 in place of 2, as COCO counts it.
+    """Return the objects with visible points in the rectangle marked as hidden (COCO's visibility 1 instead of 2).
 
     Args:
         shown: the objects in the rectangle's pixels.
@@ -47,12 +47,12 @@ def hidden(objects: Objects, rectangle: np.ndarray, shown: Objects) -> Objects:
 
 
 def cut(objects: Objects, rectangle: np.ndarray, least: float) -> Objects:
-    """Return what a rectangle shows of the objects.
+    """Return the objects clipped to a rectangle.
 
     Boxes are clipped, areas shrink with them, and points outside become unlabelled (zeros) where their field has a visibility.
 
     Args:
-        least: share of a box, 0..1, that must be inside; other objects are left out.
+        least: least share of a box inside, 0..1; other objects are removed.
     """
     share = covered(objects.boxes, rectangle)
     kept = share >= least
@@ -72,13 +72,13 @@ def cut(objects: Objects, rectangle: np.ndarray, least: float) -> Objects:
 
 
 def _inside(points: np.ndarray, rectangle: np.ndarray) -> np.ndarray:
-    """Return a mask of the points ``(..., entries)`` whose nearest pixel is in the rectangle; a pixel's middle is a whole number."""
+    """Return a mask of the points ``(..., entries)`` whose nearest pixel is in the rectangle; pixel centres are whole numbers."""
     middles = points[..., :2] + 0.5
     return ((middles >= rectangle[:2]) & (middles < rectangle[2:])).all(axis=-1)
 
 
 def resized(image: np.ndarray, factor: float) -> np.ndarray:
-    """Return an image in which a point ``x`` of the given one is at ``(x + 0.5) * factor - 0.5``, see :func:`resizing`; at least a pixel.
+    """Return the image resized so that a point ``x`` moves to ``(x + 0.5) * factor - 0.5``, see :func:`resizing`; at least one pixel.
 
     Args:
         factor: positive; at least :func:`least_factor` of the image.
@@ -87,17 +87,17 @@ def resized(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def least_factor(image: np.ndarray) -> float:
-    """Return the factor that leaves a pixel of the shorter side of an image."""
+    """Return the factor that shrinks the shorter side of an image to one pixel."""
     return 0.51 / min(image.shape[:2])
 
 
 def resizing(factor: float, left: float = 0.0, top: float = 0.0) -> Motion:
-    """Return the motion to a resized image that lies with its first pixel at ``(left, top)`` of another one."""
+    """Return the motion to a resized image whose first pixel is placed at ``(left, top)`` of another one."""
     return Motion(np.eye(2) * factor, np.array([left, top]) + (factor - 1) / 2)
 
 
 def same_kind(samples: Sequence[Sample]) -> List[np.ndarray]:
-    """Return the images of samples with their pending changes of colours, all uint8 or all float32."""
+    """Return the images of samples with pending colour changes applied, all uint8 or all float32."""
     images = [sample.pixels() for sample in samples]
     if all(image.dtype == np.uint8 for image in images):
         return images

@@ -1,4 +1,4 @@
-"""Random losses of image quality: blur, noise, compression. Objects stay; pixels change, in the size that the image has at that point."""
+"""Random degradation of image quality: blur, noise, compression. Only pixels change, at the current image size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mindpoint_coco.transforms.randomly import Randomly
 
 
 class GaussianBlur(Randomly):
-    """Blur by a Gaussian, as a lens out of focus does.
+    """Blur with a Gaussian, like a lens out of focus.
 
     Args:
         probability: of blurring an image.
@@ -29,7 +29,7 @@ class GaussianBlur(Randomly):
 
 
 class MotionBlur(Randomly):
-    """Blur along a straight line of random direction, as a moving camera does. The line is centred, so that objects stay in place.
+    """Blur along a straight line of random direction, like a moving camera. The line is centred, so that objects stay in place.
 
     Args:
         probability: of blurring an image.
@@ -46,7 +46,7 @@ class MotionBlur(Randomly):
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
-    """Return a kernel ``(N, N)`` float32 of sum 1, N odd, that spreads a pixel evenly along a line through its middle.
+    """Return a kernel ``(N, N)`` float32 of sum 1, N odd, that spreads a pixel evenly along a line through its centre.
 
     Args:
         length: of the line in pixels.
@@ -64,7 +64,7 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
 
 
 class GaussianNoise(Randomly):
-    """Add normal noise to each pixel and channel on its own, as a sensor in the dark does.
+    """Add independent normal noise to each pixel and channel, like a sensor in the dark.
 
     Args:
         probability: of adding noise to an image.
@@ -83,7 +83,7 @@ class GaussianNoise(Randomly):
 
 
 class JpegCompression(Randomly):
-    """Compress the image as a JPEG file and open it again: blocks, fringes, washed-out colours.
+    """Compress the image as JPEG and decode it again.
 
     Args:
         probability: of compressing an image.

@@ -1,4 +1,4 @@
-"""What random transforms share: their probability, and the check of ranges."""
+"""The base class of random transforms: probability, and checks of ranges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mindpoint.errors import ConfigError
 
 
 class Randomly(Transform):
-    """A transform that changes some samples and leaves the others as they are.
+    """A transform that changes some samples and leaves the others unchanged.
 
     Args:
         probability: of a change, 0..1.
@@ -38,7 +38,7 @@ class Randomly(Transform):
         return value
 
     def range(self, name: str, values: Sequence[float], least: float, most: float) -> Tuple[float, float]:
-        """Return the two ends of a range. Raises ConfigError unless they are two numbers in ``least .. most``, the smaller one first."""
+        """Return the ends of a range. Raises ConfigError unless they are two ascending numbers in ``least .. most``."""
         if len(values) != 2 or not least <= values[0] <= values[1] <= most:
             raise ConfigError(
                 f"{type(self).__name__}.{name}: {list(values)} must be two numbers in {least:g}..{most:g}, the smaller one first"

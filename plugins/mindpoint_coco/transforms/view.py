@@ -1,4 +1,4 @@
-"""The window of the image that the network sees while training, and the change of image and objects to it."""
+"""The window of an image for training, and the mapping of image and objects to it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
 
-_NEAR = 0.8  # of the windows of mode "object": the others show what surrounds the objects
+_NEAR = 0.8  # share of windows of mode "object" that are centred on an object
 
 
 def window_view(width: int, center: Tuple[float, float], extent: float, rotation: float = 0.0, mirror: bool = False) -> View:
-    """Return the view of a window given in the image as it is on disk.
+    """Return the view of a window given in pixels of the image file.
 
     Args:
         width: of the image in pixels.
@@ -43,7 +43,7 @@ def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
 
 
 def crop_border(border: int, size: int) -> int:
-    """Return the distance that a crop centre keeps from the edges of an image side: ``border``, halved until less than half the side."""
+    """Return the least distance of a crop centre from the edges: ``border``, halved until less than half the image side."""
     divisor = 1
     while size - border // divisor <= border // divisor:
         divisor *= 2
@@ -91,10 +91,10 @@ class RandomView(Transform):
             raise ConfigError(f"RandomView.scale: {scale} must be at least 0 and below 1")
         for name, value in (("crop_border", crop_border), ("shift", shift), ("rotation", rotation)):
             if value < 0:
-                raise ConfigError(f"RandomView.{name}: {value} must not be negative")
+                raise ConfigError(f"RandomView.{name}: {value} must be at least 0")
         for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
             if not 0 <= value <= 1:
-                raise ConfigError(f"RandomView.{name}: {value} is not a probability between 0 and 1")
+                raise ConfigError(f"RandomView.{name}: {value} must be a probability in 0..1")
         self.input_spec, self.mode = input_spec, mode
         self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
         self.shift, self.scale = shift, scale

@@ -1,4 +1,4 @@
-"""Drawn circles and squares as a data set, until you read images of your own."""
+"""Drawn circles and squares as a data set, to be replaced by your own images."""
 
 from typing import List
 
@@ -15,7 +15,7 @@ class AcmeDataset(Dataset):
 
     Args:
         count: images.
-        seed: another seed gives other images.
+        seed: random seed of the images.
     """
 
     def __init__(self, classes: List[str], count: int = 64, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""The head's maps to detections."""
+"""Decoding of the head's maps to detections."""
 
 from typing import Dict, List, Mapping, Optional, Sequence
 

@@ -9,7 +9,7 @@ from mindpoint.contracts.parts import Head
 
 
 class AcmeHead(Head):
-    """Gives ``cls`` (B, C, H, W), a logit of each class, and ``sides`` (B, 4, H, W): left, top, right, bottom in strides.
+    """Returns ``cls`` (B, C, H, W), a logit of each class, and ``sides`` (B, 4, H, W): left, top, right, bottom in strides.
 
     Args:
         channels: of the layer before the maps.

@@ -10,7 +10,7 @@ class AcmeHook(Hook):
     """Prints the loss, averaged over the last steps, after every epoch.
 
     Args:
-        decay: weight of the average so far, 0..1; the rest is that of the new step.
+        decay: weight of the old average, 0..1.
     """
 
     def __init__(self, decay: float = 0.9) -> None:

@@ -1,4 +1,4 @@
-"""A metric: the share of objects that were found, and of detections that are right."""
+"""A metric: the share of detected objects, and of correct detections."""
 
 from typing import Dict, List, Mapping, Optional, Sequence
 
@@ -8,10 +8,11 @@ from mindpoint.contracts.records import to_coco
 
 
 class AcmeMetric(Metric):
-    """``recall`` and ``precision`` of detections above a score; one is right if it overlaps an object of its class that no better one has.
+    """``recall`` and ``precision`` of detections above a score. A detection is correct if it overlaps an object of its class that a better
+    one has not taken.
 
     Args:
-        score: smallest score of a detection that counts.
+        score: least score of a detection that counts.
         overlap: smallest intersection over union.
     """
 

@@ -1,4 +1,4 @@
-"""A neck that brings coarse maps to the finest one."""
+"""A neck that merges coarse maps into the finest one."""
 
 from typing import Tuple
 

@@ -1,4 +1,4 @@
-"""Objects to the maps that the loss compares with."""
+"""Encoding of objects as training targets."""
 
 from typing import Dict, List
 
@@ -9,11 +9,11 @@ from mindpoint.contracts.image import InputSpec, Sample, transform_points
 
 
 class AcmeTargets(TargetEncoder):
-    """Cells near the middle of an object belong to it: ``cls`` (C, H, W), ``sides`` (4, H, W), ``positive`` (1, H, W).
+    """Assigns cells near the centre of an object to it: ``cls`` (C, H, W), ``sides`` (4, H, W), ``positive`` (1, H, W).
 
     Args:
         stride: of the maps.
-        radius: how far from the middle, in cells.
+        radius: largest distance from the centre, in cells.
     """
 
     def __init__(self, classes: List[str], input_spec: InputSpec, stride: int = 4, radius: float = 1.5) -> None:
@@ -27,7 +27,7 @@ class AcmeTargets(TargetEncoder):
         positive = np.zeros((1, self.height, self.width), np.float32)
         rows, columns = np.mgrid[: self.height, : self.width] + 0.5
         corners = transform_points(sample.objects.boxes.reshape(-1, 2, 2), sample.view.affine(self.width, self.height))
-        order = np.argsort(-sample.objects.areas)  # small objects last: they keep their cells
+        order = np.argsort(-sample.objects.areas)  # small objects last, so that they keep their cells
         for row in order[~sample.objects.crowd[order]]:
             left, top, right, bottom = corners[row].reshape(4)
             x, y = (left + right) / 2, (top + bottom) / 2

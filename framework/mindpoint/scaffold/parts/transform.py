@@ -18,7 +18,7 @@ class AcmeTransform(Transform):
 
     def __init__(self, most: float = 0.2) -> None:
         if not 0 <= most <= 1:
-            raise ConfigError("must be 0 to 1", key="most")
+            raise ConfigError("must be in 0..1", key="most")
         self.most = most
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

@@ -1,0 +1,94 @@
+"""Exports a trained model, for the command and for Python. Importing this module does not import MindSpore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+from mindpoint.errors import ConfigError
+from mindpoint.exporting.request import MOST_LOST, Request
+from mindpoint.inference.metadata import FLOAT32
+from mindpoint.inference.open import find_model
+
+_DYNAMIC = ("batch", "size")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Result of an export.
+
+    Attributes:
+        path: the written file.
+        report: its size, what it takes and gives, and how closely its results match the network's.
+    """
+
+    path: Path
+    report: str
+
+
+def export_model(
+    model: Union[str, Path],
+    format: str = "onnx",
+    out: Union[str, Path, None] = None,
+    decode: bool = False,
+    batch: int = 1,
+    dynamic: Sequence[str] = (),
+    portable: bool = False,
+    precision: str = FLOAT32,
+    most_lost: float = MOST_LOST,
+    images: Sequence[Union[str, Path]] = (),
+    verify: bool = True,
+    config: Optional[str] = None,
+    overrides: Sequence[str] = (),
+    trust: bool = False,
+) -> Exported:
+    """Write a trained model as a file for other runtimes, as ``mindpoint export`` does.
+
+    The file is run and compared with the network. It is kept only if both give the same.
+
+    >>> exported = mindpoint.export("runs/people", decode=True)
+    >>> mindpoint.Predictor(exported.path)("photo.jpg")
+
+    Args:
+        model: a checkpoint, or a run folder.
+        format: ``onnx``, ``openvino``, ``mindir``, ``air``, or one that a plugin adds.
+        out: the file, which must not exist; None: beside the checkpoint, ending in the format.
+        decode: decode inside the file, which then returns detections instead of maps.
+        batch: images at once, 1..1024, unless that is dynamic.
+        dynamic: what the file takes in any number: ``batch``, ``size``, or both.
+        portable: use ordinary operators only, for runtimes without DeformConv.
+        precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+        most_lost: largest loss of the metric's main statistic at reduced precision, 0..1.
+        images: images, folders and videos to compare on, and to find the ranges of ``int8`` with; at most eight images are used.
+            Empty: synthetic pictures.
+        verify: run the file and compare it with the network.
+        config: see :class:`mindpoint.Predictor`.
+        overrides: see :class:`mindpoint.Predictor`.
+        trust: see :class:`mindpoint.Predictor`.
+
+    Raises:
+        OutputError: the file exists, or its name does not end in the format.
+        WeightsError: the model cannot be opened, or is an exported file already.
+        ConfigError: its configuration is invalid; ``dynamic`` names something else.
+        MindpointError: the format does not exist or cannot do what is asked for, or the file's results differ from the network's.
+    """
+    unknown = [name for name in dynamic if name not in _DYNAMIC]
+    if isinstance(dynamic, str) or unknown:
+        raise ConfigError(f"dynamic: {dynamic!r} is not a list of {' and '.join(map(repr, _DYNAMIC))}")
+    request = Request(
+        place=find_model(str(model)),
+        format=format,
+        out=None if out is None else str(out),
+        decode=decode,
+        batch=None if "batch" in dynamic else batch,
+        dynamic_size="size" in dynamic,
+        portable=portable,
+        precision=precision,
+        most_lost=most_lost,
+        verify=verify,
+        images=[str(image) for image in images],
+    )
+    from mindpoint.exporting.write import export  # imports MindSpore, which a request that is refused need not wait for
+
+    return Exported(request.path, export(request, config, overrides, trust))
