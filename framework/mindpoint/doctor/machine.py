@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from typing import List, Optional
 
@@ -23,7 +24,7 @@ def check_machine() -> List[Check]:
 
 def _cpu() -> Check:
     told = [feature for feature in _TOLD if feature in cpu.features()]
-    return Check("cpu", f"{cpu.model()} ({', '.join([os.uname().machine, *told])})")
+    return Check("cpu", f"{cpu.model()} ({', '.join([platform.machine(), *told])})")
 
 
 def _cores() -> Check:

@@ -25,6 +25,7 @@ from typing import List
 from mindpoint.errors import MindpointError, OutputError
 from mindpoint.runtime import cpu
 from mindpoint.storage.cache import cache_folders, only_ours, prepare_private
+from mindpoint.storage.files import NO_LINK
 from mindpoint.storage.lock import waited_for
 
 FLAGS = (
@@ -40,6 +41,7 @@ FLAGS = (
 )
 COMPILE_SECONDS = 300
 HEADERS = Path(__file__).parent  # headers that every source may include
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a pipe in place of the library; Windows lacks it
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -121,7 +123,7 @@ def _key(compiler: List[str], source: Path) -> str:
 def _intact(library: Path) -> bool:
     """Return whether the library exists, is complete, and is not writable by other users."""
     try:
-        with open(os.open(library, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with open(os.open(library, os.O_RDONLY | NO_LINK | _NO_WAIT), "rb") as file:
             status = os.fstat(file.fileno())
             content = file.read() if stat.S_ISREG(status.st_mode) and only_ours(status) else b""
     except OSError as error:

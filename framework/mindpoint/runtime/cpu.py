@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Set, Tuple
 
 _CGROUP = Path("/sys/fs/cgroup")
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology"
@@ -35,12 +36,17 @@ def features() -> FrozenSet[str]:
 
 def model() -> str:
     """Return the maker's name of the CPU, e.g. ``AMD EPYC 7763 64-Core Processor``, or else the architecture."""
-    return _first_processor().get("model name") or os.uname().machine
+    return _first_processor().get("model name") or platform.machine()
 
 
 def cores() -> int:
     """Return the number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(usable_cores())
+
+
+def usable_cores() -> Set[int]:
+    """Return the numbers of the cores that this process may run on; all of them on systems that do not tell (Windows, macOS)."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def shares(processes: int) -> List[List[int]]:
@@ -48,7 +54,7 @@ def shares(processes: int) -> List[List[int]]:
 
     Threads of one physical core stay together, and cores of one socket as far as possible.
     """
-    usable = sorted(os.sched_getaffinity(0), key=_place)
+    usable = sorted(usable_cores(), key=_place)
     if len(usable) < processes:
         return [usable] * processes
     ends = [len(usable) * number // processes for number in range(processes + 1)]

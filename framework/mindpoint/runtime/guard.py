@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import sys
 import warnings
 from typing import Iterator, Optional
@@ -55,7 +56,7 @@ def lifted() -> Iterator[None]:
 
 def matters() -> bool:
     """Tell whether oneDNN must be limited on this CPU: an x86 CPU with AVX-512, or one with unknown features."""
-    if os.uname().machine not in ("x86_64", "amd64", "i686"):
+    if platform.machine().lower() not in ("x86_64", "amd64", "i686"):
         return False
     features = cpu.features()
     return not features or any(feature.startswith("avx512") for feature in features)

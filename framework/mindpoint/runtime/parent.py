@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None)
+try:
+    _prctl = ctypes.CDLL(None).prctl
+except (AttributeError, TypeError):  # macOS, Windows
+    _prctl = None
 
 
 def die_with(parent: int) -> None:
@@ -16,7 +18,7 @@ def die_with(parent: int) -> None:
 
     Call it between fork and exec, or in a forked process. The kernel treats the end of the starting thread as the end of the process.
     """
-    with contextlib.suppress(OSError, AttributeError):  # not Linux
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the call above
         os._exit(1)

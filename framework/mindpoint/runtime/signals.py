@@ -14,7 +14,8 @@ import threading
 import time
 from typing import Iterator, Optional
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows lacks it
+_SIGNALS = tuple(number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number is not None)
 _SAME = 1.0  # seconds within which signals count as one: all processes of a group receive them, and some pass them on
 
 
@@ -33,9 +34,13 @@ class Signals:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Within the block, receive the signals. Must begin before other threads exist, so before MindSpore is imported: threads and child
-        processes inherit the blocked signals."""
+        processes inherit the blocked signals. Systems that cannot block them (Windows) use :meth:`handled`."""
+        if not hasattr(signal, "pthread_sigmask"):
+            with self.handled():
+                yield
+            return
         # An ignored signal, such as SIGHUP under nohup, stays ignored. SIGINT is also ignored under a shell's &, but must be handled.
-        self._heeded = [number for number in _SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+        self._heeded = [number for number in _SIGNALS if number != _HANGUP or signal.getsignal(number) != signal.SIG_IGN]
         before = signal.pthread_sigmask(signal.SIG_BLOCK, self._heeded)
         thread = threading.Thread(target=self._wait, name="signals", daemon=True)
         self._watching = True

@@ -17,6 +17,8 @@ from typing import Callable, Iterator, Optional, Sequence, Union
 
 from mindpoint.errors import OutputError, WeightsError
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Flag of ``os.open`` that refuses a link, which may lead to a file that another user has chosen; Windows lacks it."""
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)-(?P<host>[0-9a-f]{8})(\.[^.]+)?\.(?P<kind>tmp|old)", re.DOTALL)
 # errors of file systems that lack an operation
 _LACKING = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
@@ -53,7 +55,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
 def sync(path: Path) -> None:
     """Flush a file or folder to disk. File systems that do not support this for folders (SMB, some FUSE) are ignored."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows flushes only files that are open for writing
         try:
             os.fsync(descriptor)
         finally:

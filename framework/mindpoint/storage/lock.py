@@ -1,10 +1,10 @@
-"""File locks: one process at a time."""
+"""File locks: one process at a time. Where the file system or the operating system (Windows) lacks them, a remark says so, and nothing is
+locked."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import socket
@@ -13,13 +13,21 @@ from pathlib import Path
 from typing import IO, Iterator
 
 from mindpoint.errors import OutputError
+from mindpoint.storage.files import NO_LINK
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 NAME = ".lock"
 log = logging.getLogger("mindpoint")
 
 
 def has_locks(folder: Path) -> bool:
-    """Return whether the file system of a folder supports locks, without which SQLite writes nothing."""
+    """Return whether the file system of a folder supports locks, without which SQLite writes nothing. SQLite has its own on Windows."""
+    if fcntl is None:
+        return True
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,14 +38,15 @@ def has_locks(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def waited_for(path: Path) -> Iterator[bool]:
-    """Wait until no other process holds a lock file, created if necessary, and hold it. Yield whether the file system supports locks;
-    without them, do not wait. Raises OSError if the file cannot be made, or is a link."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    """Wait until no other process holds a lock file, created if necessary, and hold it. Yield whether locks are supported; without
+    them, do not wait. Raises OSError if the file cannot be made, or is a link."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         alone = False
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            alone = True
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                alone = True
         yield alone
     finally:
         os.close(descriptor)
@@ -64,12 +73,14 @@ def _open(folder: Path, path: Path) -> IO[str]:
     """Return the lock file, opened and locked; unlocked, with a remark, where the file system lacks locks."""
     while True:
         try:
-            # another user may have chosen the target of a link
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666), "a+", encoding="utf-8")
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666), "a+", encoding="utf-8")
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise OutputError(f"{path}: is a link, not a lock file; remove it or choose another folder with --out") from error
             raise OutputError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --out") from error
+        if fcntl is None:
+            log.warning("%s: this system has no file locks: start no other run in this folder", folder)
+            return file
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

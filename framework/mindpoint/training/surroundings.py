@@ -9,12 +9,12 @@ from typing import Dict
 import mindspore as ms
 import numpy as np
 
-from mindpoint.runtime import device
+from mindpoint.runtime import cpu, device
 
 
 def machine() -> Dict[str, object]:
     """Return the properties of the machine that affect the order of additions, and so the last digits."""
-    return {"device": device.name(), "cores": len(os.sched_getaffinity(0)), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
+    return {"device": device.name(), "cores": cpu.cores(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
 
 
 def random_state() -> Dict[str, object]:
