@@ -13,6 +13,7 @@ from mindpoint.config import load_config
 from mindpoint.config.differences import differences
 from mindpoint.config.schema import ROOT
 from mindpoint.errors import ConfigError
+from mindpoint.model.network import build_network
 from mindpoint.registry import registry
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
@@ -186,6 +187,9 @@ class TestZoo:
             ({"final_kernel": "3"}, "model.heads.pose.final_kernel", 3),
             ({"mse_loss": "True"}, "model.decoder.joint_activation", "none"),
             ({"reg_loss": "'sl1'"}, "model.losses.pose.regression", "smooth_l1"),
+            ({"pad": "127"}, "test.pad", 127),
+            ({"score_thresh": "0.4"}, "hooks.pictures.threshold", 0.4),
+            ({"last_level": "5"}, "model.neck.last_level", 5),
             ({"keep_res": "False"}, "test.resolution", "fixed"),
             ({"rand_crop": "True"}, "data.train.transforms.view.mode", "crop"),
             ({"lr_schedule": "'PolyDecay'"}, "schedule.end", 0.0000005 / 0.00012),
@@ -198,6 +202,31 @@ class TestZoo:
             assert "checkpoint" not in value(config, key)
         else:
             assert value(config, key) == pytest.approx(expected) if isinstance(expected, float) else value(config, key) == expected
+
+    def test_options_of_the_network_give_its_parameters(self, zoo):
+        """Differences in number, by hand: of convolutions in merges, heads and trees, and of the two numbers a channel that normalise."""
+        channels, width, outputs = (4, 4, 8, 16, 32, 64), 8, 1 + 2 + 34 + 2 + 17 + 2
+
+        def merge(coarse, fine, factor):
+            return coarse * fine + 2 * fine + (2 * factor * fine) ** 2 + 9 * 2 * fine * fine + 2 * fine
+
+        def after_backbone(first):
+            maps = channels[first:]
+            chain = sum(merge(coarse, fine, 2) for fine, coarse in zip(maps, maps[1:]))
+            return chain + sum(merge(maps[i], maps[0], 2**i) for i in range(1, len(maps))) + 6 * 9 * maps[0] * width
+
+        def count(**changes):
+            network = build_network(zoo(stage_channels=str(list(channels)), head_conv=str(width), **changes)[0])
+            assert {spec.stride for spec in network.maps.values()} == {int(changes.get("down_ratio", 4))}
+            return sum(parameter.size for parameter in network.trainable_params())
+
+        usual = count()
+        assert count(final_kernel="3") - usual == (9 - 1) * width * outputs
+        assert count(last_level="5") - usual == -merge(64, 8, 8)
+        assert count(down_ratio="2") - usual == after_backbone(1) - after_backbone(2)
+        assert count(down_ratio="8") - usual == after_backbone(3) - after_backbone(2)
+        blocks, roots = 4 * (2 * 9 * 32 * 32 + 4 * 32), 6 * 32 * 32 + 4 * 32  # of two further trees in level 4
+        assert count(stage_levels="[1, 1, 1, 2, 3, 1]") - usual == blocks + roots
 
     def test_what_has_no_effect_is_said_and_written(self, zoo):
         config, said = zoo("--device_target CPU --save_checkpoint_path ckpts", num_joints="5", multi_epochs="[1]")

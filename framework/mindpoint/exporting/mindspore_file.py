@@ -14,6 +14,7 @@ from mindpoint.errors import MindpointError
 from mindpoint.exporting.fresh_graph import FreshGraph
 from mindpoint.native.exporting import Export, export_in_progress
 from mindpoint.storage.files import write_elsewhere
+from mindpoint.storage.mindir_texts import add_texts
 
 
 def write_mindir(path: Path, model: Exportable) -> None:
@@ -22,12 +23,7 @@ def write_mindir(path: Path, model: Exportable) -> None:
     Raises:
         MindpointError: MindSpore cannot export it.
     """
-
-    def add_metadata(content) -> None:
-        for key, text in model.metadata.items():
-            content.user_info[key] = text
-
-    _export(path, model, "MINDIR", custom_func=add_metadata)
+    _export(path, model, "MINDIR", custom_func=lambda content: add_texts(content, model.metadata))
 
 
 def write_air(path: Path, model: Exportable) -> None:

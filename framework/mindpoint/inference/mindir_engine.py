@@ -12,6 +12,7 @@ from mindpoint.contracts.instances import Detections
 from mindpoint.errors import WeightsError
 from mindpoint.inference.exclusive import exclusive
 from mindpoint.inference.metadata import ExportMetadata
+from mindpoint.storage.mindir_texts import read_texts
 
 
 class MindirEngine(Engine):
@@ -35,7 +36,8 @@ class MindirEngine(Engine):
         except DecodeError as error:
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
         _refuse_libraries(content, path)
-        facts = ExportMetadata.from_metadata(content.user_info, path)  # has the outputs' names, which the file lacks
+        texts = read_texts(content)
+        facts = ExportMetadata.from_metadata(texts, path)  # has the outputs' names, which the file lacks
         fields = [*(field.name for field in Detections.own), *(field["name"] for field in facts.fields)]
         names = fields if facts.decoded else list(facts.maps)
         try:
@@ -50,7 +52,7 @@ class MindirEngine(Engine):
                 outputs = network(*(ms.Tensor(array) for array in inputs.values()))
                 return {name: value.asnumpy().copy() for name, value in zip(names, _tuple(outputs))}
 
-        return ModelFile(dict(content.user_info), forward)
+        return ModelFile(texts, forward)
 
 
 def _refuse_libraries(content, path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Dict, List, Mapping, Tuple
 
-import yaml
 from mindpoint.errors import ConfigError
 
-from mindpoint_centernet.migrate.draft import Draft, read_text
+from mindpoint_centernet.migrate.draft import Draft, read_text, read_yaml
 
 _POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "ctdet_dla34_dcn_coco.yaml"
 
@@ -19,10 +18,7 @@ def ultralytics(path: str, out: str) -> Draft:
     Raises:
         DataError: the file cannot be read. ConfigError: it is not a ``data.yaml``.
     """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
         raise ConfigError(f"{path}: is not a data.yaml: it has no 'names' of classes")
     names = content["names"]

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional
 
+import yaml
 from mindpoint.config import Config
 from mindpoint.config.node import Node
 from mindpoint.config.text import to_text
@@ -142,6 +143,18 @@ def read_text(path: str) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not a text") from error
+
+
+def read_yaml(path: str) -> object:
+    """Return the first document of a YAML file; None if there is none.
+
+    Raises:
+        DataError: the file cannot be read. ConfigError: it is not YAML.
+    """
+    try:
+        return next(yaml.safe_load_all(read_text(path)), None)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _short(value: object) -> str:

@@ -6,11 +6,12 @@ import ast
 import os
 import shlex
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Sequence
+from typing import Callable, Dict, List, Mapping
 
 from mindpoint.errors import ConfigError
 
 from mindpoint_centernet.migrate.draft import Draft, numbers, read_text, silent, tells, to
+from mindpoint_centernet.migrate.shared import VIEW, losses, options_of, poses, positive, stride, views
 
 _RECIPES = {  # by task and by the beginning of --arch
     "multi_pose": {
@@ -49,7 +50,7 @@ def migrate(source: str, out: str) -> Draft:
     if not words or words[0] not in _RECIPES:
         raise ConfigError(f"{name}: a command line begins with the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
     draft = Draft(name, out)
-    _Migration(draft, words[0], {**_DEFAULTS, **_options(name, words[1:])}).run()
+    _Migration(draft, words[0], {**_DEFAULTS, **options_of(words[1:], name, _SWITCHES)}).run()
     return draft
 
 
@@ -72,23 +73,6 @@ def _from_file(path: str) -> List[str]:
         return [str(word) for word in words]
     except (ValueError, SyntaxError, IndexError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{path}: holds no command line: {error}") from error
-
-
-def _options(name: str, words: Sequence[str]) -> Dict[str, str]:
-    found: Dict[str, str] = {}
-    words = list(words)
-    while words:
-        option, equals, value = words.pop(0).partition("=")
-        if not option.startswith("--"):
-            raise ConfigError(f"{name}: '{option}' is not an option; options begin with --")
-        option = option[2:]
-        if option in _SWITCHES:
-            found[option] = "true"
-        elif equals or words:
-            found[option] = value if equals else words.pop(0)
-        else:
-            raise ConfigError(f"{name}: --{option}: its value is missing")
-    return found
 
 
 class _Migration:
@@ -125,7 +109,7 @@ class _Migration:
             raise ConfigError(f"{draft.source}: --arch {arch}: here are dla_34, resdcn_N, res_N and hourglass")
 
     def _handlers(self) -> Dict[str, Callable]:
-        view, losses, heads = "data.train.transforms.view", f"model.losses.{self.name}", f"model.heads.{self.name}"
+        heads = f"model.heads.{self.name}"
         on = lambda key: lambda draft, value: draft.set(key, True)  # noqa: E731
         common = {
             **dict.fromkeys(("arch", "keep_res", "fix_res", "flip_test"), silent),
@@ -140,14 +124,14 @@ class _Migration:
             "num_workers": to("data.train.workers", lambda value: max(1, int(value))),
             "not_cuda_benchmark": tells("--not_cuda_benchmark", "has no meaning in MindSpore"),
             "seed": to("seed", int),
-            "print_iter": lambda draft, value: draft.set("hooks.console.every", int(value)) if int(value) > 0 else None,
+            "print_iter": positive("hooks.console.every"),
             "hide_data_time": tells("--hide_data_time", "has no effect: the time for data is part of each line"),
             "save_all": lambda draft, value: draft.set("hooks.checkpoint", {"every": 5, "keep": 1000}),
             "metric": tells("--metric", "hooks.checkpoint.best names a statistic; the best checkpoint goes by AP here"),
             "vis_thresh": to("hooks.pictures.threshold", float),
             "debugger_theme": tells("--debugger_theme", "has no effect: pictures have one look"),
             "head_conv": lambda draft, value: draft.set(f"{heads}.head_conv", int(value)) if int(value) >= 0 else None,
-            "down_ratio": self._stride,
+            "down_ratio": stride,
             "input_res": lambda draft, value: draft.set("input.size", [int(value)] * 2) if int(value) > 0 else None,
             "input_h": self._side(0),
             "input_w": self._side(1),
@@ -164,51 +148,34 @@ class _Migration:
             "nms": on("test.nms"),
             "K": to("model.decoder.top_k", int),
             "not_prefetch_test": tells("--not_prefetch_test", "has no effect: images are read as they are needed"),
-            "not_rand_crop": lambda draft, value: draft.set(f"{view}.mode", "shift"),
-            "shift": to(f"{view}.shift", float),
-            "scale": to(f"{view}.scale", float),
-            "rotate": to(f"{view}.rotation", float),
-            "aug_rot": to(f"{view}.rotation_probability", float),
-            "flip": to(f"{view}.flip", float),
+            "not_rand_crop": lambda draft, value: draft.set(f"{VIEW}.mode", "shift"),
+            **views(flip="flip"),
             "no_color_aug": lambda draft, value: draft.set("data.train.transforms.color", None),
-            "reg_loss": to(f"{losses}.regression", {"l1": "l1", "sl1": "smooth_l1"}.__getitem__),
-            **{name: to(f"{losses}.{name}", float) for name in ("hm_weight", "off_weight", "wh_weight")},
             **{f"eval_oracle_{name}": tells(f"--eval_oracle_{name}", f"mindpoint eval MODEL --oracle {head}") for name, head in _ORACLES},
         }
-        return {**common, **(self._pose(losses, heads) if self.task == "multi_pose" else self._boxes(losses, heads))}
+        return {**common, **(self._pose(heads) if self.task == "multi_pose" else self._boxes(heads))}
 
-    def _pose(self, losses: str, heads: str) -> Dict[str, Callable]:
-        def dense(draft: Draft, value: str) -> None:
-            draft.set(f"{losses}.dense", True)
-            draft.set("data.train.targets.dense", True)
-
-        def squares(draft: Draft, value: str) -> None:
-            draft.set(f"{losses}.joint_loss", "mse")
-            draft.set("data.train.targets.joint_sigma", 4)
-            draft.set("model.decoder.joint_activation", "none")
-
+    def _pose(self, heads: str) -> Dict[str, Callable]:
         def no_joints(draft: Draft, value: str) -> None:
             draft.set(f"{heads}.hm_hp", False)
             draft.set(f"{heads}.hp_offset", False)
 
         return {
             "not_reg_offset": lambda draft, value: draft.set(f"{heads}.reg", False),
-            **{name: to(f"{losses}.{name}", float) for name in ("hp_weight", "hm_hp_weight")},
-            "mse_loss": squares,
-            "dense_hp": dense,
+            **poses(),
             "not_hm_hp": no_joints,
             "not_reg_hp_offset": lambda draft, value: draft.set(f"{heads}.hp_offset", False),
             "not_reg_bbox": tells("--not_reg_bbox", "has no effect: sizes are always learnt"),
         }
 
-    def _boxes(self, losses: str, heads: str) -> Dict[str, Callable]:
+    def _boxes(self, heads: str) -> Dict[str, Callable]:
         def by_class(draft: Draft, value: str) -> None:
             for block in (heads, "data.train.targets", "model.decoder"):
                 draft.set(f"{block}.class_sizes", True)
 
         def squares(draft: Draft, value: str) -> None:
             draft.set("data.train.targets.center_sigma", 4)
-            draft.set(f"{losses}.center_loss", "mse")
+            draft.set("model.losses.detection.center_loss", "mse")
             draft.set("model.decoder.center_activation", "none")
 
         def no_offsets(draft: Draft, value: str) -> None:
@@ -216,6 +183,7 @@ class _Migration:
             draft.set("data.train.targets.reg", False)
 
         return {
+            **losses("detection"),
             "cat_spec_wh": by_class,
             "dense_wh": to("data.train.targets.dense_sizes", lambda value: "whole"),
             "mse_loss": squares,
@@ -225,11 +193,6 @@ class _Migration:
     def _weights(self, draft: Draft, value: str) -> None:
         draft.set("train.weights", str(Path(value).with_suffix(".ckpt")))
         draft.remark("--load_model", f"make the checkpoint first: mindpoint weights convert {value} {Path(value).with_suffix('.ckpt')}")
-
-    def _stride(self, draft: Draft, value: str) -> None:
-        if int(value) != 4:
-            draft.set("model.backbone.down_ratio", int(value))
-            draft.set("data.train.targets.stride", int(value))
 
     @staticmethod
     def _side(axis: int) -> Callable:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-import yaml
 from mindpoint.errors import ConfigError
 from mindpoint.registry import nearest
 
-from mindpoint_centernet.migrate.draft import Draft, literal, numbers, read_text, silent, switch, tells, to
+from mindpoint_centernet.migrate.draft import Draft, literal, numbers, read_yaml, silent, switch, tells, to
+from mindpoint_centernet.migrate.shared import VIEW, options_of, poses, positive, stride, views
 
 BASE = "dla34_coco_modelzoo.yaml"
 _NOT_IN_FILE = ("enable_lossscale",)
@@ -36,10 +36,7 @@ def migrate(path: str, options: Sequence[str], out: str) -> Draft:
 
 
 def _read(path: str) -> Dict[str, object]:
-    try:
-        content = next(yaml.safe_load_all(read_text(path)), None)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     if (
         not isinstance(content, dict)
         or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS)
@@ -51,15 +48,11 @@ def _read(path: str) -> Dict[str, object]:
 
 def _options(words: Sequence[str], content: Mapping[str, object]) -> Dict[str, str]:
     known = [*(name for name, value in content.items() if not isinstance(value, dict)), *_NOT_IN_FILE]
-    found, words = {}, list(words)
-    while words:
-        name, equals, value = words.pop(0).partition("=")
-        if not name.startswith("--") or name[2:] not in known:
-            near = [f"--{name}" for name in nearest(name.lstrip("-"), known)]
-            raise ConfigError(f"{name}: is not an option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
-        if not equals and not words:
-            raise ConfigError(f"{name}: its value is missing")
-        found[name[2:]] = value if equals else words.pop(0)
+    found = options_of(words, "the command line")
+    for name in found:
+        if name not in known:
+            near = [f"--{name}" for name in nearest(name, known)]
+            raise ConfigError(f"--{name}: is not an option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
     return found
 
 
@@ -68,14 +61,6 @@ def _device(draft: Draft, value: str) -> None:
         draft.set("runtime.device", value)
     else:
         draft.remark("device_target", f"{value} has no effect: networks run on a CPU or an Ascend")
-
-
-def _positive(key: str):
-    def handler(draft: Draft, value: object) -> None:
-        if int(value) > 0:
-            draft.set(key, int(value))
-
-    return handler
 
 
 def _published(draft: Draft, value: str) -> None:
@@ -103,23 +88,6 @@ def _weights(draft: Draft, value: str) -> None:
     if value:
         draft.set("train.weights", value)
         draft.remark("load_checkpoint_path", "a checkpoint of the model zoo goes through mindpoint weights convert first")
-
-
-def _stride(draft: Draft, value: int) -> None:
-    draft.set("model.backbone.down_ratio", int(value))
-    draft.set("data.train.targets.stride", int(value))
-
-
-def _dense(draft: Draft, value: object) -> None:
-    draft.set("model.losses.pose.dense", switch(value))
-    draft.set("data.train.targets.dense", switch(value))
-
-
-def _squares(draft: Draft, value: object) -> None:
-    if switch(value):
-        draft.set("model.losses.pose.joint_loss", "mse")
-        draft.set("data.train.targets.joint_sigma", 4)
-        draft.set("model.decoder.joint_activation", "none")
 
 
 def _categories(draft: Draft, value: object) -> None:
@@ -171,7 +139,7 @@ _TOP = {
     "need_profiler": silent,
     "profiler_path": silent,
     "epoch_size": to("train.epochs", int),
-    "train_steps": _positive("train.max_steps"),
+    "train_steps": positive("train.max_steps"),
     "enable_save_ckpt": _saving,
     "do_shuffle": to("data.train.shuffle", switch),
     "enable_lossscale": silent,
@@ -195,12 +163,8 @@ _DATASET = {
     "max_objs": to("data.train.targets.max_objects", int),
     "input_res": to("input.size", numbers),
     "output_res": silent,
-    "rand_crop": to("data.train.transforms.view.mode", lambda value: "crop" if switch(value) else "shift"),
-    "shift": to("data.train.transforms.view.shift", float),
-    "scale": to("data.train.transforms.view.scale", float),
-    "aug_rot": to("data.train.transforms.view.rotation_probability", float),
-    "rotate": to("data.train.transforms.view.rotation", float),
-    "flip_prop": to("data.train.transforms.view.flip", float),
+    "rand_crop": to(f"{VIEW}.mode", lambda value: "crop" if switch(value) else "shift"),
+    **views(flip="flip_prop"),
     "mean": to("input.mean", numbers),
     "std": to("input.std", numbers),
     "flip_idx": to("keypoints.flip_pairs", _pairs),
@@ -210,21 +174,17 @@ _DATASET = {
     "categories": _categories,
 }
 
-_POSE = "model.losses.pose"
 _NET = {
-    "down_ratio": _stride,
+    "down_ratio": stride,
     "last_level": to("model.neck.last_level", int),
     "final_kernel": to("model.heads.pose.final_kernel", int),
     "stage_levels": to("model.backbone.levels", numbers),
     "stage_channels": to("model.backbone.channels", numbers),
     "head_conv": to("model.heads.pose.head_conv", int),
-    "dense_hp": _dense,
     "hm_hp": to("model.heads.pose.hm_hp", switch),
     "reg_hp_offset": to("model.heads.pose.hp_offset", switch),
     "reg_offset": to("model.heads.pose.reg", switch),
-    **{name: to(f"{_POSE}.{name}", float) for name in ("hm_weight", "off_weight", "wh_weight", "hp_weight", "hm_hp_weight")},
-    "mse_loss": _squares,
-    "reg_loss": to(f"{_POSE}.regression", {"l1": "l1", "sl1": "smooth_l1"}.__getitem__),
+    **poses(),
 }
 
 _TRAIN = {
