@@ -231,5 +231,6 @@ def python_pages() -> Dict[str, str]:
     """Return the pages of the Python interface by name; mkdocstrings fills them."""
     offered = [f"mindpoint.{name}" for name in mindpoint.__all__ if not name.isupper()]
     pages = {"mindpoint": "# mindpoint\n\n" + "\n\n".join(f"::: {name}" for name in offered) + "\n"}
-    pages.update((name, f"# {name}\n\n::: {name}\n") for name in modules())
+    plain_module = "\n    options: {show_root_heading: false, show_root_toc_entry: false}\n"  # the page has the heading
+    pages.update((name, f"# {name}\n\n::: {name}{plain_module}") for name in modules())
     return pages
