@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 import cv2
+from mindpoint.cli.parser import Parser
 from mindpoint.config import load_config
 from mindpoint.errors import ConfigError
 from mindpoint.runtime.progress import track
@@ -26,7 +27,11 @@ _LOOKS = {"people": ("people", "height", "actions", "facing", "arms"), "things":
 
 def main(argv: Sequence[str]) -> int:
     """write drawn people or things to disk as a COCO data set"""
-    parser = argparse.ArgumentParser(prog="mindpoint synthesize", description=__doc__)
+    parser = Parser(
+        prog="mindpoint synthesize",
+        description=__doc__,
+        examples=["mindpoint synthesize drawn --count 200", "mindpoint synthesize things --draw things --count 200"],
+    )
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to make; gets annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed gives other images (default: 0)")

@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import argparse
 
+from mindpoint.cli.options import add_set
+
 HELP = "check, show, compare or list configurations, or draw the learning rate of one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    check = actions.add_parser("check", help="report everything that is wrong, without running anything")
+    check = actions.add_parser(
+        "check", help="report everything that is wrong, without running anything", examples=["mindpoint config check quickstart"]
+    )
     check.add_argument("configs", metavar="CONFIG", nargs="+", help="a YAML file, a run folder, or the name of a shipped configuration")
-    _add_set(check)
+    add_set(check)
 
-    show = actions.add_parser("show", help="print the configuration with inheritance, references and --set worked in")
+    show = actions.add_parser(
+        "show",
+        help="print the configuration with inheritance, references and --set worked in",
+        examples=["mindpoint config show quickstart --origin"],
+    )
     show.add_argument("config", metavar="CONFIG")
     show.add_argument("--origin", action="store_true", help="add to each value the file and line it comes from")
-    _add_set(show)
+    add_set(show)
 
-    diff = actions.add_parser("diff", help="print the values that differ between two configurations; exit code 1 if any does")
+    diff = actions.add_parser(
+        "diff",
+        help="print the values that differ between two configurations; exit code 1 if any does",
+        examples=["mindpoint config diff dla34_dcn_coco dla34_dcn_coco_1x"],
+    )
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
 
-    actions.add_parser("list", help="print the configurations that mindpoint and other distributions bring")
+    actions.add_parser(
+        "list", help="print the configurations that mindpoint and other distributions bring", examples=["mindpoint config list"]
+    )
 
-    plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training; needs no device")
+    plot = actions.add_parser(
+        "plot-schedule",
+        help="draw the learning rate over the training; needs no device",
+        examples=["mindpoint config plot-schedule quickstart", "mindpoint config plot-schedule dla34_dcn_coco --images 64115"],
+    )
     plot.add_argument("config", metavar="CONFIG")
     plot.add_argument("--images", metavar="N", type=_positive, help="training images, if the data set is not here (default: what it has)")
     plot.add_argument("--processes", metavar="N", type=_positive, default=1, help="as trained by mindpoint launch N (default: 1)")
     plot.add_argument("--out", metavar="FILE", default="schedule.png", help="the picture (default: schedule.png)")
-    _add_set(plot)
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(plot)
 
 
 def _positive(text: str) -> int:

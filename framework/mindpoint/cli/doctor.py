@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mindpoint.doctor.check import Check
 
 HELP = "find out whether everything works here, and fast; exit code 1 if something does not"
+EXAMPLES = (
+    "mindpoint doctor",
+    "mindpoint doctor --distributed 2",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from mindpoint.cli.options import add_device, add_trust
+from mindpoint.cli.options import add_device, add_set, add_trust
 
 HELP = "write a trained model as ONNX, OpenVINO, MINDIR or AIR, compared with the original"
+EXAMPLES = (
+    "mindpoint export runs/quickstart",
+    "mindpoint export runs/quickstart --format openvino --precision int8 --images photos",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not run the file to compare it with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration, not the one that the checkpoint carries")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     add_device(parser)
     add_trust(parser, "the checkpoint")
 

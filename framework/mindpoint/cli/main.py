@@ -16,6 +16,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint import cli
 from mindpoint._version import __version__
+from mindpoint.cli.parser import Parser
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 from mindpoint.runtime import console
@@ -24,6 +25,18 @@ from mindpoint.runtime.logs import errors_of_mindspore_only
 _TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
+_START = """mindpoint trains, evaluates and uses detectors that are put together from plugins. Begin with these commands:
+
+  mindpoint train quickstart
+      learn to find drawn people, in ten minutes and without a download
+  mindpoint predict runs/quickstart IMAGE
+      find people in other images, and draw them
+  mindpoint new mine.yaml --annotations labels.json --images frames
+      write a configuration that trains on your own annotated images
+  mindpoint export runs/quickstart
+      write the trained network as an ONNX file, which runs without MindSpore
+
+'mindpoint --help' lists all commands."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -114,14 +127,13 @@ def _message(error: Exception) -> str:
 
 def _run(argv: List[str]) -> int:
     if not argv or argv[0].startswith("-"):
-        parser = _parser()
-        parser.parse_args(argv)
-        parser.print_help(sys.stderr)
+        _parser().parse_args(argv)
+        print(_START, file=sys.stderr)
         return 2
     name, *arguments = argv
     if name in built_in():
         command = _module(name)
-        parser = argparse.ArgumentParser(prog=f"mindpoint {name}", description=command.HELP)
+        parser = Parser(prog=f"mindpoint {name}", description=command.HELP, examples=getattr(command, "EXAMPLES", ()))
         command.add_arguments(parser)
         return command.run(parser.parse_args(arguments))
     commands = registry("commands")
@@ -134,7 +146,7 @@ def _run(argv: List[str]) -> int:
 
 def built_in() -> List[str]:
     """Return the names of the built-in commands: the modules in this folder, except those that commands share."""
-    names = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("compare", "main", "options")]
+    names = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("compare", "main", "options", "parser")]
     return [name.replace("_", "-") for name in names]
 
 
@@ -146,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = _commands()
     width = max(len(name) for name, _ in commands)
     lines = "\n".join(f"  {name:{width}}  {text}".rstrip() for name, text in commands)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mindpoint",
         usage="mindpoint [-h] [--version] COMMAND ...",
         description="Train, evaluate and use detectors that are put together from plugins.",

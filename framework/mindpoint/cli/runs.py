@@ -12,10 +12,14 @@ HELP = "list the runs in a folder, or compare some of them: settings, results, c
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
-    listing = actions.add_parser("list", help="list runs with their progress and best results")
+    listing = actions.add_parser("list", help="list runs with their progress and best results", examples=["mindpoint runs list"])
     listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
     listing.set_defaults(run=_list)
-    compare = actions.add_parser("compare", help="print what differs between runs, and draw their curves into one picture")
+    compare = actions.add_parser(
+        "compare",
+        help="print what differs between runs, and draw their curves into one picture",
+        examples=["mindpoint runs compare runs/first runs/second"],
+    )
     compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more run folders")
     compare.add_argument("--out", metavar="FILE", default="comparison.png", help="the picture (default: comparison.png)")
     compare.set_defaults(run=_compare)

@@ -5,36 +5,53 @@ from __future__ import annotations
 import argparse
 from typing import Optional, Sequence
 
+from mindpoint.cli.parser import Parser
+
 
 def main(argv: Sequence[str]) -> int:
     """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints, and back; publish them
 
     Status 1 if a verification falls short.
     """
-    parser = argparse.ArgumentParser(
-        prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints."
-    )
+    parser = Parser(prog="mindpoint weights", description="Convert other implementations' weights, and back; publish checkpoints.")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     text = "official, model zoo's or ImageNet weights to a checkpoint"
-    convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.")
+    convert = actions.add_parser(
+        "convert",
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}. No code in FILE is ever run.",
+        examples=["mindpoint weights convert multi_pose_dla_3x.pth dla_3x.ckpt"],
+    )
     what = "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, torchvision's ResNet, MobileNet"
     convert.add_argument("file", metavar="FILE", help=f"{what}; or a name that 'fetch' knows")
     convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
     convert.add_argument("--config", metavar="CONFIG", help="the configuration that it shall carry (default: the shipped one, as found)")
-    back = actions.add_parser("to-official", help="a checkpoint to a file that the official implementation, or the model zoo's, loads")
+    back = actions.add_parser(
+        "to-official",
+        help="a checkpoint to a file that the official implementation, or the model zoo's, loads",
+        examples=["mindpoint weights to-official runs/mine mine.pth"],
+    )
     back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
     back.add_argument("--classifier", action="store_true", help="dla_34: with the unused base.fc of networks made with ImageNet weights")
     text = "download public weights by name, into the user's cache"
     fetch = actions.add_parser(
-        "fetch", help=text, description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too."
+        "fetch",
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' take a name, too.",
+        examples=["mindpoint weights fetch", "mindpoint weights fetch resnet18"],
     )
     fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, all names and their addresses are shown")
     for action in (convert, back):
         action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed), on random numbers and an image")
         action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
     text = "a checkpoint for giving away: weights and configuration, with a hash in the name, without the state of the training"
-    give = actions.add_parser("publish", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    give = actions.add_parser(
+        "publish",
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        examples=["mindpoint weights publish runs/quickstart people.ckpt"],
+    )
     give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
     give.add_argument(
         "out", metavar="NAME.ckpt", nargs="?", help="the file becomes NAME-HASH.ckpt (default: beside MODEL, called like its folder)"

@@ -76,4 +76,5 @@ class Audit(DataAction):
     """a trained model ranks annotations that are probably wrong"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data audit runs/mine mine.yaml --out audit",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -133,4 +133,8 @@ class Browse(DataAction):
     """draw samples as the network sees them, with targets"""
 
     description = DESCRIPTION
+    examples = (
+        "mindpoint data browse mine.yaml --html look.html",
+        "mindpoint data browse mine.yaml --id 535506 --details --out one",
+    )
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -86,4 +86,5 @@ class Convert(DataAction):
     """write data as MindRecord files"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data convert mine.yaml --out data/mine",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -155,4 +155,5 @@ class Sigmas(DataAction):
     """estimate the joints' tolerances from a second annotation or from results"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data sigmas labels.json second-person.json --out joints.yaml",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

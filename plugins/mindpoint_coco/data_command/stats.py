@@ -191,4 +191,5 @@ class Stats(DataAction):
     """sizes, objects an image and a class, joints: as pictures and numbers"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data stats mine.yaml",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

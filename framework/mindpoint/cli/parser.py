@@ -1,0 +1,29 @@
+"""The argument parser of all commands: its help ends with examples."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Iterator, Sequence
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose help ends with examples. Its subparsers are such parsers, too.
+
+    Args:
+        examples: whole command lines that the parser accepts. A parser without any shows the first one of each of its subparsers.
+    """
+
+    def __init__(self, *args: object, examples: Sequence[str] = (), **options: object):
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_help(self) -> str:
+        examples = self.examples or [inner.examples[0] for inner in self.subparsers() if inner.examples]
+        lines = "".join(f"  {example}\n" for example in examples)
+        return super().format_help() + (f"\nexample{'s' * (len(examples) > 1)}:\n{lines}" if examples else "")
+
+    def subparsers(self) -> Iterator[Parser]:
+        """Return the parsers of the subcommands."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from action.choices.values()
