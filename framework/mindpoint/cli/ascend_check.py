@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.ascend.check import check, markdown
     from mindpoint.ascend.registrations import ACLNN, MEANINGS, MISSING, NAMED
     from mindpoint.config import shipped
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     rows = {name: check(name, args.set) for name in args.config or shipped()}
     if args.json:

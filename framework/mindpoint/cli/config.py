@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mindpoint.cli.options import add_set
+from mindpoint.runtime.tables import table
 
 HELP = "check, show, compare or list configurations, or draw the learning rate of one"
 
@@ -91,23 +92,21 @@ def _diff(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
     from mindpoint.config.differences import differences
 
-    differ = False
+    rows = []
     for path, old, new in differences(load_config(args.first, trusted=True), load_config(args.second, trusted=True)):
-        differ = True
         for sign, entry in (("-", old), ("+", new)):
             if entry is not None:
-                print(f"{f'{sign} {path}: {entry[0]}':<60}  # {entry[1]}")
-    return int(differ)
+                rows.append((f"{sign} {path}: {entry[0]}", f"# {entry[1]}"))
+    if rows:
+        print(table(None, rows))
+    return int(bool(rows))
 
 
 def _list(args: argparse.Namespace) -> int:
     from mindpoint.config import shipped
 
-    files = shipped()
-    width = max(map(len, files), default=0)
-    for name, path in files.items():
-        first = path.read_text(encoding="utf-8").partition("\n")[0]
-        print(f"{name:{width}}  {first.lstrip('# ') if first.startswith('#') else ''}".rstrip())
+    firsts = {name: path.read_text(encoding="utf-8").partition("\n")[0] for name, path in shipped().items()}
+    print(table(None, [(name, first.lstrip("# ") if first.startswith("#") else "") for name, first in firsts.items()]))
     return 0
 
 

@@ -21,10 +21,12 @@ from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 from mindpoint.runtime import console
 from mindpoint.runtime.logs import errors_of_mindspore_only
+from mindpoint.runtime.tables import table
 
 _TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
+_ERROR = "mindpoint: error:"
 _START = """mindpoint trains, evaluates and uses detectors that are put together from plugins. Begin with these commands:
 
   mindpoint train quickstart
@@ -60,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
     except MemoryError as error:
-        _say(f"mindpoint: error: the memory is not enough: {error or 'nothing more is left'}; take smaller images, batches or networks")
+        _say(f"{_ERROR} the memory is not enough: {error or 'nothing more is left'}; take smaller images, batches or networks")
         return _flushed(MindpointError.exit_code)
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
         if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
@@ -72,7 +74,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         message = _message(error)
         if _TILDE.search(message):
             message += f"\na shell replaces ~ by {os.path.expanduser('~')} only at the beginning of a word, outside of quotes; write that"
-        kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
+        kind = "mindpoint:" if isinstance(error, Interrupted) else _ERROR
         _say(kind + ("\n" if "\n" in message else " ") + message)
         return _flushed(getattr(error, "exit_code", MindpointError.exit_code))
 
@@ -87,15 +89,18 @@ def _flushed(code: int) -> int:
     except OSError as error:
         console.drop(sys.stdout)
         if error.errno != errno.EIO:
-            _say(f"mindpoint: error: standard output cannot be written: {error.strerror}")
+            _say(f"{_ERROR} standard output cannot be written: {error.strerror}")
             return code or MindpointError.exit_code
     return code
 
 
 def _say(message: str) -> None:
     """Print a message on standard error; do nothing if it is closed."""
+    text = console.printable(message)
+    if text.startswith(_ERROR):
+        text = console.styled(_ERROR, "bad", sys.stderr) + text[len(_ERROR) :]
     try:
-        print(console.printable(message), file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         console.drop(sys.stderr)
 
@@ -155,15 +160,12 @@ def _module(name: str) -> ModuleType:
 
 
 def _parser() -> argparse.ArgumentParser:
-    commands = _commands()
-    width = max(len(name) for name, _ in commands)
-    lines = "\n".join(f"  {name:{width}}  {text}".rstrip() for name, text in commands)
+    lines = table(None, [(f"  {name}", text) for name, text in _commands()])
     parser = Parser(
         prog="mindpoint",
-        usage="mindpoint [-h] [--version] COMMAND ...",
-        description="Train, evaluate and use detectors that are put together from plugins.",
-        epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' shows its options.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="mindpoint [-h] COMMAND ...",
+        description="Train, evaluate and use detectors that are put together from plugins. 'mindpoint COMMAND --help' shows the options of one.",
+        listing=f"commands:\n{lines}",
     )
     parser.add_argument("--version", action="version", version=f"mindpoint {__version__}")
     return parser

@@ -10,17 +10,19 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose help ends with examples. Its subparsers are such parsers, too.
 
     Args:
+        listing: text below the options whose lines stay as they are.
         examples: whole command lines that the parser accepts. A parser without any shows the first one of each of its subparsers.
     """
 
-    def __init__(self, *args: object, examples: Sequence[str] = (), **options: object):
+    def __init__(self, *args: object, listing: str = "", examples: Sequence[str] = (), **options: object):
         super().__init__(*args, **options)
-        self.examples = tuple(examples)
+        self.listing, self.examples = listing, tuple(examples)
 
     def format_help(self) -> str:
         examples = self.examples or [inner.examples[0] for inner in self.subparsers() if inner.examples]
         lines = "".join(f"  {example}\n" for example in examples)
-        return super().format_help() + (f"\nexample{'s' * (len(examples) > 1)}:\n{lines}" if examples else "")
+        listing = f"\n{self.listing}\n" if self.listing else ""
+        return super().format_help() + listing + (f"\nexample{'s' * (len(examples) > 1)}:\n{lines}" if examples else "")
 
     def subparsers(self) -> Iterator[Parser]:
         """Return the parsers of the subcommands."""

@@ -10,8 +10,8 @@ from typing import List
 from mindpoint.cli.options import add_set
 from mindpoint.registry import Description, Kind, UnknownPlugin, WrongKind, any_class, kinds, nearest, registry
 from mindpoint.registry.entries import kinds_of
+from mindpoint.runtime.tables import table
 from mindpoint.scaffold import PARTS
-from mindpoint.visual.tables import table
 
 HELP = "list the installed parts, show one, find out what is wrong with them, test them, begin a distribution of your own"
 

@@ -33,7 +33,7 @@ def _list(args: argparse.Namespace) -> int:
     from mindpoint.config.files import RESOLVED
     from mindpoint.errors import DataError
     from mindpoint.runtime.environment import starts
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     folder = Path(args.folder)
     if not folder.is_dir():
@@ -98,7 +98,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
     """Return a table with a column per run; ``-`` marks a missing value."""
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     keys = dict.fromkeys(key for values in columns.values() for key in values)
     rows = [(key, *(values.get(key, "-") for values in columns.values())) for key in keys]

@@ -86,8 +86,9 @@ def _publish(args: argparse.Namespace) -> int:
 
 def _fetch(name: Optional[str]) -> int:
     from mindpoint.model.translate import downloads, find_file
+    from mindpoint.runtime.tables import table
 
-    print(find_file(name) if name else "\n".join(f"{known:<24}{url}" for known, url in downloads().items()))
+    print(find_file(name) if name else table(None, list(downloads().items())))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, List, Sequence
 from mindpoint.cli.options import add_set
 from mindpoint.cli.parser import Parser
 from mindpoint.registry import Entry, registry, static
+from mindpoint.runtime.tables import table
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
@@ -18,14 +19,13 @@ SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is
 def main(argv: Sequence[str]) -> int:
     """check, count, look at, convert, import and export annotated images"""
     actions = registry("data_actions")
+    lines = table(None, [(f"  {entry.name}", _first_line(entry)) for entry in actions.entries()])
     parser = Parser(
         prog="mindpoint data",
-        description="Work on annotated images.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Work on annotated images. 'mindpoint data ACTION --help' shows the options of one.",
+        listing=f"actions:\n{lines}",
         examples=["mindpoint data check labels.json --images frames", "mindpoint data browse mine.yaml --html look.html"],
     )
-    lines = [f"  {entry.name:10}{_first_line(entry)}" for entry in actions.entries()]
-    parser.epilog = "actions:\n" + "\n".join(lines) + "\n\n'mindpoint data ACTION --help' tells more."
     parser.add_argument("action", metavar="ACTION", help="one of those below")
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv or ["--help"])

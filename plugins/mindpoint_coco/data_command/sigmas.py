@@ -110,7 +110,7 @@ def _ids(content: dict, truth: dict, kind: str, key: str) -> Dict[int, Optional[
 
 def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) -> str:
     import numpy as np
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     found = int((~np.isnan(apart)).any(axis=1).sum())
     of = "two marks of people, each counts half" if marks == 2 else "marks and a model's results, which include its errors: upper bounds"

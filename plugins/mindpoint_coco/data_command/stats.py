@@ -60,7 +60,9 @@ def _title(entry: tuple[str, Statistics]) -> str:
 
 def _table(summaries: Dict[str, dict]) -> str:
     """Return the most important numbers, a column per split; joints only if they exist."""
-    rows, first = [["", *summaries]], next(iter(summaries.values()))
+    from mindpoint.runtime.tables import table
+
+    rows, first = [], next(iter(summaries.values()))
     for key in ("images", "images_without_objects", "objects", "objects_without_joints", "crowds", "left_out"):
         if key in first:
             rows.append([key.replace("_", " "), *(str(summary[key]) for summary in summaries.values())])
@@ -72,8 +74,7 @@ def _table(summaries: Dict[str, dict]) -> str:
             rows.append([f"{_SAID.get(key, key.replace('_', ' '))}, 5 % / median / 95 %", *values])
     if len(first["classes"]) > 1:
         rows += _class_rows([summary["classes"] for summary in summaries.values()])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return table(["", *summaries], rows)
 
 
 def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
