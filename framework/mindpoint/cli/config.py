@@ -103,10 +103,9 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from mindpoint.config import shipped
+    from mindpoint.config.files import descriptions
 
-    firsts = {name: path.read_text(encoding="utf-8").partition("\n")[0] for name, path in shipped().items()}
-    print(table(None, [(name, first.lstrip("# ") if first.startswith("#") else "") for name, first in firsts.items()]))
+    print(table(None, list(descriptions().items())))
     return 0
 
 

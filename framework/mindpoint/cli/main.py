@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The program ``mindpoint``: finds the requested command, imports only that one, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint import cli
 from mindpoint._version import __version__
+from mindpoint.cli import completion
 from mindpoint.cli.parser import Parser
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
@@ -53,6 +55,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     console.prepare()
     errors_of_mindspore_only()
     try:
+        if completion.asked():
+            return _run(completion.words())
         return _flushed(_run(list(sys.argv[1:] if argv is None else argv)))
     except BrokenPipeError:
         console.drop(sys.stdout)
@@ -146,13 +150,15 @@ def _run(argv: List[str]) -> int:
         near = nearest(name, [*built_in(), *commands.names()])
         advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint --help' lists all commands"
         raise MindpointError(f"unknown command {name!r}; {advice}")
+    if completion.asked() and not completion.can_complete(commands.find(name)):
+        return 1
     return commands.get(name)(arguments) or 0
 
 
 def built_in() -> List[str]:
     """Return the names of the built-in commands: the modules in this folder, except those that commands share."""
-    names = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("compare", "main", "options", "parser")]
-    return [name.replace("_", "-") for name in names]
+    shared = ("compare", "completion", "main", "options", "parser")
+    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__) if module.name not in shared]
 
 
 def _module(name: str) -> ModuleType:
@@ -167,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train, evaluate and use detectors that are put together from plugins. 'mindpoint COMMAND --help' shows the options of one.",
         listing=f"commands:\n{lines}",
     )
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS).completer = lambda **_: dict(_commands())
     parser.add_argument("--version", action="version", version=f"mindpoint {__version__}")
     return parser
 

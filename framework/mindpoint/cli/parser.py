@@ -1,13 +1,17 @@
-"""The argument parser of all commands: its help ends with examples."""
+"""The argument parser of all commands: its help ends with examples, and it completes in shells."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
+
+from mindpoint.cli import completion
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose help ends with examples. Its subparsers are such parsers, too.
+
+    Where a shell asks for completions, parsing writes them and ends the process.
 
     Args:
         listing: text below the options whose lines stay as they are.
@@ -23,6 +27,12 @@ class Parser(argparse.ArgumentParser):
         lines = "".join(f"  {example}\n" for example in examples)
         listing = f"\n{self.listing}\n" if self.listing else ""
         return super().format_help() + listing + (f"\nexample{'s' * (len(examples) > 1)}:\n{lines}" if examples else "")
+
+    def parse_known_args(self, args: Optional[Sequence[str]] = None, namespace: Optional[argparse.Namespace] = None) -> tuple:
+        """See :class:`argparse.ArgumentParser`."""
+        if completion.asked():
+            completion.complete(self)
+        return super().parse_known_args(args, namespace)
 
     def subparsers(self) -> Iterator[Parser]:
         """Return the parsers of the subcommands."""

@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
         listing=f"actions:\n{lines}",
         examples=["mindpoint data check labels.json --images frames", "mindpoint data browse mine.yaml --html look.html"],
     )
-    parser.add_argument("action", metavar="ACTION", help="one of those below")
+    action = parser.add_argument("action", metavar="ACTION", help="one of those below")
+    action.completer = lambda **_: {entry.name: _first_line(entry) for entry in actions.entries()}
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv or ["--help"])
     name, *arguments = argv
