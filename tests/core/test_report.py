@@ -154,5 +154,5 @@ def test_documents_hold_their_images():
     np.testing.assert_array_equal(decoded(image_uri(image, ".png")), image)
     np.testing.assert_array_equal(decoded(image_uri(np.ones((4, 5, 3), np.float32), ".png")), np.full((4, 5, 3), 255))
     assert image_uri(image[..., :3]).startswith("data:image/jpeg;base64,")
-    text = document("a < b", "p {}", "<p>c</p>")
+    text = document("a < b", "<p>b</p>", "<p>c</p>", style="p {}")
     assert "<title>a &lt; b</title>" in text and "<p>c</p>" in text and "default-src 'none'" in text
