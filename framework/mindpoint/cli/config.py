@@ -111,8 +111,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _plot_schedule(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
+    from mindpoint.contracts.analysis import Chart, Line
     from mindpoint.errors import ConfigError
-    from mindpoint.visual.charts import Panel, write_chart
+    from mindpoint.visual.charts import write_chart
 
     config = load_config(args.config, args.set)
     config.require("optimizer", "schedule", "train", "data.train")
@@ -130,7 +131,8 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     rates = [base * schedule(step) for step in shown]
     epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
     title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} an epoch" if settings.steps else epochs)
-    write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
+    line = Line("", [step / steps_per_epoch for step in shown], rates)
+    write_chart(args.out, [Chart(f"learning rate of {title}", "epoch", "", [line], form="curves")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0
 

@@ -73,7 +73,7 @@ def _best(name: str, values: Sequence[float]) -> float:
 def _compare(args: argparse.Namespace) -> int:
     from mindpoint.errors import MindpointError
     from mindpoint.visual.charts import write_chart
-    from mindpoint.visual.history import History, panels
+    from mindpoint.visual.history import History, charts
 
     if len(args.runs) < 2:
         raise MindpointError("mindpoint runs compare takes two or more run folders")
@@ -91,7 +91,7 @@ def _compare(args: argparse.Namespace) -> int:
         ("results", results, False),
     ):
         print(_side_by_side(title, columns, only_differing) + "\n")
-    write_chart(args.out, panels(histories), title=" · ".join(labels))
+    write_chart(args.out, charts(histories), title=" · ".join(labels))
     print(f"curves in {args.out}")
     return 0
 

@@ -14,7 +14,7 @@ from mindpoint._version import __version__
 from mindpoint.contracts.analysis import Analysis, Cell, Chart, Kind, Table
 from mindpoint.contracts.fields import Color, Field, Points
 from mindpoint.storage.files import write_text
-from mindpoint.visual.charts import Panel, svg_chart
+from mindpoint.visual.charts import svg_chart
 from mindpoint.visual.html import document, note, section
 
 _TILES = 3  # number of statistics of a group at the top of the page
@@ -122,9 +122,7 @@ def _css(color: Color) -> str:
 
 
 def _chart(chart: Chart) -> str:
-    lines = {line.name: (line.x, line.y) for line in chart.lines}
-    drawn = svg_chart(Panel(chart.title, lines, chart.x_label, y_label=chart.y_label, shares=True))
-    return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{drawn}{note(chart.note)}</figure>'
+    return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{svg_chart(chart)}{note(chart.note)}</figure>'
 
 
 def _number(value: float) -> str:
