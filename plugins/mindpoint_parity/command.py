@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from importlib import import_module
 from pathlib import Path
 from typing import List, Sequence
 
+from mindpoint.cli.parser import Parser
 from mindpoint.contracts.comparison import Comparison, as_json, as_table
 from mindpoint.errors import DataError
 
@@ -34,7 +34,11 @@ def main(argv: Sequence[str]) -> int:
 
     Exit code 1 if a difference exceeds its tolerance.
     """
-    parser = argparse.ArgumentParser(prog="mindpoint parity", description="Compare every part with numbers of the official implementation.")
+    parser = Parser(
+        prog="mindpoint parity",
+        description="Compare every part with numbers of the official implementation.",
+        examples=["mindpoint parity --golden golden --coco data/coco"],
+    )
     text = "folder with the expected values, of pose, detection or the model zoo; areas without values are skipped"
     parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help=text)
     text = "COCO folder with the images of these values, for targets, end_to_end and evaluation"

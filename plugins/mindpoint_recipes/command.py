@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence, Tuple
 
+from mindpoint.cli.parser import Parser
 from mindpoint.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ _RESERVE = 1.1  # training steps take a little longer than measured ones
 
 def main(argv: Sequence[str]) -> int:
     """write a configuration that trains on your own annotated images"""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mindpoint new",
         description=_DESCRIPTION,
-        epilog="example: mindpoint new mouse.yaml --annotations labels.json --images frames --minutes 15",
+        examples=["mindpoint new mouse.yaml --annotations labels.json --images frames --minutes 15"],
     )
     parser.add_argument("config", metavar="FILE.yaml", type=Path, help="the configuration to write")
     parser.add_argument(

@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
-import cv2
-from mindpoint.config import load_config
+from mindpoint.cli.parser import Parser
 from mindpoint.errors import ConfigError
-from mindpoint.runtime.progress import track
-from mindpoint.storage.files import atomic_folder
-from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_synthetic.figure import ACTIONS, ARMS, FACINGS, JOINTS, SKELETON
-from mindpoint_synthetic.objects import SyntheticObjects
-from mindpoint_synthetic.people import SyntheticPeople
-from mindpoint_synthetic.scene import DrawnDataset
-from mindpoint_synthetic.things import THINGS
+
+if TYPE_CHECKING:
+    from mindpoint_synthetic.scene import DrawnDataset
 
 _FILES = {"people": "person_keypoints", "things": "instances"}
 _LOOKS = {"people": ("people", "height", "actions", "facing", "arms"), "things": ("things", "length", "crowding")}
@@ -26,13 +21,17 @@ _LOOKS = {"people": ("people", "height", "actions", "facing", "arms"), "things":
 
 def main(argv: Sequence[str]) -> int:
     """write drawn people or things to disk as a COCO data set"""
-    parser = argparse.ArgumentParser(prog="mindpoint synthesize", description=__doc__)
+    parser = Parser(
+        prog="mindpoint synthesize",
+        description=__doc__,
+        examples=["mindpoint synthesize drawn --count 200", "mindpoint synthesize things --draw things --count 200"],
+    )
     parser.add_argument("out", metavar="OUT", type=Path, help="new folder, for annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="random seed of the images (default: 0)")
     parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
     parser.add_argument(
-        "--draw", choices=list(_FILES), default="people", help=f"what to draw; things are {', '.join(THINGS)} (default: people)"
+        "--draw", choices=list(_FILES), default="people", help="what to draw: people, or things of ten classes (default: people)"
     )
     parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people per image (default: 1 4)")
     kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
@@ -57,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--quality is {args.quality}; it must be in 1..100")
     if Path(args.name).name != args.name:
         raise ConfigError(f"--name: '{args.name}' cannot be part of a file name")
+    from mindpoint.storage.files import atomic_folder
+
     dataset, path = _dataset(args), f"annotations/{_FILES[args.draw]}_{args.name}.json"
     with atomic_folder(args.out) as folder:
         _write(dataset, folder, path, args.quality)
@@ -66,6 +67,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _dataset(args: argparse.Namespace) -> DrawnDataset:
     """Return the data set that the arguments describe."""
+    from mindpoint.config import load_config
+    from mindpoint_coco.keypoints import Keypoints
+
+    from mindpoint_synthetic.objects import SyntheticObjects
+    from mindpoint_synthetic.people import SyntheticPeople
+    from mindpoint_synthetic.things import THINGS
+
     for what, names in _LOOKS.items():
         foreign = [name for name in names if what != args.draw and getattr(args, name) is not None]
         if foreign:
@@ -79,6 +87,9 @@ def _dataset(args: argparse.Namespace) -> DrawnDataset:
 
 
 def _write(dataset: DrawnDataset, folder: Path, path: str, quality: Optional[int]) -> None:
+    import cv2
+    from mindpoint.runtime.progress import track
+
     suffix, options = (".png", []) if quality is None else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
     (folder / "images").mkdir()
     (folder / "annotations").mkdir()

@@ -83,9 +83,11 @@ def test_help_lists_built_in_and_declared_commands(commands):
     assert re.search(r"^  acme-lost +from acme-commands$", done.stdout, re.M)
 
 
-def test_no_command_is_an_error_and_shows_help():
+def test_no_command_is_an_error_and_shows_where_to_begin():
     done = run()
-    assert done.returncode == 2 and done.stdout == "" and "commands:" in done.stderr
+    assert done.returncode == 2 and done.stdout == ""
+    shown = re.findall(r"^  mindpoint (\S+)", done.stderr, re.M)
+    assert shown == ["train", "predict", "new", "export"] and "'mindpoint --help' lists all commands" in done.stderr
 
 
 def test_version():

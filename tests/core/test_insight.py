@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
+from mindpoint.contracts.analysis import Chart, Line
 from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections, Objects
 from mindpoint.data.build import build_dataset
@@ -32,8 +33,8 @@ from mindpoint.runtime.progress import duration
 from mindpoint.storage.images import write_image
 from mindpoint.training import overfit, resume
 from mindpoint.training.build import build_samples, build_trainer
-from mindpoint.visual.charts import Panel, write_chart
-from mindpoint.visual.history import NO_LOSSES, History, panels
+from mindpoint.visual.charts import write_chart
+from mindpoint.visual.history import NO_LOSSES, History, charts
 from toy import Painter
 
 HERE = Path(__file__).parent
@@ -238,14 +239,14 @@ class TestHistory:
         assert history.losses["part"] == ([1, 2], [2.0, 1.0]) and history.learning_rate == ([1, 2], [0.1, 0.2])
         assert history.losses["loss"][1][0] == 4.0 and math.isnan(history.losses["loss"][1][1])
         assert (history.step, history.epoch) == (2, 1) and history.statistics["a/AR"] == ([2], [0.6])
-        assert [panel.title for panel in panels({"": history})] == ["loss", "part", "learning rate", "a/AP", "b/AP"]
+        assert [chart.title for chart in charts({"": history})] == ["loss", "part", "learning rate", "a/AP", "b/AP"]
 
     @pytest.mark.parametrize("name, shown", [("b/AP", ["b/AP", "a/AP"]), ("a/AR", ["a/AR", "b/AP"]), (None, ["a/AP", "b/AP"])])
     def test_the_main_statistic_comes_first(self, tmp_path, capsys, name, shown):
         run = tmp_path / "run"
         run.mkdir()
         self.write(run, [*self.LINES[:2], {**self.LINES[2], "main": name}])
-        assert [panel.title for panel in panels({"": History.read(run)})][3:] == shown
+        assert [chart.title for chart in charts({"": History.read(run)})][3:] == shown
         (run / "config.yaml").write_text("seed: 1\n")
         assert main(["runs", "list", str(tmp_path)]) == 0
         best = {"b/AP": "b/AP n/a", "a/AR": "a/AR 0.6000", None: "a/AP 0.5000"}[name]
@@ -262,7 +263,7 @@ class TestHistory:
 
     def test_long_curves_are_means(self, tmp_path):
         self.write(tmp_path, [{"step": step, "epoch": 1, "learning_rate": 1.0, "loss": float(step)} for step in range(1, 801)])
-        (steps, values) = panels({"run": History.read(tmp_path)})[0].series["run"]
+        ((steps, values),) = [(line.x, line.y) for line in charts({"run": History.read(tmp_path)})[0].lines]
         assert len(steps) == 400 and steps[:2] == values[:2] == [1.5, 3.5]
 
     def test_damage_is_named(self, tmp_path):
@@ -397,7 +398,7 @@ class TestCommands:
 
     @pytest.mark.parametrize("steps", [[1, 2, 3, 4], list(range(1, 1001))])
     def test_steps_are_whole_numbers(self, tmp_path, steps):
-        write_chart(tmp_path / "a.svg", panels({"": History({}, (steps, [1.0] * len(steps)), {}, 1)}))
+        write_chart(tmp_path / "a.svg", charts({"": History({}, (steps, [1.0] * len(steps)), {}, 1)}))
         labels = re.findall(r"<!-- (.*) -->", (tmp_path / "a.svg").read_text())
         below = labels[: labels.index("step")]
         assert len(below) > 2 and all(label.isdigit() for label in below)
@@ -406,7 +407,7 @@ class TestCommands:
     def test_a_value_between_gaps_is_seen(self, tmp_path, alone):
         values = [math.nan] * 40
         values[alone] = 1.0
-        write_chart(tmp_path / "a.png", [Panel("", {"": (range(1, 41), values)})])
+        write_chart(tmp_path / "a.png", [Chart("", "", "", [Line("", range(1, 41), values)], form="curves")])
         blue, _, red = np.moveaxis(cv2.imread(str(tmp_path / "a.png")).astype(int), 2, 0)
         assert 5 < (blue - red > 60).sum() < 50, "one dot in the colour of the line"
 

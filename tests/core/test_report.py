@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import report_samples as samples
-from mindpoint.contracts.analysis import Analysis, Finding, ImageFindings, Kind
+from mindpoint.contracts.analysis import Analysis, Chart, Finding, ImageFindings, Kind, Line
 from mindpoint.contracts.fields import Angles, Field, Points
 from mindpoint.contracts.instances import Detections
 from mindpoint.report.gallery import Layers
-from mindpoint.visual.charts import Panel, svg_chart
+from mindpoint.visual.charts import svg_chart
 from mindpoint.visual.html import document, image_uri
 from report_samples import TIPS
 from toy import Painter
@@ -126,7 +126,7 @@ def test_sections_without_content_are_left_out(tmp_path):
 
 class TestCharts:
     def chart(self, title, name="AP 0.123"):
-        return svg_chart(Panel(title, {name: ([0, 0.5, 1], [1, 0.25, 0])}, "recall", y_label="precision", shares=True))
+        return svg_chart(Chart(title, "recall", "precision", [Line(name, [0, 0.5, 1], [1, 0.25, 0])]))
 
     def test_texts_stay_and_places_are_right(self):
         svg = self.chart("A <b>", "IoU 0.125 & more")
@@ -143,9 +143,9 @@ class TestCharts:
         assert "<style" not in first and len(first) < 12000
 
     def test_gaps_and_no_line_at_all(self):
-        svg = svg_chart(Panel("", {"a": ([0, 0.5, 1], [float("nan"), 0.5, float("nan")])}, shares=True))
+        svg = svg_chart(Chart("", "", "", [Line("a", [0, 0.5, 1], [float("nan"), 0.5, float("nan")])]))
         assert "<use" in svg
-        assert svg_chart(Panel("", {}, shares=True)).startswith("<svg")
+        assert svg_chart(Chart("", "", "", [])).startswith("<svg")
 
 
 def test_documents_hold_their_images():
@@ -154,5 +154,5 @@ def test_documents_hold_their_images():
     np.testing.assert_array_equal(decoded(image_uri(image, ".png")), image)
     np.testing.assert_array_equal(decoded(image_uri(np.ones((4, 5, 3), np.float32), ".png")), np.full((4, 5, 3), 255))
     assert image_uri(image[..., :3]).startswith("data:image/jpeg;base64,")
-    text = document("a < b", "p {}", "<p>c</p>")
+    text = document("a < b", "<p>b</p>", "<p>c</p>", style="p {}")
     assert "<title>a &lt; b</title>" in text and "<p>c</p>" in text and "default-src 'none'" in text

@@ -73,4 +73,4 @@ def test_broken_packages(tmp_path):
     assert "KeyError: 'acme'" in checks["acme-fails"]["problem"]
     assert "acme_lost" in checks["check acme-lost"]["problem"]
     lines = doctor(PYTHONPATH=str(tmp_path)).stdout.splitlines()
-    assert "PROBLEM acme licence              expired" in lines and lines[-1].endswith(" problems")
+    assert "PROBLEM  acme licence              expired" in lines and lines[-1].endswith(" problems")

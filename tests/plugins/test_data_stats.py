@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mindpoint.cli.main import main
-from mindpoint_coco.data_command.stats import panels
+from mindpoint_coco.data_command.stats import charts
 from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.statistics import statistics
 from mindpoint_coco.keypoints import Keypoints
@@ -56,7 +56,7 @@ def test_boxes_of_two_classes_counted_by_hand():
     summary = numbers.summary()
     assert {name: (each["objects"], each["images"]) for name, each in summary["classes"].items()} == {"person": (2, 1), "dog": (1, 1)}
     assert summary["classes"]["dog"]["side"]["median"] == 50 and not any("joints" in key for key in summary)
-    drawn = {panel.title: panel.series for panel in panels({"a": numbers})}
+    drawn = {chart.title: {line.name: (line.x, line.y) for line in chart.lines} for chart in charts({"a": numbers})}
     names, heights = drawn["Objects by class, %"][""]
     assert dict(zip(names, heights)) == pytest.approx({"person": 200 / 3, "dog": 100 / 3}) and not any("joint" in title for title in drawn)
 
@@ -75,7 +75,10 @@ def test_many_classes_are_sorted_and_collapsed(tmp_path, capsys, monkeypatch):
     first = lines.index("c25: objects / images=25 / 1")
     assert lines[first + 1] == "c24: objects / images=24 / 1" and lines[first + 19] == "c6: objects / images=6 / 1"
     assert lines[first + 20 : first + 22] == ["10 further classes: objects=15", "classes without objects=5"]
-    drawn = {panel.title: panel.series for panel in panels({"": statistics(content, Naming([f"c{number}" for number in range(1, 31)]))})}
+    drawn = {
+        chart.title: {line.name: (line.x, line.y) for line in chart.lines}
+        for chart in charts({"": statistics(content, Naming([f"c{number}" for number in range(1, 31)]))})
+    }
     names, heights = drawn["Objects by class, %"][""]
     assert (
         (names[0], names[-1]) == ("c25", "10 others")
@@ -91,7 +94,7 @@ def test_what_is_drawn():
         "a": statistics(CONTENT, Naming(["person"]), JOINTS),
         "b": statistics({**CONTENT, "annotations": []}, Naming(["person"]), JOINTS),
     }
-    drawn = {panel.title: panel.series for panel in panels(found)}
+    drawn = {chart.title: {line.name: (line.x, line.y) for line in chart.lines} for chart in charts(found)}
     names, heights = drawn["Images by objects, %"]["a"]
     assert dict(zip(names, heights)) == pytest.approx({"0": 100 / 3, "1": 100 / 3, "2+": 100 / 3})
     assert drawn["Images by objects, %"]["b"][1].tolist() == [100, 0, 0]

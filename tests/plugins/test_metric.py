@@ -232,6 +232,22 @@ def test_table_is_legible():
     ]
 
 
+def test_table_in_a_narrow_terminal_has_every_number_in_blocks(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    stats = {f"bbox/{name}": number / 1000 for number, name in enumerate(("AP", "AP50", "AP75", "APm", "APl", "AR"), 1)}
+    parts = {"bbox/AP/小鼠": 0.5, "bbox/AP50/小鼠": 0.6, "bbox/APl/小鼠": 0.7, "bbox/AR/小鼠": 0.8}
+    assert CocoMetric(["小鼠"], None).table({**stats, **parts}).splitlines() == [
+        "bbox           AP   AP50   AP75    APm",
+        "            0.001  0.002  0.003  0.004",
+        "              APl     AR",
+        "            0.005  0.006",
+        "               AP   AP50    APl  class",
+        "            0.500  0.600  0.700  小鼠",
+        "               AR  class",
+        "            0.800  小鼠",
+    ]
+
+
 def test_a_metric_needs_no_table_of_its_own():
     class Count(Metric):
         def results(self, detections, ground_truth=None):

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
-from mindpoint.visual.tables import table
+from mindpoint.runtime.tables import table
 
 Row = Dict[str, object]
 
@@ -27,8 +27,7 @@ class Report:
     tables: Dict[str, List[Row]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        width = max(map(len, self.facts), default=0)
-        blocks = ["\n".join(f"{name.replace('_', ' '):<{width}}  {_text(value)}" for name, value in self.facts.items())]
+        blocks = [table(None, [(name.replace("_", " "), _text(value)) for name, value in self.facts.items()])]
         for title, rows in self.tables.items():
             titles = [name.replace("_", " ") for name in rows[0]] if rows else []
             blocks.append(f"{title}\n{table(titles, [[_text(value) for value in row.values()] for row in rows])}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
+from mindpoint.cli.options import add_set
+
 HELP = "check whether MindSpore registers every operator of a configuration for Ascend; works without an Ascend"
+EXAMPLES = ("mindpoint ascend-check dla34_dcn_coco",)
 
 _LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN
 take these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""
@@ -15,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config", metavar="CONFIG", nargs="*", help="a YAML file, or the name of a shipped configuration (default: all shipped ones)"
     )
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     parser.add_argument("--all", action="store_true", help="list every operator, not only those that are missing, slow or unclear")
     parser.add_argument("--markdown", action="store_true", help="print a table with a line for each configuration")
     parser.add_argument("--json", action="store_true", help="print every operator with types and shapes as JSON")
@@ -25,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from mindpoint.ascend.check import check, markdown
     from mindpoint.ascend.registrations import ACLNN, MEANINGS, MISSING, NAMED
     from mindpoint.config import shipped
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     rows = {name: check(name, args.set) for name in args.config or shipped()}
     if args.json:

@@ -6,6 +6,8 @@ import argparse
 import importlib
 import json
 
+from mindpoint.cli.options import add_set
+
 HELP = "measure the speed of training, prediction, data loading and start, part by part"
 
 _MOST = 100_000  # rounds, images and threads
@@ -22,9 +24,9 @@ _KINDS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar=" | ".join(_KINDS), required=True)
     for kind, (_, _, text, runs) in _KINDS.items():
-        one = kinds.add_parser(kind, help=text, description=text)
+        one = kinds.add_parser(kind, help=text, description=text, examples=[f"mindpoint benchmark {kind} quickstart"])
         one.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration such as quickstart")
-        one.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+        add_set(one)
         one.add_argument("--runs", type=_count, default=runs, metavar="N", help=f"measured rounds (default: {runs})")
         one.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
         if kind not in ("start",):

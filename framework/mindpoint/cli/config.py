@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import argparse
 
+from mindpoint.cli.options import add_set
+from mindpoint.runtime.tables import table
+
 HELP = "check, show, compare or list configurations, or draw the learning rate of one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    check = actions.add_parser("check", help="report all errors, without running anything")
+    check = actions.add_parser("check", help="report all errors, without running anything", examples=["mindpoint config check quickstart"])
     check.add_argument("configs", metavar="CONFIG", nargs="+", help="a YAML file, a run folder, or the name of a shipped configuration")
-    _add_set(check)
+    add_set(check)
 
-    show = actions.add_parser("show", help="print the configuration with inheritance, references and --set resolved")
+    show = actions.add_parser(
+        "show",
+        help="print the configuration with inheritance, references and --set resolved",
+        examples=["mindpoint config show quickstart --origin"],
+    )
     show.add_argument("config", metavar="CONFIG")
     show.add_argument("--origin", action="store_true", help="add to each value the file and line it comes from")
-    _add_set(show)
+    add_set(show)
 
-    diff = actions.add_parser("diff", help="print the values that differ between two configurations; exit code 1 if any does")
+    diff = actions.add_parser(
+        "diff",
+        help="print the values that differ between two configurations; exit code 1 if any does",
+        examples=["mindpoint config diff dla34_dcn_coco dla34_dcn_coco_1x"],
+    )
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
 
-    actions.add_parser("list", help="list the configurations shipped with mindpoint and plugins")
+    actions.add_parser("list", help="list the configurations shipped with mindpoint and plugins", examples=["mindpoint config list"])
 
-    plot = actions.add_parser("plot-schedule", help="draw the learning rate over the training, without a device")
+    plot = actions.add_parser(
+        "plot-schedule",
+        help="draw the learning rate over the training, without a device",
+        examples=["mindpoint config plot-schedule quickstart", "mindpoint config plot-schedule dla34_dcn_coco --images 64115"],
+    )
     plot.add_argument("config", metavar="CONFIG")
     plot.add_argument("--images", metavar="N", type=_positive, help="number of training images (default: that of the data set)")
     plot.add_argument("--processes", metavar="N", type=_positive, default=1, help="processes, as in mindpoint launch N (default: 1)")
     plot.add_argument("--out", metavar="FILE", default="schedule.png", help="picture to write (default: schedule.png)")
-    _add_set(plot)
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(plot)
 
 
 def _positive(text: str) -> int:
@@ -77,30 +88,28 @@ def _diff(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
     from mindpoint.config.differences import differences
 
-    differ = False
+    rows = []
     for path, old, new in differences(load_config(args.first, trusted=True), load_config(args.second, trusted=True)):
-        differ = True
         for sign, entry in (("-", old), ("+", new)):
             if entry is not None:
-                print(f"{f'{sign} {path}: {entry[0]}':<60}  # {entry[1]}")
-    return int(differ)
+                rows.append((f"{sign} {path}: {entry[0]}", f"# {entry[1]}"))
+    if rows:
+        print(table(None, rows))
+    return int(bool(rows))
 
 
 def _list(args: argparse.Namespace) -> int:
-    from mindpoint.config import shipped
+    from mindpoint.config.files import descriptions
 
-    files = shipped()
-    width = max(map(len, files), default=0)
-    for name, path in files.items():
-        first = path.read_text(encoding="utf-8").partition("\n")[0]
-        print(f"{name:{width}}  {first.lstrip('# ') if first.startswith('#') else ''}".rstrip())
+    print(table(None, list(descriptions().items())))
     return 0
 
 
 def _plot_schedule(args: argparse.Namespace) -> int:
     from mindpoint.config import load_config
+    from mindpoint.contracts.analysis import Chart, Line
     from mindpoint.errors import ConfigError
-    from mindpoint.visual.charts import Panel, write_chart
+    from mindpoint.visual.charts import write_chart
 
     config = load_config(args.config, args.set)
     config.require("optimizer", "schedule", "train", "data.train")
@@ -118,7 +127,8 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     rates = [base * schedule(step) for step in shown]
     epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)} of {steps_per_epoch} steps"
     title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} per epoch" if settings.steps else epochs)
-    write_chart(args.out, [Panel(f"learning rate of {title}", {"": ([step / steps_per_epoch for step in shown], rates)}, "epoch")])
+    line = Line("", [step / steps_per_epoch for step in shown], rates)
+    write_chart(args.out, [Chart(f"learning rate of {title}", "epoch", "", [line], form="curves")])
     print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
     return 0
 

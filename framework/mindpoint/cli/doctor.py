@@ -9,11 +9,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Iterator, Optional
 
 from mindpoint.cli.launch import count
+from mindpoint.runtime.tables import table
 
 if TYPE_CHECKING:
     from mindpoint.doctor.check import Check
 
 HELP = "check whether everything works on this machine, at full speed; exit code 1 if not"
+EXAMPLES = (
+    "mindpoint doctor",
+    "mindpoint doctor --distributed 2",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +59,6 @@ def _checks(processes: Optional[int]) -> Iterator[Check]:
 
 def _print(check: Check) -> None:
     status = "PROBLEM" if check.problem else "note" if check.note else "ok"
-    print(f"{status:8}{check.name:26}{check.value}", flush=True)
+    print(table(None, [(f"{status:7}", f"{check.name:24}", check.value)]), flush=True)
     for text in filter(None, (check.problem, check.note)):
-        print(f"{'':8}{text}", flush=True)
+        print(table(None, [(" " * 7, text)]), flush=True)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, Optional, Tuple
 
-from mindpoint.cli.options import add_device, add_engine, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_set, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.cli.compare import Compared
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from mindpoint.inference.evaluation import Evaluation
 
 HELP = "evaluate a model or a result file: statistics, results, report, comparison with another"
+EXAMPLES = (
+    "mindpoint eval runs/quickstart",
+    "mindpoint eval runs/quickstart --report report --each --bootstrap 1000",
+    "mindpoint eval --compare runs/old runs/new",
+)
 
 _MOST_RESAMPLES = 1_000_000
 
@@ -27,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", nargs="?", help="a checkpoint, an exported file, or a run folder (its best.ckpt, else last.ckpt)"
     )
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the model's own")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     add_device(parser)
     add_engine(parser)
     add_trust(parser, "the model")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from mindpoint.cli.options import add_device, add_trust
+from mindpoint.cli.options import add_device, add_set, add_trust
 
 HELP = "export a trained model as ONNX, OpenVINO, MINDIR or AIR, and compare the file with it"
+EXAMPLES = (
+    "mindpoint export runs/quickstart",
+    "mindpoint export runs/quickstart --format openvino --precision int8 --images photos",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the file with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the checkpoint's own")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     add_device(parser)
     add_trust(parser, "the checkpoint")
 

@@ -6,6 +6,10 @@ import argparse
 import time
 
 HELP = "train or evaluate in several processes (data-parallel), on one host or several"
+EXAMPLES = (
+    "mindpoint launch 2 train quickstart",
+    "mindpoint launch 8 eval runs/mine --nnodes 2 --node-rank 0 --master 10.0.0.1:8118",
+)
 
 COMMANDS = ("train", "eval")
 MOST = 1024

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The program ``mindpoint``: finds the requested command, imports only that one, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
@@ -16,14 +17,30 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint import cli
 from mindpoint._version import __version__
+from mindpoint.cli import completion
+from mindpoint.cli.parser import Parser
 from mindpoint.errors import Interrupted, MindpointError
 from mindpoint.registry import nearest, normalize, registry, static
 from mindpoint.runtime import console
 from mindpoint.runtime.logs import errors_of_mindspore_only
+from mindpoint.runtime.tables import table
 
 _TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
+_ERROR = "mindpoint: error:"
+_START = """mindpoint trains, evaluates and uses detectors that are put together from plugins. Begin with these commands:
+
+  mindpoint train quickstart
+      learn to find drawn people, in ten minutes and without a download
+  mindpoint predict runs/quickstart IMAGE
+      find people in other images, and draw them
+  mindpoint new mine.yaml --annotations labels.json --images frames
+      write a configuration that trains on your own annotated images
+  mindpoint export runs/quickstart
+      write the trained network as an ONNX file, which runs without MindSpore
+
+'mindpoint --help' lists all commands."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -38,6 +55,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     console.prepare()
     errors_of_mindspore_only()
     try:
+        if completion.asked():
+            return _run(completion.words())
         return _flushed(_run(list(sys.argv[1:] if argv is None else argv)))
     except BrokenPipeError:
         console.drop(sys.stdout)
@@ -47,7 +66,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except SystemExit as end:  # of argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
     except MemoryError as error:
-        _say(f"mindpoint: error: out of memory ({error or 'nothing is left'}); use smaller images, batches or networks")
+        _say(f"{_ERROR} out of memory ({error or 'nothing is left'}); use smaller images, batches or networks")
         return _flushed(MindpointError.exit_code)
     except (MindpointError, OSError, ImportError) as error:  # OSError: a file or folder that cannot be accessed
         if isinstance(error.__cause__, KeyboardInterrupt):  # raised by a compiled module whose import was interrupted
@@ -59,7 +78,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         message = _message(error)
         if _TILDE.search(message):
             message += f"\na shell expands ~ only at the beginning of a word, outside of quotes; write {os.path.expanduser('~')} instead"
-        kind = "mindpoint:" if isinstance(error, Interrupted) else "mindpoint: error:"
+        kind = "mindpoint:" if isinstance(error, Interrupted) else _ERROR
         _say(kind + ("\n" if "\n" in message else " ") + message)
         return _flushed(getattr(error, "exit_code", MindpointError.exit_code))
 
@@ -74,15 +93,18 @@ def _flushed(code: int) -> int:
     except OSError as error:
         console.drop(sys.stdout)
         if error.errno != errno.EIO:
-            _say(f"mindpoint: error: standard output cannot be written: {error.strerror}")
+            _say(f"{_ERROR} standard output cannot be written: {error.strerror}")
             return code or MindpointError.exit_code
     return code
 
 
 def _say(message: str) -> None:
     """Print a message on standard error; do nothing if it is closed."""
+    text = console.printable(message)
+    if text.startswith(_ERROR):
+        text = console.styled(_ERROR, "bad", sys.stderr) + text[len(_ERROR) :]
     try:
-        print(console.printable(message), file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         console.drop(sys.stderr)
 
@@ -114,14 +136,13 @@ def _message(error: Exception) -> str:
 
 def _run(argv: List[str]) -> int:
     if not argv or argv[0].startswith("-"):
-        parser = _parser()
-        parser.parse_args(argv)
-        parser.print_help(sys.stderr)
+        _parser().parse_args(argv)
+        print(_START, file=sys.stderr)
         return 2
     name, *arguments = argv
     if name in built_in():
         command = _module(name)
-        parser = argparse.ArgumentParser(prog=f"mindpoint {name}", description=command.HELP)
+        parser = Parser(prog=f"mindpoint {name}", description=command.HELP, examples=getattr(command, "EXAMPLES", ()))
         command.add_arguments(parser)
         return command.run(parser.parse_args(arguments))
     commands = registry("commands")
@@ -129,13 +150,15 @@ def _run(argv: List[str]) -> int:
         near = nearest(name, [*built_in(), *commands.names()])
         advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "'mindpoint --help' lists all commands"
         raise MindpointError(f"unknown command {name!r}; {advice}")
+    if completion.asked() and not completion.can_complete(commands.find(name)):
+        return 1
     return commands.get(name)(arguments) or 0
 
 
 def built_in() -> List[str]:
     """Return the names of the built-in commands: the modules in this folder, except those that commands share."""
-    names = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name not in ("compare", "main", "options")]
-    return [name.replace("_", "-") for name in names]
+    shared = ("compare", "completion", "main", "options", "parser")
+    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__) if module.name not in shared]
 
 
 def _module(name: str) -> ModuleType:
@@ -143,16 +166,14 @@ def _module(name: str) -> ModuleType:
 
 
 def _parser() -> argparse.ArgumentParser:
-    commands = _commands()
-    width = max(len(name) for name, _ in commands)
-    lines = "\n".join(f"  {name:{width}}  {text}".rstrip() for name, text in commands)
-    parser = argparse.ArgumentParser(
+    lines = table(None, [(f"  {name}", text) for name, text in _commands()])
+    parser = Parser(
         prog="mindpoint",
         usage="mindpoint [-h] [--version] COMMAND ...",
-        description="Train, evaluate and run detectors built from plugins.",
-        epilog=f"commands:\n{lines}\n\n'mindpoint COMMAND --help' shows its options.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train, evaluate and run detectors built from plugins. 'mindpoint COMMAND --help' shows the options of a command.",
+        listing=f"commands:\n{lines}",
     )
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS).completer = lambda **_: dict(_commands())
     parser.add_argument("--version", action="version", version=f"mindpoint {__version__}")
     return parser
 

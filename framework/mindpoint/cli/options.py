@@ -17,6 +17,13 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``."""
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the configuration; +KEY=VALUE adds one"
+    )
+
+
 def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--trust``; ``what`` names the trusted thing."""
     parser.add_argument("--trust", action="store_true", help=f"let {what} name any class; it can then run code, so trust its author")

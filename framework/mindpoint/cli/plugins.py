@@ -7,34 +7,53 @@ import json
 import textwrap
 from typing import List
 
+from mindpoint.cli.options import add_set
 from mindpoint.registry import Description, Kind, UnknownPlugin, WrongKind, any_class, kinds, nearest, registry
 from mindpoint.registry.entries import kinds_of
+from mindpoint.runtime.tables import table
 from mindpoint.scaffold import PARTS
-from mindpoint.visual.tables import table
 
 HELP = "list, show, check and test installed parts, or start a distribution of your own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | show | doctor | test | new", required=True)
-    listing = actions.add_parser("list", help="list all parts that installed distributions declare, without importing them")
+    listing = actions.add_parser(
+        "list",
+        help="list all parts that installed distributions declare, without importing them",
+        examples=["mindpoint plugins list", "mindpoint plugins list backbones"],
+    )
     listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
     listing.add_argument("--json", action="store_true", help="print a list of objects as JSON")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="show a part's distribution, source and arguments")
+    show = actions.add_parser(
+        "show",
+        help="show a part's distribution, source and arguments",
+        examples=["mindpoint plugins show EarlyStopping"],
+    )
     show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. MyBackbone or my-distribution:MyBackbone")
     show.set_defaults(run=_show)
-    doctor = actions.add_parser("doctor", help="import every part and report broken ones; exit code 1 if there are any")
+    doctor = actions.add_parser(
+        "doctor", help="import every part and report broken ones; exit code 1 if there are any", examples=["mindpoint plugins doctor"]
+    )
     doctor.set_defaults(run=_doctor)
-    test = actions.add_parser("test", help="test the parts of a distribution against their contracts; exit code 1 on failures")
+    test = actions.add_parser(
+        "test",
+        help="test the parts of a distribution against their contracts; exit code 1 on failures",
+        examples=["mindpoint plugins test acme-shapes"],
+    )
     test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as in pip")
     test.add_argument(
         "--config", metavar="CONFIG", help="build parts as configured there, and all parts with its classes, input and sections"
     )
-    test.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of it; +KEY=VALUE adds one")
+    add_set(test)
     test.add_argument("--verbose", action="store_true", help="print a line for each test")
     test.set_defaults(run=_test)
-    new = actions.add_parser("new", help="write a distribution with parts, tests and a configuration that trains")
+    new = actions.add_parser(
+        "new",
+        help="write a distribution with parts, tests and a configuration that trains",
+        examples=["mindpoint plugins new acme-shapes --parts backbone,head,loss"],
+    )
     new.add_argument("name", metavar="NAME", help="name of the distribution and its new folder, e.g. acme-shapes")
     new.add_argument("--parts", metavar="KIND,...", required=True, help=f"comma-separated parts: {', '.join(PARTS)}")
     new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="for its pyproject.toml (default: Apache-2.0)")

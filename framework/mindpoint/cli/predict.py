@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from mindpoint.cli.options import add_device, add_engine, add_trust
+from mindpoint.cli.options import add_device, add_engine, add_set, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.contracts.prediction import Prediction, Source
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from mindpoint.inference.predictor import Predictor
 
 HELP = "detect objects in images, videos and camera streams; draw and save them"
+EXAMPLES = (
+    "mindpoint predict runs/quickstart photo.jpg",
+    "mindpoint predict runs/quickstart 'photos/*.jpg' street.mp4 --out found",
+    "mindpoint predict runs/quickstart 0 --live --out camera",
+)
 INTERRUPTED = 130
 
 
@@ -47,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recursive", action="store_true", help="search subfolders too")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the model's own")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     add_device(parser)
     add_engine(parser)
     add_trust(parser, "the model")

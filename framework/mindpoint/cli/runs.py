@@ -12,10 +12,14 @@ HELP = "list the runs in a folder, or compare some of them: settings, results, c
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
-    listing = actions.add_parser("list", help="list runs with their progress and best results")
+    listing = actions.add_parser("list", help="list runs with their progress and best results", examples=["mindpoint runs list"])
     listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
     listing.set_defaults(run=_list)
-    compare = actions.add_parser("compare", help="print the differences between runs, and draw their curves into one picture")
+    compare = actions.add_parser(
+        "compare",
+        help="print the differences between runs, and draw their curves into one picture",
+        examples=["mindpoint runs compare runs/first runs/second"],
+    )
     compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more run folders")
     compare.add_argument("--out", metavar="FILE", default="comparison.png", help="the picture (default: comparison.png)")
     compare.set_defaults(run=_compare)
@@ -29,7 +33,7 @@ def _list(args: argparse.Namespace) -> int:
     from mindpoint.config.files import RESOLVED
     from mindpoint.errors import DataError
     from mindpoint.runtime.environment import starts
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     folder = Path(args.folder)
     if not folder.is_dir():
@@ -69,7 +73,7 @@ def _best(name: str, values: Sequence[float]) -> float:
 def _compare(args: argparse.Namespace) -> int:
     from mindpoint.errors import MindpointError
     from mindpoint.visual.charts import write_chart
-    from mindpoint.visual.history import History, panels
+    from mindpoint.visual.history import History, charts
 
     if len(args.runs) < 2:
         raise MindpointError("mindpoint runs compare needs two or more run folders")
@@ -87,14 +91,14 @@ def _compare(args: argparse.Namespace) -> int:
         ("results", results, False),
     ):
         print(_side_by_side(title, columns, only_differing) + "\n")
-    write_chart(args.out, panels(histories), title=" · ".join(labels))
+    write_chart(args.out, charts(histories), title=" · ".join(labels))
     print(f"curves in {args.out}")
     return 0
 
 
 def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_differing: bool) -> str:
     """Return a table with a column per run; ``-`` marks a missing value."""
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     keys = dict.fromkeys(key for values in columns.values() for key in values)
     rows = [(key, *(values.get(key, "-") for values in columns.values())) for key in keys]

@@ -5,20 +5,26 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, List, Optional
 
-from mindpoint.cli.options import add_device, add_trust
+from mindpoint.cli.options import add_device, add_set, add_trust
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
     from mindpoint.runtime.signals import Signals
 
 HELP = "train a detector from a configuration"
+EXAMPLES = (
+    "mindpoint train quickstart",
+    "mindpoint train quickstart --set train.epochs=2 --set data.train.batch_size=8",
+    "mindpoint train mine.yaml --overfit 4",
+    "mindpoint train quickstart --resume",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config", metavar="CONFIG", help="a YAML file, a run folder, or the name of a shipped configuration such as quickstart"
     )
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
     add_device(parser)
     parser.add_argument(
         "--coco",

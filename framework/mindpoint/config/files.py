@@ -55,6 +55,12 @@ def shipped() -> Dict[str, Path]:
     return found
 
 
+def descriptions() -> Dict[str, str]:
+    """Return the first lines of the shipped configurations by name; empty where a file does not begin with a comment."""
+    firsts = {name: path.read_text(encoding="utf-8").partition("\n")[0] for name, path in shipped().items()}
+    return {name: first.lstrip("# ") if first.startswith("#") else "" for name, first in firsts.items()}
+
+
 def _places(distribution: str, folders: Sequence[Path]) -> List[Path]:
     """Return a distribution's folders of named configurations; this project has one per model."""
     if distribution != CORE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from abc import ABC, abstractmethod
+from typing import Sequence
 
 
 class DataAction(ABC):
@@ -11,9 +12,11 @@ class DataAction(ABC):
 
     Attributes:
         description: text that ``mindpoint data NAME --help`` prints above the arguments.
+        examples: command lines that it prints below them.
     """
 
     description: str = ""
+    examples: Sequence[str] = ()
 
     @staticmethod
     @abstractmethod

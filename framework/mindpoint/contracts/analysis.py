@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Sequence, Union
+from typing import Dict, List, Literal, Sequence, Union
 
 Cell = Union[str, int, float]
 
@@ -27,22 +27,35 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve of a chart; ``x`` and ``y`` have the same length, values in 0..1."""
+    """One curve, or the bars of one colour; ``x`` and ``y`` have the same length. NaN leaves a gap. ``x`` of bars may be names.
+
+    A single line without a name is not labelled.
+    """
 
     name: str
-    x: Sequence[float]
+    x: Sequence
     y: Sequence[float]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over one pair of axes, both from 0 to 1."""
+    """Lines over one pair of axes.
+
+    Attributes:
+        title: heading.
+        x_label, y_label: below and beside the axes; may be empty.
+        lines: in the order of drawing.
+        note: how to read the chart.
+        form: ``curves``; ``shares``: curves, both axes from 0 to 1; ``log``: curves, the vertical axis logarithmic if the values differ by
+            more than a factor of ten; ``bars``.
+    """
 
     title: str
     x_label: str
     y_label: str
     lines: Sequence[Line]
     note: str = ""
+    form: Literal["shares", "curves", "log", "bars"] = "shares"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Sequence
 
+from mindpoint.runtime.tables import table
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -32,17 +34,21 @@ class Comparison:
 
 def as_table(rows: Sequence[Comparison]) -> str:
     """Return a table with one line for each area and tolerance, then the failed comparisons."""
-    lines = [f"{'area':28} {'cases':>5}  {'largest error':>13}  {'tolerance':>9}  verdict"]
+    groups = []
     for area, tolerance in dict.fromkeys((row.area, row.tolerance) for row in rows):
         group = [row for row in rows if (row.area, row.tolerance) == (area, tolerance)]
         errors = [row.error for row in group]
         largest = math.nan if any(math.isnan(error) for error in errors) else max(errors)
         verdict = "pass" if all(row.passed for row in group) else "FAIL"
-        lines.append(f"{area:28} {len(group):5}  {largest:13.3g}  {tolerance:9.3g}  {verdict}")
+        groups.append((area, str(len(group)), f"{largest:.3g}", f"{tolerance:.3g}", verdict))
     failed = [row for row in rows if not row.passed]
-    lines += [f"  {row.area}: {row.case}: {row.error:.3g} > {row.tolerance:.3g}" for row in failed]
-    lines.append(f"{len(rows) - len(failed)} of {len(rows)} comparisons pass")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            table(("area", "cases", "largest error", "tolerance", "verdict"), groups),
+            *(f"  {row.area}: {row.case}: {row.error:.3g} > {row.tolerance:.3g}" for row in failed),
+            f"{len(rows) - len(failed)} of {len(rows)} comparisons pass",
+        ]
+    )
 
 
 def as_json(rows: Sequence[Comparison]) -> str:

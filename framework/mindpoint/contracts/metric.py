@@ -10,6 +10,7 @@ import numpy as np
 from mindpoint.contracts.analysis import Analysis
 from mindpoint.contracts.instances import Detections
 from mindpoint.errors import ConfigError
+from mindpoint.runtime.tables import table
 
 
 class Metric(ABC):
@@ -65,8 +66,7 @@ class Metric(ABC):
 
     def table(self, stats: Mapping[str, float]) -> str:
         """Return the statistics as text, several lines without a newline at the end; undefined ones as ``n/a``."""
-        width = max(map(len, stats), default=0)
-        return "\n".join(f"{name:<{width}}  {'n/a' if np.isnan(value) else format(value, '.4f')}" for name, value in stats.items())
+        return table(None, [(name, "n/a" if np.isnan(value) else f"{value:.4f}") for name, value in stats.items()])
 
     def diagnose(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> List[str]:
         """Return sentences about properties of this input that make statistics zero or undefined; may be empty."""

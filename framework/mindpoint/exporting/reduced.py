@@ -22,6 +22,7 @@ from mindpoint.inference.evaluation import evaluate
 from mindpoint.inference.metadata import ExportMetadata
 from mindpoint.inference.open import engines_of
 from mindpoint.runtime.progress import track
+from mindpoint.runtime.tables import table
 
 log = logging.getLogger("mindpoint")
 
@@ -118,13 +119,9 @@ def judge(
 
 def as_table(before: Dict[str, float], after: Dict[str, float], precision: str) -> str:
     """Return both columns of statistics and their differences."""
-    width = max(map(len, before))
-    rows = [f"{'':{width}}  {'float32':>8}  {precision:>8}  {'change':>8}"]
-    for name, value in before.items():
-        known = ["n/a" if np.isnan(one) else f"{one:.4f}" for one in (value, after[name])]
-        change = after[name] - value
-        rows.append(f"{name:{width}}  {known[0]:>8}  {known[1]:>8}  {'n/a' if np.isnan(change) else f'{change:+.4f}':>8}")
-    return "\n".join(rows)
+    shown = lambda value, sign="": "n/a" if np.isnan(value) else f"{value:{sign}.4f}"  # noqa: E731
+    rows = [(name, shown(value), shown(after[name]), shown(after[name] - value, "+")) for name, value in before.items()]
+    return table(("", "float32", precision, "change"), rows)
 
 
 def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections], precision: str) -> str:

@@ -7,12 +7,11 @@ import sys
 import time
 from typing import Dict, List, NamedTuple
 
-from tqdm import tqdm
-
 from mindpoint.contracts.hook import Hook
 from mindpoint.contracts.run import Run
 from mindpoint.errors import ConfigError
-from mindpoint.runtime.progress import clock, duration, on_terminal
+from mindpoint.runtime.progress import Bar, clock, duration, on_terminal
+from mindpoint.runtime.tables import flow
 from mindpoint.visual.history import mean_of_finite
 
 
@@ -46,7 +45,7 @@ class Console(Hook):
 
     def before_epoch(self, run: Run) -> None:
         if on_terminal():
-            self.bar = tqdm(total=run.steps_per_epoch, desc=f"epoch {run.epoch + 1}", leave=False, dynamic_ncols=True, file=sys.stderr)
+            self.bar = Bar(f"epoch {run.epoch + 1}", run.steps_per_epoch)
             self.bar.update(run.step - run.epoch * run.steps_per_epoch)  # not 0 after a resume
 
     def after_step(self, run: Run) -> None:
@@ -78,13 +77,18 @@ class Console(Hook):
         losses = {name: mean_of_finite([step.losses[name] for step in self.pending]) for name in run.losses}
         data = statistics.median(step.data_seconds for step in self.pending)
         computing = statistics.median(step.step_seconds for step in self.pending)  # the first step compiles and would distort a mean
-        scale = "" if run.loss_scale is None else f"loss scale {run.loss_scale:g}  "
-        terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-        return (
-            f"epoch {run.epoch + 1}/{run.epochs}  step {run.step}/{run.total_steps}  {terms}  "
-            f"lr {run.learning_rate:.3g}  {scale}data {duration(data)}  step {duration(computing)}  "
-            f"{run.batch_size / (data + computing):.1f} images/s  "
-            f"{clock((run.total_steps - run.step) * (data + computing))} left"
+        return flow(
+            [
+                f"epoch {run.epoch + 1}/{run.epochs}",
+                f"step {run.step}/{run.total_steps}",
+                *(f"{name} {value:.4g}" for name, value in losses.items()),
+                f"lr {run.learning_rate:.3g}",
+                *([] if run.loss_scale is None else [f"loss scale {run.loss_scale:g}"]),
+                f"data {duration(data)}",
+                f"step {duration(computing)}",
+                f"{run.batch_size / (data + computing):.1f} images/s",
+                f"{clock((run.total_steps - run.step) * (data + computing))} left",
+            ]
         )
 
     def _close_bar(self) -> None:

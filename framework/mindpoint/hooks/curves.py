@@ -7,7 +7,7 @@ from mindpoint.contracts.run import Run
 from mindpoint.errors import ConfigError
 from mindpoint.hooks.json_lines import JsonLines
 from mindpoint.visual.charts import write_chart
-from mindpoint.visual.history import History, panels
+from mindpoint.visual.history import History, charts
 
 
 class Curves(Hook):
@@ -20,4 +20,4 @@ class Curves(Hook):
             raise ConfigError("hooks: Curves needs the log of the hook JsonLines; add one before it")
 
     def after_eval(self, run: Run) -> None:
-        write_chart(run.run_dir / "curves.png", panels({"": History.read(run.run_dir)}))
+        write_chart(run.run_dir / "curves.png", charts({"": History.read(run.run_dir)}))

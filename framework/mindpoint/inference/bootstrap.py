@@ -17,7 +17,7 @@ from mindpoint.contracts.analysis import Table
 from mindpoint.contracts.guard import part_call
 from mindpoint.contracts.metric import Metric, lower_is_better
 from mindpoint.inference.evaluation import Evaluation, Track
-from mindpoint.visual.tables import table
+from mindpoint.runtime.tables import table
 
 RESAMPLES = 1000
 Interval = Tuple[float, float]

@@ -8,17 +8,15 @@ import math
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Dict, List, Sequence
 
 from mindpoint._version import __version__
 from mindpoint.contracts.analysis import Analysis, Cell, Chart, Kind, Table
 from mindpoint.contracts.fields import Color, Field, Points
 from mindpoint.storage.files import write_text
-from mindpoint.visual.charts import Panel, svg_chart
-from mindpoint.visual.html import document
+from mindpoint.visual.charts import svg_chart
+from mindpoint.visual.html import document, note, section
 
-_HERE = Path(__file__).parent
 _TILES = 3  # number of statistics of a group at the top of the page
 _COLORS = ("#dc2626", "#9333ea", "#2563eb", "#eab308", "#0891b2", "#475569", "#db2777", "#65a30d")  # for kinds of error without a colour
 
@@ -64,22 +62,29 @@ def page(content: Content) -> str:
     charts = "".join(map(_chart, content.analysis.charts))
     tables = "".join(map(_table, content.analysis.tables))
     links = {"statistics": "Statistics", "curves": "Curves" * bool(charts), "errors": "Errors" * bool(tables), "images": "Images"}
-    body = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(content.title),
-        data=escape(content.data),
-        settings=" · ".join(f"{escape(name)} {escape(value)}" for name, value in content.settings.items()),
-        version=escape(__version__),
-        script=(_HERE / "page.js").read_text(encoding="utf-8"),
-        tiles="".join(_tile(name, value) for group in groups for name, value in list(_of(group, content.statistics).items())[:_TILES]),
-        notes="".join(f"<li>{escape(note)}</li>" for note in content.notes),
-        links="".join(f'<a href="#{place}">{name}</a>' for place, name in links.items() if name),
-        statistics="".join(_statistics(group, content.statistics) for group in groups),
-        curves=f'<section id="curves"><h2>Curves</h2><div class="charts">{charts}</div></section>' if charts else "",
-        tables=f'<div id="errors">{tables}</div>' if tables else "",
-        shown=_shown(content),
-        content=_json(content),
+    tiles = "".join(_tile(name, value) for group in groups for name, value in list(_of(group, content.statistics).items())[:_TILES])
+    lead = (
+        f"<p>{escape(content.data)}</p>{note(' · '.join(f'{name} {value}' for name, value in content.settings.items()))}"
+        f'<div class="tiles">{tiles}</div><ul class="notes" id="notes">{"".join(f"<li>{escape(each)}</li>" for each in content.notes)}</ul>'
+        f'<nav aria-label="Sections">{"".join(f"""<a href="#{place}">{name}</a>""" for place, name in links.items() if name)}</nav>'
     )
-    return document(content.title, (_HERE / "page.css").read_text(encoding="utf-8"), body)
+    main = (
+        section(
+            "Statistics", f'<div class="scroll">{"".join(_statistics(group, content.statistics) for group in groups)}</div>', "statistics"
+        ),
+        section("Curves", f'<div class="charts">{charts}</div>', "curves") if charts else "",
+        f'<div id="errors">{tables}</div>' if tables else "",
+        section("Images", note(_shown(content)) + _read("page.html"), "images"),
+    )
+    end = (
+        f"<footer>mindpoint {escape(__version__)}</footer>\n"
+        f'<script id="content" type="application/json">{_json(content)}</script>\n<script>\n{_read("page.js")}</script>'
+    )
+    return document(content.title, lead, "\n".join(main), end, _read("page.css"))
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _shown(content: Content) -> str:
@@ -87,7 +92,7 @@ def _shown(content: Content) -> str:
     which = "with the largest errors of" if content.judged else "of"
     some = f"the {count} images {which} {content.evaluated}" if count < content.evaluated else f"all {count} images"
     counted = f"; detections with a score of {content.analysis.threshold:.3f} or more" if content.analysis.images else ""
-    return escape(f"Shown: {some}{counted}.")
+    return f"Shown: {some}{counted}."
 
 
 def _json(content: Content) -> str:
@@ -117,9 +122,7 @@ def _css(color: Color) -> str:
 
 
 def _chart(chart: Chart) -> str:
-    lines = {line.name: (line.x, line.y) for line in chart.lines}
-    drawn = svg_chart(Panel(chart.title, lines, chart.x_label, y_label=chart.y_label, shares=True))
-    return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{drawn}<p class="note">{escape(chart.note)}</p></figure>'
+    return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{svg_chart(chart)}{note(chart.note)}</figure>'
 
 
 def _number(value: float) -> str:
@@ -154,11 +157,8 @@ def _statistics(group: str, statistics: Dict[str, float]) -> str:
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     rows = "".join(f'<tr><th scope="row">{escape(str(row[0]))}</th>{"".join(map(_cell, row[1:]))}</tr>' for row in table.rows)
-    return (
-        f"<section><h2>{escape(table.title)}</h2>"
-        f'<div class="scroll"><table class="bars"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="note">{escape(table.note)}</p></section>'
-    )
+    shown = f'<div class="scroll"><table class="bars"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return section(escape(table.title), shown + note(table.note))
 
 
 def _cell(value: Cell) -> str:

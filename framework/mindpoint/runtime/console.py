@@ -1,15 +1,46 @@
-"""Handling of standard output and error that are closed, have no reader, or have a limited encoding, and of text that would control a
-terminal."""
+"""Standard output and error: closed streams, missing readers, limited encodings, text that would control a terminal, colours and width."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shutil
 import sys
-from typing import TextIO
+from typing import Optional, TextIO
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+_STYLES = {"bold": 1, "bad": 31, "good": 32, "doubtful": 33}  # codes of terminals: bold, red, green, yellow
+_STYLED = re.compile(rf"(\x1b\[(?:{'|'.join(map(str, _STYLES.values()))})m)([^\x1b]*)(\x1b\[0m)")
+
+
+def colored(stream: TextIO) -> bool:
+    """Return whether a stream takes colours: ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them; by default
+    terminals do, unless ``CLICOLOR=0`` or ``TERM=dumb``."""
+    said = os.environ.get
+    if said("NO_COLOR"):
+        return False
+    if any(said(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return said("CLICOLOR") != "0" and said("TERM") != "dumb" and stream.isatty() and (os.name != "nt" or "WT_SESSION" in os.environ)
+
+
+def styled(text: str, style: Optional[str], stream: Optional[TextIO] = None) -> str:
+    """Return a text as the stream shows it, by default standard output.
+
+    Args:
+        style: ``bold``, ``good`` (green), ``bad`` (red), ``doubtful`` (yellow), or None.
+    """
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and text and colored(stream or sys.stdout) else text
+
+
+def columns() -> Optional[int]:
+    """Return the width of standard output: that of its terminal, or what ``COLUMNS`` says; None if lines may have any length, as in a
+    pipe."""
+    said = os.environ.get("COLUMNS", "")
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or said.isdecimal() and int(said) else None
 
 
 def printable(text: str) -> str:
@@ -57,10 +88,11 @@ class _Stream:
 
 
 class _Printable(_Stream):
-    """A text stream that escapes control characters."""
+    """A text stream that escapes control characters, except around styled texts where it takes colours."""
 
     def write(self, text: str) -> int:
-        self.stream.write(printable(text))
+        parts = _STYLED.split(text) if colored(self.stream) else [text]  # every fourth lies between styled ones: begin, text, end
+        self.stream.write("".join(part if number % 4 in (1, 3) else printable(part) for number, part in enumerate(parts)))
         return len(text)
 
 

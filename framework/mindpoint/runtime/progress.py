@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Callable, Iterable, Optional, Union
 
 from tqdm import tqdm
+from tqdm.utils import disp_len
 
 from mindpoint.runtime import activity
 from mindpoint.runtime.console import printable
@@ -15,8 +17,36 @@ SECONDS = 30  # between two lines if lines cannot be redrawn
 
 
 def on_terminal() -> bool:
-    """Tell whether standard error is a terminal; lines can only be redrawn there."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Tell whether standard error is a terminal that can redraw lines."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Bar(tqdm):
+    """A bar on standard error that disappears at its end. In a narrow terminal it leaves out what matters least, and cuts no number.
+
+    Args:
+        what: description at the beginning.
+        total: number of items, None if unknown.
+    """
+
+    _FORMS = (
+        "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} {remaining} left{postfix}",
+        "{desc} {n_fmt}/{total_fmt}{postfix}",
+        "{n_fmt}/{total_fmt}{postfix}",
+    )
+
+    def __init__(self, what: str, total: Optional[int], items: Optional[Iterable] = None):
+        super().__init__(items, desc=what, total=total, leave=False, dynamic_ncols=True, file=sys.stderr)
+
+    @staticmethod
+    def format_meter(n: float, total: Optional[float], elapsed: float, ncols: Optional[int] = None, **options: object) -> str:
+        """Return the line for a terminal of ``ncols`` columns."""
+        whole = tqdm.format_meter(n, total, elapsed, **options)
+        if ncols is None or disp_len(whole) <= ncols:
+            return tqdm.format_meter(n, total, elapsed, ncols, **options)
+        forms = Bar._FORMS if total else Bar._FORMS[1:]
+        lines = [tqdm.format_meter(n, total, elapsed, **{**options, "bar_format": form}) for form in forms]
+        return next((line for line in lines if disp_len(line) <= ncols), lines[-1][:ncols])
 
 
 Total = Union[int, None, Callable[[], Optional[int]]]
@@ -38,7 +68,7 @@ def _announced(items: Iterable, what: str) -> Iterable:
 
 
 def _bar(items: Iterable, total: Callable[[], Optional[int]], what: str) -> Iterable:
-    with tqdm(items, total=total(), desc=what, leave=False, dynamic_ncols=True, file=sys.stderr) as bar:
+    with Bar(what, total(), items) as bar:
         for item in bar:
             bar.total = total()
             yield item

@@ -5,75 +5,52 @@ from __future__ import annotations
 import io
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import List, Mapping, Sequence, Tuple, Union
+from typing import List, Sequence, Union
 
+from mindpoint.contracts.analysis import Chart, Line
 from mindpoint.errors import OutputError
 from mindpoint.storage.files import atomic_write
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One pair of axes of a chart.
-
-    Attributes:
-        title: title of the panel.
-        series: by its label, the x and y values of a line, or the places and heights of bars; x of bars may be names. NaN leaves a gap.
-            A single series without a name is not labelled.
-        x_label: below the horizontal axis.
-        bars: draw bars instead of lines.
-        log: the vertical axis is logarithmic, if the values differ by more than a factor of ten.
-        y_label: next to the vertical axis.
-        shares: both axes range from 0 to 1.
-    """
-
-    title: str
-    series: Mapping[str, Tuple[Sequence, Sequence[float]]]
-    x_label: str = ""
-    bars: bool = False
-    log: bool = False
-    y_label: str = ""
-    shares: bool = False
-
-
-def write_chart(path: Union[str, Path], panels: Sequence[Panel], columns: int = 3, title: str = "") -> None:
-    """Draw the panels row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
+def write_chart(path: Union[str, Path], charts: Sequence[Chart], columns: int = 3, title: str = "") -> None:
+    """Draw the charts row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
 
     Raises:
         OutputError: the file cannot be written, or its ending is not a known format.
     """
     from matplotlib.figure import Figure  # without pyplot, it keeps no global state and needs no display
 
-    columns = max(1, min(columns, len(panels)))
-    rows = max(1, -(-len(panels) // columns))
+    columns = max(1, min(columns, len(charts)))
+    rows = max(1, -(-len(charts) // columns))
     figure = Figure(figsize=(5 * columns, 3.2 * rows), dpi=100, layout="constrained")
     if Path(path).suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: the name of a chart must end in .png, .svg or .pdf")
     figure.suptitle(title or None)
-    for place, panel in enumerate(panels, start=1):
-        _draw(figure.add_subplot(rows, columns, place), panel)
+    for place, chart in enumerate(charts, start=1):
+        _draw(figure.add_subplot(rows, columns, place), chart)
     with atomic_write(path) as temporary:
         figure.savefig(temporary)
 
 
-def svg_chart(panel: Panel) -> str:
-    """Return the panel as an ``<svg>`` element for a web page: without its title, its legend below, texts in the page's font.
+def svg_chart(chart: Chart) -> str:
+    """Return the chart as an ``<svg>`` element for a web page: without its title and note, its legend below, texts in the page's font.
 
-    It contains only ids that it refers to itself, and different panels have different ids.
+    It contains only ids that it refers to itself, and different charts have different ids.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure, text = Figure(figsize=(5, 3.4 + 0.2 * -(-len(panel.series) // 2)), layout="constrained"), io.StringIO()
+    figure, text = Figure(figsize=(5, 3.4 + 0.2 * -(-len(chart.lines) // 2)), layout="constrained"), io.StringIO()
     axes = figure.add_subplot()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": repr(panel)}):
-        _draw(axes, replace(panel, title=""), legend=False)
-        if any(panel.series):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": repr(chart)}):
+        _draw(axes, replace(chart, title=""), legend=False)
+        if any(line.name for line in chart.lines):
             figure.legend(loc="outside lower left", ncols=2, fontsize=9, frameon=False)
         figure.savefig(text, format="svg", transparent=True)
-    return _slim(text.getvalue(), panel.title)
+    return _slim(text.getvalue(), chart.title)
 
 
 def _slim(svg: str, title: str) -> str:
@@ -92,26 +69,27 @@ def _slim(svg: str, title: str) -> str:
     return re.sub(r">\s+<", "><", svg).replace("<defs></defs>", "").strip()
 
 
-def _draw(axes, panel: Panel, legend: bool = True) -> None:
-    axes.set_title(panel.title, fontsize=11, wrap=True)
-    axes.set_xlabel(panel.x_label)
-    axes.set_ylabel(panel.y_label)
-    if panel.shares:
+def _draw(axes, chart: Chart, legend: bool = True) -> None:
+    axes.set_title(chart.title, fontsize=11, wrap=True)
+    axes.set_xlabel(chart.x_label)
+    axes.set_ylabel(chart.y_label)
+    bars, shares = chart.form == "bars", chart.form == "shares"
+    if shares:
         axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.grid(True, axis="y" if panel.bars else "both", color="0.9")
+    axes.grid(True, axis="y" if bars else "both", color="0.9")
     axes.set_axisbelow(True)
-    if panel.log and _spans_decades(panel):
+    if chart.form == "log" and _spans_decades(chart):
         axes.set_yscale("log")
-    if not panel.bars and not panel.shares and all(float(place).is_integer() for x, _ in panel.series.values() for place in x):
+    if not bars and not shares and all(float(place).is_integer() for line in chart.lines for place in line.x):
         axes.xaxis.get_major_locator().set_params(integer=True)  # steps are whole numbers
-    for number, (label, (x, y)) in enumerate(panel.series.items()):
-        if panel.bars:
-            _bars(axes, x, y, label, number, len(panel.series))
+    for number, line in enumerate(chart.lines):
+        if bars:
+            _bars(axes, line, number, len(chart.lines))
         else:
-            marked = None if len(x) < 20 and not panel.shares else _alone(y)
+            marked = None if len(line.x) < 20 and not shares else _alone(line.y)
             marker = "o" if marked is None or marked else None
-            axes.plot(x, y, label=label, linewidth=1.3, marker=marker, markersize=3, markevery=marked)
-    if legend and any(panel.series):
+            axes.plot(line.x, line.y, label=line.name, linewidth=1.3, marker=marker, markersize=3, markevery=marked)
+    if legend and any(line.name for line in chart.lines):
         axes.legend(fontsize=8)
 
 
@@ -121,16 +99,15 @@ def _alone(y: Sequence[float]) -> List[int]:
     return [place for place in range(len(y)) if gaps[place] and not gaps[place + 1] and gaps[place + 2]]
 
 
-def _spans_decades(panel: Panel) -> bool:
-    values = [value for _, y in panel.series.values() for value in y if value > 0]
+def _spans_decades(chart: Chart) -> bool:
+    values = [value for line in chart.lines for value in line.y if value > 0]
     return bool(values) and max(values) > 10 * min(values)
 
 
-def _bars(axes, x: Sequence, y: Sequence[float], label: str, number: int, of: int) -> None:
-    """Draw the bars of several series side by side."""
+def _bars(axes, line: Line, number: int, of: int) -> None:
+    """Draw the bars of one colour, beside those of the others."""
     width = 0.8 / of
-    places = [place + (number - (of - 1) / 2) * width for place in range(len(x))]
-    axes.bar(places, y, width, label=label)
-    axes.set_xticks(range(len(x)), [str(name) for name in x])
-    if sum(len(str(name)) for name in x) > 45:
+    axes.bar([place + (number - (of - 1) / 2) * width for place in range(len(line.x))], line.y, width, label=line.name)
+    axes.set_xticks(range(len(line.x)), [str(name) for name in line.x])
+    if sum(len(str(name)) for name in line.x) > 45:
         axes.tick_params("x", rotation=90, labelsize=8)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from mindpoint.contracts.analysis import Chart, Line
 from mindpoint.errors import DataError
-from mindpoint.visual.charts import Panel
 
 FILE = "log.jsonl"
 _POINTS = 400  # maximum number of points of a drawn curve; more would overlap
@@ -80,7 +80,7 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
         numbers.append(math.nan if value is None else float(value))
 
 
-def panels(histories: Mapping[str, History]) -> List[Panel]:
+def charts(histories: Mapping[str, History]) -> List[Chart]:
     """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line per
     run.
 
@@ -88,20 +88,20 @@ def panels(histories: Mapping[str, History]) -> List[Panel]:
     """
     found = []
     for name in dict.fromkeys(name for history in histories.values() for name in history.losses):
-        found.append(_panel(name, {label: history.losses.get(name) for label, history in histories.items()}, losses=True))
-    found.append(_panel("learning rate", {label: history.learning_rate for label, history in histories.items()}))
+        found.append(_chart(name, {label: history.losses.get(name) for label, history in histories.items()}, losses=True))
+    found.append(_chart("learning rate", {label: history.learning_rate for label, history in histories.items()}))
     firsts: Dict[str, str] = {}
     mains = [history.main for history in histories.values() if history.main]
     for name in (*mains, *(name for history in histories.values() for name in history.statistics)):
         firsts.setdefault(name.partition("/")[0], name)
     for name in firsts.values():
-        found.append(_panel(name, {label: history.statistics.get(name) for label, history in histories.items()}))
+        found.append(_chart(name, {label: history.statistics.get(name) for label, history in histories.items()}))
     return found
 
 
-def _panel(name: str, curves: Mapping[str, Curve], losses: bool = False) -> Panel:
-    series = {label: _thinned(*curve) for label, curve in curves.items() if curve}
-    return Panel(name, series, "step", log=losses and any(value > 0 for _, values in series.values() for value in values))
+def _chart(name: str, curves: Mapping[str, Curve], losses: bool = False) -> Chart:
+    lines = [Line(label, *_thinned(*curve)) for label, curve in curves.items() if curve]
+    return Chart(name, "step", "", lines, form="log" if losses else "curves")
 
 
 def _thinned(steps: List[int], values: List[float]) -> Tuple[List[float], List[float]]:

@@ -1,10 +1,11 @@
-"""Self-contained web pages, which need no network, server or other file."""
+"""Self-contained web pages, which need no network, server or other file. All pages have the same look, that of ``page.css``."""
 
 from __future__ import annotations
 
 import base64
 from html import escape
-from typing import Optional
+from pathlib import Path
+from typing import Mapping, Optional
 
 import cv2
 import numpy as np
@@ -14,15 +15,47 @@ from mindpoint.visual.draw import as_uint8
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def document(title: str, style: str, body: str) -> str:
-    """Return a whole page. ``title`` is plain text, ``style`` CSS, ``body`` HTML, which may contain scripts."""
+def document(title: str, lead: str, main: str, end: str = "", style: str = "") -> str:
+    """Return a whole page.
+
+    Args:
+        title: plain text.
+        lead: HTML below the title.
+        main: HTML of the sections.
+        end: HTML after them, such as a footer and scripts.
+        style: CSS beside that of all pages.
+    """
+    shared = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n<style>\n{style}\n</style>\n</head>\n'
-        f"<body>\n{body}\n</body>\n</html>\n"
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n<style>\n{shared}{style}</style>\n</head>\n'
+        f"<body>\n<header>\n<h1>{escape(title)}</h1>\n{lead}\n</header>\n<main>\n{main}\n</main>\n{end}\n</body>\n</html>\n"
     )
+
+
+def section(heading: str, content: str, place: str = "") -> str:
+    """Return a section of a page.
+
+    Args:
+        heading, content: HTML.
+        place: plain text that links and scripts find it by.
+    """
+    found = f' id="{escape(place)}"' if place else ""
+    return f"<section{found}><h2>{heading}</h2>{content}</section>"
+
+
+def note(text: str) -> str:
+    """Return a paragraph in small print, of plain text; nothing if that is empty."""
+    return f'<p class="note">{escape(text)}</p>' if text else ""
+
+
+def figures(pictures: Mapping[str, np.ndarray], quality: Optional[int] = None) -> str:
+    """Return pictures in a row that wraps, by their captions, which are plain text. For pictures and quality see :func:`image_uri`."""
+    shown = {escape(caption): image_uri(picture, quality=quality) for caption, picture in pictures.items()}
+    each = (f'<figure><img alt="{caption}" src="{uri}"><figcaption>{caption}</figcaption></figure>' for caption, uri in shown.items())
+    return f'<div class="figures">{"".join(each)}</div>'
 
 
 def image_uri(image: np.ndarray, ending: str = ".jpg", quality: Optional[int] = None) -> str:

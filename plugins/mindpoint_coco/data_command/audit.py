@@ -76,4 +76,5 @@ class Audit(DataAction):
     """rank annotations that are probably wrong, by a trained model"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data audit runs/mine mine.yaml --out audit",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

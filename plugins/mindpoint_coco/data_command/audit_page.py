@@ -14,7 +14,7 @@ from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.motion import Motion
 from mindpoint.runtime.progress import track
 from mindpoint.storage.files import write_text
-from mindpoint.visual.html import document, image_uri
+from mindpoint.visual.html import document, figures, note, section
 from mindpoint.visual.objects import ObjectVisualizer
 
 from mindpoint_coco.annotation_writer import annotation_values
@@ -36,13 +36,10 @@ _TEXT = {
     "extra": "the annotation is removed",
 }
 _STYLE = """
-body { font: 15px/1.4 sans-serif; margin: 1.5em 1.5em 9em; color: #222; background: #fafafa } h1, h2, p { overflow-wrap: anywhere }
-section { margin: 0 0 2em; padding: .8em; border: 1px solid #ddd; background: #fff }
-h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 }
-section > div { display: flex; flex-wrap: wrap; gap: 10px } figure { margin: 0 } figcaption { font-size: .85em; color: #444 }
-section:has(input:checked) { border-color: #15803d; background: #f0fdf4 } img { display: block; max-width: 100% } label { cursor: pointer }
-footer { position: fixed; left: 0; right: 0; bottom: 0; padding: .6em 1.5em; background: #fff; border-top: 2px solid #888 }
-textarea { width: 100%; box-sizing: border-box; font: 13px monospace }
+main { padding-bottom: 9em } section:has(input:checked) { border-color: #15803d; background: #f0fdf4 } label { cursor: pointer }
+footer { position: fixed; left: 0; right: 0; bottom: 0; max-width: none; padding: .6em 1.5em;
+background: var(--card); border-top: 2px solid var(--soft) }
+footer p { margin: 0 0 .4em } textarea { width: 100%; color: var(--ink); font: 13px monospace }
 """
 _SCRIPT = """
 const command = document.querySelector("textarea"), start = command.value;
@@ -60,14 +57,15 @@ def write_page(path: Path, found: Sequence[Tuple[Source, Suspect]], args: argpar
     """Write the page with all pictures embedded. ``out``: the folder of the audit, for the command. Raises OutputError, DataError."""
     sections = [_section(number, source, suspect) for number, (source, suspect) in track(enumerate(found, 1), len(found), "drawing")]
     title = f"Suspicious annotations: {args.data}"
-    body = (
-        f"<h1>{escape(title)}</h1><p>Annotations beside detections of {escape(args.model)}. Left joints (the first of "
-        "each pair) are orange, right ones blue. A surprise of 3 means that one correct label in a thousand differs as much.</p>\n"
-        + "\n".join(sections)
-        + f'<footer><p><span>0</span> accepted; this command writes corrected copies:</p><textarea rows="3" readonly>'
+    lead = (
+        f"<p>Annotations beside detections of {escape(args.model)}, the most suspicious first. Left joints (the first of each pair) are "
+        "orange, right ones blue. A surprise of 3 means that one correct label in a thousand differs as much.</p>"
+    )
+    end = (
+        f'<footer><p><span>0</span> accepted; this command writes corrected copies:</p><textarea rows="3" readonly>'
         f"{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>"
     )
-    write_text(path, document(title, _STYLE, body))
+    write_text(path, document(title, lead, "\n".join(sections), end, _STYLE))
 
 
 def _command(args: argparse.Namespace, out: Path) -> str:
@@ -86,14 +84,9 @@ def _section(number: int, source: Source, suspect: Suspect) -> str:
         "" if suspect.annotation is None else f", annotation {record['annotation_id']}"
     )
     facts = f"surprise {record['surprise']:.1f}; {where}" + ("" if suspect.found is None else f"; the model's score {record['score']:.2f}")
-    figures = "".join(
-        f'<figure><img alt="{caption}" src="{image_uri(picture, quality=80)}"><figcaption>{caption}</figcaption></figure>'
-        for caption, picture in zip(("annotated", "found"), _pictures(source, suspect))
-    )
-    return (
-        f'<section><h2><label><input type="checkbox" value="{number}" autocomplete="off"> {number}. {escape(what)}</label></h2>'
-        f"<p>{escape(facts)}. If accepted, {_TEXT[suspect.kind]}.</p><div>{figures}</div></section>"
-    )
+    pictures = figures(dict(zip(("annotated", "found"), _pictures(source, suspect))), quality=80)
+    heading = f'<label><input type="checkbox" value="{number}" autocomplete="off"> {number}. {escape(what)}</label>'
+    return section(heading, note(f"{facts}. If accepted, {_TEXT[suspect.kind]}.") + pictures)
 
 
 def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:

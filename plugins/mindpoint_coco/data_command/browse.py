@@ -134,4 +134,8 @@ class Browse(DataAction):
     """draw samples as the network sees them, with their targets"""
 
     description = DESCRIPTION
+    examples = (
+        "mindpoint data browse mine.yaml --html look.html",
+        "mindpoint data browse mine.yaml --id 535506 --details --out one",
+    )
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -130,4 +130,8 @@ class Check(DataAction):
     """find what is wrong with annotations and images"""
 
     description = DESCRIPTION
+    examples = (
+        "mindpoint data check labels.json --images frames",
+        "mindpoint data check mine.yaml --fix mended",
+    )
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

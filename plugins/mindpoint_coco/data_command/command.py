@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, List, Sequence
 
+from mindpoint.cli.options import add_set
+from mindpoint.cli.parser import Parser
 from mindpoint.registry import Entry, registry, static
+from mindpoint.runtime.tables import table
 
 if TYPE_CHECKING:
     from mindpoint.config import Config
@@ -16,17 +19,20 @@ SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is
 def main(argv: Sequence[str]) -> int:
     """check, count, draw, convert, import and export annotated images"""
     actions = registry("data_actions")
-    parser = argparse.ArgumentParser(
-        prog="mindpoint data", description="Work on annotated images.", formatter_class=argparse.RawDescriptionHelpFormatter
+    lines = table(None, [(f"  {entry.name}", _first_line(entry)) for entry in actions.entries()])
+    parser = Parser(
+        prog="mindpoint data",
+        description="Work on annotated images. 'mindpoint data ACTION --help' shows the options of one.",
+        listing=f"actions:\n{lines}",
+        examples=["mindpoint data check labels.json --images frames", "mindpoint data browse mine.yaml --html look.html"],
     )
-    lines = [f"  {entry.name:10}{_first_line(entry)}" for entry in actions.entries()]
-    parser.epilog = "actions:\n" + "\n".join(lines) + "\n\n'mindpoint data ACTION --help' shows the options of an action."
-    parser.add_argument("action", metavar="ACTION", help="one of the actions below")
+    action = parser.add_argument("action", metavar="ACTION", help="one of the actions below")
+    action.completer = lambda **_: {entry.name: _first_line(entry) for entry in actions.entries()}
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv or ["--help"])
     name, *arguments = argv
     action = actions.get(name, "mindpoint data")
-    own = argparse.ArgumentParser(prog=f"mindpoint data {name}", description=action.description)
+    own = Parser(prog=f"mindpoint data {name}", description=action.description, examples=action.examples)
     action.add_arguments(own)
     return action.run(own.parse_args(arguments))
 
@@ -39,7 +45,7 @@ def _first_line(entry: Entry) -> str:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of an action that works on the data of a configuration."""
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped configuration")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value; +KEY=VALUE adds one")
+    add_set(parser)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +54,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="DIR", help="with an annotation file: the folder that its file names are relative to")
     parser.add_argument("--config", metavar="CONFIG", help="with an annotation file: take keypoints and classes from this configuration")
     parser.add_argument("--split", metavar="NAME", action="append", help=f"with a configuration: {SPLITS}")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the configuration")
+    add_set(parser)
 
 
 def chosen_splits(args: argparse.Namespace, config: Config) -> List[str]:

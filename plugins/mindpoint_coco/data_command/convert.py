@@ -83,4 +83,5 @@ class Convert(DataAction):
     """convert data to MindRecord files"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data convert mine.yaml --out data/mine",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

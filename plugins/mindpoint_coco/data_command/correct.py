@@ -65,4 +65,5 @@ class Correct(DataAction):
     """write a copy of the annotations with accepted corrections of an audit"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data correct audit mine.yaml --accept 1,4,7-20 --out corrected",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -182,4 +182,5 @@ class Export(DataAction):
     """write annotated images for other programs: YOLO, COCO, CSV"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data export yolo mine.yaml --out yolo",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

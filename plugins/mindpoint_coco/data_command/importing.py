@@ -137,4 +137,5 @@ class Import(DataAction):
     """convert annotations of another tool to a COCO annotation file"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data import auto export mine --copy",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -7,14 +7,12 @@ from html import escape
 from typing import Dict, Sequence
 
 import numpy as np
-from mindpoint.visual.html import document, image_uri
+from mindpoint.visual.html import document, figures, note, section
 
-_STYLE = """
-body { font: 15px/1.4 sans-serif; margin: 1.5em; color: #222; background: #fafafa }
-section { margin: 0 0 2.5em } h2 { font-size: 1.05em; margin: 0 } p { margin: .2em 0 .6em; color: #555 } h2, p { overflow-wrap: anywhere }
-div { display: flex; flex-wrap: wrap; gap: 10px } figure { margin: 0 } figcaption { font-size: .85em; color: #444 }
-img { display: block; height: 300px } details img { height: 160px } summary { margin: .6em 0; cursor: pointer }
-"""
+_STYLE = (
+    "header, main { max-width: none } .figures img { height: 280px } details img { height: 160px } "
+    "summary { margin: .6em 0; cursor: pointer }\n"
+)
 
 
 @dataclass(frozen=True)
@@ -36,20 +34,9 @@ class Shown:
 
 def page(samples: Sequence[Shown], title: str) -> str:
     """Return the page as text."""
-    sections = "\n".join(map(_section, samples))
-    return document(title, _STYLE, f"<h1>{escape(title)}</h1>\n{sections}")
+    return document(title, "", "\n".join(map(_section, samples)), style=_STYLE)
 
 
 def _section(sample: Shown) -> str:
-    details = f"<details><summary>details</summary>{_figures(sample.details)}</details>" if sample.details else ""
-    name, facts = escape(sample.name), escape(sample.facts)
-    return f'<section id="{name}"><h2>{name}</h2><p>{facts}</p>{_figures(sample.pictures)}{details}</section>'
-
-
-def _figures(pictures: Dict[str, np.ndarray]) -> str:
-    return "<div>" + "".join(_figure(caption, picture) for caption, picture in pictures.items()) + "</div>"
-
-
-def _figure(caption: str, picture: np.ndarray) -> str:
-    caption = escape(caption)
-    return f'<figure><img alt="{caption}" src="{image_uri(picture)}"><figcaption>{caption}</figcaption></figure>'
+    details = f"<details><summary>details</summary>{figures(sample.details)}</details>" if sample.details else ""
+    return section(escape(sample.name), note(sample.facts) + figures(sample.pictures) + details, sample.name)

@@ -110,7 +110,7 @@ def _ids(content: dict, truth: dict, kind: str, key: str) -> Dict[int, Optional[
 
 def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) -> str:
     import numpy as np
-    from mindpoint.visual.tables import table
+    from mindpoint.runtime.tables import table
 
     found = int((~np.isnan(apart)).any(axis=1).sum())
     of = "two annotations of equal accuracy" if marks == 2 else "annotations and a model's results, which give upper bounds"
@@ -155,4 +155,5 @@ class Sigmas(DataAction):
     """estimate the joints' sigmas from a second annotation or from results"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data sigmas labels.json second-person.json --out joints.yaml",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -12,7 +12,7 @@ from mindpoint_coco.data_command.command import add_data
 
 if TYPE_CHECKING:
     import numpy as np
-    from mindpoint.visual.charts import Panel
+    from mindpoint.contracts.analysis import Chart
 
     from mindpoint_coco.datasets.statistics import Statistics
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     summaries = {name: numbers.summary() for name, numbers in found.items()}
     out = args.out or Path(f"data-stats-{Path(args.data).stem}")
     with atomic_folder(out) as folder:
-        write_chart(folder / "statistics.png", panels(found), title=", ".join(map(_title, found.items())))
+        write_chart(folder / "statistics.png", charts(found), title=", ".join(map(_title, found.items())))
         (folder / "statistics.json").write_text(json.dumps(summaries, indent=1) + "\n", encoding="utf-8")
     print(_table(summaries))
     print(f"statistics.png and statistics.json are in {out}")
@@ -60,7 +60,9 @@ def _title(entry: tuple[str, Statistics]) -> str:
 
 def _table(summaries: Dict[str, dict]) -> str:
     """Return the most important numbers, a column per split; joints only if they exist."""
-    rows, first = [["", *summaries]], next(iter(summaries.values()))
+    from mindpoint.runtime.tables import table
+
+    rows, first = [], next(iter(summaries.values()))
     for key in ("images", "images_without_objects", "objects", "objects_without_joints", "crowds", "left_out"):
         if key in first:
             rows.append([key.replace("_", " "), *(str(summary[key]) for summary in summaries.values())])
@@ -72,8 +74,7 @@ def _table(summaries: Dict[str, dict]) -> str:
             rows.append([f"{_SAID.get(key, key.replace('_', ' '))}, 5 % / median / 95 %", *values])
     if len(first["classes"]) > 1:
         rows += _class_rows([summary["classes"] for summary in summaries.values()])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return table(["", *summaries], rows)
 
 
 def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
@@ -87,9 +88,9 @@ def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
     return rows
 
 
-def panels(found: Dict[str, Statistics]) -> List[Panel]:
-    """Return histograms in percent, so that splits of different size can be compared; those of joints and classes only if there are
-    several."""
+def charts(found: Dict[str, Statistics]) -> List[Chart]:
+    """Return histograms in percent, so that splits of different size can be compared; those of joints and classes only if there
+    are several."""
     import numpy as np
 
     first = next(iter(found.values()))
@@ -117,21 +118,21 @@ def panels(found: Dict[str, Statistics]) -> List[Panel]:
     return drawn
 
 
-def _classes(found: Dict[str, Statistics]) -> Panel:
+def _classes(found: Dict[str, Statistics]) -> Chart:
     """Return the share of each class, in the order of frequency in the first split, and the share of all others together."""
     import numpy as np
-    from mindpoint.visual.charts import Panel
+    from mindpoint.contracts.analysis import Chart, Line
 
     counts = {split: np.bincount(numbers.labels, minlength=len(numbers.classes)) for split, numbers in found.items()}
     classes = next(iter(found.values())).classes
     order = np.argsort(-next(iter(counts.values())), kind="stable")
     shown, others = order[:_MOST_CLASSES], order[_MOST_CLASSES:]
     names = [classes[label] for label in shown] + [f"{len(others)} others"] * bool(len(others))
-    series = {}
+    lines = []
     for split, each in counts.items():
         heights = [*each[shown], each[others].sum()][: len(names)]
-        series[split if len(found) > 1 else ""] = names, 100 * np.array(heights) / max(1, each.sum())
-    return Panel("Objects by class, %", series, bars=True)
+        lines.append(Line(split if len(found) > 1 else "", names, 100 * np.array(heights) / max(1, each.sum())))
+    return Chart("Objects by class, %", "", "", lines, form="bars")
 
 
 def _even(found: Dict[str, Statistics], values: Callable[[Statistics], np.ndarray]) -> List[float]:
@@ -157,16 +158,16 @@ def _histogram(
     edges: Sequence[float],
     unit: str,
     whole: bool = False,
-) -> Panel:
+) -> Chart:
     import numpy as np
-    from mindpoint.visual.charts import Panel
+    from mindpoint.contracts.analysis import Chart, Line
 
     names = [_bin_name(low, high, whole) for low, high in zip(edges, edges[1:])]
-    series = {}
+    lines = []
     for split, numbers in found.items():
         counts = np.histogram(values(numbers), np.array(edges, np.float64))[0]
-        series[split if len(found) > 1 else ""] = names, 100 * counts / max(1, counts.sum())
-    return Panel(f"{title}, %", series, unit, bars=True)
+        lines.append(Line(split if len(found) > 1 else "", names, 100 * counts / max(1, counts.sum())))
+    return Chart(f"{title}, %", unit, "", lines, form="bars")
 
 
 def _bin_name(low: float, high: float, whole: bool) -> str:
@@ -177,19 +178,21 @@ def _bin_name(low: float, high: float, whole: bool) -> str:
     return f"{low:.4g}-{high - 1 if whole else high:.4g}"
 
 
-def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarray], np.ndarray]) -> Panel:
+def _joints(title: str, found: Dict[str, Statistics], chosen: Callable[[np.ndarray], np.ndarray]) -> Chart:
     import numpy as np
-    from mindpoint.visual.charts import Panel
+    from mindpoint.contracts.analysis import Chart, Line
 
-    series = {}
+    lines = []
     for split, numbers in found.items():
         those, owned = numbers.visibility[numbers.labelled > 0], numbers.owned[numbers.labelled > 0]
-        series[split if len(found) > 1 else ""] = list(numbers.joints), 100 * chosen(those).sum(axis=0) / np.maximum(1, owned.sum(axis=0))
-    return Panel(f"{title}, % of objects with joints", series, bars=True)
+        shares = 100 * chosen(those).sum(axis=0) / np.maximum(1, owned.sum(axis=0))
+        lines.append(Line(split if len(found) > 1 else "", list(numbers.joints), shares))
+    return Chart(f"{title}, % of objects with joints", "", "", lines, form="bars")
 
 
 class Stats(DataAction):
     """show statistics: sizes, objects per image and class, joints"""
 
     description = DESCRIPTION
+    examples = ("mindpoint data stats mine.yaml",)
     add_arguments, run = staticmethod(add_arguments), staticmethod(run)

@@ -1,0 +1,104 @@
+"""Completion of command lines in shells, by argcomplete (https://kislyuk.github.io/argcomplete/). It imports only what parsers need."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+from typing import Dict, List
+
+from mindpoint.errors import MindpointError
+from mindpoint.registry import Entry
+
+_ASKED = "_ARGCOMPLETE"  # the shell sets it to the number of words before the arguments
+
+
+def asked() -> bool:
+    """Return whether a shell asks for completions."""
+    return _ASKED in os.environ
+
+
+def words() -> List[str]:
+    """Return the complete words of the line before the cursor, without the program."""
+    import argcomplete
+
+    before = argcomplete.split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))[3]
+    return before[int(os.environ[_ASKED]) :]
+
+
+def can_complete(command: Entry) -> bool:
+    """Return whether the source of a command names ``Parser``, which completes; another command would be run."""
+    definition = command.definition()
+    return definition is not None and any(isinstance(node, ast.Name) and node.id == "Parser" for node in ast.walk(definition.node))
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Write the completions for the last word of the line, and end the process."""
+    import argcomplete
+
+    depth = int(os.environ.pop(_ASKED)) + len(parser.prog.split()) - 1  # the parser's own name may have several words
+    _add_completers(parser)
+
+    class Finder(argcomplete.CompletionFinder):
+        def _get_completions(self, *line: object) -> List[str]:
+            del os.environ[_ASKED]  # the parsers parse from here on
+            return super()._get_completions(*line)
+
+    os.environ[_ASKED] = str(depth)
+    Finder()(parser, always_complete_options=False, default_completer=_paths)
+
+
+def _add_completers(parser: argparse.ArgumentParser) -> None:
+    known = {
+        "CONFIG": _configurations,
+        "A": _configurations,
+        "B": _configurations,
+        "DATA": _configurations,
+        "KEY=VALUE": _keys,
+        "DIR": _folders,
+    }
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                _add_completers(inner)
+        elif action.metavar in known and not hasattr(action, "completer"):
+            action.completer = known[action.metavar]
+
+
+def _paths(prefix: str, **_: object) -> List[str]:
+    folder, begin = os.path.split(prefix)
+    try:
+        entries = sorted(os.scandir(os.path.expanduser(folder) or "."), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    names = [entry.name + "/" * entry.is_dir() for entry in entries if entry.name.startswith(begin)]
+    return [os.path.join(folder, name) for name in names if begin or not name.startswith(".")]
+
+
+def _folders(prefix: str, **_: object) -> List[str]:
+    return [path for path in _paths(prefix) if path.endswith("/")]
+
+
+def _configurations(prefix: str, **_: object) -> Dict[str, str]:
+    """Return the shipped configurations with their first lines, and files and folders, which may be of runs."""
+    from mindpoint.config.files import descriptions
+
+    return {**descriptions(), **dict.fromkeys(_paths(prefix), "")}
+
+
+def _keys(prefix: str, parsed_args: argparse.Namespace, **_: object) -> List[str]:
+    """Return the keys of the configuration, run folder or model that the line names, each with an ``=``."""
+    from mindpoint.config.files import find, read
+    from mindpoint.config.node import Problems, leaves
+
+    values = vars(parsed_args)
+    for name in (values.get(place) for place in ("config", "configs", "data", "model")):
+        for each in [name] if isinstance(name, str) else name or ():
+            try:
+                problems = Problems()
+                root = read(find(each), problems)
+                problems.raise_any()
+                return [f"{key}=" for key, _ in leaves(root)]
+            except (MindpointError, OSError):
+                continue
+    return []
