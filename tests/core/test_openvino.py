@@ -123,7 +123,7 @@ def test_an_engine_by_its_name(files, cells, capsys, messages):
     onnx, xml = files
     assert main(["eval", str(onnx), "--engine", "onnxruntime"]) == 0
     assert messages == [f"{onnx} runs in ONNX Runtime"]
-    assert "the engine onnxruntime does not open such files; openvino does" in refused(capsys, "eval", xml, "--engine", "onnxruntime")
+    assert "the engine onnxruntime cannot open such files; openvino does" in refused(capsys, "eval", xml, "--engine", "onnxruntime")
     assert "checkpoints run in MindSpore" in refused(capsys, "eval", cells, "--engine", "openvino")
     assert "unknown engine 'openvin'" in refused(capsys, "eval", onnx, "--engine", "openvin")
 
