@@ -170,7 +170,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="mindpoint",
         usage="mindpoint [-h] COMMAND ...",
-        description="Train, evaluate and use detectors that are put together from plugins. 'mindpoint COMMAND --help' shows the options of one.",
+        description="Train, evaluate and use detectors that are put together from plugins. "
+        "'mindpoint COMMAND --help' shows the options of one.",
         listing=f"commands:\n{lines}",
     )
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS).completer = lambda **_: dict(_commands())

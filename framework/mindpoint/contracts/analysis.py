@@ -46,8 +46,8 @@ class Chart:
         x_label, y_label: below and beside the axes; may be empty.
         lines: in the order of drawing.
         note: how to read the chart.
-        form: ``shares``: curves, both axes from 0 to 1; ``curves``; ``log``: curves, the vertical axis logarithmic if the values differ by more
-            than a factor of ten; ``bars``.
+        form: ``shares``: curves, both axes from 0 to 1; ``curves``; ``log``: curves, the vertical axis logarithmic if the values differ by
+            more than a factor of ten; ``bars``.
     """
 
     title: str

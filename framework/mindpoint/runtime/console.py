@@ -1,5 +1,5 @@
-"""Handling of standard output and error that are closed, have no reader, or have a limited encoding; of text that would control a terminal; of
-colours and width."""
+"""Standard output and error: closed streams, those without a reader or with a limited encoding, text that would control a terminal, colours
+and width."""
 
 from __future__ import annotations
 

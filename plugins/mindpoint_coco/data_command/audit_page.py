@@ -37,7 +37,8 @@ _TEXT = {
 }
 _STYLE = """
 main { padding-bottom: 9em } section:has(input:checked) { border-color: #15803d; background: #f0fdf4 } label { cursor: pointer }
-footer { position: fixed; left: 0; right: 0; bottom: 0; max-width: none; padding: .6em 1.5em; background: var(--card); border-top: 2px solid var(--soft) }
+footer { position: fixed; left: 0; right: 0; bottom: 0; max-width: none; padding: .6em 1.5em;
+  background: var(--card); border-top: 2px solid var(--soft) }
 footer p { margin: 0 0 .4em } textarea { width: 100%; color: var(--ink); font: 13px monospace }
 """
 _SCRIPT = """
@@ -61,7 +62,8 @@ def write_page(path: Path, found: Sequence[Tuple[Source, Suspect]], args: argpar
         "orange, right ones blue. A surprise of 3 means that one right label in a thousand looks as odd.</p>"
     )
     end = (
-        f'<footer><p><span>0</span> accepted; this command writes corrected copies, and leaves the originals alone:</p><textarea rows="3" readonly>'
+        f"<footer><p><span>0</span> accepted; this command writes corrected copies, and leaves the originals alone:</p>"
+        '<textarea rows="3" readonly>'
         f"{escape(_command(args, out))}</textarea></footer><script>{_SCRIPT}</script>"
     )
     write_text(path, document(title, lead, "\n".join(sections), end, _STYLE))
