@@ -184,7 +184,7 @@ class TestJson:
             (b"[" * 200_000, ":1:101: the list cannot be used: values are nested in more than 100 levels"),
             (b'["]]]]\\"]",\n' + b'{"a":' * 3000, ":2:496: the list cannot be used: values are nested in more than 100 levels"),
             (b"[1,\n 2, " + b"9" * 5000 + b"]", ":2:5: the list cannot be used: a number has more than 400 digits"),
-            (b"[" + b" " * 2000 + b"]", ": too large: the list has 2,002 bytes, at most 2,000"),
+            (b"[" + b" " * 2000 + b"]", ": too large: the list has 2,002 bytes, at most 2,000 are allowed"),
         ],
     )
     def test_refused(self, tmp_path, data, message):

@@ -153,3 +153,16 @@ def test_commands_fit_a_narrow_terminal():
     for words in (["config", "list"], ["--help"]):
         shown = in_terminal(40, "-m", "mindpoint", *words, NO_COLOR="1")
         assert "train" in shown.lower() and max(map(width, shown.splitlines())) <= 40
+
+
+@pytest.mark.slow
+def test_a_training_fits_a_narrow_terminal(tmp_path):
+    toy = os.path.join(os.path.dirname(__file__), "toy.yaml")
+    shown = in_terminal(
+        40, "-m", "mindpoint", "train", toy, "--trust", "--out", str(tmp_path / "run"), PYTHONPATH=os.path.dirname(toy), NO_COLOR="1"
+    )  # fmt: skip
+    prose = ("run folder", "compiled kernel", "results", "evaluated in", str(tmp_path))
+    lines = [line for line in re.split(r"[\r\n]+", shown) if not any(words in line for words in prose)]
+    assert max(map(width, lines)) <= 40 and "\x1b" not in shown, [line for line in lines if width(line) > 40]
+    final = re.sub(r"[^\n]*\r", "", shown)  # without what was drawn over
+    assert re.search(r"^epoch \d+/\d+  step \d+/\d+[^\n]*\n(  [^\n]*\n)*  [^\n]*\d:\d\d left\s*$", final, re.M)

@@ -38,10 +38,9 @@ class Console(Hook):
         self.pending: List[_Step] = []  # since the last line
 
     def before_train(self, run: Run) -> None:
-        self._say(
-            f"run folder {run.run_dir}\n{run.images} images, {run.epochs} epoch{'s' * (run.epochs != 1)} of "
-            f"{run.steps_per_epoch} steps, {run.batch_size} images per step"
-        )
+        length = f"{run.epochs} epoch{'s' * (run.epochs != 1)} of {run.steps_per_epoch} steps"
+        self._say(f"run folder {run.run_dir}")
+        self._say(flow([f"{run.images} images", length, f"{run.batch_size} images per step"], ", "))
 
     def before_epoch(self, run: Run) -> None:
         if on_terminal():

@@ -41,7 +41,7 @@ def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
         name: the engine to use; ``auto``: all, with the fastest installed one first.
 
     Raises:
-        ConfigError: the engine of that name does not open such files. UnknownPlugin: the engine does not exist.
+        ConfigError: the engine of that name cannot open such files. UnknownPlugin: the engine does not exist.
     """
     able = {
         known: engine for known, engine in ((known, registry("engines").get(known)()) for known in registry("engines").names())

@@ -41,14 +41,15 @@ def table(titles: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str
     return "\n".join([console.styled(line, "bold") for line in lines[:bold]] + lines[bold:])
 
 
-def flow(parts: Sequence[str]) -> str:
-    """Return the parts in one line, two blanks between them, or in several where the terminal is narrow. A part stays whole."""
-    room, lines = console.columns(), [""]
-    for part in parts:
-        line = f"{lines[-1]}{_GAP}{part}" if lines[-1] else part
-        if room is None or not lines[-1] or display_width(line) <= room:
+def flow(parts: Sequence[str], between: str = _GAP) -> str:
+    """Return the parts in one line, or in several where the terminal is narrow, ``between`` between them. A part stays whole."""
+    room, lines = console.columns(), list(parts[:1])
+    for part in parts[1:]:
+        line = lines[-1] + between + part
+        if room is None or display_width(line) <= room:
             lines[-1] = line
         else:
+            lines[-1] = f"{lines[-1]}{between}".rstrip()
             lines.append(_GAP + part)
     return "\n".join(lines)
 

@@ -26,6 +26,7 @@ from mindpoint.model.weights import load_initial
 from mindpoint.native.accelerate import accelerate
 from mindpoint.optim.groups import parameter_groups
 from mindpoint.runtime import distributed
+from mindpoint.runtime.tables import table
 from mindpoint.training.step import TrainStep
 from mindpoint.training.trainer import Trainer
 from mindpoint.training.trial import try_parts
@@ -146,9 +147,5 @@ def _check_inputs(network: Network, samples: TrainingSamples) -> None:
 
 def stage_table(hooks: Dict[str, Hook]) -> str:
     """Return a table of the hooks that act at each point of the loop, one line per point."""
-    lines = []
-    for point in POINTS:
-        acting = [name for name, hook in hooks.items() if acts_at(hook, point)]
-        if acting:
-            lines.append(f"{point:14} {', '.join(acting)}")
-    return "\n".join(lines)
+    acting = {point: [name for name, hook in hooks.items() if acts_at(hook, point)] for point in POINTS}
+    return table(None, [(point, ", ".join(names)) for point, names in acting.items() if names])

@@ -9,10 +9,9 @@ from typing import Dict, Sequence
 import numpy as np
 from mindpoint.visual.html import document, figures, note, section
 
-_STYLE = (
-    "header, main { max-width: none } .figures img { height: 280px } details img { height: 160px } "
-    "summary { margin: .6em 0; cursor: pointer }\n"
-)
+_STYLE = """header, main { max-width: none } .figures img { height: 280px }
+details img { height: 160px } summary { margin: .6em 0; cursor: pointer }
+"""
 
 
 @dataclass(frozen=True)
