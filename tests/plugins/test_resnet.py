@@ -28,7 +28,7 @@ def test_parameters_are_torchvision_s(depth):
 
 
 def test_unknown_depth():
-    with pytest.raises(ConfigError, match="18, 34, 50, 101, 152, not 20"):
+    with pytest.raises(ConfigError, match="18, 34, 50, 101, 152, got 20"):
         ResNet(20)
 
 
