@@ -15,7 +15,7 @@ def options_of(words: Sequence[str], place: str, switches: Container[str] = ()) 
     """Return the values of ``--name value`` and ``--name=value`` by name, and ``true`` for switches.
 
     Raises:
-        ConfigError: a word is no option, or its value is missing. It begins with ``place``.
+        ConfigError: a word is not an option, or its value is missing. The message begins with ``place``.
     """
     found, rest = {}, list(words)
     while rest:
