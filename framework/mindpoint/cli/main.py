@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     lines = table(None, [(f"  {name}", text) for name, text in _commands()])
     parser = Parser(
         prog="mindpoint",
-        usage="mindpoint [-h] [--version] COMMAND ...",
+        usage="mindpoint [-h] COMMAND ...",
         description="Train, evaluate and run detectors built from plugins. 'mindpoint COMMAND --help' shows the options of a command.",
         listing=f"commands:\n{lines}",
     )
