@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import json
+import os
 import shutil
 import tempfile
 import zipfile
@@ -347,8 +348,20 @@ def command_line(data: bytes, folder: Path) -> None:
     arguments = data.decode("utf-8", "surrogateescape").replace("\0", "").split("\n")
     (folder / "a.json").write_text(json.dumps(ANNOTATIONS))
     if not any(word in arguments for word in ("--out", "--fix", "--json")):
-        with contextlib.suppress(SystemExit):  # of argparse: 2 with its own message
+        shutil.rmtree(folder / "data-stats-a", ignore_errors=True)
+        with contextlib.suppress(SystemExit), _inside(folder):  # of argparse: 2 with its own message
             _command(*(argument.replace("FOLDER", str(folder)) for argument in arguments))
+
+
+@contextlib.contextmanager
+def _inside(folder: Path):
+    """Make ``folder`` the current one."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def command_lines():
