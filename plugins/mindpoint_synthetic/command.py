@@ -36,7 +36,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--people", metavar=("MIN", "MAX"), type=int, nargs=2, help="people per image (default: 1 4)")
     kinds = {"actions": ACTIONS, "facing": FACINGS, "arms": ARMS}
     for name, known in kinds.items():
-        parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=f"some of {', '.join(known)} (default: all)")
+        usual = "all but tumble" if name == "actions" else "all"
+        text = f"some of {', '.join(known)} (default: {usual})"
+        parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=text)
     parser.add_argument(
         "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="height of people relative to the image's (default: 0.35 0.85)"
     )
@@ -47,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--name",
         default="synthetic",
-        help="of annotations/person_keypoints_NAME.json (things: instances_NAME.json; default: synthetic)",
+        help="NAME in annotations/person_keypoints_NAME.json (things: instances_NAME.json; default: synthetic)",
     )
     parser.add_argument("--quality", metavar="Q", type=int, help="write JPEG of this quality, 1 to 100, instead of PNG")
     parser.add_argument("--config", metavar="CONFIG", help="take keypoints and classes from this configuration (default: COCO's)")

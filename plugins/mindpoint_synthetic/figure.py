@@ -33,7 +33,8 @@ SKELETON = (
 FURTHER = {"neck": ("left_shoulder", "right_shoulder", "nose"), "head_top": ("nose", "left_eye", "right_eye", "left_ear", "right_ear")}
 ALL_JOINTS = (*JOINTS, *FURTHER)
 # Frequencies of actions and directions, if all are allowed; some actions are clearer from the side. Tumbling people are drawn on request.
-ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06, "tumble": 0.0}
+ACTIONS = {"stand": 0.26, "wide": 0.12, "walk": 0.22, "run": 0.09, "sit": 0.13, "crouch": 0.05, "bend": 0.07, "kick": 0.06, "tumble": 0.3}
+USUAL = tuple(name for name in ACTIONS if name != "tumble")
 FACINGS = {"front": 0.54, "side": 0.22, "back": 0.24}
 ARMS = {"hang": 0.38, "hip": 0.13, "raise": 0.19, "stretch": 0.11, "reach": 0.1, "fold": 0.09, "lap": 0.0}
 SIDES = {"left": 1.0, "right": -1.0}  # sign of the body frame's x
@@ -72,13 +73,13 @@ class Figure:
 
 def sample_figure(
     rng: np.random.Generator,
-    actions: Sequence[str] = tuple(ACTIONS),
+    actions: Sequence[str] = USUAL,
     facings: Sequence[str] = tuple(FACINGS),
     arms: Sequence[str] = tuple(ARMS),
 ) -> Figure:
     """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
     size = sample_proportions(rng)
-    action = _choice(rng, _among(actions, ACTIONS))
+    action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)
     points: Dict[str, np.ndarray] = {}
     _legs(rng, size, action, points)

@@ -11,7 +11,7 @@ from mindpoint_coco.keypoints import Keypoints
 
 from mindpoint_synthetic.background import Stool
 from mindpoint_synthetic.drawing import LABELS_EACH, Drawing, draw
-from mindpoint_synthetic.figure import ACTIONS, ALL_JOINTS, ARMS, FACINGS, JOINTS, Figure, sample_figure
+from mindpoint_synthetic.figure import ACTIONS, ALL_JOINTS, ARMS, FACINGS, JOINTS, USUAL, Figure, sample_figure
 from mindpoint_synthetic.outfit import cloth, sample_outfit
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 
@@ -65,7 +65,7 @@ class SyntheticPeople(DrawnDataset):
         size: Sequence[int] = (256, 256),
         people: Sequence[int] = (1, 4),
         height: Sequence[float] = (0.35, 0.85),
-        actions: Sequence[Literal["stand", "wide", "walk", "run", "sit", "crouch", "bend", "kick", "tumble"]] = tuple(ACTIONS),
+        actions: Sequence[Literal["stand", "wide", "walk", "run", "sit", "crouch", "bend", "kick", "tumble"]] = USUAL,
         facing: Sequence[Literal["front", "side", "back"]] = tuple(FACINGS),
         arms: Sequence[Literal["hang", "hip", "raise", "stretch", "reach", "fold", "lap"]] = tuple(ARMS),
     ) -> None:

@@ -46,6 +46,20 @@ def test_what_is_printed_controls_no_terminal(tmp_path):
     assert said.count(b"(a\\x1b]0;owned\\x07\\r.png)") == 2 and not set(said) & {0x1B, 0x07, 0x0D}
 
 
+def test_colours_are_ours_alone(tmp_path):
+    """A name looks like a verdict in the colours that a verdict has."""
+    content = {"images": [{"id": 1, "file_name": "\x1b[32mok\x1b[0m.png", "width": 4, "height": 4}], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    code = (
+        "from mindpoint.cli.main import main; from mindpoint.runtime import console\n"
+        "main(['data', 'check', 'a.json', '--images', '.'])\nprint(console.styled('ok', 'good'))"
+    )
+    colours = {**os.environ, "FORCE_COLOR": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, env=colours)
+    assert b"\\x1b[32mok\\x1b[0m.png" in done.stdout and b"\x1b[32mok\x1b[0m.png" not in done.stdout
+    assert done.stdout.splitlines()[-1] == b"\x1b[32mok\x1b[0m"
+
+
 def test_work_goes_on_without_a_reader(tmp_path):
     code = (
         "console.outlive()\nfor n in range(30000): print('line', n, flush=n % 100 == 0)\n"

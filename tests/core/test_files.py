@@ -224,3 +224,19 @@ def test_a_file_system_without_locks_is_used_with_a_remark(tmp_path, monkeypatch
     with caplog.at_level("WARNING", "mindpoint"), locked(tmp_path):
         assert "lacks locks (No locks available)" in caplog.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_only_be_read_is_flushed(tmp_path):
+    """As a user without privileges: root may open every file for writing."""
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(0o444)
+    tmp_path.chmod(0o755)
+    code = """
+import os
+from pathlib import Path
+from mindpoint.storage.files import sync
+if os.getuid() == 0:
+    os.setuid(65534)
+sync(Path("a"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)

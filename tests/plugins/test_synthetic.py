@@ -220,6 +220,8 @@ def test_those_who_tumble_turn_all_ways():
 
     assert (trunks()[:, 1] > 0).mean() > 0.95
     x, y = trunks(actions=["tumble"]).T
+    mixed = trunks(actions=["stand", "tumble"])[:, 1]  # half of those who tumble stand upright
+    assert 0.05 < (mixed < 0).mean() < (y < 0).mean()
     for quarter in (x > abs(y), y > abs(x), -x > abs(y), -y > abs(x)):
         assert quarter.mean() > 0.08
 

@@ -15,7 +15,7 @@ _ASKED = "_ARGCOMPLETE"  # the shell sets it to the number of words before the a
 
 def asked() -> bool:
     """Return whether a shell asks for completions."""
-    return _ASKED in os.environ
+    return "COMP_LINE" in os.environ and all(os.environ.get(name, "").isdecimal() for name in (_ASKED, "COMP_POINT"))
 
 
 def words() -> List[str]:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="+",
         default=[],
-        help="images, folders or videos for the comparison (at most eight images) and to calibrate int8",
+        help="images, folders or videos, at most eight images, for the comparison and to calibrate int8",
     )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the file with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the checkpoint's own")

@@ -55,7 +55,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     console.prepare()
     errors_of_mindspore_only()
     try:
-        if completion.asked():
+        if argv is None and completion.asked():
             return _run(completion.words())
         return _flushed(_run(list(sys.argv[1:] if argv is None else argv)))
     except BrokenPipeError:

@@ -37,9 +37,10 @@ class Oracle:
         known = [name for name in maps if offers and name in encoder.strides]
         self._heads = known if heads == "all" else [name.strip() for name in heads.split(",")]
         strange = [name for name in self._heads if name not in known]
-        if strange or not known:
-            which = ", ".join(map(repr, strange)) or "any head"
-            raise ConfigError(f"--oracle: the truth is not available for {which}; choose among {', '.join(known) or 'no head'}")
+        if not known:
+            raise ConfigError("--oracle: the truth is not available for any head of this model; leave --oracle out")
+        if strange:
+            raise ConfigError(f"--oracle: the truth is not available for {', '.join(map(repr, strange))}; choose among {', '.join(known)}")
 
     def replace(
         self, maps: Mapping[str, np.ndarray], samples: Sequence[Sample], size: Tuple[int, int], mirrored: bool

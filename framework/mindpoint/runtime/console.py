@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import sys
 from typing import Optional, TextIO
@@ -13,7 +14,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 _STYLES = {"bold": 1, "bad": 31, "good": 32, "doubtful": 33}  # codes of terminals: bold, red, green, yellow
-_STYLED = re.compile(rf"(\x1b\[(?:{'|'.join(map(str, _STYLES.values()))})m)([^\x1b]*)(\x1b\[0m)")
 
 
 def colored(stream: TextIO) -> bool:
@@ -33,14 +33,19 @@ def styled(text: str, style: Optional[str], stream: Optional[TextIO] = None) -> 
     Args:
         style: ``bold``, ``good`` (green), ``bad`` (red), ``doubtful`` (yellow), or None.
     """
-    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and text and colored(stream or sys.stdout) else text
+    stream = sys.stdout if stream is None else stream
+    if not style or not text or not colored(stream):
+        return text
+    escape = "\x1b" + getattr(stream, "mark", "")
+    return f"{escape}[{_STYLES[style]}m{text}{escape}[0m"
 
 
 def columns() -> Optional[int]:
     """Return the width of standard output: that of its terminal, or what ``COLUMNS`` says; None if lines may have any length, as in a
     pipe."""
     said = os.environ.get("COLUMNS", "")
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() or said.isdecimal() and int(said) else None
+    known = sys.stdout.isatty() or re.fullmatch("0*[1-9][0-9]{0,5}", said)
+    return shutil.get_terminal_size().columns if known else None
 
 
 def printable(text: str) -> str:
@@ -88,11 +93,18 @@ class _Stream:
 
 
 class _Printable(_Stream):
-    """A text stream that escapes control characters, except around styled texts where it takes colours."""
+    """A text stream that escapes control characters, except those of :func:`styled`, which have a mark that no other text can have.
+
+    Attributes:
+        mark: secret of this process.
+    """
+
+    def __init__(self, stream: TextIO):
+        super().__init__(stream)
+        self.mark = secrets.token_hex(16)
 
     def write(self, text: str) -> int:
-        parts = _STYLED.split(text) if colored(self.stream) else [text]  # every fourth lies between styled ones: begin, text, end
-        self.stream.write("".join(part if number % 4 in (1, 3) else printable(part) for number, part in enumerate(parts)))
+        self.stream.write("\x1b".join(map(printable, text.split("\x1b" + self.mark))))
         return len(text)
 
 

@@ -67,11 +67,15 @@ def _widths(grid: Sequence[Sequence[str]], room: Optional[int]) -> Optional[List
     columns = list(zip(*grid))
     widths = [max(map(display_width, column)) for column in columns]
     spare = sum(widths) if room is None else room - len(_GAP) * (len(widths) - 1)
+    if sum(widths) <= spare:
+        return widths
     least = [max(display_width(piece.rstrip()) for cell in column for piece in _BREAK.split(cell)) for column in columns]
     if sum(least) > spare:
         return None
     while sum(widths) > spare:
-        widths[max((width, column) for column, width in enumerate(widths) if width > least[column])[1]] -= 1
+        width, column = max((width, column) for column, width in enumerate(widths) if width > least[column])
+        next_widest = max(widths[:column] + widths[column + 1 :], default=0)
+        widths[column] = max(least[column], width - (sum(widths) - spare), min(width - 1, next_widest))
     return widths
 
 

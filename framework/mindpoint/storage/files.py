@@ -55,7 +55,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
 def sync(path: Path) -> None:
     """Flush a file or folder to disk. File systems that do not support this for folders (SMB, some FUSE) are ignored."""
     try:
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows flushes only files that are open for writing
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes only files that are open for writing
         try:
             os.fsync(descriptor)
         finally:

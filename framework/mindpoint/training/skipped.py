@@ -40,7 +40,7 @@ class SkippedSteps:
         scale = f", loss scale now {float(network_step.loss_scale):g}" if network_step.dynamic else ""
         terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
         report = (
-            f"step {step}: skipped, since a gradient is not finite:  {terms}, learning rate {rate:.3g}{scale}, "
+            f"step {step}: skipped, since a gradient is not finite: {terms}, learning rate {rate:.3g}{scale}, "
             f"image ids {', '.join(map(str, image_ids))}"
         )
         if self.in_a_row > self.most:

@@ -38,7 +38,8 @@ class CenterCell(nn.Cell):
 
     def peaks(self, heat, groups, absent):
         """Return the best local maxima, separately for each of ``groups`` groups of channels: scores, channels and places (row * W +
-        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Missing maxima have the score ``absent``."""
+        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Equal scores come in the order of channel, row and column. Missing
+        maxima have the score ``absent``."""
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
         flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))

@@ -145,14 +145,18 @@ def read_text(path: str) -> str:
         raise DataError(f"{path}: is not a text") from error
 
 
-def read_yaml(path: str) -> object:
-    """Return the first document of a YAML file; None if there is none.
+def read_yaml(path: str, first: bool = False) -> object:
+    """Return the document of a YAML file; None if the file is empty.
+
+    Args:
+        first: leave further documents out, such as the help texts of the model zoo's files.
 
     Raises:
         DataError: the file cannot be read. ConfigError: it is not YAML.
     """
     try:
-        return next(yaml.safe_load_all(read_text(path)), None)
+        text = read_text(path)
+        return next(yaml.safe_load_all(text), None) if first else yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
 

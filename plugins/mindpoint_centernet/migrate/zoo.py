@@ -36,7 +36,7 @@ def migrate(path: str, options: Sequence[str], out: str) -> Draft:
 
 
 def _read(path: str) -> Dict[str, object]:
-    content = read_yaml(path)
+    content = read_yaml(path, first=True)
     if (
         not isinstance(content, dict)
         or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS)
@@ -48,12 +48,12 @@ def _read(path: str) -> Dict[str, object]:
 
 def _options(words: Sequence[str], content: Mapping[str, object]) -> Dict[str, str]:
     known = [*(name for name, value in content.items() if not isinstance(value, dict)), *_NOT_IN_FILE]
-    found = options_of(words, "the command line")
-    for name in found:
-        if name not in known:
+    for word in words:
+        name = word.partition("=")[0][2:]
+        if word.startswith("--") and name not in known:
             near = [f"--{name}" for name in nearest(name, known)]
             raise ConfigError(f"--{name}: is not an option of the model zoo's scripts" + (f"; did you mean {near[0]}?" if near else ""))
-    return found
+    return options_of(words, "the options after the file")
 
 
 def _device(draft: Draft, value: str) -> None:
