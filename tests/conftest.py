@@ -8,6 +8,8 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its processes; commands into a pipe do not wrap their lines
+
 import mindpoint  # noqa: F401  sets the environment that MindSpore needs before any test imports it
 import pytest
 

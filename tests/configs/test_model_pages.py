@@ -29,6 +29,7 @@ def test_all_but_the_numbers_of_networks(folder, monkeypatch):
     assert count == len(list((ROOT / "configs" / folder).glob("*.yaml")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder, name", [("mobilenet", "quickstart_detection_mobilenetv3"), ("dla34", "quickstart")])
 def test_numbers_of_small_networks(folder, name):
     parameters, operations = PAGES["facts"](load_config(name))

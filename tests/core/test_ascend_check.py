@@ -72,6 +72,7 @@ def test_operators_of_a_graph_whose_weights_do_not_fit_into_one_file(monkeypatch
     assert [operator.name for operator in operators(Weighted(), [Tensor(np.ones((2, 3), np.float32))])].count("Mul") == 1
 
 
+@pytest.mark.slow
 def test_the_command(registrations, toy, tmp_path, capsys):
     """What went before in the same process changes nothing."""
 

@@ -76,6 +76,7 @@ def test_large_maps_are_added_up_without_loss():
         assert np.abs(value - right).max() < 1e-6 * np.abs(right).max()
 
 
+@pytest.mark.slow
 def test_in_evaluation_or_frozen_moving_statistics_count():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)
     for change in (lambda cell: cell.set_train(False), lambda cell: setattr(cell, "use_batch_statistics", False)):

@@ -111,6 +111,7 @@ def benchmark(capsys, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_train(benchmark):
     facts, tables = benchmark("train", "--runs", "4", "--batch", "5")
     rows = {row["part"]: row for row in tables["time a step"]}
@@ -135,6 +136,7 @@ def test_noise_where_no_data_is_configured(benchmark):
     assert facts["data"] == "images of noise, since data.val.dataset is missing" and facts["image"] == "480 x 640"
 
 
+@pytest.mark.slow
 def test_data(benchmark):
     facts, tables = benchmark("data", "--runs", "1", "--workers", "2")
     assert [row["part"] for row in tables["core time per sample"]] == ["read and decode", "Whole", "targets", "normalise", "all"]
@@ -142,6 +144,7 @@ def test_data(benchmark):
     assert all(row["images_per_second"] == pytest.approx(1e3 / row["ms_a_sample"]) for row in tables["delivered as batches"])
 
 
+@pytest.mark.slow
 def test_ops(benchmark):
     facts, tables = benchmark("ops", "--runs", "2")
     rows = tables["operators"]

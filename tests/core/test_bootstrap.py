@@ -43,6 +43,7 @@ def evaluated(values):
     return evaluate_results(results, data, Mean()), data.ground_truth()
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(1).normal(3, 2, 200).tolist()
     evaluation, truth = evaluated(values)

@@ -150,6 +150,7 @@ def test_reader_that_goes_away_is_no_error(commands):
     process.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins", "--help"], ["config", "--help"], ["train", "--help"]], ids=" ".join)
 def test_help_is_quick(arguments):
     def seconds():
@@ -186,6 +187,7 @@ class Loose:
 '''
 
 
+@pytest.mark.slow
 def test_show_a_class_of_a_module(tmp_path):
     (tmp_path / "my_parts.py").write_text(PARTS)
 
@@ -206,6 +208,7 @@ def test_show_a_class_of_a_module(tmp_path):
     assert "nor a module" in show("my_parts:Bell", PYTHONPATH="").stderr  # the folder that one happens to be in may be a stranger's
 
 
+@pytest.mark.slow
 def test_plugins_treats_a_declared_kind_as_its_own(tmp_path):
     info = tmp_path / "acme_tracking-1.0.dist-info"
     info.mkdir()

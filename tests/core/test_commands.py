@@ -44,6 +44,7 @@ def work(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     run = work / "runs" / "toy"
     assert {path.name for path in run.iterdir()} == {
@@ -61,6 +62,7 @@ def test_a_run_folder_holds_what_is_needed_to_repeat_it(work):
     assert [record.get("loss") for record in first] == [record.get("loss") for record in second]
 
 
+@pytest.mark.slow
 def test_eval_takes_a_checkpoint_a_folder_and_changes(work):
     for model in ("runs/toy", "runs/toy/last.ckpt"):
         done = mindpoint("eval", model, "--out", "evaluated", cwd=work)
@@ -77,6 +79,7 @@ def test_eval_takes_a_checkpoint_a_folder_and_changes(work):
     assert len(json.loads((work / "more" / "results.json").read_text())) == 33
 
 
+@pytest.mark.slow
 def test_predict_draws_and_reports(work):
     done = mindpoint("predict", "runs/toy", "100.png", "101.png", "--out", "found", cwd=work)
     assert done.returncode == 0 and "2 objects in 2 images" in done.stdout, done.stderr
@@ -90,6 +93,7 @@ def test_predict_draws_and_reports(work):
         assert np.abs(drawn.astype(int) - cv2.imread(str(work / f"{index}.png"))).max() > 50
 
 
+@pytest.mark.slow
 def test_broken_images_are_skipped_and_told(work):
     (work / "mixed").mkdir()
     (work / "mixed" / "text.png").write_text("no image")
@@ -101,6 +105,7 @@ def test_broken_images_are_skipped_and_told(work):
     assert [Path(record["image"]).name for record in json.loads((work / "skipped" / "predictions.json").read_text())] == ["good.png"]
 
 
+@pytest.mark.slow
 def test_mistakes_of_arguments(work):
     assert refused(mindpoint("train", "nothing.yaml", cwd=work), "nothing.yaml")
     assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "runs/toy", cwd=work), "runs/toy: is not an empty folder")
@@ -118,6 +123,7 @@ def test_mistakes_of_arguments(work):
     assert refused(mindpoint("predict", "runs/toy", "runs", "--out", "x", cwd=work), "runs: folder holds no image or video")
 
 
+@pytest.mark.slow
 def test_an_error_in_the_data_ends_the_training_with_its_message(work):
     broken = ["--set", "data.train.dataset.broken=17", "--set", "data.train.max_unreadable=0"]
     done = mindpoint("train", HERE / "toy.yaml", *broken, "--out", "broken", cwd=work)
@@ -131,6 +137,7 @@ def test_no_permission(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "locked/run", cwd=work), "locked/run", "ermission")
 
 
+@pytest.mark.slow
 def test_a_run_that_could_not_start_leaves_no_folder(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--set", "data.train.batch_size=50", "--out", "unstarted", cwd=work), "batch_size")
     wrong = ("+hooks.board.type=TensorBoard", "hooks.checkpoint.best=beauty")  # found when the folder holds files already
@@ -139,11 +146,13 @@ def test_a_run_that_could_not_start_leaves_no_folder(work):
     assert not (work / "unstarted").exists()
 
 
+@pytest.mark.slow
 def test_a_file_where_a_folder_should_be(work):
     assert refused(mindpoint("train", HERE / "toy.yaml", "--out", "100.png/run", cwd=work), "100.png/run: cannot be created")
     assert refused(mindpoint("predict", "runs/toy", "100.png", "--out", "100.png", cwd=work), "100.png: cannot be created")
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_training_ends_in_one_message(work):
     """A limit on the size of files, which a checkpoint exceeds, stands in for the full disk."""
     code = f"""

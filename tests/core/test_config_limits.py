@@ -44,6 +44,7 @@ class TestText:
         assert "100 levels" in refused(BASE + f"z: \n  {opened * levels}")
         assert "100 levels" in refused(BASE, f"+z={opened * levels}") or opened == "- "
 
+    @pytest.mark.slow
     def test_many_values(self):
         assert "more than 100,000 values" in refused(BASE + "z: [" + "1," * 300_000 + "]", seconds=60)
 
@@ -81,11 +82,13 @@ class TestReferences:
         text = "".join(f"z{n}: {'[' * 60}'${{z{n + 1}}}'{']' * 60}\n" for n in range(30)) + "z30: 1\n"
         assert "nested" in refused(BASE + text)
 
+    @pytest.mark.slow
     def test_many_references_to_a_large_mapping(self):
         text = "big:\n" + "".join(f"  k{n}: 1\n" for n in range(20_000)) + "z: [" + ", ".join("'${big.k7}'" for _ in range(20_000)) + "]\n"
         assert "unknown key 'big'" in refused(BASE + text, seconds=60)
 
 
+@pytest.mark.slow
 def test_messages_have_an_end():
     message = refused(BASE + "train:\n  epochs: 3\n" + "".join(f"  unknown{n}: 1\n" for n in range(20_000)), seconds=60)
     lines = message.splitlines()

@@ -108,6 +108,7 @@ def run(geometry, *values):
     return [tensor.asnumpy() for tensor in WithGradients(geometry)(*map(ms.Tensor, values))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_output_and_gradients_are_those_of_the_formula(name):
     shape, (outputs, *kernel_size), geometry = CASES[name]
@@ -118,6 +119,7 @@ def test_output_and_gradients_are_those_of_the_formula(name):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-6 * max(1, np.abs(wanted).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 2, 8])
 def test_an_image_gives_the_same_in_any_batch(groups):
     geometry = (1, 1, 1, 1, 1, 1, 1, 1, groups)
@@ -136,6 +138,7 @@ np.savez(sys.argv[1], *t.run(geometry, *t.arrays(shape, outputs, size, geometry)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 2, 12])
 def test_results_do_not_depend_on_the_number_of_threads(groups, tmp_path):
     found = []

@@ -17,6 +17,7 @@ print(ms.get_context("mode") == ms.PYNATIVE_MODE, ms.get_context("jit_config"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mode, level, shown", [("eager", None, "True {}"), ("graph", "O1", "False {'jit_level': 'O1'}"), ("graph", None, "False {}")]
 )

@@ -99,7 +99,7 @@ class TestTwoProcessesAndOne:
 
     def test_the_first_process_speaks_and_writes_for_all(self, one, two):
         folder, out = two
-        assert out.count("step 9/10") == 1 and out.count("accuracy") == 1 and "8 images a step" in out
+        assert out.count("step 9/10") == 1 and out.count("accuracy") == 1 and "8 images per step" in out
         assert "step 9/10" not in (folder / "logs" / "rank-1.log").read_text()
         assert {path.name for path in (folder / "run").iterdir()} - {path.name for path in one[0].iterdir()} == {
             "config.yaml",
@@ -257,6 +257,7 @@ def test_another_beginning_is_found(monkeypatch):
         distributed.check_same("initial weights", "digest")
 
 
+@pytest.mark.slow
 def test_hooks_of_other_ranks_are_silent(toy, tmp_path):
     config = load_config(str(toy), ["train.max_steps=2", "+hooks.recorder={type: 'toy:Recorder'}", "hooks.evaluation.every=1", DIGEST])
     device.setup("CPU", config.seed)

@@ -103,6 +103,7 @@ class Failing(toy.Accuracy):
         raise KeyError("bbox")
 
 
+@pytest.mark.slow
 def test_metrics_that_break_their_contract(detector):
     with pytest.raises(PartError, match=r"test.metric: Silent \(.*\) declares the statistic 'speed', but returned accuracy"):
         evaluate(detector(), toy.Spots(2), Silent(), everything)
@@ -119,6 +120,7 @@ def test_the_oracle_for_these_tests_is_right(detector):
     assert isinstance(detector().decoder, Decoder)
 
 
+@pytest.mark.slow
 def test_pictures_of_all_images(toy_config, tmp_path, capsys):
     """Truth and prediction of each in a file of its own; without annotations the prediction alone."""
     visualizer = "+test.visualizer={type: 'toy:Painter'}"

@@ -88,6 +88,7 @@ def refused(capsys, *arguments):
     return error
 
 
+@pytest.mark.slow
 def test_any_batch_and_size_give_the_network_s_maps(cells, exported):
     network = open_network(cells, None, []).network
     for shape in ((1, 3, 16, 16), (5, 3, 16, 16), (2, 3, 32, 12)):
@@ -117,6 +118,7 @@ def test_the_file_is_standard_and_says_what_it_is(exported):
     assert json.loads(said["mindpoint.maps"]) == {"spot": {"channels": 1, "stride": 4}} and "toy:SpotDecoder" in said["mindpoint.config"]
 
 
+@pytest.mark.slow
 def test_detector_of_the_file_is_that_of_the_checkpoint(cells, exported):
     changes = ["test.resolution=keep", "test.batch_size=2"]
     ours, theirs = open_model(str(exported), None, changes), open_model(str(cells), None, changes)
@@ -126,6 +128,7 @@ def test_detector_of_the_file_is_that_of_the_checkpoint(cells, exported):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fixed_batch_takes_any_number_of_images(cells, capsys):
     path = cells.with_name("three.onnx")
     assert main(["export", str(cells), "--out", str(path), "--batch", "3"]) == 0
@@ -139,6 +142,7 @@ def test_fixed_batch_takes_any_number_of_images(cells, capsys):
             open_model(str(path), None, changes)
 
 
+@pytest.mark.slow
 def test_an_operator_of_someone_else_s(make):
     path = make("export_toys:Doubled")
     assert main(["export", str(path), "--dynamic", "batch"]) == 0
@@ -146,6 +150,7 @@ def test_an_operator_of_someone_else_s(make):
     assert "Mul" in {node.op_type for node in model.graph.node} and not any(node.domain for node in model.graph.node)
 
 
+@pytest.mark.slow
 def test_a_file_that_gives_other_results_is_not_kept(make, capsys):
     path = make("export_toys:Doubled", exported=2.02)
     before = sorted(os.listdir(path.parent))
@@ -155,12 +160,14 @@ def test_a_file_that_gives_other_results_is_not_kept(make, capsys):
     assert path.with_suffix(".onnx").is_file()
 
 
+@pytest.mark.slow
 def test_what_is_bound_to_its_input_cannot_be_dynamic(make, capsys):
     path = make("export_toys:Bound")
     assert "depends on the input's size; export without --dynamic" in refused(capsys, "export", path, "--dynamic", "size")
     assert main(["export", str(path)]) == 0
 
 
+@pytest.mark.slow
 def test_slices_are_freed(make):
     path = make("export_toys:Sliced")
     assert main(["export", str(path), "--dynamic", "batch", "size"]) == 0  # compared at two sizes and with several images
@@ -256,6 +263,7 @@ def samples(times=(0.5, 0.0, 2.0)):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--decode"]], ids=["maps", "detections"])
 def test_maps_at_several_strides_and_a_second_input(levels, options, capsys):
     path = levels.with_name(f"levels{''.join(options)}.onnx")
@@ -280,6 +288,7 @@ def test_maps_at_several_strides_and_a_second_input(levels, options, capsys):
     assert not np.allclose(still[2].scores, ours[2].scores)  # the second input counts
 
 
+@pytest.mark.slow
 def test_the_message_names_the_field_that_differs(make, capsys):
     for wrong in ("turn", "boxes"):
         path = make("export_toys:Levels", [*LEVELS, f"+model.decoder.wrong={wrong}"])
@@ -304,6 +313,7 @@ def test_a_file_that_decodes_has_no_heads_to_replace(levels, capsys):
     assert "returns boxes with depth [], turn [], but the decoder declares center [1, 2]" in message
 
 
+@pytest.mark.slow
 def test_a_node_that_is_bound_to_a_size_is_one_message(make, capsys):
     path = make("export_toys:Stuck")
     message = refused(capsys, "export", path, "--dynamic", "size")
@@ -320,6 +330,7 @@ class MineEngine(OnnxEngine):
     suffixes = (".mine",)
 
 
+@pytest.mark.slow
 def test_a_format_of_a_plugin(cells, capsys):
     """Written with ``--format``, opened by its ending, refused where it cannot do something; unknown without the plugin."""
     path = cells.with_suffix(".mine")

@@ -92,6 +92,7 @@ def runs(tmp_path_factory):
 
 
 class TestLogs:
+    @pytest.mark.slow
     def test_tables_tell_what_the_json_lines_tell(self, runs):
         steps = [record for record in records(runs / "a") if "loss" in record]
         assert [{name: float(value) for name, value in row.items()} for row in rows(runs / "a" / "steps.csv")] == steps
@@ -110,6 +111,7 @@ class TestLogs:
             (record["step"], record["metrics"]["accuracy"]) for record in records(runs / "a") if "metrics" in record
         ]
 
+    @pytest.mark.slow
     def test_a_resumed_training_leaves_each_step_once(self, toy, tmp_path):
         """A process was killed after step 30 and in the middle of a line; the checkpoint that can be read is of step 10."""
         trainer_of(toy, tmp_path, *ALL, "hooks.checkpoint.keep=9").train()
@@ -126,6 +128,7 @@ class TestLogs:
         for tag in ("loss/total", "training/learning_rate", "training/epoch"):
             assert events(tmp_path)[tag] == shown[tag]
 
+    @pytest.mark.slow
     def test_values_that_are_no_numbers(self, toy, tmp_path, capsys):
         trainer_of(toy, tmp_path, *ALL, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1").train()
         assert records(tmp_path)[0]["loss"] is None and rows(tmp_path / "steps.csv")[0]["loss"] == "nan"
@@ -138,6 +141,7 @@ class TestLogs:
         with pytest.raises(OutputError, match="steps.csv: its columns"):
             trainer_of(toy, tmp_path, *ALL).train()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("hook, file", [("log", "log.jsonl"), ("board", "events.out.tfevents")])
     def test_a_full_disk_ends_in_one_message(self, tmp_path, hook, file):
         """A limit on the size of files stands in for the full disk."""
@@ -282,6 +286,7 @@ def test_curves_need_the_json_lines(toy, tmp_path):
 class TestEarlyStopping:
     HOOK = "+hooks.stop={type: 'mindpoint.hooks.early_stopping:EarlyStopping', statistic: accuracy, patience: 2}"
 
+    @pytest.mark.slow
     def test_it_ends_the_training(self, toy, tmp_path, capsys):
         trainer = trainer_of(toy, tmp_path, self.HOOK, "train.epochs=20")
         trainer.train()
@@ -352,6 +357,7 @@ class TestWarningThatNothingIsFound:
 
 
 class TestProfile:
+    @pytest.mark.slow
     def test_a_window_of_steps(self, toy, tmp_path, capfd, monkeypatch):
         monkeypatch.setenv("MINDPOINT_KERNELS", "portable")  # whose operators have names
         trainer_of(toy, tmp_path, "+hooks.profile={type: 'mindpoint.hooks.profile:Profile', start: 4, stop: 6}", "train.epochs=2").train()
@@ -460,6 +466,7 @@ class TestCommands:
 
 
 class TestOverfit:
+    @pytest.mark.slow
     def test_passed(self, toy, tmp_path):
         trainer = trainer_of(toy, tmp_path, *overfit.overrides(load_config(str(toy)), 4))
         trainer.train()
@@ -469,6 +476,7 @@ class TestOverfit:
         assert "transforms" not in config["data"]["train"] and config["data"]["val"]["max_images"] == 4
         assert records(tmp_path)[0]["step"] == 1 and (tmp_path / "pictures" / "epoch-0030.jpg").is_file()
 
+    @pytest.mark.slow
     def test_failed(self, toy, tmp_path):
         command = [sys.executable, "-m", "mindpoint", "train", str(toy), "--overfit", "4", "--set", "train.epochs=3"]
         command += ["--set", "hooks.evaluation.until={accuracy: 1.01}"]

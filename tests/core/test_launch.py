@@ -72,6 +72,7 @@ def in_folder(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
 
 
+@pytest.mark.slow
 def test_each_rank_has_its_number_and_log_and_the_first_is_shown(tmp_path, capfd):
     launch.run(job(tmp_path, "print('this is', rank, os.environ['DEVICE_ID'], os.environ['MS_WORKER_NUM'])", hosts=2, host_rank=0))
     assert (tmp_path / "rank-0.log").read_text() == "this is 0 0 4\n"
@@ -118,6 +119,7 @@ def test_cores_are_dealt_out_by_socket_and_physical_core(tmp_path, monkeypatch):
     assert cpu.shares(3) == [[0, 4], [2, 6, 1], [5, 3, 7]]
 
 
+@pytest.mark.slow
 def test_an_error_is_told_with_its_rank_and_ends_the_others(tmp_path):
     body = f"""
 if rank == 1:
@@ -155,6 +157,7 @@ def test_a_full_disk_of_logs_is_told(tmp_path):
     assert code == 1 and message.endswith(f"their logs are in {disk}, on a full disk: free some space")
 
 
+@pytest.mark.slow
 def test_a_rank_that_has_finished_stays_until_all_have(tmp_path):
     """A finished process waits, since it may still hold sent data."""
     body = """
@@ -171,12 +174,14 @@ process.run(lambda: 0)"""
     assert all_end(pids(1))
 
 
+@pytest.mark.slow
 def test_a_killed_rank_is_named(tmp_path):
     message, code = failure(tmp_path, "tell_pid(); os.kill(os.getpid(), 9) if rank == 1 else time.sleep(300)")
     assert code == 128 + 9 and message.startswith("rank 1 was killed by SIGKILL")
     assert all_end(pids(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["time.sleep(300)", "os.kill(os.getpid(), signal.SIGSTOP)"])
 def test_a_hanging_rank_is_named_with_what_it_did(tmp_path, stop):
     body = f"""
@@ -199,6 +204,7 @@ for step in range(3000):
     assert all_end(pids(2))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_misses_a_rank_is_told_without_its_call_stack(tmp_path):
     """MindSpore's scheduler ends half a minute after a worker was stopped, if the launcher waits longer for a sign of life."""
     dashes = "-" * 52

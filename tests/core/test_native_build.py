@@ -50,6 +50,7 @@ def counting_compiler(tmp_path):
     return str(script), log
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_six_processes_at_once_compile_once(tmp_path, environment):
     environment["CXX"], log = counting_compiler(tmp_path)
@@ -61,6 +62,7 @@ def test_six_processes_at_once_compile_once(tmp_path, environment):
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".lock", ".so"]
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
     "damage",
@@ -78,6 +80,7 @@ def test_damaged_library_is_built_again(environment, damage):
     assert again == library and library.read_bytes()[-32:] == intact[-32:]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_another_source_header_or_compiler_is_another_library(tmp_path, environment):
     first, _ = build(environment)
@@ -120,6 +123,7 @@ def test_library_with_a_missing_symbol_is_refused(tmp_path, environment):
     assert path is None and "does not load" in said and "nowhere" in said
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("cache", ["/dev/null/cache", "with:colon"])
 def test_unusable_cache_goes_to_the_temporary_folder(tmp_path, environment, cache):
@@ -160,6 +164,7 @@ class TestPlanted:
         subprocess.run([sys.executable, "-c", PLANTED, str(library), compiler, str(tmp_path / "ran")], check=True)
         return library
 
+    @pytest.mark.slow
     @needs_compiler
     @pytest.mark.parametrize("variable", ["MINDPOINT_CACHE", "XDG_CACHE_HOME", "HOME"])
     @pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
@@ -173,6 +178,7 @@ class TestPlanted:
         assert path.parent == tmp_path / "tmp" / f"mindpoint-{os.getuid()}"
         assert f"{library.parent}: unsafe as a cache, since others can write there" in said
 
+    @pytest.mark.slow
     @needs_compiler
     def test_a_library_that_others_can_write(self, tmp_path, environment):
         library = self.plant(tmp_path, environment)
@@ -180,6 +186,7 @@ class TestPlanted:
         assert build(environment)[0] == library and not (tmp_path / "ran").exists()
         assert library.stat().st_mode & 0o777 == 0o700
 
+    @pytest.mark.slow
     @needs_compiler
     def test_a_link(self, tmp_path, environment):
         library = self.plant(tmp_path, environment)
@@ -187,6 +194,7 @@ class TestPlanted:
         library.symlink_to(tmp_path / "elsewhere.so")
         assert build(environment)[0] == library and not library.is_symlink() and not (tmp_path / "ran").exists()
 
+    @pytest.mark.slow
     @needs_compiler
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
     @pytest.mark.parametrize("what", ["folder", "library"])
@@ -196,6 +204,7 @@ class TestPlanted:
         path, _ = build(environment)
         assert path is not None and (path == library) == (what == "library") and not (tmp_path / "ran").exists()
 
+    @pytest.mark.slow
     @needs_compiler
     def test_what_is_ours_runs(self, tmp_path, environment):
         """Else the tests above prove nothing."""
@@ -204,6 +213,7 @@ class TestPlanted:
         assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_lock_that_is_a_link_empties_nothing(tmp_path, environment):
     library, _ = build(environment)
@@ -216,6 +226,7 @@ def test_a_lock_that_is_a_link_empties_nothing(tmp_path, environment):
     assert victim.read_text() == "precious" and path is not None
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_what_killed_compilers_left_goes(tmp_path, environment):
     library, _ = build(environment)
@@ -254,6 +265,7 @@ except MindpointError as error: print("native:", error)
 """
 
 
+@pytest.mark.slow
 def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
     (tmp_path / "bin").mkdir()
     script = tmp_path / "network.py"
@@ -276,6 +288,7 @@ def test_without_compiler_it_falls_back_and_says_so_once(tmp_path, environment):
     ]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_with_compiler_the_kernel_is_taken(tmp_path, environment):
     script = tmp_path / "network.py"

@@ -89,6 +89,7 @@ def test_names_strides_and_divisor(stacked):
     assert list(stacked.parameters_dict()) == names
 
 
+@pytest.mark.slow
 def test_all_stacks_in_training_and_the_last_alone_otherwise(stacked):
     fine, coarse = IMAGE.sum(1, keepdims=True) / 3, IMAGE.reshape(2, 3, 4, 2, 4, 2).mean((3, 5)).sum(1, keepdims=True) / 3
     expected = [fine, coarse, 10 * fine, 10 * coarse]
@@ -99,6 +100,7 @@ def test_all_stacks_in_training_and_the_last_alone_otherwise(stacked):
             np.testing.assert_allclose(ours.asnumpy(), theirs, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_losses_are_averaged_over_stacks_and_each_stack_learns(stacked):
     step = TrainStep(stacked, {"mean": Mean()}, SGD(stacked.trainable_params(), 0.1, momentum=0.0), ("goal",)).set_train()
     goal = (np.random.default_rng(1).random((2, 1, 8, 8)) > 0.5).astype(np.float32)
@@ -161,6 +163,7 @@ def trainer_with_depth(tmp_path, dataset, *overrides):
     return build_trainer(config, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_further_inputs(tmp_path):
     trainer = trainer_with_depth(
         tmp_path, "count: 40", "+model.inputs={type: 'test_network:Doubled'}", "+train.accumulate=2", "data.train.batch_size=8"

@@ -75,6 +75,7 @@ def graph_mode():
     ms.set_context(mode=mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_operators_give_the_same(name):
     model = exportable(CELLS[name]())
@@ -89,6 +90,7 @@ def test_operators_give_the_same(name):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_a_cpu_has_no_kernel_for():
     """MindSpore compiles the cells of ``mint`` on a CPU and cannot run them there: the files are compared with other cells."""
     image = np.random.default_rng(3).normal(size=(1, 3, 48, 64)).astype(np.float32)
@@ -103,6 +105,7 @@ def test_what_a_cpu_has_no_kernel_for():
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_refusals_say_which_cell_and_where_to_read():
     with pytest.raises(MindpointError) as raised:
         network_model(exportable(nn.SequentialCell([nn.ReLU(), Unknown()])))

@@ -88,6 +88,7 @@ def messages():
     log.setLevel(level)
 
 
+@pytest.mark.slow
 def test_both_files_give_in_openvino_what_onnx_runtime_gives(files):
     onnx, xml = files
     for shape in ((1, 3, 16, 16), (5, 3, 16, 16), (2, 3, 32, 12)):
@@ -103,6 +104,7 @@ def test_it_says_what_the_onnx_file_says(files):
     assert ours == theirs and theirs.precision == "float32"
 
 
+@pytest.mark.slow
 def test_detections_come_out_and_a_second_input_goes_in(toy, tmp_path, capsys):
     path = made(toy, tmp_path, LEVELS)
     assert main(["export", str(path), "--format", "openvino", "--decode", "--dynamic", "batch"]) == 0
@@ -209,6 +211,7 @@ def test_neither_of_the_two_files_is_overwritten(cells, tmp_path, capsys):
     assert "mine.bin: exists" in message and os.listdir(tmp_path) == ["mine.bin"] and (tmp_path / "mine.bin").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_network_that_differs_leaves_no_file(toy, tmp_path, capsys):
     path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": 2.02}'])
     assert "differs from the network: spot by" in refused(capsys, "export", path, "--format", "openvino")
@@ -261,6 +264,7 @@ def spots(toy, tmp_path_factory):
 
 
 class TestReducedPrecision:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name, precision", [("openvino", "bfloat16"), ("openvino", "float16"), ("openvino", "int8"), ("onnx", "int8")])
     def test_the_table_is_printed_and_the_file_says_its_precision(self, spots, tmp_path, capsys, name, precision):
         out = tmp_path / f"small.{'xml' if name == 'openvino' else 'onnx'}"
@@ -272,6 +276,7 @@ class TestReducedPrecision:
         assert facts.precision == precision
         assert len(open_model(str(out), trust=True).detector([np.zeros((16, 16, 3), np.uint8)])) == 1
 
+    @pytest.mark.slow
     def test_a_file_of_float16_is_half_as_large(self, spots, tmp_path):
         sizes = {}
         for precision in ("float32", "float16"):
@@ -292,6 +297,7 @@ class TestReducedPrecision:
         assert {"QuantizeLinear", "DequantizeLinear"} <= kinds and "BatchNormalization" not in kinds
         assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in graph.initializer}
 
+    @pytest.mark.slow
     def test_a_file_that_loses_too_much_is_refused_with_the_table(self, toy, tmp_path, capsys):
         """In the file the maps have the other sign, so the darkest place is found."""
         path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
@@ -304,6 +310,7 @@ class TestReducedPrecision:
         assert main([*map(str, arguments), "--most-lost", "1"]) == 0
         assert "--most-lost is 2; it must be in 0..1" in refused(capsys, *arguments, "--most-lost", 2)
 
+    @pytest.mark.slow
     def test_without_validation_data_the_detections_must_be_found_again(self, toy, tmp_path, capsys):
         path = made(toy, tmp_path, ['model.backbone={"type": "export_toys:Doubled", "exported": -2.0}'])
         absent = ["--trust", "--set", "data.val.dataset.type=absent:Data"]

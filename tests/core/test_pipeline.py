@@ -106,6 +106,7 @@ def address(path):
     return f"file://{path}"
 
 
+@pytest.mark.slow
 def test_what_is_found_does_not_depend_on_threads(predictor, tmp_path):
     clip = str(video(tmp_path / "a.mp4", 9))
     (tmp_path / "b.png").write_text("no image")
@@ -162,6 +163,7 @@ def test_several_live_sources_take_turns(predictor, tmp_path):
     assert live.read == 400 and live.dropped == 400 - len(found)
 
 
+@pytest.mark.slow
 def test_a_stream_that_begins_late_and_breaks_off_is_opened_again(predictor, tmp_path):
     ready, path = video(tmp_path / "ready.mp4", 4), tmp_path / "street.mp4"
     threading.Timer(0.5, lambda: os.replace(ready, path)).start()

@@ -43,6 +43,7 @@ def single(tmp_path_factory):
     return maps_of(trainer_of(tmp_path_factory.mktemp("single"), "float32", *WATCHED)).asnumpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", TYPES)
 def test_what_is_computed_in_which_type(tmp_path, precision, single):
     trainer = trainer_of(tmp_path, precision, *WATCHED, "+train.max_steps=12", "+train.loss_scale=dynamic")
@@ -73,6 +74,7 @@ def test_what_is_computed_in_which_type(tmp_path, precision, single):
     assert (after != before).any() and (after != after.astype(np.float16)).any(), "small updates are not lost in float16"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["O1", "O2", "O3"])
 def test_float16_learns_on_a_cpu(tmp_path, precision, caplog):
     trainer = trainer_of(

@@ -87,6 +87,7 @@ def predict(run, tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_every_kind_of_image(predict, tmp_path):
     """Colour, grey, alpha, 16 bits and an EXIF orientation: the same spot in each."""
     image, (x, y) = picture(3)
@@ -217,6 +218,7 @@ def test_an_interruption_keeps_what_there_is(predict, monkeypatch):
     assert len(json.loads(Path("found/predictions.json").read_text())) == 2 and len(frames("found/a.mp4")[0]) == 2
 
 
+@pytest.mark.slow
 def test_lists_patterns_and_folders(predict, monkeypatch):
     for name in ("a/1.png", "a/b/1.png", "a/b/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
@@ -239,6 +241,7 @@ def test_lists_patterns_and_folders(predict, monkeypatch):
     assert sorted(os.listdir("named")) == ["1-2.jpg", "1.jpg", "2.jpg"]
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten(predict):
     cv2.imwrite("1.png", picture(5)[0])
     assert "coco, csv, json, pictures in runs/predict\n" in predict("1.png")[1] and "in runs/predict-2\n" in predict("1.png")[1]
@@ -327,6 +330,7 @@ def test_a_format_of_a_plugin(predict):
         assert "is not one of coco, csv, json, lines, pictures" in predict("7.png", "--format", "xml")[2]
 
 
+@pytest.mark.slow
 def test_opencv_is_quiet_whoever_imported_it_first(run, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "cut.mp4").write_bytes(video(tmp_path / "a.mp4", 20).read_bytes()[:3000])
@@ -365,6 +369,7 @@ def test_mistakes(predict):
     assert not Path("found").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk(run, tmp_path):
     """A limit on the size of files stands in for the full disk, for text and for a video, which OpenCV cuts off in silence."""
     cv2.imwrite(str(tmp_path / "1.png"), picture(5)[0])

@@ -24,6 +24,7 @@ def run(toy, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_holds_the_averaged_network_and_nothing_of_the_training(run):
     place = run / "last.ckpt"
     path, averaged = publish(place)
@@ -45,6 +46,7 @@ def test_the_name_tells_the_content(run, tmp_path):
     assert os.listdir(tmp_path) == [first.name]
 
 
+@pytest.mark.slow
 def test_it_finds_what_the_original_finds(run, tmp_path):
     path = publish(run / "last.ckpt", tmp_path / "given.ckpt").path
     image = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)

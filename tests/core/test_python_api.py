@@ -21,6 +21,7 @@ PAGE = HERE.parents[1] / "docs" / "python.md"
 SHORT = ["train.epochs=2"]
 
 
+@pytest.mark.slow
 def test_mappings_train_evaluate_and_go_on(toy, tmp_path):
     blocks = yaml.safe_load(toy.read_text())
     first = mindpoint.train(blocks, SHORT, out=tmp_path / "run")
@@ -36,6 +37,7 @@ def test_mappings_train_evaluate_and_go_on(toy, tmp_path):
     assert whole.losses == more.losses and callable(mindpoint.train), "the package of the loop has another name"
 
 
+@pytest.mark.slow
 def test_another_thread_and_a_loaded_configuration(toy, tmp_path):
     results = []
     config = mindpoint.config.load_config(str(toy))
@@ -56,6 +58,7 @@ def test_errors_are_exceptions_and_leave_no_folder(toy, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_it_beside_other_threads_and_the_program_goes_on(toy, tmp_path):
     """As in a notebook: its threads are there before MindSpore, which makes a SIGTERM of the SIGINT."""
     program = f"""
@@ -114,6 +117,7 @@ def test_a_distribution_made_for_other_contracts_is_named(said, message, monkeyp
     entries._warn_of_other_api.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_part_s_file_that_has_changed_is_told_on_resuming(toy, tmp_path, caplog):
     file = tmp_path / "bell.py"
     file.write_text("from mindpoint.contracts.hook import Hook\n\n\nclass Bell(Hook):\n    sound = 1\n")
@@ -129,6 +133,7 @@ def test_a_part_s_file_that_has_changed_is_told_on_resuming(toy, tmp_path, caplo
     assert go_on(3) and not go_on(4)
 
 
+@pytest.mark.slow
 def test_a_network_by_name(toy, tmp_path):
     run = mindpoint.train(toy, ["train.max_steps=2"], out=tmp_path / "run")
     new, again, trained = mindpoint.create_model(toy), mindpoint.create_model(toy), mindpoint.create_model(toy, weights=run.checkpoint)
@@ -139,6 +144,7 @@ def test_a_network_by_name(toy, tmp_path):
     assert shape[0] == 2 and list(trained.maps) == ["spot"]
 
 
+@pytest.mark.slow
 def test_the_page_on_python(toy, tmp_path, monkeypatch):
     """Its program trains, evaluates, exports and predicts; the file finds what the network finds."""
     program = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)[1]

@@ -216,6 +216,7 @@ def test_a_distribution_declares_a_kind(distribute):
     assert said in message(PluginImportError, registry("lost").get, "Odd")
 
 
+@pytest.mark.slow
 def test_a_declared_kind_hides_no_other(distribute):
     distribute("greedy-kinds", "1.0", {"kinds": "hooks = acme_tracking:BoxTracker"})
     assert registry("hooks").kind.base == "mindpoint.contracts.hook:Hook"

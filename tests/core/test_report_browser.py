@@ -39,6 +39,7 @@ def set_control(page, name, value):
     page.execute_script(script, name, value)
 
 
+@pytest.mark.slow
 def test_boxes_only(opened):
     page = opened(samples.plain)
     assert switches(page) == {*SWITCHES, "marks"} and not shown(page, "#layer")

@@ -36,6 +36,7 @@ def upsampled(x, weight, stride, padding, dy=None):
     return large[inner] if dy is None else (dx, dweight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape, kernel, stride, padding",
     [
@@ -62,6 +63,7 @@ def test_upsampling_and_gradients_are_those_of_the_formula(shape, kernel, stride
         np.testing.assert_allclose(value, right, rtol=0, atol=1e-5 * max(1, np.abs(right).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape, window, stride",
     [

@@ -125,6 +125,7 @@ def assert_same(run_dir, whole):
     assert records(run_dir) == records(whole)
 
 
+@pytest.mark.slow
 def test_stopped_within_an_epoch(run, whole):
     with open(run / "log.jsonl", "a") as file:
         file.write('{"step": 8, "epoch": 2, "loss": 1.0}\n{"step": 9, "ep')  # as a killed process leaves it
@@ -135,6 +136,7 @@ def test_stopped_within_an_epoch(run, whole):
     assert checkpoint.load(run / "last.ckpt").info["state"]["hooks"]["counter"] == {"steps": 20, "epochs": 4}
 
 
+@pytest.mark.slow
 def test_stopped_in_an_evaluation(tmp_path, whole):
     trainer = build(tmp_path / "run")
     read, images = type(trainer.val_data).__getitem__, []
@@ -156,6 +158,7 @@ def test_stopped_in_an_evaluation(tmp_path, whole):
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(run, whole, caplog):
     (run / "last.ckpt").write_bytes((run / "last.ckpt").read_bytes()[:1000])
     with caplog.at_level("WARNING"):
@@ -214,6 +217,7 @@ def test_another_model_is_refused(run):
         resumed(run, "model.backbone.channels=6")
 
 
+@pytest.mark.slow
 def test_a_finished_training_says_so_and_a_longer_one_goes_on(whole, tmp_path):
     run = Path(shutil.copytree(whole, tmp_path / "run"))
     assert resumed(run).finished
@@ -229,6 +233,7 @@ def test_averages_are_what_a_checkpoint_detects_with(whole):
     assert np.array_equal(used, stored.arrays["average.backbone.conv.weight"]) and not np.array_equal(used, own)
 
 
+@pytest.mark.slow
 def test_an_unreadable_image_is_left_out_for_the_next_one(whole):
     assert checkpoint.load(whole / "last.ckpt").info["state"]["unreadable"] == {"17": "spot-17.png: image 17 is broken; mend it"}
     trainer = build(whole.parent / "unreadable")
@@ -252,6 +257,7 @@ def test_images_that_are_all_gone_are_counted_and_named(toy):
         samples.prepare(39)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_training_and_leaves_what_was_there(run, whole, monkeypatch):
     before = {name: (run / name).read_bytes() for name in ("last.ckpt", "previous.ckpt")}
     trainer, write = resumed(run), os.fsync
@@ -268,6 +274,7 @@ def test_a_full_disk_ends_the_training_and_leaves_what_was_there(run, whole, mon
     assert_same(run, whole)
 
 
+@pytest.mark.slow
 def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
     trainer = build(tmp_path / "run", "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "+train.max_skipped=2")
     with pytest.raises(TrainingError) as caught:
@@ -277,6 +284,7 @@ def test_too_many_gradients_that_are_not_finite_end_the_training(tmp_path):
     assert "spot_loss nan" in text and "learning rate" in text and "image ids" in text and "3" in text.rpartition("image ids")[2]
 
 
+@pytest.mark.slow
 def test_the_newest_checkpoint_within_an_epoch_is_never_older_than_asked_for(whole, tmp_path):
     class Kept(Hook):
         steps = []
@@ -292,6 +300,7 @@ def test_the_newest_checkpoint_within_an_epoch_is_never_older_than_asked_for(who
         assert list(dict.fromkeys(kept.steps)) == steps
 
 
+@pytest.mark.slow
 def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
     class Kill(Hook):
         def after_step(self, trainer):
@@ -309,6 +318,7 @@ def test_what_was_learnt_before_a_reader_was_killed_is_kept(whole, tmp_path):
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_is_told_as_such_when_readers_die_first(whole, tmp_path):
     class Stop(Hook):
         def before_epoch(self, trainer):
@@ -395,6 +405,7 @@ def test_the_latest_folder_of_checkpoints_without_a_name(tmp_path, monkeypatch):
     assert latest_folder("toy", config) == Path("runs/toy")
 
 
+@pytest.mark.slow
 def test_a_run_of_another_configuration_with_a_number_is_not_resumed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     short = ["--set", "train.epochs=1", "--set", "hooks.evaluation=null"]
@@ -451,6 +462,7 @@ def test_a_program_that_trains_keeps_its_signals(tmp_path):
     assert "signals" not in [thread.name for thread in threading.enumerate()]
 
 
+@pytest.mark.slow
 def test_stopped_in_an_epoch_of_several_sets(tmp_path):
     sets = "[{type: 'toy:Spots', count: 20}, {type: 'toy:Spots', count: 9, broken: 4}]"
     several = f"data.train.dataset={{type: 'mindpoint.data.concat:ConcatDataset', datasets: {sets}, repeats: [1, 2]}}"

@@ -192,6 +192,7 @@ def test_a_pool_gives_samples_after_the_transforms_before_and_what_was_unreadabl
     assert 0.4 < ratio < 1 and np.abs(sample.image - plain * ratio).max() <= 2, "brightened once, not mixed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -124,6 +124,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [5, 7])  # at the end of an epoch, within the next one
 def test_a_sampler_that_follows_losses_goes_on_bit_for_bit(step, whole, tmp_path):
     trainer = build(tmp_path / "run", settings=FOLLOWING)
@@ -138,6 +139,7 @@ def test_a_sampler_that_follows_losses_goes_on_bit_for_bit(step, whole, tmp_path
     assert state["epoch"] == 3 and set(state["weights"]) == {1.0, 2.0}, "losses have changed what was drawn"
 
 
+@pytest.mark.slow
 def test_the_losses_of_images_are_those_of_batches_of_their_own(tmp_path):
     trainer = build(tmp_path / "run", "train.epochs=1", settings=FOLLOWING)
     pairs = []

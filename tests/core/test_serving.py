@@ -88,6 +88,7 @@ def serve():
         server.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ckpt", "onnx", "openvino", "mindir"])
 def test_overlapping_requests_give_what_each_gives_alone(models, serve, kind):
     """200 requests from 32 threads at once to a predictor whose network was not compiled before."""
@@ -123,6 +124,7 @@ def most_at_once(predictor, monkeypatch, owner, name):
     return most[0]
 
 
+@pytest.mark.slow
 def test_mindspore_runs_one_call_at_a_time_and_onnx_runtime_all_of_them(models, monkeypatch):
     import onnxruntime
 
@@ -159,6 +161,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method, kind, shared, answer",
     [

@@ -112,6 +112,7 @@ def adam(decay=0.0, decays=("backbone.gain",), factors=None, norm=None):
     return update
 
 
+@pytest.mark.slow
 def test_adamw_with_exclusions_rates_by_layer_and_clipping():
     step = step_of(
         lambda params, lr: AdamW(params, lr, weight_decay=0.3),
@@ -124,12 +125,14 @@ def test_adamw_with_exclusions_rates_by_layer_and_clipping():
     assert step.optimizer.global_step.asnumpy() == len(BATCHES)
 
 
+@pytest.mark.slow
 def test_adamw_decays_everything_unless_told_otherwise():
     step = step_of(lambda params, lr: AdamW(params, lr, weight_decay=0.3))
     run(step)
     assert_close(step, by_hand(adam(0.3, decays=("backbone.gain", "backbone.bias"))))
 
 
+@pytest.mark.slow
 def test_sgd_with_momentum_and_decay_in_the_gradient():
     def update(name, weights, found, state, number):
         state[0] = 0.9 * state[0] + found[name] + 0.1 * weights[name]
@@ -140,6 +143,7 @@ def test_sgd_with_momentum_and_decay_in_the_gradient():
     assert_close(step, by_hand(update))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [None, 1024.0, "dynamic"])
 def test_parts_of_a_batch_are_the_batch(scale):
     """With every other thing that a step can do; normalisation uses its moving statistics."""
@@ -168,6 +172,7 @@ def test_averages_follow_the_weights_and_are_evaluated():
         assert np.array_equal(value, own[name])
 
 
+@pytest.mark.slow
 def test_a_bad_part_skips_the_whole_update():
     step = step_of(Adam, norm=True, accumulate=2, ema=0.5, loss_scale="dynamic")
     run(step, BATCHES[:1])
@@ -182,6 +187,7 @@ def test_a_bad_part_skips_the_whole_update():
     assert run(step, BATCHES[2:3])[0][1]
 
 
+@pytest.mark.slow
 def test_frozen_parts_stay():
     step = step_of(Adam, norm=True, freeze=[r"backbone\.gain", "norms"])
     before = arrays(step)
@@ -192,6 +198,7 @@ def test_frozen_parts_stay():
         step_of(Adam, freeze=["backbone"])
 
 
+@pytest.mark.slow
 def test_statistics_alone_can_be_frozen():
     step = step_of(lambda params, lr: SGD(params, lr, momentum=0.0), norm=True, freeze=["statistics"])
     before = arrays(step)

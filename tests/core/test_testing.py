@@ -78,6 +78,7 @@ class Remembers(Good):
         return (self.norm(self.conv(image)) * self.calls + self.spare(image)[:, :, ::2, ::2],)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part, test, message",
     [
@@ -91,6 +92,7 @@ def test_backbones(part, test, message):
     assert message in failures(made(BackboneTests, part))[test]
 
 
+@pytest.mark.slow
 def test_a_sound_backbone_and_head():
     assert failures(made(BackboneTests, Good)) == {}
     assert failures(made(HeadTests, lambda: SpotHead((FeatureSpec(16, 8),)))) == {}

@@ -178,6 +178,7 @@ class TestBombs:
         assert done.returncode == 0 and str(path) in done.stdout and "MemoryError" not in done.stdout, done
         return done.stdout
 
+    @pytest.mark.slow
     def test_a_packed_archive(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", torch_pickle(np.zeros(3, np.float32)))
@@ -211,6 +212,7 @@ class TestBombs:
         (tmp_path / "x.pth").write_bytes(zipped(again, storage=bytes(4 << 20)))
         assert "too often" in self.refused(tmp_path / "x.pth")
 
+    @pytest.mark.slow
     def test_lists_that_double(self, tmp_path):
         levels = b"".join(b"]q%c(h%ch%ch%ce" % (n + 1, n, n, n) for n in range(40))
         content = pickle.PROTO + b"\x02" + b"]q\x00" + levels + b"."

@@ -43,6 +43,7 @@ def log_of(run_dir):
     return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_it_learns_and_writes_what_it_did(toy, tmp_path, capsys):
     trainer_of(toy, tmp_path).train()
     records = log_of(tmp_path)
@@ -59,6 +60,7 @@ def test_it_learns_and_writes_what_it_did(toy, tmp_path, capsys):
     assert "\r" not in out and "\x1b" not in out
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_the_model(toy, tmp_path):
     trainer = trainer_of(toy, tmp_path)
     trainer.train()
@@ -70,6 +72,7 @@ def test_a_checkpoint_is_the_model(toy, tmp_path):
     assert stored.info["step"] == 10 and stored.info["metrics"] == {"accuracy": 1.0}  # the first of equally good ones is kept
 
 
+@pytest.mark.slow
 def test_hook_points_and_their_order(toy, tmp_path):
     trainer_of(toy, tmp_path, RECORDER, "train.max_steps=6", "hooks.evaluation.every=1").train()
     points = (tmp_path / "points.txt").read_text().split()
@@ -105,6 +108,7 @@ class Last(Hook):
         self.seen.append("last hook at after_epoch")
 
 
+@pytest.mark.slow
 def test_what_a_hook_defers_waits_for_all_hooks_of_its_own_point(toy, tmp_path):
     trainer = trainer_of(toy, tmp_path, "train.epochs=1", "hooks.checkpoint=null")
     defers, rest = Defers(), dict(trainer.hooks)
@@ -115,6 +119,7 @@ def test_what_a_hook_defers_waits_for_all_hooks_of_its_own_point(toy, tmp_path):
 
 
 class TestMainStatistic:
+    @pytest.mark.slow
     def test_the_metric_says_what_to_go_by(self, toy, tmp_path):
         changes = ("hooks.checkpoint={_replace_: true, type: 'mindpoint.hooks.checkpoint:Checkpoint'}", "+hooks.evaluation.until=1.0")
         changes += ("+hooks.stop={type: 'mindpoint.hooks.early_stopping:EarlyStopping'}",)
@@ -130,6 +135,7 @@ class TestMainStatistic:
         with pytest.raises(ConfigError, match="hooks.checkpoint.best: unknown statistic 'accuracy'; the metric has wrong, right"):
             trainer_of(toy, tmp_path, *changes).train()
 
+    @pytest.mark.slow
     def test_without_evaluation_there_is_nothing_to_go_by(self, toy, tmp_path):
         changes = ("data.val=null", "hooks.evaluation=null", "train.max_steps=2")
         trainer = trainer_of(toy, tmp_path, *changes, "hooks.checkpoint={_replace_: true, type: 'mindpoint.hooks.checkpoint:Checkpoint'}")
@@ -167,12 +173,14 @@ def test_unreadable_images_of_all_processes_count_together(toy, tmp_path, monkey
     assert trainer.step == 0
 
 
+@pytest.mark.slow
 def test_the_last_checkpoint_is_of_the_last_step(toy, tmp_path):
     trainer_of(toy, tmp_path, "hooks.checkpoint.every=5", "+hooks.evaluation.until={accuracy: 1.0}").train()
     last = checkpoint.load(tmp_path / "last.ckpt")
     assert last.info["step"] == 10 and last.info["metrics"] == {"accuracy": 1.0}
 
 
+@pytest.mark.slow
 def test_a_hook_that_fails_at_the_end_hides_neither_the_error_nor_the_other_hooks(toy, tmp_path):
     failing = "+hooks.failing={type: 'toy:Recorder', fail_at: on_exception}"
     with pytest.raises(DataError, match="spot-17"):
@@ -180,12 +188,14 @@ def test_a_hook_that_fails_at_the_end_hides_neither_the_error_nor_the_other_hook
     assert (tmp_path / "points.txt").read_text().split()[-4:] == ["on_exception", "on_exception", "after_train", "after_train"]
 
 
+@pytest.mark.slow
 def test_after_train_is_called_when_a_hook_fails(toy, tmp_path):
     with pytest.raises(PartError, match=r"hooks.recorder: Recorder \(toy.py:\d+\) failed: RuntimeError: as asked"):
         trainer_of(toy, tmp_path, "+hooks.recorder={type: 'toy:Recorder', fail_at: after_step}").train()
     assert (tmp_path / "points.txt").read_text().split()[-2:] == ["on_exception", "after_train"]
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
     trainer = trainer_of(toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1")
     before = {name: value.asnumpy().copy() for name, value in trainer.network_step.network.parameters_dict().items()}
@@ -200,6 +210,7 @@ def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
     assert History.read(tmp_path).losses["loss"][0] == [1]
 
 
+@pytest.mark.slow
 def test_incidents_stand_in_the_log_whatever_its_interval_and_images_once(toy, tmp_path, capsys):
     changes = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17, nan: 3}", "data.train.max_unreadable=1", "train.epochs=2")
     changes += ("hooks.console.every=5", "hooks.log.every=100", "hooks.evaluation=null", "hooks.checkpoint=null")
@@ -251,6 +262,7 @@ def test_augmentation_differs_between_epochs_and_repeats_with_the_seed(toy):
     assert not np.array_equal(samples.sample(3)["image"], other.sample(3)["image"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["false", "true"])
 def test_an_error_in_a_worker_arrives_as_what_it_was(toy, tmp_path, processes):
     trainer = trainer_of(toy, tmp_path, *BROKEN, f"data.train.processes={processes}")
@@ -282,6 +294,7 @@ def test_contradictions_between_parts_are_named(toy, tmp_path):
         trainer_of(toy, tmp_path, "hooks.checkpoint.best=keypoints/AP").train()
 
 
+@pytest.mark.slow
 def test_training_ends_when_the_goal_is_reached(toy, tmp_path, capsys):
     trainer = trainer_of(toy, tmp_path, "+hooks.evaluation.until={accuracy: 1.0}")
     trainer.train()
@@ -290,6 +303,7 @@ def test_training_ends_when_the_goal_is_reached(toy, tmp_path, capsys):
         trainer_of(toy, tmp_path, "hooks.evaluation.until={AP: 1.0}").train()
 
 
+@pytest.mark.slow
 def test_keep_removes_old_checkpoints_only(toy, tmp_path):
     trainer_of(toy, tmp_path, "hooks.checkpoint.keep=2").train()
     assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == [
@@ -301,6 +315,7 @@ def test_keep_removes_old_checkpoints_only(toy, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_initial_weights(toy, tmp_path):
     (tmp_path / "a").mkdir()
     first = trainer_of(toy, tmp_path / "a", "train.epochs=1")
@@ -328,6 +343,7 @@ def test_old_epoch_checkpoints_go_by_number(tmp_path):
 
 
 class TestDamage:
+    @pytest.mark.slow
     def test_truncated_changed_foreign_and_absent_files(self, run, tmp_path):
         whole = (run / "last.ckpt").read_bytes()
         flipped = bytearray(whole)
@@ -347,6 +363,7 @@ class TestDamage:
         assert text.startswith(f"{run / 'last.ckpt'} belongs to another model: 1 matched, 0 missing, 0 unexpected, 6 of another shape")
         assert "backbone.conv.weight: (6, 3, 4, 4) here, (4, 3, 4, 4) in the file" in text
 
+    @pytest.mark.slow
     def test_a_full_disk_leaves_the_previous_checkpoint(self, run):
         before = (run / "last.ckpt").read_bytes()
         code = f"""
@@ -371,6 +388,7 @@ except OutputError as error:
         assert not list(run.glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written(toy, tmp_path):
     trainer = trainer_of(toy, tmp_path)
     (tmp_path / "log.jsonl").mkdir()
@@ -378,6 +396,7 @@ def test_a_log_that_cannot_be_written(toy, tmp_path):
         trainer.train()
 
 
+@pytest.mark.slow
 def test_checkpoints_by_steps(toy, tmp_path):
     trainer_of(toy, tmp_path, "train.epochs=2", "hooks.checkpoint={every_steps: 2, keep: 3}").train()
     assert [path.name for path in numbered_checkpoints(tmp_path, "step")] == [f"step-{step:07d}.ckpt" for step in (6, 8, 10)]
@@ -385,6 +404,7 @@ def test_checkpoints_by_steps(toy, tmp_path):
     assert [checkpoint.load(tmp_path / f"step-{step:07d}.ckpt").info["step"] for step in (6, 8, 10)] == [6, 8, 10]
 
 
+@pytest.mark.slow
 def test_a_run_resumes_from_the_newest_kept_checkpoint(toy, tmp_path):
     trainer_of(toy, tmp_path, "train.epochs=2", "train.max_steps=7", "hooks.checkpoint={every_steps: 2, keep: 2}").train()
     for name in ("last", "previous", "best", "epoch-0002"):
@@ -392,6 +412,7 @@ def test_a_run_resumes_from_the_newest_kept_checkpoint(toy, tmp_path):
     assert find_checkpoint(tmp_path)[0].name == "step-0000006.ckpt"
 
 
+@pytest.mark.slow
 def test_the_loss_scale_is_logged(toy, tmp_path, capsys):
     trainer_of(toy, tmp_path, "train.epochs=1", "train.loss_scale=dynamic", "+hooks.tables={type: 'mindpoint.hooks.csv_table:Csv'}").train()
     assert [record["loss_scale"] for record in log_of(tmp_path) if "loss" in record] == [65536.0] * 5
@@ -400,6 +421,7 @@ def test_the_loss_scale_is_logged(toy, tmp_path, capsys):
     assert list(History.read(tmp_path).losses) == ["loss", "spot_loss"]
 
 
+@pytest.mark.slow
 def test_the_run_folder_has_what_was_printed(toy, tmp_path, capsys):
     assert main(["train", str(toy), "--out", str(tmp_path / "run"), "--set", "train.max_steps=7"]) == 0
     assert (tmp_path / "run" / "training.log").read_text() == capsys.readouterr().out
@@ -408,6 +430,7 @@ def test_the_run_folder_has_what_was_printed(toy, tmp_path, capsys):
     assert said.endswith(capsys.readouterr().out) and "resumed from" in said and said.count("accuracy 1.000") == 2
 
 
+@pytest.mark.slow
 def test_eager_mode_trains_the_same(toy, tmp_path):
     losses = []
     for mode in ("graph", "eager"):
@@ -446,6 +469,7 @@ def on_the_host(function, dataset, sink_size):
     return run_many
 
 
+@pytest.mark.slow
 def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
     """The same batches, learning rates and updates in the same order, five steps at a time; the device's part is done by the host here."""
     changes = ["train.epochs=2", "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Cosine'}"]
@@ -465,6 +489,7 @@ def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
         np.testing.assert_allclose(value.asnumpy(), theirs[name].asnumpy(), rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_an_unreadable_image_of_sunk_data_is_told_once(toy, tmp_path, monkeypatch, caplog):
     """It is left out in both epochs, and in the last steps of the training."""
     monkeypatch.setattr("mindpoint.training.sink.device", SimpleNamespace(name=lambda: "Ascend"))

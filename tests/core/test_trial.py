@@ -108,6 +108,7 @@ TARGETS = "data.train.targets={type: 'toy:SpotTargets', stride: 8}"
 LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -156,6 +157,7 @@ def test_it_changes_nothing():
         assert np.array_equal(value.asnumpy(), before[name]), name
 
 
+@pytest.mark.slow
 def test_a_training_is_the_same_to_the_last_bit_with_it(tmp_path, monkeypatch):
     found = []
     for name in ("with", "without"):

@@ -89,6 +89,7 @@ def test_processes_end_with_their_batches():
     assert not any(map(psutil.pid_exists, pids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("started", [1, 100], ids=["while its processes start", "while they work"])
 def test_a_killed_training_leaves_no_process(started):
     code = """

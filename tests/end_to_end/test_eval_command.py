@@ -33,6 +33,7 @@ def test_a_coco_folder_and_its_results_again(evaluated, coco_mini, tmp_path):
     assert statistics(tmp_path) == first and not (tmp_path / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_golden_results_without_a_model(golden, coco_mini, tmp_path):
     results = str(golden / "detections.json")
     arguments = ["--results", results, "--config", "dla34_dcn_coco", "--coco", str(coco_mini)]

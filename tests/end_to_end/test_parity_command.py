@@ -16,6 +16,7 @@ def parity(*arguments):
     return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_table_json_and_status(golden, coco_mini):
     done = parity("--golden", golden, "--coco", coco_mini, *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -25,6 +26,7 @@ def test_table_json_and_status(golden, coco_mini):
     assert all(row["passed"] and row["error"] <= row["tolerance"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_off_fails_and_is_named(golden, coco_mini, tmp_path):
     for name in ("evaluation.json", "detections.json", "official_state_dict.json"):
         shutil.copy(golden / name, tmp_path / name)

@@ -12,6 +12,7 @@ from mindpoint.errors import WeightsError
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_only_messages_come_out():
     for needed in ("hypothesis", "onnx", "onnxruntime"):
         pytest.importorskip(needed)

@@ -49,6 +49,7 @@ def test_listed_packages_are_those_of_the_tree(setup_cfg):
     assert folders("*.py") == folders("__init__.py")
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_module_configuration_and_source(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -92,6 +93,7 @@ def test_mindspore_is_an_extra(wheel):
     assert needed("mindspore") == ["mindspore"] and needed("onnxruntime") == ["onnx"] and needed("numpy") == [""]
 
 
+@pytest.mark.slow
 def test_sdist_builds_the_same_wheel(source_tree, wheel, tmp_path):
     code = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source_tree, check=True, capture_output=True, timeout=120)

@@ -39,6 +39,7 @@ def sick(install):
     return done
 
 
+@pytest.mark.slow
 def test_good_one_is_listed_shown_found_and_sound(install):
     good = install("acme_pose")
     assert good.listed()["acme-pose"] == {"PlainPyramid", "ForegroundHead", "ForegroundLoss", "Diary"}
@@ -59,6 +60,7 @@ def test_removed_one_is_an_unknown_name(install):
     assert text.startswith("a.yaml:7: here: unknown backbone 'PlainPyramid'; ") and "is its distribution missing?" in text
 
 
+@pytest.mark.slow
 def test_broken_ones_trouble_only_those_who_name_them(install):
     both = install("acme_broken", "acme_pose")
     assert both.listed()["acme-broken"] == {"RT", "Abrupt", "Quitter"}
@@ -68,6 +70,7 @@ def test_broken_ones_trouble_only_those_who_name_them(install):
     assert failure(both, "hooks", "Quitter")[1].endswith("failed to import: SystemExit: no licence found")
 
 
+@pytest.mark.slow
 def test_doctor_survives_parts_that_raise_quit_or_crash(sick):
     broken = rows(sick, "acme-broken")
     assert broken["RT"] == [("BROKEN", "failed to import: RuntimeError: needs driver 7")]
@@ -89,6 +92,7 @@ def test_showing_a_broken_one_needs_no_import(install):
     assert install("acme_broken").mindpoint("plugins", "list", "backbones").returncode == 0
 
 
+@pytest.mark.slow
 def test_conflict_is_settled_by_naming_the_distribution(install, sick):
     conflict = install("acme_conflict")
     error, text = failure(conflict, "backbones", "DLA34", FIND)
@@ -102,6 +106,7 @@ def test_conflict_is_settled_by_naming_the_distribution(install, sick):
     assert ("BROKEN", problem) in rows(sick, "mindpoint")["DLA34"]
 
 
+@pytest.mark.slow
 def test_wrong_kind(install, sick):
     wrong = install("acme_wrong_kind")
     said = "(acme_wrong_kind:Sideways) is a neck, not a backbone: it must derive from mindpoint.contracts.parts.Backbone"

@@ -95,6 +95,7 @@ def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_maps_are_those_of_other_implementations(name):
     network = fill(NETWORKS[name]())
@@ -110,12 +111,14 @@ def test_parameters_are_torchvision_s(name):
     assert sum(parameter.size for parameter in NETWORKS[name]().trainable_params()) == PARAMETERS[name]
 
 
+@pytest.mark.slow
 def test_hrnet_w32_for_pose_has_the_published_size():
     network = HRNet(32, maps=1)
     assert sum(parameter.size for parameter in network.trainable_params()) == 28_536_113 - (32 * 17 + 17)
     assert network.out_features == (FeatureSpec(32, 4),)
 
 
+@pytest.mark.slow
 def test_names_are_those_of_the_files():
     names = {
         "features.0.0.weight": MobileNetV2(),
@@ -133,6 +136,7 @@ def test_names_are_those_of_the_files():
     assert [name for name, network in names.items() if name not in network.parameters_dict()] == []
 
 
+@pytest.mark.slow
 def test_the_pyramid_adds_what_is_coarser():
     """By hand: one channel, projections and convolutions that copy; strides 4, 8 and 32."""
     neck = FPN((FeatureSpec(1, 4), FeatureSpec(1, 8), FeatureSpec(1, 32)), channels=1)

@@ -256,6 +256,7 @@ def test_several_scales_are_merged_class_by_class(sample, maps, suppression):
     assert sorted(strong.labels.tolist()) == [0, 1, 2], "each object once"
 
 
+@pytest.mark.slow
 def test_onnx_and_mindspore_decode_the_same(maps):
     import mindspore as ms
 

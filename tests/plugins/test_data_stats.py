@@ -107,6 +107,7 @@ def test_what_is_drawn():
     assert drawn["How often each joint is visible, % of objects with joints"]["b"][1].tolist() == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "people.json").write_text(json.dumps(CONTENT))

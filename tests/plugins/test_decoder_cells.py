@@ -42,6 +42,7 @@ def compare(decoder, maps):
             np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), atol=1e-3, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optional", [(), ("reg",), ("hm_hp",), ("reg", "hm_hp", "hp_offset")], ids=" ".join)
 @pytest.mark.parametrize("classes, options", [(1, {}), (3, {"top_k": 7, "box_margin": 0.5, "distance_factor": 0.8})])
 def test_poses(optional, classes, options):
@@ -52,27 +53,32 @@ def test_poses(optional, classes, options):
     compare(MultiPoseDecoder(keypoints, ["x"] * classes, **options), maps)
 
 
+@pytest.mark.slow
 def test_poses_with_joint_heatmaps_of_a_squared_error():
     maps = random_maps({"hm": 1, "wh": 2, "hps": 6, "hm_hp": 3})
     compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_activation="none"), maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_sizes", [False, True])
 def test_boxes(class_sizes):
     maps = random_maps({"hm": 4, "wh": 8 if class_sizes else 2, "reg": 2})
     compare(DetectionDecoder(list("abcd"), top_k=30, class_sizes=class_sizes), maps)
 
 
+@pytest.mark.slow
 def test_scores_of_a_centre_heatmap_of_a_squared_error_end_at_one():
     maps = random_maps({"hm": 4, "wh": 2, "reg": 2})
     assert maps["hm"].max() > 1
     compare(DetectionDecoder(list("abcd"), center_activation="none"), maps)
 
 
+@pytest.mark.slow
 def test_fewer_pixels_than_detections():
     compare(DetectionDecoder(["a"], top_k=1000), random_maps({"hm": 1, "wh": 2}))
 
 
+@pytest.mark.slow
 def test_equal_scores_keep_the_order_of_the_decoder():
     maps = random_maps({"hm": 2, "wh": 2, "reg": 2})
     peaks = np.zeros_like(maps["hm"])

@@ -94,6 +94,7 @@ def tensors(arrays):
     return [Tensor(array) for array in arrays]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_matches_formula_and_its_slopes(case, implementation):
     arguments, numbers = example(case)
@@ -111,6 +112,7 @@ def test_matches_formula_and_its_slopes(case, implementation):
         np.testing.assert_allclose(found, slopes, rtol=1e-5, atol=1e-5 * np.abs(gradient.asnumpy()).max(), err_msg=NAMES[which])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["plain", "stride", "groups", "uneven", "vectors"])
 @pytest.mark.parametrize("whole", [False, True])
 def test_native_and_portable_agree(case, whole):
@@ -154,6 +156,7 @@ def test_two_by_two_by_hand(implementation):
     np.testing.assert_allclose(dbias.asnumpy(), [4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", [50.0, -1e4, 3e9])
 def test_far_outside_is_zero_and_finite(far, implementation):
     arguments, numbers = example("plain")
@@ -192,6 +195,7 @@ def test_native_is_deterministic():
             np.testing.assert_array_equal(again.asnumpy(), first.asnumpy())
 
 
+@pytest.mark.slow
 def test_native_with_dynamic_shapes():
     if not find_compilers():
         pytest.skip("no C++ compiler here")

@@ -60,6 +60,7 @@ def expected(outputs, targets, regression, center_loss):
     return {"hm_loss": hm, "wh_loss": wh, "off_loss": off}, hm + 0.1 * wh + off
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("center_loss", ["focal", "mse"])
 @pytest.mark.parametrize("regression", ["l1", "smooth_l1"])
 @pytest.mark.parametrize("sizes", ["plain", "class", "dense"])

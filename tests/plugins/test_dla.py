@@ -80,6 +80,7 @@ def test_upsampling_starts_linear(factor):
     np.testing.assert_array_equal(y[0, 1], -y[0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [2, 3, 4])
 @pytest.mark.parametrize("make", [DLAUp, lambda f: DLAUp(f, conv="plain"), ModelZooDLAUp], ids=["deformable", "plain", "model zoo"])
 def test_necks_take_any_pyramid(make, levels):
@@ -131,6 +132,7 @@ def test_model_zoo_neck_size():
     assert count(ModelZooDLAUp(PYRAMID)) == pytest.approx(4.75e6, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth, published", [(46, 1_301_400), (60, 22_036_632), (102, 33_268_888)])
 def test_other_depths_have_the_published_parameters(depth, published):
     backbone = DLA(depth)
@@ -138,12 +140,14 @@ def test_other_depths_have_the_published_parameters(depth, published):
     assert count(backbone) == published - classifier
 
 
+@pytest.mark.slow
 def test_tree_heights_make_a_depth():
     by_heights = DLA(60, levels=(1, 1, 1, 3, 4, 1))
     assert set(by_heights.parameters_dict()) == set(DLA(102).parameters_dict())
     assert "level0.3.weight" in DLA34(SLIM, levels=(2, 1, 1, 1, 1, 1)).parameters_dict()
 
 
+@pytest.mark.slow
 def test_a_finer_map_on_request():
     coarse, fine = DLA34(SLIM), DLA34(SLIM, down_ratio=2)
     for target, source in zip(fine.get_parameters(), coarse.get_parameters()):

@@ -51,6 +51,7 @@ def test_initial_state_is_the_official_one():
                 assert weight.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
 
 
+@pytest.mark.slow
 def test_outputs_are_the_convolutions():
     """With head_conv 0 a map is one matrix product a pixel."""
     heads = MultiPoseHeads((FeatureSpec(3, 8),), joints(2), ["person"], head_conv=0)

@@ -73,6 +73,7 @@ def damaged(path, chance):
     return (text[: found.start()] + new + text[found.end() :]).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_one_message_or_sound_data(folder, formats, tmp_path):
     source = tmp_path / "source"

@@ -129,6 +129,7 @@ def official(o, t):
     return sum(FACTORS[name] * value for name, value in terms.items()), terms
 
 
+@pytest.mark.slow
 def test_official_terms_total_and_gradients():
     o, t = example()
     total, terms, gradients = run(o, t)
@@ -145,6 +146,7 @@ def test_official_terms_total_and_gradients():
             assert gradients[name][index] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-3, abs=1e-6), (name, index)
 
 
+@pytest.mark.slow
 def test_focal_by_hand():
     """One positive at p = 0.5 and one negative at p = 0.5 whose target is 0.5: log 2 (0.25 + 0.25 / 16)."""
     o, t = example(persons=0)
@@ -157,6 +159,7 @@ def test_focal_by_hand():
     assert gradients["hm"][1].max() == 0  # clamped: no gradient
 
 
+@pytest.mark.slow
 def test_other_weights():
     o, t = example()
     weights = dict(hm_weight=2.0, wh_weight=3.0, off_weight=5.0, hp_weight=7.0, hm_hp_weight=11.0)
@@ -165,6 +168,7 @@ def test_other_weights():
     assert total == pytest.approx(sum(factor[name] * value for name, value in terms.items()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_mse_smooth_dense():
     o, t = example()
     _, terms, _ = run(o, t, joint_loss="mse", regression="smooth_l1", dense=True)
@@ -176,6 +180,7 @@ def test_mse_smooth_dense():
     assert terms["hp_loss"] == pytest.approx(float((np.abs(o["hps"] - t["dense_hps"]) * w).sum() / (w.sum() + 1e-4)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_model_zoo_doubles_sizes_and_offsets_only():
     o, t = example()
     _, official, _ = run(o, t)
@@ -184,6 +189,7 @@ def test_model_zoo_doubles_sizes_and_offsets_only():
     assert ratio == pytest.approx(dict(hm_loss=1, hm_hp_loss=1, hp_loss=1, wh_loss=2, off_loss=2, hp_offset_loss=2), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_ignored_regions_count_neither_as_person_nor_as_background():
     o, t = example()
     t["hm_weight"][0, 0].flat[t["ind"][0, :2]] = (0, 1)
@@ -197,6 +203,7 @@ def test_ignored_regions_count_neither_as_person_nor_as_background():
         assert np.all(gradients["hm_hp"][np.broadcast_to(t["hm_hp_weight"], o["hm_hp"].shape) == 0] == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [{}, {"dense": True, "joint_loss": "mse", "regression": "smooth_l1"}, {"targets": ("hm_weight", "hm_hp_weight")}]
 )
@@ -210,6 +217,7 @@ def test_nobody_in_the_batch_is_finite(arguments):
     assert not any(gradients[name].any() for name in ("wh", "reg", "hps", "hp_offset"))
 
 
+@pytest.mark.slow
 def test_extreme_logits_are_finite():
     o, t = example()
     o["hm"] *= 1e4
@@ -218,6 +226,7 @@ def test_extreme_logits_are_finite():
     assert np.isfinite(total) and all(np.isfinite(g).all() for g in gradients.values())
 
 
+@pytest.mark.slow
 def test_two_objects_at_one_pixel_add_their_gradients():
     o, t = example()
     t["ind"][0, :2] = 5
@@ -226,6 +235,7 @@ def test_two_objects_at_one_pixel_add_their_gradients():
     assert gradients["wh"].reshape(2, 2, -1)[0, :, 5] == pytest.approx([-0.1 * 2 / (4 + 1e-4)] * 2, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_terms_follow_the_heads():
     o, t = example()
     full = run(o, t)[1]

@@ -106,6 +106,7 @@ def trained(variant, accumulate=1, empty=False):
     return values, {p.name: p.asnumpy().tolist() for p in network.get_parameters()}
 
 
+@pytest.mark.slow
 def test_losses_of_images_are_those_of_batches_of_one_and_change_no_update():
     device.setup("CPU", 0)
     loss = MultiPoseLoss(maps=list(MAPS))
@@ -142,6 +143,7 @@ def assert_same(found, expected):
             np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant, empty", [(name, False) for name in VARIANTS] + [("official", True)])
 def test_parts_give_losses_and_update_of_the_whole_batch(variant, empty):
     device.setup("CPU", 0)

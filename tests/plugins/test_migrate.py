@@ -203,6 +203,7 @@ class TestZoo:
         else:
             assert value(config, key) == pytest.approx(expected) if isinstance(expected, float) else value(config, key) == expected
 
+    @pytest.mark.slow
     def test_options_of_the_network_give_its_parameters(self, zoo):
         """Differences in number, by hand: of convolutions in merges, heads and trees, and of the two numbers a channel that normalise."""
         channels, width, outputs = (4, 4, 8, 16, 32, 64), 8, 1 + 2 + 34 + 2 + 17 + 2

@@ -98,6 +98,7 @@ def assert_same(first, second):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lacking", ["locks", "permissions", "locks and permissions"])
 def test_a_poor_file_system_takes_converted_data(source, whole, tmp_path, lacking):
     library = tmp_path / "poor.so"
@@ -514,6 +515,7 @@ def test_fields_that_cannot_be_stored(tmp_path):
         convert(taken, tmp_path / "out", 1, False)
 
 
+@pytest.mark.slow
 def test_command_and_tool(configs, tmp_path, capsys):
     files, records = map(str, configs)
     out = tmp_path / "out"
@@ -551,6 +553,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted(configs, tmp_path):
     """A conversion slowed down and killed leaves a hidden folder that the next one removes; Ctrl-C leaves nothing."""
     out = tmp_path / "out"

@@ -5,6 +5,7 @@ import pytest
 from mindpoint_parity import network
 
 
+@pytest.mark.slow
 def test_outputs_are_the_official_ones(reference):
     rows = network.check(reference)
     assert sorted(row.case for row in rows) == ["hm", "hm_hp", "hp_offset", "hps", "reg", "wh"]
@@ -27,6 +28,7 @@ def test_further_networks(reference_networks):
         assert len(errors) == 6 and max(errors) <= limit, (name, errors)
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_two_percent_off_is_seen(reference, monkeypatch):
     """One of 512 output channels of the last level's root."""
     state = network.golden_state(reference.golden)

@@ -87,6 +87,7 @@ def test_results_beyond_any_float(change):
         check_results([{**record, **change}], "r.json", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, said",
     [

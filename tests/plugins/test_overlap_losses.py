@@ -136,6 +136,7 @@ def assert_central_differences(gradients, outputs, formula, names):
             assert gradients[name][index] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=2e-3, abs=1e-6), (name, index)
 
 
+@pytest.mark.slow
 def test_oks_loss_is_the_similarity_of_the_evaluation():
     o, t = example()
     total, term, gradients = run("oks", o, t)
@@ -154,6 +155,7 @@ def test_oks_loss_by_hand():
     assert run("oks", o, t)[1] == pytest.approx((1 - np.exp(-0.5)) / (1 + 1e-4), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["giou", "ciou", "giou of sizes"])
 def test_box_losses_are_the_papers_formulas(kind):
     o, t = example()

@@ -19,6 +19,7 @@ def graph_mode():
     device.setup("CPU", seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", PARAMETERS)
 def test_parameters_are_torchvision_s(depth):
     backbone = ResNet(depth)
@@ -32,6 +33,7 @@ def test_unknown_depth():
         ResNet(20)
 
 
+@pytest.mark.slow
 def test_stem_pools_with_a_border():
     """The stem against numpy, and its pooling as 3x3 windows that start one pixel outside."""
 

@@ -163,6 +163,7 @@ def test_visibility_under_another_body():
     assert (drawing.visibility(free[:, :1], 0) == 0).all()  # all outside of a narrow image
 
 
+@pytest.mark.slow
 def test_left_is_on_the_viewers_right_from_the_front_and_on_the_left_from_behind(joints):
     shoulders = (joints[:, [J["left_shoulder"], J["right_shoulder"]], 2] == 2).all(axis=1)
     across = joints[:, J["left_shoulder"], 0] - joints[:, J["right_shoulder"], 0]

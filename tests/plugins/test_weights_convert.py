@@ -72,6 +72,7 @@ def save(torch, path, state, zip_format):
     torch.save({"epoch": 320, "state_dict": tensors}, path, _use_new_zipfile_serialization=zip_format)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["legacy", "zip"])
 def test_official_dla_34_gives_the_official_outputs(tmp_path, golden, kind):
     """The seeded file in each format -> checkpoint -> network of the configuration that it carries: the golden maps, and back again."""
@@ -113,6 +114,7 @@ def test_resdcn_is_recognised_by_names_and_shapes(depth):
     assert str(recognize({**bare, "fc.weight": np.zeros(1)}, "x").weights) == f"ResNet-{depth} without heads"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neck", ["deformable", "plain"])
 def test_resnet_round_trip_and_reference(tmp_path, file, neck):
     """``res`` and ``resdcn`` against the network in PyTorch, on random numbers and on an image; a head of a single convolution."""
@@ -125,6 +127,7 @@ def test_resnet_round_trip_and_reference(tmp_path, file, neck):
     assert sorted(first) == sorted(second) and all(np.array_equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
     """It passes for what was converted and falls short for other weights."""
     pytest.importorskip("torch")
@@ -138,6 +141,7 @@ def test_verification_compares_with_pytorch(tmp_path, file, slim, capsys):
     assert not all(row.passed for row in verify(open_model(out), recognize(mixed, "x"), None))
 
 
+@pytest.mark.slow
 def test_verification_judges_what_the_official_network_gives(tmp_path, file, slim, monkeypatch, capsys):
     """Without PyTorch: maps that are ours pass, one that is a thousandth off does not."""
     from mindpoint_centernet.weights import verify
@@ -159,6 +163,7 @@ def test_verification_judges_what_the_official_network_gives(tmp_path, file, sli
         assert {row.case for row in rows if not row.passed} == failing
 
 
+@pytest.mark.slow
 def test_other_joints_and_fewer_heads(tmp_path, file, slim):
     """Joints as found: five of them, without a joint heatmap."""
     state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hm_hp", "hp_offset")}
@@ -171,6 +176,7 @@ def test_other_joints_and_fewer_heads(tmp_path, file, slim):
     assert found.keypoints.shape[1:] == (5, 2) and not found.from_heatmap.any()
 
 
+@pytest.mark.slow
 def test_weights_to_start_from(tmp_path, file, slim):
     """ImageNet's load into the backbone of a pose network, and say that they are not a network."""
     state = {name[len("base.") :]: value for name, value in slim.items() if name.startswith("base.")}
@@ -185,6 +191,7 @@ def test_weights_to_start_from(tmp_path, file, slim):
         open_model(out)
 
 
+@pytest.mark.slow
 def test_imagenet_weights_by_name(tmp_path, file, monkeypatch, capsys):
     """``resnet18`` in a configuration and on the command line means torchvision's file, here one of a folder that has it."""
     state = official("resnet18_dcn_coco", {"input": {"size": [64, 64]}})
@@ -221,6 +228,7 @@ def written_for(weights):
     return network, made
 
 
+@pytest.mark.slow
 def test_a_new_configuration_takes_the_network_of_its_weights(tmp_path, file, slim):
     """An official network, its converted file, and ImageNet's backbone; joints of one's own, so only the heads begin anew."""
     official_file, ours = file(slim), str(tmp_path / "ours.ckpt")
@@ -295,6 +303,7 @@ def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     assert all(np.array_equal(back[name], state[name]) for name in state if ".project." not in name)
 
 
+@pytest.mark.slow
 def test_sizes_by_class_and_other_classes(tmp_path, file):
     """Three classes with sizes of their own, without offsets."""
     state = official("ctdet_dla34_dcn_coco.yaml", DETECTORS["dla_34"])
@@ -307,6 +316,7 @@ def test_sizes_by_class_and_other_classes(tmp_path, file):
     assert open_model(str(tmp_path / "x.ckpt")).config.classes == ["class_0", "class_1", "class_2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["ctdet", "multi_pose"])
 @pytest.mark.parametrize("arch", ["dla_34", "resdcn_18", "resdcn_101", "hourglass"])
 def test_networks_of_the_official_code_are_recognised(arch, task, golden, golden_ctdet, golden_networks):
@@ -356,6 +366,7 @@ class DepthHeads(Head):
         return {"hm": self.hm(maps[0]), "wh": self.wh(maps[0]), "dep": self.dep(maps[0])}
 
 
+@pytest.mark.slow
 def test_weights_of_another_task_are_whole_with_its_configuration(tmp_path, file, slim, capsys):
     """They match it completely, so the checkpoint carries it; with one class more they do not, and are initial weights."""
     state = {name: value for name, value in slim.items() if name.split(".")[0] not in ("hps", "hm_hp", "hp_offset", "reg")}

@@ -61,6 +61,7 @@ def test_the_seeded_values_are_the_described_ones(golden_zoo):
         np.testing.assert_allclose(state[name].ravel()[: len(first)], first, rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_every_parameter_comes_back(golden_zoo, tmp_path, capsys):
     """A training of the model zoo to ours and back to a bare network: all names, and the numbers of those that feed an output."""
     state = zoo.zoo_state(golden_zoo)
@@ -74,6 +75,7 @@ def test_every_parameter_comes_back(golden_zoo, tmp_path, capsys):
     assert {".".join(name.split(".")[:4]) for name in changed} == {f"dla_seg.dla.{part}" for part in UNUSED}
 
 
+@pytest.mark.slow
 def test_bare_and_training_files_detect_the_same(slim, state, tmp_path):
     """As the model that they were made of, on an image."""
     zoo.write_training(tmp_path / "training.ckpt", state)
@@ -102,7 +104,11 @@ def test_a_file_that_is_cut_off_is_refused(slim, state, tmp_path):
 def test_implausible_numbers_are_refused(state, tmp_path):
     name = "dla_seg.dla.level2.tree1.conv_bn.batchnorm.moving_variance"
     negative, infinite = -state[name], np.full_like(state["hm_fn.2.bias"], np.inf)
-    refused(tmp_path, {**state, name: negative}, "negative variances in backbone.level2.tree1.bn2.moving_variance; use another file")
+    refused(
+        tmp_path,
+        {**state, name: negative},
+        "negative variances in backbone.level2.tree1.bn2.moving_variance: the file is damaged, or its training failed; use another file",
+    )
     refused(tmp_path, {**state, "hm_fn.2.bias": infinite}, "numbers that are not finite in heads.pose.hm.2.bias; use another file")
 
 
