@@ -10,6 +10,7 @@ from mindspore import Parameter, Tensor
 SHAPES = ((3,), (2, 3, 4, 5), (), (70000, 3))  # and as many again that fill more than one group of arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["native", "portable"])
 def test_any_number_that_is_not_finite_is_found(kernels, monkeypatch):
     if kernels == "native" and not find_compilers():
@@ -31,6 +32,7 @@ def test_any_number_that_is_not_finite_is_found(kernels, monkeypatch):
     assert ask()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
 def test_a_network_of_many_parameters():
     """More than the thousand rounds of a loop that MindSpore unrolls, and the last group not full."""

@@ -21,6 +21,7 @@ def report(**environment):
     return done.returncode, {check["name"]: check for check in content["checks"]}
 
 
+@pytest.mark.slow
 def test_a_sound_installation():
     code, checks = report()
     assert (code, [check for check in checks.values() if check["problem"]]) == (0, [])
@@ -30,6 +31,7 @@ def test_a_sound_installation():
     assert {"c++ compiler", "convolution kernel", "deformable kernel"} <= set(checks)  # the last is the plugin's own
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not guard.matters(), reason="only CPUs with AVX-512 need the guard")
 def test_without_the_guard_it_says_so():
     code, checks = report(ONEDNN_MAX_CPU_ISA="ALL")
@@ -39,6 +41,7 @@ def test_without_the_guard_it_says_so():
     assert checks["instruction-set guard"]["value"] == "your own setting: ONEDNN_MAX_CPU_ISA=ALL"
 
 
+@pytest.mark.slow
 def test_broken_packages(tmp_path):
     """A MindSpore that ends the interpreter, requirements that do not hold, and checks that find, fail and cannot be imported."""
     info = tmp_path / "acme_sick-1.0.dist-info"

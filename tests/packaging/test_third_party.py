@@ -80,6 +80,7 @@ def test_doctor_survives_parts_that_raise_quit_or_crash(sick):
     assert rows(sick, "acme-pose") == {name: [("ok", None)] for name in ("PlainPyramid", "ForegroundHead", "ForegroundLoss", "Diary")}
 
 
+@pytest.mark.slow
 def test_doctor_counts_the_problems(sick):
     broken = [line for line in sick.stdout.splitlines() if line.startswith("BROKEN")]
     assert len(broken) == 9  # three broken, two stale, two of the wrong kind, two in conflict

@@ -168,16 +168,19 @@ def test_wrong_arguments(make):
         make()
 
 
+@pytest.mark.slow
 class TestMobileNetV2(BackboneTests):
     def make(self):
         return MobileNetV2(0.1)
 
 
+@pytest.mark.slow
 class TestMobileNetV3(BackboneTests):
     def make(self):
         return MobileNetV3("large", 0.1)
 
 
+@pytest.mark.slow
 class TestSmallMobileNetV3(BackboneTests):
     def make(self):
         return MobileNetV3("small", 0.1)
@@ -189,6 +192,7 @@ class TestHRNet(BackboneTests):
         return HRNet(4)
 
 
+@pytest.mark.slow
 class TestFPN(NeckTests):
     def make(self):
         return FPN(self.in_features, channels=8)

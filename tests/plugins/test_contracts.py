@@ -54,11 +54,13 @@ CHANNELS = (4, 6, 8, 12, 16, 24)
 PYRAMID = (FeatureSpec(8, 4), FeatureSpec(12, 8), FeatureSpec(16, 16), FeatureSpec(24, 32))
 
 
+@pytest.mark.slow
 class TestDLA34(BackboneTests):
     def make(self):
         return DLA34(channels=CHANNELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [18])
 class TestResNet(BackboneTests):
     @pytest.fixture(autouse=True)
@@ -69,6 +71,7 @@ class TestResNet(BackboneTests):
         return ResNet(self.depth)
 
 
+@pytest.mark.slow
 class TestDLAUp(NeckTests):
     in_features = PYRAMID
 
@@ -76,6 +79,7 @@ class TestDLAUp(NeckTests):
         return DLAUp(self.in_features)
 
 
+@pytest.mark.slow
 class TestModelZooDLAUp(TestDLAUp):
     def make(self):
         return ModelZooDLAUp(self.in_features)

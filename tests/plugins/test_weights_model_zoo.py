@@ -109,7 +109,11 @@ def test_implausible_numbers_are_refused(state, tmp_path):
         {**state, name: negative},
         "negative variances in backbone.level2.tree1.bn2.moving_variance: the file is damaged, or its training failed; use another file",
     )
-    refused(tmp_path, {**state, "hm_fn.2.bias": infinite}, "numbers that are not finite in heads.pose.hm.2.bias; use another file")
+    refused(
+        tmp_path,
+        {**state, "hm_fn.2.bias": infinite},
+        "numbers that are not finite in heads.pose.hm.2.bias: the file is damaged, or its training failed; use another file",
+    )
 
 
 def test_which_files_are_to_be_converted(slim, tmp_path):
