@@ -16,7 +16,7 @@ Rules = Dict[str, Callable[[Any], str]]
 
 def is_id(value: Any) -> str:
     """Return an error message unless ``value`` is a valid id; otherwise an empty text."""
-    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits"
+    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits with its sign"
 
 
 def is_text(value: Any) -> str:
