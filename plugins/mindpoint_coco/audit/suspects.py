@@ -89,9 +89,11 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     """Yield, for each pair, swapped joints or moved ones, whichever explains more. Of many joints one is unusual by chance more often, so
     their number lowers the surprise of a moved one. The gain of a swap is the surprise that it removes from both joints of a pair; the
     surprise of the object is that of its largest gain among the gains of all objects."""
+    if not pairs:
+        return
     truth, found = _records(pairs)
     labels, points = points_of(truth), points_of(found)
-    if not len(pairs) or not np.isfinite(points).any():
+    if not np.isfinite(points).any():
         return
     sizes = np.array([max(1.0, np.sqrt(record["bbox"][2] * record["bbox"][3])) for record in found])[:, None]
     apart = _apart(labels, points) / sizes
