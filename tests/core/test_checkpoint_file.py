@@ -185,3 +185,15 @@ def test_the_permissions_are_the_users_choice(tmp_path):
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "a.ckpt").stat().st_mode) == 0o600
+
+
+def test_too_little_memory_is_no_damage(written, tmp_path, monkeypatch):
+    from mindspore.train import serialization
+
+    if not hasattr(serialization, "_check_checkpoint_protobuf_size"):
+        pytest.skip("this MindSpore does not look at the memory")
+    check = serialization._check_checkpoint_protobuf_size
+    monkeypatch.setattr(serialization, "_check_checkpoint_protobuf_size", lambda name, size, *_: check(name, size, 10))
+    (tmp_path / "a.ckpt").write_bytes(written)
+    with pytest.raises(WeightsError, match="a.ckpt: needs more memory than is free"):
+        checkpoint.load(tmp_path / "a.ckpt")

@@ -132,6 +132,8 @@ def _read(path: Union[str, Path], crc_check: bool) -> Dict[str, object]:
     except (ValueError, RuntimeError, TypeError, KeyError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None
+        if "available memory" in str(error) or "not enough memory" in str(error):
+            raise WeightsError(f"{path}: needs more memory than is free; end other programs") from error
         raise WeightsError(f"{path}: damaged, or not a MindSpore checkpoint; use another one or train again") from error
 
 
