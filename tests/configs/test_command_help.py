@@ -21,18 +21,23 @@ class Reached(Exception):
         self.parser, self.values = parser, values
 
 
+def reached(words, parse_args, parse_known_args):
+    """Run a command whose parser has these methods, of which one raises ``Reached``, and return that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Parser, "parse_args", parse_args)
+        patch.setattr(Parser, "parse_known_args", parse_known_args)
+        with pytest.raises(Reached) as found:
+            _run(words)
+    return found.value
+
+
 def parser_of(words):
     """Return the parser that a command makes."""
 
     def stop(self, *_):
         raise Reached(self)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Parser, "parse_args", stop)
-        patch.setattr(Parser, "parse_known_args", stop)
-        with pytest.raises(Reached) as reached:
-            _run(words)
-    return reached.value.parser
+    return reached(words, stop, stop).parser
 
 
 def parsed(words):
@@ -48,12 +53,7 @@ def parsed(words):
             raise Reached(self, found[0])
         return found
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Parser, "parse_args", args)
-        patch.setattr(Parser, "parse_known_args", known_args)
-        with pytest.raises(Reached) as reached:
-            _run(words)
-    return reached.value.values
+    return reached(words, args, known_args).values
 
 
 def with_subcommands(parser):

@@ -187,7 +187,7 @@ def test_the_permissions_are_the_users_choice(tmp_path):
     assert stat.S_IMODE((tmp_path / "a.ckpt").stat().st_mode) == 0o600
 
 
-def test_too_little_memory_is_no_damage(written, tmp_path, monkeypatch):
+def test_a_lack_of_memory_is_told_from_damage(written, tmp_path, monkeypatch):
     from mindspore.train import serialization
 
     if not hasattr(serialization, "_check_checkpoint_protobuf_size"):

@@ -18,7 +18,7 @@ _VERDICTS = {
 """Styles of the cells that hold only this word."""
 _WIDE = "[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]"
 _BREAK = re.compile(rf"(?<=\s)(?=\S)|(?:(?<=[/:])|(?<=\w\.))(?=[^\W\d])|(?={_WIDE})|(?<={_WIDE})(?=\S)")
-"""Where a line may end: after blanks, within paths and dotted names, beside wide characters; never within a number or a word."""
+"""Places where a line may end: after blanks, within paths and dotted names, beside wide characters; never within a number or a word."""
 
 
 def table(titles: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str:

@@ -111,7 +111,7 @@ def _pair_table(cells: Confusions, names: Dict[int, str]) -> Table:
     rows = [[names[there], names[found], count, count / on[there]] for (there, found), count in wrong.items()][:_MOST_PAIRS]
     note = (
         f"Detections of another class than the object that they lie on (IoU of {FOREGROUND} or more), the most frequent pairs first. "
-        "share: of all detections on objects of the annotated class." + " There are none." * (not rows)
+        "share: of all detections on objects of the annotated class." + " All have the right class." * (not rows)
     )
     return Table("Confused pairs", ("annotated as", "found as", "detections", "share"), rows, note)
 
