@@ -249,12 +249,14 @@ class TestZoo:
             ("zoo.yaml --epoch_size 0", "its settings give an invalid configuration:\nout.yaml:"),
             ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
             ("other.yaml", "other.yaml: is not a configuration of the model zoo's CenterNet"),
+            ("part.yaml", "part.yaml: 'MultiDecay' is missing; take it over from the model zoo's default_config.yaml"),
         ],
     )
     def test_mistakes(self, tmp_path, monkeypatch, capsys, command, message):
         monkeypatch.chdir(tmp_path)
         Path("zoo.yaml").write_text(ZOO)
         Path("other.yaml").write_text("a: 1\n")
+        Path("part.yaml").write_text(ZOO.replace("    MultiDecay:", "    Other:"))
         assert main(["migrate", "zoo", *command.split(), "--out", "out.yaml"]) == 2
         assert message in capsys.readouterr().err and not Path("out.yaml").exists()
 

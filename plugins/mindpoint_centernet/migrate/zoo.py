@@ -223,6 +223,8 @@ def _together(draft: Draft, top: Mapping[str, object], sections: Mapping[str, Ma
         _every_steps(draft, top)
         _schedule(draft, sections["train_config"])
         _sizes(draft, sections["dataset_config"], sections["net_config"])
+    except KeyError as error:
+        raise ConfigError(f"{draft.source}: {error} is missing; take it over from the model zoo's default_config.yaml") from error
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ConfigError(f"{draft.source}: {type(error).__name__}: {error}") from error
 
