@@ -107,6 +107,28 @@ def test_the_nearest_peak_counts_even_if_it_is_not_usable():
     assert not decode_maps(maps).from_heatmap.any()
 
 
+@pytest.mark.parametrize(
+    "near, far, factor, chosen",
+    [
+        # The joint is regressed to (12, 15), the longer side is 16. Peaks at (13.5, 15.5) and (8.5, 15.5) have squared distances 2.5
+        # and 12.5; with a deviation of 0.25 * 16 = 4 the costs are 2.5 / 32 - ln(near) and 12.5 / 32 - ln(far), which are equal
+        # where far / near = exp(10 / 32) = 1.367.
+        (0.5, 0.67, 0.25, 13.5),
+        (0.5, 0.70, 0.25, 8.5),
+        (0.5, 0.70, 0.20, 13.5),  # exp(10 / 20.48) = 1.629
+        (0.1, 0.20, 0.01, 8.5),  # a score of 0.1 is not above the threshold; there is no largest distance
+        (0.1, 0.10, 0.25, None),
+    ],
+)
+def test_the_likely_peak_weighs_distance_against_score(near, far, factor, chosen):
+    maps = one_object()
+    maps["hm_hp"][0, 15, [13, 8]] = near, far
+    maps["hm_hp"][0, 15, 16] = 0.99  # outside the box
+    found = decode_maps(maps, distance_factor=factor, likely=True)
+    assert found.from_heatmap[0, 0] == (chosen is not None)
+    np.testing.assert_allclose(found.keypoints[0, 0], (chosen, 15.5) if chosen else (12, 15))
+
+
 def test_two_objects_may_share_a_peak():
     maps = one_object()
     second = one_object(center=(13, 12), joint=(-1.0, 3.0))

@@ -44,7 +44,10 @@ def compare(decoder, maps):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optional", [(), ("reg",), ("hm_hp",), ("reg", "hm_hp", "hp_offset")], ids=" ".join)
-@pytest.mark.parametrize("classes, options", [(1, {}), (3, {"top_k": 7, "box_margin": 0.5, "distance_factor": 0.8})])
+@pytest.mark.parametrize(
+    "classes, options",
+    [(1, {}), (3, {"top_k": 7, "box_margin": 0.5, "distance_factor": 0.8}), (2, {"joint_choice": "likely", "joint_threshold": 0.6})],
+)
 def test_poses(optional, classes, options):
     joints = 5
     channels = {"hm": classes, "wh": 2, "hps": 2 * joints, "reg": 2, "hm_hp": joints, "hp_offset": 2}

@@ -123,8 +123,14 @@ def random_maps(rng, joints=3, classes=2, height=24, width=40):
 @pytest.mark.parametrize("without", [(), ("hp_offset",), ("reg", "hm_hp", "hp_offset")], ids=["all maps", "no hp_offset", "three maps"])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"box_margin": 0.25, "distance_factor": 0.6}, {"joint_activation": "none", "joint_threshold": 0.7}, {"top_k": 5000}],
-    ids=["defaults", "margin", "no activation", "more than there are pixels"],
+    [
+        {},
+        {"box_margin": 0.25, "distance_factor": 0.6},
+        {"joint_choice": "likely", "box_margin": 0.25},
+        {"joint_activation": "none", "joint_threshold": 0.7},
+        {"top_k": 5000},
+    ],
+    ids=["defaults", "margin", "likely", "no activation", "more than there are pixels"],
 )
 def test_a_batch_of_raw_maps_as_the_decoder_has_it(without, settings):
     maps = {name: array for name, array in random_maps(np.random.default_rng(8)).items() if name not in without}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
     from mindspore import nn
 
+TINY = np.float32(1e-6)  # keeps quotients and logarithms finite
+
 
 class MultiPoseDecoder(CenterDecoder):
     """A decoder of poses: objects are peaks of the centre heatmap. Their joints are regressed and moved to a nearby peak of the joint
@@ -38,7 +40,11 @@ class MultiPoseDecoder(CenterDecoder):
         classes: class names; provided by the run.
         top_k: maximum number of detections per image and scale, and of candidates per joint.
         joint_threshold: joint heatmap peaks up to this score are ignored.
-        distance_factor: largest distance to a peak, as a share of the box's longer side.
+        joint_choice: the peak that a joint moves to. ``nearest`` (official): the nearest one, if it is in the box and near enough.
+            ``likely``: of those in the box, the one with the largest product of its score and a normal density around the regressed
+            joint; better where regression is weaker than the heatmaps.
+        distance_factor: with ``nearest``, largest distance to a peak; with ``likely``, standard deviation of the density; as a share of
+            the box's longer side.
         box_margin: a peak must lie in the box, widened on each side by this share of its width and height.
         joint_activation: activation that turns ``hm_hp`` into scores; ``none`` for networks trained with squared error on the joint
             heatmaps.
@@ -57,6 +63,7 @@ class MultiPoseDecoder(CenterDecoder):
         classes: Sequence[str],
         top_k: int = 100,
         joint_threshold: float = 0.1,
+        joint_choice: Literal["nearest", "likely"] = "nearest",
         distance_factor: float = 0.3,
         box_margin: float = 0.0,
         joint_activation: Literal["sigmoid", "none"] = "sigmoid",
@@ -72,6 +79,8 @@ class MultiPoseDecoder(CenterDecoder):
             raise ConfigError(f"MultiPoseDecoder: suppression is '{suppression}'; it must be 'soft' or 'oks'")
         if not 0 < oks_threshold <= 1:
             raise ConfigError(f"MultiPoseDecoder: oks_threshold is {oks_threshold}; it must be above 0 and at most 1")
+        if joint_choice not in ("nearest", "likely"):
+            raise ConfigError(f"MultiPoseDecoder: joint_choice is '{joint_choice}'; it must be 'nearest' or 'likely'")
         if joint_activation not in ("sigmoid", "none"):
             raise ConfigError(f"MultiPoseDecoder: joint_activation is '{joint_activation}'; it must be 'sigmoid' or 'none'")
         self._keypoints, self._classes = keypoints, list(classes)
@@ -79,6 +88,7 @@ class MultiPoseDecoder(CenterDecoder):
         self.needs_maps = {"hm": len(classes), "wh": 2, "hps": 2 * len(keypoints)}
         self.optional_maps = {"reg": 2, "hm_hp": len(keypoints), "hp_offset": 2}
         self._limits = dict(top_k=top_k, joint_threshold=joint_threshold, distance_factor=distance_factor, box_margin=box_margin)
+        self._limits["likely"] = joint_choice == "likely"
         self._suppression, self._oks_threshold = suppression, oks_threshold
 
     def decode(self, maps: Dict[str, np.ndarray]) -> Detections:
@@ -115,6 +125,7 @@ def decode_maps(
     joint_threshold: float = 0.1,
     distance_factor: float = 0.3,
     box_margin: float = 0.0,
+    likely: bool = False,
 ) -> Detections:
     """Decode one image (CenterNet ``models/decode.py``, ``multi_pose_decode``).
 
@@ -122,6 +133,7 @@ def decode_maps(
         maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
         fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
         top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
+        likely: choose joints' peaks as ``joint_choice: likely`` does.
 
     Returns:
         At most ``top_k`` detections in pixels of the maps, best first. Of equal scores, the lower class, then the upper row, then
@@ -138,7 +150,7 @@ def decode_maps(
     for joint, heat in enumerate(maps.get("hm_hp", ())):
         peak_scores, _, rows, columns = peaks(heat[None], top_k, above=joint_threshold)
         points = np.stack([columns, rows], axis=1).astype(np.float32) + offsets(maps.get("hp_offset"), rows, columns)
-        _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin)
+        _take_peaks(detections, joint, points, peak_scores, distance_factor, box_margin, likely)
     if fields[0].sets is not None:
         absent = ~fields[0].owned[detections.labels]
         for name, value in (("keypoints", np.nan), ("keypoint_scores", 0), ("from_heatmap", False)):
@@ -147,23 +159,25 @@ def decode_maps(
 
 
 def _take_peaks(
-    detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float
+    detections: Detections, joint: int, points: np.ndarray, scores: np.ndarray, distance_factor: float, box_margin: float, likely: bool
 ) -> None:
-    """Move a joint of all detections, in place, to the nearest peak if that is in the box and near enough."""
+    """Move a joint of all detections, in place, to the chosen peak if there is one."""
     if len(points) == 0 or len(detections) == 0:
         return
     regressed = detections.keypoints[:, joint]
     across = regressed[:, None, 0] - points[None, :, 0]
     down = regressed[:, None, 1] - points[None, :, 1]
     distances = np.sqrt(across * across + down * down)
-    nearest = distances.argmin(axis=1)
-    first, last = detections.boxes[:, :2], detections.boxes[:, 2:]
+    first, last = detections.boxes[:, None, :2], detections.boxes[:, None, 2:]
     sides = last - first
-    margin = box_margin * sides
-    candidates = points[nearest]
-    inside = ((candidates >= first - margin) & (candidates <= last + margin)).all(axis=1)
-    near = distances[np.arange(len(nearest)), nearest] <= distance_factor * sides.max(axis=1)
-    taken = np.flatnonzero(inside & near)
-    detections.keypoints[taken, joint] = candidates[taken]
-    detections.keypoint_scores[taken, joint] = scores[nearest[taken]]
+    margin, reach = box_margin * sides, distance_factor * sides.max(axis=2)
+    inside = ((points >= first - margin) & (points <= last + margin)).all(axis=2)
+    if likely:
+        costs = np.where(inside, (distances / np.maximum(reach, TINY)) ** 2 / 2 - np.log(np.maximum(scores, TINY)), np.inf)
+    else:
+        costs, inside = distances, inside & (distances <= reach)
+    chosen = costs.argmin(axis=1)
+    taken = np.flatnonzero(inside[np.arange(len(chosen)), chosen])
+    detections.keypoints[taken, joint] = points[chosen[taken]]
+    detections.keypoint_scores[taken, joint] = scores[chosen[taken]]
     detections.from_heatmap[taken, joint] = True

@@ -13,7 +13,8 @@ from mindspore import ops
 
 from mindpoint_centernet.decoders.centers_cell import CenterCell, at
 
-FAR = 1e9  # distance of an excluded candidate
+FAR = 1e9  # distance or cost of an excluded candidate
+TINY = 1e-6  # keeps quotients and logarithms finite
 
 
 class MultiPoseCell(CenterCell):
@@ -22,7 +23,7 @@ class MultiPoseCell(CenterCell):
 
     Args:
         joints: J.
-        joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+        joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
         owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
     """
 
@@ -36,11 +37,12 @@ class MultiPoseCell(CenterCell):
         joint_threshold: float,
         distance_factor: float,
         box_margin: float,
+        likely: bool = False,
         owned: Optional[np.ndarray] = None,
     ):
         super().__init__(maps, activated, top_k, False, stride)
         self.joints, self.joint_threshold = joints, joint_threshold
-        self.distance_factor, self.box_margin = distance_factor, box_margin
+        self.distance_factor, self.box_margin, self.likely = distance_factor, box_margin, likely
         self.owned = None if owned is None else ms.Tensor(owned.astype(np.float32))
 
     def candidates(self, maps):
@@ -52,18 +54,36 @@ class MultiPoseCell(CenterCell):
         points = points + ops.reshape(offsets, (-1, places.shape[1], places.shape[2], 2))
         return points[..., 0], points[..., 1], scores
 
-    def nearest(self, keypoints, across, down, scores):
-        """Return the nearest candidate for each regressed joint (B, N, J, 2): x, y, score and distance, each (B, N, J)."""
+    def distances(self, keypoints, across, down, scores):
+        """Return the distance of each regressed joint (B, N, J, 2) to each candidate, (B, J, N, M)."""
         ours = ops.transpose(keypoints, (0, 2, 1, 3))
         right = ops.expand_dims(ours[..., 0], 3) - ops.expand_dims(across, 2)
         below = ops.expand_dims(ours[..., 1], 3) - ops.expand_dims(down, 2)
-        distances = ops.sqrt(right * right + below * below)
-        distances = ops.where(ops.expand_dims(scores > self.joint_threshold, 2), distances, FAR)
-        least, best = ops.min(distances, 3)
+        return ops.where(ops.expand_dims(scores > self.joint_threshold, 2), ops.sqrt(right * right + below * below), FAR)
+
+    def best(self, costs, across, down, scores):
+        """Return the candidate of least cost (B, J, N, M) for each joint: x, y, score and cost, each (B, N, J)."""
+        least, best = ops.min(costs, 3)
         found = ()
         for values in (across, down, scores):
             found = found + (ops.transpose(ops.gather_elements(values, 2, best), (0, 2, 1)),)
         return found + (ops.transpose(least, (0, 2, 1)),)
+
+    def choose(self, keypoints, across, down, scores, first, last):
+        """Return the peak for each regressed joint: x, y, score, and whether there is one, each (B, N, J)."""
+        sides = last - first
+        low, high = first - self.box_margin * sides, last + self.box_margin * sides
+        reach = ops.maximum(sides[..., 0:1], sides[..., 1:2]) * self.distance_factor
+        distances = self.distances(keypoints, across, down, scores)
+        if self.likely:
+            low, high = ops.expand_dims(low, 1), ops.expand_dims(high, 1)
+            inside = within(ops.expand_dims(across, 2), ops.expand_dims(down, 2), low, high)
+            parts = distances / ops.expand_dims(ops.maximum(reach, TINY), 1)
+            costs = parts * parts / 2 - ops.log(ops.expand_dims(ops.maximum(scores, TINY), 2))
+            x, y, found, least = self.best(ops.where(inside, ops.minimum(costs, FAR), FAR), across, down, scores)
+            return x, y, found, least < FAR
+        x, y, found, least = self.best(distances, across, down, scores)
+        return x, y, found, ops.logical_and(within(x, y, low, high), least <= reach)
 
     def construct(self, *maps):
         active = self.active(maps)
@@ -73,15 +93,7 @@ class MultiPoseCell(CenterCell):
         keypoint_scores = ops.tile(ops.expand_dims(scores, 2), (1, 1, self.joints))
         taken = keypoint_scores < 0.0
         if "hm_hp" in self.names:
-            across, down, found_scores, distances = self.nearest(keypoints, *self.candidates(active))
-            sides = last - first
-            least, most = first - self.box_margin * sides, last + self.box_margin * sides
-            inside = ops.logical_and(
-                ops.logical_and(across >= least[..., 0:1], across <= most[..., 0:1]),
-                ops.logical_and(down >= least[..., 1:2], down <= most[..., 1:2]),
-            )
-            reach = ops.maximum(sides[..., 0:1], sides[..., 1:2]) * self.distance_factor
-            taken = ops.logical_and(inside, distances <= reach)
+            across, down, found_scores, taken = self.choose(keypoints, *self.candidates(active), first, last)
             keypoints = ops.where(ops.expand_dims(taken, 3), ops.stack((across, down), 3), keypoints)
             keypoint_scores = ops.where(taken, found_scores, keypoint_scores)
         keypoints = keypoints * self.stride
@@ -92,3 +104,9 @@ class MultiPoseCell(CenterCell):
             taken = ops.logical_and(own, taken)
         boxes = self.boxes(first, last)
         return boxes, scores, labels.astype(ms.int64), keypoints, keypoint_scores, taken
+
+
+def within(x, y, low, high):
+    """Return whether points are between corners (..., N, 2), with the last axis of x and y for the points of each."""
+    across = ops.logical_and(x >= low[..., 0:1], x <= high[..., 0:1])
+    return ops.logical_and(across, ops.logical_and(y >= low[..., 1:2], y <= high[..., 1:2]))

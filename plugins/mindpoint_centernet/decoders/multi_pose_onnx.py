@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
 INT64, BOOL = 7, 9  # ONNX's numbers of its types
-FAR = 1e30  # distance of an excluded candidate
+FAR = 1e30  # distance or cost of an excluded candidate
+TINY = 1e-6  # keeps quotients and logarithms finite
 
 
 def decode_nodes(
@@ -27,6 +28,7 @@ def decode_nodes(
     joint_threshold: float,
     distance_factor: float,
     box_margin: float,
+    likely: bool = False,
     owned: Optional[np.ndarray] = None,
 ) -> Dict[str, str]:
     """Add the nodes; the results are named as the fields of ``Detections``, with a leading batch axis and the same N for all images.
@@ -37,7 +39,7 @@ def decode_nodes(
         maps: tensors of the raw maps by name.
         joints: J.
         activated: names of the maps that a sigmoid turns into scores.
-        top_k, joint_threshold, distance_factor, box_margin: see ``MultiPoseDecoder``.
+        top_k, joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
         owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
     """
     add = graph.add
@@ -46,18 +48,21 @@ def decode_nodes(
     keypoints = add("Add", regressed, add("Unsqueeze", pixels, [2]))  # (B, N, J, 2)
     keypoint_scores = add("Expand", add("Unsqueeze", scores, [2]), [1, 1, joints])
     if "hm_hp" in maps:
-        candidates = _candidates(graph, maps["hm_hp"], maps.get("hp_offset"), joints, top_k)
-        found, found_scores, distances = _nearest(graph, keypoints, *candidates, joint_threshold)
+        points, point_scores = _candidates(graph, maps["hm_hp"], maps.get("hp_offset"), joints, top_k)
         sides = add("Sub", last, first)
         margin = add("Mul", sides, box_margin)
-        inside = add(
-            "And",
-            add("GreaterOrEqual", found, add("Unsqueeze", add("Sub", first, margin), [2])),
-            add("LessOrEqual", found, add("Unsqueeze", add("Add", last, margin), [2])),
-        )
-        inside = add("ReduceMin", add("Cast", inside, to=INT64), [3], keepdims=0)
+        limits = add("Sub", first, margin), add("Add", last, margin)
         reach = add("Mul", add("ReduceMax", sides, [2], keepdims=1), distance_factor)  # (B, N, 1)
-        taken = add("And", add("Cast", inside, to=BOOL), add("LessOrEqual", distances, reach))
+        distances = _distances(graph, keypoints, points, point_scores, joint_threshold)
+        if likely:
+            inside = _inside(graph, add("Unsqueeze", points, [2]), limits, [1, 3])  # (B, J, N, M)
+            parts = add("Div", distances, add("Unsqueeze", add("Max", reach, TINY), [1]))
+            costs = add("Sub", add("Div", add("Mul", parts, parts), 2.0), add("Log", add("Max", add("Unsqueeze", point_scores, [2]), TINY)))
+            found, found_scores, least = _best(graph, add("Where", inside, add("Min", costs, FAR), FAR), points, point_scores)
+            taken = add("Less", least, FAR)
+        else:
+            found, found_scores, least = _best(graph, distances, points, point_scores)
+            taken = add("And", _inside(graph, found, limits, [2]), add("LessOrEqual", least, reach))
         keypoints = add("Where", add("Unsqueeze", taken, [3]), found, keypoints)
         keypoint_scores = add("Where", taken, found_scores, keypoint_scores)
     else:
@@ -81,8 +86,8 @@ def _candidates(graph: "OnnxGraph", heat: str, offset: Optional[str], joints: in
     return add("Add", points, shift), scores
 
 
-def _nearest(graph: "OnnxGraph", keypoints: str, points: str, scores: str, threshold: float) -> Tuple[str, str, str]:
-    """Return the nearest candidate for each regressed joint ``(B, N, J, 2)``: point ``(B, N, J, 2)``, score and distance ``(B, N, J)``."""
+def _distances(graph: "OnnxGraph", keypoints: str, points: str, scores: str, threshold: float) -> str:
+    """Return the distance of each regressed joint ``(B, N, J, 2)`` to each candidate, ``(B, J, N, M)``."""
     add = graph.add
 
     def part(values: str, axis: int) -> List[str]:
@@ -90,9 +95,21 @@ def _nearest(graph: "OnnxGraph", keypoints: str, points: str, scores: str, thres
 
     ours = part(add("Transpose", keypoints, perm=[0, 2, 1, 3]), 3)  # (B, J, N, 1)
     squares = [add("Mul", d, d) for d in (add("Sub", one, two) for one, two in zip(ours, part(points, 2)))]
-    distances = add("Sqrt", add("Add", *squares))  # (B, J, N, M)
-    distances = add("Where", add("Unsqueeze", add("Greater", scores, threshold), [2]), distances, FAR)
-    best = add("ArgMin", distances, axis=3, keepdims=1)  # (B, J, N, 1)
+    return add("Where", add("Unsqueeze", add("Greater", scores, threshold), [2]), add("Sqrt", add("Add", *squares)), FAR)
+
+
+def _inside(graph: "OnnxGraph", points: str, limits: Tuple[str, str], axes: List[int]) -> str:
+    """Return whether points (..., 2) are between the limits ``(B, N, 2)``, which get further ``axes``."""
+    add = graph.add
+    first, last = (add("Unsqueeze", limit, axes) for limit in limits)
+    both = add("And", add("GreaterOrEqual", points, first), add("LessOrEqual", points, last))
+    return add("Cast", add("ReduceMin", add("Cast", both, to=INT64), [-1], keepdims=0), to=BOOL)
+
+
+def _best(graph: "OnnxGraph", costs: str, points: str, scores: str) -> Tuple[str, str, str]:
+    """Return the candidate of least cost ``(B, J, N, M)`` for each joint: point ``(B, N, J, 2)``, score and cost ``(B, N, J)``."""
+    add = graph.add
+    best = add("ArgMin", costs, axis=3, keepdims=1)  # (B, J, N, 1)
     found = add("Transpose", add("GatherND", points, best, batch_dims=2), perm=[0, 2, 1, 3])
     found_scores = add("Transpose", add("GatherND", scores, best, batch_dims=2), perm=[0, 2, 1])
-    return found, found_scores, add("Transpose", add("ReduceMin", distances, [3], keepdims=0), perm=[0, 2, 1])
+    return found, found_scores, add("Transpose", add("ReduceMin", costs, [3], keepdims=0), perm=[0, 2, 1])
