@@ -1,5 +1,7 @@
 """The compiled check of gradients."""
 
+import itertools
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -22,13 +24,13 @@ def test_any_number_that_is_not_finite_is_found(kernels, monkeypatch):
     assert (check.operator is not None) == (kernels == "native")
     ask = lambda: bool(check(tuple(map(Tensor, arrays))))  # noqa: E731
     assert ask()
+    values = itertools.cycle((np.inf, -np.inf, np.nan, np.inf))  # each comes at each place of the arrays
     for array in arrays[:4] + arrays[-4:]:
-        for place in {0, array.size // 2, array.size - 1}:
-            for value in (np.inf, -np.inf, np.nan):
-                kept = array.flat[place]
-                array.flat[place] = value
-                assert not ask()
-                array.flat[place] = kept
+        for place in (0, array.size // 2, array.size - 1):
+            kept = array.flat[place]
+            array.flat[place] = next(values)
+            assert not ask()
+            array.flat[place] = kept
     assert ask()
 
 

@@ -16,7 +16,6 @@ SHORT = ["--set", "train.max_steps=2", "--set", "data.val.dataset.count=3", "--s
 SWAPS = {
     "as shipped": [],
     "ResNet-18": ["--set", "model.backbone={type: ResNet, depth: 18}", "--set", "model.neck={type: Deconv, channels: [64, 32, 16]}"],
-    "plain convolutions": ["--set", "model.neck.conv=plain"],
     "two heads fewer": ["--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
 }
 

@@ -7,6 +7,7 @@ from mindpoint.contracts.features import FeatureSpec
 from mindpoint.errors import ConfigError
 from mindpoint.native.accelerate import accelerate
 from mindpoint.testing import BackboneTests, NeckTests
+from mindpoint_backbones import hrnet
 from mindpoint_backbones.fpn import FPN
 from mindpoint_backbones.hrnet import HRNet
 from mindpoint_backbones.mobilenet_v2 import MobileNetV2
@@ -188,6 +189,12 @@ class TestSmallMobileNetV3(BackboneTests):
 
 @pytest.mark.slow
 class TestHRNet(BackboneTests):
+    @pytest.fixture(autouse=True)
+    def _short(self, monkeypatch):
+        """One block and one module of each kind, since compilation takes most of the time."""
+        monkeypatch.setattr(hrnet, "BLOCKS", 1)
+        monkeypatch.setattr(hrnet, "MODULES", dict.fromkeys(hrnet.MODULES, 1))
+
     def make(self):
         return HRNet(4)
 

@@ -117,10 +117,10 @@ def assemble(backbone, neck, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 2, 5, 17, 21, 133])
+@pytest.mark.parametrize("count", [1, 5, 133])
 def test_any_number_of_joints_trains(count):
-    backbone = DLA34(SLIM)
-    network = assemble(backbone, DLAUp(backbone.out_features), count)
+    backbone = ResNet(18, width=8)
+    network = assemble(backbone, Deconv(backbone.out_features, (8, 8, 8), "plain"), count)
     losses, still = train(network, count)
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
     assert still == []
@@ -134,10 +134,9 @@ def test_any_number_of_joints_trains(count):
         lambda: (ResNet(18), lambda f: Deconv(f, (16, 16), "plain")),
         lambda: (DLA34(SLIM), lambda f: Deconv(f, (8, 8))),
         lambda: (DLA34(SLIM), lambda f: DLAUp(f, "plain")),
-        lambda: (DLA34(SLIM), ModelZooDLAUp),
         lambda: (ResNet(50), ModelZooDLAUp),
     ],
-    ids=["resdcn18", "resnet18 stride 8", "dla deconv", "dla plain", "dla model zoo", "resnet50 model zoo"],
+    ids=["resdcn18", "resnet18 stride 8", "dla deconv", "dla plain", "resnet50 model zoo"],
 )
 def test_parts_can_be_swapped(make):
     backbone, neck = make()
