@@ -100,6 +100,7 @@ class TestLogs:
         evaluations = [{"step": r["step"], "epoch": r["epoch"], **r["metrics"]} for r in records(runs / "a") if "metrics" in r]
         assert [{name: float(value) for name, value in row.items()} for row in rows(runs / "a" / "statistics.csv")] == evaluations
 
+    @pytest.mark.slow
     def test_tensorboard_reads_back_the_same(self, runs):
         found, steps = events(runs / "a"), [record for record in records(runs / "a") if "loss" in record]
         for tag, name in (("loss/total", "loss"), ("loss/spot_loss", "spot_loss"), ("training/learning_rate", "learning_rate")):

@@ -227,6 +227,7 @@ def test_a_finished_training_says_so_and_a_longer_one_goes_on(whole, tmp_path):
     assert [record["step"] for record in records(run) if "loss" in record] == list(range(1, 26))
 
 
+@pytest.mark.slow
 def test_averages_are_what_a_checkpoint_detects_with(whole):
     stored = checkpoint.load(whole / "last.ckpt")
     own, used = stored.arrays["backbone.conv.weight"], stored.network_arrays["backbone.conv.weight"]

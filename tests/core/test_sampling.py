@@ -150,6 +150,7 @@ def test_the_losses_of_images_are_those_of_batches_of_their_own(tmp_path):
         assert np.mean(losses) == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_another_number_of_images_begins_the_sampler_anew(whole, tmp_path):
     path, stored = whole / "last.ckpt", checkpoint.load(whole / "last.ckpt")
     samples = build_samples(load_config(TOY, ["data.train.dataset.count=24"]))

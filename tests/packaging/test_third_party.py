@@ -87,6 +87,7 @@ def test_doctor_counts_the_problems(sick):
     assert sick.stdout.endswith("\n9 problems\n")
 
 
+@pytest.mark.slow
 def test_showing_a_broken_one_needs_no_import(install):
     broken = install("acme_stale").mindpoint("plugins", "show", "Gone")
     assert broken.returncode == 2 and "has no attribute 'Gone'" in broken.stderr and "Traceback" not in broken.stderr
@@ -117,6 +118,7 @@ def test_wrong_kind(install, sick):
     assert "neither a class nor a function" in rows(sick, "acme-wrong-kind")["NotEvenCallable"][0][1]
 
 
+@pytest.mark.slow
 def test_stale_entry_points(sick):
     found = rows(sick, "acme-stale")
     assert "module 'acme_stale' has no attribute 'Gone'" in found["Gone"][0][1]

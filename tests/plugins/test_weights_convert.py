@@ -284,7 +284,8 @@ DETECTOR_BASES = {
 }
 
 
-@pytest.mark.parametrize("arch", ["dla_34", "resdcn_18", pytest.param("hourglass", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["dla_34", "resdcn_18", "hourglass"])
 def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     """Without a configuration from file to model, as the network in PyTorch, and back to every name and number that feeds an output."""
     pytest.importorskip("torch")
