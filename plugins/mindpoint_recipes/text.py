@@ -1,4 +1,4 @@
-"""The configuration file, with a comment for each choice."""
+"""Write the text of the configuration file, with a comment for each choice."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _dataset(split: Split) -> List[str]:
 
 
 def _comment(text: str) -> str:
-    """Return a comment of one line for any text, since names may come from untrusted files."""
+    """Return a comment that stays on one line whatever the text contains, since names may come from untrusted files."""
     return "# " + "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -127,5 +127,5 @@ def _flow(value: object) -> str:
 
 
 def _ema(steps: int) -> float:
-    """Return the decay of an average over a twentieth of the training, 5 to 1,000 steps."""
+    """Return the decay that averages over a twentieth of the training, but at least 5 and at most 1,000 steps."""
     return round(1 - 1 / min(1000, max(5, steps / 20)), 4)
