@@ -55,7 +55,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     Args:
         sources: annotation files, or files and folders of another tool.
         images: the folder of the images; None: next to the annotations.
-        kind: name of an importer, or ``auto``: COCO's format, else the importer that recognises the source.
+        kind: name of an importer, or ``auto`` for COCO's format or the importer that recognises the source.
 
     Raises:
         DataError: a source is unreadable or damaged, images are missing, categories have different joints, or no data is usable.

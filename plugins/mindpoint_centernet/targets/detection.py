@@ -74,7 +74,7 @@ class DetectionTargets(TargetEncoder):
         if class_sizes and dense_sizes:
             raise ConfigError("DetectionTargets: set only one of class_sizes (sizes per class) and dense_sizes (sizes at every pixel)")
         if center_sigma is not None and not center_sigma > 0:
-            raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} must be positive")
+            raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} is not allowed; it must be positive")
         self.classes, self.stride = list(classes), stride
         self.size = (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg") if reg else ("hm", "wh"), stride)

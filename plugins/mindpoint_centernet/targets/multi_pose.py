@@ -79,7 +79,7 @@ class MultiPoseTargets(TargetEncoder):
                 raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is not one of {', '.join(choices)}")
         check_encoder("MultiPoseTargets", stride, max_objects, input_spec)
         if joint_sigma is not None and joint_sigma <= 0:
-            raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
+            raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} is not allowed; it must be positive")
         self.keypoints, self.classes = keypoints, list(classes)
         self.stride, self.size = stride, (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)

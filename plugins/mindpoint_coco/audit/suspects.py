@@ -68,7 +68,7 @@ def suspects(images: Sequence[Compared], keypoints: Optional[Keypoints]) -> List
 
 
 def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
-    """Return annotations and their partners."""
+    """Return the annotations of the pairs, and the detections matched to them."""
     return [one.truth[own] for one, own in pairs], [one.found[one.partner[own]] for one, own in pairs]
 
 
@@ -139,7 +139,8 @@ def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float
 
 
 def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield objects that the model assigns to another class, by their share among detections of equal confidence."""
+    """Yield objects that the model assigns to another class. The rarer this is among detections of equal confidence, the higher the
+    surprise."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
     for (one, own), surprise in zip(doubted, disagreement(scores, _agreeing(images))):
@@ -148,7 +149,8 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield detections without an annotation in their place, by their share among detections of equal confidence."""
+    """Yield detections without an annotation in their place. The rarer this is among detections of equal confidence, the higher the
+    surprise."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
     for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
         values = annotation_values(record, one.image)

@@ -86,15 +86,15 @@ class RandomView(Transform):
         if mode not in ("crop", "shift", "object", "none"):
             raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'object', 'none'")
         if not crop_scales or min(crop_scales) <= 0:
-            raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} must be one or more positive numbers")
+            raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} is not allowed; it must have one or more positive numbers")
         if not 0 <= scale < 1:
-            raise ConfigError(f"RandomView.scale: {scale} must be at least 0 and below 1")
+            raise ConfigError(f"RandomView.scale: {scale} is not allowed; it must be at least 0 and below 1")
         for name, value in (("crop_border", crop_border), ("shift", shift), ("rotation", rotation)):
             if value < 0:
-                raise ConfigError(f"RandomView.{name}: {value} must be at least 0")
+                raise ConfigError(f"RandomView.{name}: {value} is not allowed; it must be at least 0")
         for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
             if not 0 <= value <= 1:
-                raise ConfigError(f"RandomView.{name}: {value} must be a probability in 0..1")
+                raise ConfigError(f"RandomView.{name}: {value} is not allowed; it must be a probability in 0..1")
         self.input_spec, self.mode = input_spec, mode
         self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
         self.shift, self.scale = shift, scale
