@@ -48,7 +48,7 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
         MindpointError: the configuration is wrong, or the installed MindSpore has no Ascend registrations.
     """
     registrations = Registrations.installed()
-    changes = (*overrides, "+data.train.batch_size=2", "+data.train.total_batch_size=null", "+train.sink=null")
+    changes = (*overrides, "+data.train.batch_size=2", "+train.sink=null")
     config, _ = Settings(config_name, changes).load_with_data("train", *ONLY_STEPS)
     device.setup(seed=config.seed, device="CPU")
     with _without_kernels():
