@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, Sequence, Tuple
+from typing import Literal, Sequence, Tuple, get_args
 
 import cv2
 import numpy as np
 from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
+
+Mode = Literal["crop", "shift", "object", "none"]
 
 _NEAR = 0.8  # share of windows of mode "object" that are centred on an object
 
@@ -74,7 +76,7 @@ class RandomView(Transform):
     def __init__(
         self,
         input_spec: InputSpec,
-        mode: Literal["crop", "shift", "object", "none"] = "crop",
+        mode: Mode = "crop",
         crop_scales: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
         crop_border: int = 128,
         shift: float = 0.1,
@@ -83,8 +85,8 @@ class RandomView(Transform):
         rotation_probability: float = 0.0,
         flip: float = 0.5,
     ) -> None:
-        if mode not in ("crop", "shift", "object", "none"):
-            raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'object', 'none'")
+        if mode not in get_args(Mode):
+            raise ConfigError(f"RandomView.mode: '{mode}' is not one of {', '.join(get_args(Mode))}")
         if not crop_scales or min(crop_scales) <= 0:
             raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} is not allowed; it must have one or more positive numbers")
         if not 0 <= scale < 1:
