@@ -70,8 +70,7 @@ class SplitSettings:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size``, unless that is set later (by a file that
-            inherits, or by ``--set``).
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, as by ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -115,8 +114,8 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets. It overrides ``epochs``, unless that is set later (by a file that inherits,
-            or by ``--set``). The schedule ends with it.
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, as by ``--set``. The
+            schedule ends with it.
         max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the

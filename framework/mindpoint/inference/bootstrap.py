@@ -128,7 +128,7 @@ def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, re
     """Return statistics side by side.
 
     Args:
-        names: of the first and the second evaluation.
+        names: names of the first and the second evaluation.
     """
     rows = [
         [one.name, said(one.first), said(one.second), said(one.difference, "+"), *(said(end, "+") for end in one.interval), one.verdict]

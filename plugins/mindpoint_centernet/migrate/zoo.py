@@ -282,7 +282,7 @@ def _schedule(draft: Draft, train: Mapping[str, object]) -> None:
 
 
 def _sizes(draft: Draft, data: Mapping[str, object], net: Mapping[str, object]) -> None:
-    """Remark on numbers that contradict those they should follow from."""
+    """Remark on numbers that differ from those that the other settings imply."""
     for name, said, found in _repeated(draft, data, net):
         if said is not None and list(numbers(said)) != list(numbers(found)):
             draft.remark(name, f"{said} has no effect: the other settings imply {found}")

@@ -88,7 +88,7 @@ def locate(
 
     Args:
         sample: its ``view`` is set; its objects may have ``keypoints``.
-        rows: of the objects, which get the slots in this order.
+        rows: rows of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :data:`Turned`.
         boxes_known: False also keeps objects whose boxes are off the map.

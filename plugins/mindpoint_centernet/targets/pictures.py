@@ -25,7 +25,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
 
     Args:
         sample: its image is the raster that the network sees.
-        targets: of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
+        targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
     raster, scale = _raster(sample)
@@ -56,7 +56,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
 
     Args:
         sample: its image is the raster that the network sees.
-        targets: of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
+        targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """
     raster, scale = _raster(sample)

@@ -86,9 +86,12 @@ def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
 
 
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
-    """Yield, for each pair, swapped joints or moved ones, whichever explains more. Of many joints one is unusual by chance more often, so
-    their number lowers the surprise of a moved one. The gain of a swap is the surprise that it removes from both joints of a pair; the
-    surprise of the object is that of its largest gain among the gains of all objects."""
+    """Yield a suspect for each pair: swapped joints or moved ones, whichever explains more.
+
+    The more joints there are, the more often one is unusual by chance, so their number lowers the surprise of a moved one. The gain of a
+    swap is the surprise that it removes from the two joints. The surprise of swapped joints is that of the object's largest gain among
+    the gains of all objects.
+    """
     if not pairs:
         return
     truth, found = _records(pairs)

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _actions() -> Dict[str, str]:
-    """Return the first line of each action's docstring, by name."""
+    """Return a line of help for each action, by name."""
     found = ((entry, entry.definition()) for entry in registry("data_actions").entries())
     return {
         entry.name: static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}" for entry, definition in found

@@ -62,10 +62,10 @@ class RandomView(Transform):
             have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without
             random changes, rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
-        crop_border: in image pixels; halved for small images until less than half the side.
-        shift: standard deviation of the centre's move in extents, clipped at two of them.
-        scale: standard deviation of the extent's factor around 1, clipped at one of them.
-        rotation: standard deviation of the angle in degrees, clipped at two of them.
+        crop_border: distance from the edges in image pixels. For small images, it is halved until it is less than half the side.
+        shift: standard deviation of the centre's move in extents. Moves are clipped at two standard deviations.
+        scale: standard deviation of the extent's factor around 1. Factors are clipped at one standard deviation.
+        rotation: standard deviation of the angle in degrees. Angles are clipped at two standard deviations.
         rotation_probability: probability of rotating the image.
         flip: probability of mirroring.
 
