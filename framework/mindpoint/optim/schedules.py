@@ -57,7 +57,7 @@ class MultiStep(Schedule):
 
     Args:
         milestones: rising numbers of finished epochs, or of steps with ``by: step``.
-        factor: of the learning rate at each milestone.
+        factor: factor of the learning rate at each milestone.
         by: unit of the milestones.
     """
 
