@@ -64,7 +64,7 @@ def test_strictness_is_chosen(tmp_path, weights):
         start(tmp_path, weights, f"+{exact}", TWO_HEADS)
     with pytest.raises(
         WeightsError,
-        match="train.weights_match: heads requires .backbone, any would require less.: 1 matched, 0 missing, 0 unexpected, 6 of another shape",
+        match="train.weights_match: heads requires .backbone, any would require less.: 1 matched, 0 missing, 0 unexpected, 6 of",
     ):
         start(tmp_path, weights, f"+{body}")
     with pytest.raises(WeightsError, match="train.weights_match: backbone requires .any would require less."):
