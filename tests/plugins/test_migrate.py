@@ -336,8 +336,8 @@ class TestOfficial:
         Path("evil.txt").write_text("==> Cmd:\n__import__('os').system('touch ran')\n")
         for text, message in (
             ("multi_pose --exp_id 'a", "the command line: cannot be split into words"),
-            ("x" * 300, "the command line must begin with the task"),
-            ("ddd", "the command line must begin with the task, multi_pose or ctdet, not 'ddd'"),
+            ("x" * 300, "the first word must be the task"),
+            ("ddd", "the first word must be the task, multi_pose or ctdet, not 'ddd'"),
             ("multi_pose --lr", "--lr: its value is missing"),
             ("multi_pose --lr fast", "the command line: --lr: fast cannot be used"),
             ("multi_pose --arch vgg", "--arch vgg: unknown network; choose dla_34, resdcn_N, res_N or hourglass"),

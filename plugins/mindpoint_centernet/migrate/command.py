@@ -32,7 +32,11 @@ def main(argv: Sequence[str]) -> int:
         ("mmpose", "an mmpose dataset-info file (.py)", "FILE", "custom.py"),
     ):
         action = kinds.add_parser(
-            kind, help=what, description=what, allow_abbrev=False, examples=[f"mindpoint migrate {kind} {example} --out mine.yaml"]
+            kind,
+            help=what,
+            description=f"Convert {what}.",
+            allow_abbrev=False,
+            examples=[f"mindpoint migrate {kind} {example} --out mine.yaml"],
         )
         action.add_argument("source", metavar=name, help=what)
         action.add_argument("--out", metavar="FILE.yaml", required=True, help="the configuration to write; it must not exist yet")

@@ -55,7 +55,7 @@ class Draft:
         """
         for name, value in options.items():
             if name not in handlers:
-                self.remark(f"{prefix}{name}", "is unknown here and has no effect")
+                self.remark(f"{prefix}{name}", "unknown, so it has no effect")
                 continue
             try:
                 handlers[name](self, value)

@@ -48,7 +48,7 @@ def migrate(source: str, out: str) -> Draft:
     while words and words[0].endswith((".py", "python", "python3")):
         words = words[1:]
     if not words or words[0] not in _RECIPES:
-        raise ConfigError(f"{name}: the command line must begin with the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
+        raise ConfigError(f"{name}: the first word must be the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
     draft = Draft(name, out)
     _Migration(draft, words[0], {**_DEFAULTS, **options_of(words[1:], name, _SWITCHES)}).run()
     return draft
