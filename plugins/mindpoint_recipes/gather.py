@@ -115,7 +115,7 @@ def _classes(contents: Sequence[dict], with_joints: bool) -> List[str]:
 
 
 def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str], List[Tuple[int, int]]]:
-    """Return names and skeleton of the joints. If the categories name none, the annotations tell how many there are."""
+    """Return names and skeleton of the joints. If no category names them, the annotations tell how many there are."""
     names: List[str] = []
     skeleton: List[Tuple[int, int]] = []
     for source, content in zip(sources, contents):
