@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple, Tuple
+from typing import Literal, NamedTuple, Tuple
 
 import cv2
 import numpy as np
 
-__all__ = ["RADIUS_RULES", "Peaks", "gaussian", "gaussian32", "gaussian_radius", "peaks", "sigma_of", "stamp", "window"]
+__all__ = ["Peaks", "RadiusRule", "gaussian", "gaussian32", "gaussian_radius", "peaks", "sigma_of", "stamp", "window"]
 
-RADIUS_RULES = ("official", "model_zoo", "corrected")
+RadiusRule = Literal["official", "model_zoo", "corrected"]
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-def gaussian_radius(height: float, width: float, rule: str = "official", overlap: float = 0.7) -> int:
+def gaussian_radius(height: float, width: float, rule: RadiusRule = "official", overlap: float = 0.7) -> int:
     """Return the radius of the peak for a box: boxes whose corners are moved by it keep an IoU of about ``overlap``.
 
     Three quadratic equations (a corner moved inside, both moved outside, both inside) bound it; the smallest root is used.

@@ -222,7 +222,7 @@ class Keypoints:
         return {"names": self.names, "lines": self.skeleton, "swaps": self.flip_pairs, "colors": self.colors, "sets": sets}
 
     def _join(self, put: Callable[[str, object], None]) -> None:
-        """Set all attributes from those of the classes."""
+        """Join the joints of all classes, and set the attributes of the whole from them."""
         if self.skeleton or any(value is not None for value in (self.flip_pairs, self.sigmas, self.colors)):
             raise ConfigError("keypoints: with 'classes', set skeleton, flip_pairs, sigmas and colors for each class")
         counts = Counter(name for part in self.parts.values() for name in part.names)

@@ -26,7 +26,7 @@ class RepeatFactorSampler(Sampler):
 
     def __init__(self, dataset: Dataset, threshold: float) -> None:
         if not 0 < threshold <= 1:
-            raise ConfigError(f"RepeatFactorSampler.threshold: {threshold} must be above 0 and at most 1")
+            raise ConfigError(f"RepeatFactorSampler.threshold: {threshold} is not allowed; it must be above 0 and at most 1")
         found = [objects.labels[~objects.crowd] for objects in map(dataset.objects, range(len(dataset)))]
         present = np.zeros((len(dataset), len(dataset.classes)), bool)
         for row, labels in enumerate(found):
@@ -65,7 +65,7 @@ class HardImageSampler(Sampler):
             ("momentum", momentum, 0 <= momentum < 1, "at least 0 and below 1"),
         ):
             if not fits:
-                raise ConfigError(f"HardImageSampler.{name}: {value} must be {range_}")
+                raise ConfigError(f"HardImageSampler.{name}: {value} is not allowed; it must be {range_}")
         self.power, self.most, self.momentum = power, most, momentum
         self._losses = np.full(len(dataset), np.nan)
 

@@ -21,7 +21,7 @@ def joint_similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, s
 
 
 def oks(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, sigmas: np.ndarray, labelled: Optional[np.ndarray] = None) -> np.ndarray:
-    """Return the object keypoint similarity ``(...)``, the mean of the joints' similarities; arguments as of :func:`joint_similarity`.
+    """Return the object keypoint similarity ``(...)``, the mean of the joints' similarities. See also :func:`joint_similarity`.
 
     Args:
         labelled: ``(..., J)`` bool, the joints that count; all if not given. The similarity is 0 where it is False for every joint.

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--coco", metavar="DIR", type=Path, help=text)
     parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area (repeatable): {', '.join(AREAS)}")
     parser.add_argument("--json", action="store_true", help="print every comparison as JSON")
-    text = "tolerances as JSON by area and quantity (default: tolerances.json of --golden, else the shipped ones of the task)"
+    text = "tolerances as JSON by area and quantity (default: tolerances.json of --golden or, without it, the shipped ones of the task)"
     parser.add_argument("--tolerances", metavar="FILE", type=Path, help=text)
     args = parser.parse_args(argv)
     for folder in (args.golden, args.coco):

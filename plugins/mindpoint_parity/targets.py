@@ -124,7 +124,7 @@ def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def sparse_deviation(actual: np.ndarray, index: np.ndarray, values: np.ndarray) -> float:
-    """Return the same for a sparse array, given by its non-zero cells; NaN if other cells are non-zero."""
+    """Return the largest absolute difference from a sparse array, given by its non-zero cells; NaN if other cells are non-zero."""
     if actual is None or not np.array_equal(np.flatnonzero(actual), index):
         return float("nan")
     return deviation(actual.ravel()[index], values)

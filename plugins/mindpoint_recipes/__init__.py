@@ -1,1 +1,1 @@
-"""A configuration for the user's own annotated photographs: ``mindpoint new``."""
+"""Write a configuration for the user's own annotated photographs: ``mindpoint new``."""

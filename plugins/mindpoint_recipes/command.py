@@ -39,11 +39,15 @@ def main(argv: Sequence[str]) -> int:
         help="COCO files, or files and folders of another tool; those with val or test in their name are for validation",
     )
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: that of the annotations)")
-    parser.add_argument("--format", default="auto", help="of the annotations, see 'mindpoint plugins list importers' (default: auto)")
+    parser.add_argument(
+        "--format", default="auto", help="format of the annotations, listed by 'mindpoint plugins list importers' (default: auto)"
+    )
     parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="share of the images for validation (default: 0.2)")
-    parser.add_argument("--minutes", type=float, default=15.0, help="duration of the training on this machine (default: 15)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="desired duration of the training on this machine (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the split (default: 0)")
-    parser.add_argument("--weights", metavar="WEIGHTS", help="start from this file, or from weights by name, see 'mindpoint weights fetch'")
+    parser.add_argument(
+        "--weights", metavar="WEIGHTS", help="file or name of the weights to start from; 'mindpoint weights fetch' lists names"
+    )
     args = parser.parse_args(argv)
     _check(args)
     return _write(args, "mindpoint new " + " ".join(map(shlex.quote, argv)))
@@ -107,7 +111,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
         print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs): {step:.2f} s each here, {args.minutes:g} minutes")
+    print(
+        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs), {args.minutes:g} minutes with {step:.2f} s a step"
+    )
     print(f"train it with: mindpoint train {args.config}")
     return 0
 
@@ -118,7 +124,7 @@ def _write_splits(folder: Path, train: dict, val: dict) -> None:
 
 
 def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
-    """Return the seconds of a training step and of evaluating one image, on this machine at its current load."""
+    """Return the seconds that a training step and the evaluation of one image take on this machine at its current load."""
     from mindpoint.benchmark.settings import Settings
     from mindpoint.benchmark.train import train
 

@@ -1,4 +1,4 @@
-"""Conversion of annotation files in any format to one COCO dictionary per split, with file names relative to one folder."""
+"""Convert annotation files of any format to one COCO dictionary per split, with file names relative to one folder."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Gathered:
     Attributes:
         splits: COCO dictionaries by ``train`` and ``val``; ``val`` exists only if a file's name marks it as validation data.
         images: the folder that file names are relative to.
-        classes: category names in the order of their first file.
-        joints, skeleton: names, and pairs of 0-based indices; empty without joints.
-        pairs, sigmas: mirrored joints by name, and tolerances per joint, if an importer or a shipped set of the same names knows them; else
-            None.
+        classes: category names in order of first appearance.
+        joints, skeleton: names of the joints, and lines between them as pairs of 0-based indices; empty without joints.
+        pairs, sigmas: names of mirrored joints, and the tolerance of each joint. They come from an importer or from a shipped set with the
+            same names, and are None if neither has them.
         left_out: number of unusable records.
     """
 
@@ -55,10 +55,10 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     Args:
         sources: annotation files, or files and folders of another tool.
         images: the folder of the images; None: next to the annotations.
-        kind: name of an importer, or ``auto``: COCO's format, else the importer that recognises the source.
+        kind: name of an importer, or ``auto`` for COCO's format or the importer that recognises the source.
 
     Raises:
-        DataError: an unreadable or damaged source, missing images, categories with different joints, or no usable data.
+        DataError: a source is unreadable or damaged, images are missing, categories have different joints, or no data is usable.
     """
     contents = [_read(source, images, kind) for source in sources]
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
@@ -84,9 +84,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
     splits = {name: _joined(some, classes, joints, skeleton) for name, some in parts.items()}
     for name, split in splits.items():
         if not split["annotations"]:
-            raise DataError(
-                f"{', '.join(map(str, sources))}: has no usable annotations for {'training' if name == 'train' else 'validation'}"
-            )
+            raise DataError(f"{', '.join(map(str, sources))}: no usable annotations for {'training' if name == 'train' else 'validation'}")
     return Gathered(splits, root, classes, joints, skeleton, pairs, sigmas, left_out)
 
 
@@ -117,7 +115,7 @@ def _classes(contents: Sequence[dict], with_joints: bool) -> List[str]:
 
 
 def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str], List[Tuple[int, int]]]:
-    """Return names and skeleton of the joints; if categories name no joints, from the annotations' numbers."""
+    """Return names and skeleton of the joints. If no category names them, the annotations tell how many there are."""
     names: List[str] = []
     skeleton: List[Tuple[int, int]] = []
     for source, content in zip(sources, contents):
@@ -150,7 +148,7 @@ def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str
 
 
 def _known(contents: Sequence[dict], joints: Sequence[str]) -> Tuple[Optional[List[Tuple[str, str]]], Optional[List[float]]]:
-    """Return mirrored pairs and sigmas as importers write them into categories, if they fit the joints."""
+    """Return the mirrored pairs and sigmas that importers have written into the categories, if they fit the joints."""
     pairs = sigmas = None
     for content in contents:
         for record in content["categories"]:
@@ -177,21 +175,21 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
         if leaves_folder(name) or not place.is_file():
             if "video" in record:
                 raise DataError(
-                    f"{source}: has frames of {record['video']}; extract them first: mindpoint data import auto {source} OUT --copy"
+                    f"{source}: labels frames of {record['video']}; extract them first: mindpoint data import auto {source} OUT --copy"
                 )
             places = places or [Images(folder), Images(folder.parent / "images")]
-            # of files with the same name, the one in a folder named like the source
+            # of several files with this name, prefer the one in a folder named like the source
             found = ((images.folder, images.find(f"{source.stem}/{name}", where)) for images in places)
             place = next((images / path for images, path in found if path), None)
             if place is None:
-                raise DataError(f"{where} '{name}': no such file in {folder}; name its folder with --images")
+                raise DataError(f"{where} '{name}': no such file in {folder}; use --images to name its folder")
         record["file_name"] = os.path.relpath(os.path.abspath(place), os.path.abspath(root)).replace(os.sep, "/")
         if leaves_folder(record["file_name"]):
-            raise DataError(f"{where}: {place} is outside {root}; name a folder that contains all images with --images")
+            raise DataError(f"{where}: {place} is outside {root}; use --images to name a folder that contains all images")
 
 
 def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[str], skeleton: Sequence[Tuple[int, int]]) -> dict:
-    """Merge contents, with new ids; an image file in several contents becomes one image."""
+    """Merge contents and assign new ids. An image file that occurs in several contents becomes one image."""
     extra = {"keypoints": list(joints), "skeleton": [[a + 1, b + 1] for a, b in skeleton]} if joints else {}
     out: dict = {"images": [], "annotations": [], "categories": [{"id": n, "name": name, **extra} for n, name in enumerate(classes, 1)]}
     ids: Dict[str, int] = {}
@@ -212,10 +210,10 @@ def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[s
 
 
 def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
-    """Return training and validation parts of a set, by image; images without objects are divided alike.
+    """Divide the images of a set into training and validation, in the same ratio with and without objects.
 
     Raises:
-        DataError: fewer than two images with objects.
+        DataError: fewer than two images have objects.
     """
     used = {record["image_id"] for record in content["annotations"]}
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The network of a configuration: a small one with random weights, or that of given weights."""
+"""Choose the network of a configuration: a small one with random weights, or the one that given weights belong to."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class NetworkPlan:
     """The network, and its training settings.
 
     Attributes:
-        backbone, neck: their blocks. A neck may be None.
+        backbone, neck: their blocks in the configuration; ``neck`` may be None.
         head_conv: channels of the heads' hidden layers.
         stride: pixels of the input per pixel of the maps.
         lr: learning rate of Adam.
         weights: file or name of the weights to start from.
         weights_match: value of ``train.weights_match``.
         freeze: value of ``train.freeze``.
-        reason: a sentence on the choice.
+        reason: why this network was chosen.
     """
 
     backbone: Dict[str, object] = field(default_factory=lambda: dict(_SMALL))
@@ -40,7 +40,7 @@ class NetworkPlan:
 
 
 def plan_network(weights: Optional[str]) -> NetworkPlan:
-    """Return the plan for weights: a checkpoint of this framework, another file that some rules recognise, or a name to download.
+    """Return the plan for weights: a checkpoint of this framework, a file that the rules of some project recognise, or a name to download.
 
     Raises:
         WeightsError: the file cannot be read, or its network is unknown or unsuitable.
@@ -50,7 +50,7 @@ def plan_network(weights: Optional[str]) -> NetworkPlan:
     model, targets, whole = _origin(weights)
     heads = [head for head in model.get("heads", {}).values() if isinstance(head, dict)]
     if whole:
-        reason = f"the network of {weights}; the statistics of its normalisation are kept"
+        reason = f"the network of {weights}; its normalisation statistics stay fixed"
         hidden = next((int(head["head_conv"]) for head in heads if "head_conv" in head), 256)
         found = NetworkPlan(
             model["backbone"], model.get("neck"), hidden, int(targets.get("stride", 4)), freeze=["statistics"], reason=reason
@@ -63,8 +63,8 @@ def plan_network(weights: Optional[str]) -> NetworkPlan:
 
 
 def _origin(weights: str):
-    """Return the section ``model`` and the targets' block of the weights' network, and whether the weights include more than the
-    backbone."""
+    """Return the section ``model`` and the block ``data.train.targets`` of the weights' network, and whether the weights cover more than
+    its backbone."""
     from mindpoint.model import checkpoint
     from mindpoint.model.translate import find_file, read_state, recognize
 
@@ -77,5 +77,5 @@ def _origin(weights: str):
     found = recognize(read_state(path), weights).weights
     data = Config.from_text(json.dumps(found.config), weights, parts=(), trusted=True).data
     if "backbone" not in data.get("model", {}):
-        raise WeightsError(f"{weights}: the rules for {found.name} do not name a backbone")
+        raise WeightsError(f"{weights}: its backbone is unknown, since the rules for {found.name} do not name one")
     return data["model"], {}, found.whole or "neck" in found.parts

@@ -1,4 +1,4 @@
-"""Decisions about a training, each with its reason."""
+"""Decide how to train, with a reason for each decision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Plan:
     Attributes:
         input_size: ``(height, width)`` in pixels.
         window: ``(height, width)`` of training windows at the same scale, smaller than the input; None: train on whole images.
-        pairs: mirrored joints by name.
+        pairs: names of mirrored joints.
         flip: probability of mirroring an image.
         rotation: standard deviation of the angle in degrees.
         batch_size: images per step.
@@ -41,7 +41,7 @@ class Plan:
 
 
 def make_plan(found: Survey, joints: Sequence[str], known: Optional[Sequence[Tuple[str, str]]] = None) -> Plan:
-    """Return the plan for the surveyed images. ``known`` are the mirrored pairs; without them they are guessed from the joints' names."""
+    """Return the plan for the surveyed images. ``known`` holds the mirrored pairs; if it is None, the joints' names decide."""
     reasons: List[str] = []
     size = _input_size(found, reasons)
     window = _window(found, size, reasons)
@@ -60,14 +60,14 @@ def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
     height, width = (max(_STEP * 2, _STEP * -int(-side // _STEP)) for side in sides)
     seen = found.median * longer
     reasons.append(
-        f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, has a size of {seen:.0f} pixels in it"
+        f"input {width} x {height}: the median object, {found.median:.0%} of the image's longer side, has a size of {seen:.0f} pixels there"
         + ("; this is small, so cut the images into tiles if few objects are detected" if seen < 0.6 * _WANTED else "")
     )
     return height, width
 
 
 def _window(found: Survey, size: Tuple[int, int], reasons: List[str]) -> Optional[Tuple[int, int]]:
-    """Return a window with room around a large object and the sides' ratio of the input, if it is clearly smaller than the input."""
+    """Return the size of windows with room around a large object and the input's aspect ratio; None if they save little."""
     share = _ROOM * found.large
     height, width = (max(_STEP * 2, _STEP * -int(-share * side // _STEP)) for side in size)
     if height * width > _WORTH * size[0] * size[1]:
@@ -94,17 +94,17 @@ def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, 
         return 0.0
     said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
     origin = "known for these joints" if known else "guessed from the names"
-    reasons.append("images are mirrored at random; " + (f"pairs, {origin}: {said}" if pairs else "no joint has a side"))
+    reasons.append("images are mirrored at random; " + (f"pairs, {origin}: {said}" if pairs else "no joint is left or right"))
     return 0.5
 
 
 def _rotation(found: Survey, joints: bool, reasons: List[str]) -> float:
-    """Set the rotation of images to the variation of the objects' rotation, to cover new photographs of this kind."""
+    """Return a rotation of images as varied as that of the objects, to cover new photographs of this kind."""
     if not joints:
         return 0.0
     if not found.turn > _LEAST_TURN:
-        reasons.append(f"images are rotated by {_LEAST_TURN} degrees: objects are upright, or too few to tell")
+        reasons.append(f"images are rotated at random by about {_LEAST_TURN} degrees: the objects are upright, or too few to tell")
         return float(_LEAST_TURN)
     angle = 5 * round(found.turn / 5) if found.turn < 60 else 180
-    reasons.append(f"images are rotated by {angle} degrees: the objects' directions vary by {found.turn:.0f}")
+    reasons.append(f"images are rotated at random by about {angle} degrees, since the objects' directions vary by {found.turn:.0f}")
     return float(angle)

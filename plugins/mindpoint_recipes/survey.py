@@ -1,4 +1,4 @@
-"""Properties of annotated images that matter for training."""
+"""Measure properties of annotated images that matter for training."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Survey:
     Attributes:
         images: number of images.
         width, height: medians of the images, pixels.
-        median: median of the objects' sides (root of the box's area) as shares of the image's longer side, without crowds.
-        large: 90th percentile of the objects' longer sides, as shares of the image's longer side, without crowds.
-        turn: variation of the objects' rotation in degrees: the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and
-            Jupp, Directional Statistics, 2000) of the direction between the two joints where it varies least. Standing people have about
-            10, gymnasts 75. NaN without joints, or with few objects.
+        median: median of the objects' sizes, without crowds. A size is the root of the box's area as a share of the image's longer side.
+        large: 90th percentile of the objects' longer sides as shares of the image's longer side, without crowds.
+        turn: variation of the objects' rotation in degrees. It is the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and Jupp,
+            Directional Statistics, 2000) of the direction from one joint to another, for the pair of joints where it is smallest.
+            Standing people have about 10, gymnasts 75. NaN without joints, or with few objects.
     """
 
     images: int
@@ -31,7 +31,7 @@ class Survey:
 
 
 def survey(content: dict) -> Survey:
-    """Return the numbers of a COCO dictionary with at least one annotation."""
+    """Survey a COCO dictionary, which must have at least one annotation."""
     sizes = {record["id"]: (record["width"], record["height"]) for record in content["images"]}
     objects = [record for record in content["annotations"] if not record.get("iscrowd")] or content["annotations"]
     shares = [(r["bbox"][2] * r["bbox"][3]) ** 0.5 / max(sizes[r["image_id"]]) for r in objects]
@@ -49,7 +49,11 @@ def survey(content: dict) -> Survey:
 
 
 def _turn(points: np.ndarray) -> float:
-    """Return the smallest circular standard deviation, degrees, over pairs of the joints ``(N, J, 3)`` that ten objects or more have."""
+    """Return the smallest circular standard deviation in degrees, over the pairs of joints that at least ten objects have.
+
+    Args:
+        points: joints ``(N, J, 3)`` of N objects: x, y, visibility.
+    """
     longest = float("nan")
     for first, second in combinations(range(points.shape[1]), 2):
         both = (points[:, first, 2] > 0) & (points[:, second, 2] > 0)

@@ -1,4 +1,4 @@
-"""The configuration file, with a comment for each choice."""
+"""Write the text of the configuration file, with a comment for each choice."""
 
 from __future__ import annotations
 
@@ -50,39 +50,51 @@ def configuration(
         [f"classes: {_flow(classes)}"],
         _keypoints(joints, skeleton, sigmas, plan) if joints else [],
         ["input:", f"  size: {list(plan.input_size)}  # height, width"],
-        [
-            "model:",
-            f"  backbone: {_flow(network.backbone)}",
-            *([f"  neck: {_flow(network.neck)}"] if network.neck else []),
-            "  heads:",
-            f"    {task}: {{head_conv: {network.head_conv}}}",
-        ],
-        [
-            "data:",
-            "  train:",
-            *([f"    size: {list(plan.window)}  # windows around the objects, at the scale of the whole input"] if plan.window else []),
-            *_dataset(train),
-            "    transforms:",
-            f"      view: {{type: RandomView, {_windows(plan)}, rotation: {plan.rotation:g}, rotation_probability: "
-            f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
-            "      color: {type: ColorAugment}",
-            f"    targets: {{type: {_TARGETS[task]}, stride: {network.stride}}}",
-            f"    batch_size: {plan.batch_size}",
-            "  val:",
-            *_dataset(val),
-        ],
-        [
-            f"optimizer: {{type: Adam, lr: {network.lr:g}}}",
-            "schedule: {type: Cosine, warmup_steps: 30}",
-            "train:",
-            f"  steps: {steps}  # more steps give a better network; the learning rate decays to zero over them",
-            f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
-            *_start(network),
-        ],
+        _model(task, network),
+        _data(task, train, val, plan, network),
+        _training(network, steps),
         [f"test: {{flip: {'true' if plan.flip else 'false'}}}"],
         ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
     ]
     return "\n".join(line for block in blocks for line in block) + "\n"
+
+
+def _model(task: str, network: NetworkPlan) -> List[str]:
+    return [
+        "model:",
+        f"  backbone: {_flow(network.backbone)}",
+        *([f"  neck: {_flow(network.neck)}"] if network.neck else []),
+        "  heads:",
+        f"    {task}: {{head_conv: {network.head_conv}}}",
+    ]
+
+
+def _data(task: str, train: Split, val: Split, plan: Plan, network: NetworkPlan) -> List[str]:
+    return [
+        "data:",
+        "  train:",
+        *([f"    size: {list(plan.window)}  # windows around the objects, at the scale of the whole input"] if plan.window else []),
+        *_dataset(train),
+        "    transforms:",
+        f"      view: {{type: RandomView, {_windows(plan)}, rotation: {plan.rotation:g}, rotation_probability: "
+        f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
+        "      color: {type: ColorAugment}",
+        f"    targets: {{type: {_TARGETS[task]}, stride: {network.stride}}}",
+        f"    batch_size: {plan.batch_size}",
+        "  val:",
+        *_dataset(val),
+    ]
+
+
+def _training(network: NetworkPlan, steps: int) -> List[str]:
+    return [
+        f"optimizer: {{type: Adam, lr: {network.lr:g}}}",
+        "schedule: {type: Cosine, warmup_steps: 30}",
+        "train:",
+        f"  steps: {steps}  # more steps give a better network; the learning rate decays to zero over them",
+        f"  ema: {_ema(steps)}  # averaged weights are evaluated and saved",
+        *_start(network),
+    ]
 
 
 def _windows(plan: Plan) -> str:
@@ -116,7 +128,7 @@ def _dataset(split: Split) -> List[str]:
 
 
 def _comment(text: str) -> str:
-    """Return a comment of one line for any text, since names may come from untrusted files."""
+    """Return a comment that stays on one line whatever the text contains, since names may come from untrusted files."""
     return "# " + "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -127,5 +139,5 @@ def _flow(value: object) -> str:
 
 
 def _ema(steps: int) -> float:
-    """Return the decay of an average over a twentieth of the training, 5 to 1,000 steps."""
+    """Return the decay that averages over a twentieth of the training, but at least 5 and at most 1,000 steps."""
     return round(1 - 1 / min(1000, max(5, steps / 20)), 4)

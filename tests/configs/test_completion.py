@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from mindpoint.cli.completion import can_complete
 from mindpoint.config import shipped
-from mindpoint.registry import registry
+from mindpoint.registry import Entry, registry
 
 HEAVY = ("mindspore", "cv2", "matplotlib", "scipy", "pycocotools", "onnxruntime", "tqdm")
 
@@ -70,20 +71,47 @@ def test_completion_imports_nothing_heavy(folder, line):
     assert "argcomplete" in modules and not modules & set(HEAVY)
 
 
-def test_a_command_that_does_not_complete_is_not_run(folder, tmp_path):
+COMMANDS = {
+    "own": ("    parser = _parser('acme-own')\n    parser.parse_args(argv)\n    open('ran', 'w').close()\n", True),
+    "nested": ("    'help'\n    LIMIT = 3\n    args = _parsed(argv)\n    open('ran', 'w').close()\n", True),
+    "kind": ("    Louder(prog='mindpoint acme-kind').parse_args(argv)\n    open('ran', 'w').close()\n", True),
+    "plain": ("    open('ran', 'w').close()\n", False),
+    "late": ("    open('ran', 'w').close()\n    _parsed(argv)\n", False),
+    "maybe": ("    if open('ran', 'w'):\n        _parsed(argv)\n", False),
+    "circle": ("    circle(argv)\n    open('ran', 'w').close()\n", False),
+    "other": ("    Other.Parser()\n    open('ran', 'w').close()\n", False),
+}
+
+
+@pytest.fixture
+def acme(tmp_path):
+    """A distribution with the commands above. Those that complete make their parser in a helper or in a class of their own."""
     info = tmp_path / "acme-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mindpoint.commands]\nacme-plain = acme:plain\nacme-own = acme:own\n")
+    (info / "entry_points.txt").write_text("[mindpoint.commands]\n" + "".join(f"acme-{name} = acme:{name}\n" for name in COMMANDS))
     (tmp_path / "acme.py").write_text(
         "from mindpoint.cli.parser import Parser\n"
-        "def plain(argv):\n    open('ran', 'w').close()\n"
-        "def own(argv):\n    parser = Parser(prog='mindpoint acme-own')\n    parser.add_argument('--loud')\n"
-        "    parser.parse_args(argv)\n    open('ran', 'w').close()\n"
+        "class Louder(Parser):\n    def __init__(self, **options):\n        super().__init__(**options)\n"
+        "        self.add_argument('--loud')\n"
+        "class Other:\n    class Parser:\n        pass\n"
+        "def _parser(name):\n    parser = Parser(prog=f'mindpoint {name}')\n    parser.add_argument('--loud')\n    return parser\n"
+        "def _parsed(argv):\n    return _parser('acme-nested').parse_args(argv)\n"
+        + "".join(f"def {name}(argv):\n{body}" for name, (body, _) in COMMANDS.items())
     )
-    assert asked("mindpoint acme-", folder, tmp_path)[0] == ["acme-own", "acme-plain"]
-    assert asked("mindpoint acme-plain --l", folder, tmp_path)[0] == []
-    assert asked("mindpoint acme-own --l", folder, tmp_path)[0] == ["--loud"]
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_only_a_command_that_begins_with_its_parser_is_run(acme, name, monkeypatch):
+    monkeypatch.syspath_prepend(acme)
+    assert can_complete(Entry(registry("commands").kind, f"acme-{name}", f"acme:{name}")) == COMMANDS[name][1]
+
+
+def test_a_command_that_does_not_complete_is_not_run(folder, acme):
+    assert set(asked("mindpoint acme-", folder, acme)[0]) == {f"acme-{name}" for name in COMMANDS}
+    for name in ("plain", "nested"):
+        assert asked(f"mindpoint acme-{name} --l", folder, acme)[0] == ["--loud"] * COMMANDS[name][1]
     assert not (folder / "ran").exists()
 
 

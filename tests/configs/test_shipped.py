@@ -110,3 +110,10 @@ def test_command_line(tmp_path):
     checked = mindpoint("check", *(path.stem for path in FILES))
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout.splitlines() == [f"{path.stem}: ok" for path in FILES]
+
+
+def test_a_batch_size_set_later_replaces_the_total_of_the_recipe():
+    def batch(*overrides):
+        return load_config("dla34_coco_modelzoo", overrides, parts=()).split("train").batch_of_each(4)
+
+    assert batch() == 64 and batch("data.train.batch_size=2") == 2 and batch("data.train.total_batch_size=8") == 2

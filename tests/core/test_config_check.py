@@ -179,8 +179,8 @@ def test_what_is_missing_on_top():
     [
         ("+points={names: [a, b], sizes: [1]}", "--set points: points.sizes: 1 values for 2 points"),
         ("+points={names: [a, b], pairs: [[0, 1], [1, c]]}", "--set points: points.pairs.1: there is no point c"),
-        ("input.std=[0, 1, 1]", "--set input.std: (0, 1, 1) must be in 1e-6..1e6"),
-        ("input.size=[0, 3]", "--set input.size: (0, 3) must be (height, width), each in 1..32766"),
+        ("input.std=[0, 1, 1]", "--set input.std: (0, 1, 1) is not allowed; it must be in 1e-6..1e6"),
+        ("input.size=[0, 3]", "--set input.size: (0, 3) is not allowed; it must be (height, width), each in 1..32766"),
         ("input.size=[3]", "--set input.size: takes [int, int], not [3]"),
         ("classes=[a, a]", "--set classes: [a, a] is not allowed; it must be a list of distinct names, at least one"),
     ],

@@ -181,6 +181,24 @@ def test_overrides(write):
     assert found["seed"] == 7
 
 
+@pytest.mark.parametrize(
+    "own, overrides, expected",
+    [
+        ("{steps: 5}", [], {"epochs": 3, "steps": 5}),
+        ("{steps: 5}", ["train.epochs=7"], {"epochs": 7}),
+        ("{steps: 5}", ["train={epochs: 7}"], {"epochs": 7}),
+        ("{steps: 5}", ["train.epochs=7", "train.steps=9"], {"epochs": 7, "steps": 9}),
+        ("{steps: 5}", ["train.epochs=null"], {"epochs": None, "steps": 5}),
+        ("{steps: 5}", ["train.ema=0.5"], {"epochs": 3, "steps": 5, "ema": 0.5}),
+        ("{steps: 5, epochs: 4}", [], {"epochs": 4, "steps": 5}),
+    ],
+)
+def test_what_is_set_later_is_not_overridden_by_another_key(write, own, overrides, expected):
+    write(a="_base_: base.yaml\ntrain: {epochs: 3}\n", b=f"_base_: a.yaml\ntrain: {own}\n", c="_base_: b.yaml\ntrain: {epochs: 6}\n")
+    assert data("b.yaml", *overrides)["train"] == expected
+    assert data("c.yaml")["train"] == {"epochs": 6}
+
+
 def test_an_override_merges_as_a_file_does(write):
     other = "model.backbone.type=config_toys:OtherNet"
     assert data("base.yaml", other)["model"]["backbone"] == {"type": "config_toys:OtherNet"}

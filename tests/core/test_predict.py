@@ -353,7 +353,7 @@ def test_mistakes(predict):
     for arguments, message in (
         (["*.bmp"], "*.bmp: pattern matches no image or video"),
         (["1.png", "--format", "json,xml"], "'xml' is not one of coco, csv, json, pictures"),
-        (["1.png", "--threshold", "3"], "threshold: 3.0 must be in 0..1"),
+        (["1.png", "--threshold", "3"], "threshold: 3.0 is not allowed; it must be in 0..1"),
         (["1.png", "--batch", "0"], "--batch: 0 is not in 1..1024"),
         (["1.png", "--batch", "-3"], "--batch: -3 is not in 1..1024"),
         (["1.png", "--batch", str(10**30)], "--batch: 1000000000000000000000000000000 is not in 1..1024"),

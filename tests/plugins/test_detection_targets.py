@@ -96,7 +96,7 @@ def test_arguments():
         DetectionTargets(CLASSES, SPEC, class_sizes=True, dense_sizes="official")
     with pytest.raises(ConfigError, match="dense_sizes: 'torn' is not one of whole, official"):
         DetectionTargets(CLASSES, SPEC, dense_sizes="torn")
-    with pytest.raises(ConfigError, match="center_sigma: 0 must be positive"):
+    with pytest.raises(ConfigError, match="center_sigma: 0 is not allowed; it must be positive"):
         DetectionTargets(CLASSES, SPEC, center_sigma=0)
     with pytest.raises(ConfigError, match="not a multiple of the targets' stride 7"):
         DetectionTargets(CLASSES, SPEC, stride=7)

@@ -251,8 +251,8 @@ def test_a_file_of_crowdpose(formats):
         ({"length": ["snout", "paw"]}, "no joint is named 'paw'; there are snout, ear, tail"),
         ({"length": ["snout"]}, "give two different ends"),
         ({"length": ["snout", ["snout"]]}, "give two different ends"),
-        ({"pck": [0.0, 0.2]}, "must hold positive numbers"),
-        ({"pck": []}, "must hold positive numbers"),
+        ({"pck": [0.0, 0.2]}, "must contain positive numbers"),
+        ({"pck": []}, "must contain positive numbers"),
     ],
 )
 def test_mistakes(arguments, message):

@@ -233,9 +233,9 @@ class TestZoo:
         config, said = zoo("--device_target CPU --save_checkpoint_path ckpts", num_joints="5", multi_epochs="[1]")
         assert "train.loss_scale" not in config.to_yaml() and "sink" not in value(config, "train")
         for remark in (
-            "loss_scale_value: has no effect there either",
+            "loss_scale_value: has no effect: the model zoo",
             "enable_data_sink, data_sink_steps: have no effect",
-            "save_checkpoint_path: mindpoint train FILE --out ckpts",
+            "save_checkpoint_path: use mindpoint train FILE --out ckpts",
             "train_config.Adam.decay_filter: is not run",
         ):
             assert f"\n- {remark}" in said and f"\n# - {remark}" in Path("out.yaml").read_text()
@@ -246,10 +246,10 @@ class TestZoo:
             ("zoo.yaml --epoch_sise 3", "--epoch_sise: is not an option of the model zoo's scripts; did you mean --epoch_size?"),
             ("zoo.yaml --epoch_size", "--epoch_size: its value is missing"),
             ("zoo.yaml --epoch_size many", "zoo.yaml --epoch_size many: epoch_size: many cannot be used: invalid literal"),
-            ("zoo.yaml --epoch_size 0", "its settings give an invalid configuration:\nout.yaml:"),
+            ("zoo.yaml --epoch_size 0", "its settings make an invalid configuration:\nout.yaml:"),
             ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
             ("other.yaml", "other.yaml: is not a configuration of the model zoo's CenterNet"),
-            ("part.yaml", "part.yaml: 'MultiDecay' is missing; take it over from the model zoo's default_config.yaml"),
+            ("part.yaml", "part.yaml: 'MultiDecay' is missing; copy it from the model zoo's default_config.yaml"),
         ],
     )
     def test_mistakes(self, tmp_path, monkeypatch, capsys, command, message):
@@ -335,13 +335,13 @@ class TestOfficial:
         monkeypatch.chdir(tmp_path)
         Path("evil.txt").write_text("==> Cmd:\n__import__('os').system('touch ran')\n")
         for text, message in (
-            ("multi_pose --exp_id 'a", "the command line: holds no command line"),
-            ("x" * 300, "a command line begins with the task"),
-            ("ddd", "a command line begins with the task, multi_pose or ctdet, not 'ddd'"),
+            ("multi_pose --exp_id 'a", "the command line: cannot be split into words"),
+            ("x" * 300, "the first word must be the task"),
+            ("ddd", "the first word must be the task, multi_pose or ctdet, not 'ddd'"),
             ("multi_pose --lr", "--lr: its value is missing"),
             ("multi_pose --lr fast", "the command line: --lr: fast cannot be used"),
-            ("multi_pose --arch vgg", "--arch vgg: here are dla_34, resdcn_N, res_N and hourglass"),
-            ("evil.txt", "evil.txt: holds no command line"),
+            ("multi_pose --arch vgg", "--arch vgg: unknown network; choose dla_34, resdcn_N, res_N or hourglass"),
+            ("evil.txt", "evil.txt: contains no command line"),
         ):
             assert self.migrated(text) == 2
             assert message in capsys.readouterr().err
@@ -390,7 +390,7 @@ dataset_info = dict(
         monkeypatch.chdir(tmp_path)
         Path("evil.py").write_text("open('ran', 'w')\ndataset_info = dict(keypoint_info=__import__('os').environ)\n")
         assert main(["migrate", "mmpose", "evil.py", "--out", "out.yaml"]) == 2
-        assert "evil.py:2: dataset_info holds more than literals" in capsys.readouterr().err and not Path("ran").exists()
+        assert "evil.py:2: dataset_info may contain literals only" in capsys.readouterr().err and not Path("ran").exists()
 
 
 def seed_rows(path):

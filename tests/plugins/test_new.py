@@ -68,7 +68,7 @@ def test_what_cannot_be_found_or_joined_is_named(folder):
     with pytest.raises(DataError, match="has the joints left, right, but others have head, tail"):
         gather([folder / "b_val.json", folder / "other.json"], None, "auto")
     (folder / "empty.json").write_text(json.dumps(content({1: "b.png"}, [])))
-    with pytest.raises(DataError, match="has no usable annotations for training"):
+    with pytest.raises(DataError, match="no usable annotations for training"):
         gather([folder / "empty.json"], None, "auto")
 
 

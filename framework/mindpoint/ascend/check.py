@@ -1,4 +1,4 @@
-"""The operators of training and prediction, looked up among those that MindSpore registers for Ascend."""
+"""Look up the operators of training and prediction among those that MindSpore registers for Ascend."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Row:
     Attributes:
         where: a key of :data:`mindpoint.ascend.registrations.MEANINGS`.
         training, prediction: number of occurrences in each graph.
-        shapes: of all its outputs.
+        shapes: the shapes of its outputs.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Row:
 
 
 def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
-    """Return a row for each operator and set of types, sorted by name. Nothing is trained, and no data is needed.
+    """Return a row for each operator and set of types, sorted by name. This trains nothing and needs no data.
 
     Raises:
         MindpointError: the configuration is wrong, or the installed MindSpore has no Ascend registrations.
     """
     registrations = Registrations.installed()
-    changes = (*overrides, "+data.train.batch_size=2", "+data.train.total_batch_size=null", "+train.sink=null")
+    changes = (*overrides, "+data.train.batch_size=2", "+train.sink=null")
     config, _ = Settings(config_name, changes).load_with_data("train", *ONLY_STEPS)
     device.setup(seed=config.seed, device="CPU")
     with _without_kernels():
@@ -69,9 +69,10 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
 
 
 def markdown(found: Mapping[str, Sequence[Row]]) -> str:
-    """Return a table with a line for each configuration: how many of its rows are registered where, and those without a kernel of CANN."""
+    """Return a table with a line for each configuration: its number of rows for each place of registration, and the rows elsewhere than in
+    ``ACLNN`` and ``NAMED``."""
     places = [where for where in MEANINGS if where != HOST]
-    head = ["configuration", "operators", *places, "not by a kernel's class or the backend's name"]
+    head = ["configuration", "operators", *places, f"neither {ACLNN} nor {NAMED}"]
     lines = [head, ["---"] * len(head)]
     for name, rows in found.items():
         others = [f"`{row.name}` ({', '.join([*row.kinds, *_graphs(row)])})" for row in rows if row.where not in (ACLNN, NAMED)]
@@ -86,7 +87,7 @@ def _graphs(row: Row) -> List[str]:
 
 @contextmanager
 def _without_kernels() -> Iterator[None]:
-    """Let networks use MindSpore's own operators: the compiled kernels are for CPUs only."""
+    """Make networks use MindSpore's own operators, since the compiled kernels run on CPUs only."""
     before = os.environ.get(KERNELS)
     os.environ[KERNELS] = "portable"
     try:

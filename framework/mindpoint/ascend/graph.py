@@ -1,4 +1,4 @@
-"""The operators of compiled graphs."""
+"""Count the operators of compiled graphs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Operator(NamedTuple):
     Attributes:
         name: MindSpore's name for it.
         kinds: types of its outputs, without duplicates.
-        shapes: their shapes.
+        shapes: shapes of its outputs.
     """
 
     name: str
@@ -31,7 +31,7 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
     """Count the occurrences of each operator in the graph of a cell, before device-specific passes.
 
     Raises:
-        MindpointError: MindSpore cannot compile it.
+        MindpointError: MindSpore cannot compile the cell.
     """
     from mindspore.train.mind_ir_pb2 import ModelProto
 
@@ -39,7 +39,7 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
 
     def keep(model: ModelProto) -> None:
         content.CopyFrom(model)
-        model.graph.ClearField("parameter")  # the file, which nobody reads, needs no weights: with large ones, it would be several files
+        model.graph.ClearField("parameter")  # nobody reads the file; large weights would divide it into several
 
     with temporary_folder() as folder, export_in_progress(Export("mindir")):
         try:

@@ -14,12 +14,12 @@ from mindpoint.errors import MindpointError
 
 ACLNN, NAMED, AICPU, HOST, TAIL, MISSING = "aclnn", "named", "AICPU", "host", "unclear", "missing"
 MEANINGS = {
-    ACLNN: "a kernel of CANN's operator library is called; which types it takes, only the library knows",
-    NAMED: "the backend names the operator, which it hands to ACL or to the graph engine; which types these take, only they know",
-    AICPU: "registered for the Ascend's own CPU cores alone, with these types: it works, slowly",
+    ACLNN: "a kernel of CANN's operator library is called; only the library knows which types it accepts",
+    NAMED: "the backend passes the operator to ACL or to the graph engine; only they know which types they accept",
+    AICPU: "registered with these types, but only for the Ascend's own CPU cores: it works slowly",
     HOST: "computed by the host, on scalars and shapes",
-    TAIL: "the name is the end of a longer one: the libraries do not tell whether it is registered",
-    MISSING: "nothing is registered for the operator, or not for these types",
+    TAIL: "the libraries contain the name only as the end of a longer one, so it may or may not be registered",
+    MISSING: "the operator is not registered, or not with these types",
 }
 
 # Operators that arrange a graph and have no kernel, and those on Python numbers and sequences.
@@ -29,10 +29,10 @@ _HOST = re.compile(rf"(?:{'|'.join(_ARRANGING.split())}|Scalar\w+|\w+Scalar|Shap
 
 @dataclass(frozen=True)
 class Registrations:
-    """Operators by place of registration.
+    """The operators that MindSpore registers for Ascend.
 
     Attributes:
-        folder: of the package ``mindspore``.
+        folder: the folder of the package ``mindspore``.
     """
 
     folder: Path
@@ -46,8 +46,8 @@ class Registrations:
         found = Registrations(Path(mindspore.__file__).parent)
         if not found._operators.is_file():
             raise MindpointError(
-                f"{found._operators}: this MindSpore ({mindspore.__version__}) carries no Ascend libraries to look into; "
-                "the wheels for x86 from 2.7 on do"
+                f"{found._operators}: no such file; MindSpore {mindspore.__version__} was installed without Ascend libraries, which "
+                "the wheels for x86 contain from version 2.7 on"
             )
         return found
 
@@ -74,7 +74,7 @@ class Registrations:
 
     @cached_property
     def aicpu(self) -> Dict[str, List[Tuple[str, ...]]]:
-        """Return the combinations of types, inputs and then outputs, of each operator for the Ascend's own CPU cores."""
+        """Return the supported combinations of types for each operator on the Ascend's own CPU cores: types of inputs, then of outputs."""
         found: Dict[str, List[Tuple[str, ...]]] = {}
         for line in (self.folder / "config" / "op_info.config").read_text(encoding="utf-8").splitlines():
             record = json.loads(line)

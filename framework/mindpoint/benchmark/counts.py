@@ -61,7 +61,7 @@ def _short(value: object) -> str:
 
 
 def calls(network: nn.Cell, shape: Shape) -> List[Call]:
-    """Return the operators that run for an input of that shape, in order. The network runs once, eagerly, in its current mode."""
+    """Return the operators that run for an input of this shape, in order. The network runs once, eagerly, in its current mode."""
     found: List[Call] = []
 
     def recorder(name: str):

@@ -21,7 +21,7 @@ SAMPLES = 100  # per round in which parts are measured
 
 def data(settings: Settings) -> Report:
     """Measure the parts of a sample on one core, and batches as the training receives them from 1, 2, 4 and more workers."""
-    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
+    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
     config, described = settings.load_with_data("train", *changes)
     samples, split = build_samples(config), config.split("train")
     batch = min(split.batch_of_each(1), len(samples))

@@ -40,7 +40,7 @@ class _Times(Hook):
 def train(settings: Settings) -> Report:
     """Measure steps of the configured training, from random weights: waiting for data, and the step itself (forward,
     gradients, update)."""
-    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}", "data.train.total_batch_size=null"]
+    changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
     changes += [] if settings.workers is None else [f"+data.train.workers={settings.workers}"]
     config, data = settings.load_with_data("train", *ONLY_STEPS, *changes)
     device.setup(seed=config.seed, **vars(config.section("runtime")))

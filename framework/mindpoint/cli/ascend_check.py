@@ -10,8 +10,8 @@ from mindpoint.cli.options import add_set
 HELP = "check whether MindSpore registers every operator of a configuration for Ascend; works without an Ascend"
 EXAMPLES = ("mindpoint ascend-check dla34_dcn_coco",)
 
-_LIMITS = """The look-up knows names, and types where MindSpore itself registers them (AICPU). It cannot know whether the kernels of CANN
-take these types, shapes and attributes, what the graph engine makes of the graph, whether memory suffices, or how fast it is."""
+_LIMITS = """This check compares names, and types where MindSpore registers them (AICPU). It cannot tell whether CANN's kernels accept these
+types, shapes and attributes, how the graph engine changes the graph, whether the memory suffices, or how fast the operators are."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

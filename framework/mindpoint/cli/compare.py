@@ -27,11 +27,11 @@ class Compared:
     """Two evaluations of the same data.
 
     Attributes:
-        names: of the first and the second; they differ.
-        changes: of the statistics.
-        errors: of each image by id, 0..1 in the first and in the second; the most changed ones first. Empty if the metric does not rate
-            images.
-        detections: of each, those to draw, by image id.
+        names: different names of the first and the second.
+        changes: changes of the statistics.
+        errors: errors of each image in the first and the second, 0..1, by id; the most changed images first. Empty if the metric does not
+            rate images.
+        detections: detections to draw in the first and the second, by image id.
     """
 
     names: Tuple[str, str]

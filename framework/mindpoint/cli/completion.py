@@ -8,9 +8,11 @@ import os
 from typing import Dict, List
 
 from mindpoint.errors import MindpointError
-from mindpoint.registry import Entry
+from mindpoint.registry import Entry, static
+from mindpoint.registry.static import Definition
 
 _ASKED = "_ARGCOMPLETE"  # the shell sets it to the number of words before the arguments
+_MOST_HELPERS = 3  # nested functions to look into; they may call each other
 
 
 def asked() -> bool:
@@ -27,9 +29,27 @@ def words() -> List[str]:
 
 
 def can_complete(command: Entry) -> bool:
-    """Return whether the source of a command names ``Parser``, which completes; another command would be run."""
+    """Return whether a command makes its ``Parser``, which completes, before anything else. Its source is read, and nothing is run."""
     definition = command.definition()
-    return definition is not None and any(isinstance(node, ast.Name) and node.id == "Parser" for node in ast.walk(definition.node))
+    return definition is not None and _begins_with_parser(definition, _MOST_HELPERS)
+
+
+def _begins_with_parser(definition: Definition, helpers: int) -> bool:
+    """Return whether the first statement of a function that calls anything makes a ``Parser`` or calls a function that begins so."""
+    for statement in definition.node.body if isinstance(definition.node, ast.FunctionDef) else ():
+        called = [static.dotted(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        if called:
+            found = [static.resolve(definition.source, name) for name in called if name]
+            simple = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return))
+            return simple and any(
+                one is not None and (_is_parser(one) or helpers and _begins_with_parser(one, helpers - 1)) for one in found
+            )
+    return False
+
+
+def _is_parser(definition: Definition) -> bool:
+    base = static.find("mindpoint.cli.parser", "Parser")
+    return base is not None and static.derives(definition, base) is True
 
 
 def complete(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=seconds,
         default=600.0,
-        help="end the job if a process is silent for this many seconds; must exceed compilation and statistics (default: 600)",
+        help="end the job if a process is silent for this many seconds; compiling and statistics must take less (default: 600)",
     )
     parser.add_argument("--logs", metavar="DIR", help="folder for the output of each process (default: runs/logs/TIME)")
 

@@ -11,7 +11,7 @@ class Injected(NamedTuple):
     """A value that a constructor receives if it has a parameter of this name.
 
     Attributes:
-        name: of the parameter.
+        name: the parameter's name.
         type: the annotation that a plugin's author would write.
         meaning: description in one line.
         kinds: plurals of the kinds that receive it; empty: all.

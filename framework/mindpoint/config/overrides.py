@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 from mindpoint.config.local_parts import with_whole_paths
-from mindpoint.config.merge import merge
+from mindpoint.config.merge import merge, without_overriding
 from mindpoint.config.node import Node, Problems, join
 from mindpoint.config.renamed import with_current_names
 from mindpoint.config.schema import ROOT, Kind, Section, Slot
@@ -75,7 +75,8 @@ class _Override:
             changed = merge(child, self._value, self._problems, ".".join(self._keys))
         if node.is_list:
             return Node([changed if str(index) == key else item for index, item in enumerate(node.items)], node.where)
-        return Node({**node.mapping, key: changed}, node.where)
+        kept = without_overriding(node.mapping, {key: changed}, ".".join(self._keys[:depth]))
+        return Node({**kept, key: changed}, node.where)
 
     def _meant(self, annotation: Annotation) -> Node:
         """Return the value. It is the text unchanged if a string is expected and YAML would parse it as another type or drop some of it.

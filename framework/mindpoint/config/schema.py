@@ -16,7 +16,7 @@ from mindpoint.registry import Entry, WrongKind, registry
 
 def _key(rule: Callable[[Any], bool], text: Union[str, Callable[[Any], str]], default: object = MISSING, **metadata: object) -> Any:
     """Declare a key whose value must satisfy a rule; ``text``, perhaps computed from the invalid value, completes "it must be ...".
-    ``formerly``: an earlier name of the key."""
+    ``formerly``: an earlier name of the key. ``yields_to``: the key of the section that overrides this one."""
     return field(default=default, metadata={"rule": (rule, text), **metadata})
 
 
@@ -70,7 +70,7 @@ class SplitSettings:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size``.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, as by ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -83,7 +83,7 @@ class SplitSettings:
         f"(height, width), each in 1..{MOST_SIDE}",
         default=None,
     )
-    batch_size: int = _whole(1, default=1, most=_MOST_BATCH)
+    batch_size: int = _whole(1, default=1, most=_MOST_BATCH, yields_to="total_batch_size")
     total_batch_size: Optional[int] = _whole(1, default=None, most=_MOST_BATCH)
     workers: int = _whole(1, default=2, most=256)
     shuffle: bool = True
@@ -114,7 +114,8 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets; overrides ``epochs``. The schedule ends with it.
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, as by ``--set``. The
+            schedule ends with it.
         max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the
@@ -138,7 +139,7 @@ class TrainSettings:
             ``hooks.checkpoint`` decides.
     """
 
-    epochs: Optional[int] = _whole(1, default=None, most=1_000_000)
+    epochs: Optional[int] = _whole(1, default=None, most=1_000_000, yields_to="steps")
     steps: Optional[int] = _whole(1, default=None)
     max_steps: Optional[int] = _whole(1, default=None)
     weights: Optional[str] = None

@@ -37,7 +37,7 @@ class AnnotationFile:
 
 
 class Dataset(ABC):
-    """Images with annotated objects. The constructor may name ``classes`` and ``input_spec``.
+    """Images with annotated objects. The constructor may take ``classes`` and ``input_spec``.
 
     Reading is thread-safe: several workers call ``__getitem__`` of one object at once.
 
@@ -187,7 +187,7 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
 
 
 class Transform(ABC):
-    """A change of a training sample. The constructor may name ``classes`` and ``input_spec``.
+    """A change of a training sample. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
         before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
@@ -231,7 +231,7 @@ class PoolTransform(Transform):
 
 
 class Sampler(ABC):
-    """Decides how often an epoch shows each training image. The constructor may name ``dataset``, the training images.
+    """Decides how often an epoch shows each training image. The constructor may take ``dataset``, the training images.
 
     An epoch has as many samples as the data set has images. Repetitions of an image in an epoch are augmented independently.
 
@@ -259,7 +259,7 @@ class Sampler(ABC):
 
 
 class InputEncoder(ABC):
-    """Computes further network inputs besides the image, such as the previous frame. The constructor may name ``classes`` and
+    """Computes further network inputs besides the image, such as the previous frame. The constructor may take ``classes`` and
     ``input_spec``.
 
     Attributes:
@@ -275,10 +275,10 @@ class InputEncoder(ABC):
 
 
 class TargetEncoder(ABC):
-    """Turns objects into training targets. The constructor may name ``classes`` and ``input_spec``.
+    """Turns objects into training targets. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
-        strides: input pixels per pixel of each map that has targets, by the map's name; each must equal the stride of the network's map.
+        strides: stride (input pixels per map pixel) of each map with targets, by name. It must equal that of the network's map.
     """
 
     strides: Mapping[str, int]

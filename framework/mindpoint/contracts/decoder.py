@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(ABC):
-    """Turns network outputs into detections, in numpy. The constructor may name ``classes``.
+    """Turns network outputs into detections, in numpy. The constructor may take ``classes``.
 
     Attributes:
         fields: fields of its detections beyond boxes, scores and labels.

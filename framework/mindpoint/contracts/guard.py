@@ -56,7 +56,8 @@ def declared(block: str, part: object, name: str, meaning: str) -> object:
 
 
 def described(block: str, part: object, trace: Optional[TracebackType] = None) -> str:
-    """Return ``block: Name (distribution version, file:line)``: the deepest line of the part's package in a traceback, else its class."""
+    """Return ``block: Name (distribution version, file:line)``. The line is the deepest one of the part's package in the traceback, or
+    the first one of its class."""
     kind = part if inspect.isclass(part) or inspect.isfunction(part) else type(part)
     facts = [fact for fact in (distribution_of(kind.__module__), _place(kind, trace)) if fact]
     return f"{block}: {kind.__name__}" + (f" ({', '.join(facts)})" if facts else "")

@@ -34,11 +34,11 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or not all(0 < side <= MOST_SIDE for side in self.size):
-            raise ConfigError(f"input.size: {self.size} must be (height, width), each in 1..{MOST_SIDE}")
+            raise ConfigError(f"input.size: {self.size} is not allowed; it must be (height, width), each in 1..{MOST_SIDE}")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(abs(mean) <= 1e6 for mean in self.mean):
             raise ConfigError("input.mean and input.std: must be three numbers each, at most 1e6")
         if not all(1e-6 <= std <= 1e6 for std in self.std):
-            raise ConfigError(f"input.std: {self.std} must be in 1e-6..1e6")
+            raise ConfigError(f"input.std: {self.std} is not allowed; it must be in 1e-6..1e6")
         if self.channel_order not in ("bgr", "rgb"):
             raise ConfigError(f"input.channel_order: '{self.channel_order}' is neither 'bgr' nor 'rgb'")
 

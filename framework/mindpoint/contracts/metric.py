@@ -14,7 +14,7 @@ from mindpoint.runtime.tables import table
 
 
 class Metric(ABC):
-    """Quality of detections against ground truth. The constructor may name ``classes``.
+    """Quality of detections against ground truth. The constructor may take ``classes``.
 
     Attributes:
         statistics: the names of all statistics, in their order, e.g. ``bbox/AP``, or ``bbox/AP/dog`` for a part such as a class or joint.
@@ -40,8 +40,8 @@ class Metric(ABC):
         """Return all of :attr:`statistics` for the given images; NaN where undefined. Must accept empty results."""
 
     def resampler(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Callable[[np.ndarray], Dict[str, float]]:
-        """Return a function that gives the statistics of a resample, in which image ``image_ids[i]`` counts ``counts[i]`` times; ``counts``
-        are whole numbers ``(images,)``. Arguments as in :meth:`evaluate`.
+        """Return a function that computes the statistics of a resample from its ``counts``, whole numbers ``(images,)``. Image
+        ``image_ids[i]`` occurs ``counts[i]`` times in it. The arguments are those of :meth:`evaluate`.
 
         This version evaluates each resample from scratch, with copies of images, annotations and results under new ids. Override it if
         a faster way exists.
@@ -73,7 +73,7 @@ class Metric(ABC):
         return []
 
     def analyse(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Analysis:
-        """Return the details behind the statistics, for a report; arguments as in :meth:`evaluate`."""
+        """Return the details behind the statistics, for a report. The arguments are those of :meth:`evaluate`."""
         return Analysis()
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:

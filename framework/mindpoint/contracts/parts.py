@@ -40,7 +40,7 @@ class Neck(nn.Cell):
 class Head(nn.Cell):
     """``construct(tuple of maps) -> {name: raw map (B, C, H, W)}``.
 
-    The constructor names ``in_features``; it may name ``classes``.
+    The constructor takes ``in_features``; it may take ``classes``.
 
     Attributes:
         out_maps: channels and stride of each map by name. The names of all heads of a network must differ; the strides may.
@@ -54,7 +54,7 @@ class Loss(nn.Cell):
 
     Outputs are the raw maps of all heads by name; targets are the encoder's arrays with a batch axis in front. Sigmoid and clamping are
     part of the loss; inputs are never changed in place. ``total`` is the weighted sum, and the terms are reported unweighted. A batch
-    without objects must give finite values. The constructor may name ``classes``, ``maps`` and ``targets``: the names of all maps of the
+    without objects must give finite values. The constructor may take ``classes``, ``maps`` and ``targets``: the names of all maps of the
     heads and of all targets of the encoder.
 
     A batch may be processed in parts: in several processes, or with ``train.accumulate``. Values and gradients of the parts are averaged.

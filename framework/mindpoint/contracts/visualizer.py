@@ -10,7 +10,7 @@ from mindpoint.contracts.instances import Detections, Objects
 
 
 class Visualizer(ABC):
-    """Draws objects into images for ``predict``, training pictures, data browsing and the report. The constructor may name
+    """Draws objects into images for ``predict``, training pictures, data browsing and the report. The constructor may take
     ``classes``."""
 
     @abstractmethod
@@ -28,4 +28,4 @@ class Visualizer(ABC):
 
     @abstractmethod
     def draw_objects(self, image: np.ndarray, objects: Objects) -> np.ndarray:
-        """Draw annotated objects; arguments and result as in :meth:`draw`."""
+        """Draw annotated objects. Arguments and result are those of :meth:`draw`."""

@@ -71,13 +71,13 @@ class WeightRules(ABC):
         return name
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """Tell whether no output depends on the array of this official name; ``names`` are those of all arrays. Here: the counters of
-        batch normalisations."""
+        """Tell whether no output depends on the array of this official name; ``names`` are those of all arrays. By default, these
+        are the counters of batch normalisations."""
         return name.endswith(".num_batches_tracked")
 
     def unused_arrays(self, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Return the arrays of the official network that have no counterpart here. By default: a counter, 0, for each batch
-        normalisation."""
+        """Return the arrays of the official network that have no counterpart here. By default, these are the counters of batch
+        normalisations, which are 0."""
         ends = "running_mean"
         return {name[: -len(ends)] + "num_batches_tracked": np.zeros((), np.int64) for name in state if name.endswith(f".{ends}")}
 

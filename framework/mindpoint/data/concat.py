@@ -37,7 +37,9 @@ class ConcatDataset(Dataset):
             raise ConfigError("datasets: is empty; list at least one")
         times = [1] * len(datasets) if repeats is None else list(repeats)
         if len(times) != len(datasets) or min(times) < 1:
-            raise ConfigError(f"repeats: {times} must be a whole number of at least 1 for each of {len(datasets)} data sets")
+            raise ConfigError(
+                f"repeats: {times} is not allowed; it must have a whole number of at least 1 for each of {len(datasets)} data sets"
+            )
         self.datasets, self.classes, self.fields = list(datasets), list(classes), tuple(datasets[0].fields)
         for number, dataset in enumerate(self.datasets):
             if list(map(_form, dataset.fields)) != list(map(_form, self.fields)):

@@ -17,7 +17,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
     The data set types in the configuration are tried first, beginning with that of ``split``; then the installed ones.
 
     Args:
-        folder: in the layout of one of these data set types.
+        folder: a folder with the layout of one of these data set types.
         split: ``train``, ``val``, ``test``, or another name that the data set type gives its parts.
 
     Raises:

@@ -62,7 +62,7 @@ def raster(
     image: np.ndarray, input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
     """Return the raster that the network sees of a BGR image ``(H, W, 3)``, ``(height, width, 3)`` of the same type, and its view.
-    Arguments as in :func:`inference_view`."""
+    The arguments are those of :func:`inference_view`."""
     view, (height, width) = inference_view(image.shape[:2], input_size, resolution, scale, divisor)
     scaled_height, scaled_width = _scaled(image.shape[:2], scale)
     scaled = cv2.resize(image, (scaled_width, scaled_height))
@@ -79,5 +79,5 @@ def prepare(
 
 def _scaled(image_size: Tuple[int, int], scale: float) -> Tuple[int, int]:
     if not scale > 0:
-        raise ConfigError(f"test.scales: {scale} must be positive")
+        raise ConfigError(f"test.scales: {scale} is not allowed; it must be positive")
     return max(1, int(image_size[0] * scale)), max(1, int(image_size[1] * scale))

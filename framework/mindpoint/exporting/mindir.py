@@ -46,7 +46,7 @@ class CompiledNetwork:
     Attributes:
         inputs, outputs: names.
         constants: numbers, texts, tuples, arrays and None by name.
-        shapes, types: of tensors by name; those of the first for operators with several outputs.
+        shapes, types: shapes and types of tensors by name. An operator with several outputs has those of its first one.
     """
 
     inputs: List[str] = field(default_factory=list)

@@ -80,8 +80,8 @@ def judge(
     """Compare a file of reduced precision with the network.
 
     Args:
-        config, detector: of the network.
-        images: to compare detections on if validation data is missing.
+        config, detector: configuration and detector of the network.
+        images: images to compare detections on if validation data is missing.
         most_lost: largest tolerated loss of the metric's main statistic.
 
     Returns:

@@ -81,7 +81,7 @@ def changes(
     """Return how each statistic changes from one evaluation to another of the same data, and the ids of the images that both evaluated.
 
     Args:
-        metric: gives statistics and resamples; arguments otherwise as of :func:`with_intervals`.
+        metric: computes statistics and resamples. The other arguments are those of :func:`with_intervals`.
     """
     there = set(evaluated_ids(first, truth))
     image_ids = [image_id for image_id in evaluated_ids(second, truth) if image_id in there]
@@ -128,7 +128,7 @@ def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, re
     """Return statistics side by side.
 
     Args:
-        names: of the first and the second evaluation.
+        names: names of the first and the second evaluation.
     """
     rows = [
         [one.name, said(one.first), said(one.second), said(one.difference, "+"), *(said(end, "+") for end in one.interval), one.verdict]

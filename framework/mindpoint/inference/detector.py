@@ -123,8 +123,8 @@ class Model:
 
     Attributes:
         place: the file that it comes from.
-        config: its configuration, changes from the command line included.
-        detector: detects in images.
+        config: its configuration, including changes from the command line.
+        detector: finds objects in images.
         category_ids: the training data set's category id of each class, by label.
     """
 

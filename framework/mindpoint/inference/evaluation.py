@@ -35,11 +35,11 @@ class Evaluation:
         data: description of the evaluated data.
         statistics: by name, e.g. ``bbox/AP``; NaN where undefined.
         detections: by image id; empty if the results came from a file.
-        results: the same as COCO result records.
+        results: the detections as COCO result records.
         notes: sentences on possible problems.
         table: the statistics as text, followed by the notes.
         intervals: 95 % interval of each statistic; empty unless requested, see :mod:`mindpoint.inference.bootstrap`.
-        resamples: number of resamples that these come from.
+        resamples: number of resamples behind the intervals.
     """
 
     data: str
@@ -168,10 +168,10 @@ def _measured(
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path, with_results: bool = True) -> None:
-    """Write ``statistics.json`` and, ``with_results``, ``results.json``.
+    """Write ``statistics.json`` and, if ``with_results`` is set, ``results.json``.
 
-    The first contains ``data``, a description, and ``statistics``, undefined ones as null; with intervals ``intervals``, pairs by
-    name, and ``resamples``. The second has COCO's result format.
+    The first contains ``data``, a description, and ``statistics``; undefined ones are null. If there are intervals, it also contains
+    ``intervals``, pairs by name, and ``resamples``. The second has COCO's result format.
     """
     content = {"data": evaluation.data, "statistics": {name: finite_or_none(value) for name, value in evaluation.statistics.items()}}
     if evaluation.intervals:

@@ -20,7 +20,7 @@ AUTO = "auto"
 
 
 def find_model(path: str) -> Path:
-    """Return the model's file itself, or for a run folder its ``best.ckpt``, else its ``last.ckpt``.
+    """Return the file of a model. In a run folder, this is ``best.ckpt`` or, without it, ``last.ckpt``.
 
     Raises:
         WeightsError: neither exists.

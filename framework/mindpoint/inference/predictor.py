@@ -70,7 +70,7 @@ class Predictor:
         engine: str = AUTO,
     ):
         if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold: {threshold} must be in 0..1")
+            raise ConfigError(f"threshold: {threshold} is not allowed; it must be in 0..1")
         check_count(batch_size, MOST_AT_ONCE, "batch_size")
         sizes = [f"test.batch_size={batch_size}"] if batch_size is not None else []
         self.model = open_model(str(model), config, [*overrides, *sizes], PARTS, trust=trust, engine=engine)

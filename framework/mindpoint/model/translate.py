@@ -100,7 +100,8 @@ def recognize(state: State, what: str) -> Found:
 
 
 def recognize_ours(arrays: State, what: str) -> Found:
-    """Return the same for arrays under our names; the state includes all arrays of the official network."""
+    """Return the rules that recognise arrays under our names, like :func:`recognize`. The state includes all arrays of the official
+    network."""
     candidates = []
     for rules in all_rules().values():
         state = {rules.official_name(name): value for name, value in arrays.items()}

@@ -105,14 +105,17 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
         raise WeightsError(f"train.weights: {what}: none of its names matches this network: {report}")
     if not all(re.match(_MAY_LACK[match], name) for name in kept):
         weaker = ", ".join(list(_MAY_LACK)[list(_MAY_LACK).index(match) + 1 :])
-        raise WeightsError(f"train.weights: {what}: lacks weights that train.weights_match: {match} requires (weaker: {weaker}): {report}")
+        raise WeightsError(
+            f"train.weights: {what}: lacks weights that train.weights_match: {match} requires ({weaker} would require less): {report}"
+        )
     log.info("weights from %s: %s", what, report)
     if kept:
         log.warning("%d parameters keep their initial values: %s", len(kept), ", ".join(kept[:20]) + ", ..." * (len(kept) > 20))
 
 
 def _heads_by_map(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Return arrays of heads under the network's names where only the block's name differs; a map that several blocks have is unchanged."""
+    """Return the arrays, with those of heads renamed as in the network if only the name of the head's block differs. A map that several
+    blocks have keeps its name."""
 
     def bare(name: str) -> str:
         return re.sub(r"^((?:stacks\.\d+\.)?heads)\.[^.]+\.", r"\1.", name)

@@ -26,7 +26,7 @@ class _DecoupledAdam(nn.Adam):
     """AdamW with bias correction, which MindSpore's own ``AdamWeightDecay`` lacks."""
 
     def decay_weight(self, gradients):
-        """Called before the update to add the decay to the gradients; here it is applied to the weights themselves."""
+        """Apply the decay to the weights, and return the gradients unchanged. MindSpore adds the decay to the gradients here."""
         if self.exec_weight_decay:
             rates, decays = self.get_lr(), self.get_weight_decay()
             rates = rates if self.is_group_lr else (rates,) * self.param_length

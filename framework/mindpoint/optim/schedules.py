@@ -57,7 +57,7 @@ class MultiStep(Schedule):
 
     Args:
         milestones: rising numbers of finished epochs, or of steps with ``by: step``.
-        factor: of the learning rate at each milestone.
+        factor: factor of the learning rate at each milestone.
         by: unit of the milestones.
     """
 
@@ -73,7 +73,7 @@ class MultiStep(Schedule):
     ):
         super().__init__(epochs, steps_per_epoch, warmup_steps, warmup_epochs)
         if list(milestones) != sorted(milestones):
-            raise ConfigError(f"schedule.milestones: {list(milestones)} must be in ascending order")
+            raise ConfigError(f"schedule.milestones: {list(milestones)} is not allowed; it must be in ascending order")
         self.milestones = [milestone / (steps_per_epoch if by == "step" else 1) for milestone in milestones]
         self.factor = factor
 

@@ -120,7 +120,7 @@ def read(node: Optional[ast.expr], source: Optional[static.Source] = None) -> An
 
 
 def parse(text: str, source: Optional[static.Source] = None) -> Annotation:
-    """Return the same for an annotation given as text."""
+    """Return the type of an annotation given as text, like :func:`read`."""
     try:
         return read(ast.parse(text.strip(), mode="eval").body, source)
     except SyntaxError:

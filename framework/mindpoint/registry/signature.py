@@ -68,7 +68,7 @@ def signature_of(entry: Entry) -> Signature:
 
 
 def signature_in_source(entry: Entry) -> Optional[Signature]:
-    """Return the same without importing anything; None if an import is needed."""
+    """Return the arguments like :func:`signature_of`, without importing anything; None if an import is needed."""
     definition = entry.definition()
     try:
         if entry.registered is not None:

@@ -79,7 +79,7 @@ def gallery(
 
     Args:
         fields: the fields of the objects that are shown.
-        positions: of the images in the data set.
+        positions: positions of the images in the data set.
     """
     items = []
     names = {record["id"]: record["name"] for record in dataset.categories()}

@@ -54,7 +54,7 @@ class _Tensor:
         block = self.storage.array
         item = block.itemsize
         if len(self.size) > _MOST_DIMENSIONS or math.prod(self.size) > block.size:
-            raise ValueError(f"a tensor of {math.prod(self.size)} numbers in a storage of {block.size}")
+            raise ValueError(f"a tensor of {math.prod(self.size)} numbers is larger than its storage of {block.size}")
         strides = tuple(step * item for step in self.stride)
         return np.ndarray(tuple(self.size), block.dtype, block, self.offset * item, strides).copy()  # ValueError if it leaves the block
 

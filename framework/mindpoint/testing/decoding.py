@@ -142,7 +142,10 @@ class CodecTests:
 
     def test_heatmaps_are_in_0_to_1(self):
         for name, heat in self.make_decoder().heatmaps(self.samples_and_maps()[0][1]).items():
-            need(heat.ndim == 3 and 0 <= heat.min() <= heat.max() <= 1, f"heatmaps: '{name}' must be (B, H, W) in 0..1; it is {heat.shape}")
+            need(
+                heat.ndim == 3 and 0 <= heat.min() <= heat.max() <= 1,
+                f"heatmaps: '{name}' must be (B, H, W) in 0..1; its shape is {heat.shape}",
+            )
 
     def test_decoding_in_onnx_gives_the_same(self):
         decoder = self.make_decoder()
@@ -159,7 +162,10 @@ class CodecTests:
                 rows, wanted = found[field.name][0], expected.values[field.name]
                 rows = rows[found["scores"][0] >= self.threshold]
                 wanted = wanted[expected.scores >= self.threshold]
-                need(rows.shape == wanted.shape, f"{sample.name}: '{field.name}' is {rows.shape} in ONNX, but {wanted.shape} in numpy")
+                need(
+                    rows.shape == wanted.shape,
+                    f"{sample.name}: '{field.name}' has the shape {rows.shape} in ONNX, but {wanted.shape} in numpy",
+                )
                 need(np.allclose(rows, wanted, atol=1e-2), f"{sample.name}: '{field.name}' of onnx_nodes differs from that of __call__")
 
     def _empty(self) -> Sample:

@@ -51,7 +51,7 @@ class LossTests(PartTests):
         return self._stacked(self.make_targets(), self._samples())
 
     def empty_targets(self) -> Arrays:
-        """Return the same for images without any object."""
+        """Return targets ``(B, ...)`` by name for images without any object."""
         return self._stacked(self.make_targets(), [replace(one, objects=Objects.none(self.fields)) for one in self._samples()])
 
     def outputs(self) -> Arrays:

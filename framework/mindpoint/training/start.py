@@ -39,7 +39,7 @@ class Training:
 
     @property
     def checkpoint(self) -> Path:
-        """Return the best checkpoint, else the last one. Raises WeightsError if the configuration keeps neither."""
+        """Return the best checkpoint or, without it, the last one. Raises WeightsError if the configuration keeps neither."""
         return find_model(str(self.run_dir))
 
 

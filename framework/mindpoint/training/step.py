@@ -284,7 +284,7 @@ class TrainStep(nn.Cell):
         return name.partition(".")[0] not in _COPIES
 
     def start(self, loaded: Sequence[str] = ()) -> None:
-        """Set the derived parameters after others have changed from outside; ``loaded``: names that are already set."""
+        """Set the parameters that copy others, after a change of those from outside. ``loaded``: names of copies that are already set."""
         pairs = list(zip(self.kept_statistics, self.statistics))
         if self.ema is not None:
             pairs += [(target, source) for target, source in zip(self.averages, self.averaged) if target.name not in loaded]

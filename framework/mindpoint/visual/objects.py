@@ -50,7 +50,7 @@ class ObjectVisualizer(Visualizer):
             if name not in classes:
                 raise ConfigError(f"colors: unknown class '{name}'; the classes are {', '.join(classes)}")
             if len(color) != 3 or not all(0 <= part <= 255 for part in color):
-                raise ConfigError(f"colors: {name}: {color} must be blue, green, red in 0..255")
+                raise ConfigError(f"colors: {name}: {color} is not allowed; it must be blue, green, red in 0..255")
         self.classes, self.boxes, self.names, self.show_values, self.lines = list(classes), boxes, names, values, lines
         self.point_threshold = point_threshold
         self.colors = {name: tuple(map(int, color)) for name, color in (colors or {}).items()}

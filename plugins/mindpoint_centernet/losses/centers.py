@@ -16,7 +16,7 @@ class CenterLoss(Loss):
     """The loss of object centres: heatmap, box size and sub-pixel offset.
 
     Args:
-        factors: of each term in the total, by name.
+        factors: factor of each term in the total, by name.
         regression: loss of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
         normalization: its divisor for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.

@@ -85,15 +85,15 @@ def _overlap(apart, sizes, others):
 
 
 def giou(apart, sizes, others):
-    """Return the generalized intersection over union ``(...)``, -1..1; arguments as of :func:`_overlap`."""
+    """Return the generalized intersection over union ``(...)``, -1..1. The arguments are those of :func:`_overlap`."""
     iou, union, around = _overlap(apart, sizes, others)
     hull = around[..., 0] * around[..., 1]
     return iou - (hull - union) / hull
 
 
 def ciou(apart, sizes, others):
-    """Return the complete intersection over union ``(...)``, at most 1; arguments as of :func:`_overlap`. As in the paper, the weight of
-    the aspect ratio has no gradient."""
+    """Return the complete intersection over union ``(...)``, at most 1. The arguments are those of :func:`_overlap`. As in the paper, the
+    weight of the aspect ratio has no gradient."""
     iou, _, around = _overlap(apart, sizes, others)
     distance = (apart * apart).sum(axis=-1) / (around * around).sum(axis=-1)
     turn = ops.atan(others[..., 0] / others[..., 1]) - ops.atan(sizes[..., 0] / sizes[..., 1])

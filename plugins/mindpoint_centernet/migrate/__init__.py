@@ -1,1 +1,1 @@
-"""Configurations of other projects as configurations of this one. Their files are read as text; nothing in them is run."""
+"""Convert configurations of other projects. Their files are read as text and never run."""

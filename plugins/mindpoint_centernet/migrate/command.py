@@ -8,18 +8,23 @@ from mindpoint.cli.parser import Parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """write a configuration from one of the MindSpore model zoo, the official CenterNet, ultralytics or mmpose"""
+    """convert a configuration of the MindSpore model zoo, the official CenterNet, ultralytics or mmpose"""
     parser = Parser(
         prog="mindpoint migrate",
-        description="Write a configuration from that of another project. What has no effect here is listed in remarks at its top. "
-        "Files are read as text; nothing in them is run.",
+        description="Convert a configuration of another project. Remarks at the top of the new file list the options without an "
+        "equivalent. Files are read as text and never run.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for kind, what, name, example in (
-        ("zoo", "the model zoo's default_config.yaml; options of its scripts may follow", "FILE", "default_config.yaml --epoch_size 350"),
+        (
+            "zoo",
+            "the model zoo's default_config.yaml; options of its scripts can follow the file",
+            "FILE",
+            "default_config.yaml --epoch_size 350",
+        ),
         (
             "opts",
-            "options of the official CenterNet: an opt.txt, a file with a command line, or its text in quotes",
+            "options of the official CenterNet: an opt.txt, a file that contains a command line, or a command line in quotes",
             "OPTS",
             "'multi_pose --arch dla_34 --batch_size 32'",
         ),
@@ -27,10 +32,14 @@ def main(argv: Sequence[str]) -> int:
         ("mmpose", "an mmpose dataset-info file (.py)", "FILE", "custom.py"),
     ):
         action = kinds.add_parser(
-            kind, help=what, description=what, allow_abbrev=False, examples=[f"mindpoint migrate {kind} {example} --out mine.yaml"]
+            kind,
+            help=what,
+            description=f"Convert {what}.",
+            allow_abbrev=False,
+            examples=[f"mindpoint migrate {kind} {example} --out mine.yaml"],
         )
         action.add_argument("source", metavar=name, help=what)
-        action.add_argument("--out", metavar="FILE.yaml", required=True, help="the configuration to write, which must not exist")
+        action.add_argument("--out", metavar="FILE.yaml", required=True, help="the configuration to write; it must not exist yet")
     args, options = parser.parse_known_args(argv)
     from mindpoint.storage.files import refuse_existing
 
@@ -44,5 +53,5 @@ def main(argv: Sequence[str]) -> int:
     else:
         draft = {"opts": official.migrate, "ultralytics": datasets.ultralytics, "mmpose": datasets.mmpose}[args.kind](args.source, args.out)
     draft.write()
-    print("\n".join([f"{args.out}: made from {draft.source}", *(f"- {remark}" for remark in draft.remarks)]))
+    print("\n".join([f"{args.out}: converted from {draft.source}", *(f"- {remark}" for remark in draft.remarks)]))
     return 0

@@ -1,4 +1,4 @@
-"""Data set descriptions of other projects: an ultralytics ``data.yaml``, an mmpose dataset-info file."""
+"""Convert data set descriptions of other projects: an ultralytics ``data.yaml`` or an mmpose dataset-info file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _POSE_BASE, _BOX_BASE = "dla34_dcn_coco.yaml", "ctdet_dla34_dcn_coco.yaml"
 
 
 def ultralytics(path: str, out: str) -> Draft:
-    """Return the configuration for the classes and joints of a ``data.yaml``; it does not name joints, which become ``joint0`` etc.
+    """Return a configuration with the classes and joints of a ``data.yaml``. Joints without names become ``joint0``, ``joint1``, ...
 
     Raises:
         DataError: the file cannot be read. ConfigError: it is not a ``data.yaml``.
     """
     content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
-        raise ConfigError(f"{path}: is not a data.yaml: it has no 'names' of classes")
+        raise ConfigError(f"{path}: is not an ultralytics data.yaml: it has no class names under 'names'")
     names = content["names"]
     classes = [str(name) for _, name in sorted(names.items(), key=_order)] if isinstance(names, dict) else [str(name) for name in names]
     draft = Draft(path, out)
@@ -36,7 +36,7 @@ def ultralytics(path: str, out: str) -> Draft:
     for name, split in splits.items():
         if content.get(name):
             place = f"{root + '/' if root else ''}{content[name]}"
-            draft.remark(name, f"{place}: data.{split}.dataset needs the labels as a COCO file (mindpoint data import)")
+            draft.remark(name, f"convert the labels of {place} with mindpoint data import, and name the COCO file in data.{split}.dataset")
     for name in sorted(set(map(str, content)) - {"names", "path", "kpt_shape", "flip_idx", "nc", "kpt_names", "skeleton", *splits}):
         draft.remark(name, "has no effect")
     return draft
@@ -62,18 +62,18 @@ def _joints(path: str, content: Mapping[str, object]) -> Dict[str, object]:
     if not isinstance(names, list):
         raise ConfigError(f"{path}: kpt_names: {names!r} is not a list of names")
     if not isinstance(flip, list) or sorted(map(repr, flip)) != sorted(map(repr, range(shape[0]))):
-        raise ConfigError(f"{path}: flip_idx: it must hold each of the joints 0 to {shape[0] - 1} once")
+        raise ConfigError(f"{path}: flip_idx: it must contain each joint from 0 to {shape[0] - 1} once")
     skeleton = content.get("skeleton") or []
     found = {"names": [str(name) for name in names], "skeleton": skeleton, "flip_pairs": [[i, j] for i, j in enumerate(flip) if i < j]}
     return {**found, "sigmas": None}
 
 
 def mmpose(path: str, out: str) -> Draft:
-    """Return the configuration for the joints of a dataset-info file: Python source that assigns ``dataset_info``. It is parsed and never
+    """Return a configuration with the joints of a dataset-info file: Python source that assigns ``dataset_info``. It is parsed and never
     run.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: it lacks that literal.
+        DataError: the file cannot be read. ConfigError: ``dataset_info`` is missing or does not have mmpose's form.
     """
     info = _literal(path)
     try:
@@ -86,14 +86,16 @@ def mmpose(path: str, out: str) -> Draft:
         )
         sigmas = [float(sigma) for sigma in info["sigmas"]] if info.get("sigmas") is not None else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path}: keypoint_info or skeleton_info is not as mmpose has it: {type(error).__name__}: {error}") from error
+        raise ConfigError(
+            f"{path}: keypoint_info, skeleton_info or sigmas does not have mmpose's form: {type(error).__name__}: {error}"
+        ) from error
     draft = Draft(path, out)
     draft.base = _POSE_BASE
     block = {"names": names, "skeleton": bones, "flip_pairs": _distinct(pairs), "sigmas": sigmas}
     draft.set("keypoints", {**block, **({} if colors is None else {"colors": colors})})
     if info.get("joint_weights") is not None:
-        draft.remark("joint_weights", "has no effect: all joints weigh the same")
-    draft.remark("dataset_info", "name your data: classes, data.train.dataset and data.val.dataset are those of COCO")
+        draft.remark("joint_weights", "has no effect: all joints have the same weight")
+    draft.remark("dataset_info", "set classes, data.train.dataset and data.val.dataset to your data; until then they describe COCO")
     return draft
 
 
@@ -107,14 +109,14 @@ def _literal(path: str) -> Dict[str, object]:
             try:
                 found = _value(node.value)
             except (TypeError, ValueError, RecursionError) as error:
-                raise ConfigError(f"{path}:{node.lineno}: dataset_info holds more than literals: {error}") from error
+                raise ConfigError(f"{path}:{node.lineno}: dataset_info may contain literals only: {error}") from error
             if isinstance(found, dict) and isinstance(found.get("keypoint_info"), dict):
                 return found
-    raise ConfigError(f"{path}: assigns no dataset_info with keypoint_info")
+    raise ConfigError(f"{path}: it must assign dataset_info, a dictionary that contains keypoint_info")
 
 
 def _value(node: ast.AST) -> object:
-    """Return the value of a literal; ``dict(a=1)`` is accepted, too."""
+    """Return the value of a literal. ``dict(a=1)`` counts as one."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
     if isinstance(node, ast.Dict):
@@ -126,7 +128,7 @@ def _value(node: ast.AST) -> object:
 
 def _boxes(draft: Draft) -> None:
     draft.base = _BOX_BASE
-    draft.remark("dataset", "name your data: data.train.dataset and data.val.dataset are those of COCO")
+    draft.remark("dataset", "set data.train.dataset and data.val.dataset to your data; until then they describe COCO")
 
 
 def _distinct(pairs: List[List[int]]) -> List[List[int]]:

@@ -1,4 +1,4 @@
-"""A configuration that is being written."""
+"""The draft of a converted configuration, and the handlers that fill it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Handler = Callable[["Draft", object], None]
 
 
 class Draft:
-    """A draft of a configuration: a base, values over it, and remarks on options without an equivalent.
+    """A draft of a configuration: a base, values that override it, and remarks on options without an equivalent.
 
     Args:
-        source: the source of the migration.
+        source: the converted file or command line, as messages call it.
         out: the file to write, ending in ``.yaml``.
 
     Attributes:
@@ -48,14 +48,14 @@ class Draft:
         self.remarks.append(f"{option}: {text}")
 
     def apply(self, handlers: Mapping[str, Handler], options: Mapping[str, object], prefix: str = "") -> None:
-        """Give each option to its handler; one without a handler gets a remark.
+        """Pass each option to its handler. Remark on options without a handler.
 
         Raises:
-            ConfigError: a value that its handler cannot use.
+            ConfigError: a handler cannot use a value.
         """
         for name, value in options.items():
             if name not in handlers:
-                self.remark(f"{prefix}{name}", "is not known here and has no effect")
+                self.remark(f"{prefix}{name}", "unknown, so it has no effect")
                 continue
             try:
                 handlers[name](self, value)
@@ -63,7 +63,7 @@ class Draft:
                 raise ConfigError(f"{self.source}: {prefix}{name}: {_short(value)} cannot be used: {error}") from error
 
     def write(self) -> None:
-        """Write the file if the configuration loads.
+        """Check that the configuration loads, and write the file.
 
         Raises:
             ConfigError: the configuration is invalid. OutputError: the file cannot be written.
@@ -75,7 +75,7 @@ class Draft:
         try:
             Config.from_text(text, self.out, trusted=True)
         except ConfigError as error:
-            raise ConfigError(f"{self.source}: its settings give an invalid configuration:\n{error}") from error
+            raise ConfigError(f"{self.source}: its settings make an invalid configuration:\n{error}") from error
         write_text(self.out, text)
 
 
@@ -86,12 +86,12 @@ def _node(value: object) -> Node:
 
 
 def to(key: str, convert: Callable[[object], object] = lambda value: value) -> Handler:
-    """Return a handler that puts an option's value at a path."""
+    """Return a handler that sets the value at a path to that of an option."""
     return lambda draft, value: draft.set(key, convert(value))
 
 
 def tells(option: str, text: str) -> Handler:
-    """Return a handler that makes a remark on an option that is used."""
+    """Return a handler that adds a remark if an option is used. ``{value}`` in the text stands for the option's value."""
 
     def handler(draft: Draft, value: object) -> None:
         if value not in (None, "", False, "false", "False"):
@@ -101,11 +101,11 @@ def tells(option: str, text: str) -> Handler:
 
 
 def silent(draft: Draft, value: object) -> None:
-    """Ignore an option that other options imply."""
+    """Ignore an option that needs no remark."""
 
 
 def switch(value: object) -> bool:
-    """Return the value of a switch: true or false, given as bool or as text."""
+    """Return the bool that a bool or a text stands for."""
     if value in (True, False):
         return bool(value)
     if str(value).lower() in ("true", "false"):
@@ -114,8 +114,8 @@ def switch(value: object) -> bool:
 
 
 def literal(value: object) -> object:
-    """Return the value of a text such as ``[1, 2]`` or ``np.array([1, 2], dtype=np.float32)``, which is parsed and never run. Another
-    value stays as it is."""
+    """Return the value of a text such as ``[1, 2]`` or ``np.array([1, 2], dtype=np.float32)``. The text is parsed and never run. A value
+    of another type is returned unchanged."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -125,7 +125,7 @@ def literal(value: object) -> object:
 
 
 def numbers(value: object) -> List[float]:
-    """Return a list of numbers; it may be given as text with commas."""
+    """Return the numbers of a list, or of a text with commas."""
     parts = value.split(",") if isinstance(value, str) and "[" not in value and "(" not in value else literal(value)
     return [_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
 
@@ -142,14 +142,14 @@ def read_text(path: str) -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not a text") from error
+        raise DataError(f"{path}: is not UTF-8 text") from error
 
 
 def read_yaml(path: str, first: bool = False) -> object:
     """Return the document of a YAML file; None if the file is empty.
 
     Args:
-        first: leave further documents out, such as the help texts of the model zoo's files.
+        first: ignore further documents, such as the help texts in the model zoo's files.
 
     Raises:
         DataError: the file cannot be read. ConfigError: it is not YAML.

@@ -1,4 +1,4 @@
-"""Options of the official CenterNet (``opts``): the text of a command line, or the ``opt.txt`` that its trainings write."""
+"""Convert options of the official CenterNet (``opts``): the text of a command line, or the ``opt.txt`` that its trainings write."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _DEFAULTS = {
 
 
 def migrate(source: str, out: str) -> Draft:
-    """Return the configuration that a command line makes: the text itself, or a file that holds it.
+    """Return the configuration for a command line. ``source`` is the command line or a file that contains it.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: it holds no command line of the official implementation.
+        DataError: the file cannot be read. ConfigError: there is no command line of the official implementation.
     """
     name, words = (source, _from_file(source)) if os.path.isfile(source) else ("the command line", _split("the command line", source))
     while words and words[0].endswith((".py", "python", "python3")):
         words = words[1:]
     if not words or words[0] not in _RECIPES:
-        raise ConfigError(f"{name}: a command line begins with the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
+        raise ConfigError(f"{name}: the first word must be the task, {' or '.join(_RECIPES)}, not '{words[0] if words else ''}'")
     draft = Draft(name, out)
     _Migration(draft, words[0], {**_DEFAULTS, **options_of(words[1:], name, _SWITCHES)}).run()
     return draft
@@ -59,11 +59,11 @@ def _split(name: str, text: str) -> List[str]:
     try:
         return shlex.split(text.replace("\\\n", " "), comments=True)
     except ValueError as error:
-        raise ConfigError(f"{name}: holds no command line: {error}") from error
+        raise ConfigError(f"{name}: cannot be split into words: {error}") from error
 
 
 def _from_file(path: str) -> List[str]:
-    """Return the words of a command line: those of the list below ``Cmd:`` in an opt.txt, or of the whole text."""
+    """Return the words of the command line in a file: the list below ``Cmd:`` in an opt.txt, otherwise the whole text."""
     text = read_text(path)
     _, cmd, after = text.partition("==> Cmd:")
     if not cmd:
@@ -72,7 +72,7 @@ def _from_file(path: str) -> List[str]:
         words = ast.literal_eval(after.strip().splitlines()[0])
         return [str(word) for word in words]
     except (ValueError, SyntaxError, IndexError, TypeError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{path}: holds no command line: {error}") from error
+        raise ConfigError(f"{path}: contains no command line: {error}") from error
 
 
 class _Migration:
@@ -106,30 +106,32 @@ class _Migration:
             draft.set("model.backbone", {"type": "Hourglass104"})
             draft.set("model.neck", None)
         elif arch != "dla_34":
-            raise ConfigError(f"{draft.source}: --arch {arch}: here are dla_34, resdcn_N, res_N and hourglass")
+            raise ConfigError(f"{draft.source}: --arch {arch}: unknown network; choose dla_34, resdcn_N, res_N or hourglass")
 
     def _handlers(self) -> Dict[str, Callable]:
         heads = f"model.heads.{self.name}"
         on = lambda key: lambda draft, value: draft.set(key, True)  # noqa: E731
         common = {
             **dict.fromkeys(("arch", "keep_res", "fix_res", "flip_test"), silent),
-            "exp_id": tells("--exp_id", "mindpoint train FILE --out runs/{value}"),
-            "test": tells("--test", "mindpoint eval MODEL"),
-            "debug": tells("--debug", "mindpoint predict, mindpoint eval --pictures, mindpoint data browse draw"),
-            "demo": tells("--demo", "mindpoint predict MODEL {value}"),
+            "exp_id": tells("--exp_id", "use mindpoint train FILE --out runs/{value}"),
+            "test": tells("--test", "use mindpoint eval MODEL"),
+            "debug": tells("--debug", "use mindpoint predict, mindpoint eval --pictures or mindpoint data browse to see pictures"),
+            "demo": tells("--demo", "use mindpoint predict MODEL {value}"),
             "load_model": self._weights,
-            "resume": tells("--resume", "mindpoint train RUN --resume"),
-            "dataset": tells("--dataset", "data.train.dataset and data.val.dataset say what is read"),
-            "gpus": tells("--gpus", "mindpoint launch N train FILE trains in N processes"),
+            "resume": tells("--resume", "use mindpoint train RUN --resume"),
+            "dataset": tells("--dataset", "set data.train.dataset and data.val.dataset"),
+            "gpus": tells("--gpus", "use mindpoint launch N train FILE to train in N processes"),
             "num_workers": to("data.train.workers", lambda value: max(1, int(value))),
             "not_cuda_benchmark": tells("--not_cuda_benchmark", "has no meaning in MindSpore"),
             "seed": to("seed", int),
             "print_iter": positive("hooks.console.every"),
-            "hide_data_time": tells("--hide_data_time", "has no effect: the time for data is part of each line"),
+            "hide_data_time": tells("--hide_data_time", "has no effect: each line shows the time for data"),
             "save_all": lambda draft, value: draft.set("hooks.checkpoint", {"every": 5, "keep": 1000}),
-            "metric": tells("--metric", "hooks.checkpoint.best names a statistic; the best checkpoint goes by AP here"),
+            "metric": tells(
+                "--metric", "set hooks.checkpoint.best to the statistic that decides which checkpoint is best; by default, the AP does"
+            ),
             "vis_thresh": to("hooks.pictures.threshold", float),
-            "debugger_theme": tells("--debugger_theme", "has no effect: pictures have one look"),
+            "debugger_theme": tells("--debugger_theme", "has no effect: pictures have one style"),
             "head_conv": lambda draft, value: draft.set(f"{heads}.head_conv", int(value)) if int(value) >= 0 else None,
             "down_ratio": stride,
             "input_res": lambda draft, value: draft.set("input.size", [int(value)] * 2) if int(value) > 0 else None,
@@ -140,18 +142,21 @@ class _Migration:
             "num_epochs": to("train.epochs", int),
             "batch_size": to("data.train.total_batch_size", int),
             "val_intervals": to("hooks.evaluation.every", int),
-            "master_batch_size": tells("--master_batch_size", "has no effect: all processes have equal parts of a batch"),
-            "num_iters": tells("--num_iters", "train.max_steps counts the steps of a whole training, not of an epoch"),
-            "trainval": tells("--trainval", "join the annotation files, and name the joint file in data.train.dataset"),
+            "master_batch_size": tells("--master_batch_size", "has no effect: a batch is divided equally among the processes"),
+            "num_iters": tells("--num_iters", "set train.max_steps; it limits the steps of the whole training, not of an epoch"),
+            "trainval": tells("--trainval", "merge the annotation files of both splits, and name the merged file in data.train.dataset"),
             "bucket_path": tells("--bucket_path", "has no effect: a run has one folder"),
             "test_scales": to("test.scales", numbers),
             "nms": on("test.nms"),
             "K": to("model.decoder.top_k", int),
-            "not_prefetch_test": tells("--not_prefetch_test", "has no effect: images are read as they are needed"),
+            "not_prefetch_test": tells("--not_prefetch_test", "has no effect: images are read when they are needed"),
             "not_rand_crop": lambda draft, value: draft.set(f"{VIEW}.mode", "shift"),
             **views(flip="flip"),
             "no_color_aug": lambda draft, value: draft.set("data.train.transforms.color", None),
-            **{f"eval_oracle_{name}": tells(f"--eval_oracle_{name}", f"mindpoint eval MODEL --oracle {head}") for name, head in _ORACLES},
+            **{
+                f"eval_oracle_{name}": tells(f"--eval_oracle_{name}", f"use mindpoint eval MODEL --oracle {head}")
+                for name, head in _ORACLES
+            },
         }
         return {**common, **(self._pose(heads) if self.task == "multi_pose" else self._boxes(heads))}
 
@@ -192,7 +197,7 @@ class _Migration:
 
     def _weights(self, draft: Draft, value: str) -> None:
         draft.set("train.weights", str(Path(value).with_suffix(".ckpt")))
-        draft.remark("--load_model", f"make the checkpoint first: mindpoint weights convert {value} {Path(value).with_suffix('.ckpt')}")
+        draft.remark("--load_model", f"convert the weights first: mindpoint weights convert {value} {Path(value).with_suffix('.ckpt')}")
 
     @staticmethod
     def _side(axis: int) -> Callable:

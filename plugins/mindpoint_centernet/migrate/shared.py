@@ -1,4 +1,4 @@
-"""Options that the model zoo's CenterNet has from the official one."""
+"""Handle the options that the model zoo's CenterNet shares with the official one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VIEW = "data.train.transforms.view"
 
 
 def options_of(words: Sequence[str], place: str, switches: Container[str] = ()) -> Dict[str, str]:
-    """Return the values of ``--name value`` and ``--name=value`` by name, and ``true`` for switches.
+    """Return the values of ``--name value`` and ``--name=value`` by name. The value of a switch is ``true``.
 
     Raises:
         ConfigError: a word is not an option, or its value is missing. The message begins with ``place``.
@@ -33,12 +33,12 @@ def options_of(words: Sequence[str], place: str, switches: Container[str] = ()) 
 
 
 def positive(key: str) -> Handler:
-    """Return a handler that puts a whole number above 0 at a path, and passes over others."""
+    """Return a handler that sets the value at a path to a positive whole number, and ignores other numbers."""
     return lambda draft, value: draft.set(key, int(value)) if int(value) > 0 else None
 
 
 def stride(draft: Draft, value: object) -> None:
-    """Set the stride of the maps, which is 4 unless an option says otherwise."""
+    """Set the stride of the maps unless it is 4, the default."""
     if int(value) != 4:
         draft.set("model.backbone.down_ratio", int(value))
         draft.set("data.train.targets.stride", int(value))
@@ -57,7 +57,7 @@ def _squares(draft: Draft, value: object) -> None:
 
 
 def losses(name: str, *weights: str) -> Dict[str, Handler]:
-    """Return handlers of weights in the loss of that name, and of its kind of regression."""
+    """Return handlers for the weights and the kind of regression of the named loss."""
     place = f"model.losses.{name}"
     return {
         **{weight: to(f"{place}.{weight}", float) for weight in ("hm_weight", "off_weight", "wh_weight", *weights)},
@@ -66,12 +66,12 @@ def losses(name: str, *weights: str) -> Dict[str, Handler]:
 
 
 def poses() -> Dict[str, Handler]:
-    """Return handlers of a pose's losses."""
+    """Return handlers for the losses of poses."""
     return {**losses("pose", "hp_weight", "hm_hp_weight"), "dense_hp": _dense, "mse_loss": _squares}
 
 
 def views(flip: str) -> Dict[str, Handler]:
-    """Return handlers of random views. ``flip`` is the name of the probability of a mirrored view."""
+    """Return handlers for random views. ``flip`` names the option for the probability of mirroring."""
     return {
         "shift": to(f"{VIEW}.shift", float),
         "scale": to(f"{VIEW}.scale", float),

@@ -1,4 +1,4 @@
-"""``default_config.yaml`` of the MindSpore model zoo's CenterNet, and the options of its scripts."""
+"""Convert the ``default_config.yaml`` of the MindSpore model zoo's CenterNet, together with options of its scripts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NOT_IN_FILE = ("enable_lossscale",)
 
 
 def migrate(path: str, options: Sequence[str], out: str) -> Draft:
-    """Return the configuration that a file and the options given to a script make.
+    """Return the configuration for a file and the options of a script.
 
     Args:
-        options: ``--name value`` or ``--name=value``, which win over the file.
+        options: ``--name value`` or ``--name=value``; they override the file.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: it, or an option, is not the model zoo's.
+        DataError: the file cannot be read. ConfigError: the file or an option is unlike the model zoo's.
     """
     content = _read(path)
     content.update(_options(options, content))
@@ -42,7 +42,7 @@ def _read(path: str) -> Dict[str, object]:
         or not all(isinstance(content.get(name, {}), dict) for name in _SECTIONS)
         or "net_config" not in content
     ):
-        raise ConfigError(f"{path}: is not a configuration of the model zoo's CenterNet, which has sections {', '.join(_SECTIONS)}")
+        raise ConfigError(f"{path}: is not a configuration of the model zoo's CenterNet, which has the sections {', '.join(_SECTIONS)}")
     return content
 
 
@@ -60,7 +60,7 @@ def _device(draft: Draft, value: str) -> None:
     if value in ("CPU", "Ascend"):
         draft.set("runtime.device", value)
     else:
-        draft.remark("device_target", f"{value} has no effect: networks run on a CPU or an Ascend")
+        draft.remark("device_target", f"{value} has no effect: networks run on CPU or Ascend")
 
 
 def _published(draft: Draft, value: str) -> None:
@@ -68,14 +68,14 @@ def _published(draft: Draft, value: str) -> None:
         for split in ("train", "val"):
             draft.set(f"data.{split}.dataset.annotations", f"{value}/annotations/person_keypoints_{split}2017.json")
             draft.set(f"data.{split}.dataset.images", f"{value}/{split}2017")
-        draft.remark("coco_data_dir", f"mindpoint data convert FILE --coco {value} --out DIR makes MindRecord files")
+        draft.remark("coco_data_dir", f"use mindpoint data convert FILE --coco {value} --out DIR to write MindRecord files")
 
 
 def _records(draft: Draft, value: str) -> None:
     if value:
         draft.set("data.train.dataset", {"type": "MindRecordDataset", "path": f"{value}/train"})
         draft.remark(
-            "mindrecord_dir", f"the model zoo's files have other columns: convert again with mindpoint data convert FILE --out {value}"
+            "mindrecord_dir", f"the model zoo's files have other columns; write new ones: mindpoint data convert FILE --out {value}"
         )
 
 
@@ -87,7 +87,7 @@ def _saving(draft: Draft, value: object) -> None:
 def _weights(draft: Draft, value: str) -> None:
     if value:
         draft.set("train.weights", value)
-        draft.remark("load_checkpoint_path", "a checkpoint of the model zoo goes through mindpoint weights convert first")
+        draft.remark("load_checkpoint_path", "if this is a checkpoint of the model zoo, convert it first with mindpoint weights convert")
 
 
 def _categories(draft: Draft, value: object) -> None:
@@ -97,7 +97,7 @@ def _categories(draft: Draft, value: object) -> None:
 
 
 def _colors(draft: Draft, value: object) -> None:
-    text = "has no effect there either, for the model zoo changes no colours; here data.train.transforms.color has it"
+    text = "have no effect in the model zoo, which leaves colours alone; data.train.transforms.color changes them here"
     if not any("eig_val, eig_vec" in remark for remark in draft.remarks):
         draft.remark("eig_val, eig_vec", text)
 
@@ -110,7 +110,7 @@ def _adam(draft: Draft, value: Mapping[str, object]) -> None:
     draft.apply(
         {
             "weight_decay": to("optimizer.weight_decay", float),
-            "decay_filter": tells("train_config.Adam.decay_filter", "is not run; train.no_decay has the same rule by default"),
+            "decay_filter": tells("train_config.Adam.decay_filter", "is not run; train.no_decay follows the same rule by default"),
         },
         value,
         "train_config.Adam.",
@@ -119,20 +119,22 @@ def _adam(draft: Draft, value: Mapping[str, object]) -> None:
 
 def _optimizer(draft: Draft, value: str) -> None:
     if value != "Adam":
-        raise ValueError("the model zoo has Adam alone")
+        raise ValueError("the model zoo's only optimizer is Adam")
     draft.set("optimizer.type", value)
 
 
 _TOP = {
-    "enable_modelarts": tells("enable_modelarts", "tools/modelarts.py takes the arguments of a ModelArts job"),
+    "enable_modelarts": tells("enable_modelarts", "use tools/modelarts.py, which accepts the arguments of a ModelArts job"),
     **dict.fromkeys(("data_url", "train_url", "checkpoint_url", "data_path", "output_path", "load_path"), silent),
     "device_target": _device,
-    "enable_profiling": tells("enable_profiling", "mindpoint train FILE --profile 10:20 profiles steps"),
+    "enable_profiling": tells("enable_profiling", "use mindpoint train FILE --profile 10:20 to profile steps 10 to 20"),
     "coco_data_dir": _published,
     "mindrecord_dir": _records,
-    "mindrecord_prefix": tells("mindrecord_prefix", "mindpoint data convert --prefix {value} names files so; reading needs no prefix"),
-    "visual_image": tells("visual_image", "mindpoint data browse FILE draws training data, mindpoint eval --pictures DIR results"),
-    "save_result_dir": tells("save_result_dir", "the option --out or --pictures of the command that writes results"),
+    "mindrecord_prefix": tells(
+        "mindrecord_prefix", "use mindpoint data convert --prefix {value} to name files like this; reading needs no prefix"
+    ),
+    "visual_image": tells("visual_image", "mindpoint data browse FILE draws training data; mindpoint eval --pictures DIR draws results"),
+    "save_result_dir": tells("save_result_dir", "use --out or --pictures of the command that writes results"),
     "device_id": silent,
     "device_num": silent,
     "distribute": silent,
@@ -145,16 +147,16 @@ _TOP = {
     "enable_lossscale": silent,
     "enable_data_sink": silent,
     "data_sink_steps": silent,
-    "save_checkpoint_path": tells("save_checkpoint_path", "mindpoint train FILE --out {value}"),
+    "save_checkpoint_path": tells("save_checkpoint_path", "use mindpoint train FILE --out {value}"),
     "load_checkpoint_path": _weights,
     "save_checkpoint_steps": silent,
     "save_checkpoint_num": silent,
-    "data_dir": tells("data_dir", "mindpoint eval MODEL --coco {value}"),
-    "run_mode": tells("run_mode", "mindpoint eval MODEL --mode {value}"),
-    "enable_eval": tells("enable_eval", "mindpoint eval MODEL gives statistics; --mode test gives results alone"),
-    "export_load_ckpt": tells("export_load_ckpt", "mindpoint export {value} --format mindir --decode"),
-    "export_format": tells("export_format", "mindpoint export MODEL --format mindir --decode, or air on an Ascend"),
-    "export_name": tells("export_name", "mindpoint export MODEL --out {value}.mindir"),
+    "data_dir": tells("data_dir", "use mindpoint eval MODEL --coco {value}"),
+    "run_mode": tells("run_mode", "use mindpoint eval MODEL --mode {value}"),
+    "enable_eval": tells("enable_eval", "mindpoint eval MODEL computes statistics; with --mode test it only writes results"),
+    "export_load_ckpt": tells("export_load_ckpt", "use mindpoint export {value} --format mindir --decode"),
+    "export_format": tells("export_format", "use mindpoint export MODEL --format mindir --decode, or --format air on Ascend"),
+    "export_name": tells("export_name", "use mindpoint export MODEL --out {value}.mindir"),
 }
 
 _DATASET = {
@@ -207,10 +209,10 @@ _EVAL = {
 }
 
 _EXPORT = {
-    "input_res": tells("export_config.input_res", "mindpoint export MODEL --set input.size=[512,512]"),
-    "ckpt_file": tells("export_config.ckpt_file", "mindpoint export {value}"),
-    "export_format": tells("export_config.export_format", "mindpoint export MODEL --format mindir --decode, or air on an Ascend"),
-    "export_name": tells("export_config.export_name", "mindpoint export MODEL --out {value}.mindir"),
+    "input_res": tells("export_config.input_res", "use mindpoint export MODEL --set input.size=[512,512]"),
+    "ckpt_file": tells("export_config.ckpt_file", "use mindpoint export {value}"),
+    "export_format": tells("export_config.export_format", "use mindpoint export MODEL --format mindir --decode, or --format air on Ascend"),
+    "export_name": tells("export_config.export_name", "use mindpoint export MODEL --out {value}.mindir"),
 }
 
 _SECTIONS = {"dataset_config": _DATASET, "net_config": _NET, "train_config": _TRAIN, "eval_config": _EVAL, "export_config": _EXPORT}
@@ -224,7 +226,7 @@ def _together(draft: Draft, top: Mapping[str, object], sections: Mapping[str, Ma
         _schedule(draft, sections["train_config"])
         _sizes(draft, sections["dataset_config"], sections["net_config"])
     except KeyError as error:
-        raise ConfigError(f"{draft.source}: {error} is missing; take it over from the model zoo's default_config.yaml") from error
+        raise ConfigError(f"{draft.source}: {error} is missing; copy it from the model zoo's default_config.yaml") from error
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ConfigError(f"{draft.source}: {type(error).__name__}: {error}") from error
 
@@ -234,20 +236,22 @@ def _processes(draft: Draft, top: Mapping[str, object], train: Mapping[str, obje
     count = int(top.get("device_num", 1)) if several else 1
     draft.set("data.train.total_batch_size", int(train.get("batch_size", 32)) * count)
     if several:
-        draft.remark("distribute, device_num", f"mindpoint launch {count} train FILE")
+        draft.remark("distribute, device_num", f"use mindpoint launch {count} train FILE")
     elif ascend:
         draft.set("runtime.device_id", int(top.get("device_id", 0)))
     if ascend and switch(top.get("enable_lossscale", True)):
         draft.set("train.loss_scale", float(train.get("loss_scale_value", 1024)))
     else:
-        draft.remark("loss_scale_value", "has no effect there either: the model zoo scales losses on an Ascend alone")
+        draft.remark("loss_scale_value", "has no effect: the model zoo scales losses only on Ascend and with enable_lossscale")
     if ascend and switch(top.get("enable_data_sink", False)):
         draft.set("train.sink", int(top.get("data_sink_steps", 1)))
     else:
-        draft.remark("enable_data_sink, data_sink_steps", "have no effect there either: data sinks on an Ascend alone")
+        draft.remark(
+            "enable_data_sink, data_sink_steps", "have no effect: the model zoo sinks data only on Ascend and with enable_data_sink"
+        )
     if switch(top.get("need_profiler", False)):
         draft.set("hooks.profile", {"type": "Profile", "start": 3, "stop": 12, "folder": str(top.get("profiler_path", "./profiler"))})
-        draft.remark("need_profiler", "profiles steps 3 to 12, not the whole training")
+        draft.remark("need_profiler", "profiles steps 3 to 12 instead of the whole training")
 
 
 def _every_steps(draft: Draft, top: Mapping[str, object]) -> None:
@@ -270,7 +274,7 @@ def _schedule(draft: Draft, train: Mapping[str, object]) -> None:
     else:
         end = float(rate["end_learning_rate"]) / float(rate["learning_rate"])
         block = {"type": "Polynomial", "power": float(rate["power"]), "end": end, **block}
-        draft.remark("warmup_steps", "the model zoo goes over from warm-up to decay; here both are multiplied")
+        draft.remark("warmup_steps", "the model zoo switches from warm-up to decay; here, both factors are multiplied")
     draft.set("schedule", block)
     other = "PolyDecay" if name == "MultiDecay" else "MultiDecay"
     if other in train:
@@ -278,10 +282,10 @@ def _schedule(draft: Draft, train: Mapping[str, object]) -> None:
 
 
 def _sizes(draft: Draft, data: Mapping[str, object], net: Mapping[str, object]) -> None:
-    """Hold numbers that follow from others against these."""
+    """Remark on numbers that differ from those that the other settings imply."""
     for name, said, found in _repeated(draft, data, net):
         if said is not None and list(numbers(said)) != list(numbers(found)):
-            draft.remark(name, f"{said} has no effect: {found} follows from the rest")
+            draft.remark(name, f"{said} has no effect: the other settings imply {found}")
 
 
 def _repeated(draft: Draft, data: Mapping[str, object], net: Mapping[str, object]) -> List[Tuple[str, object, object]]:

@@ -9,9 +9,12 @@ from mindpoint.contracts.data import TargetEncoder
 from mindpoint.contracts.image import InputSpec, Sample, transform_points
 from mindpoint.errors import ConfigError
 
-from mindpoint_centernet.heatmaps import RADIUS_RULES
-from mindpoint_centernet.targets.located import box_lists, check_encoder, locate, map_boxes
+from mindpoint_centernet.heatmaps import RadiusRule
+from mindpoint_centernet.targets.located import box_lists, check_choice, check_encoder, locate, map_boxes
 from mindpoint_centernet.targets.maps import center_heatmap, dense_sizes, ignoring, of_nearest
+
+Crowds = Literal["ignore", "objects"]
+DenseSizes = Literal["whole", "official"]
 
 
 class DetectionTargets(TargetEncoder):
@@ -56,25 +59,22 @@ class DetectionTargets(TargetEncoder):
         input_spec: InputSpec,
         stride: int = 4,
         max_objects: int = 128,
-        radius: Literal["official", "model_zoo", "corrected"] = "official",
-        crowds: Literal["ignore", "objects"] = "ignore",
+        radius: RadiusRule = "official",
+        crowds: Crowds = "ignore",
         class_sizes: bool = False,
-        dense_sizes: Optional[Literal["whole", "official"]] = None,
+        dense_sizes: Optional[DenseSizes] = None,
         center_sigma: Optional[float] = None,
         reg: bool = True,
     ) -> None:
-        for name, value, choices in (
-            ("radius", radius, RADIUS_RULES),
-            ("crowds", crowds, ("ignore", "objects")),
-            ("dense_sizes", dense_sizes, ("whole", "official")),
-        ):
-            if value is not None and value not in choices:
-                raise ConfigError(f"DetectionTargets.{name}: '{value}' is not one of {', '.join(choices)}")
+        check_choice("DetectionTargets.radius", radius, RadiusRule)
+        check_choice("DetectionTargets.crowds", crowds, Crowds)
+        if dense_sizes is not None:
+            check_choice("DetectionTargets.dense_sizes", dense_sizes, DenseSizes)
         check_encoder("DetectionTargets", stride, max_objects, input_spec)
         if class_sizes and dense_sizes:
             raise ConfigError("DetectionTargets: set only one of class_sizes (sizes per class) and dense_sizes (sizes at every pixel)")
         if center_sigma is not None and not center_sigma > 0:
-            raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} must be positive")
+            raise ConfigError(f"DetectionTargets.center_sigma: {center_sigma} is not allowed; it must be positive")
         self.classes, self.stride = list(classes), stride
         self.size = (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg") if reg else ("hm", "wh"), stride)

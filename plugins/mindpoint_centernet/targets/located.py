@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Literal, Tuple
+from typing import Dict, List, Literal, Tuple, get_args
 
 import numpy as np
 from mindpoint.contracts.image import InputSpec, Sample, View, transform_points
 from mindpoint.errors import ConfigError
 
-from mindpoint_centernet.heatmaps import gaussian_radius
+from mindpoint_centernet.heatmaps import RadiusRule, gaussian_radius
 
 Size = Tuple[int, int]
 """Height and width of a map in map pixels."""
@@ -47,6 +47,12 @@ class Located:
     radii: List[int]
 
 
+def check_choice(key: str, value: object, choices: object) -> None:
+    """Raise ConfigError unless the value of a key is one of the ``choices``, a ``Literal``."""
+    if value not in get_args(choices):
+        raise ConfigError(f"{key}: '{value}' is not one of {', '.join(get_args(choices))}")
+
+
 def check_encoder(name: str, stride: int, max_objects: int, input_spec: InputSpec) -> None:
     """Raise ConfigError if a target encoder's sizes are out of range or do not fit the input."""
     if stride < 1 or max_objects < 1:
@@ -75,12 +81,14 @@ def map_boxes(boxes: np.ndarray, view: View, size: Size, turned: Turned) -> np.n
     return np.clip(corners, 0, np.array([width - 1, height - 1], np.float32)).reshape(-1, 4)
 
 
-def locate(sample: Sample, rows: np.ndarray, size: Size, radius: str, turned: Turned = "ignore", boxes_known: bool = True) -> Located:
+def locate(
+    sample: Sample, rows: np.ndarray, size: Size, radius: RadiusRule, turned: Turned = "ignore", boxes_known: bool = True
+) -> Located:
     """Return the positions of the objects in these rows on a map.
 
     Args:
         sample: its ``view`` is set; its objects may have ``keypoints``.
-        rows: of the objects, which get the slots in this order.
+        rows: rows of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :data:`Turned`.
         boxes_known: False also keeps objects whose boxes are off the map.

@@ -79,7 +79,7 @@ def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: 
     equals, the later object's. 0 away from peaks.
 
     Args:
-        sigma: as of :func:`center_heatmap`.
+        sigma: see :func:`center_heatmap`.
         official: leave out the pixels whose peak is larger in float32 than in float64, about half of them, as the official
             implementation does, which compares the peak with a map that already contains it.
     """

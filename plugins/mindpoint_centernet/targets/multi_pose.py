@@ -10,9 +10,11 @@ from mindpoint.contracts.image import InputSpec, Sample, transform_points
 from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
 
-from mindpoint_centernet.heatmaps import RADIUS_RULES
-from mindpoint_centernet.targets.located import Located, box_lists, check_encoder, locate, map_boxes
+from mindpoint_centernet.heatmaps import RadiusRule
+from mindpoint_centernet.targets.located import Located, Turned, box_lists, check_choice, check_encoder, locate, map_boxes
 from mindpoint_centernet.targets.maps import center_heatmap, dense_joints, ignoring, joint_heatmap, of_nearest
+
+Unlabelled = Literal["parity", "ignore"]
 
 # The official implementation's value of the centre heatmap where boxes are unknown: neither a centre nor background.
 _UNKNOWN = 0.9999
@@ -64,22 +66,18 @@ class MultiPoseTargets(TargetEncoder):
         input_spec: InputSpec,
         stride: int = 4,
         max_objects: int = 32,
-        radius: Literal["official", "model_zoo", "corrected"] = "official",
+        radius: RadiusRule = "official",
         dense: bool = False,
-        unlabelled: Literal["parity", "ignore"] = "parity",
-        rotated_boxes: Literal["ignore", "rotate", "ellipse"] = "ignore",
+        unlabelled: Unlabelled = "parity",
+        rotated_boxes: Turned = "ignore",
         joint_sigma: Optional[float] = None,
     ) -> None:
-        for name, value, choices in (
-            ("radius", radius, RADIUS_RULES),
-            ("unlabelled", unlabelled, ("parity", "ignore")),
-            ("rotated_boxes", rotated_boxes, ("ignore", "rotate", "ellipse")),
-        ):
-            if value not in choices:
-                raise ConfigError(f"MultiPoseTargets.{name}: '{value}' is not one of {', '.join(choices)}")
+        check_choice("MultiPoseTargets.radius", radius, RadiusRule)
+        check_choice("MultiPoseTargets.unlabelled", unlabelled, Unlabelled)
+        check_choice("MultiPoseTargets.rotated_boxes", rotated_boxes, Turned)
         check_encoder("MultiPoseTargets", stride, max_objects, input_spec)
         if joint_sigma is not None and joint_sigma <= 0:
-            raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} must be positive")
+            raise ConfigError(f"MultiPoseTargets.joint_sigma: {joint_sigma} is not allowed; it must be positive")
         self.keypoints, self.classes = keypoints, list(classes)
         self.stride, self.size = stride, (input_spec.size[0] // stride, input_spec.size[1] // stride)
         self.strides = dict.fromkeys(("hm", "wh", "reg", "hps", "hm_hp", "hp_offset"), stride)

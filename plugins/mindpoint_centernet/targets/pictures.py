@@ -25,7 +25,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
 
     Args:
         sample: its image is the raster that the network sees.
-        targets: of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
+        targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
     raster, scale = _raster(sample)
@@ -56,7 +56,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
 
     Args:
         sample: its image is the raster that the network sees.
-        targets: of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
+        targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """
     raster, scale = _raster(sample)
@@ -130,6 +130,6 @@ def _mark_joints(picture: np.ndarray, targets: Targets, stride: float) -> np.nda
 
 
 def _sized(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return the picture at that height; enlarged, its pixels stay visible."""
+    """Return the picture at a height; enlarging keeps pixels sharp."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

@@ -7,61 +7,15 @@ from typing import Optional, Sequence
 
 from mindpoint.cli.parser import Parser
 
+_MODEL = "a checkpoint, or a run folder (its best.ckpt, else last.ckpt)"
+
 
 def main(argv: Sequence[str]) -> int:
     """convert weights of other implementations (official CenterNet, model zoo, torchvision) to checkpoints and back; publish checkpoints
 
     Exit code 1 if a verification fails.
     """
-    parser = Parser(
-        prog="mindpoint weights", description="Convert weights of other implementations to checkpoints and back; publish checkpoints."
-    )
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "convert official, model zoo or ImageNet weights to a checkpoint"
-    convert = actions.add_parser(
-        "convert",
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}. Code in FILE is never run.",
-        examples=["mindpoint weights convert multi_pose_dla_3x.pth dla_3x.ckpt"],
-    )
-    what = (
-        "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, "
-        "torchvision's ResNet, MobileNet"
-    )
-    convert.add_argument("file", metavar="FILE", help=f"{what}; or a name listed by 'fetch'")
-    convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
-    convert.add_argument("--config", metavar="CONFIG", help="the configuration to store in it (default: the matching shipped one)")
-    back = actions.add_parser(
-        "to-official",
-        help="convert a checkpoint to a file of the official implementation or the model zoo",
-        examples=["mindpoint weights to-official runs/mine mine.pth"],
-    )
-    back.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
-    back.add_argument("--classifier", action="store_true", help="dla_34: add the unused base.fc of networks made with ImageNet weights")
-    text = "download public weights by name to the user's cache"
-    fetch = actions.add_parser(
-        "fetch",
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}. train.weights and 'convert' also accept a name.",
-        examples=["mindpoint weights fetch", "mindpoint weights fetch resnet18"],
-    )
-    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, list all names and their URLs")
-    for action in (convert, back):
-        action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed) on random numbers and an image")
-        action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
-    text = "write a checkpoint to publish: weights and configuration, without training state, with a hash in the name"
-    give = actions.add_parser(
-        "publish",
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        examples=["mindpoint weights publish runs/quickstart people.ckpt"],
-    )
-    give.add_argument("model", metavar="MODEL", help="a checkpoint, or a run folder (its best.ckpt, else last.ckpt)")
-    give.add_argument(
-        "out", metavar="NAME.ckpt", nargs="?", help="name of the file NAME-HASH.ckpt (default: next to MODEL, named after its folder)"
-    )
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     if args.action == "fetch":
         return _fetch(args.name)
     from mindpoint.runtime import logs
@@ -74,6 +28,61 @@ def main(argv: Sequence[str]) -> int:
     if args.verify:
         require_torch()
     return _convert(args) if args.action == "convert" else _convert_back(args)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="mindpoint weights", description="Convert weights of other implementations to checkpoints and back; publish checkpoints."
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_conversions(actions)
+    fetch = _add(
+        actions,
+        "fetch",
+        "download public weights by name to the user's cache",
+        "train.weights and 'convert' also accept a name.",
+        ["mindpoint weights fetch", "mindpoint weights fetch resnet18"],
+    )
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, list all names and their URLs")
+    text = "write a checkpoint to publish: weights and configuration, without training state, with a hash in the name"
+    give = _add(actions, "publish", text, examples=["mindpoint weights publish runs/quickstart people.ckpt"])
+    give.add_argument("model", metavar="MODEL", help=_MODEL)
+    give.add_argument(
+        "out", metavar="NAME.ckpt", nargs="?", help="name of the file NAME-HASH.ckpt (default: next to MODEL, named after its folder)"
+    )
+    return parser
+
+
+def _add_conversions(actions: argparse._SubParsersAction) -> None:
+    convert = _add(
+        actions,
+        "convert",
+        "convert official, model zoo or ImageNet weights to a checkpoint",
+        "Code in FILE is never run.",
+        ["mindpoint weights convert multi_pose_dla_3x.pth dla_3x.ckpt"],
+    )
+    kinds = (
+        "dla_34, hourglass, resdcn_18/34/50/101/152 or res_* for multi_pose or ctdet; model zoo's .ckpt; ImageNet's DLA34, "
+        "torchvision's ResNet, MobileNet"
+    )
+    convert.add_argument("file", metavar="FILE", help=f"{kinds}; or a name listed by 'fetch'")
+    convert.add_argument("out", metavar="OUT.ckpt", help="the checkpoint to write")
+    convert.add_argument("--config", metavar="CONFIG", help="the configuration to store in it (default: the matching shipped one)")
+    text = "convert a checkpoint to a file of the official implementation or the model zoo"
+    back = _add(actions, "to-official", text, examples=["mindpoint weights to-official runs/mine mine.pth"])
+    back.add_argument("model", metavar="MODEL", help=_MODEL)
+    back.add_argument("out", metavar="OUT", help="the file to write: .pth, or .ckpt for the model zoo's network")
+    back.add_argument("--classifier", action="store_true", help="dla_34: add the unused base.fc of networks made with ImageNet weights")
+    for action in (convert, back):
+        action.add_argument("--verify", action="store_true", help="compare with PyTorch (if installed) on random numbers and an image")
+        action.add_argument("--image", metavar="IMAGE", help="image for --verify (default: a drawn one)")
+
+
+def _add(
+    actions: argparse._SubParsersAction, name: str, text: str, more: str = "", examples: Sequence[str] = ()
+) -> argparse.ArgumentParser:
+    """Add an action. Its description is its help as a sentence, and ``more``."""
+    return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}".rstrip(), examples=examples)
 
 
 def _publish(args: argparse.Namespace) -> int:

@@ -128,7 +128,7 @@ class OfficialRules(WeightRules):
         return {self.head_name(word): Branch(shapes.get(f"{word}.{first}.weight", (0,))[0], shape[0]) for word, shape in maps.items()}
 
     def _config(self, body: Body, heads: Mapping[str, Branch], width: int, task: Optional[Task]) -> dict:
-        """Return the shipped configuration of the architecture with heads, classes and joints as found."""
+        """Return a configuration based on the shipped one of the architecture, with the heads, classes and joints of the file."""
         base = str(shipped()[self.bases[(task or TASKS[0]).name]])
         model: dict = dict(body.blocks)
         config: dict = {"_base_": base, "model": model}

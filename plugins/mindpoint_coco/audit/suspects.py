@@ -68,7 +68,7 @@ def suspects(images: Sequence[Compared], keypoints: Optional[Keypoints]) -> List
 
 
 def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
-    """Return annotations and their partners."""
+    """Return the annotations of the pairs, and the detections matched to them."""
     return [one.truth[own] for one, own in pairs], [one.found[one.partner[own]] for one, own in pairs]
 
 
@@ -86,9 +86,12 @@ def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
 
 
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
-    """Yield, for each pair, swapped joints or moved ones, whichever explains more. Of many joints one is unusual by chance more often, so
-    their number lowers the surprise of a moved one. The gain of a swap is the surprise that it removes from both joints of a pair; the
-    surprise of the object is that of its largest gain among the gains of all objects."""
+    """Yield a suspect for each pair: swapped joints or moved ones, whichever explains more.
+
+    The more joints there are, the more often one is unusual by chance, so their number lowers the surprise of a moved one. The gain of a
+    swap is the surprise that it removes from the two joints. The surprise of swapped joints is that of the object's largest gain among
+    the gains of all objects.
+    """
     if not pairs:
         return
     truth, found = _records(pairs)
@@ -139,7 +142,8 @@ def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float
 
 
 def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield objects that the model assigns to another class, by their share among detections of equal confidence."""
+    """Yield objects that the model assigns to another class. The rarer this is among detections of equal confidence, the higher the
+    surprise."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
     for (one, own), surprise in zip(doubted, disagreement(scores, _agreeing(images))):
@@ -148,7 +152,8 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield detections without an annotation in their place, by their share among detections of equal confidence."""
+    """Yield detections without an annotation in their place. The rarer this is among detections of equal confidence, the higher the
+    surprise."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
     for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
         values = annotation_values(record, one.image)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, List, Sequence
+from typing import TYPE_CHECKING, Dict, List, Sequence
 
 from mindpoint.cli.options import add_set
 from mindpoint.cli.parser import Parser
-from mindpoint.registry import Entry, registry, static
+from mindpoint.registry import registry, static
 from mindpoint.runtime.tables import table
 
 if TYPE_CHECKING:
@@ -18,28 +18,28 @@ SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is
 
 def main(argv: Sequence[str]) -> int:
     """check, count, draw, convert, import and export annotated images"""
-    actions = registry("data_actions")
-    lines = table(None, [(f"  {entry.name}", _first_line(entry)) for entry in actions.entries()])
     parser = Parser(
         prog="mindpoint data",
         description="Work on annotated images. 'mindpoint data ACTION --help' shows the options of one.",
-        listing=f"actions:\n{lines}",
+        listing="actions:\n" + table(None, [(f"  {name}", text) for name, text in _actions().items()]),
         examples=["mindpoint data check labels.json --images frames", "mindpoint data browse mine.yaml --html look.html"],
     )
-    action = parser.add_argument("action", metavar="ACTION", help="one of the actions below")
-    action.completer = lambda **_: {entry.name: _first_line(entry) for entry in actions.entries()}
+    parser.add_argument("action", metavar="ACTION", help="one of the actions below").completer = lambda **_: _actions()
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv or ["--help"])
     name, *arguments = argv
-    action = actions.get(name, "mindpoint data")
+    action = registry("data_actions").get(name, "mindpoint data")
     own = Parser(prog=f"mindpoint data {name}", description=action.description, examples=action.examples)
     action.add_arguments(own)
     return action.run(own.parse_args(arguments))
 
 
-def _first_line(entry: Entry) -> str:
-    definition = entry.definition()
-    return static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}"
+def _actions() -> Dict[str, str]:
+    """Return a line of help for each action, by name."""
+    found = ((entry, entry.definition()) for entry in registry("data_actions").entries())
+    return {
+        entry.name: static.doc(definition).partition("\n")[0] if definition else f"from {entry.distribution}" for entry, definition in found
+    }
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

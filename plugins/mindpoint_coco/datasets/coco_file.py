@@ -46,8 +46,8 @@ def annotation_file(path: str, unlabelled: bool = False) -> dict:
 
 
 def check(content: dict, path: str, classes: Sequence[str], fields: Sequence[Field]) -> Values:
-    """Raise DataError at the first mistake in the records of ``classes``; see :func:`read_annotations`. Return the fields' values of their
-    annotations."""
+    """Check the records of ``classes`` and return the values of the fields in their annotations. Raises DataError at the first mistake; see
+    :func:`read_annotations`."""
     missing = rules.missing_list(content)
     if missing:
         raise DataError(f"{path}: {missing}")
@@ -64,7 +64,7 @@ def check(content: dict, path: str, classes: Sequence[str], fields: Sequence[Fie
 
 
 def completed(content: dict, classes: Sequence[str], fields: Sequence[Field]) -> dict:
-    """Return valid content with the annotations and categories of ``classes`` only, and with absent keys filled in (in place)."""
+    """Return valid content with only the annotations and categories of ``classes``. Fill in absent keys of these annotations, in place."""
     categories = [record for record in content["categories"] if record["name"] in classes]
     wanted = {record["id"] for record in categories}
     annotations = [record for record in content["annotations"] if record["category_id"] in wanted]

@@ -31,7 +31,7 @@ def number(value: Any) -> Any:
 
 
 def numbers(values: Any) -> Any:
-    """Do the same for each entry of a list; return anything else unchanged."""
+    """Convert the entries of a list with :func:`number`; return anything else unchanged."""
     return list(map(number, values)) if isinstance(values, list) else values
 
 
@@ -51,7 +51,7 @@ def tidied(record: Any, *keys: str) -> Any:
 
 
 def tidied_image(record: Any, measured: Measured) -> Any:
-    """Do the same for an image; width and height that are missing, unusable or swapped become those of the file."""
+    """Return a tidied copy of an image record. Width and height that are missing, unusable or swapped become those of the file."""
     record = tidied(record, "id", "width", "height")
     if not isinstance(record, dict):
         return record

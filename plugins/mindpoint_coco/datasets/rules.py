@@ -15,22 +15,22 @@ Rules = Dict[str, Callable[[Any], str]]
 
 
 def is_id(value: Any) -> str:
-    """Return an error message unless ``value`` is a valid id; otherwise an empty text."""
+    """Return the form that an id must have if ``value`` does not have it; otherwise an empty text."""
     return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits with its sign"
 
 
 def is_text(value: Any) -> str:
-    """Do the same for a name."""
+    """Return the form that a name must have if ``value`` does not have it; otherwise an empty text."""
     return "" if isinstance(value, str) and value else "a text"
 
 
 def is_size(value: Any) -> str:
-    """Do the same for a width or height."""
+    """Return the form that a width or height must have if ``value`` does not have it; otherwise an empty text."""
     return "" if type(value) is int and 0 < value < 1 << 31 else "a positive whole number of at most 31 bits"
 
 
 def is_file_name(value: Any) -> str:
-    """Do the same for the name of a file."""
+    """Return the form that the name of a file must have if ``value`` does not have it; otherwise an empty text."""
     try:
         return is_text(value) or ("a name that a file can have" if b"\0" in os.fsencode(value) else "")
     except UnicodeEncodeError:

@@ -63,7 +63,7 @@ class Item:
         return self._of(list, "a list")
 
     def dict(self) -> dict:
-        """Do the same for an object with keys."""
+        """Return the object with keys, unchecked. Raises DataError if this is something else."""
         return self._of(dict, "an object with keys")
 
     def _of(self, kind: type, name: str) -> object:

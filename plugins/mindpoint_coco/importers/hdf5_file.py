@@ -36,7 +36,7 @@ def table(file: object, name: str, columns: Sequence[str] = ()) -> np.ndarray:
     if absent:
         raise ValueError(f"'{name}' has no numeric column '{absent[0]}'")
     if data.size * data.dtype.itemsize > _MOST_BYTES:
-        raise ValueError(f"'{name}' has {data.size:,} entries")
+        raise ValueError(f"'{name}' is too large, with {data.size:,} entries")
     return data[()]
 
 

@@ -63,7 +63,7 @@ class Images:
         return _best(candidates, parts, where)
 
     def video(self, name: str, where: str) -> Optional[str]:
-        """Do the same for a video."""
+        """Return the path of the video with a name, like :meth:`find`, but only with the given ending."""
         parts = _parts(name)
         return _best(self._videos.get(parts[-1].lower(), []), parts, where) if parts else None
 

@@ -188,7 +188,7 @@ def _image_name(data: Item) -> str:
 
 
 def _joint_order(folder: Path) -> List[str]:
-    """Return the joints in the order of ``model_index``, or else of the labelling configuration in the folder; empty without both."""
+    """Return the joints of the labelling configuration in the folder, ordered by ``model_index`` where given; empty without such a file."""
     for path in files(folder, "*.xml"):
         if "<View" in begins(path):
             found = [label for control in xml_file(path).iter("KeyPointLabels") for label in control.iter("Label")]

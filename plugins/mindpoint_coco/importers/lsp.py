@@ -37,7 +37,7 @@ class Lsp(LabelImporter):
             if array.ndim == 2:  # Matlab drops the last axis of a single image
                 array = array[:, :, None]
             if array.ndim != 3 or array.shape[:2] not in ((3, 14), (14, 3)):
-                raise DataError(f"{path}: 'joints' is {array.shape}, neither (3, 14, images) nor (14, 3, images)")
+                raise DataError(f"{path}: 'joints' has the shape {array.shape}, neither (3, 14, images) nor (14, 3, images)")
             extended = array.shape[0] == 14
             rows = array.transpose(2, 0, 1) if extended else array.transpose(2, 1, 0)
             for number, row in enumerate(rows, 1):

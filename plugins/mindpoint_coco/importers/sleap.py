@@ -143,7 +143,7 @@ class Sleap(LabelImporter):
             names, video = texts(file, "node_names"), _text(file["video_path"][()]) if "video_path" in file else path.stem
             lines = [(_text(first), _text(second)) for first, second in file["edge_names"][()]] if "edge_names" in file else []
         if tracks.ndim != 4 or tracks.shape[1] != 2 or tracks.shape[2] != len(names) or tracks.dtype.kind != "f":
-            raise DataError(f"{path}: 'tracks' is {tracks.shape}, not (tracks, 2, {len(names)} joints, frames)")
+            raise DataError(f"{path}: 'tracks' has the shape {tracks.shape}, not (tracks, 2, {len(names)} joints, frames)")
         kind = self._declare(names, [line for line in lines if set(line) <= set(names)], labels, str(path))
         labels.note("analysis files do not distinguish manual labels from predictions; all are used")
         for frame in range(tracks.shape[3]):

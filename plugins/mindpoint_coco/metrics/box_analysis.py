@@ -26,7 +26,7 @@ def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: 
     Args:
         task: ground truth, and evaluated images and classes.
         results: result records of known images.
-        curves: of these results.
+        curves: curves of these results.
         classes: names, in the order of the task's category ids.
     """
     groups = list(box_groups(task.truth, results, task.image_ids, task.category_ids, MOST))

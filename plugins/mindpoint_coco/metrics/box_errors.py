@@ -53,7 +53,7 @@ class Judged:
         return self.group.missed(self.taken)
 
     def best(self, count: int) -> "Judged":
-        """Return the same with only the best ``count`` detections."""
+        """Return a copy with only the best ``count`` detections."""
         group = self.group
         fewer = Group(
             group.image_id, group.category_id, group.truth, group.results[:count], group.scores[:count], group.crowd, group.ignored,

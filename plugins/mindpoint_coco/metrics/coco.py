@@ -98,7 +98,7 @@ class CocoMetric(Metric):
         chosen = [Length(length, each.joints) for each in self._sets]
         shares = sorted(pck if pck is not None else _PCKH if chosen[0].said == "head" else _PCK)
         if not shares or not shares[0] > 0:
-            raise ConfigError(f"CocoMetric.pck: {list(shares)} must hold positive numbers, such as [0.2]")
+            raise ConfigError(f"CocoMetric.pck: {list(shares)} is not allowed; it must contain positive numbers, such as [0.2]")
         return Measures(chosen, shares, self._keypoints.names)
 
     def _name_statistics(self) -> None:

@@ -111,8 +111,8 @@ class Task:
         )  # fmt: skip
 
     def matched(self, kind: str, results: Sequence[dict]):
-        """Return pycocotools' evaluation with the outcome of each class, range of area and image in ``evalImgs``; arguments as in
-        :meth:`curves`."""
+        """Return pycocotools' evaluation with the outcome of each class, range of area and image in ``evalImgs``. The arguments are
+        those of :meth:`curves`."""
         with contextlib.redirect_stdout(io.StringIO()):
             return self._run(kind, results, self.truth, "pycocotools")
 

@@ -51,7 +51,7 @@ def pose_tasks(task: Task, sets: Sequence[JointSet], classes: Sequence[str]) -> 
     """Return the task of each set.
 
     Args:
-        task: of all classes.
+        task: the task of all classes.
         classes: names of its categories, in their order.
     """
     ids = dict(zip(classes, task.category_ids))

@@ -64,7 +64,7 @@ def tolerances(apart: np.ndarray, roots: np.ndarray, keypoints: Keypoints, marks
     """Return the estimates; both joints of a mirrored pair are pooled.
 
     Args:
-        apart, roots: of :func:`offsets`.
+        apart, roots: the results of :func:`offsets`.
         marks: 2 if people marked both positions, 1 if one is a model's.
     """
     columns = []

@@ -57,7 +57,7 @@ class ColorAugment(Transform):
             if not 0 <= value <= most:
                 raise ConfigError(f"ColorAugment.{name}: {value} is not in 0..{most}")
         if lighting < 0:
-            raise ConfigError(f"ColorAugment.lighting: {lighting} must be at least 0")
+            raise ConfigError(f"ColorAugment.lighting: {lighting} is not allowed; it must be at least 0")
         self.variations = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
         self.lighting, self.hue, self.greyscale = lighting, hue, greyscale
         self.eigenvalues, self.eigenvectors = np.array(eigenvalues, np.float64), np.array(eigenvectors, np.float64)

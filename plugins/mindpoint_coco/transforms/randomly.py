@@ -29,7 +29,7 @@ class Randomly(Transform):
 
     @abstractmethod
     def change(self, sample: Sample, rng: np.random.Generator, *pool: object) -> Sample:
-        """Return the changed sample; arguments as of ``__call__``."""
+        """Return the changed sample. The arguments are those of ``__call__``."""
 
     def within(self, name: str, value: float, least: float, most: float) -> float:
         """Return the value of an argument. Raises ConfigError if it leaves ``least .. most``."""
@@ -41,6 +41,6 @@ class Randomly(Transform):
         """Return the ends of a range. Raises ConfigError unless they are two ascending numbers in ``least .. most``."""
         if len(values) != 2 or not least <= values[0] <= values[1] <= most:
             raise ConfigError(
-                f"{type(self).__name__}.{name}: {list(values)} must be two numbers in {least:g}..{most:g}, the smaller one first"
+                f"{type(self).__name__}.{name}: {list(values)} is not allowed; give two numbers in {least:g}..{most:g}, smaller one first"
             )
         return values[0], values[1]

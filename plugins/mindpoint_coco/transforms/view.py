@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, Sequence, Tuple
+from typing import Literal, Sequence, Tuple, get_args
 
 import cv2
 import numpy as np
 from mindpoint.contracts.data import Transform
 from mindpoint.contracts.image import InputSpec, Sample, View, letterbox_size
 from mindpoint.errors import ConfigError
+
+Mode = Literal["crop", "shift", "object", "none"]
 
 _NEAR = 0.8  # share of windows of mode "object" that are centred on an object
 
@@ -60,10 +62,10 @@ class RandomView(Transform):
             have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without
             random changes, rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
-        crop_border: in image pixels; halved for small images until less than half the side.
-        shift: standard deviation of the centre's move in extents, clipped at two of them.
-        scale: standard deviation of the extent's factor around 1, clipped at one of them.
-        rotation: standard deviation of the angle in degrees, clipped at two of them.
+        crop_border: distance from the edges in image pixels. For small images, it is halved until it is less than half the side.
+        shift: standard deviation of the centre's move in extents. Moves are clipped at two standard deviations.
+        scale: standard deviation of the extent's factor around 1. Factors are clipped at one standard deviation.
+        rotation: standard deviation of the angle in degrees. Angles are clipped at two standard deviations.
         rotation_probability: probability of rotating the image.
         flip: probability of mirroring.
 
@@ -74,7 +76,7 @@ class RandomView(Transform):
     def __init__(
         self,
         input_spec: InputSpec,
-        mode: Literal["crop", "shift", "object", "none"] = "crop",
+        mode: Mode = "crop",
         crop_scales: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
         crop_border: int = 128,
         shift: float = 0.1,
@@ -83,18 +85,18 @@ class RandomView(Transform):
         rotation_probability: float = 0.0,
         flip: float = 0.5,
     ) -> None:
-        if mode not in ("crop", "shift", "object", "none"):
-            raise ConfigError(f"RandomView.mode: '{mode}' is not one of 'crop', 'shift', 'object', 'none'")
+        if mode not in get_args(Mode):
+            raise ConfigError(f"RandomView.mode: '{mode}' is not one of {', '.join(get_args(Mode))}")
         if not crop_scales or min(crop_scales) <= 0:
-            raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} must be one or more positive numbers")
+            raise ConfigError(f"RandomView.crop_scales: {list(crop_scales)} is not allowed; it must have one or more positive numbers")
         if not 0 <= scale < 1:
-            raise ConfigError(f"RandomView.scale: {scale} must be at least 0 and below 1")
+            raise ConfigError(f"RandomView.scale: {scale} is not allowed; it must be at least 0 and below 1")
         for name, value in (("crop_border", crop_border), ("shift", shift), ("rotation", rotation)):
             if value < 0:
-                raise ConfigError(f"RandomView.{name}: {value} must be at least 0")
+                raise ConfigError(f"RandomView.{name}: {value} is not allowed; it must be at least 0")
         for name, value in (("rotation_probability", rotation_probability), ("flip", flip)):
             if not 0 <= value <= 1:
-                raise ConfigError(f"RandomView.{name}: {value} must be a probability in 0..1")
+                raise ConfigError(f"RandomView.{name}: {value} is not allowed; it must be a probability in 0..1")
         self.input_spec, self.mode = input_spec, mode
         self.crop_scales, self.crop_border = np.array(crop_scales, np.float64), crop_border
         self.shift, self.scale = shift, scale

@@ -9,10 +9,10 @@ from mindpoint.contracts.parts import Neck
 
 
 class AcmeNeck(Neck):
-    """One map, of the finest stride: from the coarsest to the finest, each map is doubled in size and added to the next.
+    """Returns one map of the finest stride. Beginning with the coarsest, each map is doubled in size and added to the next finer one.
 
     Args:
-        channels: of the map.
+        channels: number of channels of this map.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 64) -> None:
