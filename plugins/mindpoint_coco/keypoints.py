@@ -17,6 +17,10 @@ from mindpoint.errors import ConfigError
 Joint = Union[int, str]
 
 
+NEVER_ANNOTATED = -1
+"""Visibility of a joint that the object's data set lacks."""
+
+
 class AnnotatedJoints(Points):
     """Joints with visibility; a COCO record has the number of labelled ones in ``num_keypoints``.
 
@@ -26,12 +30,14 @@ class AnnotatedJoints(Points):
         orders: for a file with another order of joints, by category id: the index among these joints of each joint of a
             record; -1 for others.
         by_name: ids of the categories whose joints were matched by name.
+        lacking: by category id, the indices of joints that the class has, but the category lacks.
     """
 
     keypoints: "Keypoints"
     aliases: Mapping[str, str] = MappingProxyType({})
     orders: Mapping[int, Tuple[int, ...]] = MappingProxyType({})
     by_name: Sequence[int] = ()
+    lacking: Mapping[int, Sequence[int]] = MappingProxyType({})
 
     def of_classes(self, classes: Sequence[str]) -> "AnnotatedJoints":
         """Return the same joints of objects of these classes, by label. Raises ConfigError, see :meth:`Keypoints.annotated`."""
@@ -39,10 +45,14 @@ class AnnotatedJoints(Points):
         other.sets = self.keypoints.sets_of(classes)
         return other
 
-    def ordered(self, orders: Mapping[int, Tuple[int, ...]], by_name: Sequence[int]) -> "AnnotatedJoints":
-        """Return the same joints for a file with these :attr:`orders`, which already include the aliases."""
+    def ordered(self, orders: Mapping[int, Tuple[int, ...]], lacking: Mapping[int, Sequence[int]]) -> "AnnotatedJoints":
+        """Return the same joints for a file with these :attr:`orders`, which already include the aliases.
+
+        Args:
+            lacking: see the attribute; it has all categories whose joints were matched by name.
+        """
         other = copy.copy(self)
-        other.orders, other.by_name, other.aliases = dict(orders), tuple(by_name), {}
+        other.orders, other.by_name, other.lacking, other.aliases = dict(orders), tuple(lacking), dict(lacking), {}
         return other
 
     def places(self, record: dict) -> Optional[Tuple[int, ...]]:
@@ -56,7 +66,7 @@ class AnnotatedJoints(Points):
         return len(self.names) if order is None else len(order)
 
     def from_coco(self, record: dict) -> np.ndarray:
-        """Return the joints of a record, with zeros for joints that the file lacks."""
+        """Return the joints of a record; those that the file lacks are :data:`NEVER_ANNOTATED`."""
         order = self.places(record)
         if order is None:
             return super().from_coco(record)
@@ -66,10 +76,12 @@ class AnnotatedJoints(Points):
         theirs.shape = (len(order), 3)
         values, points = Points.from_coco(theirs, record), self.empty(1)[0]
         points[places[places >= 0]] = values[places >= 0]
+        points[list(self.lacking.get(record["category_id"], ())), 2] = NEVER_ANNOTATED
         return points
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
         """Return the joints, with numbers as short as float32 allows, and the count."""
+        value = np.where(value[:, 2:] < 0, 0, value)
         numbers = value.reshape(-1).astype("U32").astype(np.float64).tolist()
         flat = [int(number) if number.is_integer() else number for number in numbers]
         return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
@@ -187,7 +199,8 @@ class Keypoints:
         return tuple(PointSet(self.of(name).names, self.places.get(name, ()), self.of(name).skeleton) for name in classes)
 
     def annotated(self, classes: Sequence[str] = (), aliases: Optional[Mapping[str, str]] = None) -> AnnotatedJoints:
-        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint.
+        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible, or :data:`NEVER_ANNOTATED`)
+        of each joint.
 
         Args:
             classes: names by label, if classes have joints of their own; otherwise every object has all joints.
