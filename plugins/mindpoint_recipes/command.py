@@ -85,11 +85,11 @@ def _write(args: argparse.Namespace, command: str) -> int:
         train, val = split(data.splits["train"], args.val_share, args.seed)
         divided = f"by image, at random with seed {args.seed}"
     found = survey(train)
-    plan, network = make_plan(found, data.joints, data.pairs), plan_network(args.weights)
+    plan, network = make_plan(found, data.sets), plan_network(args.weights)
 
     def content(folder: Path, steps: int, every: int) -> str:
         files = ((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val"))
-        return configuration(command, data.classes, data.joints, data.skeleton, data.sigmas, *files, plan, network, steps, every)
+        return configuration(command, data.classes, data.sets, *files, data.categories, plan, network, steps, every)
 
     with temporary_folder() as trial:
         _write_splits(trial, train, val)
@@ -101,7 +101,8 @@ def _write(args: argparse.Namespace, command: str) -> int:
     with atomic_folder(_folder(args)) as folder:
         _write_splits(folder, train, val)
     write_text(args.config, content(_folder(args), steps, max(1, math.ceil(steps / per_epoch / _EVALUATIONS))))
-    print(f"{args.config}: {len(data.joints) or 'no'} joints, classes {', '.join(data.classes)}")
+    classes = ", ".join(f"{kind.name} ({len(kind.joints) or 'no'} joint{'' if len(kind.joints) == 1 else 's'})" for kind in data.kinds)
+    print(f"{args.config}: class{'es' if len(data.kinds) > 1 else ''} {classes}")
     print(f"- {len(train['images'])} images for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
         print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")

@@ -1,0 +1,151 @@
+"""The joints of the classes in annotation files: one set for all classes, or one for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mindpoint_coco.datasets.category_joints import distinct, lines_of
+from mindpoint_coco.datasets.naming import plain_name
+from mindpoint_coco.datasets.restored import new_ids, tidied
+from mindpoint_coco.importers.form import Kind
+from mindpoint_coco.importers.joint_sets import complete
+
+Pairs = List[Tuple[str, str]]
+"""Mirrored joints by name."""
+
+
+def plain_ids(content: dict) -> dict:
+    """Return a copy of a COCO dictionary whose categories have whole numbers as ids, where possible."""
+    categories = [tidied(record, "id") for record in content["categories"]]
+    annotations = [tidied(record, "category_id") for record in content["annotations"]]
+    moved = new_ids(categories)
+    for records, key in ((categories, "id"), (annotations, "category_id")):
+        for record in records:
+            if isinstance(record, dict) and type(record.get(key)) in (int, str):
+                record[key] = moved.get(record[key], record[key])
+    return {**content, "categories": categories, "annotations": annotations}
+
+
+def class_joints(contents: Sequence[dict]) -> List[Kind]:
+    """Return the classes that have annotations, in the order of the files. Joints with the same name in several files are one joint.
+
+    Category records get the names of the joints in their annotations, in place. Joints without names are numbered. If no annotation of a
+    class has a labelled joint, the class has only boxes, and its records lose their joints.
+
+    Args:
+        contents: of :func:`plain_ids`.
+    """
+    kinds: Dict[str, Kind] = {}
+    counts = [_labelled(content) for content in contents]
+    used = [(record, found[record["id"]]) for content, found in zip(contents, counts) for record in _used(content, found)]
+    jointed = {str(record.get("name")) for record, found in used if found}
+    sigmas: Dict[Tuple[str, str], float] = {}
+    for record, _ in used:
+        kind = kinds.setdefault(str(record.get("name")), Kind(str(record.get("name"))))
+        names = record.get("keypoints")
+        if kind.name in jointed and isinstance(names, list) and names:
+            record["keypoints"] = distinct(names)
+            _add(kind, record, sigmas)
+    for record, found in used:
+        kind = kinds[str(record.get("name"))]
+        if kind.name in jointed and not record.get("keypoints") and found:
+            ((count, _),) = found.most_common(1)
+            numbered = [f"joint{number}" for number in range(1, count + 1)]
+            record["keypoints"] = list(kind.joints) if len(kind.joints) == count else numbered
+            _add(kind, record, sigmas)
+    for kind in kinds.values():
+        own = [sigmas.get((kind.name, joint)) for joint in kind.joints]
+        kind.sigmas = None if None in own or not own else own
+        complete(kind)
+    for content in contents:
+        _strip(content, [kind.name for kind in kinds.values() if not kind.joints])
+    return list(kinds.values())
+
+
+def _labelled(content: dict) -> Dict[int, Counter]:
+    """Return how often annotations with a labelled joint have which number of joints, by category id."""
+    found: Dict[int, Counter] = {}
+    for record in content["annotations"]:
+        if isinstance(record, dict) and type(record.get("category_id")) is int:
+            count = found.setdefault(record["category_id"], Counter())
+            points = record.get("keypoints")
+            if isinstance(points, list) and any(points[2::3]):
+                count[len(points) // 3] += 1
+    return found
+
+
+def _used(content: dict, found: Dict[int, Counter]) -> Iterator[dict]:
+    for record in content["categories"]:
+        if isinstance(record, dict) and type(record.get("id")) is int and record["id"] in found:
+            yield record
+
+
+def _add(kind: Kind, record: dict, sigmas: Dict[Tuple[str, str], float]) -> None:
+    """Add the joints of a category record to its class, with their lines, mirrored pairs and sigmas."""
+    known = {plain_name(name): name for name in kind.joints}
+    own = [name if name in kind.joints else known.get(plain_name(name), name) for name in record["keypoints"]]
+    own = own if len(set(own)) == len(own) else list(record["keypoints"])
+    kind.joints += [name for name in own if name not in kind.joints]
+    places = [kind.joints.index(name) for name in own]
+    lines = [(places[first], places[second]) for first, second in lines_of(record)]
+    kind.skeleton += [line for line in lines if line not in kind.skeleton and line[::-1] not in kind.skeleton]
+    said, values, listed = record.get("flip_pairs"), record.get("sigmas"), record["keypoints"]
+    if said and isinstance(said, list) and all(_is_pair(pair, listed) for pair in said):
+        pairs = [(places[listed.index(first)], places[listed.index(second)]) for first, second in said]
+        kind.pairs = (kind.pairs or []) + [pair for pair in pairs if not {*pair} & {place for one in kind.pairs or () for place in one}]
+    if isinstance(values, list) and len(values) == len(own) and all(type(v) in (int, float) and 0 < v < 10 for v in values):
+        sigmas.update({(kind.name, name): value for name, value in zip(own, values)})
+
+
+def _is_pair(value: object, joints: Sequence[str]) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(one in joints for one in value)
+
+
+def _strip(content: dict, names: Sequence[str]) -> None:
+    """Remove the joints of categories, in place."""
+    ids = [record.get("id") for record in content["categories"] if isinstance(record, dict) and str(record.get("name")) in names]
+    for record in (*content["categories"], *content["annotations"]):
+        if isinstance(record, dict) and (record.get("category_id") in ids or str(record.get("name")) in names):
+            for key in ("keypoints", "num_keypoints", "skeleton"):
+                record.pop(key, None)
+
+
+def joint_sets_of(kinds: Sequence[Kind]) -> List[Kind]:
+    """Return the sets of joints of a network: one without a name if all classes have the same joints, or else that of each class with
+    joints."""
+    jointed = [kind for kind in kinds if kind.joints]
+    if not jointed or len(jointed) < len(kinds) or any(kind.joints != jointed[0].joints for kind in jointed):
+        return jointed
+    first = next((kind for kind in jointed if kind.pairs is not None), jointed[0])
+    skeleton = next((kind.skeleton for kind in jointed if kind.skeleton), [])
+    return [Kind("", first.joints, skeleton, first.pairs, next((kind.sigmas for kind in jointed if kind.sigmas), None))]
+
+
+def is_numbered(names: Sequence[str]) -> bool:
+    """Return whether all names are only numbers, such as 3, kp3 and joint3."""
+    bare = (name.strip("_- ").lower().rstrip("0123456789").rstrip("_- ") for name in names)
+    return all(name in ("", "joint", "kp", "keypoint", "point", "p") for name in bare)
+
+
+def shared_joints(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
+    """Return the names of several classes that can share an output of the network: joints with the same partner in mirrored images.
+
+    Numbers are not shared, since they mean other joints in each class.
+
+    Args:
+        pairs: of each set.
+    """
+    counts = Counter(name for kind in sets for name in kind.joints)
+    shared = [name for name, count in counts.items() if count > 1 and not is_numbered([name])]
+    partners = [{**dict(some), **{second: first for first, second in some}} for some in pairs]
+    while True:
+        kept = [name for name in shared if _partner_agrees(name, sets, partners, shared)]
+        if kept == shared:
+            return shared
+        shared = kept
+
+
+def _partner_agrees(name: str, sets: Sequence[Kind], partners: Sequence[Dict[str, str]], shared: Sequence[str]) -> bool:
+    found: List[Optional[str]] = [own.get(name) for kind, own in zip(sets, partners) if name in kind.joints]
+    return len(set(found)) == 1 and (found[0] is None or found[0] in shared)
