@@ -16,6 +16,7 @@ from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.image_path import leaves_folder
 from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.importers.document import begins
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.keypoints import Keypoints
@@ -37,6 +38,7 @@ class Gathered:
             a shipped set of the same names knows them.
         categories: class by the name of the category in the splits. A class has several categories if files differ in its joints.
         left_out: number of unusable records.
+        notes: changes and omissions of the importers.
     """
 
     splits: Dict[str, dict]
@@ -44,6 +46,7 @@ class Gathered:
     kinds: List[Kind]
     categories: Dict[str, str]
     left_out: int
+    notes: List[str]
 
     @property
     def classes(self) -> List[str]:
@@ -68,12 +71,12 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
         DataError: an unreadable or damaged source, missing images, or no usable data.
     """
     read = [_read(source, images, kind) for source in sources]
-    root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in read]))
-    contents = [plain_ids(content) for content, _ in read]
+    root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder, _ in read]))
+    contents = [plain_ids(content) for content, _, _ in read]
     kinds = class_joints(contents)
     parts: Dict[str, List[dict]] = {}
     left_out = 0
-    for source, content, (_, folder) in zip(sources, contents, read):
+    for source, content, (_, folder, _) in zip(sources, contents, read):
         before = len(content["annotations"])
         content = _usable(content, kinds, str(source))
         left_out += before - len(content["annotations"])
@@ -88,7 +91,8 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
             raise DataError(
                 f"{', '.join(map(str, sources))}: has no usable annotations for {'training' if name == 'train' else 'validation'}"
             )
-    return Gathered(splits, root, kinds, {record["name"]: owner for (owner, _), record in categories.items()}, left_out)
+    owners = {record["name"]: owner for (owner, _), record in categories.items()}
+    return Gathered(splits, root, kinds, owners, left_out, [note for _, _, notes in read for note in notes])
 
 
 def _usable(content: dict, kinds: Sequence[Kind], source: str) -> dict:
@@ -103,18 +107,20 @@ def _usable(content: dict, kinds: Sequence[Kind], source: str) -> dict:
     return without_hopeless(mended(content, classes, fields, _AREA_FACTOR if sets else 1.0), classes, fields)
 
 
-def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path]:
-    """Return the content of a source in COCO's form, and the folder that its file names are relative to."""
+def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path, List[str]]:
+    """Return the content of a source in COCO's form, the folder that its file names are relative to, and the importer's notes."""
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file():
+    is_list = kind == "auto" and begins(source).lstrip().startswith("[")  # as of Label Studio and MPII
+    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file() and not is_list:
         content = annotation_file(str(source))
         if missing_list(content) is None:
-            return content, images or source.parent
+            return content, images or source.parent, []
         if kind == "coco":
             raise DataError(f"{source}: {missing_list(content)}")
     importer = importer_for(kind, source)
-    return importer.read(source, images), images or importer.image_folder(source)
+    content = importer.read(source, images)
+    return content, images or importer.image_folder(source), list((content.get("info") or {}).get("notes", ()))
 
 
 def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
@@ -189,6 +195,17 @@ def _joined(contents: Sequence[dict], categories: Dict[Form, dict]) -> dict:
     return out
 
 
+def split_by_folder(content: dict) -> Optional[Tuple[dict, dict]]:
+    """Return training and validation parts of a set, by the names of the images' folders; None unless both have annotations."""
+    validation = {
+        record["id"] for record in content["images"] if any(_VALIDATION.search(part) for part in record["file_name"].split("/")[:-1])
+    }
+    used = {record["image_id"] for record in content["annotations"]}
+    if not used & validation or not used - validation:
+        return None
+    return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
+
+
 def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
     """Return training and validation parts of a set, by image; images without objects are divided alike.
 
@@ -203,7 +220,7 @@ def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
             count = min(len(group) - 1, max(1, round(share * len(group))))
             validation |= {group[place] for place in rng.permutation(len(group))[:count]}
     if not validation & used:
-        raise DataError("only one image has annotations; annotate at least two, since one is used for validation")
+        raise DataError("only one image with annotations is found; annotate at least two, since one is used for validation")
     return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
 
 

@@ -12,7 +12,7 @@ import yaml
 from mindpoint.errors import DataError
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.keypoints import side_pairs
-from mindpoint_recipes.gather import gather, split
+from mindpoint_recipes.gather import gather, split, split_by_folder
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey
@@ -81,8 +81,29 @@ def test_a_split_is_by_image_and_repeats():
     assert all(record["image_id"] in ids(part) for part in (train, val) for record in part["annotations"])
     assert len(train["annotations"]) == 24 and len(val["annotations"]) == 6
     assert split(truth, 0.2, 3) == (train, val) and split(truth, 0.2, 4) != (train, val)
-    with pytest.raises(DataError, match="only one image has annotations"):
+    with pytest.raises(DataError, match="only one image with annotations is found"):
         split(content({1: "a.png", 2: "b.png"}, [(1, [0, 0, 9, 9], {})], names=()), 0.2, 0)
+
+
+def test_folders_of_the_images_divide_them():
+    """As exports of YOLO and Roboflow have them. A folder's name that only contains the letters does not count."""
+    names = ["images/train/1.png", "images/val/2.png", "interval/test.png", "test-1/4.png"]
+    truth = content(dict(enumerate(names)), [(n, [0, 0, 9, 9], {}) for n in range(4)], names=())
+    train, val = split_by_folder(truth)
+    assert [record["file_name"] for record in train["images"]] == [names[0], names[2]]
+    assert [record["image_id"] for record in val["annotations"]] == [1, 3]
+    truth["annotations"] = truth["annotations"][1:2]
+    assert split_by_folder(truth) is None, "nothing is left for training"
+    assert split_by_folder(content({1: "test.png", 2: "b.png"}, [(1, [0, 0, 9, 9], {}), (2, [0, 0, 9, 9], {})], names=())) is None
+
+
+def test_a_list_is_read_by_the_importer_that_knows_it(folder):
+    """MPII's JSON is a list of people; two of three images are missing."""
+    person = {"image": "b.png", "joints": [[20, 30]] * 15 + [[60, 70]], "joints_vis": [1] * 16, "center": [40, 50], "scale": 1}
+    (folder / "people.json").write_text(json.dumps([person, {**person, "image": "c.png"}, {**person, "image": "d.png"}]))
+    data = gather([folder / "people.json"], None, "auto")
+    assert data.classes == ["person"] and len(data.sets[0].joints) == 16 and len(data.splits["train"]["images"]) == 1
+    assert any("images missing in" in note and "are left out: 2" in note for note in data.notes)
 
 
 def test_the_turn_is_the_circular_standard_deviation():
