@@ -16,12 +16,13 @@ from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.image_path import leaves_folder
 from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.importers.class_joints import joint_sets_of
 from mindpoint_coco.importers.document import begins
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.keypoints import Keypoints
 
-from mindpoint_recipes.joints import class_joints, joint_sets_of, plain_ids
+from mindpoint_recipes.joints import class_joints, plain_ids
 
 _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
 _AREA_FACTOR = 0.53  # typical area of a person relative to the box, on COCO's training images

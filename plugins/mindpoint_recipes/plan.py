@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple
 
+from mindpoint_coco.importers.class_joints import Pairs, is_numbered
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.keypoints import side_pairs, unpaired
 
-from mindpoint_recipes.joints import Pairs, is_numbered
 from mindpoint_recipes.survey import Survey
 
 _WANTED = 56  # pixels; desired side of the median object in the network's input, 14 pixels of its output

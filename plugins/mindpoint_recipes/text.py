@@ -6,9 +6,9 @@ import json
 import re
 from typing import List, Mapping, Sequence, Tuple
 
+from mindpoint_coco.importers.class_joints import Pairs, shared_joints
 from mindpoint_coco.importers.form import Kind
 
-from mindpoint_recipes.joints import Pairs, shared_joints
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import Plan
 
@@ -36,7 +36,7 @@ def configuration(
 
     Args:
         command: the command line, for the first comment.
-        sets: the joints, see :func:`~mindpoint_recipes.joints.joint_sets_of`.
+        sets: the joints, see :func:`~mindpoint_coco.importers.class_joints.joint_sets_of`.
         categories: class by the name of its category in the files.
         steps: of the training.
         evaluate_every: epochs between two evaluations.

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from mindpoint.config import load_config
 from mindpoint.data.build import build_dataset
+from mindpoint_coco.data_command.command import main
+from mindpoint_coco.importers.class_joints import shared_joints
 from mindpoint_coco.importers.form import Kind
 from mindpoint_recipes.gather import gather
-from mindpoint_recipes.joints import shared_joints
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey
@@ -196,3 +197,20 @@ def test_a_step_is_trained(sources, request, tmp_path):
     run("train", "mine.yaml", "--set", "train.steps=1", "--out", "run")
     statistics = json.loads((tmp_path / "run" / "statistics.json").read_text())["statistics"]
     assert ("keypoints/AP/dog" in statistics) == (sources == "farm") and "keypoints/AP" in statistics
+
+
+def test_an_import_describes_the_joints_of_each_class(tmp_path):
+    """Labelme's points belong to the rectangle around them."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    boxes = {"person": [[0, 0], [20, 40]], "dog": [[30, 10], [60, 40]], "ball": [[22, 40], [28, 46]]}
+    points = {"nose": [5, 5], "left_hand": [9, 20], "right_hand": [3, 20], "tail": [33, 15]}
+    shapes = [{"label": name, "points": box, "shape_type": "rectangle"} for name, box in boxes.items()]
+    shapes += [{"label": name, "points": [place], "shape_type": "point"} for name, place in points.items()]
+    shapes.append({"label": "nose", "points": [[55, 15]], "shape_type": "point"})
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.png", "imageWidth": 64, "imageHeight": 48}))
+    assert main(["import", "labelme", str(tmp_path), str(tmp_path / "out")]) == 0
+    (tmp_path / "mine.yaml").write_text(f"_base_: [quickstart.yaml, {tmp_path}/out/joints.yaml]\n")
+    config = load_config(str(tmp_path / "mine.yaml"), [], ())
+    joints = config.vocabulary["keypoints"]
+    assert config.classes == ["person", "dog", "ball"] and joints.names == ("nose", "left_hand", "right_hand", "tail")
+    assert joints.places == {"person": (0, 1, 2), "dog": (3, 0)} and joints.flip_index.tolist() == [0, 2, 1, 3]
