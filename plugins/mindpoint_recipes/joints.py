@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Dict, Iterator, List, Sequence, Tuple
 
+from mindpoint.errors import DataError
 from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.naming import plain_name
 from mindpoint_coco.datasets.restored import new_ids, tidied
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.importers.joint_sets import complete
+
+_MOST_JOINTS = 1000
 
 
 def plain_ids(content: dict) -> dict:
@@ -32,15 +35,21 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
 
     Args:
         contents: of :func:`plain_ids`.
+
+    Raises:
+        DataError: a category with too many joints.
     """
     kinds: Dict[str, Kind] = {}
     counts = [_labelled(content) for content in contents]
     used = [(record, found[record["id"]]) for content, found in zip(contents, counts) for record in _used(content, found)]
     jointed = {str(record.get("name")) for record, found in used if found}
     sigmas: Dict[Tuple[str, str], float] = {}
-    for record, _ in used:
+    for record, found in used:
         kind = kinds.setdefault(str(record.get("name")), Kind(str(record.get("name"))))
         names = record.get("keypoints")
+        most = max([*found, len(names) if isinstance(names, list) else 0])
+        if most > _MOST_JOINTS:
+            raise DataError(f"category '{kind.name}' has {most:,} joints; the limit is {_MOST_JOINTS:,}")
         if kind.name in jointed and isinstance(names, list) and names:
             record["keypoints"] = distinct(names)
             _add(kind, record, sigmas)

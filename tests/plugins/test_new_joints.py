@@ -10,6 +10,7 @@ import pytest
 import yaml
 from mindpoint.config import load_config
 from mindpoint.data.build import build_dataset
+from mindpoint.errors import DataError
 from mindpoint_coco.data_command.command import main
 from mindpoint_coco.importers.class_joints import shared_joints
 from mindpoint_coco.importers.form import Kind
@@ -152,6 +153,12 @@ def test_joints_without_names_are_numbered_in_each_class(tmp_path):
     data = gather([write(tmp_path, "some", [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], objects)], None, "auto")
     assert [kind.joints for kind in data.kinds] == [["joint1", "joint2", "joint3"], ["joint1", "joint2", "joint3", "joint4"]]
     assert yaml.safe_load(text(data))["keypoints"]["shared"] == [], "the first joint of one is not that of the other"
+
+
+def test_too_many_joints_are_refused(tmp_path):
+    path = write(tmp_path, "some", [{"id": 1, "name": "a"}], [(1, [5, 5, 20, 30], labelled([1, 2, 2] * 1001))])
+    with pytest.raises(DataError, match="category 'a' has 1,001 joints; the limit is 1,000"):
+        gather([path], None, "auto")
 
 
 @pytest.mark.parametrize(
