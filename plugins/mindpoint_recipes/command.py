@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: that of the annotations)")
     parser.add_argument("--format", default="auto", help="of the annotations, see 'mindpoint plugins list importers' (default: auto)")
+    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="set an argument of the format's importer")
     parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="share of the images for validation (default: 0.2)")
     parser.add_argument("--minutes", type=float, default=15.0, help="duration of the training on this machine (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the split (default: 0)")
@@ -80,7 +81,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
     from mindpoint_recipes.survey import survey
     from mindpoint_recipes.text import configuration
 
-    data = gather(args.annotations, args.images, args.format)
+    data = gather(args.annotations, args.images, args.format, args.option)
     for note in data.notes:
         print(f"note: {note}")
     train, val, divided = _divided(data.splits, args.val_share, args.seed)
@@ -108,6 +109,8 @@ def _write(args: argparse.Namespace, command: str) -> int:
     several = sorted({owner for name, owner in data.categories.items() if name != owner})
     if several:
         print(f"- files differ in the joints of {', '.join(several)}; a joint that a file lacks is not trained on its objects' images")
+    if data.partial:
+        print("- files differ in their classes; an object of a class that its file lacks counts as background")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
     length = f"{_count(plan.batch_size, 'image')} ({steps / per_epoch:.0f} epochs)"

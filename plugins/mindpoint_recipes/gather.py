@@ -40,6 +40,7 @@ class Gathered:
         categories: class by the name of the category in the splits. A class has several categories if files differ in its joints.
         left_out: number of unusable records.
         notes: changes and omissions of the importers.
+        partial: whether not every file has all classes.
     """
 
     splits: Dict[str, dict]
@@ -48,6 +49,7 @@ class Gathered:
     categories: Dict[str, str]
     left_out: int
     notes: List[str]
+    partial: bool
 
     @property
     def classes(self) -> List[str]:
@@ -60,27 +62,30 @@ class Gathered:
         return joint_sets_of(self.kinds)
 
 
-def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gathered:
+def gather(sources: Sequence[Path], images: Optional[Path], kind: str, options: Sequence[str] = ()) -> Gathered:
     """Read all sources, merge them by the names of their classes, and find the image files.
 
     Args:
         sources: annotation files, or files and folders of another tool.
         images: the folder of the images; None: next to the annotations.
         kind: name of an importer, or ``auto``: COCO's format, else the importer that recognises the source.
+        options: arguments of the importer, NAME=VALUE.
 
     Raises:
+        ConfigError: an option that the importer does not take.
         DataError: an unreadable or damaged source, missing images, or no usable data.
     """
-    read = [_read(source, images, kind) for source in sources]
+    read = [_read(source, images, kind, options) for source in sources]
     root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder, _ in read]))
     contents = [plain_ids(content) for content, _, _ in read]
     kinds = class_joints(contents)
     parts: Dict[str, List[dict]] = {}
-    left_out = 0
+    left_out, partial = 0, False
     for source, content, (_, folder, _) in zip(sources, contents, read):
         before = len(content["annotations"])
         content = _usable(content, kinds, str(source))
         left_out += before - len(content["annotations"])
+        partial |= len({record["category_id"] for record in content["annotations"]}) < len(kinds)
         _locate(content, source, folder, root)
         parts.setdefault("val" if _VALIDATION.search(source.stem) else "train", []).append(content)
     if list(parts) == ["val"]:
@@ -93,7 +98,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gather
                 f"{', '.join(map(str, sources))}: has no usable annotations for {'training' if name == 'train' else 'validation'}"
             )
     owners = {record["name"]: owner for (owner, _), record in categories.items()}
-    return Gathered(splits, root, kinds, owners, left_out, [note for _, _, notes in read for note in notes])
+    return Gathered(splits, root, kinds, owners, left_out, [note for _, _, notes in read for note in notes], partial and len(sources) > 1)
 
 
 def _usable(content: dict, kinds: Sequence[Kind], source: str) -> dict:
@@ -108,18 +113,18 @@ def _usable(content: dict, kinds: Sequence[Kind], source: str) -> dict:
     return without_hopeless(mended(content, classes, fields, _AREA_FACTOR if sets else 1.0), classes, fields)
 
 
-def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path, List[str]]:
+def _read(source: Path, images: Optional[Path], kind: str, options: Sequence[str]) -> Tuple[dict, Path, List[str]]:
     """Return the content of a source in COCO's form, the folder that its file names are relative to, and the importer's notes."""
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
     is_list = kind == "auto" and begins(source).lstrip().startswith("[")  # as of Label Studio and MPII
-    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file() and not is_list:
+    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file() and not is_list and not options:
         content = annotation_file(str(source))
         if missing_list(content) is None:
             return content, images or source.parent, []
         if kind == "coco":
             raise DataError(f"{source}: {missing_list(content)}")
-    importer = importer_for(kind, source)
+    importer = importer_for(kind, source, options)
     content = importer.read(source, images)
     return content, images or importer.image_folder(source), list((content.get("info") or {}).get("notes", ()))
 

@@ -106,6 +106,32 @@ def test_a_list_is_read_by_the_importer_that_knows_it(folder):
     assert any("images missing in" in note and "are left out: 2" in note for note in data.notes)
 
 
+def test_options_of_the_importer(tmp_path):
+    """The class of VIA's regions is in one of several attributes."""
+    regions = [
+        {
+            "shape_attributes": {"name": "rect", "x": 5, "y": 6, "width": 30, "height": 20},
+            "region_attributes": {"kind": "fish", "mood": "sad"},
+        }
+    ]
+    images = {name: {"filename": name, "size": 9, "regions": regions} for name in ("a.png", "b.png")}
+    for name in images:
+        cv2.imwrite(str(tmp_path / name), np.zeros((100, 200, 3), np.uint8))
+    (tmp_path / "via.json").write_text(json.dumps(images))
+    with pytest.raises(DataError, match="choose that of the class with --option label=NAME"):
+        gather([tmp_path / "via.json"], None, "auto")
+    assert gather([tmp_path / "via.json"], None, "auto", ["label=kind"]).classes == ["fish"]
+
+
+def test_files_with_other_classes_are_noticed(folder):
+    sources = [folder / "a_train.json", folder / "b_val.json"]
+    assert not gather(sources, None, "auto").partial
+    second = json.loads(sources[1].read_text())
+    second["categories"][0]["name"] = "crab"
+    sources[1].write_text(json.dumps(second))
+    assert gather(sources, None, "auto").partial and not gather(sources[:1], None, "auto").partial
+
+
 def test_the_turn_is_the_circular_standard_deviation():
     """Half of the directions at +30 degrees and half at -30: R is cos 30."""
     angles = np.radians([30, -30] * 8)
