@@ -4,7 +4,6 @@ here."""
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +12,8 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Uni
 import numpy as np
 from mindpoint.contracts.fields import Field, Points, PointSet, spread_hues
 from mindpoint.errors import ConfigError
+
+from mindpoint_coco.sides import side_pairs
 
 Joint = Union[int, str]
 
@@ -87,36 +88,6 @@ class AnnotatedJoints(Points):
         return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
 
 
-_SIDES = (  # left in a name, and its replacement by right
-    (r"left", "right"),
-    (r"Left", "Right"),
-    (r"LEFT", "RIGHT"),
-    (r"左", "右"),
-    (r"(?<![A-Za-z])l", "r"),
-    (r"(?<![A-Za-z])L", "R"),
-    (r"(?<=[a-z0-9])L(?![A-Za-z])", "R"),
-)
-_SIDED = re.compile(r"(?i:left|right)|[左右]|(?<![A-Za-z0-9])[lrLR](?![A-Za-z0-9])|(?<=[a-z0-9])[LR](?![A-Za-z])")
-
-
-def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
-    """Return the pairs of names that differ only in their side: ``left_eye`` and ``right_eye``, ``leftear`` and ``rightear``, ``l_hip``
-    and ``r_hip``, ``EyeL`` and ``EyeR``, ``左眼`` and ``右眼``."""
-    pairs, known = {}, set(names)
-    for name in names:
-        for left, right in _SIDES:
-            other = re.sub(left, right, name, count=1)
-            if other != name and other in known:
-                pairs.setdefault(name, other)
-    return list(pairs.items())
-
-
-def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
-    """Return the names with a side (``left_eye``, ``hip_r``, ``EyeL``, ``左眼``) whose indices are in no pair."""
-    paired = {joint for pair in pairs for joint in pair}
-    return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]
-
-
 @dataclass(frozen=True)
 class Keypoints:
     """A set of keypoints (joints), the same for all classes, or one for each class.
@@ -128,7 +99,7 @@ class Keypoints:
         names: one name per joint, in the order of the annotation files.
         skeleton: pairs of joints connected by a line, by name or 0-based index.
         flip_pairs: pairs of joints that are swapped in a mirrored image, by name or 0-based index. ``None``:
-            :func:`side_pairs` of the names.
+            :func:`~mindpoint_coco.sides.side_pairs` of the names.
         sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.

@@ -9,6 +9,7 @@ from mindpoint.errors import DataError
 from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.naming import plain_name
 from mindpoint_coco.datasets.restored import new_ids, tidied
+from mindpoint_coco.datasets.rules import CATEGORY, key_problems
 from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.importers.joint_sets import complete
 
@@ -42,10 +43,10 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
     kinds: Dict[str, Kind] = {}
     counts = [_labelled(content) for content in contents]
     used = [(record, found[record["id"]]) for content, found in zip(contents, counts) for record in _used(content, found)]
-    jointed = {str(record.get("name")) for record, found in used if found}
+    jointed = {record["name"] for record, found in used if found}
     sigmas: Dict[Tuple[str, str], float] = {}
     for record, found in used:
-        kind = kinds.setdefault(str(record.get("name")), Kind(str(record.get("name"))))
+        kind = kinds.setdefault(record["name"], Kind(record["name"]))
         names = record.get("keypoints")
         most = max([*found, len(names) if isinstance(names, list) else 0])
         if most > _MOST_JOINTS:
@@ -54,7 +55,7 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
             record["keypoints"] = distinct(names)
             _add(kind, record, sigmas)
     for record, found in used:
-        kind = kinds[str(record.get("name"))]
+        kind = kinds[record["name"]]
         if kind.name in jointed and not record.get("keypoints") and found:
             ((count, _),) = found.most_common(1)
             numbered = [f"joint{number}" for number in range(1, count + 1)]
@@ -82,8 +83,9 @@ def _labelled(content: dict) -> Dict[int, Counter]:
 
 
 def _used(content: dict, found: Dict[int, Counter]) -> Iterator[dict]:
+    """Yield the valid category records that annotations refer to."""
     for record in content["categories"]:
-        if isinstance(record, dict) and type(record.get("id")) is int and record["id"] in found:
+        if isinstance(record, dict) and not any(key_problems(record, CATEGORY)) and record["id"] in found:
             yield record
 
 
@@ -110,8 +112,9 @@ def _is_pair(value: object, joints: Sequence[str]) -> bool:
 
 def _strip(content: dict, names: Sequence[str]) -> None:
     """Remove the joints of categories, in place."""
-    ids = [record.get("id") for record in content["categories"] if isinstance(record, dict) and str(record.get("name")) in names]
-    for record in (*content["categories"], *content["annotations"]):
-        if isinstance(record, dict) and (record.get("category_id") in ids or str(record.get("name")) in names):
-            for key in ("keypoints", "num_keypoints", "skeleton"):
-                record.pop(key, None)
+    records = [record for record in content["categories"] if isinstance(record, dict) and record.get("name") in names]
+    ids = [record.get("id") for record in records]
+    records += [record for record in content["annotations"] if isinstance(record, dict) and record.get("category_id") in ids]
+    for record in records:
+        for key in ("keypoints", "num_keypoints", "skeleton"):
+            record.pop(key, None)

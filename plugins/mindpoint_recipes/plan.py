@@ -7,7 +7,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from mindpoint_coco.importers.class_joints import Pairs, is_numbered
 from mindpoint_coco.importers.form import Kind
-from mindpoint_coco.keypoints import side_pairs, unpaired
+from mindpoint_coco.sides import side_pairs, unpaired
 
 from mindpoint_recipes.survey import Survey
 

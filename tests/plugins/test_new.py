@@ -11,7 +11,7 @@ import pytest
 import yaml
 from mindpoint.errors import DataError
 from mindpoint_coco.importers.form import Kind
-from mindpoint_coco.keypoints import side_pairs
+from mindpoint_coco.sides import side_pairs
 from mindpoint_recipes.gather import gather, split, split_by_folder
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan

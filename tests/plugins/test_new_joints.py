@@ -221,3 +221,11 @@ def test_an_import_describes_the_joints_of_each_class(tmp_path):
     joints = config.vocabulary["keypoints"]
     assert config.classes == ["person", "dog", "ball"] and joints.names == ("nose", "left_hand", "right_hand", "tail")
     assert joints.places == {"person": (0, 1, 2), "dog": (3, 0)} and joints.flip_index.tolist() == [0, 2, 1, 3]
+
+
+def test_a_category_whose_name_is_no_text_is_left_out(farm):
+    content = json.loads(farm.read_text())
+    content["categories"][0]["name"] = 5
+    farm.write_text(json.dumps(content))
+    data = gather([farm], None, "auto")
+    assert data.classes == ["dog", "ball", "cat"] and len(data.splits["train"]["annotations"]) == 12
