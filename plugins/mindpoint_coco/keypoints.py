@@ -4,7 +4,6 @@ here."""
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,7 +13,13 @@ import numpy as np
 from mindpoint.contracts.fields import Field, Points, PointSet, spread_hues
 from mindpoint.errors import ConfigError
 
+from mindpoint_coco.sides import side_pairs
+
 Joint = Union[int, str]
+
+
+NEVER_ANNOTATED = -1
+"""Visibility of a joint that the object's data set lacks."""
 
 
 class AnnotatedJoints(Points):
@@ -26,12 +31,14 @@ class AnnotatedJoints(Points):
         orders: for a file with another order of joints, by category id: the index among these joints of each joint of a
             record; -1 for others.
         by_name: ids of the categories whose joints were matched by name.
+        lacking: by category id, the indices of joints that the class has, but the category lacks.
     """
 
     keypoints: "Keypoints"
     aliases: Mapping[str, str] = MappingProxyType({})
     orders: Mapping[int, Tuple[int, ...]] = MappingProxyType({})
     by_name: Sequence[int] = ()
+    lacking: Mapping[int, Sequence[int]] = MappingProxyType({})
 
     def of_classes(self, classes: Sequence[str]) -> "AnnotatedJoints":
         """Return the same joints of objects of these classes, by label. Raises ConfigError, see :meth:`Keypoints.annotated`."""
@@ -39,10 +46,14 @@ class AnnotatedJoints(Points):
         other.sets = self.keypoints.sets_of(classes)
         return other
 
-    def ordered(self, orders: Mapping[int, Tuple[int, ...]], by_name: Sequence[int]) -> "AnnotatedJoints":
-        """Return the same joints for a file with these :attr:`orders`, which already include the aliases."""
+    def ordered(self, orders: Mapping[int, Tuple[int, ...]], lacking: Mapping[int, Sequence[int]]) -> "AnnotatedJoints":
+        """Return the same joints for a file with these :attr:`orders`, which already include the aliases.
+
+        Args:
+            lacking: see the attribute; it has all categories whose joints were matched by name.
+        """
         other = copy.copy(self)
-        other.orders, other.by_name, other.aliases = dict(orders), tuple(by_name), {}
+        other.orders, other.by_name, other.lacking, other.aliases = dict(orders), tuple(lacking), dict(lacking), {}
         return other
 
     def places(self, record: dict) -> Optional[Tuple[int, ...]]:
@@ -56,7 +67,7 @@ class AnnotatedJoints(Points):
         return len(self.names) if order is None else len(order)
 
     def from_coco(self, record: dict) -> np.ndarray:
-        """Return the joints of a record, with zeros for joints that the file lacks."""
+        """Return the joints of a record; those that the file lacks are :data:`NEVER_ANNOTATED`."""
         order = self.places(record)
         if order is None:
             return super().from_coco(record)
@@ -66,43 +77,15 @@ class AnnotatedJoints(Points):
         theirs.shape = (len(order), 3)
         values, points = Points.from_coco(theirs, record), self.empty(1)[0]
         points[places[places >= 0]] = values[places >= 0]
+        points[list(self.lacking.get(record["category_id"], ())), 2] = NEVER_ANNOTATED
         return points
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
         """Return the joints, with numbers as short as float32 allows, and the count."""
+        value = np.where(value[:, 2:] < 0, 0, value)
         numbers = value.reshape(-1).astype("U32").astype(np.float64).tolist()
         flat = [int(number) if number.is_integer() else number for number in numbers]
         return {self.name: flat, "num_keypoints": int((value[:, 2] > 0).sum())}
-
-
-_SIDES = (  # left in a name, and its replacement by right
-    (r"left", "right"),
-    (r"Left", "Right"),
-    (r"LEFT", "RIGHT"),
-    (r"左", "右"),
-    (r"(?<![A-Za-z])l", "r"),
-    (r"(?<![A-Za-z])L", "R"),
-    (r"(?<=[a-z0-9])L(?![A-Za-z])", "R"),
-)
-_SIDED = re.compile(r"(?i:left|right)|[左右]|(?<![A-Za-z0-9])[lrLR](?![A-Za-z0-9])|(?<=[a-z0-9])[LR](?![A-Za-z])")
-
-
-def side_pairs(names: Sequence[str]) -> List[Tuple[str, str]]:
-    """Return the pairs of names that differ only in their side: ``left_eye`` and ``right_eye``, ``leftear`` and ``rightear``, ``l_hip``
-    and ``r_hip``, ``EyeL`` and ``EyeR``, ``左眼`` and ``右眼``."""
-    pairs, known = {}, set(names)
-    for name in names:
-        for left, right in _SIDES:
-            other = re.sub(left, right, name, count=1)
-            if other != name and other in known:
-                pairs.setdefault(name, other)
-    return list(pairs.items())
-
-
-def unpaired(names: Sequence[str], pairs: Sequence[Tuple[int, int]]) -> List[str]:
-    """Return the names with a side (``left_eye``, ``hip_r``, ``EyeL``, ``左眼``) whose indices are in no pair."""
-    paired = {joint for pair in pairs for joint in pair}
-    return [name for joint, name in enumerate(names) if joint not in paired and _SIDED.search(name)]
 
 
 @dataclass(frozen=True)
@@ -116,7 +99,7 @@ class Keypoints:
         names: one name per joint, in the order of the annotation files.
         skeleton: pairs of joints connected by a line, by name or 0-based index.
         flip_pairs: pairs of joints that are swapped in a mirrored image, by name or 0-based index. ``None``:
-            :func:`side_pairs` of the names.
+            :func:`~mindpoint_coco.sides.side_pairs` of the names.
         sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
@@ -187,7 +170,8 @@ class Keypoints:
         return tuple(PointSet(self.of(name).names, self.places.get(name, ()), self.of(name).skeleton) for name in classes)
 
     def annotated(self, classes: Sequence[str] = (), aliases: Optional[Mapping[str, str]] = None) -> AnnotatedJoints:
-        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible) of each joint.
+        """Return the field of annotated objects: x, y and visibility (0 not labelled, 1 hidden, 2 visible, or :data:`NEVER_ANNOTATED`)
+        of each joint.
 
         Args:
             classes: names by label, if classes have joints of their own; otherwise every object has all joints.

@@ -8,12 +8,14 @@ import math
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Sequence, Tuple
 
 from mindpoint.cli.parser import Parser
 from mindpoint.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
+    from mindpoint_coco.importers.form import Kind
+
     from mindpoint_recipes.plan import Plan
 
 _DESCRIPTION = """Analyse annotated images and write a configuration that trains on them, with a reason for each choice. The images stay in
@@ -42,6 +44,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--format", default="auto", help="format of the annotations, listed by 'mindpoint plugins list importers' (default: auto)"
     )
+    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="set an argument of the format's importer")
     parser.add_argument("--val-share", metavar="SHARE", type=float, default=0.2, help="share of the images for validation (default: 0.2)")
     parser.add_argument("--minutes", type=float, default=15.0, help="desired duration of the training on this machine (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the split (default: 0)")
@@ -76,24 +79,22 @@ def _folder(args: argparse.Namespace) -> Path:
 def _write(args: argparse.Namespace, command: str) -> int:
     from mindpoint.storage.files import atomic_folder, make_folder, temporary_folder, write_text
 
-    from mindpoint_recipes.gather import gather, split
+    from mindpoint_recipes.gather import gather
     from mindpoint_recipes.network import plan_network
     from mindpoint_recipes.plan import make_plan
     from mindpoint_recipes.survey import survey
     from mindpoint_recipes.text import configuration
 
-    data = gather(args.annotations, args.images, args.format)
-    if "val" in data.splits:
-        train, val, divided = data.splits["train"], data.splits["val"], "by file name"
-    else:
-        train, val = split(data.splits["train"], args.val_share, args.seed)
-        divided = f"by image, at random with seed {args.seed}"
+    data = gather(args.annotations, args.images, args.format, args.option)
+    for note in data.notes:
+        print(f"note: {note}")
+    train, val, divided = _divided(data.splits, args.val_share, args.seed)
     found = survey(train)
-    plan, network = make_plan(found, data.joints, data.pairs), plan_network(args.weights)
+    plan, network = make_plan(found, data.sets), plan_network(args.weights)
 
     def content(folder: Path, steps: int, every: int) -> str:
         files = ((str(folder / f"{name}.json"), str(data.images)) for name in ("train", "val"))
-        return configuration(command, data.classes, data.joints, data.skeleton, data.sigmas, *files, plan, network, steps, every)
+        return configuration(command, data.classes, data.sets, *files, data.categories, plan, network, steps, every)
 
     with temporary_folder() as trial:
         _write_splits(trial, train, val)
@@ -105,17 +106,44 @@ def _write(args: argparse.Namespace, command: str) -> int:
     with atomic_folder(_folder(args)) as folder:
         _write_splits(folder, train, val)
     write_text(args.config, content(_folder(args), steps, max(1, math.ceil(steps / per_epoch / _EVALUATIONS))))
-    print(f"{args.config}: {len(data.joints) or 'no'} joints, classes {', '.join(data.classes)}")
-    print(f"- {len(train['images'])} images for training, {len(val['images'])} for validation, divided {divided}")
+    print(f"{args.config}: {_said(data.kinds)}")
+    print(f"- {_count(len(train['images']), 'image')} for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
-        print(f"- {data.left_out} annotations are left out; list them with 'mindpoint data check'")
+        print(f"- {_count(data.left_out, 'annotation')} left out; list them with 'mindpoint data check'")
+    several = sorted({owner for name, owner in data.categories.items() if name != owner})
+    if several:
+        print(f"- files differ in the joints of {', '.join(several)}; a joint that a file lacks is not trained on its objects' images")
+    if data.partial:
+        print("- files differ in their classes; an object of a class that its file lacks counts as background")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
-    print(
-        f"- {steps} steps of {plan.batch_size} images ({steps / per_epoch:.0f} epochs), {args.minutes:g} minutes with {step:.2f} s a step"
-    )
+    length = f"{_count(plan.batch_size, 'image')} ({steps / per_epoch:.0f} epochs)"
+    print(f"- {steps} steps of {length}, {args.minutes:g} minutes with {step:.2f} s a step")
     print(f"train it with: mindpoint train {args.config}")
     return 0
+
+
+def _divided(splits: Dict[str, dict], share: float, seed: int) -> Tuple[dict, dict, str]:
+    """Return the images for training and validation, and how they were divided."""
+    from mindpoint_recipes.gather import split, split_by_folder
+
+    if "val" in splits:
+        return splits["train"], splits["val"], "by the names of the files"
+    by_folder = split_by_folder(splits["train"])
+    if by_folder is not None:
+        return (*by_folder, "by the names of their folders")
+    return (*split(splits["train"], share, seed), f"by image, at random with seed {seed}")
+
+
+def _said(kinds: Sequence["Kind"]) -> str:
+    """Return the classes, with the number of their joints."""
+    if not any(kind.joints for kind in kinds):
+        return f"boxes of the class{'es' if len(kinds) > 1 else ''} {', '.join(kind.name for kind in kinds)}"
+    return ", ".join(f"{kind.name} ({_count(len(kind.joints), 'joint') if kind.joints else 'boxes only'})" for kind in kinds)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _write_splits(folder: Path, train: dict, val: dict) -> None:

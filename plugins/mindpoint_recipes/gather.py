@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -12,14 +11,18 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from mindpoint.errors import DataError
 from mindpoint_coco.data_command.importing import importer_for
-from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.coco_file import annotation_file
 from mindpoint_coco.datasets.coco_mend import mended, without_hopeless
 from mindpoint_coco.datasets.image_path import leaves_folder
+from mindpoint_coco.datasets.naming import Naming
 from mindpoint_coco.datasets.rules import missing_list
+from mindpoint_coco.importers.class_joints import joint_sets_of
+from mindpoint_coco.importers.document import begins
+from mindpoint_coco.importers.form import Kind
 from mindpoint_coco.importers.image_index import Images
-from mindpoint_coco.importers.joint_sets import set_with
 from mindpoint_coco.keypoints import Keypoints
+
+from mindpoint_recipes.joints import class_joints, plain_ids
 
 _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|dev|test)(\d*)([^a-z]|$)", re.IGNORECASE)
 _AREA_FACTOR = 0.53  # typical area of a person relative to the box, on COCO's training images
@@ -32,138 +35,96 @@ class Gathered:
     Attributes:
         splits: COCO dictionaries by ``train`` and ``val``; ``val`` exists only if a file's name marks it as validation data.
         images: the folder that file names are relative to.
-        classes: category names in order of first appearance.
-        joints, skeleton: names of the joints, and lines between them as pairs of 0-based indices; empty without joints.
-        pairs, sigmas: names of mirrored joints, and the tolerance of each joint. They come from an importer or from a shipped set with the
-            same names, and are None if neither has them.
+        kinds: the classes in order of first appearance, with joints, lines between them, mirrored joints and tolerances. The last two come
+            from an importer or from a shipped set with the same names, and are None if neither has them.
+        categories: class by the name of the category in the splits. A class has several categories if files differ in its joints.
         left_out: number of unusable records.
+        notes: changes and omissions of the importers.
+        partial: whether not every file has all classes.
     """
 
     splits: Dict[str, dict]
     images: Path
-    classes: List[str]
-    joints: List[str]
-    skeleton: List[Tuple[int, int]]
-    pairs: Optional[List[Tuple[str, str]]]
-    sigmas: Optional[List[float]]
+    kinds: List[Kind]
+    categories: Dict[str, str]
     left_out: int
+    notes: List[str]
+    partial: bool
+
+    @property
+    def classes(self) -> List[str]:
+        """Return the names of the classes."""
+        return [kind.name for kind in self.kinds]
+
+    @property
+    def sets(self) -> List[Kind]:
+        """Return the sets of joints, see :func:`joint_sets_of`."""
+        return joint_sets_of(self.kinds)
 
 
-def gather(sources: Sequence[Path], images: Optional[Path], kind: str) -> Gathered:
+def gather(sources: Sequence[Path], images: Optional[Path], kind: str, options: Sequence[str] = ()) -> Gathered:
     """Read all sources, merge them by the names of their classes, and find the image files.
 
     Args:
         sources: annotation files, or files and folders of another tool.
         images: the folder of the images; None: next to the annotations.
         kind: name of an importer, or ``auto`` for COCO's format or the importer that recognises the source.
+        options: arguments of the importer, NAME=VALUE.
 
     Raises:
-        DataError: a source is unreadable or damaged, images are missing, categories have different joints, or no data is usable.
+        ConfigError: the importer does not take an option.
+        DataError: a source is unreadable or damaged, images are missing, or no data is usable.
     """
-    contents = [_read(source, images, kind) for source in sources]
-    root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder in contents]))
-    joints, skeleton = _joints(sources, [content for content, _ in contents])
-    pairs, sigmas = _known([content for content, _ in contents], joints)
-    shipped = set_with(joints)
-    if shipped is not None:
-        skeleton = skeleton or list(shipped.skeleton)
-        pairs = [(joints[a], joints[b]) for a, b in shipped.flip_pairs] if pairs is None else pairs
-        sigmas = shipped.sigmas.tolist() if sigmas is None else sigmas
-    classes = _classes([content for content, _ in contents], bool(joints))
-    fields = (Keypoints(joints, skeleton).annotated(),) if joints else ()
+    read = [_read(source, images, kind, options) for source in sources]
+    root = images or Path(os.path.commonpath([os.path.abspath(folder) for _, folder, _ in read]))
+    contents = [plain_ids(content) for content, _, _ in read]
+    kinds = class_joints(contents)
     parts: Dict[str, List[dict]] = {}
-    left_out = 0
-    for source, (content, folder) in zip(sources, contents):
+    left_out, partial = 0, False
+    for source, content, (_, folder, _) in zip(sources, contents, read):
         before = len(content["annotations"])
-        content = without_hopeless(mended(content, classes, fields, _AREA_FACTOR if joints else 1.0), classes, fields)
+        content = _usable(content, kinds, str(source))
         left_out += before - len(content["annotations"])
+        partial |= len({record["category_id"] for record in content["annotations"]}) < len(kinds)
         _locate(content, source, folder, root)
         parts.setdefault("val" if _VALIDATION.search(source.stem) else "train", []).append(content)
     if list(parts) == ["val"]:
         parts = {"train": parts["val"]}
-    splits = {name: _joined(some, classes, joints, skeleton) for name, some in parts.items()}
+    categories = _categories([content for some in parts.values() for content in some], kinds)
+    splits = {name: _joined(some, categories) for name, some in parts.items()}
     for name, split in splits.items():
         if not split["annotations"]:
             raise DataError(f"{', '.join(map(str, sources))}: no usable annotations for {'training' if name == 'train' else 'validation'}")
-    return Gathered(splits, root, classes, joints, skeleton, pairs, sigmas, left_out)
+    owners = {record["name"]: owner for (owner, _), record in categories.items()}
+    return Gathered(splits, root, kinds, owners, left_out, [note for _, _, notes in read for note in notes], partial and len(sources) > 1)
 
 
-def _read(source: Path, images: Optional[Path], kind: str) -> Tuple[dict, Path]:
-    """Return the content of a source in COCO's form, and the folder that its file names are relative to."""
+def _usable(content: dict, kinds: Sequence[Kind], source: str) -> dict:
+    """Return the content with mended records, without unusable ones."""
+    classes, sets = [kind.name for kind in kinds], joint_sets_of(kinds)
+    fields: tuple = ()
+    if sets:
+        one = {"names": sets[0].joints, "flip_pairs": []}
+        by_class = {"classes": {kind.name: {"names": kind.joints, "flip_pairs": []} for kind in sets}}
+        keypoints = Keypoints(**(by_class if sets[0].name else one))
+        fields = Naming(classes).read((keypoints.annotated(classes),), content["categories"], source)
+    return without_hopeless(mended(content, classes, fields, _AREA_FACTOR if sets else 1.0), classes, fields)
+
+
+def _read(source: Path, images: Optional[Path], kind: str, options: Sequence[str]) -> Tuple[dict, Path, List[str]]:
+    """Return the content of a source in COCO's form, the folder that its file names are relative to, and the importer's notes."""
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file():
+    is_list = kind == "auto" and begins(source).lstrip().startswith("[")  # as of Label Studio and MPII
+    if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file() and not is_list and not options:
         content = annotation_file(str(source))
         if missing_list(content) is None:
-            return content, images or source.parent
+            return content, images or source.parent, []
         if kind == "coco":
             raise DataError(f"{source}: {missing_list(content)}")
-    importer = importer_for(kind, source)
-    return importer.read(source, images), images or importer.image_folder(source)
-
-
-def _classes(contents: Sequence[dict], with_joints: bool) -> List[str]:
-    """Return the names of the categories that have annotations; with joints, only of those that have joints."""
-    names: List[str] = []
-    for content in contents:
-        used = {record.get("category_id") for record in content["annotations"] if isinstance(record, dict)}
-        for record in content["categories"]:
-            if isinstance(record, dict) and record.get("id") in used and (record.get("keypoints") or not with_joints):
-                name = str(record.get("name"))
-                names += [] if name in names else [name]
-    return names
-
-
-def _joints(sources: Sequence[Path], contents: Sequence[dict]) -> Tuple[List[str], List[Tuple[int, int]]]:
-    """Return names and skeleton of the joints. If no category names them, the annotations tell how many there are."""
-    names: List[str] = []
-    skeleton: List[Tuple[int, int]] = []
-    for source, content in zip(sources, contents):
-        for record in content["categories"]:
-            own = record.get("keypoints") if isinstance(record, dict) else None
-            if not isinstance(own, list) or not own:
-                continue
-            own = distinct(own)
-            if names and own != names:
-                raise DataError(
-                    f"{source}: category '{record.get('name')}' has the joints {', '.join(own)}, but others have {', '.join(names)}; "
-                    "a network has one set of joints, so use one file per set"
-                )
-            names, skeleton = own, lines_of({**record, "keypoints": own}) or skeleton
-    if not names:
-        lengths = Counter(
-            len(record["keypoints"]) // 3
-            for content in contents
-            for record in content["annotations"]
-            if isinstance(record, dict) and isinstance(record.get("keypoints"), list) and record["keypoints"]
-        )
-        if lengths:
-            count = lengths.most_common(1)[0][0]
-            names = [f"joint{number}" for number in range(1, count + 1)]
-            for content in contents:
-                for record in content["categories"]:
-                    if isinstance(record, dict):
-                        record["keypoints"] = names
-    return names, skeleton
-
-
-def _known(contents: Sequence[dict], joints: Sequence[str]) -> Tuple[Optional[List[Tuple[str, str]]], Optional[List[float]]]:
-    """Return the mirrored pairs and sigmas that importers have written into the categories, if they fit the joints."""
-    pairs = sigmas = None
-    for content in contents:
-        for record in content["categories"]:
-            if not isinstance(record, dict) or record.get("keypoints") != list(joints):
-                continue
-            said, values = record.get("flip_pairs"), record.get("sigmas")
-            if said and isinstance(said, list) and all(_is_pair(pair, joints) for pair in said):
-                pairs = [(first, second) for first, second in said]
-            if isinstance(values, list) and len(values) == len(joints) and all(type(v) in (int, float) and 0 < v < 10 for v in values):
-                sigmas = values
-    return pairs, sigmas
-
-
-def _is_pair(value: object, joints: Sequence[str]) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(one in joints for one in value)
+    importer = importer_for(kind, source, options)
+    content = importer.read(source, images)
+    return content, images or importer.image_folder(source), list((content.get("info") or {}).get("notes", ()))
 
 
 def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
@@ -188,10 +149,36 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
             raise DataError(f"{where}: {place} is outside {root}; use --images to name a folder that contains all images")
 
 
-def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[str], skeleton: Sequence[Tuple[int, int]]) -> dict:
-    """Merge contents and assign new ids. An image file that occurs in several contents becomes one image."""
-    extra = {"keypoints": list(joints), "skeleton": [[a + 1, b + 1] for a, b in skeleton]} if joints else {}
-    out: dict = {"images": [], "annotations": [], "categories": [{"id": n, "name": name, **extra} for n, name in enumerate(classes, 1)]}
+Form = Tuple[str, Tuple[str, ...]]
+"""A class, and the joints that a file gives its objects."""
+
+
+def _form(record: dict, categories: Dict[Form, dict]) -> Optional[Form]:
+    """Return the form of a category record. Without joints it is the first one of its class."""
+    name = record["name"]
+    names = tuple(record.get("keypoints") or ())
+    return (name, names) if names else next((form for form in categories if form[0] == name), None)
+
+
+def _categories(contents: Sequence[dict], kinds: Sequence[Kind]) -> Dict[Form, dict]:
+    """Return a category record for each form of each class, in the order of the classes."""
+    found: Dict[Form, dict] = {}
+    records = [record for content in contents for record in content["categories"]]
+    for kind in kinds:
+        count = 0
+        for record in records:
+            names = tuple(record.get("keypoints") or ())
+            if record["name"] == kind.name and (kind.name, names) not in found and (names or not kind.joints):
+                count += 1
+                extra = {key: record[key] for key in ("keypoints", "skeleton") if record.get(key)}
+                name = kind.name if count == 1 else f"{kind.name} ({count})"
+                found[kind.name, names] = {"id": len(found) + 1, "name": name, **extra}
+    return found
+
+
+def _joined(contents: Sequence[dict], categories: Dict[Form, dict]) -> dict:
+    """Merge contents, with new ids; an image file in several contents becomes one image."""
+    out: dict = {"images": [], "annotations": [], "categories": list(categories.values())}
     ids: Dict[str, int] = {}
     for content in contents:
         own = {}
@@ -201,12 +188,26 @@ def _joined(contents: Sequence[dict], classes: Sequence[str], joints: Sequence[s
                 ids[name] = len(ids) + 1
                 out["images"].append({"id": ids[name], "file_name": name, "width": record["width"], "height": record["height"]})
             own[record["id"]] = ids[name]
-        names = {record["id"]: record["name"] for record in content["categories"]}
+        forms = {record["id"]: _form(record, categories) for record in content["categories"]}
         for record in content["annotations"]:
-            if names.get(record["category_id"]) in classes:
-                number, label = len(out["annotations"]) + 1, list(classes).index(names[record["category_id"]]) + 1
-                out["annotations"].append({**record, "id": number, "image_id": own[record["image_id"]], "category_id": label})
+            form = forms.get(record["category_id"])
+            if form in categories:
+                number = len(out["annotations"]) + 1
+                out["annotations"].append(
+                    {**record, "id": number, "image_id": own[record["image_id"]], "category_id": categories[form]["id"]}
+                )
     return out
+
+
+def split_by_folder(content: dict) -> Optional[Tuple[dict, dict]]:
+    """Return training and validation parts of a set, by the names of the images' folders; None unless both have annotations."""
+    validation = {
+        record["id"] for record in content["images"] if any(_VALIDATION.search(part) for part in record["file_name"].split("/")[:-1])
+    }
+    used = {record["image_id"] for record in content["annotations"]}
+    if not used & validation or not used - validation:
+        return None
+    return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
 
 
 def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
@@ -223,7 +224,7 @@ def split(content: dict, share: float, seed: int) -> Tuple[dict, dict]:
             count = min(len(group) - 1, max(1, round(share * len(group))))
             validation |= {group[place] for place in rng.permutation(len(group))[:count]}
     if not validation & used:
-        raise DataError("only one image has annotations; annotate at least two, since one is used for validation")
+        raise DataError("only one image with annotations is found; annotate at least two, since one is used for validation")
     return _part(content, lambda image_id: image_id not in validation), _part(content, lambda image_id: image_id in validation)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple
 
-from mindpoint_coco.keypoints import side_pairs, unpaired
+from mindpoint_coco.importers.class_joints import Pairs, is_numbered
+from mindpoint_coco.importers.form import Kind
+from mindpoint_coco.sides import side_pairs, unpaired
 
 from mindpoint_recipes.survey import Survey
 
@@ -24,7 +26,7 @@ class Plan:
     Attributes:
         input_size: ``(height, width)`` in pixels.
         window: ``(height, width)`` of training windows at the same scale, smaller than the input; None: train on whole images.
-        pairs: names of mirrored joints.
+        pairs: names of mirrored joints, for each set of joints.
         flip: probability of mirroring an image.
         rotation: standard deviation of the angle in degrees.
         batch_size: images per step.
@@ -33,23 +35,29 @@ class Plan:
 
     input_size: Tuple[int, int]
     window: Optional[Tuple[int, int]]
-    pairs: List[Tuple[str, str]]
+    pairs: List[Pairs]
     flip: float
     rotation: float
     batch_size: int
     reasons: List[str] = field(default_factory=list)
 
 
-def make_plan(found: Survey, joints: Sequence[str], known: Optional[Sequence[Tuple[str, str]]] = None) -> Plan:
-    """Return the plan for the surveyed images. ``known`` holds the mirrored pairs; if it is None, the joints' names decide."""
+def make_plan(found: Survey, sets: Sequence[Kind]) -> Plan:
+    """Return the plan for the surveyed images with these sets of joints. The joints' names decide where mirrored pairs are not known."""
     reasons: List[str] = []
     size = _input_size(found, reasons)
     window = _window(found, size, reasons)
-    pairs = side_pairs(joints) if known is None else list(known)
-    flip = _flip(joints, pairs, known is not None, reasons)
-    rotation = _rotation(found, bool(joints), reasons)
+    pairs = [_pairs(kind) for kind in sets]
+    flip = _flip(sets, pairs, reasons)
+    rotation = _rotation(found, bool(sets), reasons)
     batch = max(1, min(_BATCH, found.images))
     return Plan(size, window, pairs, flip, rotation, batch, reasons)
+
+
+def _pairs(kind: Kind) -> Pairs:
+    if kind.pairs is None:
+        return side_pairs(kind.joints)
+    return [(kind.joints[first], kind.joints[second]) for first, second in kind.pairs]
 
 
 def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
@@ -79,23 +87,36 @@ def _window(found: Survey, size: Tuple[int, int], reasons: List[str]) -> Optiona
     return height, width
 
 
-def _flip(joints: Sequence[str], pairs: Sequence[Tuple[str, str]], known: bool, reasons: List[str]) -> float:
-    if not joints:
+def _flip(sets: Sequence[Kind], pairs: Sequence[Pairs], reasons: List[str]) -> float:
+    if not sets:
         reasons.append("images are mirrored at random")
         return 0.5
-    index = {name: place for place, name in enumerate(joints)}
-    lone = unpaired(joints, [(index[a], index[b]) for a, b in pairs])
-    numbered = not pairs and all(
-        name.strip("_- ").lower().rstrip("0123456789") in ("", "joint", "kp", "keypoint", "point", "p") for name in joints
-    )
-    if not known and (lone or numbered):
-        why = f"{', '.join(lone[:4])} should have a counterpart" if lone else "the joints' names do not distinguish left and right"
-        reasons.append(f"images are not mirrored: {why}; name the pairs in keypoints.flip_pairs and set flip to 0.5")
-        return 0.0
-    said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
-    origin = "known for these joints" if known else "guessed from the names"
-    reasons.append("images are mirrored at random; " + (f"pairs, {origin}: {said}" if pairs else "no joint is left or right"))
+    for kind, some in zip(sets, pairs):
+        why = _unclear(kind, some)
+        if why:
+            where = f"keypoints.classes.{kind.name}.flip_pairs" if kind.name else "keypoints.flip_pairs"
+            reasons.append(f"images are not mirrored: {why}; name the pairs in {where} and set flip to 0.5")
+            return 0.0
+    said = [_said(kind, some) for kind, some in zip(sets, pairs) if some]
+    reasons.append("images are mirrored at random; " + ("; ".join(said) or "no joint is left or right"))
     return 0.5
+
+
+def _unclear(kind: Kind, pairs: Pairs) -> str:
+    """Return the reason why the mirrored joints are not known; an empty text if they are."""
+    if kind.pairs is not None:
+        return ""
+    index, of = {name: place for place, name in enumerate(kind.joints)}, f" of {kind.name}" if kind.name else ""
+    lone = unpaired(kind.joints, [(index[a], index[b]) for a, b in pairs])
+    if lone:
+        return f"{', '.join(lone[:4])}{of} should have a counterpart"
+    return f"the joints' names{of} do not distinguish left and right" if not pairs and is_numbered(kind.joints) else ""
+
+
+def _said(kind: Kind, pairs: Pairs) -> str:
+    origin = "guessed from the names" if kind.pairs is None else "known for these joints"
+    said = ", ".join(f"{a}/{b}" for a, b in pairs[:4]) + (", ..." if len(pairs) > 4 else "")
+    return f"pairs{f' of {kind.name}' if kind.name else ''}, {origin}: {said}"
 
 
 def _rotation(found: Survey, joints: bool, reasons: List[str]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Dict, List
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Survey:
         large: 90th percentile of the objects' longer sides as shares of the image's longer side, without crowds.
         turn: variation of the objects' rotation in degrees. It is the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and Jupp,
             Directional Statistics, 2000) of the direction from one joint to another, for the pair of joints where it is smallest.
-            Standing people have about 10, gymnasts 75. NaN without joints, or with few objects.
+            Standing people have about 10, gymnasts 75. Of several categories, the largest. NaN without joints, or with few objects.
     """
 
     images: int
@@ -36,7 +37,10 @@ def survey(content: dict) -> Survey:
     objects = [record for record in content["annotations"] if not record.get("iscrowd")] or content["annotations"]
     shares = [(r["bbox"][2] * r["bbox"][3]) ** 0.5 / max(sizes[r["image_id"]]) for r in objects]
     longer = [max(r["bbox"][2:]) / max(sizes[r["image_id"]]) for r in objects]
-    joints = [np.reshape(r["keypoints"], (-1, 3)).astype(float) for r in objects if r.get("keypoints")]
+    joints: Dict[int, List[np.ndarray]] = {}
+    for record in objects:
+        if record.get("keypoints"):
+            joints.setdefault(record["category_id"], []).append(np.reshape(record["keypoints"], (-1, 3)).astype(float))
     width, height = (int(np.median(side)) for side in zip(*sizes.values()))
     return Survey(
         images=len(sizes),
@@ -44,7 +48,7 @@ def survey(content: dict) -> Survey:
         height=height,
         median=float(np.median(shares)),
         large=float(np.percentile(longer, 90)),
-        turn=_turn(np.array(joints)) if joints else float("nan"),
+        turn=float(np.fmax.reduce([_turn(np.array(points)) for points in joints.values()])) if joints else float("nan"),
     )
 
 

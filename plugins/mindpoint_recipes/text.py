@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Mapping, Sequence, Tuple
+
+from mindpoint_coco.importers.class_joints import Pairs, shared_joints
+from mindpoint_coco.importers.form import Kind
 
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import Plan
@@ -20,11 +23,10 @@ Split = Tuple[str, str]
 def configuration(
     command: str,
     classes: Sequence[str],
-    joints: Sequence[str],
-    skeleton: Sequence[Tuple[int, int]],
-    sigmas: Optional[Sequence[float]],
+    sets: Sequence[Kind],
     train: Split,
     val: Split,
+    categories: Mapping[str, str],
     plan: Plan,
     network: NetworkPlan,
     steps: int,
@@ -34,26 +36,28 @@ def configuration(
 
     Args:
         command: the command line, for the first comment.
-        skeleton: pairs of 0-based indices.
+        sets: the joints, see :func:`~mindpoint_coco.importers.class_joints.joint_sets_of`.
+        categories: class by the name of its category in the files.
         steps: of the training.
         evaluate_every: epochs between two evaluations.
     """
-    task = "pose" if joints else "detection"
+    task = "pose" if sets else "detection"
+    by_class = bool(sets and sets[0].name)
     blocks = [
         [_comment(f"Written by: {command}"), *(_comment(f"- {reason}") for reason in (*plan.reasons, network.reason))],
         [
             "_base_:",
-            f"  - _base_/model/{'multi_pose' if joints else 'detection'}.yaml",
+            f"  - _base_/model/{'multi_pose' if sets else 'detection'}.yaml",
             "  - _base_/data/input_coco.yaml",
             "  - _base_/runtime/default.yaml",
         ],
         [f"classes: {_flow(classes)}"],
-        _keypoints(joints, skeleton, sigmas, plan) if joints else [],
+        ["keypoints:", *(_by_class(sets, plan.pairs) if by_class else _joints(sets[0], plan.pairs[0]))] if sets else [],
         ["input:", f"  size: {list(plan.input_size)}  # height, width"],
         _model(task, network),
-        _data(task, train, val, plan, network),
+        _data(task, train, val, categories, plan, network),
         _training(network, steps),
-        [f"test: {{flip: {'true' if plan.flip else 'false'}}}"],
+        [f"test: {{flip: {'true' if plan.flip else 'false'}{', metric: {per_class: true}' if by_class else ''}}}"],
         ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
     ]
     return "\n".join(line for block in blocks for line in block) + "\n"
@@ -69,12 +73,12 @@ def _model(task: str, network: NetworkPlan) -> List[str]:
     ]
 
 
-def _data(task: str, train: Split, val: Split, plan: Plan, network: NetworkPlan) -> List[str]:
+def _data(task: str, train: Split, val: Split, categories: Mapping[str, str], plan: Plan, network: NetworkPlan) -> List[str]:
     return [
         "data:",
         "  train:",
         *([f"    size: {list(plan.window)}  # windows around the objects, at the scale of the whole input"] if plan.window else []),
-        *_dataset(train),
+        *_dataset(train, categories),
         "    transforms:",
         f"      view: {{type: RandomView, {_windows(plan)}, rotation: {plan.rotation:g}, rotation_probability: "
         f"{1 if plan.rotation else 0}, flip: {plan.flip:g}}}",
@@ -82,7 +86,7 @@ def _data(task: str, train: Split, val: Split, plan: Plan, network: NetworkPlan)
         f"    targets: {{type: {_TARGETS[task]}, stride: {network.stride}}}",
         f"    batch_size: {plan.batch_size}",
         "  val:",
-        *_dataset(val),
+        *_dataset(val, categories),
     ]
 
 
@@ -104,14 +108,20 @@ def _windows(plan: Plan) -> str:
     return f"mode: object, crop_scales: {[round(share * factor, 3) for factor in _SCALES]}, shift: 0.2"
 
 
-def _keypoints(joints: Sequence[str], skeleton: Sequence[Tuple[int, int]], sigmas: Optional[Sequence[float]], plan: Plan) -> List[str]:
-    lines = [[joints[first], joints[second]] for first, second in skeleton]
+def _by_class(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
+    lines = ["  classes:"]
+    for kind, some in zip(sets, pairs):
+        lines += [f"    {_flow(kind.name)}:", *(f"    {line}" for line in _joints(kind, some))]
+    return [*lines, f"  shared: {_flow(shared_joints(sets, pairs))}  # the same joint in all classes that have it; [] for separate ones"]
+
+
+def _joints(kind: Kind, pairs: Pairs) -> List[str]:
+    lines = [[kind.joints[first], kind.joints[second]] for first, second in kind.skeleton]
     return [
-        "keypoints:",
-        f"  names: {_flow(joints)}",
+        f"  names: {_flow(kind.joints)}",
         f"  skeleton: {_flow(lines)}  # lines between joints in drawn results",
-        f"  flip_pairs: {_flow(plan.pairs)}  # swapped in mirrored images",
-        f"  sigmas: {_flow(sigmas)}  # tolerances of the AP, one per joint; null: 0.05 for each",
+        f"  flip_pairs: {_flow(pairs)}  # swapped in mirrored images",
+        f"  sigmas: {_flow(kind.sigmas)}  # tolerances of the AP, one per joint; null: 0.05 for each",
     ]
 
 
@@ -122,9 +132,11 @@ def _start(network: NetworkPlan) -> List[str]:
     return lines + ([f"  freeze: {_flow(network.freeze)}"] if network.freeze else [])
 
 
-def _dataset(split: Split) -> List[str]:
+def _dataset(split: Split, categories: Mapping[str, str]) -> List[str]:
     annotations, images = split
-    return ["    dataset:", "      type: CocoDataset", f"      annotations: {_flow(annotations)}", f"      images: {_flow(images)}"]
+    lines = ["    dataset:", "      type: CocoDataset", f"      annotations: {_flow(annotations)}", f"      images: {_flow(images)}"]
+    several = any(name != owner for name, owner in categories.items())
+    return lines + ([f"      categories: {_flow(categories)}  # class of each; files differ in its joints"] if several else [])
 
 
 def _comment(text: str) -> str:

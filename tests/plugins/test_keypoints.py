@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from mindpoint.errors import ConfigError
-from mindpoint_coco.keypoints import Keypoints, side_pairs, unpaired
+from mindpoint_coco.keypoints import Keypoints
+from mindpoint_coco.sides import side_pairs, unpaired
 
 
 def test_pairs_by_name_by_index_and_by_default_are_the_same():

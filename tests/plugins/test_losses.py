@@ -38,7 +38,7 @@ def example(seed=0, persons=2):
         "dense_hps": rng.normal(size=(2, 2 * J, SIZE, SIZE)).astype(np.float32),
         "dense_hps_mask": rng.uniform(0, 1, (2, 2 * J, SIZE, SIZE)).astype(np.float32) * (persons > 0),
         "hm_weight": rng.integers(0, 2, (2, 1, SIZE, SIZE)).astype(np.float32),
-        "hm_hp_weight": rng.integers(0, 2, (2, 1, SIZE, SIZE)).astype(np.float32),
+        "hm_hp_weight": rng.integers(0, 2, (2, J, SIZE, SIZE)).astype(np.float32),
     }
     for person in range(persons):
         targets["reg_mask"][0, person] = 1

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import yaml
 from mindpoint.errors import DataError
-from mindpoint_coco.keypoints import side_pairs
-from mindpoint_recipes.gather import gather, split
+from mindpoint_coco.importers.form import Kind
+from mindpoint_coco.sides import side_pairs
+from mindpoint_recipes.gather import gather, split, split_by_folder
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey
 from mindpoint_recipes.text import configuration
+
+FILES = ("t.json", "."), ("v.json", "."), {"fish": "fish"}
 
 
 def content(images, annotations, names=("head", "tail")):
@@ -49,7 +52,9 @@ def folder(tmp_path):
 
 def test_files_are_joined_and_divided_by_their_names(folder):
     data = gather([folder / "a_train.json", folder / "b_val.json"], None, "auto")
-    assert (data.classes, data.joints, data.skeleton, data.left_out) == (["fish"], ["head", "tail"], [(0, 1)], 0)
+    assert (data.classes, data.left_out, data.categories) == (["fish"], 0, {"fish": "fish"})
+    (joints,) = data.sets
+    assert (joints.name, joints.joints, joints.skeleton) == ("", ["head", "tail"], [(0, 1)])
     assert {name: [r["file_name"] for r in part["images"]] for name, part in data.splits.items()} == {
         "train": ["a_train/1.png", "a_train/2.png"],
         "val": ["b.png"],
@@ -59,14 +64,10 @@ def test_files_are_joined_and_divided_by_their_names(folder):
     assert {r["category_id"] for r in data.splits["train"]["annotations"]} == {1}
 
 
-def test_what_cannot_be_found_or_joined_is_named(folder):
+def test_what_cannot_be_found_is_named(folder):
     (folder / "a_train" / "2.png").unlink()
     with pytest.raises(DataError, match=r"a_train.json: image id 6 '2.png': no such file"):
         gather([folder / "a_train.json"], None, "auto")
-    other = content({1: "b.png"}, [(1, [5, 5, 9, 9], fish(6, 6, 2, 2))], names=("left", "right"))
-    (folder / "other.json").write_text(json.dumps(other))
-    with pytest.raises(DataError, match="has the joints left, right, but others have head, tail"):
-        gather([folder / "b_val.json", folder / "other.json"], None, "auto")
     (folder / "empty.json").write_text(json.dumps(content({1: "b.png"}, [])))
     with pytest.raises(DataError, match="no usable annotations for training"):
         gather([folder / "empty.json"], None, "auto")
@@ -80,8 +81,55 @@ def test_a_split_is_by_image_and_repeats():
     assert all(record["image_id"] in ids(part) for part in (train, val) for record in part["annotations"])
     assert len(train["annotations"]) == 24 and len(val["annotations"]) == 6
     assert split(truth, 0.2, 3) == (train, val) and split(truth, 0.2, 4) != (train, val)
-    with pytest.raises(DataError, match="only one image has annotations"):
+    with pytest.raises(DataError, match="only one image with annotations is found"):
         split(content({1: "a.png", 2: "b.png"}, [(1, [0, 0, 9, 9], {})], names=()), 0.2, 0)
+
+
+def test_folders_of_the_images_divide_them():
+    """As exports of YOLO and Roboflow have them. A folder's name that only contains the letters does not count."""
+    names = ["images/train/1.png", "images/val/2.png", "interval/test.png", "test-1/4.png"]
+    truth = content(dict(enumerate(names)), [(n, [0, 0, 9, 9], {}) for n in range(4)], names=())
+    train, val = split_by_folder(truth)
+    assert [record["file_name"] for record in train["images"]] == [names[0], names[2]]
+    assert [record["image_id"] for record in val["annotations"]] == [1, 3]
+    truth["annotations"] = truth["annotations"][1:2]
+    assert split_by_folder(truth) is None, "nothing is left for training"
+    assert split_by_folder(content({1: "test.png", 2: "b.png"}, [(1, [0, 0, 9, 9], {}), (2, [0, 0, 9, 9], {})], names=())) is None
+
+
+def test_a_list_is_read_by_the_importer_that_knows_it(folder):
+    """MPII's JSON is a list of people; two of three images are missing."""
+    person = {"image": "b.png", "joints": [[20, 30]] * 15 + [[60, 70]], "joints_vis": [1] * 16, "center": [40, 50], "scale": 1}
+    (folder / "people.json").write_text(json.dumps([person, {**person, "image": "c.png"}, {**person, "image": "d.png"}]))
+    data = gather([folder / "people.json"], None, "auto")
+    assert data.classes == ["person"] and len(data.sets[0].joints) == 16 and len(data.splits["train"]["images"]) == 1
+    assert any("images missing in" in note and "are left out: 2" in note for note in data.notes)
+
+
+def test_options_of_the_importer(tmp_path):
+    """The class of VIA's regions is in one of several attributes."""
+    regions = [
+        {
+            "shape_attributes": {"name": "rect", "x": 5, "y": 6, "width": 30, "height": 20},
+            "region_attributes": {"kind": "fish", "mood": "sad"},
+        }
+    ]
+    images = {name: {"filename": name, "size": 9, "regions": regions} for name in ("a.png", "b.png")}
+    for name in images:
+        cv2.imwrite(str(tmp_path / name), np.zeros((100, 200, 3), np.uint8))
+    (tmp_path / "via.json").write_text(json.dumps(images))
+    with pytest.raises(DataError, match="choose that of the class with --option label=NAME"):
+        gather([tmp_path / "via.json"], None, "auto")
+    assert gather([tmp_path / "via.json"], None, "auto", ["label=kind"]).classes == ["fish"]
+
+
+def test_files_with_other_classes_are_noticed(folder):
+    sources = [folder / "a_train.json", folder / "b_val.json"]
+    assert not gather(sources, None, "auto").partial
+    second = json.loads(sources[1].read_text())
+    second["categories"][0]["name"] = "crab"
+    sources[1].write_text(json.dumps(second))
+    assert gather(sources, None, "auto").partial and not gather(sources[:1], None, "auto").partial
 
 
 def test_the_turn_is_the_circular_standard_deviation():
@@ -94,9 +142,9 @@ def test_the_turn_is_the_circular_standard_deviation():
 
 
 def test_the_input_s_size_follows_the_objects():
-    def size(side, joints=()):
+    def size(side):
         truth = content(dict.fromkeys(range(9), "a"), [(n, [0, 0, side, side], {}) for n in range(9)], names=())
-        return make_plan(survey(truth), joints).input_size
+        return make_plan(survey(truth), []).input_size
 
     assert size(100) == (64, 128)  # half of the longer side: the least size will do
     assert size(35) == (160, 320)  # 56 / (35 / 200)
@@ -106,7 +154,7 @@ def test_the_input_s_size_follows_the_objects():
 def test_small_objects_are_learned_from_windows():
     def window(side, count=10):
         truth = content(dict.fromkeys(range(count), "a"), [(n, [0, 0, side, side / 2], {}) for n in range(count)], names=())
-        plan = make_plan(survey(truth), ["nose"])
+        plan = make_plan(survey(truth), [Kind("", ["nose"])])
         return plan.input_size, plan.window
 
     # a box of 40 x 20 in 200 x 100 pixels: median sqrt(800) / 200 = 0.141, 56 / 0.141 = 396, 384 in steps of 32;
@@ -117,8 +165,8 @@ def test_small_objects_are_learned_from_windows():
 
 def test_the_windows_show_objects_at_the_scale_of_the_input():
     truth = content(dict.fromkeys(range(9), "a"), [(n, [0, 0, 40, 20], {}) for n in range(9)], names=())
-    plan = make_plan(survey(truth), ["nose"])
-    read = yaml.safe_load(configuration("new", ["fish"], ["nose"], [], None, ("t", "."), ("v", "."), plan, NetworkPlan(), 100, 1))
+    plan = make_plan(survey(truth), [Kind("", ["nose"])])
+    read = yaml.safe_load(configuration("new", ["fish"], [Kind("", ["nose"])], *FILES, plan, NetworkPlan(), 100, 1))
     view = read["data"]["train"]["transforms"]["view"]
     assert read["data"]["train"]["size"] == [96, 160] and view["mode"] == "object"
     assert np.median(view["crop_scales"]) == pytest.approx(160 / 384, abs=1e-3)
@@ -142,36 +190,34 @@ def test_mirrored_pairs_are_guessed_from_names(names, pairs):
 
 def test_mirroring_needs_to_know_the_sides():
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
-    assert make_plan(survey(truth), ["nose", "left_eye"]).flip == 0
-    assert make_plan(survey(truth), ["kp1", "kp2"]).flip == 0
-    assert make_plan(survey(truth), ["nose", "left_eye", "right_eye"]).flip == 0.5
-    assert make_plan(survey(truth), ["nose", "tail"]).flip == 0.5
+    flip = lambda *sets: make_plan(survey(truth), [Kind(name, joints) for name, joints in zip("ab", sets)]).flip  # noqa: E731
+    assert flip(["nose", "left_eye"]) == flip(["kp1", "kp2"]) == flip(["1", "2"]) == flip(["joint_1"]) == 0
+    assert flip(["nose", "left_eye", "right_eye"]) == flip(["nose", "tail"]) == 0.5
+    assert flip(["nose", "tail"], ["left_eye", "right_eye"]) == 0.5 and flip(["nose", "tail"], ["left_eye"]) == 0
 
 
 def test_what_an_importer_knows_goes_before_guesses(folder):
     first = json.loads((folder / "a_train.json").read_text())
     first["categories"][0].update(flip_pairs=[["head", "tail"]], sigmas=[0.03, 0.2])
     (folder / "a_train.json").write_text(json.dumps(first))
-    data = gather([folder / "a_train.json"], None, "auto")
-    assert (data.pairs, data.sigmas) == ([("head", "tail")], [0.03, 0.2])
-    plan = make_plan(survey(data.splits["train"]), data.joints, data.pairs)
-    assert plan.pairs == [("head", "tail")] and plan.flip == 0.5
+    (joints,) = gather([folder / "a_train.json"], None, "auto").sets
+    assert (joints.pairs, joints.sigmas) == ([(0, 1)], [0.03, 0.2])
+    plan = make_plan(survey(content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())), [joints])
+    assert plan.pairs == [[("head", "tail")]] and plan.flip == 0.5
     first["categories"][0].update(flip_pairs=[])  # an importer has found no sides, which says nothing
     (folder / "a_train.json").write_text(json.dumps(first))
-    assert gather([folder / "a_train.json"], None, "auto").pairs is None
+    assert gather([folder / "a_train.json"], None, "auto").sets[0].pairs is None
     first["categories"][0].update(flip_pairs=[["head", "fin"]], sigmas=[0.03, "x"])
     (folder / "a_train.json").write_text(json.dumps(first))
-    data = gather([folder / "a_train.json"], None, "auto")
-    assert (data.pairs, data.sigmas) == (None, None)
+    (joints,) = gather([folder / "a_train.json"], None, "auto").sets
+    assert (joints.pairs, joints.sigmas) == (None, None)
 
 
 def test_names_of_others_write_no_lines_of_the_configuration():
     joints = ["left_a\nmodel: {type: 'evil:Class'}", "b\u2028c\x85d", "鼻"]
     truth = content({1: "a"}, [(1, [0, 0, 20, 20], {})], names=())
-    plan = make_plan(survey(truth), joints)
-    text = configuration(
-        "mindpoint new", ["fish\nhooks: x"], joints, [(0, 1)], None, ("t.json", "."), ("v.json", "."), plan, NetworkPlan(), 100, 1
-    )
+    sets = [Kind("", joints, [(0, 1)])]
+    text = configuration("mindpoint new", ["fish\nhooks: x"], sets, *FILES, make_plan(survey(truth), sets), NetworkPlan(), 100, 1)
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
     assert set(read["model"]) == {"backbone", "neck", "heads"} and read["hooks"]["console"] == {"every": 50}

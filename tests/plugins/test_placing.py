@@ -54,6 +54,8 @@ def test_a_cut_by_hand():
     assert out.joints.tolist() == [[[0, 0, 0], [8, 8, 1]], [[22, 22, 2], [0, 0, 0]]] and out.labels.tolist() == [0, 1]
     # the right half of the first mask fills its new box; of the second the left upper quarter is left, where nothing is
     assert out.mask[0].min() > 0.5 and out.mask[1, :, :3].max() == 0
+    never = objects_of([[0, 0, 10, 10]], [[[0, 0, -1], [8, 8, 1]]])
+    assert cut(never, np.array([5, 0, 30, 30]), 0.25).joints[..., 2].tolist() == [[-1, 1]], "the data set lacks this joint, cut off or not"
     assert cut(two(), np.array([5, 0, 30, 30]), 0.3).labels.tolist() == [0]
     assert len(cut(two(), np.array([50, 50, 60, 60]), 0.1)) == 0 == len(cut(two().select(slice(0, 0)), np.array([0, 0, 9, 9]), 0.1))
 

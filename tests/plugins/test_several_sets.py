@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from mindpoint.config import load_config
+from mindpoint.contracts.image import InputSpec, Sample, View
 from mindpoint.data.build import FirstImages, build_dataset, build_metric, build_samples
 from mindpoint.data.concat import ConcatDataset
 from mindpoint.data.loader import Loader
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.testing import DatasetTests
+from mindpoint_centernet.targets.multi_pose import MultiPoseTargets
 from mindpoint_coco.data_command.command import main
 from mindpoint_coco.datasets.coco import CocoDataset
 from mindpoint_coco.datasets.mindrecord import MindRecordDataset
@@ -88,8 +90,9 @@ def test_joints_and_classes_by_name(animals, caplog):
     mice = opened(animals)
     assert "set.json: category 'Mus': joints matched by name; right_ear missing and unlabelled; tail ignored" in caplog.text
     assert mice.objects(0).labels.tolist() == [1] and mice.objects(1).labels.tolist() == [1, 1], "trees are left out"
-    assert mice.objects(0).keypoints.tolist() == [[[5, 6, 1], [0, 0, 0], [0, 0, 0]]], "the tail's place is nobody's"
-    assert mice.objects(1).keypoints.tolist() == [[[0, 0, 0], [3, 3, 2], [0, 0, 0]], [[0, 0, 0]] * 3]
+    never = [0, 0, -1]  # the file has no right ear
+    assert mice.objects(0).keypoints.tolist() == [[[5, 6, 1], [0, 0, 0], never]], "the tail's place is nobody's"
+    assert mice.objects(1).keypoints.tolist() == [[[0, 0, 0], [3, 3, 2], never], [[0, 0, 0], [0, 0, 0], never]]
     truth = mice.ground_truth()
     assert truth["categories"] == [
         {"id": 3, "name": "person", "keypoints": list(JOINTS.names), "skeleton": [[1, 2]]},
@@ -129,7 +132,7 @@ def test_several_categories_may_share_a_class(tmp_path):
     block = write(tmp_path / "animals", content)
     merged = opened({**block, "categories": {"Mus": "mouse", "tree": "mouse"}, "joints": {"snout": "nose"}}, ["mouse"])
     assert merged.objects(1).labels.tolist() == [0, 0, 0]
-    assert merged.objects(1).keypoints[:, :, 2].tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 0]]
+    assert merged.objects(1).keypoints[:, :, 2].tolist() == [[2, -1, -1], [0, 2, -1], [0, 0, -1]]
     truth = merged.ground_truth()
     assert len(truth["categories"]) == 1 and {record["category_id"] for record in truth["annotations"]} == {truth["categories"][0]["id"]}
 
@@ -192,6 +195,22 @@ def test_one_truth_by_hand(both):
         (5, 6, 2, [0] * 9),
     ]
     assert truth["listed"] == {"images": [1, 2, 3, 4, 5, 6], "categories": [1, 2]}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_joint_that_a_set_lacks_is_not_background_there(both, mirrored):
+    """Mice have no right ear: its heatmap (of a mirrored image, that of the left ear) does not train on their images. People's images,
+    with and without people, train all heatmaps, though no right ear is labelled in the first one."""
+    encode = MultiPoseTargets(JOINTS, CLASSES, InputSpec((32, 32), (0, 0, 0), (1, 1, 1)), unlabelled="ignore")
+    trained = []
+    for index, name in enumerate(both.file_name(index) for index in range(6)):
+        height, width = both.image_size(index)
+        objects = both.objects(index).mirror(width) if mirrored else both.objects(index)
+        view = View((width / 2, height / 2), 40)
+        targets = encode(Sample(1, name, np.zeros((32, 32, 3), np.uint8), objects, view))
+        trained.append((width, len(objects), targets["hm_hp_weight"].any((1, 2)).tolist()))
+    mice = [True, False, True] if mirrored else [True, True, False]
+    assert sorted(trained) == [(20, 1, mice), (20, 2, mice), *[(40, 0, [True] * 3)] * 2, *[(40, 1, [True] * 3)] * 2]
 
 
 def test_ids_that_differ_stay(people, tmp_path):

@@ -161,6 +161,18 @@ def test_ignored_regions():
         np.testing.assert_array_equal(targets[name][0], np.where((heatmap > 0).any(0), 1, expected))
 
 
+def test_a_joint_that_a_data_set_lacks():
+    """A second person whose left eye was never annotated: the left eye's heatmap trains only on the first person's peak at (3, 4), whose
+    radius is 2 (of a box of 10 x 10 on the map); that of the right eye trains everywhere."""
+    boxes, points = [[0, 0, 40, 40], [50, 10, 90, 50]], [[[12, 16, 2], [30, 10, 1]], [[0, 0, -1], [60, 20, 2]]]
+    targets = MultiPoseTargets(TWO, ["person"], SPEC, unlabelled="ignore")(sample_of(boxes, points))
+    peak = np.zeros((16, 24), np.float32)
+    peak[2:7, 1:6] = 1
+    np.testing.assert_array_equal(targets["hm_hp_weight"], [peak, np.ones((16, 24))])
+    assert targets["hm_weight"].min() == 1 and targets["hm_hp"][0].max() == 1
+    assert targets["hps_mask"][:2].tolist() == [[1, 1, 1, 1], [0, 0, 1, 1]]
+
+
 def test_unlabelled_in_parity_mode():
     sample = sample_of([[0, 0, 40, 40], [44, 20, 92, 60]], np.zeros((2, 2, 3)), crowd=[False, True])
     targets = MultiPoseTargets(TWO, ["person"], SPEC)(sample)

@@ -234,7 +234,8 @@ class Points(Field):
         lines: pairs of point indices that are connected in pictures.
         swaps: pairs of point indices that are exchanged in a mirrored image, such as left and right.
         colors: blue, green, red in 0..255 for each point; None: evenly spread hues.
-        seen: index of the entry that is above 0 for a point that is present; None: all points are present.
+        seen: index of the entry that is above 0 for a point that is present, and below 0 for one that the object's data set lacks; None:
+            all points are present.
         sets: the points of each class, by label; an object's other points are NaN, or marked as not present. None: every object has all.
     """
 

@@ -37,7 +37,7 @@ class MultiPoseTargets(TargetEncoder):
     ``dense_hps``              (2J, H, W)    with ``dense``: joint minus the pixel itself, around each centre
     ``dense_hps_mask``         (2J, H, W)    with ``dense``: weight of that, 0..1
     ``hm_weight``              (1, H, W)     with ``unlabelled: ignore``: 0 where ``hm`` must not train, else 1
-    ``hm_hp_weight``           (1, H, W)     with ``unlabelled: ignore``: the same for ``hm_hp``
+    ``hm_hp_weight``           (J, H, W)     with ``unlabelled: ignore``: the same for ``hm_hp``
     ========================== ============= ===================================================================================
 
     All others are float32. Boxes are clipped to the map, joints outside it are left out; only the first M objects are used.
@@ -49,7 +49,8 @@ class MultiPoseTargets(TargetEncoder):
         dense: also encode dense pose regression.
         unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: encode centres, but mask
             ``wh`` and ``reg`` (as the official implementation does). ``ignore``: use no slot, and do not train the heatmaps inside their
-            boxes, except on the peaks of the other objects.
+            boxes, except on the peaks of the other objects. The heatmap of a joint that an object's data set lacks trains only on its
+            peaks in the object's image.
         rotated_boxes: boxes in a rotated view. ``ignore`` (official): do not learn centres, boxes and ``hps``, only joint
             heatmaps and offsets. ``rotate``, ``ellipse``: see :data:`~mindpoint_centernet.targets.located.Turned`.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
@@ -99,7 +100,9 @@ class MultiPoseTargets(TargetEncoder):
             targets["dense_hps"], targets["dense_hps_mask"] = dense_joints(located, len(self.classes), self.size)
         if self.unlabelled == "ignore":
             boxes = map_boxes(objects.boxes[ignored], sample.view, self.size, "rotate")
-            targets.update({f"{name}_weight": ignoring(boxes, targets[name]) for name in ("hm", "hm_hp")})
+            targets["hm_weight"], weight = ignoring(boxes, targets["hm"]), ignoring(boxes, targets["hm_hp"])
+            never = (objects.keypoints[:, :, 2] < 0).any(0)[:, None, None]
+            targets["hm_hp_weight"] = np.where(never, targets["hm_hp"] > 0, weight).astype(np.float32)
         if not boxes_known:
             targets["hm"].fill(_UNKNOWN)
             targets["reg_mask"].fill(0)

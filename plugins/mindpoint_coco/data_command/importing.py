@@ -6,12 +6,15 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, List, Sequence
 
 from mindpoint.contracts.action import DataAction
 from mindpoint.contracts.importer import Importer
 from mindpoint.errors import ConfigError, DataError
 from mindpoint.registry import registry
+
+if TYPE_CHECKING:
+    from mindpoint_coco.importers.form import Kind
 
 DESCRIPTION = """Read the annotations of another tool and write them as a COCO annotation file, OUT/annotations.json; with joints, also
 write OUT/joints.yaml, a base for configurations. Images stay in place unless --link or --copy is given. 'mindpoint plugins list
@@ -62,21 +65,40 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _joints(truth: dict) -> str:
-    """Return a base configuration with the classes and their joints; an empty text without joints, or if joints differ between classes."""
+    """Return a base configuration with the classes and their joints; an empty text without joints."""
     import yaml
 
-    with_joints = [record for record in truth["categories"] if record.get("keypoints")]
-    if not with_joints or any(record["keypoints"] != with_joints[0]["keypoints"] for record in with_joints):
+    from mindpoint_coco.importers.class_joints import joint_sets_of, shared_joints
+
+    kinds = [_kind(record) for record in truth["categories"]]
+    sets = joint_sets_of(kinds)
+    if not sets:
         return ""
-    first = with_joints[0]
-    names = first["keypoints"]
-    lines = [[names[end - 1] for end in line] for line in first.get("skeleton") or ()]
-    keypoints = {"_replace_": True, "names": names, "skeleton": lines, "flip_pairs": first.get("flip_pairs") or []}
-    if first.get("sigmas"):
-        keypoints["sigmas"] = first["sigmas"]
-    content = {"classes": [record["name"] for record in with_joints], "keypoints": keypoints}
+    blocks = [_block(kind) for kind in sets]
+    if sets[0].name:
+        shared = shared_joints(sets, [block["flip_pairs"] for block in blocks])
+        keypoints: dict = {"classes": {kind.name: block for kind, block in zip(sets, blocks)}, "shared": shared}
+    else:
+        keypoints = blocks[0]
+    content = {"classes": [kind.name for kind in kinds], "keypoints": {"_replace_": True, **keypoints}}
     said = "# Classes and joints of annotations.json. Check flip_pairs: these joints are swapped in mirrored images.\n"
     return said + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=130, default_flow_style=None)
+
+
+def _kind(category: dict) -> "Kind":
+    """Return the class of a category that an importer has written."""
+    from mindpoint_coco.importers.form import Kind
+
+    names = category.get("keypoints") or []
+    lines = [(first - 1, second - 1) for first, second in category.get("skeleton") or ()]
+    pairs = [(names.index(first), names.index(second)) for first, second in category.get("flip_pairs") or ()]
+    return Kind(str(category["name"]), names, lines, pairs, category.get("sigmas"))
+
+
+def _block(kind: "Kind") -> dict:
+    """Return the joints of a class as a configuration has them."""
+    skeleton, pairs = ([[kind.joints[end] for end in line] for line in lines] for lines in (kind.skeleton, kind.pairs or ()))
+    return {"names": kind.joints, "skeleton": skeleton, "flip_pairs": pairs, **({"sigmas": kind.sigmas} if kind.sigmas else {})}
 
 
 def _place_images(records: List[dict], origin: Path, folder: Path, place: Callable[[Path, Path], object]) -> None:

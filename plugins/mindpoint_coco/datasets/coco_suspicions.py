@@ -8,7 +8,8 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from mindpoint_coco.datasets.rules import few
-from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints, unpaired
+from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints
+from mindpoint_coco.sides import unpaired
 
 _FEWEST = 20  # people that a remark must be based on
 _ALIKE = 0.35  # least share of people in whom a pair is on the side of the other pairs

@@ -8,13 +8,14 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 import mindspore
 import numpy as np
 from mindpoint._version import __version__
 from mindpoint.contracts.data import Dataset
-from mindpoint.contracts.fields import Field
+from mindpoint.contracts.fields import Field, Points
+from mindpoint.contracts.instances import Objects
 from mindpoint.errors import DataError, OutputError
 from mindpoint.runtime.progress import track
 from mindpoint.storage.files import atomic_folder, has_permissions, set_usual_mode, temporary_folder
@@ -37,6 +38,7 @@ from mindpoint_coco.datasets.mindrecord_columns import (
     read_manifest,
 )
 from mindpoint_coco.datasets.naming import Naming
+from mindpoint_coco.keypoints import NEVER_ANNOTATED
 
 PREFIX = "images.mindrecord"
 _CHUNK = 64 << 20  # bytes per call of MindSpore
@@ -129,6 +131,7 @@ def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], colu
     for index, image_id in enumerate(dataset.ids()):
         record, image = images[image_id], dataset.file_bytes(index)
         arrays = {column.name: _array(column, objects[image_id], fields) for column in columns}
+        _mark_never_annotated(arrays, dataset.objects(index) if objects[image_id] else None)
         yield {
             "position": index,
             "image_id": image_id,
@@ -140,6 +143,14 @@ def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], colu
             "image": image,
             **arrays,
         }
+
+
+def _mark_never_annotated(arrays: Dict[str, np.ndarray], objects: Optional[Objects]) -> None:
+    """Mark points that an object's own data set lacks, which the joined annotations do not tell from unlabelled ones."""
+    for field in objects.fields if objects is not None else ():
+        if isinstance(field, Points) and field.seen is not None:
+            never = objects.values[field.name][..., field.seen] < 0
+            arrays[field.name][never, field.seen] = NEVER_ANNOTATED
 
 
 def _array(column: Column, objects: Sequence[dict], fields: Mapping[str, Field]) -> np.ndarray:

@@ -84,7 +84,7 @@ class Naming:
         joints, usable = joints.of_classes(self.classes), list(self._usable(categories))
         orders: Dict[int, Tuple[int, ...]] = {}
         theirs: List[str] = []
-        by_name: List[int] = []
+        lacking: Dict[int, List[int]] = {}
         for record in usable:
             own, names = joints.set_of(self.classes.index(self.of_categories[record["name"]])), _names(record)
             theirs += names
@@ -93,7 +93,7 @@ class Naming:
             if len(set(known)) < len(known):
                 raise ConfigError(f"joints: two joints of category '{record['name']}' in {path} get the same name: {few(names, 30)}")
             if known:
-                by_name.append(record["id"])
+                lacking[record["id"]] = [place for place in own.places if place not in order]
                 _tell(path, record, order, own)
             elif own.names:
                 order = tuple(own.places)
@@ -102,7 +102,7 @@ class Naming:
         lost = [name for name in joints.aliases if name not in theirs]
         if lost and usable:
             raise ConfigError(f"joints: no joint in {path} is named '{lost[0]}'; it has {few(theirs, 30) or 'no joint names'}")
-        return joints.ordered(orders, by_name)
+        return joints.ordered(orders, lacking)
 
     def _usable(self, categories: Sequence[Any]) -> Iterator[dict]:
         for record in categories if isinstance(categories, list) else ():

@@ -96,7 +96,7 @@ class Statistics:
             "objects_without_joints": int((~labelled & self.owned.any(axis=1)).sum()),
             "joints_labelled": _five(self.labelled[labelled]),
             "joints": {
-                name: {"visible": int((column == 2).sum()), "hidden": int((column == 1).sum()), "not_labelled": int((column == 0).sum())}
+                name: {"visible": int((column == 2).sum()), "hidden": int((column == 1).sum()), "not_labelled": int((column <= 0).sum())}
                 for name, column in zip(self.joints, columns)
             },
         }

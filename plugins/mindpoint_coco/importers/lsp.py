@@ -12,7 +12,8 @@ from mindpoint_coco.importers.document import Item, begins, files
 from mindpoint_coco.importers.form import Labels, Picture, Thing
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import describe
-from mindpoint_coco.importers.matlab import matlab_array
+from mindpoint_coco.importers.matlab import first_variable, matlab_array
+from mindpoint_coco.importers.mpii_matlab import VARIABLE as MPII
 from mindpoint_coco.importers.tool import LabelImporter
 
 
@@ -26,7 +27,7 @@ class Lsp(LabelImporter):
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""
-        return any(begins(path, 6) == "MATLAB" for path in _files(source))
+        return any(begins(path, 6) == "MATLAB" and first_variable(path) != MPII for path in _files(source))
 
     def labels(self, source: Path, images: Images) -> Labels:
         """See :class:`LabelImporter`."""

@@ -1,23 +1,80 @@
-"""Arrays of numbers in Matlab files of version 5 (MAT-file Level 5, as Matlab 5 to 7.2 write it).
+"""Matlab files of version 5 (MAT-file Level 5, as Matlab 5 to 7.2 write it): arrays of numbers, texts and structs.
 
-SciPy reads the format too, but a damaged file can crash it.
+The layout is that of "MAT-File Format" by The MathWorks. SciPy reads it too, but a damaged file can crash it. Objects and functions are not
+read.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import struct
 import zlib
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, NamedTuple, Tuple, Union
 
 import numpy as np
 from mindpoint.errors import DataError
 
-_MOST_BYTES = 1 << 28
+_MOST_BYTES = 1 << 28  # of the file
+_MOST_INFLATED = 1 << 29  # of one variable
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_NUMBERS = range(6, 16)  # classes of arrays: double, single, integers
+_STRUCT, _TEXT, _NUMBERS = 2, 4, range(6, 16)  # classes of arrays; numbers are double, single and integers
+Bytes = Union[bytes, memoryview]
+
+
+class Array(NamedTuple):
+    """An array in a file, whose content is decoded on demand.
+
+    Attributes:
+        name: of the variable; empty inside of a struct.
+        kind: the number of its class.
+        shape: Matlab's axes.
+        parts: the elements of its content, with their types.
+        order: of the bytes, ``<`` or ``>``.
+    """
+
+    name: str
+    kind: int
+    shape: Tuple[int, ...]
+    parts: Iterator[Tuple[int, Bytes]]
+    order: str
+
+    def numbers(self) -> np.ndarray:
+        """Return the numbers, float64, with Matlab's axes. A text that is a number counts as one. Raises ValueError for other arrays."""
+        if self.kind == _TEXT:
+            return np.array([float(self.text())]) if math.prod(self.shape) else np.zeros(0)
+        if self.kind not in _NUMBERS:
+            raise ValueError("an array that should have numbers has something else")
+        kind, content = next(self.parts)
+        values = np.frombuffer(content, self.order + _TYPES[kind])
+        return values.astype(np.float64).reshape(self.shape, order="F")
+
+    def text(self) -> str:
+        """Return the text. Raises ValueError for other arrays."""
+        if self.kind != _TEXT:
+            raise ValueError("an array that should be a text has something else")
+        kind, content = next(self.parts)
+        end = "le" if self.order == "<" else "be"
+        return bytes(content).decode({4: f"utf-16-{end}", 17: f"utf-16-{end}", 18: f"utf-32-{end}"}.get(kind, "utf-8"))
+
+    def records(self) -> Iterator[Dict[str, "Array"]]:
+        """Yield the values of each element of a struct by name. An empty array of any class has no element. Raises ValueError for other
+        arrays."""
+        count = math.prod(self.shape)
+        if not count:
+            return
+        if self.kind != _STRUCT:
+            raise ValueError("an array that should be a struct has something else")
+        (_, length), (_, names) = next(self.parts), next(self.parts)
+        (size,) = struct.unpack_from(f"{self.order}i", length)
+        fields = [bytes(names[start : start + size]).split(b"\0")[0].decode("latin-1") for start in range(0, len(names), size)]
+        if size < 1 or not fields:
+            raise ValueError("a struct has no fields")
+        for _ in range(count):
+            yield {name: _array(*next(self.parts), self.order) for name in fields}
 
 
 def matlab_array(path: Path, name: str) -> np.ndarray:
@@ -26,28 +83,80 @@ def matlab_array(path: Path, name: str) -> np.ndarray:
     Raises:
         DataError: the file is unreadable, damaged, of another version, or lacks the array.
     """
+    with damaged(path):
+        for array in _variables(path):
+            if array.name == name and array.kind in _NUMBERS:
+                return array.numbers()
+    raise DataError(f"{path}: has no numeric array '{name}'")
+
+
+def matlab_struct(path: Path, name: str) -> Iterator[Dict[str, Array]]:
+    """Return the elements of a struct; use them inside of :func:`damaged`.
+
+    Raises:
+        DataError: the file is unreadable, damaged, of another version, or lacks the struct.
+    """
+    with damaged(path):
+        for array in _variables(path):
+            if array.name == name and array.kind == _STRUCT:
+                return array.records()
+    raise DataError(f"{path}: has no struct '{name}'")
+
+
+@contextlib.contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged file in the block into a DataError."""
+    try:
+        yield
+    except (StopIteration, RuntimeError) as error:  # in a generator, the first becomes the second
+        raise DataError(f"{path}: damaged: it ends too early") from error
+    except (struct.error, ValueError, KeyError, IndexError, zlib.error, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: damaged: {error or 'it ends too early'}") from error
+
+
+def first_variable(path: Path) -> str:
+    """Return the name of the first variable, from the first bytes of the file; an empty text if it is not a Matlab file."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1 << 12)
+        order = _byte_order(data)
+        kind, _ = struct.unpack_from(f"{order}II", data, _HEADER)
+        content = data[_HEADER + 8 :]
+        if kind == _COMPRESSED:
+            content = zlib.decompressobj().decompress(content, 1 << 10)[8:]
+        parts = _elements(content, order)
+        return [bytes(next(parts)[1]) for _ in range(3)][2].decode("latin-1")
+    except (OSError, struct.error, ValueError, StopIteration, zlib.error):
+        return ""
+
+
+def _byte_order(data: bytes) -> str:
+    """Return the order of the bytes. Raises ValueError for other files."""
+    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
+    if order is None or data[124:126] not in (b"\x00\x01", b"\x01\x00"):
+        raise ValueError("not a Matlab file of version 5")
+    return order
+
+
+def _variables(path: Path) -> Iterator[Array]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: has {path.stat().st_size:,} bytes; the limit is {_MOST_BYTES:,}")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
-    if order is None or data[124:126] not in (b"\x00\x01", b"\x01\x00"):
-        raise DataError(f"{path}: not a Matlab file of version 5; save it with -v7 or -v6")
     try:
-        for kind, content in _elements(data[_HEADER:], order):
-            if kind == _COMPRESSED:
-                kind, content = next(_elements(_inflated(content), order))
-            found = _array(content, order, name) if kind == _MATRIX else None
-            if found is not None:
-                return found
-    except (struct.error, ValueError, KeyError, IndexError, StopIteration, zlib.error, OverflowError) as error:
-        raise DataError(f"{path}: damaged: {error or 'it ends too early'}") from error
-    raise DataError(f"{path}: has no numeric array '{name}'")
+        order = _byte_order(data)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; save it with -v7 or -v6") from error
+    for kind, content in _elements(memoryview(data)[_HEADER:], order):
+        if kind == _COMPRESSED:
+            kind, content = next(_elements(memoryview(_inflated(content)), order))
+        if kind == _MATRIX:
+            yield _array(kind, content, order)
 
 
-def _elements(data: bytes, order: str) -> Iterator[Tuple[int, bytes]]:
+def _elements(data: Bytes, order: str) -> Iterator[Tuple[int, Bytes]]:
     """Yield type and content of each element. A small one has its content of up to four bytes in its tag."""
     place = 0
     while place < len(data):
@@ -63,26 +172,23 @@ def _elements(data: bytes, order: str) -> Iterator[Tuple[int, bytes]]:
         yield kind, data[start:end]
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: Bytes) -> bytes:
     engine = zlib.decompressobj()
-    whole = engine.decompress(data, _MOST_BYTES)
+    whole = engine.decompress(data, _MOST_INFLATED)
     if engine.unconsumed_tail:
-        raise ValueError(f"an array has more than {_MOST_BYTES:,} bytes")
+        raise ValueError(f"a variable has more than {_MOST_INFLATED:,} bytes")
     return whole
 
 
-def _array(data: bytes, order: str, name: str) -> Optional[np.ndarray]:
-    """Return the array if it has that name and contains numbers, else None."""
-    parts: List[Tuple[int, bytes]] = []
-    for part in _elements(data, order):
-        parts.append(part)
-        if len(parts) == 4:
-            break
-    (_, flags), (_, shape), (_, said), (kind, content) = parts
-    if said.decode("latin-1") != name or struct.unpack_from(f"{order}I", flags)[0] & 0xFF not in _NUMBERS:
-        return None
+def _array(kind: int, content: Bytes, order: str) -> Array:
+    """Return the array in an element. Raises ValueError if it is another kind of element, or damaged."""
+    if kind != _MATRIX:
+        raise ValueError("an element is not an array")
+    if not len(content):  # Matlab's short form of an empty one
+        return Array("", _NUMBERS[0], (0, 0), iter(()), order)
+    parts = _elements(content, order)
+    (_, flags), (_, shape), (_, name) = next(parts), next(parts), next(parts)
     axes = np.frombuffer(shape, f"{order}i4")
     if not 2 <= len(axes) <= 8 or (axes < 0).any():
         raise ValueError("the axes are not valid sizes")
-    values = np.frombuffer(content, order + _TYPES[kind])
-    return values.astype(np.float64).reshape(axes.tolist(), order="F")
+    return Array(bytes(name).decode("latin-1"), struct.unpack_from(f"{order}I", flags)[0] & 0xFF, tuple(axes.tolist()), parts, order)

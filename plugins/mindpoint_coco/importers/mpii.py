@@ -1,4 +1,4 @@
-"""MPII Human Pose as JSON: a record for each person."""
+"""MPII Human Pose: its Matlab file, or JSON with a record for each person."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from mindpoint_coco.importers.document import Item, begins, files, json_file
 from mindpoint_coco.importers.form import Labels, Picture, Thing
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import describe
+from mindpoint_coco.importers.matlab import first_variable
+from mindpoint_coco.importers.mpii_matlab import VARIABLE, pictures
 from mindpoint_coco.importers.tool import LabelImporter
 
 
 class Mpii(LabelImporter):
-    """An importer of MPII as JSON: the files of HRNet and others (``joints``, ``joints_vis``) and of convolutional pose machines
-    (``joint_self``). They are the usual conversions of MPII's own ``.mat`` file.
+    """An importer of MPII: its own ``.mat`` file, see :mod:`~mindpoint_coco.importers.mpii_matlab`, and its usual conversions to JSON:
+    the files of HRNet and others (``joints``, ``joints_vis``) and of convolutional pose machines (``joint_self``).
 
-    In the first kind, coordinates are counted from 1, as in Matlab, and are converted to start at 0; joints without visibility are not
-    labelled. In the second, coordinates and visibilities are used unchanged. Boxes are missing in the format; they become the extent of the
-    joints with a margin.
+    In the ``.mat`` file and the first kind of JSON, coordinates are counted from 1, as in Matlab, and are converted to start at 0. In that
+    JSON, joints without visibility are not labelled. In the second kind, coordinates and visibilities are used unchanged. Boxes are missing
+    in the format; they become the extent of the joints with a margin.
 
     Args:
-        one_based: the coordinates of the first kind are counted from 1.
+        one_based: the coordinates of the ``.mat`` file and of the first kind of JSON are counted from 1.
     """
 
     def __init__(self, one_based: bool = True):
@@ -31,24 +33,26 @@ class Mpii(LabelImporter):
 
     def recognizes(self, source: Path) -> bool:
         """See :class:`Importer`."""
-        return any(_looks_right(path) for path in files(source, "*.json"))
+        return any(_looks_right(path) for path in files(source, "*.json", "*.mat"))
 
     def labels(self, source: Path, images: Images) -> Labels:
         """See :class:`LabelImporter`."""
         labels = Labels()
         describe(labels.kind("person"), "mpii")
-        pictures: Dict[str, Picture] = {}
-        for path in files(source, "*.json"):
-            if source.is_file() or _looks_right(path):
+        found: Dict[str, Picture] = {}
+        for path in files(source, "*.json", "*.mat"):
+            if path.suffix == ".mat" and (source.is_file() or _looks_right(path)):
+                labels.pictures += pictures(path, 1 if self.one_based else 0, labels)
+            elif source.is_file() or _looks_right(path):
                 for record in json_file(path):
-                    self._add(record, pictures)
-        labels.pictures = list(pictures.values())
+                    self._add(record, found)
+        labels.pictures += found.values()
         return labels
 
-    def _add(self, record: Item, pictures: Dict[str, Picture]) -> None:
+    def _add(self, record: Item, found: Dict[str, Picture]) -> None:
         older = "joint_self" in record.dict()
         name = record["img_paths" if older else "image"].text()
-        picture = pictures.setdefault(name, Picture(name, record.where))
+        picture = found.setdefault(name, Picture(name, record.where))
         if older:
             picture.size = record["img_width"].whole(1), record["img_height"].whole(1)
             points = _older(record["joint_self"])
@@ -77,5 +81,7 @@ def _older(said: Item) -> List[float]:
 
 
 def _looks_right(path: Path) -> bool:
+    if path.suffix == ".mat":
+        return first_variable(path) == VARIABLE
     start = begins(path)
     return start.lstrip().startswith("[") and ('"joints_vis"' in start or '"joint_self"' in start)

@@ -13,7 +13,7 @@ from mindpoint_coco.datasets.rules import SLACK
 from mindpoint_coco.importers.form import Labels, Picture, Thing, extent
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import complete
-from mindpoint_coco.keypoints import side_pairs
+from mindpoint_coco.sides import side_pairs
 
 _MARGIN = 0.1  # of a box around joints, on each side, as a share of its longer side
 _LEAST = 2.0  # pixels; least margin

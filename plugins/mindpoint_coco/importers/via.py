@@ -1,4 +1,4 @@
-"""VGG Image Annotator 2: JSON, a saved project, or CSV."""
+"""VGG Image Annotator: JSON, CSV or a saved project of version 2, or a project of version 3."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from mindpoint_coco.importers.form import Labels, Picture, Thing, extent
 from mindpoint_coco.importers.grouping import Loose, add_points
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
+from mindpoint_coco.importers.via3 import images_of, is_project, is_via3
 
 Region = Tuple[Item, Item]
 """Shape attributes and region attributes."""
 
 
 class Via(LabelImporter):
-    """An importer of regions that VIA 2 has exported or saved as a project.
+    """An importer of regions that VIA 2 has exported or saved as a project, and of projects of VIA 3, see
+    :mod:`~mindpoint_coco.importers.via3`.
 
     Points belong to the rectangle around them. The format has neither sizes of images nor visibility: all points are visible.
 
@@ -42,7 +44,7 @@ class Via(LabelImporter):
             labels.note("CSV files next to JSON files are skipped", str(next(path for path in found if path.suffix == ".csv")))
             found = [path for path in found if path.suffix == ".json"]
         for path in found:
-            for name, where, regions in _images(path):
+            for name, where, regions in _images(path, labels):
                 picture = pictures.setdefault(name, Picture(name, where))
                 self._add(picture, regions, labels)
         labels.pictures = list(pictures.values())
@@ -75,16 +77,19 @@ def _looks_right(path: Path) -> bool:
     return (
         "region_shape_attributes" in start
         if path.suffix == ".csv"
-        else '"_via_' in start or ('"regions"' in start and '"filename"' in start)
+        else '"_via_' in start or ('"regions"' in start and '"filename"' in start) or is_via3(start)
     )
 
 
-def _images(path: Path) -> Iterator[Tuple[str, str, List[Region]]]:
+def _images(path: Path, labels: Labels) -> Iterator[Tuple[str, str, List[Region]]]:
     """Yield name, location and regions of each image."""
     if path.suffix == ".csv":
         yield from _rows(path)
         return
     content = json_file(path)
+    if is_project(content.dict()):
+        yield from images_of(content, labels)
+        return
     for _, record in (content.get("_via_img_metadata") or content).items():
         regions = record["regions"]
         listed = list(regions) if isinstance(regions.value, list) else [region for _, region in regions.items()]

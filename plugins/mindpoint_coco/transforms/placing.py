@@ -49,7 +49,8 @@ def hidden(objects: Objects, rectangle: np.ndarray, shown: Objects) -> Objects:
 def cut(objects: Objects, rectangle: np.ndarray, least: float) -> Objects:
     """Return the objects clipped to a rectangle.
 
-    Boxes are clipped, areas shrink with them, and points outside become unlabelled (zeros) where their field has a visibility.
+    Boxes are clipped, areas shrink with them, and points outside become unlabelled (zeros) where their field has a visibility. Points that
+    their data set lacks (negative visibility) stay marked.
 
     Args:
         least: least share of a box inside, 0..1; other objects are removed.
@@ -63,7 +64,8 @@ def cut(objects: Objects, rectangle: np.ndarray, least: float) -> Objects:
     for field in objects.fields:
         value = objects.values[field.name]
         if isinstance(field, Points) and field.seen is not None:
-            values[field.name] = np.where(_inside(value, rectangle)[..., None], value, 0)
+            never = value[..., field.seen] < 0
+            values[field.name] = np.where((_inside(value, rectangle) | never)[..., None], value, 0)
         elif isinstance(field, Boxes):
             values[field.name] = clip(value)
         elif isinstance(field, Rasters):
