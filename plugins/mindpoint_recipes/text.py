@@ -70,6 +70,7 @@ def _model(task: str, network: NetworkPlan) -> List[str]:
         *([f"  neck: {_flow(network.neck)}"] if network.neck else []),
         "  heads:",
         f"    {task}: {{head_conv: {network.head_conv}}}",
+        *(["  decoder: {joint_choice: likely}  # by score and distance; the official rule is nearest"] if task == "pose" else []),
     ]
 
 

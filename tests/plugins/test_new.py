@@ -220,7 +220,7 @@ def test_names_of_others_write_no_lines_of_the_configuration():
     text = configuration("mindpoint new", ["fish\nhooks: x"], sets, *FILES, make_plan(survey(truth), sets), NetworkPlan(), 100, 1)
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
-    assert set(read["model"]) == {"backbone", "neck", "heads"} and read["hooks"]["console"] == {"every": 50}
+    assert set(read["model"]) == {"backbone", "neck", "heads", "decoder"} and read["hooks"]["console"] == {"every": 50}
 
 
 @pytest.mark.slow
