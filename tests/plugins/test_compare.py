@@ -117,3 +117,10 @@ def test_result_files_need_no_mindspore(folder, tmp_path):
     command = [*results_of(folder, "near"), "--compare", str(folder / "far.json"), "--bootstrap", "2", "--out", str(tmp_path)]
     code = f"import sys; from mindpoint.cli.main import main; assert main({command!r}) == 0; assert 'mindspore' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120).returncode == 0
+
+
+def test_a_folder_of_an_evaluation_in_place_of_a_model_is_told(folder, tmp_path, capsys):
+    (tmp_path / "results.json").write_bytes((folder / "near.json").read_bytes())
+    results = ["--results", str(folder / "far.json"), "--config", str(folder / "mouse.yaml")]
+    assert main(["eval", "--compare", str(tmp_path), *results, "--out", str(tmp_path / "out")]) == 2
+    assert f"for the results of an evaluation, name {tmp_path / 'results.json'}" in capsys.readouterr().err

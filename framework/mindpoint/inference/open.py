@@ -31,7 +31,9 @@ def find_model(path: str) -> Path:
     for name in ("best.ckpt", "last.ckpt"):
         if (place / name).is_file():
             return place / name
-    raise WeightsError(f"{place}: this folder has neither best.ckpt nor last.ckpt; name a run folder or a checkpoint file")
+    results = place / "results.json"
+    advice = f"for the results of an evaluation, name {results}" if results.is_file() else "name a run folder or a checkpoint file"
+    raise WeightsError(f"{place}: this folder has neither best.ckpt nor last.ckpt; {advice}")
 
 
 def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
