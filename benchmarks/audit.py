@@ -1,6 +1,6 @@
 """Count planted annotation errors among the first suspects of ``mindpoint data audit``.
 
-    python benchmarks/audit.py FOLDER [--draw people|things] [--errors N] [--first N]
+    python benchmarks/audit.py FOLDER [--draw people|things] [--errors N] [--first N] [--set KEY=VALUE ...]
 
 Writes the drawn training set of a quick start as COCO files to FOLDER, new or empty, and plants errors of several kinds in its
 annotations, one per image. Trains the quick start on these annotations, audits its training images with the trained network, and counts
@@ -172,7 +172,10 @@ def main() -> None:
     parser.add_argument("--draw", choices=list(QUICK_STARTS), default="people")
     parser.add_argument("--errors", metavar="N", type=int, default=100)
     parser.add_argument("--first", metavar="N", type=int, default=120, help="suspects that are looked at (default: 120)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the errors (default: 0)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the quick start for the training"
+    )
     options = parser.parse_args()
     folder, config = options.folder, QUICK_STARTS[options.draw]
     if not (folder / "errors.json").exists():
@@ -180,7 +183,7 @@ def main() -> None:
     images, run = folder / "set/images/train", folder / "run"
     if not run.exists():
         data = f"data.train.dataset={{_replace_: true, type: CocoDataset, annotations: {folder / 'planted.json'}, images: {images}}}"
-        _mindpoint("train", config, "--set", data, "--out", run)
+        _mindpoint("train", config, *(part for change in (data, *options.set) for part in ("--set", change)), "--out", run)
     model = folder / "model.onnx"  # several times faster
     if not model.exists():
         _mindpoint("export", run, "--out", model)
