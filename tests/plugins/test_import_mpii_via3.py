@@ -136,6 +136,17 @@ def test_a_bomb_is_not_inflated(mpii, monkeypatch):
         importer_for("mpii", path).read(path)
 
 
+@pytest.mark.parametrize(
+    "limit, most, said", [("_MOST_FIELDS", 3, "a struct must have 1 to 3 fields"), ("_MOST_NUMBERS", 0, "an array has more than 0 numbers")]
+)
+def test_a_small_file_does_not_fill_the_memory(mpii, monkeypatch, limit, most, said):
+    """Half a megabyte can unpack to hundreds of millions of names of fields, or of numbers of one byte. A point has four fields."""
+    path = mpii([("a.jpg", [{"annopoints": person(point(3, 5, 5))["annopoints"]}])])
+    monkeypatch.setattr(matlab, limit, most)
+    with pytest.raises(DataError, match=f"mat: damaged: {said}"):
+        importer_for("mpii", path).read(path)
+
+
 # VIA 3
 
 
