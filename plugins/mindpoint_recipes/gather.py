@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -164,15 +165,16 @@ def _categories(contents: Sequence[dict], kinds: Sequence[Kind]) -> Dict[Form, d
     """Return a category record for each form of each class, in the order of the classes."""
     found: Dict[Form, dict] = {}
     records = [record for content in contents for record in content["categories"]]
+    taken = {kind.name for kind in kinds}
     for kind in kinds:
-        count = 0
+        further = (name for name in (f"{kind.name} ({count})" for count in itertools.count(2)) if name not in taken)
+        name = kind.name
         for record in records:
             names = tuple(record.get("keypoints") or ())
             if record["name"] == kind.name and (kind.name, names) not in found and (names or not kind.joints):
-                count += 1
                 extra = {key: record[key] for key in ("keypoints", "skeleton") if record.get(key)}
-                name = kind.name if count == 1 else f"{kind.name} ({count})"
                 found[kind.name, names] = {"id": len(found) + 1, "name": name, **extra}
+                name = next(further)
     return found
 
 
