@@ -228,6 +228,25 @@ def test_an_extreme_rectangle_is_the_extent_of_its_points(project):
     assert truth["annotations"][0]["bbox"] == [5, 2, 10, 10] and truth["categories"][0]["name"] == "egg"
 
 
+def test_several_checked_options_are_named_by_their_texts(project):
+    content = copy.deepcopy(PROJECT)
+    content["attribute"]["1"]["type"] = 2
+    content["metadata"] = {"1_a": region("1", [2, 10, 20, 60, 40], {"1": "0,2"}), "1_b": region("1", [2, 1, 2, 6, 4], {"1": "0,9"})}
+    path = project(content)
+    assert [record["name"] for record in importer_for("via", path).read(path)["categories"]] == ["mouse,tail", "mouse,9"]
+
+
+def test_regions_of_a_view_that_is_not_there_are_reported(project):
+    content = copy.deepcopy(PROJECT)
+    content["metadata"].update({"7_a": region("7", [2, 1, 1, 5, 5], {"1": "0"}), "7_b": region("7", [2, 1, 1, 6, 6], {"1": "0"})})
+    path = project(content)
+    truth = importer_for("via", path).read(path)
+    assert len(truth["annotations"]) == 5
+    assert any(
+        note.startswith("regions of views that the project lacks are left out: 2") and "7_a" in note for note in truth["info"]["notes"]
+    )
+
+
 def test_the_attribute_of_the_class_is_chosen(project):
     content = copy.deepcopy(PROJECT)
     content["attribute"]["2"] = attribute("mood", 3, {"1": "happy"})
