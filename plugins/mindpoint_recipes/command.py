@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import os
 import shlex
@@ -156,7 +157,12 @@ def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
     from mindpoint.benchmark.settings import Settings
     from mindpoint.benchmark.train import train
 
-    report = train(Settings(str(config), runs=8, warmup=2))
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # of reading the trial's copy; the originals have given theirs
+    try:
+        report = train(Settings(str(config), runs=8, warmup=2))
+    finally:
+        logging.disable(level)
     step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # including waiting for data
     shown = math.prod(plan.input_size) / math.prod(plan.window or plan.input_size)
     return step, shown * step / plan.batch_size  # an upper bound: evaluation costs less per image than training

@@ -215,6 +215,7 @@ def test_a_step_is_trained(sources, request, tmp_path):
     def run(*arguments):
         done = subprocess.run([sys.executable, "-m", "mindpoint", *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        assert ".tmp" not in done.stdout + done.stderr, "remarks on the copy for the trial help nobody"
         return done.stdout
 
     said = run("new", "mine.yaml", "--annotations", *map(str, files if sources == "mixed" else [files]), "--minutes", "0.01")
