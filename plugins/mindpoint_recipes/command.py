@@ -80,7 +80,7 @@ def _folder(args: argparse.Namespace) -> Path:
 def _write(args: argparse.Namespace, command: str) -> int:
     from mindpoint.storage.files import atomic_folder, make_folder, temporary_folder, write_text
 
-    from mindpoint_recipes.gather import gather
+    from mindpoint_recipes.gather import gather, without_joints
     from mindpoint_recipes.network import plan_network
     from mindpoint_recipes.plan import make_plan
     from mindpoint_recipes.survey import survey
@@ -111,6 +111,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
     print(f"- {_count(len(train['images']), 'image')} for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
         print(f"- {_count(data.left_out, 'annotation')} left out; list them with 'mindpoint data check'")
+    jointless = without_joints(train)
+    if jointless:
+        print(f"- training ignores {_count(jointless, 'object')} without labelled joints, and the pixels in their boxes")
     several = sorted({owner for name, owner in data.categories.items() if name != owner})
     if several:
         print(f"- files differ in the joints of {', '.join(several)}; a joint that a file lacks is not trained on its objects' images")

@@ -201,6 +201,13 @@ def _joined(contents: Sequence[dict], categories: Dict[Form, dict]) -> dict:
     return out
 
 
+def without_joints(content: dict) -> int:
+    """Return the number of objects without a labelled joint, of categories with joints; crowds do not count."""
+    jointed = {record["id"] for record in content["categories"] if record.get("keypoints")}
+    objects = [record for record in content["annotations"] if record["category_id"] in jointed and not record.get("iscrowd")]
+    return sum(not any((record.get("keypoints") or ())[2::3]) for record in objects)
+
+
 def split_by_folder(content: dict) -> Optional[Tuple[dict, dict]]:
     """Return training and validation parts of a set, by the names of the images' folders; None unless both have annotations."""
     validation = {

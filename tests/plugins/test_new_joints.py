@@ -14,7 +14,7 @@ from mindpoint.errors import DataError
 from mindpoint_coco.data_command.command import main
 from mindpoint_coco.importers.class_joints import shared_joints
 from mindpoint_coco.importers.form import Kind
-from mindpoint_recipes.gather import gather
+from mindpoint_recipes.gather import gather, without_joints
 from mindpoint_recipes.network import NetworkPlan
 from mindpoint_recipes.plan import make_plan
 from mindpoint_recipes.survey import survey
@@ -146,6 +146,15 @@ def test_files_with_other_joints_of_a_class(mixed, tmp_path):
     assert dataset.objects(0).keypoints[0].tolist() == [[10, 10, 2], [12, 20, 1], [0, 0, 0]]
     assert dataset.objects(4).keypoints[0, 1:].tolist() == [[6, 9, 1], [8, 8, 2]] and not dataset.objects(4).keypoints[0, 0, :2].any()
     assert dataset.objects(4).labels.tolist() == [0]
+
+
+def test_objects_without_labelled_joints_are_counted(farm, tmp_path):
+    """Four people have joints, four have only boxes, four have unlabelled joints, and four are crowds. Balls never have joints."""
+    person, ball, box = {"id": 1, "name": "person", "keypoints": PERSON}, {"id": 2, "name": "ball"}, [5, 5, 20, 30]
+    first = write(tmp_path, "some", [person, ball], [(1, box, labelled(LYING)), (1, [6, 6, 9, 9], labelled([0] * 9)), (2, box, {})])
+    other = write(tmp_path, "more", [{"id": 1, "name": "person"}], [(1, box, {}), (1, box, {"iscrowd": 1})])
+    assert without_joints(gather([first, other], None, "auto").splits["train"]) == 8
+    assert without_joints(gather([farm], None, "auto").splits["train"]) == 0
 
 
 def test_a_class_may_have_the_name_of_another_one_with_a_number(tmp_path):
