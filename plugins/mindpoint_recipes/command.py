@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import os
 import shlex
@@ -79,7 +80,7 @@ def _folder(args: argparse.Namespace) -> Path:
 def _write(args: argparse.Namespace, command: str) -> int:
     from mindpoint.storage.files import atomic_folder, make_folder, temporary_folder, write_text
 
-    from mindpoint_recipes.gather import gather
+    from mindpoint_recipes.gather import gather, without_joints
     from mindpoint_recipes.network import plan_network
     from mindpoint_recipes.plan import make_plan
     from mindpoint_recipes.survey import survey
@@ -110,6 +111,9 @@ def _write(args: argparse.Namespace, command: str) -> int:
     print(f"- {_count(len(train['images']), 'image')} for training, {len(val['images'])} for validation, divided {divided}")
     if data.left_out:
         print(f"- {_count(data.left_out, 'annotation')} left out; list them with 'mindpoint data check'")
+    jointless = without_joints(train)
+    if jointless:
+        print(f"- training ignores {_count(jointless, 'object')} without labelled joints, and the pixels in their boxes")
     several = sorted({owner for name, owner in data.categories.items() if name != owner})
     if several:
         print(f"- files differ in the joints of {', '.join(several)}; a joint that a file lacks is not trained on its objects' images")
@@ -156,7 +160,12 @@ def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
     from mindpoint.benchmark.settings import Settings
     from mindpoint.benchmark.train import train
 
-    report = train(Settings(str(config), runs=8, warmup=2))
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # of reading the trial's copy; the originals have given theirs
+    try:
+        report = train(Settings(str(config), runs=8, warmup=2))
+    finally:
+        logging.disable(level)
     step = report.tables["time a step"][-1]["quartile_1_ms"] / 1e3  # including waiting for data
     shown = math.prod(plan.input_size) / math.prod(plan.window or plan.input_size)
     return step, shown * step / plan.batch_size  # an upper bound: evaluation costs less per image than training

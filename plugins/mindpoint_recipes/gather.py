@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -164,15 +165,16 @@ def _categories(contents: Sequence[dict], kinds: Sequence[Kind]) -> Dict[Form, d
     """Return a category record for each form of each class, in the order of the classes."""
     found: Dict[Form, dict] = {}
     records = [record for content in contents for record in content["categories"]]
+    taken = {kind.name for kind in kinds}
     for kind in kinds:
-        count = 0
+        further = (name for name in (f"{kind.name} ({count})" for count in itertools.count(2)) if name not in taken)
+        name = kind.name
         for record in records:
             names = tuple(record.get("keypoints") or ())
             if record["name"] == kind.name and (kind.name, names) not in found and (names or not kind.joints):
-                count += 1
                 extra = {key: record[key] for key in ("keypoints", "skeleton") if record.get(key)}
-                name = kind.name if count == 1 else f"{kind.name} ({count})"
                 found[kind.name, names] = {"id": len(found) + 1, "name": name, **extra}
+                name = next(further)
     return found
 
 
@@ -197,6 +199,13 @@ def _joined(contents: Sequence[dict], categories: Dict[Form, dict]) -> dict:
                     {**record, "id": number, "image_id": own[record["image_id"]], "category_id": categories[form]["id"]}
                 )
     return out
+
+
+def without_joints(content: dict) -> int:
+    """Return the number of objects without a labelled joint, of categories with joints; crowds do not count."""
+    jointed = {record["id"] for record in content["categories"] if record.get("keypoints")}
+    objects = [record for record in content["annotations"] if record["category_id"] in jointed and not record.get("iscrowd")]
+    return sum(not any((record.get("keypoints") or ())[2::3]) for record in objects)
 
 
 def split_by_folder(content: dict) -> Optional[Tuple[dict, dict]]:

@@ -99,15 +99,19 @@ def _add(kind: Kind, record: dict, sigmas: Dict[Tuple[str, str], float]) -> None
     lines = [(places[first], places[second]) for first, second in lines_of(record)]
     kind.skeleton += [line for line in lines if line not in kind.skeleton and line[::-1] not in kind.skeleton]
     said, values, listed = record.get("flip_pairs"), record.get("sigmas"), record["keypoints"]
-    if said and isinstance(said, list) and all(_is_pair(pair, listed) for pair in said):
+    if said and _are_pairs(said, listed):
         pairs = [(places[listed.index(first)], places[listed.index(second)]) for first, second in said]
         kind.pairs = (kind.pairs or []) + [pair for pair in pairs if not {*pair} & {place for one in kind.pairs or () for place in one}]
     if isinstance(values, list) and len(values) == len(own) and all(type(v) in (int, float) and 0 < v < 10 for v in values):
         sigmas.update({(kind.name, name): value for name, value in zip(own, values)})
 
 
-def _is_pair(value: object, joints: Sequence[str]) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(one in joints for one in value)
+def _are_pairs(value: object, joints: Sequence[str]) -> bool:
+    """Return whether this is a list of pairs, with each joint in at most one."""
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        return False
+    paired = [joint for pair in value for joint in pair]
+    return all(joint in joints for joint in paired) and len(set(paired)) == len(paired)
 
 
 def _strip(content: dict, names: Sequence[str]) -> None:

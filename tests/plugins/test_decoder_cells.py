@@ -57,6 +57,14 @@ def test_poses(optional, classes, options):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("factor", [0.0, 1e6])
+def test_the_likely_peak_with_extreme_distance_factors(factor):
+    """Costs may be very large, and a large factor must not make peaks below the threshold cheap."""
+    maps = random_maps({"hm": 1, "wh": 2, "hps": 6, "hm_hp": 3, "hp_offset": 2})
+    compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_choice="likely", distance_factor=factor), maps)
+
+
+@pytest.mark.slow
 def test_poses_with_joint_heatmaps_of_a_squared_error():
     maps = random_maps({"hm": 1, "wh": 2, "hps": 6, "hm_hp": 3})
     compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_activation="none"), maps)

@@ -136,6 +136,17 @@ def test_a_bomb_is_not_inflated(mpii, monkeypatch):
         importer_for("mpii", path).read(path)
 
 
+@pytest.mark.parametrize(
+    "limit, most, said", [("_MOST_FIELDS", 3, "a struct must have 1 to 3 fields"), ("_MOST_NUMBERS", 0, "an array has more than 0 numbers")]
+)
+def test_a_small_file_does_not_fill_the_memory(mpii, monkeypatch, limit, most, said):
+    """Half a megabyte can unpack to hundreds of millions of names of fields, or of numbers of one byte. A point has four fields."""
+    path = mpii([("a.jpg", [{"annopoints": person(point(3, 5, 5))["annopoints"]}])])
+    monkeypatch.setattr(matlab, limit, most)
+    with pytest.raises(DataError, match=f"mat: damaged: {said}"):
+        importer_for("mpii", path).read(path)
+
+
 # VIA 3
 
 
@@ -215,6 +226,25 @@ def test_an_extreme_rectangle_is_the_extent_of_its_points(project):
     path = project(content)
     truth = importer_for("auto", path).read(path)
     assert truth["annotations"][0]["bbox"] == [5, 2, 10, 10] and truth["categories"][0]["name"] == "egg"
+
+
+def test_several_checked_options_are_named_by_their_texts(project):
+    content = copy.deepcopy(PROJECT)
+    content["attribute"]["1"]["type"] = 2
+    content["metadata"] = {"1_a": region("1", [2, 10, 20, 60, 40], {"1": "0,2"}), "1_b": region("1", [2, 1, 2, 6, 4], {"1": "0,9"})}
+    path = project(content)
+    assert [record["name"] for record in importer_for("via", path).read(path)["categories"]] == ["mouse,tail", "mouse,9"]
+
+
+def test_regions_of_a_view_that_is_not_there_are_reported(project):
+    content = copy.deepcopy(PROJECT)
+    content["metadata"].update({"7_a": region("7", [2, 1, 1, 5, 5], {"1": "0"}), "7_b": region("7", [2, 1, 1, 6, 6], {"1": "0"})})
+    path = project(content)
+    truth = importer_for("via", path).read(path)
+    assert len(truth["annotations"]) == 5
+    assert any(
+        note.startswith("regions of views that the project lacks are left out: 2") and "7_a" in note for note in truth["info"]["notes"]
+    )
 
 
 def test_the_attribute_of_the_class_is_chosen(project):

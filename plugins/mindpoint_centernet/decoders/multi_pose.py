@@ -168,10 +168,12 @@ def _take_peaks(
     across = regressed[:, None, 0] - points[None, :, 0]
     down = regressed[:, None, 1] - points[None, :, 1]
     distances = np.sqrt(across * across + down * down)
-    first, last = detections.boxes[:, None, :2], detections.boxes[:, None, 2:]
+    first, last = detections.boxes[:, :2], detections.boxes[:, 2:]
     sides = last - first
-    margin, reach = box_margin * sides, distance_factor * sides.max(axis=2)
-    inside = ((points >= first - margin) & (points <= last + margin)).all(axis=2)
+    low, high = first - box_margin * sides, last + box_margin * sides
+    reach = distance_factor * sides.max(axis=1, keepdims=True)
+    x, y = points.T
+    inside = (x >= low[:, :1]) & (x <= high[:, :1]) & (y >= low[:, 1:]) & (y <= high[:, 1:])
     if likely:
         costs = np.where(inside, (distances / np.maximum(reach, TINY)) ** 2 / 2 - np.log(np.maximum(scores, TINY)), np.inf)
     else:

@@ -13,7 +13,7 @@ from mindspore import ops
 
 from mindpoint_centernet.decoders.centers_cell import CenterCell, at
 
-FAR = 1e9  # distance or cost of an excluded candidate
+FAR = 1e30  # distance or cost of an excluded candidate
 TINY = 1e-6  # keeps quotients and logarithms finite
 
 

@@ -18,6 +18,8 @@ from mindpoint.errors import DataError
 
 _MOST_BYTES = 1 << 28  # of the file
 _MOST_INFLATED = 1 << 29  # of one variable
+_MOST_NUMBERS = 1 << 25  # of one array
+_MOST_FIELDS = 1000  # of a struct
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -50,6 +52,8 @@ class Array(NamedTuple):
             raise ValueError("an array that should have numbers has something else")
         kind, content = next(self.parts)
         values = np.frombuffer(content, self.order + _TYPES[kind])
+        if values.size > _MOST_NUMBERS:
+            raise ValueError(f"an array has more than {_MOST_NUMBERS:,} numbers")
         return values.astype(np.float64).reshape(self.shape, order="F")
 
     def text(self) -> str:
@@ -70,9 +74,9 @@ class Array(NamedTuple):
             raise ValueError("an array that should be a struct has something else")
         (_, length), (_, names) = next(self.parts), next(self.parts)
         (size,) = struct.unpack_from(f"{self.order}i", length)
+        if size < 1 or not 0 < len(names) <= size * _MOST_FIELDS:
+            raise ValueError(f"a struct must have 1 to {_MOST_FIELDS:,} fields")
         fields = [bytes(names[start : start + size]).split(b"\0")[0].decode("latin-1") for start in range(0, len(names), size)]
-        if size < 1 or not fields:
-            raise ValueError("a struct has no fields")
         for _ in range(count):
             yield {name: _array(*next(self.parts), self.order) for name in fields}
 

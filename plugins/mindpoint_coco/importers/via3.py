@@ -45,12 +45,14 @@ def images_of(content: Item, labels: Labels) -> Iterator[Tuple[str, str, List[Tu
     regions: Dict[str, List[Item]] = {}
     for _, said in content["metadata"].items():
         regions.setdefault(said["vid"].label(), []).append(said)
-    files = dict(content["file"].items())
-    for view, shown in content["view"].items():
+    files, views = dict(content["file"].items()), dict(content["view"].items())
+    for lost in (said for view, own in regions.items() if view not in views for said in own):
+        labels.note("regions of views that the project lacks are left out", lost.where)
+    for view, shown in views.items():
         ids = [number.label() for number in shown["fid_list"]]
-        lost = [number for number in ids if number not in files]
-        if lost:
-            raise DataError(f"{shown.where}: shows the file {lost[0]}, which 'file' lacks")
+        absent = [number for number in ids if number not in files]
+        if absent:
+            raise DataError(f"{shown.where}: shows the file {absent[0]}, which 'file' lacks")
         if len(ids) != 1 or files[ids[0]]["type"].whole() != _IMAGE:
             labels.note("views of videos, sounds and several files are left out", shown.where)
             continue
@@ -98,6 +100,10 @@ def _attributes(said: Item, known: Dict[str, Tuple[str, Item]]) -> Item:
         if value.value in ("", None):
             continue
         options = attribute.get("options") if attribute is not None and attribute["type"].whole() in _CHOICES else None
-        text = options.get(value.label()) if options is not None else None
-        found[name] = value.value if text is None else text.value
+        found[name] = value.value if options is None else _chosen(value.label(), options)
     return Item(found, said.where)
+
+
+def _chosen(ids: str, options: Item) -> str:
+    """Return the texts of the options with these ids, which commas separate. An id without a text stays."""
+    return ",".join(str(options.dict().get(one) or one) for one in ids.split(","))
