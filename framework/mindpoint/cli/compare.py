@@ -27,7 +27,7 @@ class Compared:
     """Two evaluations of the same data.
 
     Attributes:
-        names: different names of the first and the second.
+        names: names that distinguish the first and the second.
         changes: changes of the statistics.
         errors: errors of each image in the first and the second, 0..1, by id; the most changed images first. Empty if the metric does not
             rate images.
@@ -63,10 +63,10 @@ class Compared:
 def evaluate_other(
     args: argparse.Namespace, model: Optional[Model], config: Config, dataset: Dataset, metric: Metric
 ) -> Tuple[Evaluation, Path]:
-    """Evaluate the model or result file of ``--compare`` on the same data, and return its file too.
+    """Evaluate the model or result file of ``--compare`` on this data set. Return the evaluation and the file.
 
     Raises:
-        ConfigError: it finds other classes or points.
+        ConfigError: the other model finds different classes or points.
     """
     from mindpoint.contracts.fields import Points
     from mindpoint.errors import ConfigError

@@ -42,9 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="test the parts of a distribution against their contracts; exit code 1 on failures",
         examples=["mindpoint plugins test acme-shapes"],
     )
-    test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as in pip")
+    test.add_argument("distribution", metavar="DISTRIBUTION", help="name of the distribution, as in pip")
     test.add_argument(
-        "--config", metavar="CONFIG", help="build parts as configured there, and all parts with its classes, input and sections"
+        "--config",
+        metavar="CONFIG",
+        help="build the parts in this configuration with its arguments, and all parts with its classes, input and sections",
     )
     add_set(test)
     test.add_argument("--verbose", action="store_true", help="print a line for each test")
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     new.add_argument("name", metavar="NAME", help="name of the distribution and its new folder, e.g. acme-shapes")
     new.add_argument("--parts", metavar="KIND,...", required=True, help=f"comma-separated parts: {', '.join(PARTS)}")
-    new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="for its pyproject.toml (default: Apache-2.0)")
+    new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="license in its pyproject.toml (default: Apache-2.0)")
     new.set_defaults(run=_new)
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coco",
         metavar="DIR",
-        help="train and evaluate on the data in this folder, in its published layout, instead of data.train and data.val",
+        help="train and evaluate on this folder, which holds the data in the published layout, instead of data.train and data.val",
     )
     parser.add_argument(
         "--overfit", metavar="N", type=int, help="instead, overfit on the first N training images, to check the whole set-up"

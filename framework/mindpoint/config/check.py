@@ -42,7 +42,7 @@ class Checker:
         root: the whole configuration, because parts may need one of its sections.
         parts: dotted paths of the slots to check; a prefix covers everything below it. For other slots only the form is checked, so that
             an unused plugin may be absent. None: all slots.
-        imports: import a part if its source does not give its arguments.
+        imports: import a part if its source does not reveal its arguments.
 
     Attributes:
         remarks: items that could not be checked without an import.

@@ -64,13 +64,13 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """``data.<name>``: reading of training samples. Evaluation only uses the data set; see ``test`` for its other settings.
+    """``data.<name>``: reading of training samples. Evaluation uses only the data set; see ``test`` for its other settings.
 
     Attributes:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, as by ``--set``.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, e.g. by ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -92,7 +92,7 @@ class SplitSettings:
     max_unreadable: int = _whole(0, default=10)
 
     def input_spec(self, whole: InputSpec) -> InputSpec:
-        """Return the form of the training samples. ``whole`` is that of the network's input."""
+        """Return the form of the training samples. ``whole`` is the form of the network's input."""
         return whole if self.size is None else replace(whole, size=(self.size[0], self.size[1]))
 
     def batch_of_each(self, processes: int) -> int:
@@ -114,7 +114,7 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, as by ``--set``. The
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, e.g. by ``--set``. The
             schedule ends with it.
         max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
@@ -213,7 +213,8 @@ class Slot:
 
     @property
     def given(self) -> Tuple[str, ...]:
-        """Return the names that the run passes to a constructor that has such a parameter, unless the configuration sets it."""
+        """Return the names of the values that the run passes to a constructor with parameters of these names, unless the configuration sets
+        them."""
         return injection.given(self.registry)
 
 
@@ -230,7 +231,7 @@ class Section:
     """Fixed keys: the fields of a dataclass, and sections and slots in ``parts``.
 
     Attributes:
-        source: the dataclass, or the entry of one that a distribution declares; None if the section only has parts.
+        source: the dataclass, or the entry point with which a distribution declares one; None if the section only has parts.
     """
 
     source: Union[type, Entry, None] = None

@@ -24,7 +24,7 @@ class AnnotationFile:
         images: folder that the file names are relative to.
         labelled: whether its annotations are used.
         fields: fields of the annotations beyond COCO's own keys.
-        outside_images: whether file names may lead out of that folder.
+        outside_images: whether file names may lead out of the folder of images.
         categories: names of the categories to use, or a mapping from them to classes; None: those with the names of the classes.
     """
 
@@ -60,7 +60,7 @@ class Dataset(ABC):
         """Return the image at ``index`` with its objects, ``view`` None. Raises DataError that names file and id."""
 
     def ids(self) -> List[int]:
-        """Return the image ids by index; here the indices themselves. Override it together with the samples' ``image_id``."""
+        """Return the image ids by index; by default the indices themselves. Override it together with the samples' ``image_id``."""
         return list(range(len(self)))
 
     def objects(self, index: int) -> Objects:
@@ -77,7 +77,7 @@ class Dataset(ABC):
         return f"{self.ids()[index]}.png"
 
     def category_ids(self) -> List[int]:
-        """Return the category id of each class, by label; here 1, 2, 3, ..."""
+        """Return the category id of each class, by label; by default 1, 2, 3, ..."""
         return list(range(1, len(self.classes) + 1))
 
     def categories(self) -> List[dict]:
@@ -131,7 +131,7 @@ class Dataset(ABC):
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:
         """Return the COCO file that a block of this type reads, so that tools can check it completely; None if the data are not in a COCO
-        file, and tools examine the data set itself.
+        file; tools then examine the data set itself.
 
         Args:
             block: the arguments as written in a configuration, nested blocks not built.
@@ -166,7 +166,7 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
     """Return COCO annotation records of the objects of one image.
 
     Args:
-        category_ids: by label.
+        category_ids: category ids by label.
         start: the ids begin with the number after it.
     """
     boxes = objects.boxes.astype(np.float64)
@@ -244,8 +244,8 @@ class Sampler(ABC):
 
     @abstractmethod
     def weights(self) -> np.ndarray:
-        """Return for each image ``(N,)`` a number, 0 or more, in proportion to the expected number of its samples in the epoch that
-        begins. Must be determined by the data set and the calls of :meth:`observe`."""
+        """Return a weight for each image ``(N,)``, 0 or more; the expected number of its samples in the coming epoch is proportional to it.
+        The weights may depend only on the data set and the calls of :meth:`observe`."""
 
     def observe(self, index: int, loss: float) -> None:
         """Record the weighted total loss of the image at ``index``, computed as a batch of one. Called after each step, in order."""

@@ -24,7 +24,7 @@ class Decoder(ABC):
     Attributes:
         fields: fields of its detections beyond boxes, scores and labels.
         needs_maps: number of channels of each map that it reads, by name; None: any number.
-        optional_maps: the same for maps that it reads if they are present.
+        optional_maps: number of channels of each map that it reads only if the map is present, by name; None: any number.
     """
 
     fields: Tuple[Field, ...] = ()

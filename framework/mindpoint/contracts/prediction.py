@@ -47,7 +47,7 @@ class Prediction:
         image: the image itself, BGR uint8 ``(H, W, 3)``.
         detections: boxes, scores, labels and fields in pixels of the image, best first.
         classes: class names, by label.
-        visualizer: draws them.
+        visualizer: draws the detections.
         source: path, camera number or address; None for an array.
         frame: index of the frame in a video, from 0; else None.
         time: time of the frame in seconds from the video's start; else None.

@@ -26,7 +26,7 @@ class Run(Protocol):
         images: number of training images.
         batch_size: images per step, over all processes.
         step: number of completed steps.
-        learning_rate: of the last step; the largest if parameter groups have different ones.
+        learning_rate: learning rate of the last step; the largest if parameter groups have different ones.
         batch: arrays of the current step by column; the next step overwrites them.
         losses: ``loss`` (weighted total) and every term of the last step, averaged over all processes.
         incidents: problems of the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}``, or

@@ -20,8 +20,8 @@ class ConcatDataset(Dataset):
     """Several data sets as one, for training and evaluation.
 
     The sets are interleaved evenly, each in its own order, so that the first N images include some of each. Image ids
-    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. Categories are numbered likewise by class, if the sets
-    differ in their ids.
+    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. If the sets differ in their category ids, categories
+    are numbered 1, 2, 3, ... by class.
 
     Args:
         datasets: the blocks of the data sets, of any type. All give objects of the configuration's classes with the same fields.
@@ -44,7 +44,9 @@ class ConcatDataset(Dataset):
         for number, dataset in enumerate(self.datasets):
             if list(map(_form, dataset.fields)) != list(map(_form, self.fields)):
                 theirs, first = (", ".join(map(_said, fields)) or "nothing" for fields in (dataset.fields, self.fields))
-                raise ConfigError(f"datasets.{number}: its objects have {theirs}, but those of the first data set {first}; all must agree")
+                raise ConfigError(
+                    f"datasets.{number}: its objects have {theirs}, but those of the first data set have {first}; all must agree"
+                )
         sizes = [len(dataset) for dataset in self.datasets]
         progress = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         order = np.argsort(progress, kind="stable")

@@ -18,7 +18,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
 
     Args:
         folder: a folder with the layout of one of these data set types.
-        split: ``train``, ``val``, ``test``, or another name that the data set type gives its parts.
+        split: ``train``, ``val``, ``test``, or another name that the data set type gives to a part of the data.
 
     Raises:
         ConfigError: no data set type supports published layouts. DataError: the folder does not follow the layout.

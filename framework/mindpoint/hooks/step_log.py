@@ -59,7 +59,7 @@ def drop_later(path: Path, run: Run, step_of: Callable[[str], int], is_statistic
 
     Args:
         step_of: returns the step of a line; raises ValueError for an incomplete line.
-        is_statistics: tells whether a line is from an evaluation; that of an epoch that is not closed will be repeated.
+        is_statistics: tells whether a line is from an evaluation. The evaluation of an epoch that is not closed will be repeated.
     """
     if not path.is_file():
         return

@@ -42,7 +42,7 @@ class Job:
         host, port: address of the scheduler.
         logs: folder for one log per process.
         silence: seconds without a heartbeat after which a worker counts as hung.
-        hosts, host_rank: number of hosts, each with the same number of workers, and the index of this one.
+        hosts, host_rank: number of hosts, each with the same number of workers, and the index of this host.
         show: copy the output of the first rank to standard output.
     """
 
@@ -267,7 +267,7 @@ def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
         listen: the scheduler will run on this host: check that it can listen there.
 
     Raises:
-        MindpointError: the address is malformed, or cannot be listened on.
+        MindpointError: the address is malformed, or this host cannot listen there.
     """
     if master is None:
         return "127.0.0.1", _free_port("127.0.0.1")
