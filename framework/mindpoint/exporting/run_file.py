@@ -1,6 +1,6 @@
 """Running a MINDIR file in a separate process, which is independent of the original network.
 
-Run as ``python -m mindpoint.exporting.run_file FILE FOLDER`` it reads ``inputs-<n>.npz`` there, inputs by name and in order, and writes
+Run as ``python -m mindpoint.exporting.run_file FILE FOLDER``, it reads ``inputs-<n>.npz`` there, inputs by name and in order, and writes
 ``outputs-<n>.npz`` for each.
 """
 

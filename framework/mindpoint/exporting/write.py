@@ -33,7 +33,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
         config_path, overrides, trust: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
-        MindpointError: it cannot be written, or its results differ from the network's. The file is then removed.
+        MindpointError: the file cannot be written, or its results differ from the network's. It is then removed.
     """
     images = request.read_images()
     exporter = request.exporter

@@ -102,7 +102,7 @@ class Detector:
         return prepare_sample(sample, self.input_spec, self.encoder, self.settings.resolution, scale, self.divisor)
 
     def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:
-        """Return rows of equal shape, at most a batch together."""
+        """Group rows of equal shape into lists of at most a batch."""
         batches = []
         for shape in dict.fromkeys(shapes):
             rows = [row for row, other in enumerate(shapes) if other == shape]

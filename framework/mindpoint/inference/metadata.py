@@ -40,7 +40,7 @@ class ExportMetadata:
         decoded: the outputs are detections, in pixels of the input, instead of maps.
         batch: images per run; None: any number.
         dynamic_size: any height and width instead of that of ``preprocessing``.
-        precision: of the computation: ``float32``, or one of :data:`REDUCED`.
+        precision: precision of the computation: ``float32``, or one of :data:`REDUCED`.
     """
 
     config: str
@@ -74,7 +74,7 @@ class ExportMetadata:
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], place: Path) -> "ExportMetadata":
-        """Read them back.
+        """Return the facts in these texts.
 
         Raises:
             WeightsError: the file was not written by ``mindpoint export``, or by a later version.

@@ -107,7 +107,7 @@ class Predictor:
         ahead: bool = False,
         live: Optional[Live] = None,
     ) -> Iterator[Prediction]:
-        """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, with ``ahead`` a few batches.
+        """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, or a few batches with ``ahead``.
 
         Args:
             inputs: arrays, Pillow images, and any INPUT of ``mindpoint predict``: files, folders, patterns, videos, camera
@@ -119,8 +119,8 @@ class Predictor:
             every: take every n-th frame of a video or camera.
             ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
                 from a thread.
-            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. The statistics
-                of the frames are recorded there.
+            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. It then holds
+                the statistics of the frames.
 
         Raises:
             DataError: at the call: the input, or an item of a list, is of another type.

@@ -92,7 +92,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
 
 
 def camera(number: Union[int, str]) -> Source:
-    """Return the camera of a number, as text in the digits 0 to 9. Raises DataError if no camera can have it."""
+    """Return the camera with a number, given as text in the digits 0 to 9. Raises DataError if no camera can have it."""
     if isinstance(number, int):
         possible = 0 <= number <= _LAST_CAMERA
     else:

@@ -48,7 +48,7 @@ class Video:
 
         Args:
             image: BGR uint8 ``(H, W, 3)``.
-            time: its seconds from the start.
+            time: time of the image in seconds from the start.
 
         Raises:
             OutputError: the video cannot be written; it is closed then.

@@ -39,7 +39,7 @@ class Layers:
     Attributes:
         detector: computes the heatmaps; None: no heatmaps.
         visualizer: draws annotated and detected objects; None: only the page draws them.
-        detections: by image id, for the visualizer.
+        detections: detections by image id, for the visualizer.
     """
 
     detector: Optional[Detector] = None

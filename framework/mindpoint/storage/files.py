@@ -123,7 +123,8 @@ def _has_ended(process: str, host: str) -> bool:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder in the system's temporary folder, and remove it with its content. Those that killed processes left go first."""
+    """Yield a new folder in the system's temporary folder, and remove it with its content. First remove the folders that killed processes
+    left."""
     place = Path(tempfile.gettempdir())
     clear_abandoned(place, "mindpoint")
     with tempfile.TemporaryDirectory(prefix=f".mindpoint.{this_process()}.", suffix=".tmp", dir=place) as folder:
@@ -135,7 +136,7 @@ def clear_abandoned(folder: Path, name: Optional[str] = None) -> None:
     if the new one is not in place.
 
     Args:
-        name: of the file or folder that they wrote; None: any.
+        name: name of the file or folder that they wrote; None: any name.
     """
     begin, left = "." if name is None else f".{name}.", []
     with contextlib.suppress(OSError):  # no folder, or one that cannot be listed
@@ -208,7 +209,7 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     """Yield a temporary folder next to ``out``. If the block succeeds it becomes ``out``, otherwise it is removed.
 
     Args:
-        overwrite: ``out`` may have content, which is removed once the new folder is complete and kept otherwise.
+        overwrite: ``out`` may have content. It is removed once the new folder is complete, and kept otherwise.
 
     Raises:
         OutputError: ``out`` is in use, or its parent cannot be written or is full.

@@ -176,7 +176,7 @@ class NeckTests(_CellTests):
     """Tests of a neck. Derive from it and let ``make(in_features)`` return one.
 
     Attributes:
-        in_features: of its input maps.
+        in_features: FeatureSpecs of its input maps.
     """
 
     in_features: Sequence[FeatureSpec] = (FeatureSpec(8, 4), FeatureSpec(16, 8), FeatureSpec(24, 16), FeatureSpec(32, 32))

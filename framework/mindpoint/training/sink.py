@@ -16,7 +16,7 @@ from mindpoint.training.step import TrainStep
 
 
 class _Step(nn.Cell):
-    """A step on the columns of a row: learning rate, image, further inputs, targets."""
+    """A training step whose arguments are the columns of a row: learning rate, image, further inputs, targets."""
 
     def __init__(self, step: TrainStep):
         super().__init__(auto_prefix=False)

@@ -70,8 +70,8 @@ def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
 
 
 def _window(array: np.ndarray, side: int) -> Tensor:
-    """Return ``(1, C, side, side)``, repeated if the array ``(C, H, W)`` is smaller. Values that are not finite are replaced, because the
-    training handles them."""
+    """Return an array ``(C, H, W)`` as ``(1, C, side, side)``, repeated if it is smaller. Values that are not finite are replaced, because
+    the training handles them."""
     return Tensor(np.nan_to_num(_repeated(array[None, :, :side, :side], side, side), posinf=0.0, neginf=0.0))
 
 
