@@ -50,7 +50,7 @@ class MultiPoseDecoder(CenterDecoder):
             heatmaps.
         suppression: treatment of overlapping detections in ``merge``: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
             ``oks`` removes those with similar keypoints (:func:`oks_nms`).
-        oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two.
+        oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two detections.
         nms_sigma: width of the soft suppression in ``merge``; larger values suppress less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
         stale_tail: keep the rows that the official implementation fails to remove in ``merge``: copies of good boxes with the

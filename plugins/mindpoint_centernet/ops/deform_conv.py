@@ -2,8 +2,8 @@
 
     y(p) = sum over taps k of  w_k * mask_k(p) * x(p * stride - padding + dilation * k + offset_k(p))
 
-Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. So a
-position contributes only if it is above -1 and below the height (width).
+Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. A
+position therefore contributes only if it is above -1 and below the height (width).
 
 Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled on first use, and ``portable``, MindSpore's own op
     (slow on a CPU, but available on all devices). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
@@ -84,8 +84,8 @@ def _starts(size, kernel, stride, padding, dilation, groups):
 
 
 def _unmoved_at_border(step, start):
-    """Remove the derivative of MindSpore's op at exactly -1, where the contribution is zero (in a new network, at every tap on the
-    padding)."""
+    """Remove the derivative of MindSpore's op at positions of exactly -1, where the contribution is zero. In a new network, every tap on
+    the padding has such a position."""
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
 

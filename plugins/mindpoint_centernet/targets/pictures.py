@@ -24,7 +24,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
     """Return boxes and centre heatmap, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: its image is the raster that the network sees.
+        sample: a sample whose image is the raster that the network sees.
         targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
@@ -55,7 +55,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
     """Return the desired output, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: its image is the raster that the network sees.
+        sample: a sample whose image is the raster that the network sees.
         targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """

@@ -1,4 +1,4 @@
-"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints for giving away."""
+"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints to give away."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _add_conversions(actions: argparse._SubParsersAction) -> None:
 def _add(
     actions: argparse._SubParsersAction, name: str, text: str, more: str = "", examples: Sequence[str] = ()
 ) -> argparse.ArgumentParser:
-    """Add an action. Its description is its help as a sentence, and ``more``."""
+    """Add an action. Its description is its help text as a sentence, followed by ``more``."""
     return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}".rstrip(), examples=examples)
 
 

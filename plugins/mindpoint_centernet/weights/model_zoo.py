@@ -81,7 +81,7 @@ class ModelZooRules(OfficialRules):
         return tree is not None and f"{tree[1]}.tree1.root.conv.weight" in names
 
     def unused_arrays(self, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """See :class:`WeightRules`. An unused projection gets the values of its first part's; an unused root gets zeros."""
+        """See :class:`WeightRules`. An unused projection gets the values of its first part's projection; an unused root gets zeros."""
         unused = {name.replace(".tree1.project.", ".project."): value for name, value in state.items() if ".tree1.project." in name}
         for name in [name for name in state if name.endswith(".tree1.tree1.conv_bn_act.conv.weight")]:
             root, (channels, before) = name.replace(".tree1.tree1.conv_bn_act.conv.weight", ".root"), state[name].shape[:2]

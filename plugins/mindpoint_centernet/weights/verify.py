@@ -29,7 +29,7 @@ def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparis
     """Compare each map for each input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
 
     Args:
-        model: ours.
+        model: our model.
         official: the official weights.
         image: an image file; None: a drawn one.
     """
