@@ -78,7 +78,7 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
 
     Args:
         found: ``bbox`` left, top, width, height, and perhaps ``keypoints (J, 3)``: x, y, score; NaN where they are unknown.
-        image: its ``width`` and ``height``.
+        image: the image record, with ``width`` and ``height``.
     """
     limits = np.array([image["width"], image["height"]], np.float64)
     left, top, across, down = found["bbox"]

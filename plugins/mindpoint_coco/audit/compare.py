@@ -46,8 +46,8 @@ def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas:
     a wrong joint prevents a match. The most similar objects are paired first.
 
     Args:
-        annotations: all of the image, including crowds; objects in crowds are never suspects.
-        found: best first.
+        annotations: all annotations of the image, including crowds; objects in crowds are never suspects.
+        found: detections, best first.
         sigmas: ``(J,)`` tolerances of the joints; None without joints.
     """
     truth = [record for record in annotations if not record["iscrowd"]]

@@ -68,7 +68,7 @@ def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Co
     """Yield the readable images of a source, with their annotations and detections.
 
     Args:
-        content: of the source, valid and completed.
+        content: content of the source, valid and completed.
     """
     translation = Translation(predictor, content, source.keypoints)
     known = set(translation.ids.values())

@@ -24,7 +24,7 @@ class Usual:
 
     Args:
         differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where nothing can be compared.
-        confidences: ``(K, P)`` 0..1, the model's.
+        confidences: ``(K, P)`` 0..1, the model's confidence in each part.
     """
 
     def __init__(self, differences: np.ndarray, confidences: np.ndarray) -> None:
@@ -65,8 +65,8 @@ def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarr
     The share is fitted as a decreasing function of the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
 
     Args:
-        scores: of the detections that no label confirms.
-        agreeing: scores of those that a label confirms.
+        scores: scores of the detections that no label confirms.
+        agreeing: scores of the detections that a label confirms.
     """
     every = np.concatenate([scores, agreeing])
     odd = np.arange(len(every)) < len(scores)

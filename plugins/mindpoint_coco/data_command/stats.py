@@ -78,7 +78,7 @@ def _table(summaries: Dict[str, dict]) -> str:
 
 
 def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
-    """Return a row per class, the most frequent of the first split first, and one for all other classes."""
+    """Return a row per class, the most frequent of the first split first, and one row for all other classes."""
     names = sorted(splits[0], key=lambda name: -splits[0][name]["objects"])
     shown, others = names[:_MOST_CLASSES], names[_MOST_CLASSES:]
     rows = [[f"{name}: objects / images", *(f"{split[name]['objects']} / {split[name]['images']}" for split in splits)] for name in shown]

@@ -22,7 +22,7 @@ class Problem:
         kind: name shared by similar problems.
         where: the record, with its id and file.
         text: description of the problem.
-        mendable: :func:`~mindpoint_coco.datasets.coco_mend.mended` can fix it.
+        mendable: whether :func:`~mindpoint_coco.datasets.coco_mend.mended` can fix it.
     """
 
     kind: str
@@ -40,7 +40,7 @@ def annotation_problems(
     """Yield the problems of a record.
 
     Args:
-        position: in the list; names a record without an id.
+        position: position in the list, which names a record without an id.
         images, categories: records by id.
         moved: ids of images and categories that get replaced, also in their annotations.
     """

@@ -102,7 +102,7 @@ class CocoDataset(Dataset):
         return self.image_ids.tolist()
 
     def image_size(self, index: int) -> Tuple[int, int]:
-        """See :class:`Dataset`; from the annotation file."""
+        """See :class:`Dataset`; the size comes from the annotation file."""
         height, width = self._sizes[index].tolist()
         return height, width
 
@@ -111,11 +111,11 @@ class CocoDataset(Dataset):
         return self._names[index]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; the file's categories, and new ones for classes without a category."""
+        """See :class:`Dataset`; the ids are those of the file, and new ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; those of the file."""
+        """See :class:`Dataset`; the records come from the file."""
         return copy.deepcopy(self._categories)
 
     @property
@@ -224,7 +224,7 @@ class CocoDataset(Dataset):
         """Store the objects of all images consecutively, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``.
 
         Args:
-            labels: by category id.
+            labels: labels by category id.
         """
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
         annotations = content["annotations"]

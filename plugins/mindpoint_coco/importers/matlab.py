@@ -29,11 +29,11 @@ class Array(NamedTuple):
     """An array in a file, whose content is decoded on demand.
 
     Attributes:
-        name: of the variable; empty inside of a struct.
+        name: name of the variable; empty inside of a struct.
         kind: the number of its class.
         shape: Matlab's axes.
         parts: the elements of its content, with their types.
-        order: of the bytes, ``<`` or ``>``.
+        order: order of the bytes, ``<`` or ``>``.
     """
 
     name: str

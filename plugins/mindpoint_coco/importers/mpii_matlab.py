@@ -24,7 +24,7 @@ def pictures(path: Path, shift: float, labels: Labels) -> Iterator[Picture]:
     A joint without ``is_visible``, as neck and top of the head often are, is visible. The images of the test set have no joints.
 
     Args:
-        shift: to subtract from the coordinates.
+        shift: number to subtract from the coordinates.
 
     Raises:
         DataError: the file is unreadable, damaged, or of another form.

@@ -25,7 +25,7 @@ class Via(LabelImporter):
     Points belong to the rectangle around them. The format has neither sizes of images nor visibility: all points are visible.
 
     Args:
-        label: the attribute of regions that names the class, or the joint of a point; by default the only one.
+        label: the attribute of regions that names the class, or the joint of a point; by default the only attribute.
         lonely: the class of objects that consist of points only.
     """
 

@@ -38,7 +38,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """A group with its errors.
+    """The objects of one class in one image, with their errors.
 
     Attributes:
         group: the objects.
@@ -146,7 +146,7 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
 
 
 def impact(parts: Sequence[Tuple[Task, Sequence[Diagnosed]]]) -> List[Tuple[str, Curves, Curves]]:
-    """Return for each of KINDS the curves with only this error corrected, and with this and all before it.
+    """Return, for each of KINDS, the curves after correcting only this error, and after correcting it and all kinds before it.
 
     Args:
         parts: the task and the groups of each set of joints.

@@ -18,12 +18,12 @@ class Curves:
 
     Attributes:
         precision: ``(thresholds, recall levels, classes, areas, detections)``.
-        recall: the same without recall levels.
+        recall: ``(thresholds, classes, areas, detections)``.
         thresholds: similarities (OKS or IoU) that a correct detection needs, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
         detections: largest numbers of detections per image.
-        category_ids: of the classes.
+        category_ids: category ids of the classes.
     """
 
     precision: np.ndarray
@@ -99,7 +99,7 @@ class Task:
 
         Args:
             kind: ``keypoints`` or ``bbox``.
-            truth: replaces that of the task. Records of other classes are ignored.
+            truth: replaces the ground truth of the task. Records of other classes are ignored.
         """
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             run = self._run(kind, results, truth or self.truth, self.engine)

@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True)
 class PoseGroup(Group):
-    """The same with joints; objects without a labelled joint are ignored.
+    """A group with joints; objects without a labelled joint are ignored.
 
     Attributes:
         truth_points: ``(M, J, 3)`` x, y, visibility. points: ``(N, J, 2)``.
@@ -71,7 +71,7 @@ def pose_groups(
 
 
 def box_groups(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int) -> Iterator[Group]:
-    """Yield the same for boxes. The similarity with a crowd is the intersection over the area of the detected box, as in COCO's
+    """Yield the groups for boxes. The similarity with a crowd is the intersection over the area of the detected box, as in COCO's
     evaluation."""
     for common in _common(truth, results, image_ids, category_ids, most):
         overlap = overlaps(common["results"], common["truth"], common["crowd"])
@@ -124,8 +124,8 @@ def _with_poses(common: dict, sigmas: np.ndarray) -> PoseGroup:
 
 
 def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Return the keypoint similarity; for an object without labelled joints, it depends on the joints' distances to its box of twice the
-    size."""
+    """Return the keypoint similarity. For an object without labelled joints, it depends on the joints' distances to the box, extended by
+    its own width and height on every side."""
     labelled = truth[..., 2] > 0
     similar = oks(points[:, None], truth[None, ..., :2], areas[None], sigmas, labelled)
     low, high = boxes[:, :2] - boxes[:, 2:], boxes[:, :2] + 2 * boxes[:, 2:]

@@ -1,6 +1,6 @@
 """COCO's precision and recall on resampled images, for bootstrap intervals.
 
-Objects are matched once. A resample then only sums up the matches, each image as often as it is drawn, which gives the
+Objects are matched once. A resample then only sums up the matches. Each image counts as often as it is drawn, which gives the
 same numbers as COCO's evaluation of a data set with copies of these images.
 """
 

@@ -33,7 +33,7 @@ class CopyPaste(Randomly, PoolTransform):
     again, up to ten times.
 
     Args:
-        probability: of pasting into an image, 0..1.
+        probability: probability of pasting into an image, 0..1.
         count: range of the number of pasted objects, 1..20.
         scale: range of an object's scale; at 1, its image just fits into this one; 0.05..10.
         most_covered: largest covered share of another object's box, 0..1; crowds may be covered.
