@@ -40,7 +40,7 @@ class Gathered:
         categories: class by the name of the category in the splits. A class has several categories if files differ in its joints.
         left_out: number of unusable records.
         notes: changes and omissions of the importers.
-        partial: whether not every file has all classes.
+        partial: whether some files lack some classes.
     """
 
     splits: Dict[str, dict]

@@ -35,7 +35,7 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
     class has a labelled joint, the class has only boxes, and its records lose their joints.
 
     Args:
-        contents: of :func:`plain_ids`.
+        contents: results of :func:`plain_ids`.
 
     Raises:
         DataError: a category with too many joints.
