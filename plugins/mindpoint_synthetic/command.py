@@ -29,7 +29,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("out", metavar="OUT", type=Path, help="new folder, for annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="random seed of the images (default: 0)")
-    parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
+    parser.add_argument(
+        "--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="size of the images in pixels (default: 256 256)"
+    )
     parser.add_argument(
         "--draw", choices=list(_FILES), default="people", help="what to draw: people, or things of ten classes (default: people)"
     )

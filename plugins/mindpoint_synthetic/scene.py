@@ -65,7 +65,7 @@ class DrawnDataset(Dataset):
         return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
 
     def ids(self) -> List[int]:
-        """See :class:`Dataset`; from 1."""
+        """See :class:`Dataset`; ids count from 1."""
         return list(range(1, self.count + 1))
 
     def objects(self, index: int) -> Objects:
