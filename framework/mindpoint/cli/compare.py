@@ -43,7 +43,7 @@ class Compared:
         """Return statistics, the parts (joints, classes) and the images that changed most.
 
         Args:
-            file_names: by image id.
+            file_names: names of the image files, by image id.
         """
         from mindpoint.contracts.analysis import Table
         from mindpoint.inference.bootstrap import change_table, said

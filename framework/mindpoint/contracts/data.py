@@ -299,7 +299,7 @@ class TargetEncoder(ABC):
         """Return pictures of the targets of a sample for display, BGR uint8 by caption.
 
         Args:
-            sample: as passed to :meth:`__call__`; its image is the raster.
+            sample: the sample passed to :meth:`__call__`; its image is the raster.
             details: include pictures that are rarely needed.
         """
         return {}

@@ -21,7 +21,7 @@ class Motion:
     offset: np.ndarray
 
     def at(self, boxes: np.ndarray) -> "Motion":
-        """Return the motion as the objects of these boxes ``(N, 4)`` see it; here it is the same for all."""
+        """Return the motion as the objects of these boxes ``(N, 4)`` see it; by default it is the same for all objects."""
         return self
 
     def points(self, points: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ class ConcatDataset(Dataset):
         return dataset.file_size(own)
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the sets if all have the same, otherwise 1, 2, 3, ..."""
+        """See :class:`Dataset`; the ids of the sets if all sets have the same ids, otherwise 1, 2, 3, ..."""
         return list(self._category_ids)
 
     def categories(self) -> List[dict]:

@@ -70,7 +70,7 @@ def export_model(
     Raises:
         OutputError: the file exists, or its name does not have the ending of the format.
         WeightsError: the model cannot be opened, or is an exported file already.
-        ConfigError: its configuration is invalid; ``dynamic`` names something else.
+        ConfigError: the model's configuration is invalid, or ``dynamic`` names something else.
         MindpointError: the format does not exist or cannot do what is asked for, or the file's results differ from the network's.
     """
     unknown = [name for name in dynamic if name not in _DYNAMIC]

@@ -123,8 +123,9 @@ class Predictor:
                 the statistics of the frames.
 
         Raises:
-            DataError: at the call: the input, or an item of a list, is of another type.
-            ConfigError: at the call: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is not a camera or stream.
+            DataError: the input, or an item of a list, is of another type; raised at the call.
+            ConfigError: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is not a camera or stream; raised at the
+                call.
         """
         check_count(frames, MOST_FRAMES, "frames")
         check_count(every, MOST_FRAMES, "every")

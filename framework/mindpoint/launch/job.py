@@ -185,7 +185,7 @@ class _Running:
         return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
-        """Wait a moment; return whether the first rank, shown on the console, fails in the same way."""
+        """Wait a moment; return whether the first rank, which the console shows, has failed with the same error."""
         first = self.workers[0]
         return self.job.shows_first and bool(
             first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)

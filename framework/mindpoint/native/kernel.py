@@ -39,7 +39,8 @@ def operator(
 
     Args:
         source: the file, compiled now if necessary.
-        function: its name there. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes may be dynamic.
+        function: name of the function in the source. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes
+            may be dynamic.
         inputs: FLOAT or INTEGER for each.
         outputs: number of outputs, all float32.
         shape: output shape from input shapes.

@@ -18,7 +18,7 @@ class PartTests:
     """Base of the test classes."""
 
     def make(self):
-        """Return a new part, the same each time; called for every test."""
+        """Return a new part with the same properties each time. It is called for every test."""
         raise NotImplementedError(f"{type(self).__name__}.make must return the part to test")
 
 
