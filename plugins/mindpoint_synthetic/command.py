@@ -81,7 +81,7 @@ def _dataset(args: argparse.Namespace) -> DrawnDataset:
     for what, names in _LOOKS.items():
         foreign = [name for name in names if what != args.draw and getattr(args, name) is not None]
         if foreign:
-            raise ConfigError(f"--{foreign[0]} needs --draw {what}; add that, or leave it out")
+            raise ConfigError(f"--{foreign[0]} needs --draw {what}; add --draw {what}, or leave --{foreign[0]} out")
     look = {name: getattr(args, name) for name in _LOOKS[args.draw] if getattr(args, name) is not None}
     config = load_config(args.config, parts=()) if args.config is not None else None
     if args.draw == "things":

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         metavar="OTHER",
-        help="add the difference to this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
+        help="also show the difference from this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
     )
     parser.add_argument(
         "--out",

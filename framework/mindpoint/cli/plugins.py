@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list all parts that installed distributions declare, without importing them",
         examples=["mindpoint plugins list", "mindpoint plugins list backbones"],
     )
-    listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
+    listing.add_argument(
+        "kind", nargs="?", type=_kind, metavar="KIND", help=f"list only this kind of parts: {', '.join(k.plural for k in kinds())}"
+    )
     listing.add_argument("--json", action="store_true", help="print a list of objects as JSON")
     listing.set_defaults(run=_list)
     show = actions.add_parser(

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", metavar="START:STOP", help="profile these steps, counted from 1")
     parser.add_argument(
-        "--out", metavar="DIR", help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: that of the run"
+        "--out",
+        metavar="DIR",
+        help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: the folder of the run",
     )
     parser.add_argument(
         "--resume",

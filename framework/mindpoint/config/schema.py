@@ -49,7 +49,7 @@ class RuntimeSettings:
 
     Attributes:
         device: ``auto`` selects the device that the installed MindSpore was built for.
-        device_id: index of the Ascend device on this host, from 0. Not given: the environment's ``DEVICE_ID``, else 0. With
+        device_id: index of the Ascend device on this host, from 0. Not given: the environment's ``DEVICE_ID``, or 0 without it. With
             ``mindpoint launch`` each process has its own.
         mode: ``graph`` compiles; ``eager`` runs operators one by one, slowly, so that a debugger can stop inside a network.
         jit_level: MindSpore's level of graph optimisation: ``O0`` little, ``O1`` fuses operators, ``O2`` runs the whole graph on an Ascend.
@@ -116,7 +116,7 @@ class TrainSettings:
         epochs: passes over the training data.
         steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, e.g. by ``--set``. The
             schedule ends with it.
-        max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
+        max_steps: stop after this many steps if the training would last longer; the schedule still covers the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the
             heads, which are newly initialised if they differ; ``backbone`` the whole backbone; ``any`` at least one parameter.
@@ -126,14 +126,16 @@ class TrainSettings:
         no_decay: kinds and expressions of the parameters without weight decay.
         lr_batch_size: batch size, over all processes, that the optimizer's learning rate is meant for. The learning rate is multiplied by
             the ratio of the actual batch size to this one. Not given: it is used unchanged.
-        accumulate: number of equal parts in which each batch passes through the network, to save memory; the update is that of the batch.
+        accumulate: number of equal parts in which each batch passes through the network, to save memory; the update is the same as for the
+            whole batch.
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
         precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
             (float16 except normalisation), ``O3`` (float16); ``bfloat16`` except normalisation. Losses and weights are always float32.
-        loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, else no scaling.
-        sink: number of steps that an Ascend runs without returning to the host; losses are those of the last one. Not given: sinking is
-            off.
+        loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, otherwise no
+            scaling.
+        sink: number of steps that an Ascend runs without returning to the host; the losses shown are those of the last step. Not given:
+            sinking is off.
         max_skipped: maximum number of consecutive steps skipped because a gradient is not finite; one more ends the training.
         checkpoint_minutes: maximum age of ``last.ckpt`` in minutes; an older one is rewritten within an epoch. Not given: only
             ``hooks.checkpoint`` decides.

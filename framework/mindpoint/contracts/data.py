@@ -278,7 +278,7 @@ class TargetEncoder(ABC):
     """Turns objects into training targets. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
-        strides: stride (input pixels per map pixel) of each map with targets, by name. It must equal that of the network's map.
+        strides: stride (input pixels per map pixel) of each map with targets, by name. It must equal the stride of the network's map.
     """
 
     strides: Mapping[str, int]

@@ -49,10 +49,10 @@ class Prediction:
         classes: class names, by label.
         visualizer: draws the detections.
         source: path, camera number or address; None for an array.
-        frame: index of the frame in a video, from 0; else None.
-        time: time of the frame in seconds from the video's start; else None.
-        rate: frames per second of the video; else None.
-        frames: number of frames of the video according to its file; else None.
+        frame: index of the frame in a video, from 0; None outside of videos.
+        time: time of the frame in seconds from the video's start; None outside of videos.
+        rate: frames per second of the video; None outside of videos.
+        frames: number of frames of the video according to its file; None if unknown or outside of videos.
     """
 
     image: np.ndarray = field(repr=False)

@@ -45,7 +45,7 @@ class EpochOrder:
     """The positions of the samples of each epoch.
 
     Args:
-        shuffle: use a random order; otherwise that of the data set.
+        shuffle: use a random order; otherwise the order of the data set.
         sampler: chooses the images; None: each one once.
 
     Attributes:

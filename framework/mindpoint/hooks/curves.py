@@ -12,7 +12,7 @@ from mindpoint.visual.history import History, charts
 
 class Curves(Hook):
     """Draws ``curves.png`` after every evaluation from ``log.jsonl``: all losses, the learning rate, the main statistic, and the first
-    one of each further group."""
+    statistic of each further group."""
 
     def before_train(self, run: Run) -> None:
         names = [name for name, hook in run.hooks.items() if isinstance(hook, (JsonLines, Curves))]

@@ -39,7 +39,7 @@ class ExportMetadata:
         divisor: heights and widths must be multiples of it.
         decoded: the outputs are detections, in pixels of the input, instead of maps.
         batch: images per run; None: any number.
-        dynamic_size: any height and width instead of that of ``preprocessing``.
+        dynamic_size: any height and width instead of the size in ``preprocessing``.
         precision: precision of the computation: ``float32``, or one of :data:`REDUCED`.
     """
 
@@ -117,7 +117,7 @@ class ExportMetadata:
     def configuration(
         self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], trust: Trust
     ) -> Config:
-        """Return the file's configuration, or that of ``config_path``, with changes.
+        """Return the file's configuration, or the one at ``config_path``, with changes.
 
         Args:
             parts: dotted paths of the slots that will be built; the others need not be installed.

@@ -63,7 +63,7 @@ def _testing(network: Network) -> Iterator[None]:
 
 
 def network_detector(config: Config, network: Network, oracle: Optional[str] = None) -> Detector:
-    """Build the configured detector around a MindSpore network. ``oracle`` is that of :func:`build_detector`."""
+    """Build the configured detector around a MindSpore network. For ``oracle`` see :func:`build_detector`."""
     forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # other sizes would need a compilation
     return build_detector(config, forward, network.maps, network.divisor, network.inputs, oracle=oracle)
 

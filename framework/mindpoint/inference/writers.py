@@ -194,7 +194,7 @@ def harmless_cell(cell: object) -> object:
 
 
 def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:
-    """Return the source of a prediction, by the keys of JSON and CSV."""
+    """Return the source of a prediction under the keys of JSON and CSV."""
     place: Dict[str, object] = {"image": prediction.source, "id": image_id}
     if prediction.frame is not None:
         place.update(frame=prediction.frame, time=round(prediction.time, 6))

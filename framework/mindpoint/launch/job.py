@@ -256,7 +256,7 @@ def _signal_name(number: int) -> str:
 
 
 def worker_command(*arguments: str) -> List[str]:
-    """Return the command of a worker that runs ``mindpoint`` with these arguments; without arguments, that of the scheduler."""
+    """Return the command of a worker that runs ``mindpoint`` with these arguments; without arguments, the command of the scheduler."""
     return [sys.executable, "-m", "mindpoint.worker", *arguments]
 
 

@@ -131,7 +131,7 @@ def _imported_module(source: Source, level: int, name: Optional[str]) -> str:
 
 
 def dotted(node: ast.AST) -> Optional[str]:
-    """Return ``a.b.c`` for such an expression, None for any other."""
+    """Return the text ``a.b.c`` of an expression of this form; None for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

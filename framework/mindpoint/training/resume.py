@@ -46,8 +46,8 @@ def _written(path: Path) -> float:
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
-    """Return the checkpoint to resume from: the named one or, without it, that of :func:`find_checkpoint`. It is the same in all processes
-    of a job."""
+    """Return the checkpoint to resume from: the named one or, if none is named, the one that :func:`find_checkpoint` finds. It is the same
+    in all processes of a job."""
     if named is not None:
         return named, checkpoint.load(named)
     found = find_checkpoint(run_dir) if distributed.is_writer() else None

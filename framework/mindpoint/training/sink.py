@@ -54,7 +54,7 @@ class Sunk:
 
     @property
     def left_out(self) -> Dict[int, str]:
-        """Return the error messages of the images left out by all batches so far that :meth:`Loader.leave_out` has not counted yet."""
+        """Return the error messages of images that any batch so far has left out and :meth:`Loader.leave_out` has not counted yet."""
         return {index: message for index, message in list(self._left_out.items()) if index not in self.loader.unreadable}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:

@@ -144,7 +144,7 @@ def _train(trainer: Trainer, config: Config) -> None:
 
 
 def _trust_needed(run_dir: Path) -> str:
-    """Return the option needed to resume there if its configuration names parts by their class."""
+    """Return the option that resuming in the folder needs if its configuration names parts by their class."""
     try:
         load_config(str(run_dir))
     except ConfigError:

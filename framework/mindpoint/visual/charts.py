@@ -16,7 +16,7 @@ from mindpoint.storage.files import atomic_write
 
 
 def write_chart(path: Union[str, Path], charts: Sequence[Chart], columns: int = 3, title: str = "") -> None:
-    """Draw the charts row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
+    """Draw the charts row by row into a picture in the format of the file's ending (``.png``, ``.svg``, ``.pdf``).
 
     Raises:
         OutputError: the file cannot be written, or its ending is not a known format.

@@ -81,8 +81,8 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
 
 
 def charts(histories: Mapping[str, History]) -> List[Chart]:
-    """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line per
-    run.
+    """Return the total loss, every term, the learning rate, the main statistic and the first statistic of each further group, with a line
+    per run.
 
     The text before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
     """

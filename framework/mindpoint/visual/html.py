@@ -1,4 +1,4 @@
-"""Self-contained web pages, which need no network, server or other file. All pages have the same look, that of ``page.css``."""
+"""Self-contained web pages, which need no network, server or other file. ``page.css`` gives all pages the same look."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def decode_maps(
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
-        fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
+        fields: the result of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
         top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
         likely: choose joints' peaks as ``joint_choice: likely`` does.
 

@@ -38,7 +38,7 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
     """Return boxes ``(N, 4)`` and labels ``(N,)`` of the targets in these slots.
 
     Args:
-        stride: factor from map pixels to those of the result.
+        stride: factor from map pixels to pixels of the result.
     """
     width = targets["hm"].shape[2]
     columns, rows = targets["ind"][used] % width, targets["ind"][used] // width
@@ -94,7 +94,7 @@ def described_objects(targets: Targets, stride: float, keypoints: Keypoints) -> 
     """Return the objects that the targets describe; masked joints are not labelled.
 
     Args:
-        stride: factor from map pixels to those of the result.
+        stride: factor from map pixels to pixels of the result.
     """
     width = targets["hm"].shape[2]
     used = np.flatnonzero((targets["reg_mask"] > 0) | (targets["hps_mask"] > 0).any(axis=1))

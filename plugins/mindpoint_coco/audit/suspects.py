@@ -89,8 +89,8 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     """Yield a suspect for each pair: swapped joints or moved ones, whichever explains more.
 
     The more joints there are, the more often one is unusual by chance, so their number lowers the surprise of a moved one. The gain of a
-    swap is the surprise that it removes from the two joints. The surprise of swapped joints is that of the object's largest gain among
-    the gains of all objects.
+    swap is the surprise that it removes from the two joints. The surprise of swapped joints says how unusual the object's largest gain is
+    among the gains of all objects.
     """
     if not pairs:
         return

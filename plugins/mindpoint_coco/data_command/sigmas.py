@@ -103,7 +103,7 @@ def _annotated(content: dict, path: str, source: Source, truth: dict) -> List[di
 
 
 def _ids(content: dict, truth: dict, kind: str, key: str) -> Dict[int, Optional[int]]:
-    """Map the id of each record of ``content`` to that of the record in ``truth`` with the same value of a key, or None."""
+    """Map the id of each record of ``content`` to the id of the record in ``truth`` with the same value of a key, or None."""
     known = {record[key]: record["id"] for record in truth[kind]}
     return {record["id"]: known.get(record[key]) for record in content[kind]}
 

@@ -89,7 +89,7 @@ def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
 
 
 def charts(found: Dict[str, Statistics]) -> List[Chart]:
-    """Return histograms in percent, so that splits of different size can be compared; those of joints and classes only if there
+    """Return histograms in percent, so that splits of different size can be compared; the histograms of joints and classes only if there
     are several."""
     import numpy as np
 

@@ -33,9 +33,9 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
     numbers. Images and categories whose id is a text or a large hash get a free one, also in their annotations; so do annotations with a
     missing or repeated id. If the boxes as a whole are corners, they become left, top, width, height. Repeated records of an image or
     category are removed. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box
-    becomes that of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become
-    unlabelled, ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid
-    skeleton is removed, names of joints become distinct.
+    becomes the box of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become
+    unlabelled, ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times the area of the box. An
+    invalid skeleton is removed, names of joints become distinct.
 
     Args:
         measured: sizes of the image files.

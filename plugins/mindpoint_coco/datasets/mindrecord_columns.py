@@ -179,7 +179,7 @@ def read_manifest(folder: str) -> dict:
     if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
         raise DataError(f"{path}: is not a manifest of 'mindpoint data convert'")
     if manifest.get("schema") not in FORMATS:
-        raise DataError(f"{path}: has schema {manifest.get('schema')}, this version reads {few(list(FORMATS))}; convert the data again")
+        raise DataError(f"{path}: has schema {manifest.get('schema')}, but this version reads {few(list(FORMATS))}; convert the data again")
     own = {"keypoints", "source"} if manifest["schema"] == 1 else {"columns", "name"}
     absent = sorted(({"categories", "images", "files"} | own) - set(manifest))
     if absent:

@@ -202,7 +202,7 @@ def _read_back(folder: Path, manifest: dict) -> None:
 
 @contextlib.contextmanager
 def _mindspore_errors(out: Path) -> Iterator[None]:
-    """Turn MindSpore's long RuntimeError, such as that for a full disk, into one message."""
+    """Turn MindSpore's long RuntimeError, such as the one for a full disk, into one message."""
     try:
         yield
     except RuntimeError as error:

@@ -52,7 +52,7 @@ class Naming:
         return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
     def class_records(self, categories: Sequence[dict]) -> List[dict]:
-        """Return a record for each class, by label: that of its (first) category, renamed to the class. A class without a
+        """Return a record for each class, by label: the record of its (first) category, renamed to the class. A class without a
         category gets a free id."""
         ids = self.labels(categories)
         by_id = {record["id"]: record for record in categories}

@@ -1,6 +1,6 @@
 """MPII Human Pose in its original form, ``mpii_human_pose_v1_u12_1.mat``.
 
-The layout is that of the data set's page, http://human-pose.mpi-inf.mpg.de, section "Annotation description".
+The layout is described on the data set's page, http://human-pose.mpi-inf.mpg.de, section "Annotation description".
 """
 
 from __future__ import annotations

@@ -68,7 +68,9 @@ class Via(LabelImporter):
         if self.label is not None:
             return known[self.label].label() if self.label in known else None
         if len(known) > 1:
-            raise DataError(f"{said.where}: has several attributes, {', '.join(known)}; choose that of the class with --option label=NAME")
+            raise DataError(
+                f"{said.where}: has several attributes, {', '.join(known)}; name the attribute of the class with --option label=NAME"
+            )
         return next((value.label() for value in known.values()), None)
 
 

@@ -49,7 +49,7 @@ class Judged:
 
     @property
     def missed(self) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects that count and remain unmatched."""
+        """Return a mask ``(M,)`` of the annotated objects that count and remain unmatched."""
         return self.group.missed(self.taken)
 
     def best(self, count: int) -> "Judged":

@@ -130,8 +130,8 @@ class CocoMetric(Metric):
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth lacks are ignored.
 
-        The arguments are not changed. A missing ``area`` is that of the box; an object without ``iscrowd`` is not a crowd; one
-        without ``keypoints`` has no labelled joint.
+        The arguments are not changed. The area of the box replaces a missing ``area``. An object without ``iscrowd`` is not a crowd, and an
+        object without ``keypoints`` has no labelled joint.
 
         Raises:
             DataError: a keypoint list has the wrong length for the configured joints, or a class is not among the categories.
@@ -165,7 +165,7 @@ class CocoMetric(Metric):
     def _values(
         self, task: Task, results: Sequence[dict], curves: Callable[[str, np.ndarray], Curves]
     ) -> Callable[[np.ndarray], Dict[str, float]]:
-        """Return a function from the number of times that each image counts to all statistics.
+        """Return a function that computes all statistics, given how often each image counts.
 
         Args:
             curves: gives the curves of ``keypoints`` or ``bbox``.

@@ -156,7 +156,7 @@ class Measures:
 
 
 def belonging(group: PoseGroup) -> np.ndarray:
-    """Return ``(N,)`` the index of the annotated object that each detection belongs to, or -1."""
+    """Return the index ``(N,)`` of the annotated object that each detection belongs to, or -1."""
     similarity = group.similarity
     if all("bbox" in record for record in group.results):
         similarity = np.maximum(similarity, overlaps(group.results, group.truth, group.crowd))

@@ -35,7 +35,7 @@ class Group:
     similarity: np.ndarray
 
     def missed(self, taken: np.ndarray) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects, not ignored, that remain unmatched.
+        """Return a mask ``(M,)`` of the annotated objects, not ignored, that remain unmatched.
 
         Args:
             taken: ``(N,)`` index of the annotated object of each detection, or -1.
@@ -134,7 +134,7 @@ def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes:
 
 
 def match(group: Group, threshold: float) -> np.ndarray:
-    """Return ``(N,)`` the index of the annotated object that each detection matches, or -1, as in COCO's evaluation.
+    """Return the index ``(N,)`` of the annotated object that each detection matches, or -1, as in COCO's evaluation.
 
     In order of score, each detection takes the most similar free object with at least ``threshold``; ignored objects only if no
     other is left. Crowds can be taken repeatedly.

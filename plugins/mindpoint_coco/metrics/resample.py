@@ -33,7 +33,7 @@ class _Matched:
 
 
 def resampler(task: Task, kind: str, results: Sequence[dict]) -> Callable[[np.ndarray], Curves]:
-    """Match all objects, and return a function from the number of times ``(images,)`` that each image counts to the curves.
+    """Match all objects, and return a function that computes the curves, given how often each image counts ``(images,)``.
 
     Args:
         kind: ``keypoints`` or ``bbox``.
