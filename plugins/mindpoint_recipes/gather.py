@@ -154,7 +154,7 @@ Form = Tuple[str, Tuple[str, ...]]
 
 
 def _form(record: dict, categories: Dict[Form, dict]) -> Optional[Form]:
-    """Return the form of a category record. Without joints it is the first one of its class."""
+    """Return the form of a category record. If the record has no joints, this is the first form of its class."""
     name = record["name"]
     names = tuple(record.get("keypoints") or ())
     return (name, names) if names else next((form for form in categories if form[0] == name), None)

@@ -71,7 +71,7 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
 
 
 def _labelled(content: dict) -> Dict[int, Counter]:
-    """Return how often annotations with a labelled joint have which number of joints, by category id."""
+    """Count, by category id and number of joints, the annotations with a labelled joint."""
     found: Dict[int, Counter] = {}
     for record in content["annotations"]:
         if isinstance(record, dict) and type(record.get("category_id")) is int:

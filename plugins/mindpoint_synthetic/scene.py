@@ -119,6 +119,6 @@ def visible(owner: np.ndarray, count: int) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the shared area of two boxes as a share of the smaller one."""
+    """Return the area in which two boxes overlap, as a share of the smaller box."""
     shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
     return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))

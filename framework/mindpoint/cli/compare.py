@@ -139,7 +139,7 @@ def file_names(dataset: Dataset) -> Dict[int, str]:
 
 
 def _names(first: Path, second: Path) -> Tuple[str, str]:
-    """Return the shortest ends of two paths that differ."""
+    """Return the ends of two paths, as short as possible but different."""
     parts = [path.with_suffix("").parts for path in (first, second)]
     for count in range(1, max(map(len, parts)) + 1):
         ends = ["/".join(part[-count:]) for part in parts]

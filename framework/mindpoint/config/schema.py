@@ -122,7 +122,7 @@ class TrainSettings:
             heads, which are newly initialised if they differ; ``backbone`` the whole backbone; ``any`` at least one parameter.
         freeze: parameters to keep unchanged, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions matched at the start
             of their names. A normalisation layer with frozen moving statistics uses them instead of the batch's.
-        lr_factors: learning rate factors by such a kind or expression; the last match counts.
+        lr_factors: learning rate factors by kind or expression, as in ``freeze``; the last match counts.
         no_decay: kinds and expressions of the parameters without weight decay.
         lr_batch_size: batch size, over all processes, that the optimizer's learning rate is meant for. The learning rate is multiplied by
             the ratio of the actual batch size to this one. Not given: it is used unchanged.

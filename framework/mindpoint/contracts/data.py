@@ -191,7 +191,7 @@ class Transform(ABC):
 
     Attributes:
         before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
-            window has been cut out; apart from that, transforms run in the order of the configuration.
+            window has been cut out yet; apart from that, transforms run in the order of the configuration.
     """
 
     before_view: bool = False

@@ -39,7 +39,7 @@ class Decoder(ABC):
 
         Args:
             maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
-            views: one for each image of the batch, with ``mirror`` False; ``view.meta`` holds the sample's ``meta``.
+            views: the views, one for each image of the batch, with ``mirror`` False; ``view.meta`` holds the sample's ``meta``.
             mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
 
         Returns:

@@ -90,7 +90,7 @@ def run(job: Job) -> None:
     """Start the job, show the output of its first rank, and return when all ranks have succeeded. Leaves no process behind.
 
     Raises:
-        JobFailed: a process failed; has the exit code for the command.
+        JobFailed: a process failed; the error holds the exit code for the command.
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
     """
     with contextlib.ExitStack() as stack:

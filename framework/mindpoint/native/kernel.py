@@ -41,11 +41,12 @@ def operator(
         source: the file, compiled now if necessary.
         function: name of the function in the source. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes
             may be dynamic.
-        inputs: FLOAT or INTEGER for each.
+        inputs: FLOAT or INTEGER for each input.
         outputs: number of outputs, all float32.
         shape: output shape from input shapes.
-        bprop: gradient.
-        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one for another.
+        bprop: gradient function.
+        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one operator for
+            another.
 
     Raises:
         NativeBuildError: the source cannot be compiled.

@@ -42,7 +42,7 @@ def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, ep
         params: parameters or groups of them.
         lr: learning rate before the schedule's factor.
         beta1: decay of the mean of the gradients, 0..1.
-        beta2: decay of the mean of their squares, 0..1.
+        beta2: decay of the mean of the squared gradients, 0..1.
         eps: number above 0 that is added to the divisor.
         weight_decay: factor of the weights that is added to the gradients.
     """
@@ -58,7 +58,7 @@ def AdamW(
         params: parameters or groups of them.
         lr: learning rate before the schedule's factor.
         beta1: decay of the mean of the gradients, 0..1.
-        beta2: decay of the mean of their squares, 0..1.
+        beta2: decay of the mean of the squared gradients, 0..1.
         eps: number above 0 that is added to the divisor.
         weight_decay: weights shrink by ``lr * weight_decay`` before the update.
     """

@@ -264,7 +264,7 @@ def append(path: Path, text: str) -> None:
 
 
 def refuse_existing(out: str, ending: str) -> None:
-    """Raise OutputError if a file cannot be made there."""
+    """Raise OutputError if a file cannot be made at this path."""
     path = Path(out)
     if path.suffix != ending:
         raise OutputError(f"{out}: the name must end in {ending}")

@@ -45,7 +45,7 @@ class _Storage:
 
 
 class _Tensor:
-    """A tensor as a view of its storage; ``offset`` and ``stride`` in elements."""
+    """A tensor as a view of its storage; ``offset`` and ``stride`` count elements."""
 
     def __init__(self, storage: _Storage, offset: int, size: Tuple[int, ...], stride: Tuple[int, ...], *_: object):
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride

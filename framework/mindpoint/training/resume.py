@@ -116,7 +116,7 @@ def _some(names: List[str], most: int = 5) -> str:
 
 
 def _place(trainer: Trainer, state: Dict[str, object]) -> None:
-    """Set epoch and step. ``epoch`` is the first one whose ``after_epoch`` is not over, unless all are."""
+    """Set epoch and step. ``epoch`` becomes the number of epochs whose ``after_epoch`` is over."""
     then, now = state["images"] // state["batch_size"], trainer.steps_per_epoch
     trainer.step, trainer.closed_epochs = state["step"], state["epoch"]
     if (state["images"], state["batch_size"]) != (len(trainer.loader.samples), trainer.loader.batch_size):

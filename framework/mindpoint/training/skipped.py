@@ -15,7 +15,7 @@ class SkippedSteps:
     """Counts and reports skipped steps, and ends the training after too many in a row.
 
     Args:
-        most: maximum number in a row.
+        most: maximum number of skipped steps in a row.
 
     Attributes:
         total: number of skipped steps.

@@ -191,7 +191,7 @@ class TrainStep(nn.Cell):
         return ops.stack(totals)
 
     def evaluate_losses(self, maps, targets, numbers, alone=False):
-        """Return ``(total, *terms)`` for the maps of one stack; ``alone``: they are not part of a larger batch."""
+        """Return ``(total, *terms)`` for the maps of one stack; ``alone``: whether they are a whole batch instead of a part."""
         outputs = _named(self.map_names, maps)
         for name in self.map_names:  # losses are float32 for any precision of the network
             outputs[name] = outputs[name].astype(ms.float32)

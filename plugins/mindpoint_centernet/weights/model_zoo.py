@@ -53,7 +53,7 @@ class ModelZooRules(OfficialRules):
         return ours
 
     def canonical_name(self, name: str) -> str:
-        """See :class:`WeightRules`. Without the cells that training wraps around the network."""
+        """See :class:`WeightRules`. Removes the prefixes of the cells that training wraps around the network."""
         return re.sub(r"^(_?(network|backbone)\.)+", "", name)
 
     def head_name(self, word: str) -> str:
@@ -74,7 +74,7 @@ class ModelZooRules(OfficialRules):
         return Body("CenterNet of the model zoo", blocks, channels == WIDTHS)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. The optimizer's arrays, and root and projection of a tree whose first part is a tree."""
+        """See :class:`WeightRules`. These are the optimizer's arrays, and root and projection of a tree whose first part is a tree."""
         if not re.match(r"dla_seg\.|\w+_fn\.", name):
             return True
         tree = re.match(r"(.*?\.level\d)\.(root|project)\.", name)

@@ -73,7 +73,7 @@ def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
 
 
 def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
-    """Yield suspects by ``-ln`` of the overlap (IoU) of their box with the model's."""
+    """Yield suspects whose box differs from the model's; the difference is ``-ln`` of the overlap (IoU) of both."""
     truth, found = _records(pairs)
     overlap = np.array([overlaps([one], [other], np.zeros(1, bool))[0, 0] for one, other in zip(found, truth)])
     differences = -np.log(np.maximum(overlap, _LEAST_OVERLAP)).reshape(-1, 1)
@@ -168,7 +168,7 @@ def _agreeing(images: Sequence[Compared]) -> List[float]:
 
 
 def _extra(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield annotated objects by the share of objects with an even lower score."""
+    """Yield annotated objects that no detection matches. The fewer objects have so low a score, the higher the surprise."""
     every = [(one, own) for one in images for own in range(len(one.truth))]
     scores = [one.score(one.partner[own]) for one, own in every]
     for (one, own), surprise in zip(every, standing(scores)):

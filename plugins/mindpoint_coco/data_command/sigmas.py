@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _others(path: str, source: Source, truth: dict) -> Tuple[List[dict], int]:
-    """Return the other positions as result records, and how many of the two files people annotated."""
+    """Return the other positions as result records, and the number of files, 1 or 2, that were annotated by people."""
     from mindpoint.storage.json_file import read_json
 
     from mindpoint_coco.metrics.result_file import check_results, read_results

@@ -138,7 +138,7 @@ def labelled(points: List[float]) -> int:
 
 
 def outside(points: List[float], width: int, height: int) -> List[int]:
-    """Return the indices of labelled joints outside the image, with the slack of boxes."""
+    """Return the indices of labelled joints outside the image, with the same slack as for boxes."""
     rows = zip(points[0::3], points[1::3], points[2::3])
     good = lambda x, y: -SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK  # noqa: E731
     return [joint for joint, (x, y, visibility) in enumerate(rows) if visibility > 0 and not good(x, y)]

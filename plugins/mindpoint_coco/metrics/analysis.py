@@ -114,7 +114,7 @@ def _only_joint(truth: dict, category_ids: Sequence[int], joint: int) -> dict:
 
 def _images(image_ids: Sequence[int], diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
     """Return the findings by image. The error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
-    over objects that are not ignored and detections with at least the threshold as score."""
+    over objects that are not ignored and detections whose score reaches the threshold."""
     by_image = defaultdict(list)
     for one in diagnosed:
         by_image[one.group.image_id].append(one)

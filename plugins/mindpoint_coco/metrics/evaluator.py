@@ -53,7 +53,8 @@ class Curves:
         return float(defined.mean()) if defined.size else float("nan")
 
     def over_recall(self, at: Optional[float] = None) -> np.ndarray:
-        """Return the precision at each recall level, mean of the classes and, without ``at``, of the thresholds; NaN where undefined."""
+        """Return the precision at each recall level, averaged over the classes and, without ``at``, over the thresholds; NaN where
+        undefined."""
         values = self.precision if at is None else self.precision[np.isclose(self.thresholds, at)]
         values = np.where(values[..., 0, -1] > -1, values[..., 0, -1], np.nan)
         values = values.transpose(1, 0, 2).reshape(len(self.recall_levels), -1)

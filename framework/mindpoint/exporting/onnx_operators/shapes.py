@@ -57,7 +57,8 @@ def _stack(call: Call) -> Tensors:
 @converts("Chunk", "ChunkView", args=(2, 1))
 @converts("Split", args=(1, 2))
 def _split_evenly(axis: int, count: int, call: Call) -> Tensors:
-    """The positions of the two arguments are given; the last part is smaller if the size is not a multiple."""
+    """Split into equal parts, given the positions of the arguments for axis and number of parts. The last part is smaller if the size is
+    not a multiple of that number."""
     return _cut(call, call.constant(axis), lambda size: -(-size // call.constant(count)))
 
 
