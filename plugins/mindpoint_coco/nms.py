@@ -19,7 +19,7 @@ def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.
         boxes: ``(N, 4)`` left, top, right, bottom.
-        scores: ``(N,)``; of equal ones, the first counts as better.
+        scores: ``(N,)``; among equal scores, the first counts as better.
         sigmas: ``(J,)`` COCO's tolerances.
         threshold: similarity, 0..1, above which the weaker one is removed.
     """

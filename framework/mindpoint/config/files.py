@@ -46,7 +46,7 @@ def shipped_folder() -> Optional[Path]:
 
 def shipped() -> Dict[str, Path]:
     """Return the shipped configurations by name, in order of names; those from other distributions follow and begin with
-    ``distribution:``. Files in their subfolders are bases and have no name here."""
+    ``distribution:``. Files in their subfolders are bases and are not listed."""
     found = {}
     for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
         prefix = "" if distribution == CORE else f"{distribution}:"

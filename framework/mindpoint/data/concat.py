@@ -107,7 +107,8 @@ class ConcatDataset(Dataset):
         return [{**record, "id": number} for record, number in zip(self.datasets[0].categories(), self._category_ids)]
 
     def ground_truth(self) -> dict:
-        """See :class:`Dataset`; the truth of all sets, with the ids of this one. Annotations are numbered 1, 2, 3, ... if ids repeat."""
+        """See :class:`Dataset`; the truth of all sets, with the ids of this data set. Annotations are numbered 1, 2, 3, ... if ids
+        repeat."""
         truths = [dataset.ground_truth() for dataset in self.datasets]
         ids = [dict(zip(dataset.ids(), self._ids[self._sets == number].tolist())) for number, dataset in enumerate(self.datasets)]
         annotations: List[dict] = []

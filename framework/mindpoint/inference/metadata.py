@@ -125,7 +125,7 @@ class ExportMetadata:
 
         Raises:
             ConfigError: the changed configuration is invalid.
-            WeightsError: it belongs to another model, or needs an input that the file does not support.
+            WeightsError: the configuration belongs to another model, or needs an input that the file does not support.
         """
         if config_path is None:
             config = Config.from_text(self.config, str(place), overrides, parts, trust)

@@ -139,7 +139,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         most: maximum number of frames of a video or camera.
 
     Raises:
-        DataError: it cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
+        DataError: the source cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
     """
     if source.kind == "image":
         from mindpoint.storage.images import read_image

@@ -154,7 +154,7 @@ def make_folder(path: Union[str, Path]) -> Path:
     """Return the folder, created if necessary.
 
     Raises:
-        OutputError: it cannot be made or written.
+        OutputError: the folder cannot be made or written.
     """
     path = Path(path)
     _refuse_tilde(path)
@@ -178,7 +178,7 @@ def numbered_folder(parent: Union[str, Path], name: str) -> Path:
     """Return a new folder ``NAME`` in a folder, or if it exists ``NAME-2``, ``NAME-3``, ...; concurrent callers get different ones.
 
     Raises:
-        OutputError: it cannot be made or written.
+        OutputError: the folder cannot be made or written.
     """
     parent = make_folder(parent)
     for number in itertools.count(1):

@@ -248,7 +248,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
         more: plain values besides the state.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

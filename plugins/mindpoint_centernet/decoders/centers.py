@@ -123,7 +123,7 @@ class Centers(NamedTuple):
 def decode_centers(maps: Maps, top_k: int) -> Centers:
     """Return at most ``top_k`` peaks of the centre heatmap with their boxes (CenterNet ``models/decode.py``).
 
-    Of equal scores, the lower class, then the upper row, then the left column comes first. No two share class and pixel.
+    Among equal scores, the lower class comes first, then the upper row, then the left column. No two peaks share class and pixel.
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two per class. Scores above 1 are clipped to 1 in the

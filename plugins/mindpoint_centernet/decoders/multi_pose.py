@@ -136,8 +136,8 @@ def decode_maps(
         likely: choose joints' peaks as ``joint_choice: likely`` does.
 
     Returns:
-        At most ``top_k`` detections in pixels of the maps, best first. Of equal scores, the lower class, then the upper row, then
-        the left column comes first. No two detections share class and pixel, but two may share a joint's peak.
+        At most ``top_k`` detections in pixels of the maps, best first. Among equal scores, the lower class comes first, then the upper row,
+        then the left column. No two detections share class and pixel, but two may share a joint's peak.
     """
     joints = maps["hps"].shape[0] // 2
     fields = fields or Keypoints(list(map(str, range(joints)))).found()

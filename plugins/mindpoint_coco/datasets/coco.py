@@ -30,8 +30,8 @@ class CocoDataset(Dataset):
     samples is stored in arrays (about 250 bytes per object with 17 joints); the rest of the file does not stay in memory.
 
     Joints are matched by the names in the file's category records, in any order, ignoring case and punctuation:
-    joints that the file lacks stay unlabelled, further ones are left out. Without names, or if all are unknown, they are in the order
-    of ``keypoints``.
+    joints that the file lacks stay unlabelled, further ones are left out. Without names, or if all names are unknown, the file's joints are
+    taken to be in the order of ``keypoints``.
 
     Args:
         annotations: path of the JSON file.

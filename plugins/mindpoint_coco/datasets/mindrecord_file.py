@@ -67,7 +67,7 @@ class Shard:
         """Return the contents of the record's blob columns by name.
 
         Raises:
-            ValueError: they are not where the index says.
+            ValueError: the columns are not where the index says.
             OSError: the file cannot be read.
         """
         page, begin, end = self._places[row].tolist()

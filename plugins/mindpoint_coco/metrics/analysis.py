@@ -67,7 +67,7 @@ def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) ->
 
 
 def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoints, several: bool) -> Table:
-    """Return the table of the joints of one set; with ``several`` its title names the class."""
+    """Return the table of the joints of one set; if ``several`` is set, its title names the class."""
     results = [record for one in diagnosed for record in one.group.results]  # the others change nothing
     kinds, similar = _compared(diagnosed, task.sigmas)
     labelled = sum((one.group.truth_points[~one.group.ignored, :, 2] > 0).sum(axis=0) for one in diagnosed)
