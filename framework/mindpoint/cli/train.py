@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         nargs="?",
         const="",
-        help="continue from a checkpoint (default: the newest of the run folder: --out, or the newest runs/NAME)",
+        help="continue from a checkpoint (default: the newest one in --out, or in the newest runs/NAME)",
     )
     add_trust(parser, "the configuration in a run folder")
 

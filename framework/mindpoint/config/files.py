@@ -191,6 +191,6 @@ def _unreadable(message: str, path: Path, problems: Problems) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """Return the path relative to the working directory if it lies below it."""
+    """Return a path inside the working directory as relative to that, and any other path unchanged."""
     relative = os.path.relpath(path)
     return os.path.normpath(path) if relative.startswith(os.pardir) else relative

@@ -65,7 +65,7 @@ class Hook:
         """Called before a step; ``run.batch`` holds its arrays."""
 
     def after_step(self, run: "Run") -> None:
-        """Called after a step; ``run.losses`` holds its terms as floats, and ``run.step`` counts it."""
+        """Called after a step; ``run.losses`` holds the step's loss terms as floats, and ``run.step`` includes the step."""
 
     def after_epoch(self, run: "Run") -> None:
         """Called after the epoch's last step."""

@@ -247,7 +247,7 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise DataError(f"{name}: an array of shape {array.shape} is not an image; give (H, W) grey or (H, W, 3) blue, green, red")
     if 0 in array.shape:
-        raise DataError(f"{name}: an empty image, its shape is {array.shape}")
+        raise DataError(f"{name}: an empty image: its shape is {array.shape}")
     array = array if array.ndim == 2 else array[:, :, :3]
     if array.dtype == np.uint16:
         from mindpoint.storage.images import check_full_range

@@ -43,7 +43,7 @@ def operator(
             may be dynamic.
         inputs: FLOAT or INTEGER for each input.
         outputs: number of outputs, all float32.
-        shape: output shape from input shapes.
+        shape: function that returns the output shape for the input shapes.
         bprop: gradient function.
         variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one operator for
             another.

@@ -47,7 +47,7 @@ def section(heading: str, content: str, place: str = "") -> str:
 
 
 def note(text: str) -> str:
-    """Return a paragraph in small print, of plain text; nothing if that is empty."""
+    """Return a plain text as a paragraph in small print; an empty text gives an empty text."""
     return f'<p class="note">{escape(text)}</p>' if text else ""
 
 

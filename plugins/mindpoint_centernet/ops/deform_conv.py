@@ -57,7 +57,7 @@ def _check(x, offset, mask, weight, stride, padding, dilation, groups):
     if len(x) != 4 or len(weight) != 4 or weight[1] != x[1]:
         raise MindpointError(f"deformable convolution: weight {weight} does not fit an input of shape {x}")
     if 0 in x:
-        raise MindpointError(f"deformable convolution: the input is empty, its shape is {x}")
+        raise MindpointError(f"deformable convolution: the input is empty: its shape is {x}")
     if groups < 1 or x[1] % groups:
         raise MindpointError(f"deformable convolution: {x[1]} input channels cannot be divided into {groups} deformable groups")
     size = tuple((x[2 + i] + 2 * padding[i] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))

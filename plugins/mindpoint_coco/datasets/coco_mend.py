@@ -66,7 +66,7 @@ def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Fie
     """Return fixed content without the records that are still wrong, and without the annotations of such images.
 
     Args:
-        measured: images that cannot be read, or have another size, are removed too.
+        measured: sizes of the image files; images that cannot be read, or have another size, are removed too.
     """
     images = list(_sound_images(content["images"], measured or {}))
     categories = list(map(_without_odd_joints, _first_of_each(content["categories"], rules.CATEGORY, "name")))

@@ -43,8 +43,8 @@ class Tolerances:
 
 
 def offsets(truth: dict, others: Sequence[dict], classes: Sequence[str], keypoints: Keypoints) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the distance ``(M, J)`` in pixels of each joint of M annotated objects to its other position, NaN where either is missing, and
-    the root ``(M,)`` of each object's area in pixels.
+    """Return the distance ``(M, J)`` in pixels between the two positions of each joint of M annotated objects, NaN where either is missing,
+    and the root ``(M,)`` of each object's area in pixels.
 
     Args:
         truth: a COCO dictionary with complete annotations.
