@@ -94,7 +94,8 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """Return counts for a report: parameters, and multiply-adds per image ``(height, width)``, of the whole network and of its parts."""
+    """Count the parameters, and the multiply-adds for an image of this size ``(height, width)``, of the network and of each part, for a
+    report."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

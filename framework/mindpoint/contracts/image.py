@@ -173,7 +173,8 @@ class Sample:
         return replace(self, color_matrix=color_matrix)
 
     def pixels(self) -> np.ndarray:
-        """Return the image with the pending change of colours applied: unchanged without one, otherwise float32 that may leave 0..1."""
+        """Return the image with the pending change of colours applied, as float32 that may leave 0..1. If no change is pending, return the
+        image unchanged."""
         if self.color_matrix is None:
             return self.image
         height, width = self.image.shape[:2]

@@ -30,7 +30,7 @@ class Sunk:
     """A training step and its data, ``size`` steps at a time.
 
     Args:
-        rate: returns the learning rate of the step after a number of steps.
+        rate: function that returns the learning rate of the step that follows a number of steps.
         total: number of steps of the whole training.
 
     Raises:

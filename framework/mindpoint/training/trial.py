@@ -131,7 +131,7 @@ def _check_shape(block: str, part: nn.Cell, where: str, spec: FeatureSpec, shape
         raise mistake(
             block,
             part,
-            f"declares {spec.channels} channels at stride {spec.stride} in {where}: {expected} of an input (1, 3, {side}, {side}); "
+            f"declares {spec.channels} channels at stride {spec.stride} in {where}: {expected} for an input (1, 3, {side}, {side}); "
             f"construct returns {tuple(shape)}",
         )
 

@@ -27,8 +27,8 @@ def write_pairs(
     truth: bool,
     track: Callable[[Iterable, int], Iterable],
 ) -> int:
-    """Write ``prediction/NAME.jpg`` and, with ``truth``, ``truth/NAME.jpg`` for every image that has detections, and return the number of
-    images. NAME is the image's id.
+    """Write ``prediction/NAME.jpg`` for every image that has detections, and ``truth/NAME.jpg`` too if ``truth`` is set. Return the number
+    of images. NAME is the image's id.
 
     Args:
         detections: detections by image id.

@@ -74,7 +74,8 @@ def at_least(values, least):
 
 
 def _overlap(apart, sizes, others):
-    """Return intersection over union, the union, and the sides of the smallest box around both, of boxes whose centres are ``apart``.
+    """For pairs of boxes whose centres are ``apart``, return the intersection over union, the union, and the sides of the smallest box
+    around both.
 
     All arguments are ``(..., 2)``, x before y; sizes are positive.
     """

@@ -51,7 +51,7 @@ class Length:
             self.text = BOXES[self.said]
 
     def __call__(self, points: np.ndarray, boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
-        """Return the length ``(M,)`` of each object; NaN where its joints are not labelled or it is 0.
+        """Return the length ``(M,)`` of each object; NaN where its joints are not labelled or the length is 0.
 
         Args:
             points: ``(M, J, 3)`` x, y, visibility.

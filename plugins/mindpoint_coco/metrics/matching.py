@@ -64,7 +64,7 @@ def pose_groups(
 
     Args:
         sigmas: ``(J,)`` tolerances of the joints.
-        most: number of results per image and class that count, the best ones.
+        most: maximum number of results per image and class; only the best ones count.
     """
     for common in _common(truth, results, image_ids, category_ids, most):
         yield _with_poses(common, sigmas)

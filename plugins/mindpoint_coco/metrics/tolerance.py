@@ -31,7 +31,7 @@ class Tolerances:
 
     Attributes:
         pairs: ``(J,)`` number of instances in both sets.
-        pixels, sigmas: ``(J,)`` root of the mean square of d, and of d / s, of one mark.
+        pixels, sigmas: ``(J,)`` root mean square of d, and of d / s, for a single mark.
         robust_pixels, robust_sigmas: ``(J,)`` robust estimates of these, by medians.
     """
 

@@ -108,7 +108,7 @@ def _mask(objects: Objects, row: int) -> Optional[np.ndarray]:
 
 
 def _of_mask(mask: np.ndarray, box: np.ndarray, rectangle: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Return the opacity, 0..1, of each pixel of a patch over a rectangle, from a mask over a box."""
+    """Return the opacity, 0..1, of each pixel of a patch that covers a rectangle, given a mask that covers a box."""
     large = cv2.resize(mask[0], size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(laid_over(large[None], box[None], rectangle[None], np.eye(3))[0], 0, 1)
 

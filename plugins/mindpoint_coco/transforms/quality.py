@@ -50,7 +50,7 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
 
     Args:
         length: length of the line in pixels.
-        angle: radians, from the x axis towards the y axis.
+        angle: angle in radians, from the x axis towards the y axis.
     """
     half = int(np.ceil(length / 2))
     along = length * ((np.arange(8 * half) + 0.5) / (8 * half) - 0.5)
