@@ -149,7 +149,7 @@ def _names(first: Path, second: Path) -> Tuple[str, str]:
 
 
 def _likely(dataset: Dataset, results: Sequence[dict], analysis: Analysis, image_ids: Sequence[int]) -> Dict[int, Detections]:
-    """Return the detections by image id with at least the score threshold of the metric."""
+    """Return, by image id, the detections whose score reaches the threshold of the metric."""
     from mindpoint.contracts.records import from_coco
 
     found: Dict[int, List[dict]] = {image_id: [] for image_id in image_ids}

@@ -35,7 +35,8 @@ def can_complete(command: Entry) -> bool:
 
 
 def _begins_with_parser(definition: Definition, helpers: int) -> bool:
-    """Return whether the first statement of a function that calls anything makes a ``Parser`` or calls a function that begins so."""
+    """Find the first statement in a function that calls anything, and return whether it makes a ``Parser`` or calls a function that
+    does."""
     for statement in definition.node.body if isinstance(definition.node, ast.FunctionDef) else ():
         called = [static.dotted(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
         if called:

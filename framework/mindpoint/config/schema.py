@@ -131,7 +131,8 @@ class TrainSettings:
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
         precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
-            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` except normalisation. Losses and weights are always float32.
+            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` (bfloat16 except normalisation). Losses and weights are always
+            float32.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, otherwise no
             scaling.
         sink: number of steps that an Ascend runs without returning to the host; the losses shown are those of the last step. Not given:
@@ -182,7 +183,7 @@ class InferenceSettings:
         resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
         pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: the divisor of the network's input minus one,
             such as 31.
-        flip: average the outputs with those for the mirrored image.
+        flip: average the outputs for the image and for its mirrored copy.
         scales: factors by which each image is scaled; the detections of all scales are merged.
         nms: apply soft non-maximum suppression even with a single scale.
         batch_size: images per batch, at fixed resolution.

@@ -86,7 +86,7 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
 
     Args:
         text: the document; an empty one is null.
-        place: returns the name of a line (1-based), e.g. ``configs/a.yaml:4``.
+        place: function that returns the name of a line (1-based), e.g. ``configs/a.yaml:4``.
         problems: collects duplicate keys and similar errors.
         path: path of the value in the configuration, for messages.
         trust: trust in all its values.

@@ -100,7 +100,7 @@ class Request:
         """Return the images to compare on, at most the first eight; empty if not given.
 
         Raises:
-            DataError: one does not exist or cannot be read, or a folder has no images.
+            DataError: an image does not exist or cannot be read, or a folder has no images.
         """
         frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, _COMPARED))
         return [frame.image for frame in itertools.islice(frames, _COMPARED)]

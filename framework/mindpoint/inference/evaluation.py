@@ -134,7 +134,7 @@ def evaluate_model(
 
     Raises:
         WeightsError: the model cannot be opened.
-        ConfigError: its configuration is invalid, or lacks the data or the metric.
+        ConfigError: the model's configuration is invalid, or lacks the data or the metric.
         DataError: all images are unreadable.
     """
     opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)

@@ -46,7 +46,7 @@ class Predictor:
         config: configuration to use instead of the model's own.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class. It can then run code, so use this only if you trust its author.
-        only: report only objects of these classes; None: of all.
+        only: report only objects of these classes; None: report all objects.
         engine: engine for an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest installed one.
 
     Attributes:
@@ -114,8 +114,8 @@ class Predictor:
                 numbers; one item, or any iterable, which may be endless.
             recursive: also search subfolders.
             frames: maximum number of frames per video or camera.
-            skipped: called with the error of an image or video that cannot be read, which is then skipped. If not given, the error is
-                raised.
+            skipped: function that is called with the error of an image or video that cannot be read, which is then skipped. If not given,
+                the error is raised.
             every: take every n-th frame of a video or camera.
             ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
                 from a thread.

@@ -69,7 +69,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
         lines: input for ``-``: one path per line.
 
     Raises:
-        DataError: a path that does not exist, a folder or pattern without images and videos.
+        DataError: a path does not exist, or a folder or pattern has no images and videos.
     """
     found: List[Source] = []
     for name in inputs:

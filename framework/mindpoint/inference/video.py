@@ -32,7 +32,7 @@ class Video:
     """An MPEG-4 video of images of one size; others are fitted into the size of the first. It gets its final name when it is closed.
 
     Args:
-        rate: frames per second, unless the time stamps of the frames differ.
+        rate: frames per second, unless the time stamps of the frames give another rate.
     """
 
     def __init__(self, path: Path, rate: float):

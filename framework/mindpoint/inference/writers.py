@@ -59,7 +59,7 @@ class PicturesWriter(PredictionWriter):
             raise OutputError(f"{first}; {len(others)} more videos could not be drawn" if others else first)
 
     def _finish(self, kept: Collection[str]) -> None:
-        """Finish the videos of all sources but those that are ``kept``."""
+        """Finish the videos of all sources except the ``kept`` ones."""
         going_on = {self.folder / self.names[name] for name in kept}
         for path in [path for path in self._videos if path not in going_on]:
             with self._noted(path):

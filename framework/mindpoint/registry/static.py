@@ -25,7 +25,7 @@ class Source:
     """One parsed module.
 
     Attributes:
-        names: the statement that binds each top-level name. Of alternatives, the body of ``if`` and ``try`` is used.
+        names: the statement that binds each top-level name. Where there are alternatives, the body of ``if`` and ``try`` is used.
         stars: absolute names of modules imported with ``*``.
     """
 

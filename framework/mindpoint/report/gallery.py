@@ -34,7 +34,7 @@ Track = Callable[[Iterable, int], Iterable]
 
 @dataclass(frozen=True)
 class Layers:
-    """The optional layers over or instead of the images of a gallery.
+    """Optional layers that a gallery draws over its images, or shows instead of them.
 
     Attributes:
         detector: computes the heatmaps; None: no heatmaps.

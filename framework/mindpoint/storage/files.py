@@ -89,7 +89,7 @@ def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
     some file systems lack, or that restrict the characters of a path.
 
     Args:
-        write: called with the path to write, whose name has the ending of ``path``.
+        write: function that is called with the path to write, whose name has the ending of ``path``.
     """
     with temporary_folder() as folder:
         plain = folder / f"file{path.suffix}"

@@ -31,7 +31,7 @@ class Located:
         joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: ``(N, J, 2)`` int64, the map pixels
             that contain them.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
-        labelled: ``(N,)`` bool, whether a joint is labelled.
+        labelled: ``(N,)`` bool, whether any joint of the object is labelled.
         labels: ``(N,)`` class indices.
         radii: peak radius by slot, meaningful for ``rows``.
     """

@@ -130,6 +130,6 @@ def _mark_joints(picture: np.ndarray, targets: Targets, stride: float) -> np.nda
 
 
 def _sized(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return the picture at a height; enlarging keeps pixels sharp."""
+    """Return the picture scaled to a height; enlarging keeps pixels sharp."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

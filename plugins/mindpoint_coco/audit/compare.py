@@ -70,7 +70,7 @@ def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas:
 
 
 def _alike(found: Sequence[dict], truth: Sequence[dict], sigmas: Optional[np.ndarray]) -> np.ndarray:
-    """Return the keypoint similarities ``(N, M)`` over the labelled joints, for an object of the found box's size."""
+    """Return the keypoint similarities ``(N, M)`` over the labelled joints, where the size of the found box is the size of the object."""
     if sigmas is None or not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
     points, labels = points_of(found), points_of(truth)

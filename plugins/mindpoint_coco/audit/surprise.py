@@ -39,7 +39,8 @@ class Usual:
                 self._start[here, part], self._power[here, part] = _tail(column[here & known])
 
     def surprise(self, differences: np.ndarray) -> np.ndarray:
-        """Return the surprises ``(K, P)`` of differences of the same objects; 0 for NaN. Below the tail they grow linearly."""
+        """Return the surprises ``(K, P)`` of ``differences``, whose rows are the objects given to the constructor; 0 for NaN. Below the
+        tail they grow linearly."""
         ratio, most = np.nan_to_num(differences, posinf=np.inf) / self._start, -np.log10(_BEFORE)
         return np.where(ratio < 1, most * ratio, most + self._power * np.log10(np.maximum(ratio, 1)))
 
@@ -54,7 +55,7 @@ def _tail(values: np.ndarray) -> Tuple[float, float]:
 
 
 def among(gains: np.ndarray) -> np.ndarray:
-    """Return the surprise of each gain ``(K,)``, a difference of surprises, among all gains."""
+    """Return the surprise of each gain ``(K,)`` among all gains. A gain is a difference of surprises."""
     ratios = 10.0 ** gains[:, None]
     return Usual(ratios, np.ones_like(ratios)).surprise(ratios)[:, 0]
 

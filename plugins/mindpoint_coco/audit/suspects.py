@@ -125,7 +125,7 @@ def _apart(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _exchanged(gained: np.ndarray, keypoints: Keypoints) -> Tuple[int, ...]:
-    """Return the joints to swap: all if several pairs favour it and no pair opposes it, otherwise those of the pairs that favour it."""
+    """Return the joints to swap: all if several pairs favour a swap and no pair opposes it, otherwise those of the pairs that favour it."""
     wanted, unwanted = gained > _DECIDED, gained < -_DECIDED
     chosen = np.ones(len(gained), bool) if wanted.sum() > 1 and not unwanted.any() else wanted | (gained == gained.max())
     return tuple(joint for pair, there in zip(keypoints.flip_pairs, chosen) if there for joint in pair)

@@ -118,7 +118,7 @@ def _place_images(records: List[dict], origin: Path, folder: Path, place: Callab
 
 
 def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Importer:
-    """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
+    """Return the importer of a format, or for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
 
     Raises:
         ConfigError: an option that the importer does not take. DataError: not exactly one format recognises the source.

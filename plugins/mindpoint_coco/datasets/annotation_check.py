@@ -76,7 +76,7 @@ def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
 
 
 def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator[Problem]:
-    """Yield the problems of the box. ``told``: the box can be derived from the joints."""
+    """Yield the problems of the box. ``told``: whether the box can be derived from the joints."""
     wrong = rules.box_problem(record)
     if wrong:
         yield Problem("wrong bbox", where, wrong, mendable=told or not rules.box_problem({"bbox": numbers(record.get("bbox"))}))

@@ -57,7 +57,7 @@ class Column:
     names: Tuple[str, ...] = ()
 
     def unpack(self, data: bytes) -> np.ndarray:
-        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError if their number does not fit."""
+        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError if the number of bytes does not fit."""
         whole = self.dtype.startswith("int")
         flat = unpack_whole(data, np.dtype(self.dtype)) if whole else np.frombuffer(data, self.dtype)
         return flat.reshape(-1, *self.shape)

@@ -24,7 +24,7 @@ def chosen_images(
     Args:
         source: name of the data set in messages.
         listed: all ids. image_ids: keep only these, in this order.
-        populated: returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
+        populated: function that returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
         classes: class names, for messages.
 
     Raises:

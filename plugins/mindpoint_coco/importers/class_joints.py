@@ -29,7 +29,8 @@ def is_numbered(names: Sequence[str]) -> bool:
 
 
 def shared_joints(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
-    """Return the names of several classes that can share an output of the network: joints with the same partner in mirrored images.
+    """Return the names of joints of several classes that can share an output of the network, because they have the same partner in mirrored
+    images.
 
     Numbers are not shared, since they mean other joints in each class.
 

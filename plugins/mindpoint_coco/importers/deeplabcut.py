@@ -1,4 +1,4 @@
-"""DeepLabCut, of one animal and of several, and tables in its form that Anipose writes."""
+"""DeepLabCut's tables, of one animal or several, and tables of this form that Anipose writes."""
 
 from __future__ import annotations
 

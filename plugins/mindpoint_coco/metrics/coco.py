@@ -168,7 +168,7 @@ class CocoMetric(Metric):
         """Return a function that computes all statistics, given how often each image counts.
 
         Args:
-            curves: gives the curves of ``keypoints`` or ``bbox``.
+            curves: function that returns the curves of ``keypoints`` or ``bbox``.
         """
         kinds = self._kinds(results)
         crowded = levels(task.truth, task.image_ids) if self._crowding else {}

@@ -29,7 +29,7 @@ class JointErrors:
 
     Attributes:
         images: ``(N,)`` position of the image among the evaluated ones.
-        joints: ``(N,)`` the joint.
+        joints: ``(N,)`` index of the joint.
         errors: ``(N,)`` distance to the detected joint in pixels of the image; NaN if the object or the joint is missed.
         lengths: ``(N,)`` length of the object in pixels, NaN where it is undefined.
     """
