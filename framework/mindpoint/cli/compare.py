@@ -89,7 +89,7 @@ def evaluate_other(
 def compare(
     args: argparse.Namespace, places: Sequence[Path], evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric
 ) -> Compared:
-    """Compare the evaluations of two models or result files, ``places``; the first one is the one of ``--compare``."""
+    """Compare the evaluations of two models or result files, ``places``; the first is the one that ``--compare`` names."""
     from mindpoint.inference.bootstrap import RESAMPLES, changes
     from mindpoint.runtime.progress import track
 

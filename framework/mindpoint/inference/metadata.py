@@ -192,7 +192,7 @@ def _declaration(field: Field) -> Dict[str, object]:
 
 
 def fitting(config: Config, decoded: bool, dynamic_size: bool, parts: Sequence[str]) -> Tuple[Config, List[str]]:
-    """Return the configuration without the features that the file does not support, and the changes."""
+    """Return the configuration without the features that the file does not support, and the changes made."""
     settings = config.section("test")
     changes = []
     if decoded and settings.flip:

@@ -26,7 +26,7 @@ class _DecoupledAdam(nn.Adam):
     """AdamW with bias correction, which MindSpore's own ``AdamWeightDecay`` lacks."""
 
     def decay_weight(self, gradients):
-        """Apply the decay to the weights, and return the gradients unchanged. MindSpore adds the decay to the gradients here."""
+        """Apply the decay to the weights, and return the gradients unchanged. MindSpore's own method adds the decay to the gradients."""
         if self.exec_weight_decay:
             rates, decays = self.get_lr(), self.get_weight_decay()
             rates = rates if self.is_group_lr else (rates,) * self.param_length
