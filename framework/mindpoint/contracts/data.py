@@ -125,7 +125,7 @@ class Dataset(ABC):
 
     @classmethod
     def blocks(cls, block: Mapping[str, object]) -> List[Mapping[str, object]]:
-        """Return the blocks of the data sets that a block of this type joins; only this block unless it joins others."""
+        """Return the blocks of the data sets that a block of this type joins, or only this block if it does not join others."""
         return [block]
 
     @classmethod
@@ -190,8 +190,8 @@ class Transform(ABC):
     """A change of a training sample. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
-        before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
-            window has been cut out yet; apart from that, transforms run in the order of the configuration.
+        before_view: whether it needs the whole image; the objects are then in pixels of this image. Such transforms run before all others,
+            so that no window has been cut out yet; apart from that, transforms run in the order of the configuration.
     """
 
     before_view: bool = False
@@ -290,8 +290,8 @@ class TargetEncoder(ABC):
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """Return the ideal outputs of the heads for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
 
-        NaN where the annotations do not give a value. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used to
-        evaluate with the truth instead of head outputs; implementing it is optional.
+        Values that the annotations do not give are NaN. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used
+        to evaluate with the truth instead of head outputs; implementing it is optional.
         """
         return {}
 

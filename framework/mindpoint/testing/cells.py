@@ -21,7 +21,7 @@ Sizes = Sequence[Tuple[int, int]]
 
 
 class _CellTests(PartTests):
-    """The common base of the three kinds; subclasses give the inputs and the declared outputs.
+    """The common base of the tests of backbones, necks and heads; subclasses give the inputs and the declared outputs.
 
     Attributes:
         sizes: tested heights and widths of the input in pixels, rounded up to multiples of the divisor.

@@ -18,7 +18,7 @@ class CenterCell(nn.Cell):
     Args:
         maps: names of the raw maps, in order.
         activated: names of the maps that a sigmoid turns into scores.
-        top_k: N, unless the maps have fewer pixels.
+        top_k: number of detections, N, unless the maps have fewer pixels.
         class_sizes: ``wh`` has two channels per class.
         stride: input pixels per pixel of the maps.
     """
