@@ -1,4 +1,4 @@
-"""The version of the distribution, and that of the contracts that plugins are written against."""
+"""The version of the distribution, and the version of the contracts that plugins follow."""
 
 __version__ = "0.1.0"
 API = "1.0"

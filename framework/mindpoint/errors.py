@@ -49,7 +49,7 @@ class TrainingError(MindpointError):
 
 
 class Interrupted(MindpointError):
-    """A signal requested the end.
+    """A signal asked the process to end.
 
     Args:
         signum: number of the signal; the exit code is 128 plus this number.

@@ -27,7 +27,7 @@ class FPN(Neck):
     It takes two or more maps whose strides are multiples of one another.
 
     Args:
-        channels: of every output map.
+        channels: number of channels of every output map.
         levels: number of output maps, finest first; all by default.
         finest: smallest stride to use; finer maps are ignored.
     """

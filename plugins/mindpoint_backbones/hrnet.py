@@ -20,7 +20,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class BasicBlock(nn.Cell):
-    """Two 3x3 convolutions and the input: ``construct(x)``."""
+    """Two 3x3 convolutions whose result is added to the input: ``construct(x)``."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -32,7 +32,7 @@ class BasicBlock(nn.Cell):
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3 and 1x1 convolution, and the input, projected where the channels change: ``construct(x)``."""
+    """1x1, 3x3 and 1x1 convolution, added to the input, which is projected where the channels change: ``construct(x)``."""
 
     def __init__(self, in_channels: int, width: int):
         super().__init__()
@@ -55,8 +55,8 @@ def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell
 
 
 def _fusion(channels: List[int], target: int) -> nn.CellList:
-    """Return the cells that convert each branch's map to the channels of one branch, and finer maps to its size; the identity for
-    that branch."""
+    """Return the cells that convert each branch's map to the channels of one branch, and finer maps to its size. The cell of that branch
+    itself is the identity."""
     cells: List[nn.Cell] = []
     for source, count in enumerate(channels):
         if source < target:
@@ -69,10 +69,10 @@ def _fusion(channels: List[int], target: int) -> nn.CellList:
 
 
 class Module(nn.Cell):
-    """A module of HRNet: residual blocks on every branch, then each branch gets the sum of all: ``construct(maps) -> maps``.
+    """A module of HRNet: residual blocks on every branch, then each branch gets the sum of all branches: ``construct(maps) -> maps``.
 
     Args:
-        channels: of each branch, finest first.
+        channels: number of channels of each branch, finest first.
         results: number of output branches, finest first.
     """
 
@@ -142,8 +142,8 @@ class HRNet(Backbone):
 
 
 def _transition(channels: List[int], wanted: List[int]) -> List[nn.Cell]:
-    """Return the cells that compute each branch of a stage from the previous branches: the identity for unchanged ones, and a new one from
-    the coarsest."""
+    """Return the cells that compute each branch of a stage from the previous branches: the identity for an unchanged branch; a new branch
+    is computed from the coarsest one."""
     cells: List[nn.Cell] = []
     for index, count in enumerate(wanted):
         if index >= len(channels):

@@ -28,7 +28,8 @@ def conv_norm(
     epsilon: float = 1e-5,
     momentum: float = 0.1,
 ) -> nn.SequentialCell:
-    """Return a convolution, a batch normalisation and optionally an activation. ``momentum``: weight of a batch, as in PyTorch."""
+    """Return a convolution, a batch normalisation and optionally an activation. ``momentum``: weight of a batch in the moving statistics,
+    as in PyTorch."""
     norm = nn.BatchNorm2d(out_channels, eps=epsilon, momentum=1 - momentum)
     cells = [conv(in_channels, out_channels, kernel, stride, groups), norm]
     return nn.SequentialCell(cells if activation is None else [*cells, activation])

@@ -13,7 +13,7 @@ class MobileNet(Backbone):
     """Returns the last map of each stride from 4 on.
 
     Args:
-        cells: each with its channels and stride, in order.
+        cells: the cells in order, each with its channels and stride.
     """
 
     def __init__(self, cells: Sequence[Tuple[nn.Cell, int, int]]):

@@ -29,7 +29,7 @@ class MobileNetRules(WeightRules):
         return re.sub(r"^backbone\.", "", torch_name(ours))
 
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
-        """See :class:`WeightRules`. Always the weights of a backbone only."""
+        """See :class:`WeightRules`. The weights are always those of a backbone alone."""
         if "features.1.conv.0.0.weight" in shapes:
             name, backbone = "MobileNetV2", {"type": "MobileNetV2"}
         elif "features.1.block.0.0.weight" in shapes:

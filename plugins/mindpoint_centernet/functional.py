@@ -15,7 +15,7 @@ EPSILON = 1e-4
 
 
 def at_index(maps: Tensor, index: Tensor) -> Tensor:
-    """Return the values of ``(B, C, H, W)`` at the flat positions ``y * W + x`` of ``index`` ``(B, N)``, integer: ``(B, N, C)``."""
+    """Return the values ``(B, N, C)`` of maps ``(B, C, H, W)`` at the flat positions ``y * W + x`` in ``index``, integers ``(B, N)``."""
     batch, channels = maps.shape[:2]
     flat = ops.reshape(maps, (batch, channels, -1))
     where = ops.broadcast_to(ops.expand_dims(index, 1), (batch, channels, index.shape[1]))

@@ -108,7 +108,7 @@ class Peaks(NamedTuple):
 def peaks(heatmaps: np.ndarray, count: int, above: float = 0.0) -> Peaks:
     """Return the best ``count`` local maxima in 3x3 windows.
 
-    Of equal scores, the lower channel, then the upper row, then the left column comes first.
+    Among equal scores, the lower channel comes first, then the upper row, then the left column.
 
     Args:
         heatmaps: ``(C, H, W)`` float32.

@@ -78,7 +78,7 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
 
     Args:
         found: ``bbox`` left, top, width, height, and perhaps ``keypoints (J, 3)``: x, y, score; NaN where they are unknown.
-        image: its ``width`` and ``height``.
+        image: the image record, with ``width`` and ``height``.
     """
     limits = np.array([image["width"], image["height"]], np.float64)
     left, top, across, down = found["bbox"]
@@ -100,7 +100,7 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
 
 
 def _common_folder(names: Sequence[str]) -> str:
-    """Return the folder that holds all files; an empty path without files, or for URLs."""
+    """Return the folder that holds all files; an empty path if there are no files, or if they are URLs."""
     if not names or any("://" in name for name in names):
         return ""
     return os.path.commonpath([os.path.abspath(Path(name).parent) for name in names])

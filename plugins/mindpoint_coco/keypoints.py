@@ -28,10 +28,10 @@ class AnnotatedJoints(Points):
     Attributes:
         keypoints: the configuration's section.
         aliases: mapping from a file's joint names to these, where they differ.
-        orders: for a file with another order of joints, by category id: the index among these joints of each joint of a
-            record; -1 for others.
+        orders: if the file has another order of joints: for each category id, the index among these joints of each joint of a record; -1
+            for a joint that is not among these.
         by_name: ids of the categories whose joints were matched by name.
-        lacking: by category id, the indices of joints that the class has, but the category lacks.
+        lacking: for each category id, the indices of the joints that the class has but the category lacks.
     """
 
     keypoints: "Keypoints"
@@ -41,16 +41,16 @@ class AnnotatedJoints(Points):
     lacking: Mapping[int, Sequence[int]] = MappingProxyType({})
 
     def of_classes(self, classes: Sequence[str]) -> "AnnotatedJoints":
-        """Return the same joints of objects of these classes, by label. Raises ConfigError, see :meth:`Keypoints.annotated`."""
+        """Return a copy of this field for objects of these classes, by label. Raises ConfigError, see :meth:`Keypoints.annotated`."""
         other = copy.copy(self)
         other.sets = self.keypoints.sets_of(classes)
         return other
 
     def ordered(self, orders: Mapping[int, Tuple[int, ...]], lacking: Mapping[int, Sequence[int]]) -> "AnnotatedJoints":
-        """Return the same joints for a file with these :attr:`orders`, which already include the aliases.
+        """Return a copy of this field for a file with these :attr:`orders`, which already include the aliases.
 
         Args:
-            lacking: see the attribute; it has all categories whose joints were matched by name.
+            lacking: see the attribute; it has an entry for every category whose joints were matched by name.
         """
         other = copy.copy(self)
         other.orders, other.by_name, other.lacking, other.aliases = dict(orders), tuple(lacking), dict(lacking), {}
@@ -100,9 +100,9 @@ class Keypoints:
         skeleton: pairs of joints connected by a line, by name or 0-based index.
         flip_pairs: pairs of joints that are swapped in a mirrored image, by name or 0-based index. ``None``:
             :func:`~mindpoint_coco.sides.side_pairs` of the names.
-        sigmas: per-joint standard deviation of object keypoint similarity, relative to the square root of the object's area
+        sigmas: standard deviation of each joint in object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
-        colors: per-joint colour, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
+        colors: colour of each joint, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
         classes: instead of all these, the same keys for each class, by name. Other classes have no joints.
         shared: names of joints that are the same joint in all classes that have them.
 

@@ -19,7 +19,7 @@ def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.
         boxes: ``(N, 4)`` left, top, right, bottom.
-        scores: ``(N,)``; of equal ones, the first counts as better.
+        scores: ``(N,)``; among equal scores, the first counts as better.
         sigmas: ``(J,)`` COCO's tolerances.
         threshold: similarity, 0..1, above which the weaker one is removed.
     """
@@ -95,7 +95,8 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
 
 
 def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of one box with ``(N, 4)`` others, sides one pixel longer than the coordinates' difference."""
+    """Return the intersection over union of one box with others, ``(N, 4)``. Sides are one pixel longer than the difference of the
+    coordinates."""
     one = np.float32(1)
     width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0]) + one
     height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1]) + one

@@ -13,8 +13,8 @@ class RepeatFactorSampler(Sampler):
     """Show images of rare classes more often: repeat factor sampling (Gupta et al., 2019, LVIS, https://arxiv.org/abs/1908.03195).
 
     If a share ``f`` of the images have an object of a class, the factor of the class is ``max(1, sqrt(threshold / f))``. The factor of an
-    image is the largest of its classes, or 1 without objects. Crowds are ignored. Factors are relative: an epoch keeps its
-    length, so images of frequent classes are shown less often than once.
+    image is the largest factor of its classes, or 1 without objects. Crowds are ignored. Factors are relative: an epoch keeps its length,
+    so images of frequent classes are shown less often than once.
 
     Args:
         dataset: the training images; provided by the run. Its ``objects`` are read once.
@@ -40,7 +40,7 @@ class RepeatFactorSampler(Sampler):
 
 
 class HardImageSampler(Sampler):
-    """Show images more often the higher their loss was.
+    """Show an image the more often, the higher its loss was.
 
     Each image has a running mean of its losses. Its weight is the ratio of that mean to the mean of all images, to the power of ``power``
     (as in prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), limited to ``1 / most .. most``; 1 before it has been
@@ -53,7 +53,7 @@ class HardImageSampler(Sampler):
         momentum: weight of the old running mean in an update, 0 <= momentum < 1.
 
     Raises:
-        ConfigError: a value out of range.
+        ConfigError: a value is out of range.
     """
 
     needs_losses = True

@@ -12,7 +12,7 @@ def joint_similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, s
 
     Args:
         points: ``(..., J, 2)``.
-        truth: ``(..., J, 2)`` that broadcasts with it.
+        truth: ``(..., J, 2)``, which broadcasts with ``points``.
         areas: ``(...)`` in square pixels.
         sigmas: ``(J,)``.
     """

@@ -43,7 +43,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--golden", metavar="DIR", required=True, type=Path, help=text)
     text = "COCO folder with the images of these values, for targets, end_to_end and evaluation"
     parser.add_argument("--coco", metavar="DIR", type=Path, help=text)
-    parser.add_argument("--only", metavar="AREA", action="append", choices=AREAS, help=f"only this area (repeatable): {', '.join(AREAS)}")
+    parser.add_argument(
+        "--only", metavar="AREA", action="append", choices=AREAS, help=f"compare only this area; may be repeated: {', '.join(AREAS)}"
+    )
     parser.add_argument("--json", action="store_true", help="print every comparison as JSON")
     text = "tolerances as JSON by area and quantity (default: tolerances.json of --golden or, without it, the shipped ones of the task)"
     parser.add_argument("--tolerances", metavar="FILE", type=Path, help=text)

@@ -90,7 +90,7 @@ def with_class(table: np.ndarray, classes: Optional[np.ndarray]) -> np.ndarray:
 def row_error(found: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference between the rows of two tables ``(N, 5 + ...)`` with the score in column 4, best first.
 
-    Rows of the same score (to 0.0001) may be in another order: each is compared with its nearest. Rows of score 0, which the
+    Rows of equal scores (to 0.0001) may be in another order: each is compared with the nearest one. Rows of score 0, which the
     reference adds to fill its table, are left out. NaN if the numbers of rows differ.
     """
     expected = expected[expected[:, 4] > 0]

@@ -57,7 +57,7 @@ def missed(found: np.ndarray, expected: np.ndarray, pixels: float, score: float)
     """Return the share of the rows of ``expected`` (box, score, joints or class) without a separate partner in ``found``.
 
     Args:
-        pixels, score: largest differences of partners.
+        pixels, score: largest differences of partners in position and score.
     """
     free = np.ones(len(found), bool)
     tolerance = np.full(expected.shape[1], pixels)

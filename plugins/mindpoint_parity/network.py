@@ -37,7 +37,7 @@ def recognized(state: Mapping[str, np.ndarray]) -> Recognized:
 
 
 def official_network(state: Mapping[str, np.ndarray]) -> Network:
-    """Return the network of these weights (arrays by official name), with them loaded.
+    """Return the network of these weights (arrays by official name), with the weights loaded.
 
     Raises:
         WeightsError: the network differs from the official one: weights are missing, superfluous or of other shapes.

@@ -15,7 +15,7 @@ from mindpoint_parity.reference import Reference
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare every case of ``preprocess*.json``: the affine matrix; NaN if the raster has another size."""
+    """Compare the affine matrix of every case of ``preprocess*.json``. The error is NaN if the raster has another size."""
     return [row for file in sorted(reference.golden.glob("preprocess*.json")) for row in _check_file(reference, file)]
 
 

@@ -31,7 +31,7 @@ class Reference:
     Attributes:
         golden: folder with the expected values.
         coco: COCO folder with the images of these values, for the areas that need it.
-        tolerances: by area and quantity.
+        tolerances: tolerances by area and quantity.
     """
 
     golden: Path
@@ -47,8 +47,8 @@ class Reference:
 
     @property
     def variants(self) -> List[str]:
-        """Return the names of the folder's networks: of ``official_state_dict-resdcn18.json``, ``resdcn18``; an empty name if there is only
-        one."""
+        """Return the names of the folder's networks, such as ``resdcn18`` for ``official_state_dict-resdcn18.json``; an empty name if there
+        is only one."""
         return [file.stem.partition("-")[2] for file in sorted(self.golden.glob(NETWORKS))]
 
     @cached_property

@@ -27,7 +27,7 @@ Encode = Callable[[dict, Sample, InputSpec], Arrays]
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each array of each case. Of an array that is stored as its non-zero cells, these must be the same cells."""
+    """Compare each array of each case. If an array is stored as its non-zero cells, the same cells must be non-zero here."""
     cases = json.loads((reference.golden / "targets.json").read_text())
     dataset, labels, encode = _of_task(reference)
     rows = []
@@ -91,7 +91,7 @@ def replay(case: dict, dataset: CocoDataset, labels: Mapping[int, int], encode: 
     """Return all arrays that a case of ``targets.json`` describes, computed by this project.
 
     Args:
-        labels: by category id.
+        labels: labels by category id.
     """
     sample = dataset[dataset.image_ids.tolist().index(case["image_id"])]
     if "annotations" in case:  # artificial

@@ -34,7 +34,7 @@ BOX_OPTIONS = {
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare trainings, also with the reference's other kinds of regression and loss; every error is relative."""
+    """Compare trainings, including those with the reference's other kinds of regression and loss; every error is relative."""
     device.setup("auto", seed=0)
     expected = json.loads((reference.golden / "train.json").read_text())
     rows: List[Comparison] = []
@@ -60,7 +60,7 @@ def _compiled(wanted: bool) -> Iterator[None]:
 
 
 def _trainings(reference: Reference, expected: Mapping) -> Dict[str, Tuple[Setting, Mapping]]:
-    """Return the stored trainings by name: how each is set, and its numbers."""
+    """Return the settings and the numbers of each stored training by name."""
     trainings = {"sparse": (USUAL, expected["sparse"])}
     if "dense" in expected:
         trainings["dense"] = (DENSE_POSES, expected["dense"])

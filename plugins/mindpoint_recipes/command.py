@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         required=True,
         help="COCO files, or files and folders of another tool; those with val or test in their name are for validation",
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: that of the annotations)")
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: the folder of the annotations)")
     parser.add_argument(
         "--format", default="auto", help="format of the annotations, listed by 'mindpoint plugins list importers' (default: auto)"
     )

@@ -41,7 +41,7 @@ class Gathered:
         categories: class by the name of the category in the splits. A class has several categories if files differ in its joints.
         left_out: number of unusable records.
         notes: changes and omissions of the importers.
-        partial: whether not every file has all classes.
+        partial: whether some files lack some classes.
     """
 
     splits: Dict[str, dict]
@@ -155,7 +155,7 @@ Form = Tuple[str, Tuple[str, ...]]
 
 
 def _form(record: dict, categories: Dict[Form, dict]) -> Optional[Form]:
-    """Return the form of a category record. Without joints it is the first one of its class."""
+    """Return the form of a category record. If the record has no joints, this is the first form of its class."""
     name = record["name"]
     names = tuple(record.get("keypoints") or ())
     return (name, names) if names else next((form for form in categories if form[0] == name), None)

@@ -35,7 +35,7 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
     class has a labelled joint, the class has only boxes, and its records lose their joints.
 
     Args:
-        contents: of :func:`plain_ids`.
+        contents: results of :func:`plain_ids`.
 
     Raises:
         DataError: a category with too many joints.
@@ -71,7 +71,7 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
 
 
 def _labelled(content: dict) -> Dict[int, Counter]:
-    """Return how often annotations with a labelled joint have which number of joints, by category id."""
+    """Count, by category id and number of joints, the annotations with a labelled joint."""
     found: Dict[int, Counter] = {}
     for record in content["annotations"]:
         if isinstance(record, dict) and type(record.get("category_id")) is int:

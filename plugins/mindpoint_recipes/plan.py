@@ -120,7 +120,7 @@ def _said(kind: Kind, pairs: Pairs) -> str:
 
 
 def _rotation(found: Survey, joints: bool, reasons: List[str]) -> float:
-    """Return a rotation of images as varied as that of the objects, to cover new photographs of this kind."""
+    """Return a rotation of images that varies as much as the rotation of the objects, to cover new photographs of this kind."""
     if not joints:
         return 0.0
     if not found.turn > _LEAST_TURN:

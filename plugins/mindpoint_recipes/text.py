@@ -38,7 +38,7 @@ def configuration(
         command: the command line, for the first comment.
         sets: the joints, see :func:`~mindpoint_coco.importers.class_joints.joint_sets_of`.
         categories: class by the name of its category in the files.
-        steps: of the training.
+        steps: number of steps of the training.
         evaluate_every: epochs between two evaluations.
     """
     task = "pose" if sets else "detection"

@@ -13,7 +13,7 @@ Size = Tuple[int, int]  # height, width
 
 
 class Stool(NamedTuple):
-    """Something to sit on: a block with a lighter seat. ``box`` holds left, top, right, bottom in pixels, all inside."""
+    """Something to sit on: a block with a lighter seat. ``box`` holds left, top, right, bottom in pixels and lies inside the image."""
 
     box: Tuple[int, int, int, int]
     color: Color
@@ -24,7 +24,7 @@ class Stool(NamedTuple):
         cv2.rectangle(image, (left, top), (right, top + 1 + (bottom - top) // 8), shade(self.color, 1.25), -1)
 
     def mark(self, labels: np.ndarray) -> None:
-        """Erase the labels behind it from a map of labels."""
+        """Erase the labels behind the seat from a map of labels."""
         left, top, right, bottom = self.box
         cv2.rectangle(labels, (left, top), (right, bottom), 0, -1)
 

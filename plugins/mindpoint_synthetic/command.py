@@ -29,7 +29,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("out", metavar="OUT", type=Path, help="new folder, for annotations/ and images/")
     parser.add_argument("--count", metavar="N", type=int, required=True, help="number of images")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="random seed of the images (default: 0)")
-    parser.add_argument("--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="pixels (default: 256 256)")
+    parser.add_argument(
+        "--size", metavar=("H", "W"), type=int, nargs=2, default=(256, 256), help="size of the images in pixels (default: 256 256)"
+    )
     parser.add_argument(
         "--draw", choices=list(_FILES), default="people", help="what to draw: people, or things of ten classes (default: people)"
     )
@@ -79,7 +81,7 @@ def _dataset(args: argparse.Namespace) -> DrawnDataset:
     for what, names in _LOOKS.items():
         foreign = [name for name in names if what != args.draw and getattr(args, name) is not None]
         if foreign:
-            raise ConfigError(f"--{foreign[0]} needs --draw {what}; add that, or leave it out")
+            raise ConfigError(f"--{foreign[0]} needs --draw {what}; add --draw {what}, or leave --{foreign[0]} out")
     look = {name: getattr(args, name) for name in _LOOKS[args.draw] if getattr(args, name) is not None}
     config = load_config(args.config, parts=()) if args.config is not None else None
     if args.draw == "things":

@@ -54,7 +54,7 @@ class Drawing:
             cv2.fillConvexPoly(labels, shape.corners, LABELS_EACH * (number + 1) + shape.part, cv2.LINE_8, SHIFT)
 
     def visibility(self, labels: np.ndarray, number: int) -> np.ndarray:
-        """Return ``(19,)`` COCO's visibility of the joints of figure ``number``, from the finished map of labels.
+        """Return COCO's visibility ``(19,)`` of the joints of figure ``number``, from the finished map of labels.
 
         2: visible. 1: hidden, but next to a visible joint, so that annotators could mark it. 0: outside of the image, on the far
         side of the head, or hidden together with all its neighbours.

@@ -89,7 +89,7 @@ def _head(pen: Pen, figure: Figure, outfit: Outfit, toward: np.ndarray, joints: 
 
 
 def _face(head: Frame, semi: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """Return ``(24, 3)`` the rim of the bare part of the face; points behind the head's outline are moved onto it."""
+    """Return the rim of the bare part of the face, ``(24, 3)``; points behind the head's outline are moved onto it."""
     nearness = _RIM @ toward
     outline = _RIM - nearness[:, None] * toward
     outline /= np.linalg.norm(outline, axis=1, keepdims=True)

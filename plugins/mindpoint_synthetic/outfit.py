@@ -20,8 +20,8 @@ class Outfit:
     """Colours and cuts. Lengths are fractions of a limb part, widths are factors on its thickness.
 
     Attributes:
-        sleeve: covered length of the arm in parts: 0 for a bare arm, up to 1 the upper arm, up to 2 down to the wrist.
-        leg: covered length of the leg in parts: up to 1 the thigh, up to 2 down to the ankle.
+        sleeve: covered length of the arm in limb parts: 0 for a bare arm, 1 down to the elbow, 2 down to the wrist.
+        leg: covered length of the leg in limb parts: 1 down to the knee, 2 down to the ankle.
         skirt: length of a skirt as a fraction of the thigh; 0 for trousers.
         hair_length: 0 short, 1 down to the shoulders and below.
     """
@@ -81,7 +81,7 @@ def vivid(rng: np.random.Generator, saturation: Tuple[int, int], value: Tuple[in
 
 
 def shade(color: Color, factor: float) -> Color:
-    """Return the colour, darker (below 1) or lighter."""
+    """Return the colour made darker (factor below 1) or lighter (above 1)."""
     blue, green, red = color
     return min(255.0, blue * factor), min(255.0, green * factor), min(255.0, red * factor)
 

@@ -42,7 +42,7 @@ class SyntheticPeople(DrawnDataset):
         seed: random seed of the images.
         classes: category names; ``person`` must be one.
         keypoints: the joints to annotate, by COCO's names or ``neck`` and ``head_top``, any subset in any order; by default boxes only. If
-            classes have joints of their own, those of people.
+            classes have joints of their own, the joints of ``person`` are used.
         size: height and width of the images in pixels.
         people: minimum and maximum number of people per image; fewer if the image is too crowded.
         actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick, by default all of these; on request tumble

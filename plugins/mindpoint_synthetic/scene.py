@@ -65,7 +65,7 @@ class DrawnDataset(Dataset):
         return Sample(index + 1, f"synthetic image {index} of seed {self.seed}", finish(rng, image), objects)
 
     def ids(self) -> List[int]:
-        """See :class:`Dataset`; from 1."""
+        """See :class:`Dataset`; ids count from 1."""
         return list(range(1, self.count + 1))
 
     def objects(self, index: int) -> Objects:
@@ -119,6 +119,6 @@ def visible(owner: np.ndarray, count: int) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the shared area of two boxes as a share of the smaller one."""
+    """Return the area in which two boxes overlap, as a share of the smaller box."""
     shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
     return float(shared / min(np.prod(first[2:] - first[:2]), np.prod(second[2:] - second[:2])))

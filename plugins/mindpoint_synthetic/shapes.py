@@ -83,5 +83,5 @@ class Pen:
 
 
 def ring(center: np.ndarray, axes: np.ndarray, wide: float, deep: float) -> np.ndarray:
-    """Return ``(16, 3)`` points around a slice of the body: ``wide`` to the sides, ``deep`` to front and back."""
+    """Return points ``(16, 3)`` around a slice of the body: ``wide`` to the sides, ``deep`` to front and back."""
     return center + CIRCLE @ np.stack([axes[:, 0] * wide, axes[:, 2] * deep])

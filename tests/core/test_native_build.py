@@ -103,7 +103,7 @@ def test_failing_compiler_is_quoted(tmp_path, environment):
     script.chmod(0o755)
     environment["CXX"] = str(script)
     path, said = build(environment)
-    assert path is None and said == f"refused: {script} ended with 7: x.cc:3: error: no luck\n"
+    assert path is None and said == f"refused: {script} ended with exit code 7: x.cc:3: error: no luck\n"
     assert list((tmp_path / "cache").glob("*.so")) == []
 
 

@@ -252,7 +252,7 @@ def test_the_attribute_of_the_class_is_chosen(project):
     content["attribute"]["2"] = attribute("mood", 3, {"1": "happy"})
     content["metadata"]["1_a"]["av"]["2"] = "1"
     path = project(content)
-    with pytest.raises(DataError, match="has several attributes, what, mood; choose that of the class with --option label=NAME"):
+    with pytest.raises(DataError, match="has several attributes, what, mood; name the attribute of the class with --option label=NAME"):
         importer_for("via", path).read(path)
     assert len(importer_for("via", path, ["label=what"]).read(path)["annotations"]) == 5
 

@@ -118,7 +118,7 @@ def test_options_of_the_importer(tmp_path):
     for name in images:
         cv2.imwrite(str(tmp_path / name), np.zeros((100, 200, 3), np.uint8))
     (tmp_path / "via.json").write_text(json.dumps(images))
-    with pytest.raises(DataError, match="choose that of the class with --option label=NAME"):
+    with pytest.raises(DataError, match="name the attribute of the class with --option label=NAME"):
         gather([tmp_path / "via.json"], None, "auto")
     assert gather([tmp_path / "via.json"], None, "auto", ["label=kind"]).classes == ["fish"]
 

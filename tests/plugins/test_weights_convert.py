@@ -298,7 +298,8 @@ def test_detectors_round_trip_and_reference(tmp_path, file, arch, capsys):
     assert main(["to-official", out, str(tmp_path / "back.pth")]) == 0
     said = capsys.readouterr().out
     slim = f"the official code has no {arch if arch == 'dla_34' else 'hourglass'} with these widths"
-    assert ("load it there with: ctdet --arch resdcn_18 --head_conv 64 --load_model" if arch == "resdcn_18" else slim) in said
+    usage = "load it in the official code with: ctdet --arch resdcn_18 --head_conv 64 --load_model"
+    assert (usage if arch == "resdcn_18" else slim) in said
     back = read_state(tmp_path / "back.pth")
     assert sorted(back) == sorted(state)
     assert all(np.array_equal(back[name], state[name]) for name in state if ".project." not in name)

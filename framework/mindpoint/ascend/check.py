@@ -69,8 +69,8 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
 
 
 def markdown(found: Mapping[str, Sequence[Row]]) -> str:
-    """Return a table with a line for each configuration: its number of rows for each place of registration, and the rows elsewhere than in
-    ``ACLNN`` and ``NAMED``."""
+    """Return a table with a line for each configuration: the number of rows for each place of registration, and the rows that are
+    registered in neither ``ACLNN`` nor ``NAMED``."""
     places = [where for where in MEANINGS if where != HOST]
     head = ["configuration", "operators", *places, f"neither {ACLNN} nor {NAMED}"]
     lines = [head, ["---"] * len(head)]

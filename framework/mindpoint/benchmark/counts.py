@@ -23,8 +23,8 @@ class Call:
     Attributes:
         cell: the operator.
         name: its path in the network.
-        inputs: shapes of its tensors, batch axis first; empty if an input is not a tensor.
-        output: shape of its first tensor.
+        inputs: shapes of its input tensors, batch axis first; empty if an input is not a tensor.
+        output: shape of its first output tensor.
     """
 
     cell: nn.Cell
@@ -34,8 +34,8 @@ class Call:
 
     @property
     def multiply_adds(self) -> int:
-        """Return the result of the cell's method ``multiply_adds(inputs, output)``, if it has one; otherwise count those of convolutions
-        and dense layers, and return 0 for other cells."""
+        """Return the multiply-adds of a cell: the result of its method ``multiply_adds(inputs, output)`` if it has one, otherwise the count
+        for a convolution or dense layer, and 0 for any other cell."""
         own = getattr(self.cell, "multiply_adds", None)
         if own is not None:
             return own(self.inputs, self.output)
@@ -94,7 +94,8 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """Return counts for a report: parameters, and multiply-adds per image ``(height, width)``, of the whole network and of its parts."""
+    """Count the parameters, and the multiply-adds for an image of this size ``(height, width)``, of the network and of each part, for a
+    report."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

@@ -19,7 +19,7 @@ class Report:
     """Result of a benchmark.
 
     Attributes:
-        facts: single values by name; the names end in their units.
+        facts: single values by name; each name ends in the unit of its value.
         tables: lists of rows by title; the rows of a table have the same keys.
     """
 
@@ -78,7 +78,7 @@ class Clock:
             self._inner[-1] += taken
 
     def around(self, part: str, function: Callable) -> Callable:
-        """Return the function, timed as a part."""
+        """Return the function, wrapped so that its time counts as a part."""
 
         def timed(*args, **kwargs):
             with self(part):

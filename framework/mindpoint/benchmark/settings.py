@@ -18,7 +18,7 @@ class Settings:
 
     Attributes:
         config: name or path of the configuration.
-        overrides: changes to it.
+        overrides: changes to the configuration.
         runs: measured rounds.
         warmup: unmeasured rounds before them.
         batch: batch size; None: as configured.

@@ -27,7 +27,7 @@ class Compared:
     """Two evaluations of the same data.
 
     Attributes:
-        names: different names of the first and the second.
+        names: names that distinguish the first and the second.
         changes: changes of the statistics.
         errors: errors of each image in the first and the second, 0..1, by id; the most changed images first. Empty if the metric does not
             rate images.
@@ -43,7 +43,7 @@ class Compared:
         """Return statistics, the parts (joints, classes) and the images that changed most.
 
         Args:
-            file_names: by image id.
+            file_names: names of the image files, by image id.
         """
         from mindpoint.contracts.analysis import Table
         from mindpoint.inference.bootstrap import change_table, said
@@ -63,10 +63,10 @@ class Compared:
 def evaluate_other(
     args: argparse.Namespace, model: Optional[Model], config: Config, dataset: Dataset, metric: Metric
 ) -> Tuple[Evaluation, Path]:
-    """Evaluate the model or result file of ``--compare`` on the same data, and return its file too.
+    """Evaluate the model or result file of ``--compare`` on this data set. Return the evaluation and the file.
 
     Raises:
-        ConfigError: it finds other classes or points.
+        ConfigError: the other model finds different classes or points.
     """
     from mindpoint.contracts.fields import Points
     from mindpoint.errors import ConfigError
@@ -89,7 +89,7 @@ def evaluate_other(
 def compare(
     args: argparse.Namespace, places: Sequence[Path], evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric
 ) -> Compared:
-    """Compare the evaluations of two models or result files, ``places``; the first is that of ``--compare``."""
+    """Compare the evaluations of two models or result files, ``places``; the first is the one that ``--compare`` names."""
     from mindpoint.inference.bootstrap import RESAMPLES, changes
     from mindpoint.runtime.progress import track
 
@@ -139,7 +139,7 @@ def file_names(dataset: Dataset) -> Dict[int, str]:
 
 
 def _names(first: Path, second: Path) -> Tuple[str, str]:
-    """Return the shortest ends of two paths that differ."""
+    """Return the ends of two paths, as short as possible but different."""
     parts = [path.with_suffix("").parts for path in (first, second)]
     for count in range(1, max(map(len, parts)) + 1):
         ends = ["/".join(part[-count:]) for part in parts]
@@ -149,7 +149,7 @@ def _names(first: Path, second: Path) -> Tuple[str, str]:
 
 
 def _likely(dataset: Dataset, results: Sequence[dict], analysis: Analysis, image_ids: Sequence[int]) -> Dict[int, Detections]:
-    """Return the detections by image id with at least the score threshold of the metric."""
+    """Return, by image id, the detections whose score reaches the threshold of the metric."""
     from mindpoint.contracts.records import from_coco
 
     found: Dict[int, List[dict]] = {image_id: [] for image_id in image_ids}

@@ -29,13 +29,14 @@ def words() -> List[str]:
 
 
 def can_complete(command: Entry) -> bool:
-    """Return whether a command makes its ``Parser``, which completes, before anything else. Its source is read, and nothing is run."""
+    """Return whether a command begins by making its ``Parser``, which writes the completions. Its source is read, and nothing is run."""
     definition = command.definition()
     return definition is not None and _begins_with_parser(definition, _MOST_HELPERS)
 
 
 def _begins_with_parser(definition: Definition, helpers: int) -> bool:
-    """Return whether the first statement of a function that calls anything makes a ``Parser`` or calls a function that begins so."""
+    """Find the first statement in a function that calls anything, and return whether it makes a ``Parser`` or calls a function that
+    does."""
     for statement in definition.node.body if isinstance(definition.node, ast.FunctionDef) else ():
         called = [static.dotted(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
         if called:
@@ -100,7 +101,7 @@ def _folders(prefix: str, **_: object) -> List[str]:
 
 
 def _configurations(prefix: str, **_: object) -> Dict[str, str]:
-    """Return the shipped configurations with their first lines, and files and folders, which may be of runs."""
+    """Return the shipped configurations with their first lines, and the files and folders, since a folder may belong to a run."""
     from mindpoint.config.files import descriptions
 
     return {**descriptions(), **dict.fromkeys(_paths(prefix), "")}

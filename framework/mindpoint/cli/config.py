@@ -42,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         examples=["mindpoint config plot-schedule quickstart", "mindpoint config plot-schedule dla34_dcn_coco --images 64115"],
     )
     plot.add_argument("config", metavar="CONFIG")
-    plot.add_argument("--images", metavar="N", type=_positive, help="number of training images (default: that of the data set)")
-    plot.add_argument("--processes", metavar="N", type=_positive, default=1, help="processes, as in mindpoint launch N (default: 1)")
+    plot.add_argument("--images", metavar="N", type=_positive, help="number of training images (default: those of the data set)")
+    plot.add_argument(
+        "--processes", metavar="N", type=_positive, default=1, help="number of processes, as in mindpoint launch N (default: 1)"
+    )
     plot.add_argument("--out", metavar="FILE", default="schedule.png", help="picture to write (default: schedule.png)")
     add_set(plot)
 

@@ -42,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="val",
         help="val: statistics and results; test: only results, for images without annotations (default: val)",
     )
-    parser.add_argument("--split", help="data to evaluate on: data.SPLIT (default: as --mode)")
-    parser.add_argument("--coco", metavar="DIR", help="evaluate on the data in this folder, in its published layout, instead of data.SPLIT")
+    parser.add_argument("--split", help="evaluate on data.SPLIT (default: the value of --mode)")
+    parser.add_argument(
+        "--coco", metavar="DIR", help="evaluate on this folder, which holds the data in the published layout, instead of data.SPLIT"
+    )
     parser.add_argument(
         "--results",
         metavar="FILE",
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--oracle",
         metavar="HEADS",
-        help="replace the output of these heads, e.g. hm,wh or all, by the truth: the gain if they were perfect",
+        help="replace the output of these heads, e.g. hm,wh or all, by the truth, to see the gain if they were perfect",
     )
     parser.add_argument("--each", action="store_true", help="add the statistics of each class and joint")
     parser.add_argument(
@@ -61,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         metavar="OTHER",
-        help="add the difference to this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
+        help="also show the difference from this model or result file (.json) on the same data: 'eval --compare OLD NEW'",
     )
     parser.add_argument(
         "--out",
@@ -207,7 +209,7 @@ def _write_submission(
     detections = detect_all(model.detector, dataset, lambda items, total: track(items, total, "detecting")).detections
     if distributed.is_writer():
         name, count = save_submission(detections, dataset, metric, folder)
-        print(f"{dataset}\n{count} results; {name}, for the evaluation server, and the same as .json are in {folder}")
+        print(f"{dataset}\n{count} results in {folder}: {name}, for the evaluation server, and a copy as .json")
         if args.pictures:
             _draw(args, config, dataset, detections)
     return 0

@@ -30,7 +30,7 @@ def add_trust(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add ``--device``, a short form of two ``--set``."""
+    """Add ``--device``, a short form of two ``--set`` options."""
     parser.add_argument(
         "--device",
         metavar="NAME[:ID]",

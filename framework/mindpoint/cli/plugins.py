@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list all parts that installed distributions declare, without importing them",
         examples=["mindpoint plugins list", "mindpoint plugins list backbones"],
     )
-    listing.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only these: {', '.join(k.plural for k in kinds())}")
+    listing.add_argument(
+        "kind", nargs="?", type=_kind, metavar="KIND", help=f"list only this kind of parts: {', '.join(k.plural for k in kinds())}"
+    )
     listing.add_argument("--json", action="store_true", help="print a list of objects as JSON")
     listing.set_defaults(run=_list)
     show = actions.add_parser(
@@ -42,9 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="test the parts of a distribution against their contracts; exit code 1 on failures",
         examples=["mindpoint plugins test acme-shapes"],
     )
-    test.add_argument("distribution", metavar="DISTRIBUTION", help="its name, as in pip")
+    test.add_argument("distribution", metavar="DISTRIBUTION", help="name of the distribution, as in pip")
     test.add_argument(
-        "--config", metavar="CONFIG", help="build parts as configured there, and all parts with its classes, input and sections"
+        "--config",
+        metavar="CONFIG",
+        help="build the parts in this configuration with its arguments, and all parts with its classes, input and sections",
     )
     add_set(test)
     test.add_argument("--verbose", action="store_true", help="print a line for each test")
@@ -56,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     new.add_argument("name", metavar="NAME", help="name of the distribution and its new folder, e.g. acme-shapes")
     new.add_argument("--parts", metavar="KIND,...", required=True, help=f"comma-separated parts: {', '.join(PARTS)}")
-    new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="for its pyproject.toml (default: Apache-2.0)")
+    new.add_argument("--license", metavar="TEXT", default="Apache-2.0", help="license in its pyproject.toml (default: Apache-2.0)")
     new.set_defaults(run=_new)
 
 

@@ -29,21 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coco",
         metavar="DIR",
-        help="train and evaluate on the data in this folder, in its published layout, instead of data.train and data.val",
+        help="train and evaluate on this folder, which holds the data in the published layout, instead of data.train and data.val",
     )
     parser.add_argument(
         "--overfit", metavar="N", type=int, help="instead, overfit on the first N training images, to check the whole set-up"
     )
     parser.add_argument("--profile", metavar="START:STOP", help="profile these steps, counted from 1")
     parser.add_argument(
-        "--out", metavar="DIR", help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: that of the run"
+        "--out",
+        metavar="DIR",
+        help="run folder, new or empty (default: runs/NAME, numbered if taken); with --resume: the folder of the run",
     )
     parser.add_argument(
         "--resume",
         metavar="CHECKPOINT",
         nargs="?",
         const="",
-        help="continue from a checkpoint (default: the newest of the run folder: --out, or the newest runs/NAME)",
+        help="continue from a checkpoint (default: the newest one in --out, or in the newest runs/NAME)",
     )
     add_trust(parser, "the configuration in a run folder")
 
@@ -93,7 +95,7 @@ def _load(args: argparse.Namespace, changes: List[str]) -> "Config":
 
 
 def _profile(window: Optional[str]) -> List[str]:
-    """Return the change of the configuration that records a window of steps."""
+    """Return the change of the configuration with which the steps of a window are profiled."""
     from mindpoint.errors import ConfigError
 
     if window is None:

@@ -42,7 +42,7 @@ class Checker:
         root: the whole configuration, because parts may need one of its sections.
         parts: dotted paths of the slots to check; a prefix covers everything below it. For other slots only the form is checked, so that
             an unused plugin may be absent. None: all slots.
-        imports: import a part if its source does not give its arguments.
+        imports: import a part if its source does not reveal its arguments.
 
     Attributes:
         remarks: items that could not be checked without an import.
@@ -183,7 +183,7 @@ class Checker:
 def positioned(node: Node, path: str, error: Exception) -> str:
     """Return the error message of a section or part, with the position of its ``key``, or of the whole block.
 
-    If the error has no ``key``, its message may start with a whole path; the position is then that of the path.
+    If the error has no ``key``, its message may start with a whole path, whose position is then used.
     """
     message, key = str(error), getattr(error, "key", None)
     if key is None:
@@ -229,7 +229,7 @@ def _type_of(parts: Registry, node: Node, path: str) -> str:
 
 
 def parts_of_argument(name: str) -> Registry:
-    """Return the registry for blocks inside an argument: that of the kind with the argument's name, or the registry of all classes."""
+    """Return the registry for blocks inside an argument: the registry of the kind that has the argument's name, or else of all classes."""
     kind = kind_called(name)
     return registry(kind.plural) if kind and kind.in_blocks else any_class
 

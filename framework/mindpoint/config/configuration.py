@@ -172,7 +172,7 @@ class Config:
     def build(self, path: str, **provided: object) -> Optional[object]:
         """Build the part of a slot such as ``model.backbone``; return None if the block is missing.
 
-        Blocks inside the arguments are built first. A constructor that names ``classes``, ``input_spec``, a section of
+        Blocks inside the arguments are built first. A constructor that takes ``classes``, ``input_spec``, a section of
         :attr:`vocabulary` or one of ``provided`` receives it, unless the block sets it.
 
         Args:

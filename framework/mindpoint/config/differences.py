@@ -11,7 +11,8 @@ Value = Tuple[str, str]  # the text and its position
 
 
 def differences(first: Config, second: Config) -> Iterator[Tuple[str, Optional[Value], Optional[Value]]]:
-    """Yield path, value in the first and value in the second configuration of each difference; None if a value is missing."""
+    """Yield, for each difference, the path, the value in the first configuration and the value in the second; None if a value is
+    missing."""
     ours, theirs = _values(first), _values(second)
     for path in sorted({*ours, *theirs}):
         old, new = ours.get(path), theirs.get(path)

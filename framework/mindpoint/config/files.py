@@ -46,7 +46,7 @@ def shipped_folder() -> Optional[Path]:
 
 def shipped() -> Dict[str, Path]:
     """Return the shipped configurations by name, in order of names; those from other distributions follow and begin with
-    ``distribution:``. Files in their subfolders are bases and have no name here."""
+    ``distribution:``. Files in their subfolders are bases and are not listed."""
     found = {}
     for distribution, folders in sorted(shipped_folders().items(), key=lambda item: (item[0] != CORE, item[0])):
         prefix = "" if distribution == CORE else f"{distribution}:"
@@ -191,6 +191,6 @@ def _unreadable(message: str, path: Path, problems: Problems) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """Return the path relative to the working directory if it lies below it."""
+    """Return a path inside the working directory as relative to that, and any other path unchanged."""
     relative = os.path.relpath(path)
     return os.path.normpath(path) if relative.startswith(os.pardir) else relative

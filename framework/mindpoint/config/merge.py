@@ -14,7 +14,8 @@ REPLACE = "_replace_"
 
 
 def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "", keep: bool = False) -> Node:
-    """Return ``top`` merged over ``base``: mappings merge, everything else replaces. Keys that would override those of ``top`` are removed.
+    """Return ``top`` merged over ``base``: mappings merge, everything else replaces. Keys of ``base`` that would override keys of ``top``
+    are removed.
 
     A mapping whose ``type`` names a different part replaces the one below, because the arguments below belong to the other part;
     ``_replace_: true`` forces replacement.

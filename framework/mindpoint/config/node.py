@@ -168,5 +168,5 @@ class Problems:
 
 
 def place(where: str, path: str) -> str:
-    """Return ``file:line: path``; only the option for a ``--set``, which already contains the path."""
+    """Return ``file:line: path``. For a ``--set`` option, return the option alone, which already contains the path."""
     return where if not path or where.endswith(f"--set {path}") else f"{where}: {path}"

@@ -49,7 +49,7 @@ class RuntimeSettings:
 
     Attributes:
         device: ``auto`` selects the device that the installed MindSpore was built for.
-        device_id: index of the Ascend device on this host, from 0. Not given: the environment's ``DEVICE_ID``, else 0. With
+        device_id: index of the Ascend device on this host, from 0. Not given: the environment's ``DEVICE_ID``, or 0 without it. With
             ``mindpoint launch`` each process has its own.
         mode: ``graph`` compiles; ``eager`` runs operators one by one, slowly, so that a debugger can stop inside a network.
         jit_level: MindSpore's level of graph optimisation: ``O0`` little, ``O1`` fuses operators, ``O2`` runs the whole graph on an Ascend.
@@ -64,13 +64,13 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """``data.<name>``: reading of training samples. Evaluation only uses the data set; see ``test`` for its other settings.
+    """``data.<name>``: reading of training samples. Evaluation uses only the data set; see ``test`` for its other settings.
 
     Attributes:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, as by ``--set``.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, e.g. by ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -92,7 +92,7 @@ class SplitSettings:
     max_unreadable: int = _whole(0, default=10)
 
     def input_spec(self, whole: InputSpec) -> InputSpec:
-        """Return the form of the training samples. ``whole`` is that of the network's input."""
+        """Return the form of the training samples. ``whole`` is the form of the network's input."""
         return whole if self.size is None else replace(whole, size=(self.size[0], self.size[1]))
 
     def batch_of_each(self, processes: int) -> int:
@@ -114,26 +114,29 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, as by ``--set``. The
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, e.g. by ``--set``. The
             schedule ends with it.
-        max_steps: stop after this many steps if that is earlier; the schedule remains that of the whole training.
+        max_steps: stop after this many steps if the training would last longer; the schedule still covers the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the
             heads, which are newly initialised if they differ; ``backbone`` the whole backbone; ``any`` at least one parameter.
         freeze: parameters to keep unchanged, as kinds (``biases``, ``norms``, ``statistics``) and regular expressions matched at the start
             of their names. A normalisation layer with frozen moving statistics uses them instead of the batch's.
-        lr_factors: learning rate factors by such a kind or expression; the last match counts.
+        lr_factors: learning rate factors by kind or expression, as in ``freeze``; the last match counts.
         no_decay: kinds and expressions of the parameters without weight decay.
         lr_batch_size: batch size, over all processes, that the optimizer's learning rate is meant for. The learning rate is multiplied by
             the ratio of the actual batch size to this one. Not given: it is used unchanged.
-        accumulate: number of equal parts in which each batch passes through the network, to save memory; the update is that of the batch.
+        accumulate: number of equal parts in which each batch passes through the network, to save memory; the update is the same as for the
+            whole batch.
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
         precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
-            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` except normalisation. Losses and weights are always float32.
-        loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, else no scaling.
-        sink: number of steps that an Ascend runs without returning to the host; losses are those of the last one. Not given: sinking is
-            off.
+            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` (bfloat16 except normalisation). Losses and weights are always
+            float32.
+        loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, otherwise no
+            scaling.
+        sink: number of steps that an Ascend runs without returning to the host; the losses shown are those of the last step. Not given:
+            sinking is off.
         max_skipped: maximum number of consecutive steps skipped because a gradient is not finite; one more ends the training.
         checkpoint_minutes: maximum age of ``last.ckpt`` in minutes; an older one is rewritten within an epoch. Not given: only
             ``hooks.checkpoint`` decides.
@@ -180,7 +183,7 @@ class InferenceSettings:
         resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
         pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: the divisor of the network's input minus one,
             such as 31.
-        flip: average the outputs with those for the mirrored image.
+        flip: average the outputs for the image and for its mirrored copy.
         scales: factors by which each image is scaled; the detections of all scales are merged.
         nms: apply soft non-maximum suppression even with a single scale.
         batch_size: images per batch, at fixed resolution.
@@ -213,7 +216,8 @@ class Slot:
 
     @property
     def given(self) -> Tuple[str, ...]:
-        """Return the names that the run passes to a constructor that has such a parameter, unless the configuration sets it."""
+        """Return the names of the values that the run passes to a constructor with parameters of these names, unless the configuration sets
+        them."""
         return injection.given(self.registry)
 
 
@@ -230,7 +234,7 @@ class Section:
     """Fixed keys: the fields of a dataclass, and sections and slots in ``parts``.
 
     Attributes:
-        source: the dataclass, or the entry of one that a distribution declares; None if the section only has parts.
+        source: the dataclass, or the entry point with which a distribution declares one; None if the section only has parts.
     """
 
     source: Union[type, Entry, None] = None

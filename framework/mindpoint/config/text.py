@@ -86,7 +86,7 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
 
     Args:
         text: the document; an empty one is null.
-        place: returns the name of a line (1-based), e.g. ``configs/a.yaml:4``.
+        place: function that returns the name of a line (1-based), e.g. ``configs/a.yaml:4``.
         problems: collects duplicate keys and similar errors.
         path: path of the value in the configuration, for messages.
         trust: trust in all its values.
@@ -141,7 +141,9 @@ class _Converter:
                 return Node(_scalar(kind, source.value), where, self._trust)
             except ValueError as error:
                 if len(source.value) > _LONGEST_NUMBER:
-                    raise ConfigError(f"{where}: {path}: a number has at most {_LONGEST_NUMBER} characters") from error
+                    raise ConfigError(
+                        f"{where}: {path}: the number is too long; at most {_LONGEST_NUMBER} characters are allowed"
+                    ) from error
                 raise ConfigError(f"{where}: {path}: '{source.value}' is not a valid {kind}; remove the YAML tag") from error
         self._open.add(id(source))
         value: Union[List[Node], Dict[str, Node]]

@@ -27,7 +27,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve, or the bars of one colour; ``x`` and ``y`` have the same length. NaN leaves a gap. ``x`` of bars may be names.
+    """One curve, or the bars of one colour; ``x`` and ``y`` have the same length. NaN leaves a gap. For bars, ``x`` may hold names.
 
     A single line without a name is not labelled.
     """
@@ -43,8 +43,8 @@ class Chart:
 
     Attributes:
         title: heading.
-        x_label, y_label: below and beside the axes; may be empty.
-        lines: in the order of drawing.
+        x_label, y_label: texts below and beside the axes; may be empty.
+        lines: the lines, in the order of drawing.
         note: how to read the chart.
         form: ``curves``; ``shares``: curves, both axes from 0 to 1; ``log``: curves, the vertical axis logarithmic if the values differ by
             more than a factor of ten; ``bars``.
@@ -114,7 +114,7 @@ class Analysis:
     """The details behind the statistics of an evaluation.
 
     Attributes:
-        tables, charts: in the order of reading.
+        tables, charts: the tables and the charts, in the order of reading.
         kinds: kinds of error by name.
         images: findings by image id.
         threshold: least score of results in ``images``.

@@ -24,7 +24,7 @@ class AnnotationFile:
         images: folder that the file names are relative to.
         labelled: whether its annotations are used.
         fields: fields of the annotations beyond COCO's own keys.
-        outside_images: whether file names may lead out of that folder.
+        outside_images: whether file names may lead out of the folder of images.
         categories: names of the categories to use, or a mapping from them to classes; None: those with the names of the classes.
     """
 
@@ -60,7 +60,7 @@ class Dataset(ABC):
         """Return the image at ``index`` with its objects, ``view`` None. Raises DataError that names file and id."""
 
     def ids(self) -> List[int]:
-        """Return the image ids by index; here the indices themselves. Override it together with the samples' ``image_id``."""
+        """Return the image ids by index; by default the indices themselves. Override it together with the samples' ``image_id``."""
         return list(range(len(self)))
 
     def objects(self, index: int) -> Objects:
@@ -77,7 +77,7 @@ class Dataset(ABC):
         return f"{self.ids()[index]}.png"
 
     def category_ids(self) -> List[int]:
-        """Return the category id of each class, by label; here 1, 2, 3, ..."""
+        """Return the category id of each class, by label; by default 1, 2, 3, ..."""
         return list(range(1, len(self.classes) + 1))
 
     def categories(self) -> List[dict]:
@@ -125,13 +125,13 @@ class Dataset(ABC):
 
     @classmethod
     def blocks(cls, block: Mapping[str, object]) -> List[Mapping[str, object]]:
-        """Return the blocks of the data sets that a block of this type joins; only this block unless it joins others."""
+        """Return the blocks of the data sets that a block of this type joins, or only this block if it does not join others."""
         return [block]
 
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:
         """Return the COCO file that a block of this type reads, so that tools can check it completely; None if the data are not in a COCO
-        file, and tools examine the data set itself.
+        file; tools then examine the data set itself.
 
         Args:
             block: the arguments as written in a configuration, nested blocks not built.
@@ -166,7 +166,7 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
     """Return COCO annotation records of the objects of one image.
 
     Args:
-        category_ids: by label.
+        category_ids: category ids by label.
         start: the ids begin with the number after it.
     """
     boxes = objects.boxes.astype(np.float64)
@@ -190,8 +190,8 @@ class Transform(ABC):
     """A change of a training sample. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
-        before_view: whether it needs the whole image, in whose pixels the objects are. Such transforms run before all others, so that no
-            window has been cut out; apart from that, transforms run in the order of the configuration.
+        before_view: whether it needs the whole image; the objects are then in pixels of this image. Such transforms run before all others,
+            so that no window has been cut out yet; apart from that, transforms run in the order of the configuration.
     """
 
     before_view: bool = False
@@ -244,8 +244,8 @@ class Sampler(ABC):
 
     @abstractmethod
     def weights(self) -> np.ndarray:
-        """Return for each image ``(N,)`` a number, 0 or more, in proportion to the expected number of its samples in the epoch that
-        begins. Must be determined by the data set and the calls of :meth:`observe`."""
+        """Return a weight for each image ``(N,)``, 0 or more; the expected number of its samples in the coming epoch is proportional to it.
+        The weights may depend only on the data set and the calls of :meth:`observe`."""
 
     def observe(self, index: int, loss: float) -> None:
         """Record the weighted total loss of the image at ``index``, computed as a batch of one. Called after each step, in order."""
@@ -278,7 +278,7 @@ class TargetEncoder(ABC):
     """Turns objects into training targets. The constructor may take ``classes`` and ``input_spec``.
 
     Attributes:
-        strides: stride (input pixels per map pixel) of each map with targets, by name. It must equal that of the network's map.
+        strides: stride (input pixels per map pixel) of each map with targets, by name. It must equal the stride of the network's map.
     """
 
     strides: Mapping[str, int]
@@ -290,8 +290,8 @@ class TargetEncoder(ABC):
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """Return the ideal outputs of the heads for this sample: ``(C, H, W)`` float32 by map, heatmaps in 0..1.
 
-        NaN where the annotations do not give a value. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used to
-        evaluate with the truth instead of head outputs; implementing it is optional.
+        Values that the annotations do not give are NaN. ``sample.view`` is set; ``sample.image`` is the raster that the network sees. Used
+        to evaluate with the truth instead of head outputs; implementing it is optional.
         """
         return {}
 
@@ -299,7 +299,7 @@ class TargetEncoder(ABC):
         """Return pictures of the targets of a sample for display, BGR uint8 by caption.
 
         Args:
-            sample: as passed to :meth:`__call__`; its image is the raster.
+            sample: the sample passed to :meth:`__call__`; its image is the raster.
             details: include pictures that are rarely needed.
         """
         return {}

@@ -24,7 +24,7 @@ class Decoder(ABC):
     Attributes:
         fields: fields of its detections beyond boxes, scores and labels.
         needs_maps: number of channels of each map that it reads, by name; None: any number.
-        optional_maps: the same for maps that it reads if they are present.
+        optional_maps: number of channels of each map that it reads only if the map is present, by name; None: any number.
     """
 
     fields: Tuple[Field, ...] = ()
@@ -39,7 +39,7 @@ class Decoder(ABC):
 
         Args:
             maps: raw head outputs ``(B, C, H, W)`` float32, before any sigmoid; never changed.
-            views: one for each image of the batch, with ``mirror`` False; ``view.meta`` holds the sample's ``meta``.
+            views: the views, one for each image of the batch, with ``mirror`` False; ``view.meta`` holds the sample's ``meta``.
             mirrored: the outputs for the mirrored images, to be averaged with ``maps`` (flip test).
 
         Returns:

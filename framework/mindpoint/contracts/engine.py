@@ -24,7 +24,7 @@ class ModelFile:
 
     Attributes:
         metadata: the texts that ``mindpoint export`` stored in the file, by key.
-        forward: runs the file on inputs of the batch and image sizes that it accepts; thread-safe.
+        forward: function that runs the file on inputs of the batch and image sizes that it accepts; thread-safe.
     """
 
     metadata: Mapping[str, str]

@@ -27,7 +27,7 @@ class Exportable:
         batch: images in one run; None: any number.
         dynamic_size: the file accepts any height and width.
         portable: the file uses standard operators only.
-        decoder: included in the file, which then returns detections; None: the file returns the raw maps.
+        decoder: the decoder to include in the file, which then returns detections; None: the file returns the raw maps.
         precision: arithmetic of the file: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
         calibration: for ``int8``, inputs of several runs that show the range of the values; otherwise empty.
         metadata: texts to store in the file, by key.
@@ -52,7 +52,7 @@ class Exportable:
 
 
 def input_channels(further: Mapping[str, int]) -> Dict[str, int]:
-    """Return the number of channels of all inputs; the image with its three comes first."""
+    """Return the number of channels of each input by name. The image comes first, with 3 channels."""
     return {IMAGE: 3, **further}
 
 

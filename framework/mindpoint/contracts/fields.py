@@ -26,7 +26,7 @@ class Field:
 
     Args:
         name: an identifier; the attribute of :class:`~mindpoint.contracts.instances.Instances`, the key in JSON and COCO records.
-        shape: of one object's value; None for an axis of any size.
+        shape: shape of one object's value; None for an axis of any size.
         dtype: numpy's name of the type, such as ``float32``, ``int64``, ``bool``.
         of: the :class:`Points` field whose points this one describes; its first axis counts the points. JSON and CSV then show the values
             together with the points, under ``key``.
@@ -213,7 +213,7 @@ class PointSet(NamedTuple):
     """The points that the objects of one class have.
 
     Attributes:
-        names: of the points, in the order of a record.
+        names: names of the points, in the order of a record.
         places: index of each among all points of the field.
         lines: pairs of positions in ``names`` that are connected in pictures.
     """
@@ -230,7 +230,7 @@ class Points(Field):
         name: see :class:`Field`.
         count: number of points of an object.
         entries: numbers per point, at least 2; those after x and y do not move.
-        names: of the points; their indices if not given.
+        names: names of the points; their indices if not given.
         lines: pairs of point indices that are connected in pictures.
         swaps: pairs of point indices that are exchanged in a mirrored image, such as left and right.
         colors: blue, green, red in 0..255 for each point; None: evenly spread hues.

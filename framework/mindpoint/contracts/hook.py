@@ -35,7 +35,7 @@ class Hook:
 
     Attributes:
         all_ranks: in a training with several processes, call the hook in each of them, with the same losses, statistics and detections,
-            instead of in the first alone. A hook that calls ``run.evaluate`` must set it. A hook that writes or prints must either leave
+            instead of only in the first. A hook that calls ``run.evaluate`` must set it. A hook that writes or prints must either leave
             it unset or check ``run.is_writer``. ``on_checkpoint`` and ``state_dict`` are called in the first process alone; all processes
             restore the state that it saved.
     """
@@ -65,7 +65,7 @@ class Hook:
         """Called before a step; ``run.batch`` holds its arrays."""
 
     def after_step(self, run: "Run") -> None:
-        """Called after a step; ``run.losses`` holds its terms as floats, and ``run.step`` counts it."""
+        """Called after a step; ``run.losses`` holds the step's loss terms as floats, and ``run.step`` includes the step."""
 
     def after_epoch(self, run: "Run") -> None:
         """Called after the epoch's last step."""

@@ -22,8 +22,8 @@ class InputSpec:
 
     Attributes:
         size: ``(height, width)`` of the input in pixels, for training and for testing at fixed resolution.
-        mean: per channel, of values scaled to 0..1, in the order of ``channel_order``.
-        std: per channel, likewise. Positive.
+        mean: mean of each channel, for values scaled to 0..1, in the order of ``channel_order``.
+        std: standard deviation of each channel, likewise; positive.
         channel_order: ``"bgr"`` or ``"rgb"``. Images are stored as BGR everywhere; normalising changes the order.
     """
 
@@ -119,8 +119,8 @@ class View:
 
 
 def letterbox_size(width: int, height: int, raster: Tuple[int, int]) -> float:
-    """Return the ``crop_size`` of the smallest view that shows a whole image on a raster ``(height, width)``; for a square raster, the
-    larger side."""
+    """Return the ``crop_size`` of the smallest view that shows a whole image on a raster ``(height, width)``; for a square raster, this is
+    the larger side of the image."""
     return float(max(width, height * raster[1] / raster[0]))
 
 
@@ -173,7 +173,8 @@ class Sample:
         return replace(self, color_matrix=color_matrix)
 
     def pixels(self) -> np.ndarray:
-        """Return the image with the pending change of colours applied: unchanged without one, otherwise float32 that may leave 0..1."""
+        """Return the image with the pending change of colours applied, as float32 that may leave 0..1. If no change is pending, return the
+        image unchanged."""
         if self.color_matrix is None:
             return self.image
         height, width = self.image.shape[:2]

@@ -88,7 +88,7 @@ class Instances:
 
     @staticmethod
     def concatenate(parts: Sequence[Self]) -> Self:
-        """Return the rows of one or more parts with the same fields, concatenated."""
+        """Return the objects of one or more parts with the same fields, concatenated."""
         first = parts[0]
         return first._with({name: np.concatenate([part.values[name] for part in parts]) for name in first.values})
 

@@ -18,7 +18,7 @@ class Metric(ABC):
 
     Attributes:
         statistics: the names of all statistics, in their order, e.g. ``bbox/AP``, or ``bbox/AP/dog`` for a part such as a class or joint.
-            Higher is better, except where :func:`lower_is_better`.
+            Higher is better, except where :func:`lower_is_better` is true.
         main: the default statistic for choosing the best checkpoint; higher is better.
     """
 

@@ -21,7 +21,7 @@ class Motion:
     offset: np.ndarray
 
     def at(self, boxes: np.ndarray) -> "Motion":
-        """Return the motion as the objects of these boxes ``(N, 4)`` see it; here it is the same for all."""
+        """Return the motion as the objects of these boxes ``(N, 4)`` see it; by default it is the same for all objects."""
         return self
 
     def points(self, points: np.ndarray) -> np.ndarray:
@@ -29,11 +29,11 @@ class Motion:
         return points @ self.linear.T + self.offset
 
     def boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """Move boxes ``(..., 4)``: left, top, right, bottom. Here by their two corners."""
+        """Move boxes ``(..., 4)``: left, top, right, bottom. This class moves their two corners."""
         return self.points(boxes.reshape(*boxes.shape[:-1], 2, 2)).reshape(boxes.shape)
 
     def lengths(self, values: np.ndarray, power: int = 1) -> np.ndarray:
-        """Scale lengths of objects ``(N, ...)``; with ``power`` 2 areas."""
+        """Scale lengths of objects ``(N, ...)``, or areas if ``power`` is 2."""
         return values * self.factor**power
 
     def angles(self, values: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ class Motion:
         return values + self.angle if self.angle else values
 
     def rasters(self, values: np.ndarray) -> np.ndarray:
-        """Transform pictures ``(N, ..., h, w)`` over the boxes of objects. Here they move with the boxes unchanged."""
+        """Transform pictures ``(N, ..., h, w)`` over the boxes of objects. In this class they move with the boxes and stay unchanged."""
         return values
 
     @property
@@ -63,7 +63,7 @@ class Motion:
 class Projection(Motion):
     """A projective map of the plane, such as a shear or a perspective.
 
-    Its effect on lengths and directions varies over the plane. For an object, it is the map's derivative at the centre of its box;
+    Its effect on lengths and directions varies over the plane. For an object, it is given by the map's derivative at the centre of the box;
     :meth:`at` sets the objects, and :meth:`Instances.transform` calls it. Boxes stay axis-aligned: they become those around their four
     moved corners.
 

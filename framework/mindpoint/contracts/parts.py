@@ -32,7 +32,7 @@ class Backbone(nn.Cell):
 
 
 class Neck(nn.Cell):
-    """``construct(tuple of maps) -> tuple of maps``. The constructor names ``in_features``, the FeatureSpecs of its input maps."""
+    """``construct(tuple of maps) -> tuple of maps``. The constructor takes ``in_features``, the FeatureSpecs of its input maps."""
 
     out_features: Tuple[FeatureSpec, ...]
 

@@ -47,12 +47,12 @@ class Prediction:
         image: the image itself, BGR uint8 ``(H, W, 3)``.
         detections: boxes, scores, labels and fields in pixels of the image, best first.
         classes: class names, by label.
-        visualizer: draws them.
+        visualizer: draws the detections.
         source: path, camera number or address; None for an array.
-        frame: index of the frame in a video, from 0; else None.
-        time: time of the frame in seconds from the video's start; else None.
-        rate: frames per second of the video; else None.
-        frames: number of frames of the video according to its file; else None.
+        frame: index of the frame in a video, from 0; None outside of videos.
+        time: time of the frame in seconds from the video's start; None outside of videos.
+        rate: frames per second of the video; None outside of videos.
+        frames: number of frames of the video according to its file; None if unknown or outside of videos.
     """
 
     image: np.ndarray = field(repr=False)

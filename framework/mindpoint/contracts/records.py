@@ -13,8 +13,8 @@ from mindpoint.contracts.instances import Detections, Instances
 def to_records(found: Detections, classes: Sequence[str]) -> List[dict]:
     """Return a dictionary of JSON values for each object: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
 
-    A field of points becomes a list of ``{"name", "x", "y", ...}`` of the points that the object's class has, which includes the fields
-    that describe its points.
+    A field of points becomes a list of ``{"name", "x", "y", ...}``, one for each point that the object's class has. They include the fields
+    that describe the points.
     """
     return [
         {
@@ -47,8 +47,8 @@ def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decim
     """Return records of COCO's result format: ``bbox`` is left, top, width, height; then the entries of each field.
 
     Args:
-        category_ids: by label.
-        decimals: to which all numbers are rounded; None: not rounded.
+        category_ids: category ids by label.
+        decimals: number of decimals to round all numbers to; None: not rounded.
     """
     boxes = found.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
@@ -63,12 +63,12 @@ def to_coco(found: Detections, image_id: int, category_ids: Sequence[int], decim
 
 
 def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Sequence[int]) -> Detections:
-    """Return the detections of one image from records of COCO's result format, the best first; a missing ``bbox`` becomes NaN, a point that
+    """Return the detections of one image from records of COCO's result format, the best first. A missing ``bbox`` becomes NaN. A point that
     annotations flag as present counts as visible.
 
     Args:
         fields: fields to read from a record besides box and score.
-        category_ids: by label.
+        category_ids: category ids by label.
 
     Raises:
         ValueError: a record holds another type of value.
@@ -86,7 +86,7 @@ def from_coco(records: Sequence[dict], fields: Sequence[Field], category_ids: Se
 
 
 def add_fields(records: Sequence[Dict[str, object]], found: Instances) -> None:
-    """Add the entries of the fields to each object's COCO record, in place; only points of its class."""
+    """Add the entries of the fields to each object's COCO record, in place. Points that its class lacks are left out."""
     for field in found.fields:
         if field.of is None:
             for record, value, label in zip(records, found.values[field.name], found.labels.tolist()):

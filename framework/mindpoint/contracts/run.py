@@ -20,13 +20,13 @@ class Run(Protocol):
     Attributes:
         run_dir: folder of this run, in which hooks write.
         hooks: all hooks by name, in configured order.
-        epoch: finished epochs (in ``before_epoch`` to ``after_step``: the 0-based number of the running one).
+        epoch: number of finished epochs; from ``before_epoch`` to ``after_step``, this is the 0-based number of the running one.
         closed_epochs: number of epochs whose ``after_epoch`` is over, including evaluation.
         epochs, steps_per_epoch, total_steps: length of the training.
         images: number of training images.
         batch_size: images per step, over all processes.
         step: number of completed steps.
-        learning_rate: of the last step; the largest if parameter groups have different ones.
+        learning_rate: learning rate of the last step; the largest if parameter groups have different ones.
         batch: arrays of the current step by column; the next step overwrites them.
         losses: ``loss`` (weighted total) and every term of the last step, averaged over all processes.
         incidents: problems of the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}``, or
@@ -34,7 +34,7 @@ class Run(Protocol):
         skipped_steps: number of steps skipped because a gradient was not finite.
         loss_scale: loss scale of the next step; None: the loss is not scaled.
         checkpoint_minutes: maximum age of the newest checkpoint, see ``train.checkpoint_minutes``; None: no limit.
-        data_seconds, step_seconds: duration of the last step: waiting for data; computing and waiting for other processes.
+        data_seconds, step_seconds: seconds that the last step spent on waiting for data, and on computing and waiting for other processes.
         val_data: the data set for evaluation; None without ``data.val``.
         metrics: statistics of the last evaluation by name; NaN where undefined.
         main_statistic: the default statistic for hooks, see :attr:`Metric.main`; None without evaluation.

@@ -19,7 +19,7 @@ class Visualizer(ABC):
 
         Args:
             image: BGR ``(H, W, 3)``, uint8 in 0..255 or float32 in 0..1; not changed.
-            found: in pixels of the image, best first.
+            found: detections in pixels of the image, best first.
             threshold: smallest score of a drawn object, 0..1.
 
         Returns:

@@ -25,7 +25,8 @@ class RecognizedWeights:
         config: nested mappings of a configuration whose network fits the arrays; it may name a ``_base_``.
         whole: whether the arrays cover every part of that network; otherwise they are initial weights.
         parts: parts of the network, such as ``backbone``, that the arrays must cover completely.
-        usage: the official code's options to load such a file, with ``{file}`` as placeholder; empty if it lacks this network.
+        usage: the official code's options to load such a file, with ``{file}`` as placeholder; empty if the official code lacks this
+            network.
     """
 
     name: str

@@ -20,8 +20,8 @@ class ConcatDataset(Dataset):
     """Several data sets as one, for training and evaluation.
 
     The sets are interleaved evenly, each in its own order, so that the first N images include some of each. Image ids
-    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. Categories are numbered likewise by class, if the sets
-    differ in their ids.
+    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. If the sets differ in their category ids, categories
+    are numbered 1, 2, 3, ... by class.
 
     Args:
         datasets: the blocks of the data sets, of any type. All give objects of the configuration's classes with the same fields.
@@ -44,7 +44,9 @@ class ConcatDataset(Dataset):
         for number, dataset in enumerate(self.datasets):
             if list(map(_form, dataset.fields)) != list(map(_form, self.fields)):
                 theirs, first = (", ".join(map(_said, fields)) or "nothing" for fields in (dataset.fields, self.fields))
-                raise ConfigError(f"datasets.{number}: its objects have {theirs}, but those of the first data set {first}; all must agree")
+                raise ConfigError(
+                    f"datasets.{number}: its objects have {theirs}, but those of the first data set have {first}; all must agree"
+                )
         sizes = [len(dataset) for dataset in self.datasets]
         progress = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         order = np.argsort(progress, kind="stable")
@@ -97,7 +99,7 @@ class ConcatDataset(Dataset):
         return dataset.file_size(own)
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; those of the sets if all have the same, otherwise 1, 2, 3, ..."""
+        """See :class:`Dataset`; the ids of the sets if all sets have the same ids, otherwise 1, 2, 3, ..."""
         return list(self._category_ids)
 
     def categories(self) -> List[dict]:
@@ -105,7 +107,8 @@ class ConcatDataset(Dataset):
         return [{**record, "id": number} for record, number in zip(self.datasets[0].categories(), self._category_ids)]
 
     def ground_truth(self) -> dict:
-        """See :class:`Dataset`; the truth of all sets, with the ids of this one. Annotations are numbered 1, 2, 3, ... if ids repeat."""
+        """See :class:`Dataset`; the truth of all sets, with the ids of this data set. Annotations are numbered 1, 2, 3, ... if ids
+        repeat."""
         truths = [dataset.ground_truth() for dataset in self.datasets]
         ids = [dict(zip(dataset.ids(), self._ids[self._sets == number].tolist())) for number, dataset in enumerate(self.datasets)]
         annotations: List[dict] = []

@@ -14,11 +14,11 @@ from mindpoint.registry import registry
 def with_layout(config: Config, folder: str, split: str) -> Config:
     """Return a configuration whose ``data.<split>`` reads a folder.
 
-    The data set types in the configuration are tried first, beginning with that of ``split``; then the installed ones.
+    The data set types in the configuration are tried first, beginning with the type of ``split``; then the installed types.
 
     Args:
         folder: a folder with the layout of one of these data set types.
-        split: ``train``, ``val``, ``test``, or another name that the data set type gives its parts.
+        split: ``train``, ``val``, ``test``, or another name that the data set type gives to a part of the data.
 
     Raises:
         ConfigError: no data set type supports published layouts. DataError: the folder does not follow the layout.
@@ -33,7 +33,7 @@ def with_layout(config: Config, folder: str, split: str) -> Config:
 
 
 def _configured(config: Config, split: str) -> Iterator[str]:
-    """Yield the types of the configured data sets, beginning with that of ``split``."""
+    """Yield the types of the configured data sets, beginning with the type of ``split``."""
     splits: List[str] = sorted(config.data.get("data", {}), key=lambda name: name != split)
     for name in splits:
         if config.has(f"data.{name}.dataset.type"):

@@ -32,7 +32,7 @@ class Loader:
     Attributes:
         batch_size: images per step, over all processes.
         order: the positions of the samples of each epoch.
-        left_out: error messages of images that the last batch was the first to leave out, by index.
+        left_out: error messages of images that were left out for the first time in the last batch, by index.
         unreadable: all error messages passed to :meth:`leave_out` so far.
     """
 
@@ -94,7 +94,7 @@ class Loader:
             yield batch
 
     def leave_out(self, found: Dict[int, str]) -> None:
-        """Count images, of all processes, that the last batch was the first to leave out.
+        """Count images, of all processes, that were left out for the first time in the last batch.
 
         Raises:
             DataError: more images than allowed.

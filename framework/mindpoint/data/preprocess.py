@@ -52,7 +52,7 @@ def inference_view(
 
 
 def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
-    """Return a training sample with its whole image as in testing at fixed resolution; objects stay in image pixels."""
+    """Return a training sample that shows its whole image, as in testing at fixed resolution; objects stay in image pixels."""
     view, (height, width) = inference_view(sample.image.shape[:2], input_spec.size)
     raster = cv2.warpAffine(sample.image, view.affine(width, height), (width, height), flags=cv2.INTER_LINEAR)
     return replace(sample, image=raster, view=replace(view, meta=sample.meta))
@@ -61,7 +61,7 @@ def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
 def raster(
     image: np.ndarray, input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
-    """Return the raster that the network sees of a BGR image ``(H, W, 3)``, ``(height, width, 3)`` of the same type, and its view.
+    """Return the raster ``(height, width, 3)`` that the network sees of a BGR image ``(H, W, 3)``, of the same type, and its view.
     The arguments are those of :func:`inference_view`."""
     view, (height, width) = inference_view(image.shape[:2], input_size, resolution, scale, divisor)
     scaled_height, scaled_width = _scaled(image.shape[:2], scale)

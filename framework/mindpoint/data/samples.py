@@ -22,13 +22,13 @@ Unreadable = List[Tuple[int, str]]
 
 
 class TrainingSamples:
-    """The samples for the workers: position ``epoch * N + i`` is sample ``i`` (image, id, targets) of that epoch: that of image ``i`` or,
-    if the data set repeats images, of image ``images[i]``. :meth:`position` returns positions of repetitions.
+    """The samples for the workers. Position ``epoch * N + i`` is sample ``i`` (image, id, targets) of that epoch. It shows image ``i`` or,
+    if the data set repeats images, image ``images[i]``. :meth:`position` returns positions of repetitions.
 
     An image that cannot be read is replaced by the next readable one, so that batches stay full.
 
     Args:
-        transforms: by block name, in the order of application, except that those with ``before_view`` come first.
+        transforms: transforms by block name, in the order of application, except that those with ``before_view`` come first.
         max_unreadable: maximum number of unreadable images in a row; one more raises its error.
         block: path of the parts in the configuration.
         input_encoder: computes further inputs, as in testing; all other inputs come from the samples.
@@ -71,7 +71,8 @@ class TrainingSamples:
         return len(self.images)
 
     def position(self, epoch: int, index: np.ndarray, repeat: Union[int, np.ndarray] = 0) -> np.ndarray:
-        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often an image was shown before in it."""
+        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often the epoch has shown each image
+        before."""
         return (np.asarray(repeat, object) * _EPOCHS + epoch) * len(self) + index
 
     def sample(self, position: int) -> Arrays:
@@ -97,7 +98,7 @@ class TrainingSamples:
     def _same(self, sample: Sample, name: str, shape: Tuple[int, ...]) -> None:
         usual = self.example[name].shape
         if shape != usual:
-            raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, but the first image {usual}; all must agree")
+            raise ConfigError(f"{self.block}: '{name}' of {sample.name} has shape {shape}, but the first image has {usual}; all must agree")
 
     def prepare(self, position: int) -> Tuple[Sample, Arrays, Unreadable]:
         """Return the transformed sample before normalising, its targets, and the images that were left out."""

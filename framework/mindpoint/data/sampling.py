@@ -17,7 +17,7 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
 
 
 def weighted_order(weights: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """Draw as many indices as there are weights, each in proportion to its weight, rounded up or down.
+    """Draw as many indices as there are weights. Each occurs in proportion to its weight, rounded up or down.
 
     Systematic sampling: the weights, scaled to a sum of ``N``, form consecutive intervals in random order. ``N`` points at a
     distance of 1, the first one random, each select the index of their interval.
@@ -45,7 +45,7 @@ class EpochOrder:
     """The positions of the samples of each epoch.
 
     Args:
-        shuffle: use a random order; otherwise that of the data set.
+        shuffle: use a random order; otherwise the order of the data set.
         sampler: chooses the images; None: each one once.
 
     Attributes:

@@ -34,7 +34,7 @@ def filled(
     them in shared memory.
 
     Args:
-        write: called in the workers, which are started here; processes are forked.
+        write: function that is called in the workers, which are started here; processes are forked.
         example: a sample; the arrays of a batch have its shapes and types after an axis of ``batch_size``.
         batches: sample positions of each batch.
         workers: number of threads or processes.

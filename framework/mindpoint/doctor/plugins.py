@@ -10,7 +10,7 @@ from mindpoint.registry.doctor import examine
 
 
 def check_plugins() -> List[Check]:
-    """Return one check for all parts, one for each broken part, then those of the ``mindpoint.checks`` entry points."""
+    """Return one check for all parts, one for each broken part, then the checks of the ``mindpoint.checks`` entry points."""
     findings = examine()
     broken = [finding for finding in findings if finding.problem is not None]
     sources = sorted({finding.distribution for finding in findings})

@@ -8,7 +8,7 @@ from mindspore import nn
 
 
 class FreshGraph(nn.Cell):
-    """A wrapper that MindSpore has not compiled yet. Otherwise it would reuse the graph of an earlier export.
+    """A wrapper that MindSpore compiles anew. The bare network would reuse the graph of an earlier export.
 
     Args:
         decoder: takes the maps; None: the maps are the outputs.

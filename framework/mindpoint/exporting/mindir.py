@@ -44,7 +44,7 @@ class CompiledNetwork:
     """The operators of a network for inputs of given shapes, in the order in which they run.
 
     Attributes:
-        inputs, outputs: names.
+        inputs, outputs: names of the inputs and the outputs.
         constants: numbers, texts, tuples, arrays and None by name.
         shapes, types: shapes and types of tensors by name. An operator with several outputs has those of its first one.
     """

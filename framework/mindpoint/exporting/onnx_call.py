@@ -29,7 +29,7 @@ class Conversion:
     Attributes:
         graph: receives the nodes.
         network, other: the network, compiled for two shapes; both are the same if the file has a fixed shape.
-        parameters: MindSpore's, by name.
+        parameters: MindSpore's parameters, by name.
         sizes: numbers that depend on the input's size; None if the file has a fixed shape.
         tensors: the name in the graph so far for each name of ``network``; a list for a tuple.
     """

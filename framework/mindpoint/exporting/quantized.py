@@ -24,7 +24,7 @@ def quantize(model: onnx.ModelProto, calibration: Sequence[Inputs]) -> onnx.Mode
     """Return the graph in 8 bits with pairs of ``QuantizeLinear`` and ``DequantizeLinear``, which engines turn into integer operators.
 
     Args:
-        calibration: inputs of a run each, at least one.
+        calibration: the inputs of one or more runs.
 
     Raises:
         MindpointError: ONNX Runtime cannot quantise it.

@@ -50,7 +50,7 @@ def validation_of(config: Config) -> Optional[Validation]:
 
 
 def calibration_inputs(config: Config, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> List[Inputs]:
-    """Return inputs of the file, made of the named images or else of the first images of ``data.train``.
+    """Return inputs of the file, made of the named images, or of the first images of ``data.train`` if no image is named.
 
     Raises:
         MindpointError: no images are given and the training data is missing.
@@ -137,7 +137,7 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
 
 
 def found_again(ours: Detections, theirs: Detections) -> int:
-    """Count those of ``ours`` that match one of ``theirs``: same class and overlapping boxes."""
+    """Count the detections in ``ours`` that match one in ``theirs``, i.e. have the same class and an overlapping box."""
     if not len(ours) or not len(theirs):
         return 0
     low = np.maximum(ours.boxes[:, None, :2], theirs.boxes[None, :, :2])

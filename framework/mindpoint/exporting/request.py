@@ -32,7 +32,7 @@ class Request:
 
     Attributes:
         place: path of the checkpoint.
-        format: of the file, a name in the registry ``exporters``.
+        format: format of the file, a name in the registry ``exporters``.
         out: the file; None: next to the checkpoint.
         decode: the outputs are detections instead of maps.
         batch: images at once; None: any number.
@@ -41,7 +41,7 @@ class Request:
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
         most_lost: largest tolerated loss of the metric's main statistic at reduced precision.
         verify: compare the file with the network.
-        images: images for the comparison, as INPUT of ``mindpoint predict``; synthetic pictures if empty.
+        images: images for the comparison, like INPUT of ``mindpoint predict``; synthetic pictures if empty.
 
     Raises:
         MindpointError: the format does not exist or does not support the options; a number is out of range.
@@ -100,7 +100,7 @@ class Request:
         """Return the images to compare on, at most the first eight; empty if not given.
 
         Raises:
-            DataError: one does not exist or cannot be read, or a folder has no images.
+            DataError: an image does not exist or cannot be read, or a folder has no images.
         """
         frames = (frame for source in find_sources(map(str, self.images)) for frame in frames_of(source, _COMPARED))
         return [frame.image for frame in itertools.islice(frames, _COMPARED)]

@@ -1,7 +1,7 @@
 """Running a MINDIR file in a separate process, which is independent of the original network.
 
-Run as ``python -m mindpoint.exporting.run_file FILE FOLDER`` it reads ``inputs-<n>.npz`` there, inputs by name and in order, and writes
-``outputs-<n>.npz`` for each.
+Run as ``python -m mindpoint.exporting.run_file FILE FOLDER``, it reads the files ``inputs-<n>.npz`` in the folder, which hold inputs by
+name and in order, and writes ``outputs-<n>.npz`` for each.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def export_model(
 ) -> Exported:
     """Write a trained model as a file for other runtimes, as ``mindpoint export`` does.
 
-    The file is run and compared with the network. It is kept only if both give the same.
+    The file is run and compared with the network. It is kept only if both give the same results.
 
     >>> exported = mindpoint.export("runs/people", decode=True)
     >>> mindpoint.Predictor(exported.path)("photo.jpg")
@@ -56,7 +56,7 @@ def export_model(
         out: the new file; None: next to the checkpoint.
         decode: decode inside the file, which then returns detections instead of maps.
         batch: images at once, 1..1024, unless that is dynamic.
-        dynamic: what the file takes in any number: ``batch``, ``size``, or both.
+        dynamic: dimensions that the file accepts in any value: ``batch``, ``size``, or both.
         portable: use ordinary operators only, for runtimes without DeformConv.
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
         most_lost: largest loss of the metric's main statistic at reduced precision, 0..1.
@@ -68,9 +68,9 @@ def export_model(
         trust: see :class:`mindpoint.Predictor`.
 
     Raises:
-        OutputError: the file exists, or its name does not end in the format.
+        OutputError: the file exists, or its name does not have the ending of the format.
         WeightsError: the model cannot be opened, or is an exported file already.
-        ConfigError: its configuration is invalid; ``dynamic`` names something else.
+        ConfigError: the model's configuration is invalid, or ``dynamic`` names something else.
         MindpointError: the format does not exist or cannot do what is asked for, or the file's results differ from the network's.
     """
     unknown = [name for name in dynamic if name not in _DYNAMIC]

@@ -67,7 +67,7 @@ def compare(run_all: RunAll, reference: Detector, facts: ExportMetadata, images:
     """Run file and network on images of any size and compare maps and detections.
 
     Args:
-        run_all: runs the file: takes several inputs and returns the outputs by name for each.
+        run_all: function that runs the file. It takes several inputs and returns the outputs by name for each.
         reference: the network's detector.
         images: BGR uint8 ``(H, W, 3)``, at least one.
 

@@ -33,7 +33,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
         config_path, overrides, trust: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
-        MindpointError: it cannot be written, or its results differ from the network's. The file is then removed.
+        MindpointError: the file cannot be written, or its results differ from the network's. It is then removed.
     """
     images = request.read_images()
     exporter = request.exporter
@@ -42,7 +42,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     trained = open_network(request.place, config_path, overrides, DETECTOR, Trust.USER if trust else trust_of(request.place))
     config, changes = fitting(trained.config, request.decode, request.dynamic_size, (*NETWORK, *DETECTOR))
     for change in changes:
-        log.info("the file does not support the configuration; it uses %s", change)
+        log.info("the file does not support the whole configuration; instead, it uses %s", change)
     detector = network_detector(config, trained.network)
     facts = _facts(request, Trained(config, trained.network, trained.category_ids), detector.decoder)
     calibration = calibration_inputs(config, detector, facts, images) if request.precision == "int8" else []

@@ -15,15 +15,15 @@ from mindpoint.training.run_folder import numbered_checkpoints
 
 
 class Checkpoint(Hook):
-    """Write ``last.ckpt`` after every epoch, within an epoch when the newest is ``train.checkpoint_minutes`` old, at the end, and when a
-    signal or a data error ends the training. Write ``best.ckpt`` after every evaluation that beats all earlier ones. The preceding
-    ``last.ckpt`` is kept as ``previous.ckpt``, in case the newer one is damaged.
+    """Write ``last.ckpt`` after every epoch, within an epoch when the newest checkpoint is ``train.checkpoint_minutes`` old, at the end,
+    and when a signal or a data error ends the training. Write ``best.ckpt`` after every evaluation that beats all earlier ones. The
+    preceding ``last.ckpt`` is kept as ``previous.ckpt``, in case the newer one is damaged.
 
     Args:
         every: number of epochs between two writes of ``last.ckpt``.
         every_steps: number of steps between two writes of ``last.ckpt`` within an epoch; 0: never within an epoch.
-        best: statistic that decides about ``best.ckpt``; higher is better, of an error such as ``joints/mean_error`` lower. Not given: the
-            metric's main one.
+        best: statistic that decides about ``best.ckpt``; higher is better, but for an error such as ``joints/mean_error`` lower is better.
+            Not given: the metric's main one.
         keep: number of the newest ``epoch-N.ckpt`` and ``step-N.ckpt`` to keep, of each kind. They are written every ``every`` epochs and
             every ``every_steps`` steps. 0: write neither.
     """

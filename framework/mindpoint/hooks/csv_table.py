@@ -42,7 +42,7 @@ def _add(path: Path, row: Dict[str, float]) -> None:
     titles = _line(row)
     present = _first_line(path)
     if present and present != titles:
-        raise OutputError(f"{path}: its columns differ from those of this training; move it away: {present.strip()}")
+        raise OutputError(f"{path}: its columns ({present.strip()}) differ from those of this training; move the file away")
     append(path, ("" if present else titles) + _line(row.values()))
 
 

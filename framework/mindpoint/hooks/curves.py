@@ -12,12 +12,12 @@ from mindpoint.visual.history import History, charts
 
 class Curves(Hook):
     """Draws ``curves.png`` after every evaluation from ``log.jsonl``: all losses, the learning rate, the main statistic, and the first
-    one of each further group."""
+    statistic of each further group."""
 
     def before_train(self, run: Run) -> None:
         names = [name for name, hook in run.hooks.items() if isinstance(hook, (JsonLines, Curves))]
         if not names or run.hooks[names[0]] is self:
-            raise ConfigError("hooks: Curves needs the log of the hook JsonLines; add one before it")
+            raise ConfigError("hooks: Curves needs the log of the hook JsonLines; add that hook before Curves")
 
     def after_eval(self, run: Run) -> None:
         write_chart(run.run_dir / "curves.png", charts({"": History.read(run.run_dir)}))

@@ -26,7 +26,8 @@ class Evaluation(Hook):
 
     Args:
         every: number of epochs between two evaluations.
-        until: end the training when all of these statistics are reached, given by name; a single number is for the metric's main one.
+        until: values of statistics by name; the training ends when all of them are reached. A single number is for the metric's main
+            statistic.
     """
 
     all_ranks = True
@@ -62,7 +63,7 @@ class Evaluation(Hook):
             self._stop_if_reached(trainer)
 
     def _warn_if_nothing_is_found(self, trainer) -> None:
-        """Warn when the network learns and its statistic is still 0."""
+        """Warn when the network learns but its statistic is still 0."""
         value, first = trainer.metrics[trainer.main_statistic], float(np.mean(self._losses)) if self._losses else 0.0
         if value != 0 or not self._loss < _FALLEN * first:
             return

@@ -16,8 +16,8 @@ from mindpoint.visual.draw import captioned, draw_heatmap, grid
 
 
 class Pictures(Hook):
-    """Writes ``pictures/epoch-NNNN.jpg`` after every evaluation, with a column for each of the first images of ``data.val``: truth,
-    prediction, and a row for each heatmap that the decoder shows, such as centres. ``test.visualizer`` draws the objects.
+    """Writes ``pictures/epoch-NNNN.jpg`` after every evaluation, with a column for each of the first images of ``data.val``. Its rows are
+    the truth, the prediction, and each heatmap that the decoder shows, such as centres. ``test.visualizer`` draws the objects.
 
     Args:
         images: number of images.

@@ -58,8 +58,9 @@ def drop_later(path: Path, run: Run, step_of: Callable[[str], int], is_statistic
     """Remove lines from a file that a resumed training will write again, and an incomplete last line.
 
     Args:
-        step_of: returns the step of a line; raises ValueError for an incomplete line.
-        is_statistics: tells whether a line is from an evaluation; that of an epoch that is not closed will be repeated.
+        step_of: function that returns the step of a line, and raises ValueError for an incomplete line.
+        is_statistics: function that tells whether a line is from an evaluation. The evaluation of an epoch that is not closed will be
+            repeated.
     """
     if not path.is_file():
         return

@@ -102,7 +102,7 @@ def evaluated_ids(evaluation: Evaluation, truth: dict) -> List[int]:
 
 
 def draws(images: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield for each resample how often each image is drawn, ``(images,)``; always the same ones."""
+    """Yield for each resample how often each image is drawn, ``(images,)``; the draws are the same in every call."""
     rng = np.random.default_rng(0)
     for _ in range(resamples):
         yield np.bincount(rng.integers(0, images, images), minlength=images)

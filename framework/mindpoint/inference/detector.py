@@ -49,7 +49,7 @@ class Detector:
     """Detection in images of any size, configured by the section ``test``: resolution, several scales, merging.
 
     Args:
-        detect: returns the detections of at most ``test.batch_size`` images.
+        detect: function that returns the detections of at most ``test.batch_size`` images.
         decoder: merges the detections of several scales.
         divisor: height and width of the input must be multiples of it.
         encoder: computes the network's further inputs; None: the image is the only input.
@@ -102,7 +102,7 @@ class Detector:
         return prepare_sample(sample, self.input_spec, self.encoder, self.settings.resolution, scale, self.divisor)
 
     def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:
-        """Return rows of equal shape, at most a batch together."""
+        """Group rows of equal shape into lists of at most a batch."""
         batches = []
         for shape in dict.fromkeys(shapes):
             rows = [row for row, other in enumerate(shapes) if other == shape]
@@ -146,7 +146,7 @@ def build_detector(
     """Build the configured detector around a network.
 
     Args:
-        forward: returns ``maps``, or detections if it has ``decoded`` them itself.
+        forward: function that returns ``maps``, or detections if it has ``decoded`` them itself.
         maps: channels and stride of each map by name.
         divisor: height and width of the input must be multiples of it.
         inputs: channels of the further inputs by name.

@@ -33,8 +33,8 @@ class Evaluation:
 
     Attributes:
         data: description of the evaluated data.
-        statistics: by name, e.g. ``bbox/AP``; NaN where undefined.
-        detections: by image id; empty if the results came from a file.
+        statistics: values by name, e.g. ``bbox/AP``; NaN where undefined.
+        detections: detections by image id; empty if the results came from a file.
         results: the detections as COCO result records.
         notes: sentences on possible problems.
         table: the statistics as text, followed by the notes.
@@ -60,7 +60,7 @@ class Found:
     """The detections in a data set.
 
     Attributes:
-        detections: by image id, in the order of the data set.
+        detections: detections by image id, in the order of the data set.
         unreadable: the error of each image that could not be read; these have no detections.
     """
 
@@ -134,7 +134,7 @@ def evaluate_model(
 
     Raises:
         WeightsError: the model cannot be opened.
-        ConfigError: its configuration is invalid, or lacks the data or the metric.
+        ConfigError: the model's configuration is invalid, or lacks the data or the metric.
         DataError: all images are unreadable.
     """
     opened = open_model(str(model), config, overrides, ["test.metric", f"data.{split}.dataset"], trust=trust, engine=engine)

@@ -52,7 +52,7 @@ def newest_frames(
     Args:
         most: maximum number of frames per source.
         every: take every n-th frame.
-        failed: called with the error of a source that cannot be opened or read.
+        failed: function that is called with the error of a source that cannot be opened or read.
     """
     waiting: Dict[Source, Frame] = {}
     errors: List[DataError] = []

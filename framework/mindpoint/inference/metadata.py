@@ -39,8 +39,8 @@ class ExportMetadata:
         divisor: heights and widths must be multiples of it.
         decoded: the outputs are detections, in pixels of the input, instead of maps.
         batch: images per run; None: any number.
-        dynamic_size: any height and width instead of that of ``preprocessing``.
-        precision: of the computation: ``float32``, or one of :data:`REDUCED`.
+        dynamic_size: any height and width instead of the size in ``preprocessing``.
+        precision: precision of the computation: ``float32``, or one of :data:`REDUCED`.
     """
 
     config: str
@@ -74,7 +74,7 @@ class ExportMetadata:
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], place: Path) -> "ExportMetadata":
-        """Read them back.
+        """Return the facts in these texts.
 
         Raises:
             WeightsError: the file was not written by ``mindpoint export``, or by a later version.
@@ -117,7 +117,7 @@ class ExportMetadata:
     def configuration(
         self, place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str], trust: Trust
     ) -> Config:
-        """Return the file's configuration, or that of ``config_path``, with changes.
+        """Return the file's configuration, or the one at ``config_path``, with changes.
 
         Args:
             parts: dotted paths of the slots that will be built; the others need not be installed.
@@ -125,7 +125,7 @@ class ExportMetadata:
 
         Raises:
             ConfigError: the changed configuration is invalid.
-            WeightsError: it belongs to another model, or needs an input that the file does not support.
+            WeightsError: the configuration belongs to another model, or needs an input that the file does not support.
         """
         if config_path is None:
             config = Config.from_text(self.config, str(place), overrides, parts, trust)
@@ -192,7 +192,7 @@ def _declaration(field: Field) -> Dict[str, object]:
 
 
 def fitting(config: Config, decoded: bool, dynamic_size: bool, parts: Sequence[str]) -> Tuple[Config, List[str]]:
-    """Return the configuration without the features that the file does not support, and the changes."""
+    """Return the configuration without the features that the file does not support, and the changes made."""
     settings = config.section("test")
     changes = []
     if decoded and settings.flip:

@@ -63,7 +63,7 @@ def _testing(network: Network) -> Iterator[None]:
 
 
 def network_detector(config: Config, network: Network, oracle: Optional[str] = None) -> Detector:
-    """Build the configured detector around a MindSpore network. ``oracle`` is that of :func:`build_detector`."""
+    """Build the configured detector around a MindSpore network. For ``oracle`` see :func:`build_detector`."""
     forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # other sizes would need a compilation
     return build_detector(config, forward, network.maps, network.divisor, network.inputs, oracle=oracle)
 
@@ -80,7 +80,7 @@ def open_checkpoint(
 def open_network(
     place: Path, config_path: Optional[str], overrides: Sequence[str], parts: Sequence[str] = (), trust: Trust = Trust.MODEL
 ) -> Trained:
-    """Build the network of a checkpoint file and load its weights; arguments and errors as of
+    """Build the network of a checkpoint file and load its weights. The arguments and errors are those of
     :func:`mindpoint.inference.open.open_model`."""
     with exclusive():
         stored = checkpoint.load(place)
@@ -103,7 +103,7 @@ def open_network(
 
 
 def _category_ids(info: Mapping[str, object], classes: Sequence[str]) -> List[int]:
-    """Return the data set's category id of each class by label: that in the checkpoint by name, otherwise 1, 2, 3, ..."""
+    """Return the data set's category id of each class by label: the checkpoint's id for the name of the class, otherwise 1, 2, 3, ..."""
     known = {record["name"]: record["id"] for record in info.get("categories", ())}
     if all(name in known for name in classes):
         return [known[name] for name in classes]

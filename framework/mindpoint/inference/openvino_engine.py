@@ -72,7 +72,7 @@ def read_model(path: Path):
     """Return the network of an ONNX or IR file.
 
     Raises:
-        WeightsError: damaged, or OpenVINO lacks one of its operators. MindpointError: OpenVINO is not installed.
+        WeightsError: the file is damaged, or OpenVINO lacks one of its operators. MindpointError: OpenVINO is not installed.
     """
     if path.suffix.lower() == ".xml" and not path.with_suffix(".bin").is_file():
         raise WeightsError(f"{path}: its weights are missing; put {path.with_suffix('.bin').name} next to it")

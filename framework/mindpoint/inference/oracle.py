@@ -45,7 +45,7 @@ class Oracle:
     def replace(
         self, maps: Mapping[str, np.ndarray], samples: Sequence[Sample], size: Tuple[int, int], mirrored: bool
     ) -> Dict[str, np.ndarray]:
-        """Return the raw maps ``(B, C, H, W)`` with the chosen heads' replaced.
+        """Return the raw maps ``(B, C, H, W)``, with those of the chosen heads replaced.
 
         Args:
             samples: one per batch row, with ``view`` set and ``objects`` in pixels of the original image.

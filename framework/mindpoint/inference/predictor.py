@@ -46,7 +46,7 @@ class Predictor:
         config: configuration to use instead of the model's own.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class. It can then run code, so use this only if you trust its author.
-        only: report only objects of these classes; None: of all.
+        only: report only objects of these classes; None: report all objects.
         engine: engine for an exported file: ``onnxruntime``, ``openvino``, ``mindir``; ``auto``: the fastest installed one.
 
     Attributes:
@@ -107,24 +107,25 @@ class Predictor:
         ahead: bool = False,
         live: Optional[Live] = None,
     ) -> Iterator[Prediction]:
-        """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, with ``ahead`` a few batches.
+        """Yield predictions one by one, in order; at most one batch of images is held in memory at a time, or a few batches with ``ahead``.
 
         Args:
             inputs: arrays, Pillow images, and any INPUT of ``mindpoint predict``: files, folders, patterns, videos, camera
                 numbers; one item, or any iterable, which may be endless.
             recursive: also search subfolders.
             frames: maximum number of frames per video or camera.
-            skipped: called with the error of an image or video that cannot be read, which is then skipped. If not given, the error is
-                raised.
+            skipped: function that is called with the error of an image or video that cannot be read, which is then skipped. If not given,
+                the error is raised.
             every: take every n-th frame of a video or camera.
             ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
                 from a thread.
-            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. The statistics
-                of the frames are recorded there.
+            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. It then holds
+                the statistics of the frames.
 
         Raises:
-            DataError: at the call: the input, or an item of a list, is of another type.
-            ConfigError: at the call: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is not a camera or stream.
+            DataError: the input, or an item of a list, is of another type; raised at the call.
+            ConfigError: ``frames`` or ``every`` is not in 1..2147483647, or a source of ``live`` is not a camera or stream; raised at the
+                call.
         """
         check_count(frames, MOST_FRAMES, "frames")
         check_count(every, MOST_FRAMES, "every")

@@ -69,7 +69,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
         lines: input for ``-``: one path per line.
 
     Raises:
-        DataError: a path that does not exist, a folder or pattern without images and videos.
+        DataError: a path does not exist, or a folder or pattern has no images and videos.
     """
     found: List[Source] = []
     for name in inputs:
@@ -92,7 +92,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
 
 
 def camera(number: Union[int, str]) -> Source:
-    """Return the camera of a number, as text in the digits 0 to 9. Raises DataError if no camera can have it."""
+    """Return the camera with a number, given as text in the digits 0 to 9. Raises DataError if no camera can have it."""
     if isinstance(number, int):
         possible = 0 <= number <= _LAST_CAMERA
     else:
@@ -139,7 +139,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         most: maximum number of frames of a video or camera.
 
     Raises:
-        DataError: it cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
+        DataError: the source cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
     """
     if source.kind == "image":
         from mindpoint.storage.images import read_image
@@ -247,7 +247,7 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise DataError(f"{name}: an array of shape {array.shape} is not an image; give (H, W) grey or (H, W, 3) blue, green, red")
     if 0 in array.shape:
-        raise DataError(f"{name}: an empty image, its shape is {array.shape}")
+        raise DataError(f"{name}: an empty image: its shape is {array.shape}")
     array = array if array.ndim == 2 else array[:, :, :3]
     if array.dtype == np.uint16:
         from mindpoint.storage.images import check_full_range

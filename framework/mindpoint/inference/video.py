@@ -32,7 +32,7 @@ class Video:
     """An MPEG-4 video of images of one size; others are fitted into the size of the first. It gets its final name when it is closed.
 
     Args:
-        rate: frames per second, unless the time stamps of the frames differ.
+        rate: frames per second, unless the time stamps of the frames give another rate.
     """
 
     def __init__(self, path: Path, rate: float):
@@ -48,7 +48,7 @@ class Video:
 
         Args:
             image: BGR uint8 ``(H, W, 3)``.
-            time: its seconds from the start.
+            time: time of the image in seconds from the start.
 
         Raises:
             OutputError: the video cannot be written; it is closed then.

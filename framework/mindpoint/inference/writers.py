@@ -59,7 +59,7 @@ class PicturesWriter(PredictionWriter):
             raise OutputError(f"{first}; {len(others)} more videos could not be drawn" if others else first)
 
     def _finish(self, kept: Collection[str]) -> None:
-        """Finish the videos of all sources but those that are ``kept``."""
+        """Finish the videos of all sources except the ``kept`` ones."""
         going_on = {self.folder / self.names[name] for name in kept}
         for path in [path for path in self._videos if path not in going_on]:
             with self._noted(path):
@@ -194,7 +194,7 @@ def harmless_cell(cell: object) -> object:
 
 
 def _place(prediction: Prediction, image_id: int) -> Dict[str, object]:
-    """Return the source of a prediction, by the keys of JSON and CSV."""
+    """Return the source of a prediction under the keys of JSON and CSV."""
     place: Dict[str, object] = {"image": prediction.source, "id": image_id}
     if prediction.frame is not None:
         place.update(frame=prediction.frame, time=round(prediction.time, 6))

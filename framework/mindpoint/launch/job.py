@@ -42,7 +42,7 @@ class Job:
         host, port: address of the scheduler.
         logs: folder for one log per process.
         silence: seconds without a heartbeat after which a worker counts as hung.
-        hosts, host_rank: number of hosts, each with the same number of workers, and the index of this one.
+        hosts, host_rank: number of hosts, each with the same number of workers, and the index of this host.
         show: copy the output of the first rank to standard output.
     """
 
@@ -90,7 +90,7 @@ def run(job: Job) -> None:
     """Start the job, show the output of its first rank, and return when all ranks have succeeded. Leaves no process behind.
 
     Raises:
-        JobFailed: a process failed; has the exit code for the command.
+        JobFailed: a process failed; the error holds the exit code for the command.
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the workers were asked to end first.
     """
     with contextlib.ExitStack() as stack:
@@ -185,7 +185,7 @@ class _Running:
         return self._failed("\n".join(lines), code)
 
     def _said_by_first(self, cause: Child) -> bool:
-        """Wait a moment; return whether the first rank, shown on the console, fails in the same way."""
+        """Wait a moment; return whether the first rank, which the console shows, has failed with the same error."""
         first = self.workers[0]
         return self.job.shows_first and bool(
             first.wait(_SAME) and first.code == cause.code > 0 and last_error(first.log) == last_error(cause.log)
@@ -256,7 +256,7 @@ def _signal_name(number: int) -> str:
 
 
 def worker_command(*arguments: str) -> List[str]:
-    """Return the command of a worker that runs ``mindpoint`` with these arguments; without arguments, that of the scheduler."""
+    """Return the command of a worker that runs ``mindpoint`` with these arguments; without arguments, the command of the scheduler."""
     return [sys.executable, "-m", "mindpoint.worker", *arguments]
 
 
@@ -267,7 +267,7 @@ def address(master: Optional[str], listen: bool) -> Tuple[str, int]:
         listen: the scheduler will run on this host: check that it can listen there.
 
     Raises:
-        MindpointError: the address is malformed, or cannot be listened on.
+        MindpointError: the address is malformed, or this host cannot listen there.
     """
     if master is None:
         return "127.0.0.1", _free_port("127.0.0.1")

@@ -21,7 +21,8 @@ def measure(result: Path) -> int:
     """Join the other processes and sum arrays of several sizes over all ranks; the first rank writes the durations.
 
     Args:
-        result: JSON file: ``joined``, in seconds, and ``sums``, pairs of a number of float32 values and the seconds for their sum.
+        result: JSON file with ``joined``, the seconds until all had joined, and ``sums``, pairs of a number of float32 values and the
+            seconds for their sum.
     """
     started = time.perf_counter()
     distributed.init()

@@ -47,7 +47,7 @@ def _check(data: mmap.mmap, check_sum: bool) -> None:
     end = len(data) - _CHECK_SUM_BYTES
     if end < 0 or data[end : end + len(_CHECK_SUM)] != _CHECK_SUM:
         if check_sum:
-            raise _Wrong("its checksum is missing; convert those of other implementations with 'mindpoint weights convert'")
+            raise _Wrong("its checksum is missing; convert checkpoints of other implementations with 'mindpoint weights convert'")
         end = len(data)
     name, expected, found = None, 0, 0
     for count, (number, value) in enumerate(_fields(data, 0, end)):

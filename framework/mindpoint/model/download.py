@@ -91,7 +91,7 @@ def _receive(url: str, part: Path, name: str) -> None:
         goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {had}-")
         if answer.status == 206 and not goes_on:
             part.unlink()
-            raise ConnectionError("the server sent another part than requested")
+            raise ConnectionError("the server sent a different part of the file than requested")
         expected = int(answer.headers.get("Content-Length", -1))
         received = 0
         with open(part, "ab" if goes_on else "wb") as file:

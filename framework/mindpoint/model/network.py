@@ -44,7 +44,7 @@ class Network(_Stack):
     """``construct(image (B, 3, H, W), *inputs) -> tuple of raw maps (B, C, H / stride, W / stride)``, the maps of all heads.
 
     For a backbone with several stacks, it returns the maps of all stacks in training, with the last stack's at the end, and otherwise those
-    of the last stack only. Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``; those of earlier stacks
+    of the last stack only. Parameters are named ``backbone.*``, ``neck.*`` and ``heads.<name>.*``; those of earlier stacks are named
     ``stacks.<i>.neck.*`` and ``stacks.<i>.heads.<name>.*``.
 
     Args:

@@ -38,7 +38,7 @@ def publish(place: Path, out: Optional[Path] = None) -> Published:
         out: ``NAME.ckpt``; by default next to the checkpoint, with the name of its folder.
 
     Raises:
-        WeightsError: not a checkpoint, or one without a configuration.
+        WeightsError: the file is not a checkpoint, or has no configuration.
         OutputError: the file exists, has another suffix, or cannot be written.
     """
     stored = checkpoint.load(place)

@@ -35,7 +35,7 @@ def kernel() -> ops.Custom:
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation by the kernel for float32 and batch statistics; by MindSpore otherwise."""
+    """A batch normalisation that the kernel computes for float32 and batch statistics, and MindSpore otherwise."""
 
     SOURCE = SOURCE
 

@@ -158,5 +158,5 @@ def _run(command: List[str]) -> str:
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         said = next((line for line in lines if "error" in line), lines[0] if lines else "")
-        raise NativeBuildError(f"{command[0]} ended with {done.returncode}: {said.strip()}")
+        raise NativeBuildError(f"{command[0]} ended with exit code {done.returncode}: {said.strip()}")
     return done.stdout

@@ -44,7 +44,7 @@ def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
 
 
 class NativeConv2d(nn.Conv2d):
-    """A convolution by the kernel for float32; by MindSpore for other types and in exports."""
+    """A convolution that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 

@@ -36,8 +36,9 @@ class Export:
         """Return a MindSpore operator of float32 tensors that becomes other operators in the exported ONNX graph. It cannot run.
 
         Args:
-            build: adds the nodes: called with the graph and the names of the inputs, returns the name of the result. ``onnx`` only.
-            shape: the result's shape from the shapes of all inputs, one argument per input.
+            build: function that adds the nodes, for ``onnx`` only. It gets the graph and the names of the inputs, and returns the name of
+                the result.
+            shape: function that returns the result's shape. It gets the shapes of all inputs, one argument per input.
         """
         from mindspore import ops
 

@@ -39,12 +39,14 @@ def operator(
 
     Args:
         source: the file, compiled now if necessary.
-        function: its name there. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes may be dynamic.
-        inputs: FLOAT or INTEGER for each.
+        function: name of the function in the source. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes
+            may be dynamic.
+        inputs: FLOAT or INTEGER for each input.
         outputs: number of outputs, all float32.
-        shape: output shape from input shapes.
-        bprop: gradient.
-        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one for another.
+        shape: function that returns the output shape for the input shapes.
+        bprop: gradient function.
+        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one operator for
+            another.
 
     Raises:
         NativeBuildError: the source cannot be compiled.

@@ -77,7 +77,7 @@ def border(geometry: Tuple[int, ...]) -> ops.Custom:
 
 
 class NativeUpsample(nn.Conv2dTranspose):
-    """A depthwise transposed convolution by the kernel for float32; by MindSpore for other types and in exports."""
+    """A depthwise transposed convolution that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
@@ -103,7 +103,7 @@ class NativeUpsample(nn.Conv2dTranspose):
 
 
 class NativeMaxPool2d(nn.MaxPool2d):
-    """Max pooling without padding, by the kernel for float32; by MindSpore for other types and in exports."""
+    """A max pooling without padding that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 
@@ -125,7 +125,7 @@ class NativeMaxPool2d(nn.MaxPool2d):
 
 
 class NativeZeroPad2d(nn.ZeroPad2d):
-    """A border of zeros around maps, by the kernel for float32; by MindSpore for other types and in exports."""
+    """A border of zeros around maps that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
 

@@ -26,7 +26,7 @@ class _DecoupledAdam(nn.Adam):
     """AdamW with bias correction, which MindSpore's own ``AdamWeightDecay`` lacks."""
 
     def decay_weight(self, gradients):
-        """Apply the decay to the weights, and return the gradients unchanged. MindSpore adds the decay to the gradients here."""
+        """Apply the decay to the weights, and return the gradients unchanged. MindSpore's own method adds the decay to the gradients."""
         if self.exec_weight_decay:
             rates, decays = self.get_lr(), self.get_weight_decay()
             rates = rates if self.is_group_lr else (rates,) * self.param_length
@@ -42,7 +42,7 @@ def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, ep
         params: parameters or groups of them.
         lr: learning rate before the schedule's factor.
         beta1: decay of the mean of the gradients, 0..1.
-        beta2: decay of the mean of their squares, 0..1.
+        beta2: decay of the mean of the squared gradients, 0..1.
         eps: number above 0 that is added to the divisor.
         weight_decay: factor of the weights that is added to the gradients.
     """
@@ -58,7 +58,7 @@ def AdamW(
         params: parameters or groups of them.
         lr: learning rate before the schedule's factor.
         beta1: decay of the mean of the gradients, 0..1.
-        beta2: decay of the mean of their squares, 0..1.
+        beta2: decay of the mean of the squared gradients, 0..1.
         eps: number above 0 that is added to the divisor.
         weight_decay: weights shrink by ``lr * weight_decay`` before the update.
     """

@@ -20,7 +20,7 @@ class Schedule(ABC):
         steps_per_epoch: optimizer steps per epoch.
         warmup_steps: number of steps over which the factor rises linearly; step ``i`` (0-based) has ``(i + 1) / (warmup_steps + 1)`` of
             the schedule's factor.
-        warmup_epochs: the same length in epochs.
+        warmup_epochs: length of the warm-up in epochs, as an alternative to ``warmup_steps``.
     """
 
     def __init__(self, epochs: float, steps_per_epoch: int, warmup_steps: int = 0, warmup_epochs: float = 0.0):

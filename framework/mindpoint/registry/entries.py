@@ -21,7 +21,7 @@ class Entry:
     """One declared part.
 
     Attributes:
-        name: in the author's spelling.
+        name: name in the author's spelling.
         value: ``module:attribute``.
         distribution, version: the declaring distribution; empty for a part registered in this process or named by ``module:attribute``.
         registered: the object itself, for a part registered in this process.

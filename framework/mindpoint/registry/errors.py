@@ -8,7 +8,7 @@ from mindpoint.errors import ConfigError
 
 
 class PluginError(ConfigError):
-    """Base of these errors. ``where`` is the position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``."""
+    """Base class of errors about parts. ``where`` is the position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``."""
 
     def __init__(self, message: str, where: Optional[str] = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
@@ -19,7 +19,7 @@ class UnknownPlugin(PluginError):
 
 
 class WrongKind(PluginError):
-    """The part has another kind than requested, or than its entry point declares."""
+    """The part is of a different kind than requested, or than its entry point declares."""
 
 
 class PluginConflict(PluginError):

@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def in_blocks(self) -> bool:
-        """Tell whether blocks of a configuration may name such parts; commands run the others."""
+        """Tell whether blocks of a configuration may name parts of this kind. Parts of other kinds are run by commands."""
         return self.plural not in _NO_BLOCKS
 
 

@@ -64,7 +64,7 @@ def _digest(path: str) -> Optional[str]:
 
 
 class _Loader(SourceFileLoader):
-    """Compiles the current content of the file, without reading or writing ``__pycache__``."""
+    """A loader that compiles the current content of the file, without reading or writing ``__pycache__``."""
 
     def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)

@@ -35,7 +35,7 @@ class Registry:
     """The parts of one kind: declared by installed distributions, or registered in this process.
 
     A part has four forms of name: ``Name``; ``distribution:Name``, if several distributions declare the name; ``package.module:Class``, for
-    any class without an entry point; ``./file.py:Class``, for one in a file. Text before a colon is a distribution if one of that name
+    any class without an entry point; ``./file.py:Class``, for a part in a file. Text before a colon is a distribution if one of that name
     declares parts of this kind, otherwise a module.
     """
 

@@ -25,7 +25,7 @@ class Source:
     """One parsed module.
 
     Attributes:
-        names: the statement that binds each top-level name. Of alternatives, the body of ``if`` and ``try`` is used.
+        names: the statement that binds each top-level name. Where there are alternatives, the body of ``if`` and ``try`` is used.
         stars: absolute names of modules imported with ``*``.
     """
 
@@ -131,7 +131,7 @@ def _imported_module(source: Source, level: int, name: Optional[str]) -> str:
 
 
 def dotted(node: ast.AST) -> Optional[str]:
-    """Return ``a.b.c`` for such an expression, None for any other."""
+    """Return the text ``a.b.c`` of an expression of this form; None for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

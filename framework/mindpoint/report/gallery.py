@@ -34,12 +34,12 @@ Track = Callable[[Iterable, int], Iterable]
 
 @dataclass(frozen=True)
 class Layers:
-    """The optional layers over or instead of the images of a gallery.
+    """Optional layers that a gallery draws over its images, or shows instead of them.
 
     Attributes:
         detector: computes the heatmaps; None: no heatmaps.
         visualizer: draws annotated and detected objects; None: only the page draws them.
-        detections: by image id, for the visualizer.
+        detections: detections by image id, for the visualizer.
     """
 
     detector: Optional[Detector] = None

@@ -29,7 +29,7 @@ class Content:
         title: name of the evaluated model.
         data: description of the evaluated data.
         settings: settings of the evaluation by name.
-        statistics: by name such as ``bbox/AP``; NaN where undefined.
+        statistics: values by name, such as ``bbox/AP``; NaN where undefined.
         notes: sentences on possible problems.
         analysis: tables, charts and kinds of error.
         fields: fields of the objects besides box, label and score.
@@ -110,7 +110,7 @@ def _json(content: Content) -> str:
 
 
 def _colored(kinds: Dict[str, Kind]) -> Dict[str, Kind]:
-    """Return the kinds, with unused colours for those without one, if available."""
+    """Return the kinds of error; those without a colour get an unused one, if available."""
     free = [color for color in _COLORS if color not in {kind.color for kind in kinds.values()}] or list(_COLORS)
     choices = itertools.cycle(free)
     return {name: Kind(kind.definition, kind.color or next(choices)) for name, kind in kinds.items()}

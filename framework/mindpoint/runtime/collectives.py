@@ -38,7 +38,7 @@ class _Means(nn.Cell):
 
 
 class MeanOfGradients(nn.Cell):
-    """Averages over all processes the gradients of ``parameters``, a tuple in their order."""
+    """Averages the gradients of ``parameters``, a tuple in the same order, over all processes."""
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)

@@ -41,8 +41,8 @@ def styled(text: str, style: Optional[str], stream: Optional[TextIO] = None) -> 
 
 
 def columns() -> Optional[int]:
-    """Return the width of standard output: that of its terminal, or what ``COLUMNS`` says; None if lines may have any length, as in a
-    pipe."""
+    """Return the width of standard output: the width of its terminal, or the value of ``COLUMNS``; None if lines may have any length, as in
+    a pipe."""
     said = os.environ.get("COLUMNS", "")
     known = sys.stdout.isatty() or re.fullmatch("0*[1-9][0-9]{0,5}", said)
     return shutil.get_terminal_size().columns if known else None

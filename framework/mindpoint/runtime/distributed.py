@@ -26,7 +26,8 @@ def launched() -> bool:
 
 
 def init() -> None:
-    """Join the other processes. The device must be selected and no tensor created yet. In the scheduler of a job, do not return."""
+    """Join the other processes. The device must be selected and no tensor created yet. In the scheduler of a job, this call does not
+    return."""
     global _initialized
     if not launched() or _initialized:
         return

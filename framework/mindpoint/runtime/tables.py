@@ -28,8 +28,8 @@ def table(titles: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str
     are too wide side by side, the cells of a row stand below each other. Nothing is cut.
 
     Args:
-        titles: of the columns; None: the table has none.
-        rows: cells of each; verdicts such as ``ok`` and ``FAIL`` are coloured.
+        titles: titles of the columns; None: the table has no titles.
+        rows: the cells of each row; verdicts such as ``ok`` and ``FAIL`` are coloured.
     """
     heads = [] if titles is None else [list(titles)]
     grid, room = [*heads, *([*map(str, row)] for row in rows)], console.columns()
@@ -42,7 +42,7 @@ def table(titles: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str
 
 
 def flow(parts: Sequence[str], between: str = _GAP) -> str:
-    """Return the parts in one line, or in several where the terminal is narrow, ``between`` between them. A part stays whole."""
+    """Return the parts joined by ``between`` in one line, or in several where the terminal is narrow. A part stays whole."""
     room, lines = console.columns(), list(parts[:1])
     for part in parts[1:]:
         line = lines[-1] + between + part
@@ -92,7 +92,7 @@ def _colored(cell: str) -> str:
 
 
 def _stacked(titles: Sequence[str], row: Sequence[str], room: int) -> str:
-    """Return the cells that are not empty below each other, all but the first indented."""
+    """Return the cells that are not empty, one below the other, all but the first indented."""
     lines: List[str] = []
     for title, cell in zip(titles, row):
         head, indent = f"{title}: " if title else "", _GAP * bool(lines)
@@ -104,7 +104,7 @@ def _stacked(titles: Sequence[str], row: Sequence[str], room: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> List[str]:
-    """Return the lines of a text; a word or number that is wider than ``width`` has one of its own."""
+    """Return the lines of a text; a word or number that is wider than ``width`` has a line of its own."""
     lines: List[str] = []
     for paragraph in text.split("\n"):
         line = ""

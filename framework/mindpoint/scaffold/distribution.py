@@ -37,9 +37,9 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
     """Write a distribution into a new folder of the same name, and return a text with the next steps.
 
     Args:
-        name: of the distribution.
+        name: name of the distribution.
         parts: keys of :data:`PARTS`, or names of their kinds.
-        license: for its metadata.
+        license: license in its metadata.
         folder: where the new folder goes.
 
     Raises:
@@ -90,7 +90,7 @@ def _module_of(name: str) -> str:
 
 
 def _named(parts: Sequence[str]) -> List[str]:
-    """Return the keys of PARTS that are meant. Raises ConfigError for another."""
+    """Return the keys of PARTS that the names mean. Raises ConfigError for any other name."""
     by_kind = {kind: part for part, kind in PARTS.items()}
     found = []
     for said in (part.strip() for part in parts):

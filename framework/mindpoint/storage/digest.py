@@ -23,7 +23,7 @@ def check_digest(path: Path, name: str = "") -> None:
     """Compare a file with the checksum in its name, 8 to 64 hexadecimal digits after the last ``-``. Accept a name without a checksum.
 
     Args:
-        name: the name with the checksum; by default that of the file.
+        name: the name with the checksum; by default the name of the file.
 
     Raises:
         WeightsError: the checksum differs.

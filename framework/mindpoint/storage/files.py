@@ -89,7 +89,7 @@ def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
     some file systems lack, or that restrict the characters of a path.
 
     Args:
-        write: called with the path to write, whose name has the ending of ``path``.
+        write: function that is called with the path to write, whose name has the ending of ``path``.
     """
     with temporary_folder() as folder:
         plain = folder / f"file{path.suffix}"
@@ -123,7 +123,8 @@ def _has_ended(process: str, host: str) -> bool:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder in the system's temporary folder, and remove it with its content. Those that killed processes left go first."""
+    """Yield a new folder in the system's temporary folder, and remove it with its content. First remove the folders that killed processes
+    left."""
     place = Path(tempfile.gettempdir())
     clear_abandoned(place, "mindpoint")
     with tempfile.TemporaryDirectory(prefix=f".mindpoint.{this_process()}.", suffix=".tmp", dir=place) as folder:
@@ -135,7 +136,7 @@ def clear_abandoned(folder: Path, name: Optional[str] = None) -> None:
     if the new one is not in place.
 
     Args:
-        name: of the file or folder that they wrote; None: any.
+        name: name of the file or folder that they wrote; None: any name.
     """
     begin, left = "." if name is None else f".{name}.", []
     with contextlib.suppress(OSError):  # no folder, or one that cannot be listed
@@ -153,7 +154,7 @@ def make_folder(path: Union[str, Path]) -> Path:
     """Return the folder, created if necessary.
 
     Raises:
-        OutputError: it cannot be made or written.
+        OutputError: the folder cannot be made or written.
     """
     path = Path(path)
     _refuse_tilde(path)
@@ -177,7 +178,7 @@ def numbered_folder(parent: Union[str, Path], name: str) -> Path:
     """Return a new folder ``NAME`` in a folder, or if it exists ``NAME-2``, ``NAME-3``, ...; concurrent callers get different ones.
 
     Raises:
-        OutputError: it cannot be made or written.
+        OutputError: the folder cannot be made or written.
     """
     parent = make_folder(parent)
     for number in itertools.count(1):
@@ -208,7 +209,7 @@ def atomic_folder(out: Union[str, Path], overwrite: bool = False) -> Iterator[Pa
     """Yield a temporary folder next to ``out``. If the block succeeds it becomes ``out``, otherwise it is removed.
 
     Args:
-        overwrite: ``out`` may have content, which is removed once the new folder is complete and kept otherwise.
+        overwrite: ``out`` may have content. It is removed once the new folder is complete, and kept otherwise.
 
     Raises:
         OutputError: ``out`` is in use, or its parent cannot be written or is full.
@@ -263,7 +264,7 @@ def append(path: Path, text: str) -> None:
 
 
 def refuse_existing(out: str, ending: str) -> None:
-    """Raise OutputError if a file cannot be made there."""
+    """Raise OutputError if a file cannot be made at this path."""
     path = Path(out)
     if path.suffix != ending:
         raise OutputError(f"{out}: the name must end in {ending}")

@@ -83,8 +83,8 @@ def is_complete(data: bytes) -> bool:
 
 
 def jpeg_segments(data: bytes) -> Iterator[Tuple[int, int]]:
-    """Yield the marker of each segment of a JPEG and the position of its content, until the end of the image (0xd9) or of the data. Those
-    of a thumbnail lie inside a segment. Yields nothing for other formats."""
+    """Yield the marker of each segment of a JPEG and the position of its content, until the end of the image (0xd9) or of the data. The
+    markers of a thumbnail lie inside a segment. Yields nothing for other formats."""
     position = len(JPEG)
     while data.startswith(JPEG):
         found = _MARKER.search(data, position)
@@ -103,8 +103,8 @@ def _check_size(width: int, height: int, name: Union[str, Path]) -> None:
 
 
 def _tiff(data: bytes) -> _Tiff:
-    """Return the entries of the first directory of a TIFF; zeros if damaged or another format. Pillow cannot open TIFF files with several
-    floating-point channels."""
+    """Return the entries of the first directory of a TIFF; zeros if it is damaged or has another format. Pillow cannot open TIFF files with
+    several floating-point channels."""
     if not data.startswith(_TIFF):
         return _Tiff()
     try:

@@ -51,7 +51,8 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
         reduction: decode a JPEG at 1/2, 1/4 or 1/8 of its size (values 2, 4, 8); sides are rounded up. See :func:`reduction_of`.
 
     Raises:
-        DataError: truncated, too large, of floating-point, signed or 12-bit numbers, or in a format that OpenCV does not support.
+        DataError: the image is truncated, too large, of floating-point, signed or 12-bit numbers, or in a format that OpenCV does not
+            support.
     """
     if not data:
         raise DataError(f"{name}: is empty (0 bytes); download it again")

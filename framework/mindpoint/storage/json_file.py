@@ -31,8 +31,8 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
         error: class of the raised errors.
 
     Raises:
-        DataError: or ``error``: missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or a number with too many digits.
-            The message gives line and column if known.
+        DataError: or ``error``: the file is missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or a number with too
+            many digits. The message gives line and column if known.
     """
     try:
         status = os.stat(path)

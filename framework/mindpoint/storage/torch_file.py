@@ -1,8 +1,8 @@
 """PyTorch weight files, read and written without PyTorch. Code in a file is never run.
 
 A file is a pickle of dictionaries, lists, numbers and tensors, whose bytes are stored separately: in a zip archive (since PyTorch 1.6), or
-after the pickle one by one (before; "legacy"). A pickle can call any function by name, so only the few names that weights need are
-accepted, and they are mapped to classes of this module.
+one by one after the pickle (before 1.6, called "legacy"). A pickle can call any function by name, so only the few names that weights need
+are accepted, and they are mapped to classes of this module.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Storage:
 
 
 class _Tensor:
-    """A tensor as a view of its storage; ``offset`` and ``stride`` in elements."""
+    """A tensor as a view of its storage; ``offset`` and ``stride`` count elements."""
 
     def __init__(self, storage: _Storage, offset: int, size: Tuple[int, ...], stride: Tuple[int, ...], *_: object):
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
@@ -248,7 +248,7 @@ def write_torch_file(path: Union[str, Path], state: Mapping[str, np.ndarray], **
         more: plain values besides the state.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

@@ -21,7 +21,7 @@ Sizes = Sequence[Tuple[int, int]]
 
 
 class _CellTests(PartTests):
-    """The common base of the three kinds; subclasses give the inputs and the declared outputs.
+    """The common base of the tests of backbones, necks and heads; subclasses give the inputs and the declared outputs.
 
     Attributes:
         sizes: tested heights and widths of the input in pixels, rounded up to multiples of the divisor.
@@ -176,7 +176,7 @@ class NeckTests(_CellTests):
     """Tests of a neck. Derive from it and let ``make(in_features)`` return one.
 
     Attributes:
-        in_features: of its input maps.
+        in_features: FeatureSpecs of its input maps.
     """
 
     in_features: Sequence[FeatureSpec] = (FeatureSpec(8, 4), FeatureSpec(16, 8), FeatureSpec(24, 16), FeatureSpec(32, 32))

@@ -85,7 +85,7 @@ class TransformTests(PartTests):
     """Tests of a transform. Derive from it and let ``make`` return one.
 
     Attributes:
-        fields: of the objects in its input.
+        fields: fields of the objects in its input.
         classes: number of their classes.
     """
 

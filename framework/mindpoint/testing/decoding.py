@@ -22,8 +22,8 @@ class CodecTests:
 
     Attributes:
         classes: names of the classes.
-        input_spec: of the network.
-        fields: of the objects that are drawn.
+        input_spec: form of the network's input images.
+        fields: fields of the drawn objects.
         tolerance: largest distance of a box's side from the annotated one, in pixels.
         threshold: smallest score of a detection that counts.
     """
@@ -174,7 +174,7 @@ class CodecTests:
         return sample
 
     def samples_and_maps(self) -> List[Tuple[Sample, Maps]]:
-        """Return each sample with its perfect maps, raw, ``(1, C, H, W)``."""
+        """Return each sample with its perfect maps in raw form, ``(1, C, H, W)``."""
         encoder = self.make_targets()
         pairs = [(sample, self._raw(encoder.perfect_outputs(sample))) for sample in self.samples()]
         if not pairs[0][1]:

@@ -29,8 +29,8 @@ class LossTests(PartTests):
 
     Attributes:
         classes: number of the encoder's classes.
-        input_spec: of the network.
-        fields: of the objects that are drawn.
+        input_spec: form of the network's input images.
+        fields: fields of the drawn objects.
         images: size of the batch; an even number.
     """
 
@@ -55,7 +55,7 @@ class LossTests(PartTests):
         return self._stacked(self.make_targets(), [replace(one, objects=Objects.none(self.fields)) for one in self._samples()])
 
     def outputs(self) -> Arrays:
-        """Return raw maps ``(B, C, H, W)`` by name; here small random numbers."""
+        """Return raw maps ``(B, C, H, W)`` by name; by default small random numbers."""
         perfect = self.make_targets().perfect_outputs(self._samples()[0])
         if not perfect:
             skip("the encoder lacks perfect_outputs, which give the shapes of the maps; override outputs")

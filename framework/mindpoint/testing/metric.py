@@ -23,7 +23,7 @@ class MetricTests(PartTests):
 
     Attributes:
         classes: names of the classes.
-        fields: of the annotated objects and the detections.
+        fields: fields of the annotated objects and the detections.
         best: value of the main statistic for perfect detections; None: not checked.
     """
 

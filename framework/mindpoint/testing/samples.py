@@ -18,7 +18,7 @@ class PartTests:
     """Base of the test classes."""
 
     def make(self):
-        """Return a new part, the same each time; called for every test."""
+        """Return a new part with the same properties each time. It is called for every test."""
         raise NotImplementedError(f"{type(self).__name__}.make must return the part to test")
 
 
@@ -47,7 +47,8 @@ def drawn_samples(spec: InputSpec, classes: int, fields: Sequence[Field] = (), c
     """Return samples with one to three boxes each, of all classes in turn; the view is set, ``image`` is the raster.
 
     A single box fills most of the image. Several boxes lie in different quarters and differ in size: the sides of the last of three
-    are a fifth to two fifths of the image's. Those of the first are as long as in an image of 128 pixels, if the image is larger.
+    are a fifth to two fifths of the image's. In an image larger than 128 pixels, the sides of the first are as long as in one of 128
+    pixels.
 
     Points lie inside their box and are all visible; other fields hold small random values.
     """
@@ -86,8 +87,8 @@ class DrawnObjects(Dataset):
     """A data set of drawn samples.
 
     Args:
-        classes: their names.
-        fields: of the objects.
+        classes: names of the classes.
+        fields: fields of the objects.
     """
 
     def __init__(self, classes: Sequence[str], fields: Sequence[Field] = ()) -> None:

@@ -32,8 +32,8 @@ class Outcome:
     Attributes:
         kind, part: the tested part.
         test: its name in words; empty if making the part failed.
-        problem: reason of the failure, one line; None if it passed.
-        skipped: reason; None if it ran.
+        problem: reason for the failure, one line; None if it passed.
+        skipped: reason for skipping it; None if it ran.
     """
 
     kind: str
@@ -148,7 +148,7 @@ class Suite:
         return "no target encoder of the distribution provides its targets"
 
     def _with_fields(self, tests: type, probe: str) -> type:
-        """Return the tests with the first object fields with which a method of theirs works: fields of the distribution's data sets, then
+        """Return the tests with the first object fields that one of their methods accepts: fields of the distribution's data sets, then
         no fields, then fields of its decoders."""
         owners = {kind: [self._make(entry).fields for entry in self._made(kind)] for kind in ("datasets", "decoders")}
         for fields in (*owners["datasets"], (), *owners["decoders"]):

@@ -52,7 +52,7 @@ class HookCalls:
             action()
 
     def call_all(self, point: str) -> None:
-        """Call every hook, even after one has failed; its error must not hide the one that ended the training."""
+        """Call every hook, even after one has failed. The error of a hook must not hide the error that ended the training."""
         failed = None
         for name, hook in self.run.hooks.items():
             if acts_at(hook, point) and (self._shared(hook, point) or self.run.is_writer):

@@ -58,7 +58,7 @@ def overrides(config: Config, images: int) -> List[str]:
 
 
 def _goal(config: Config) -> str:
-    """Return the goal for the statistic of the hook that saves the best checkpoint; for the metric's main one if it does not name a
+    """Return the goal for the statistic of the hook that saves the best checkpoint; if the hook does not name one, for the metric's main
     statistic."""
     blocks = config.data.get("hooks", {}).values()
     named = next((block["best"] for block in blocks if isinstance(block.get("best"), str)), None)

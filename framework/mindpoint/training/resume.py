@@ -46,8 +46,8 @@ def _written(path: Path) -> float:
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
-    """Return the checkpoint to resume from: the named one or, without it, that of :func:`find_checkpoint`. It is the same in all processes
-    of a job."""
+    """Return the checkpoint to resume from: the named one or, if none is named, the one that :func:`find_checkpoint` finds. It is the same
+    in all processes of a job."""
     if named is not None:
         return named, checkpoint.load(named)
     found = find_checkpoint(run_dir) if distributed.is_writer() else None
@@ -116,7 +116,7 @@ def _some(names: List[str], most: int = 5) -> str:
 
 
 def _place(trainer: Trainer, state: Dict[str, object]) -> None:
-    """Set epoch and step. ``epoch`` is the first one whose ``after_epoch`` is not over, unless all are."""
+    """Set epoch and step. ``epoch`` becomes the number of epochs whose ``after_epoch`` is over."""
     then, now = state["images"] // state["batch_size"], trainer.steps_per_epoch
     trainer.step, trainer.closed_epochs = state["step"], state["epoch"]
     if (state["images"], state["batch_size"]) != (len(trainer.loader.samples), trainer.loader.batch_size):

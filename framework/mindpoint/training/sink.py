@@ -16,7 +16,7 @@ from mindpoint.training.step import TrainStep
 
 
 class _Step(nn.Cell):
-    """A step on the columns of a row: learning rate, image, further inputs, targets."""
+    """A training step whose arguments are the columns of a row: learning rate, image, further inputs, targets."""
 
     def __init__(self, step: TrainStep):
         super().__init__(auto_prefix=False)
@@ -30,7 +30,7 @@ class Sunk:
     """A training step and its data, ``size`` steps at a time.
 
     Args:
-        rate: returns the learning rate of the step after a number of steps.
+        rate: function that returns the learning rate of the step that follows a number of steps.
         total: number of steps of the whole training.
 
     Raises:
@@ -54,7 +54,7 @@ class Sunk:
 
     @property
     def left_out(self) -> Dict[int, str]:
-        """Return the error messages of the images left out by all batches so far that :meth:`Loader.leave_out` has not counted yet."""
+        """Return the error messages of images that any batch so far has left out and :meth:`Loader.leave_out` has not counted yet."""
         return {index: message for index, message in list(self._left_out.items()) if index not in self.loader.unreadable}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:

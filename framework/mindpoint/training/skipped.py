@@ -15,7 +15,7 @@ class SkippedSteps:
     """Counts and reports skipped steps, and ends the training after too many in a row.
 
     Args:
-        most: maximum number in a row.
+        most: maximum number of skipped steps in a row.
 
     Attributes:
         total: number of skipped steps.
@@ -46,6 +46,6 @@ class SkippedSteps:
         if self.in_a_row > self.most:
             raise TrainingError(
                 f"{self.in_a_row} steps in a row had non-finite gradients, but train.max_skipped is {self.most}; "
-                f"check the data, lower optimizer.lr or set train.clip_norm; the last one:\n{report}"
+                f"check the data, lower optimizer.lr or set train.clip_norm; the last step:\n{report}"
             )
         log.warning("%s", report)

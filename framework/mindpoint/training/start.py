@@ -62,8 +62,8 @@ def train(
         config: a YAML file, a run folder, the name of a shipped configuration, nested mappings as in YAML, or a loaded configuration.
             Relative paths in mappings begin in the working folder.
         overrides: changes, as after ``--set``.
-        out: run folder, new or empty; None: ``runs/NAME``, numbered if taken. With ``resume``: that of the run.
-        resume: True resumes from the newest checkpoint of the run folder, a path from that checkpoint.
+        out: run folder, new or empty; None: ``runs/NAME``, numbered if taken. With ``resume``: the folder of the run to resume.
+        resume: True resumes from the newest checkpoint of the run folder; a path resumes from the checkpoint there.
         trust: let the configuration in a run folder name any class. It can run code, so set this only if you trust its author.
 
     Raises:
@@ -144,7 +144,7 @@ def _train(trainer: Trainer, config: Config) -> None:
 
 
 def _trust_needed(run_dir: Path) -> str:
-    """Return the option needed to resume there if its configuration names parts by their class."""
+    """Return the option that resuming in the folder needs if its configuration names parts by their class."""
     try:
         load_config(str(run_dir))
     except ConfigError:

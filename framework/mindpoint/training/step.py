@@ -92,8 +92,8 @@ class TrainStep(nn.Cell):
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the network's parameters, ``min(ema, (1 + n) / (10 + n))`` after ``n``
             updates; None: no average.
-        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``: starts at ``2 ** 16``, is halved when a
-            gradient is not finite, and doubled after 2000 steps without that.
+        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``, which starts at ``2 ** 16``, is halved when
+            a gradient is not finite, and is doubled after 2000 steps without such a gradient.
         losses_alone: separate instances of the losses, to also compute the loss of each image.
 
     Attributes:
@@ -191,7 +191,7 @@ class TrainStep(nn.Cell):
         return ops.stack(totals)
 
     def evaluate_losses(self, maps, targets, numbers, alone=False):
-        """Return ``(total, *terms)`` for the maps of one stack; ``alone``: they are not part of a larger batch."""
+        """Return ``(total, *terms)`` for the maps of one stack; ``alone``: whether they are a whole batch instead of a part."""
         outputs = _named(self.map_names, maps)
         for name in self.map_names:  # losses are float32 for any precision of the network
             outputs[name] = outputs[name].astype(ms.float32)
@@ -284,7 +284,8 @@ class TrainStep(nn.Cell):
         return name.partition(".")[0] not in _COPIES
 
     def start(self, loaded: Sequence[str] = ()) -> None:
-        """Set the parameters that copy others, after a change of those from outside. ``loaded``: names of copies that are already set."""
+        """Update the parameters that are copies of others, after the others have changed from outside. ``loaded``: names of copies that are
+        already set."""
         pairs = list(zip(self.kept_statistics, self.statistics))
         if self.ema is not None:
             pairs += [(target, source) for target, source in zip(self.averages, self.averaged) if target.name not in loaded]

@@ -70,7 +70,7 @@ class Trainer:
         name: name of the configuration.
         network_step: the training step, which holds network and optimizer.
         loader, schedule: the batches, and the factor of the learning rate by step.
-        detector, metric: for evaluation.
+        detector, metric: find objects in an evaluation, and measure their quality.
         skipped: counter of steps skipped because a gradient was not finite.
         signals: signals that the process has received.
     """

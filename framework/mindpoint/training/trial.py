@@ -70,8 +70,8 @@ def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
 
 
 def _window(array: np.ndarray, side: int) -> Tensor:
-    """Return ``(1, C, side, side)``, repeated if the array ``(C, H, W)`` is smaller. Values that are not finite are replaced, because the
-    training handles them."""
+    """Return an array ``(C, H, W)`` as ``(1, C, side, side)``, repeated if it is smaller. Values that are not finite are replaced, because
+    the training handles them."""
     return Tensor(np.nan_to_num(_repeated(array[None, :, :side, :side], side, side), posinf=0.0, neginf=0.0))
 
 
@@ -131,7 +131,7 @@ def _check_shape(block: str, part: nn.Cell, where: str, spec: FeatureSpec, shape
         raise mistake(
             block,
             part,
-            f"declares {spec.channels} channels at stride {spec.stride} in {where}: {expected} of an input (1, 3, {side}, {side}); "
+            f"declares {spec.channels} channels at stride {spec.stride} in {where}: {expected} for an input (1, 3, {side}, {side}); "
             f"construct returns {tuple(shape)}",
         )
 

@@ -16,7 +16,7 @@ from mindpoint.storage.files import atomic_write
 
 
 def write_chart(path: Union[str, Path], charts: Sequence[Chart], columns: int = 3, title: str = "") -> None:
-    """Draw the charts row by row into a picture whose format is that of the file's ending (``.png``, ``.svg``, ``.pdf``).
+    """Draw the charts row by row into a picture in the format of the file's ending (``.png``, ``.svg``, ``.pdf``).
 
     Raises:
         OutputError: the file cannot be written, or its ending is not a known format.
@@ -105,7 +105,7 @@ def _spans_decades(chart: Chart) -> bool:
 
 
 def _bars(axes, line: Line, number: int, of: int) -> None:
-    """Draw the bars of one colour, beside those of the others."""
+    """Draw the bars of one colour, beside the bars of the other colours."""
     width = 0.8 / of
     axes.bar([place + (number - (of - 1) / 2) * width for place in range(len(line.x))], line.y, width, label=line.name)
     axes.set_xticks(range(len(line.x)), [str(name) for name in line.x])

@@ -45,7 +45,7 @@ def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int =
 
     Args:
         columns: images per row; ``None``: about as many as rows.
-        gap: grey pixels between cells.
+        gap: number of grey pixels between cells.
     """
     columns = columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
@@ -58,7 +58,7 @@ def grid(images: Sequence[np.ndarray], columns: Optional[int] = None, gap: int =
 
 
 def captioned(image: np.ndarray, text: str) -> np.ndarray:
-    """Return the image below a line of text, which shrinks to its width; 24 pixels higher."""
+    """Return the image, 24 pixels higher, with a line of text above it. The text shrinks to the width of the image."""
     band = np.zeros((CAPTION, image.shape[1], 3), np.uint8)
     size = min(0.5, 0.5 * image.shape[1] / (cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 8))
     cv2.putText(band, text, (4, CAPTION - 8), _FONT, size, (255, 255, 255), 1, cv2.LINE_AA)

@@ -21,13 +21,13 @@ Curve = Tuple[List[int], List[float]]
 
 @dataclass(frozen=True)
 class History:
-    """Curves by name: the steps, and the values after them; NaN where the value was not finite.
+    """Curves by name. A curve holds steps and the values after them, NaN where a value was not finite.
 
     Attributes:
         losses: ``loss``, the weighted total, and every term.
         learning_rate: one curve.
-        statistics: of the evaluations.
-        epoch: of the last record, counted from 1.
+        statistics: statistics of the evaluations.
+        epoch: epoch of the last record, counted from 1.
         main: name of the main statistic; None without an evaluation.
     """
 
@@ -81,8 +81,8 @@ def _add(curves: Dict[str, Curve], step: int, values: Mapping[str, object]) -> N
 
 
 def charts(histories: Mapping[str, History]) -> List[Chart]:
-    """Return the total loss, every term, the learning rate, the main statistic and the first one of each further group, with a line per
-    run.
+    """Return the total loss, every term, the learning rate, the main statistic and the first statistic of each further group, with a line
+    per run.
 
     The text before the ``/`` in the name of a statistic is its group, as ``bbox`` in ``bbox/AP``.
     """

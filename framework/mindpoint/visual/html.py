@@ -1,4 +1,4 @@
-"""Self-contained web pages, which need no network, server or other file. All pages have the same look, that of ``page.css``."""
+"""Self-contained web pages, which need no network, server or other file. ``page.css`` gives all pages the same look."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def document(title: str, lead: str, main: str, end: str = "", style: str = "") -
         lead: HTML below the title.
         main: HTML of the sections.
         end: HTML after them, such as a footer and scripts.
-        style: CSS beside that of all pages.
+        style: further CSS, besides that of all pages.
     """
     shared = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return (
@@ -47,12 +47,13 @@ def section(heading: str, content: str, place: str = "") -> str:
 
 
 def note(text: str) -> str:
-    """Return a paragraph in small print, of plain text; nothing if that is empty."""
+    """Return a plain text as a paragraph in small print; an empty text gives an empty text."""
     return f'<p class="note">{escape(text)}</p>' if text else ""
 
 
 def figures(pictures: Mapping[str, np.ndarray], quality: Optional[int] = None) -> str:
-    """Return pictures in a row that wraps, by their captions, which are plain text. For pictures and quality see :func:`image_uri`."""
+    """Return the pictures in a row that wraps, each with its caption, which is plain text. For pictures and quality see
+    :func:`image_uri`."""
     shown = {escape(caption): image_uri(picture, quality=quality) for caption, picture in pictures.items()}
     each = (f'<figure><img alt="{caption}" src="{uri}"><figcaption>{caption}</figcaption></figure>' for caption, uri in shown.items())
     return f'<div class="figures">{"".join(each)}</div>'
@@ -64,7 +65,7 @@ def image_uri(image: np.ndarray, ending: str = ".jpg", quality: Optional[int] = 
     Args:
         image: BGR, uint8 or float in 0..1, or BGRA for ``.png``.
         ending: ``.jpg`` or ``.png``.
-        quality: of a JPEG, 0..100; None: OpenCV's default, 95.
+        quality: quality of a JPEG, 0..100; None: OpenCV's default, 95.
     """
     settings = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     data = base64.b64encode(cv2.imencode(ending, as_uint8(image), settings)[1].tobytes()).decode("ascii")

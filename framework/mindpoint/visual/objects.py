@@ -33,7 +33,7 @@ class ObjectVisualizer(Visualizer):
         colors: blue, green, red in 0..255 by class name; None: colours that are easy to distinguish.
 
     Raises:
-        ConfigError: a colour for a class that does not exist, or one that is not three numbers in 0..255.
+        ConfigError: a colour is for a class that does not exist, or is not three numbers in 0..255.
     """
 
     def __init__(

@@ -27,11 +27,11 @@ def write_pairs(
     truth: bool,
     track: Callable[[Iterable, int], Iterable],
 ) -> int:
-    """Write ``prediction/NAME.jpg`` and, with ``truth``, ``truth/NAME.jpg`` for every image that has detections, and return the number of
-    images. NAME is the image's id.
+    """Write ``prediction/NAME.jpg`` for every image that has detections, and ``truth/NAME.jpg`` too if ``truth`` is set. Return the number
+    of images. NAME is the image's id.
 
     Args:
-        detections: by image id.
+        detections: detections by image id.
         threshold: smallest score of a drawn object.
         track: ``track(items, total)`` shows the progress.
     """
@@ -55,8 +55,8 @@ def side_by_side(
     """Return one picture, BGR uint8, with a row for each image: the annotations, then the detections of each column.
 
     Args:
-        columns: detections to draw by image id, by caption.
-        captions: by image id, added to the name of the image.
+        columns: for each caption of a column, the detections to draw by image id.
+        captions: texts by image id, added to the names of the images.
     """
     place = {image_id: index for index, image_id in enumerate(dataset.ids())}
     pictures = []

@@ -57,7 +57,7 @@ def _basic(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Channels and heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), and their building blocks."""
+    """Channels and heights of the trees of levels 0 to 5 (levels 0 and 1: numbers of convolutions), and their building blocks."""
 
     channels: Tuple[int, ...]
     levels: Tuple[int, ...]
@@ -139,12 +139,12 @@ class Tree(nn.Cell):
 class DLA(Backbone):
     """DLA from stride 1 to 32; returns the levels from ``down_ratio`` on, by default strides 4, 8, 16 and 32.
 
-    Parameters are named as in the official implementation; its unused projections (of trees of two and more levels) are left out.
+    Parameters are named as in the official implementation; the unused projections of its trees of two and more levels are left out.
 
     Args:
         depth: 34 has basic blocks, 46 (the compact DLA-46-C), 60 and 102 have bottlenecks.
-        channels: of levels 0 to 5, instead of the official ones; smaller numbers give a slim version.
-        levels: heights of the trees of levels 0 to 5 (of levels 0 and 1: convolutions), instead of the official ones.
+        channels: numbers of channels of levels 0 to 5, instead of the official ones; smaller numbers give a slim version.
+        levels: heights of the trees of levels 0 to 5 (levels 0 and 1: numbers of convolutions), instead of the official ones.
         down_ratio: stride of the finest returned map: 2, 4, 8 or 16.
     """
 
@@ -187,7 +187,7 @@ class DLA34(DLA):
     """DLA-34 from strides 1 to 32: ``DLA`` of the official CenterNet's depth.
 
     Args:
-        channels, levels, down_ratio: as of ``DLA``.
+        channels, levels, down_ratio: see :class:`DLA`.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ class Hourglass(nn.Cell):
     ``construct(x) -> map of the same size and channels``.
 
     Args:
-        channels: at each size, finest first; two or more.
+        channels: number of channels at each size, finest first; two or more.
         residuals: number of residuals at each size.
     """
 
@@ -94,7 +94,7 @@ class Hourglass104(Backbone):
     Parameters are named as in the official implementation. Sides of the input are multiples of 128.
 
     Args:
-        channels: at strides 4, 8, 16, 32, 64 and 128; smaller numbers give a slim version.
+        channels: numbers of channels at strides 4, 8, 16, 32, 64 and 128; smaller numbers give a slim version.
         stem: channels of the first convolution.
     """
 

@@ -76,7 +76,7 @@ class CenterDecoder(OnnxDecoder, MindSporeDecoder):
         return found
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
-        """Return all detections after suppression among those of the same class, best first."""
+        """Suppress overlapping detections within each class and return all that remain, best first."""
         everything = Detections.concatenate(list(parts))
         groups = [everything.select(everything.labels == label) for label in np.unique(everything.labels)]
         merged = Detections.concatenate([self.suppress(group) for group in groups] or [everything])
@@ -97,7 +97,7 @@ class CenterDecoder(OnnxDecoder, MindSporeDecoder):
         return mirror_maps(maps, self._flip_index)
 
     def heatmaps(self, maps: Maps) -> Dict[str, np.ndarray]:
-        """See :class:`Decoder`. The highest score of all classes as ``centres``, of all joints as ``joints``."""
+        """See :class:`Decoder`. ``centres`` is the highest score of all classes, ``joints`` that of all joints."""
         active = activate({name: maps[name] for name in ("hm", "hm_hp") if name in maps}, self._activated)
         return {{"hm": "centres", "hm_hp": "joints"}[name]: np.clip(values.max(axis=1), 0, 1) for name, values in active.items()}
 
@@ -109,7 +109,7 @@ class Centers(NamedTuple):
         boxes: ``(N, 4)`` left, top, right, bottom in pixels of the maps.
         scores: ``(N,)`` in 0..1. labels: ``(N,)`` class indices.
         pixels: ``(N, 2)`` float32 x, y of the pixel of each centre.
-        rows, columns: ``(N,)`` the same as indices.
+        rows, columns: ``(N,)`` row and column of that pixel.
     """
 
     boxes: np.ndarray
@@ -123,7 +123,7 @@ class Centers(NamedTuple):
 def decode_centers(maps: Maps, top_k: int) -> Centers:
     """Return at most ``top_k`` peaks of the centre heatmap with their boxes (CenterNet ``models/decode.py``).
 
-    Of equal scores, the lower class, then the upper row, then the left column comes first. No two share class and pixel.
+    Among equal scores, the lower class comes first, then the upper row, then the left column. No two peaks share class and pixel.
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; ``wh`` has two channels, or two per class. Scores above 1 are clipped to 1 in the
@@ -141,7 +141,7 @@ def decode_centers(maps: Maps, top_k: int) -> Centers:
 
 
 def offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return sub-pixel offsets ``(N, 2)`` at the pixels; that of the pixel's centre if the network lacks the map."""
+    """Return sub-pixel offsets ``(N, 2)`` at the pixels; without the map, the offset of a pixel's centre."""
     return offset[:, rows, columns].T if offset is not None else np.full((len(rows), 2), 0.5, np.float32)
 
 

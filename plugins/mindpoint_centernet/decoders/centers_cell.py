@@ -18,7 +18,7 @@ class CenterCell(nn.Cell):
     Args:
         maps: names of the raw maps, in order.
         activated: names of the maps that a sigmoid turns into scores.
-        top_k: N, unless the maps have fewer pixels.
+        top_k: number of detections, N, unless the maps have fewer pixels.
         class_sizes: ``wh`` has two channels per class.
         stride: input pixels per pixel of the maps.
     """
@@ -71,7 +71,7 @@ class CenterCell(nn.Cell):
 
 
 def in_order(scores, indices):
-    """Sort what ``topk`` found: it leaves equal scores (..., N) in any order, here the lowest index comes first."""
+    """Sort the results of ``topk``, which leaves equal scores (..., N) in any order, so that the lowest index comes first."""
     one, other = ops.expand_dims(scores, -1), ops.expand_dims(scores, -2)
     lower = ops.expand_dims(indices, -1) > ops.expand_dims(indices, -2)
     ranks = ops.logical_or(other > one, ops.logical_and(other == one, lower)).astype(ms.float32).sum(-1)

@@ -90,6 +90,6 @@ def peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str
 
 
 def at(graph: "OnnxGraph", values: str, places: str) -> str:
-    """Return ``(B, N, C)`` of a map ``(B, C, H, W)`` at places ``(B, N)``."""
+    """Return the values ``(B, N, C)`` of a map ``(B, C, H, W)`` at places ``(B, N)``."""
     rows = graph.add("Transpose", graph.add("Reshape", values, [0, 0, -1]), perm=[0, 2, 1])
     return graph.add("GatherND", rows, graph.add("Unsqueeze", places, [2]), batch_dims=1)

@@ -61,7 +61,7 @@ class DetectionDecoder(CenterDecoder):
         return Detections(*decode_centers(maps, self._top_k)[:3])
 
     def merge(self, parts: Sequence[Detections]) -> Detections:
-        """Return the best detections after suppression among those of the same class, best first."""
+        """Suppress overlapping detections within each class and return the best that remain, best first."""
         return self.best(super().merge(parts))
 
     def best(self, found: Detections) -> Detections:

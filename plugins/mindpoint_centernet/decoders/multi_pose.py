@@ -50,7 +50,7 @@ class MultiPoseDecoder(CenterDecoder):
             heatmaps.
         suppression: treatment of overlapping detections in ``merge``: ``soft`` lowers the scores of overlapping boxes (:func:`soft_nms`),
             ``oks`` removes those with similar keypoints (:func:`oks_nms`).
-        oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two.
+        oks_threshold: object keypoint similarity, 0..1, above which ``oks`` removes the weaker of two detections.
         nms_sigma: width of the soft suppression in ``merge``; larger values suppress less.
         nms_threshold: ``merge`` drops overlapping detections whose score falls below it.
         stale_tail: keep the rows that the official implementation fails to remove in ``merge``: copies of good boxes with the
@@ -131,13 +131,13 @@ def decode_maps(
 
     Args:
         maps: activated maps ``(channels, H, W)`` float32; heatmaps in 0..1, the rest in pixels of the maps.
-        fields: those of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
+        fields: the result of :meth:`Keypoints.found <mindpoint_coco.keypoints.Keypoints.found>`; by default joints without names.
         top_k, joint_threshold, distance_factor, box_margin: see :class:`MultiPoseDecoder`.
         likely: choose joints' peaks as ``joint_choice: likely`` does.
 
     Returns:
-        At most ``top_k`` detections in pixels of the maps, best first. Of equal scores, the lower class, then the upper row, then
-        the left column comes first. No two detections share class and pixel, but two may share a joint's peak.
+        At most ``top_k`` detections in pixels of the maps, best first. Among equal scores, the lower class comes first, then the upper row,
+        then the left column. No two detections share class and pixel, but two may share a joint's peak.
     """
     joints = maps["hps"].shape[0] // 2
     fields = fields or Keypoints(list(map(str, range(joints)))).found()

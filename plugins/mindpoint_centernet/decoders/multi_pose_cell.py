@@ -22,7 +22,7 @@ class MultiPoseCell(CenterCell):
     whether each is from a heatmap (B, N, J).
 
     Args:
-        joints: J.
+        joints: J, the number of joints.
         joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
         owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
     """

@@ -37,7 +37,7 @@ def decode_nodes(
 
     Args:
         maps: tensors of the raw maps by name.
-        joints: J.
+        joints: J, the number of joints.
         activated: names of the maps that a sigmoid turns into scores.
         top_k, joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
         owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.

@@ -33,7 +33,7 @@ class Branches(Head):
     """One small convolutional branch per map, all on the finest feature map.
 
     Args:
-        channels: of each map by name.
+        channels: number of channels of each map by name.
         head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
         final_kernel: width and height of the last convolution, odd.
     """

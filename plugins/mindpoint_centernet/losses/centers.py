@@ -18,7 +18,7 @@ class CenterLoss(Loss):
     Args:
         factors: factor of each term in the total, by name.
         regression: loss of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: its divisor for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
+        normalization: divisor of this loss for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; ``reg`` adds the term ``off_loss``.
         weights: names of the heatmaps' weights among the targets.
@@ -68,11 +68,11 @@ class CenterLoss(Loss):
         return self.at_objects(wh, targets["ind"], targets["wh"], object_mask(targets), counts["objects"])
 
     def per_object(self, total, count):
-        """Return 0 without any object."""
+        """Return the total divided by the number of objects; 0 without any object."""
         return self.num_shards * total / (count + EPSILON)
 
     def heatmaps(self, logits, target, weight, count):
-        """Return the focal loss by the number of peaks, if there are any."""
+        """Return the focal loss divided by the number of peaks, if there are any."""
         return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):

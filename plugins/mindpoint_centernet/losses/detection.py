@@ -24,7 +24,7 @@ class DetectionLoss(CenterLoss):
         center_loss: loss of the centre heatmaps: ``focal``, or ``mse``, the mean squared error of the raw map, for targets with a
             ``center_sigma`` and a decoder with ``center_activation: none``.
         regression: loss of sizes and offsets at centres: ``l1`` or ``smooth_l1``.
-        normalization: its divisor for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
+        normalization: divisor of this loss for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; provided by the run.
         targets: names of the encoder's targets; provided by the run. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the

@@ -22,8 +22,9 @@ class BoxIouLoss(Loss):
     diagonal of that box, minus a term for different aspect ratios (Zheng et al., 2020, https://arxiv.org/abs/1911.08287). The term
     ``iou_loss`` is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
 
-    L1 weighs an error of one pixel equally for all sizes, overlap relative to the box. Keep the L1 of ``wh`` with this loss, or turn it
-    off with ``wh_weight: 0``. Smaller sizes than a map pixel (or half the true size, if less) are clipped to it, but keep their gradient.
+    L1 weighs an error of one pixel equally for all sizes; the overlap weighs it relative to the box. Keep the L1 of ``wh`` with this loss,
+    or turn it off with ``wh_weight: 0``. Sizes smaller than a map pixel (or than half the true size, if that is less) are clipped to it,
+    but keep their gradient.
 
     Args:
         kind: ``giou`` or ``ciou``.
@@ -32,7 +33,7 @@ class BoxIouLoss(Loss):
         targets: names of the encoder's targets; provided by the run.
 
     Raises:
-        ConfigError: an unknown kind, or targets with sizes per class.
+        ConfigError: the kind is unknown, or the targets have sizes per class.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ def at_least(values, least):
 
 
 def _overlap(apart, sizes, others):
-    """Return intersection over union, the union, and the sides of the smallest box around both, of boxes whose centres are ``apart``.
+    """For pairs of boxes whose centres are ``apart``, return the intersection over union, the union, and the sides of the smallest box
+    around both.
 
     All arguments are ``(..., 2)``, x before y; sizes are positive.
     """

@@ -86,7 +86,7 @@ def _node(value: object) -> Node:
 
 
 def to(key: str, convert: Callable[[object], object] = lambda value: value) -> Handler:
-    """Return a handler that sets the value at a path to that of an option."""
+    """Return a handler that sets the value at a path to the value of an option."""
     return lambda draft, value: draft.set(key, convert(value))
 
 

@@ -39,7 +39,7 @@ _DEFAULTS = {
 
 
 def migrate(source: str, out: str) -> Draft:
-    """Return the configuration for a command line. ``source`` is the command line or a file that contains it.
+    """Return the configuration for a command line; ``source`` is the command line itself or a file that contains it.
 
     Raises:
         DataError: the file cannot be read. ConfigError: there is no command line of the official implementation.

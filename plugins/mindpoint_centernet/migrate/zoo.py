@@ -21,7 +21,7 @@ def migrate(path: str, options: Sequence[str], out: str) -> Draft:
         options: ``--name value`` or ``--name=value``; they override the file.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: the file or an option is unlike the model zoo's.
+        DataError: the file cannot be read. ConfigError: the file or an option does not have the model zoo's form.
     """
     content = _read(path)
     content.update(_options(options, content))

@@ -34,7 +34,7 @@ class Deconv(Neck):
     Official ``resdcn`` has channels 256, 128, 64 and ``deformable``, official ``res`` 256, 256, 256 and ``plain``.
 
     Args:
-        channels: after each doubling.
+        channels: number of channels after each doubling.
         conv: ``deformable`` puts a deformable 3x3 convolution, batch normalisation and ReLU in front of every transposed convolution;
             ``plain`` omits it.
     """

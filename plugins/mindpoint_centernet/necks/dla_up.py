@@ -31,7 +31,7 @@ class IDAUp(nn.Cell):
     ``construct(maps) -> (map_0, merged_1, ..., merged_last)``, each but the first with ``out_channels``.
 
     Args:
-        channels: of each map; the first has ``out_channels``.
+        channels: number of channels of each map; the first has ``out_channels``.
         factors: size of the first map relative to each map.
     """
 
@@ -83,9 +83,9 @@ class DLAUp(Neck):
     named as in the official implementation.
 
     Args:
-        conv: the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.
-        last_level: the last aggregation uses the maps of strides below ``2 ** last_level``. By default all but the coarsest, which is
-            the official 5.
+        conv: kind of the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.
+        last_level: the last aggregation uses the maps of strides below ``2 ** last_level``. By default it uses all but the coarsest, as the
+            official 5 does.
     """
 
     def __init__(

@@ -29,11 +29,12 @@ class Merge(nn.Cell):
 class ModelZooDLAUp(Neck):
     """One map of the finest input's size and channels, from two or more maps whose strides double.
 
-    Level by level, the coarsest map is merged into all finer ones. The merge from one stride to the next is always the same cell, weights
-    and running statistics included. A last series merges all results, including the coarsest, into the finest one.
+    Level by level, the coarsest map is merged into all finer ones. The merge from one stride to the next is always done by one cell, with
+    the same weights and running statistics. A last series merges all results, including the coarsest, into the finest one.
 
     Args:
-        last_level: the last series merges the maps of strides below ``2 ** last_level``. By default all, which is the model zoo's 6.
+        last_level: the last series merges the maps of strides below ``2 ** last_level``. By default it merges all, as the model zoo's 6
+            does.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], last_level: Optional[int] = None):

@@ -9,9 +9,10 @@ from mindpoint.errors import ConfigError
 
 
 def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
-    """
+    """Check the maps of a pyramid.
+
     Raises:
-        ConfigError: fewer than two maps, or strides that do not double from map to map.
+        ConfigError: there are fewer than two maps, or strides do not double from map to map.
     """
     strides = [feature.stride for feature in features]
     if len(strides) < 2 or any(second != 2 * first for first, second in zip(strides, strides[1:])):

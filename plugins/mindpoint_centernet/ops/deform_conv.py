@@ -2,8 +2,8 @@
 
     y(p) = sum over taps k of  w_k * mask_k(p) * x(p * stride - padding + dilation * k + offset_k(p))
 
-Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. So a
-position contributes only if it is above -1 and below the height (width).
+Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. A
+position therefore contributes only if it is above -1 and below the height (width).
 
 Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled on first use, and ``portable``, MindSpore's own op
     (slow on a CPU, but available on all devices). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
@@ -57,7 +57,7 @@ def _check(x, offset, mask, weight, stride, padding, dilation, groups):
     if len(x) != 4 or len(weight) != 4 or weight[1] != x[1]:
         raise MindpointError(f"deformable convolution: weight {weight} does not fit an input of shape {x}")
     if 0 in x:
-        raise MindpointError(f"deformable convolution: the input is empty, its shape is {x}")
+        raise MindpointError(f"deformable convolution: the input is empty: its shape is {x}")
     if groups < 1 or x[1] % groups:
         raise MindpointError(f"deformable convolution: {x[1]} input channels cannot be divided into {groups} deformable groups")
     size = tuple((x[2 + i] + 2 * padding[i] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
@@ -84,8 +84,8 @@ def _starts(size, kernel, stride, padding, dilation, groups):
 
 
 def _unmoved_at_border(step, start):
-    """Remove the derivative of MindSpore's op at exactly -1, where the contribution is zero (in a new network, at every tap on the
-    padding)."""
+    """Remove the derivative of MindSpore's op at positions of exactly -1, where the contribution is zero. In a new network, every tap on
+    the padding has such a position."""
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
 

@@ -20,7 +20,7 @@ class DeformConvNodes:
 
     Attributes:
         kernel, stride, padding, dilation: each (vertical, horizontal).
-        channels: of the input.
+        channels: number of channels of the input.
         groups: deformable groups, G.
     """
 

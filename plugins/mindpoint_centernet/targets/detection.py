@@ -28,7 +28,7 @@ class DetectionTargets(TargetEncoder):
     ``reg_mask``      (M,)         1 where ``wh`` and ``reg`` count
     ``wh_mask``       (M, 2C)      with ``class_sizes``: 1 where ``wh`` counts
     ``dense_wh``      (2, H, W)    with ``dense_sizes``, instead of ``wh``: width, height of the object with the highest peak there
-    ``dense_wh_mask`` (2, H, W)    with ``dense_sizes``: weight of that, the highest peak of all classes, 0..1
+    ``dense_wh_mask`` (2, H, W)    with ``dense_sizes``: weight of ``dense_wh``, the highest peak of all classes, 0..1
     ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
     ================= ============ ===================================================================================
 
@@ -49,8 +49,8 @@ class DetectionTargets(TargetEncoder):
         reg: encode the centre's sub-pixel offset; it must match the heads.
 
     Raises:
-        ConfigError: a value out of range, an input size that is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` at
-            once.
+        ConfigError: a value is out of range, the input size is not a multiple of ``stride``, or ``class_sizes`` and ``dense_sizes`` are
+            both set.
     """
 
     def __init__(

@@ -28,9 +28,10 @@ class Located:
         rows: slots of the objects that contribute to training.
         boxes: ``(N, 4)`` float32, clipped to the map.
         centers: ``(N, 2)`` float32. pixels: ``(N, 2)`` int64, the map pixels that contain them.
-        joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: the same, int64.
+        joints: ``(N, J, 2)`` float32, J = 0 for objects without joints; 0 unless seen. joint_pixels: ``(N, J, 2)`` int64, the map pixels
+            that contain them.
         joint_seen: ``(N, J)`` bool: labelled, on the map, and of an object in ``rows``.
-        labelled: ``(N,)`` bool, whether a joint is labelled.
+        labelled: ``(N,)`` bool, whether any joint of the object is labelled.
         labels: ``(N,)`` class indices.
         radii: peak radius by slot, meaningful for ``rows``.
     """
@@ -87,7 +88,7 @@ def locate(
     """Return the positions of the objects in these rows on a map.
 
     Args:
-        sample: its ``view`` is set; its objects may have ``keypoints``.
+        sample: a sample whose ``view`` is set; its objects may have ``keypoints``.
         rows: rows of the objects, which get the slots in this order.
         radius: rule of :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         turned: see :data:`Turned`.
@@ -123,8 +124,8 @@ def box_lists(located: Located, slots: int, width: int, counted: np.ndarray) -> 
     """Return ``wh`` and ``reg`` ``(slots, 2)``, ``ind`` int32 and ``reg_mask`` ``(slots,)``; see the target encoders.
 
     Args:
-        width: of the map in pixels.
-        counted: ``(N,)``, whether ``wh`` and ``reg`` of an object count.
+        width: width of the map in pixels.
+        counted: ``(N,)`` bool, whether ``wh`` and ``reg`` of each object count.
     """
     rows, boxes, pixels = located.rows, located.boxes, located.pixels
     targets = {

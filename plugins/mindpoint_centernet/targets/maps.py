@@ -11,7 +11,7 @@ from mindpoint_centernet.targets.located import Located, Size
 
 
 def _kernels(located: Located, sigma: Optional[float] = None, kernel: Callable[[int, float], np.ndarray] = gaussian32) -> List[np.ndarray]:
-    """Return the peak of each object, with its radius, or with the same standard deviation (map pixels) for all."""
+    """Return the peak of each object, with the object's radius, or with one standard deviation (map pixels) for all objects."""
     if sigma is not None:
         return [kernel(int(3 * sigma), sigma)] * len(located.radii)
     return [kernel(radius, sigma_of(radius)) for radius in located.radii]
@@ -46,7 +46,7 @@ def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.nd
 def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray, np.ndarray]:
     """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, the joints relative to each pixel.
 
-    Where peaks of one class overlap, the higher one wins; of equals, the later one.
+    Where peaks of one class overlap, the higher one wins; of equal ones, the later.
     """
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
@@ -75,8 +75,8 @@ def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, lo
 
 
 def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: bool) -> np.ndarray:
-    """Return a map ``(2, H, W)`` float32 with width and height of the object of any class with the highest peak at each pixel; of
-    equals, the later object's. 0 away from peaks.
+    """Return a map ``(2, H, W)`` float32 with width and height of the object of any class with the highest peak at each pixel, or of the
+    later object if peaks are equal; 0 away from peaks.
 
     Args:
         sigma: see :func:`center_heatmap`.
@@ -106,8 +106,8 @@ def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
 
 def of_nearest(values: np.ndarray, pixels: np.ndarray, size: Size) -> np.ndarray:
-    """Return maps ``(C, H, W)`` float32 with, at each pixel, the row of ``values`` ``(N, C)`` of the nearest of ``pixels`` ``(N, 2)``
-    x, y; NaN without any."""
+    """Return maps ``(C, H, W)`` float32. Each pixel has the row of ``values`` ``(N, C)`` that belongs to the nearest of ``pixels`` ``(N,
+    2)``, x before y; NaN if there are no pixels."""
     if not len(pixels):
         return np.full((values.shape[1], *size), np.nan, np.float32)
     across = (pixels[:, 0, None] - np.arange(size[1])) ** 2

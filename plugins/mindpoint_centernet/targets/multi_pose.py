@@ -35,9 +35,9 @@ class MultiPoseTargets(TargetEncoder):
     ``hp_offset``              (MJ, 2)       joint minus its pixel
     ``hp_ind``, ``hp_mask``    (MJ,)         the joint's pixel, int32; 1 where it counts
     ``dense_hps``              (2J, H, W)    with ``dense``: joint minus the pixel itself, around each centre
-    ``dense_hps_mask``         (2J, H, W)    with ``dense``: weight of that, 0..1
+    ``dense_hps_mask``         (2J, H, W)    with ``dense``: weight of ``dense_hps``, 0..1
     ``hm_weight``              (1, H, W)     with ``unlabelled: ignore``: 0 where ``hm`` must not train, else 1
-    ``hm_hp_weight``           (J, H, W)     with ``unlabelled: ignore``: the same for ``hm_hp``
+    ``hm_hp_weight``           (J, H, W)     with ``unlabelled: ignore``: 0 where ``hm_hp`` must not train, else 1
     ========================== ============= ===================================================================================
 
     All others are float32. Boxes are clipped to the map, joints outside it are left out; only the first M objects are used.
@@ -57,7 +57,7 @@ class MultiPoseTargets(TargetEncoder):
             of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
 
     Raises:
-        ConfigError: a value out of range, or an input size that is not a multiple of ``stride``.
+        ConfigError: a value is out of range, or the input size is not a multiple of ``stride``.
     """
 
     def __init__(

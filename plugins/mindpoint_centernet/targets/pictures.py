@@ -24,7 +24,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
     """Return boxes and centre heatmap, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: its image is the raster that the network sees.
+        sample: a sample whose image is the raster that the network sees.
         targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
@@ -38,7 +38,7 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
     """Return boxes ``(N, 4)`` and labels ``(N,)`` of the targets in these slots.
 
     Args:
-        stride: factor from map pixels to those of the result.
+        stride: factor from map pixels to pixels of the result.
     """
     width = targets["hm"].shape[2]
     columns, rows = targets["ind"][used] % width, targets["ind"][used] // width
@@ -55,7 +55,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
     """Return the desired output, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: its image is the raster that the network sees.
+        sample: a sample whose image is the raster that the network sees.
         targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """
@@ -94,7 +94,7 @@ def described_objects(targets: Targets, stride: float, keypoints: Keypoints) -> 
     """Return the objects that the targets describe; masked joints are not labelled.
 
     Args:
-        stride: factor from map pixels to those of the result.
+        stride: factor from map pixels to pixels of the result.
     """
     width = targets["hm"].shape[2]
     used = np.flatnonzero((targets["reg_mask"] > 0) | (targets["hps_mask"] > 0).any(axis=1))
@@ -130,6 +130,6 @@ def _mark_joints(picture: np.ndarray, targets: Targets, stride: float) -> np.nda
 
 
 def _sized(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return the picture at a height; enlarging keeps pixels sharp."""
+    """Return the picture scaled to a height; enlarging keeps pixels sharp."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

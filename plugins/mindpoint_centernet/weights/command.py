@@ -1,4 +1,4 @@
-"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints for giving away."""
+"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints to give away."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def _parser() -> Parser:
         "train.weights and 'convert' also accept a name.",
         ["mindpoint weights fetch", "mindpoint weights fetch resnet18"],
     )
-    fetch.add_argument("name", metavar="NAME", nargs="?", help="e.g. resnet18; without it, list all names and their URLs")
+    fetch.add_argument(
+        "name", metavar="NAME", nargs="?", help="name of the weights, e.g. resnet18; without a name, list all names and their URLs"
+    )
     text = "write a checkpoint to publish: weights and configuration, without training state, with a hash in the name"
     give = _add(actions, "publish", text, examples=["mindpoint weights publish runs/quickstart people.ckpt"])
     give.add_argument("model", metavar="MODEL", help=_MODEL)
@@ -81,7 +83,7 @@ def _add_conversions(actions: argparse._SubParsersAction) -> None:
 def _add(
     actions: argparse._SubParsersAction, name: str, text: str, more: str = "", examples: Sequence[str] = ()
 ) -> argparse.ArgumentParser:
-    """Add an action. Its description is its help as a sentence, and ``more``."""
+    """Add an action. Its description is its help text as a sentence, followed by ``more``."""
     return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}".rstrip(), examples=examples)
 
 
@@ -125,7 +127,7 @@ def _convert_back(args: argparse.Namespace) -> int:
     found = convert_back(args.model, args.out, args.classifier)
     print(f"{args.out}: {found}")
     if found.usage:
-        print(f"load it there with: {found.usage.format(file=args.out)}")
+        print(f"load it in the official code with: {found.usage.format(file=args.out)}")
     else:
         print(f"the official code has no {found.name} with these widths and heads; change its code accordingly")
     return _compare(args.model, args.out, args.image) if args.verify else 0

@@ -42,7 +42,7 @@ def convert(source: str, out: str, config_name: Optional[str] = None) -> Convert
 
     Args:
         source: a file, or the name of weights to download.
-        config_name: the configuration, instead of the one suggested by the rules, e.g. for the names of joints or another task.
+        config_name: the configuration to use instead of the one suggested by the rules, e.g. for other names of joints or another task.
 
     Raises:
         WeightsError: the weights do not form a whole network.
@@ -85,7 +85,7 @@ def convert_back(model: str, out: str, classifier: bool = False) -> RecognizedWe
             ImageNet weights.
 
     Raises:
-        WeightsError: it is not a network of the official implementation.
+        WeightsError: the network is not one of the official implementation.
         OutputError: ``out`` exists, has the wrong ending, or cannot be written.
     """
     place = find_model(model)

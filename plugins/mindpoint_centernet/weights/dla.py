@@ -15,7 +15,7 @@ WIDTHS = [16, 32, 64, 128, 256, 512]
 
 
 class DLARules(OfficialRules):
-    """DLA-34, with the official deformable neck and heads, or ImageNet's without both."""
+    """DLA-34 with the official deformable neck and heads, or ImageNet's DLA-34, which has neither."""
 
     downloads = {"dla34": "http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth"}
     bases = {"multi_pose": "dla34_dcn_coco", "ctdet": "ctdet_dla34_dcn_coco"}
@@ -54,7 +54,7 @@ class DLARules(OfficialRules):
         return unused or super().feeds_nothing(name, names)
 
     def unused_arrays(self, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """See :class:`WeightRules`. An unused projection gets the values of its first part's, which has the same shape."""
+        """See :class:`WeightRules`. An unused projection gets the values of its first part's projection, which has the same shape."""
         counters = super().unused_arrays(state)
         every = {**state, **counters}
         return {**counters, **{name.replace(".tree1.project.", ".project."): every[name] for name in every if ".tree1.project." in name}}

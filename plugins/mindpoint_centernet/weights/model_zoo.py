@@ -53,7 +53,7 @@ class ModelZooRules(OfficialRules):
         return ours
 
     def canonical_name(self, name: str) -> str:
-        """See :class:`WeightRules`. Without the cells that training wraps around the network."""
+        """See :class:`WeightRules`. Removes the prefixes of the cells that training wraps around the network."""
         return re.sub(r"^(_?(network|backbone)\.)+", "", name)
 
     def head_name(self, word: str) -> str:
@@ -74,14 +74,14 @@ class ModelZooRules(OfficialRules):
         return Body("CenterNet of the model zoo", blocks, channels == WIDTHS)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. The optimizer's arrays, and root and projection of a tree whose first part is a tree."""
+        """See :class:`WeightRules`. These are the optimizer's arrays, and root and projection of a tree whose first part is a tree."""
         if not re.match(r"dla_seg\.|\w+_fn\.", name):
             return True
         tree = re.match(r"(.*?\.level\d)\.(root|project)\.", name)
         return tree is not None and f"{tree[1]}.tree1.root.conv.weight" in names
 
     def unused_arrays(self, state: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """See :class:`WeightRules`. An unused projection gets the values of its first part's; an unused root gets zeros."""
+        """See :class:`WeightRules`. An unused projection gets the values of its first part's projection; an unused root gets zeros."""
         unused = {name.replace(".tree1.project.", ".project."): value for name, value in state.items() if ".tree1.project." in name}
         for name in [name for name in state if name.endswith(".tree1.tree1.conv_bn_act.conv.weight")]:
             root, (channels, before) = name.replace(".tree1.tree1.conv_bn_act.conv.weight", ".root"), state[name].shape[:2]

@@ -51,9 +51,9 @@ class Body(NamedTuple):
     """A network without its heads.
 
     Attributes:
-        name: as the official ``--arch``, e.g. ``dla_34``, ``resdcn_18``; without a neck ``DLA-34`` or ``ResNet-18``.
+        name: value of the official ``--arch``, e.g. ``dla_34``, ``resdcn_18``; without a neck, a name such as ``DLA-34`` or ``ResNet-18``.
         blocks: backbone and neck of our configuration; ImageNet weights have no neck.
-        official: it has the official widths.
+        official: whether it has the official widths.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Body(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Channels of a head: between its two convolutions (0: it has one), and of its map."""
+    """Channels of a head: those between its two convolutions (0: it has only one), and those of its map."""
 
     hidden: int
     channels: int

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def run_reference(state: Mapping[str, np.ndarray], images: np.ndarray) -> Dict[str, np.ndarray]:
-    """Return raw maps by head of normalised images ``(B, 3, H, W)``, in inference mode.
+    """Return the raw maps of normalised images ``(B, 3, H, W)`` by head, in inference mode.
 
     Args:
         state: arrays of an official ``dla_34``, ``resdcn``, ``res`` or ``hourglass`` by official name, without ``module.``.

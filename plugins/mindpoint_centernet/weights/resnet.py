@@ -20,7 +20,7 @@ DEPTHS = {
 
 
 class ResNetRules(OfficialRules):
-    """ResNet with the official neck of transposed convolutions and heads, or torchvision's without both."""
+    """ResNet with the official heads and neck of transposed convolutions, or torchvision's ResNet, which has neither."""
 
     downloads = {
         name: f"https://download.pytorch.org/models/{name.partition('_')[0]}-{digits}.pth"
@@ -63,5 +63,5 @@ class ResNetRules(OfficialRules):
         )
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. Also the classifier."""
+        """See :class:`WeightRules`. Includes the classifier."""
         return name.startswith("fc.") or super().feeds_nothing(name, names)

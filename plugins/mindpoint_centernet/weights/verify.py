@@ -26,10 +26,11 @@ def require_torch() -> None:
 
 
 def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparison]:
-    """Compare each map for each input, random numbers and an image: the largest difference, in units of the map's largest value or 1.
+    """Compare each map for each input (random numbers and an image) by the largest difference, in units of the map's largest value, at
+    least 1.
 
     Args:
-        model: ours.
+        model: our model.
         official: the official weights.
         image: an image file; None: a drawn one.
     """

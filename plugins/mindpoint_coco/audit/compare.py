@@ -42,12 +42,12 @@ class Compared:
 def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas: Optional[np.ndarray]) -> Compared:
     """Compare the objects of one image.
 
-    The similarity of two objects of a class is that of their boxes or of their joints, whichever is larger, so that neither a wrong box nor
-    a wrong joint prevents a match. The most similar objects are paired first.
+    The similarity of two objects of a class is the similarity of their boxes or of their joints, whichever is larger, so that neither a
+    wrong box nor a wrong joint prevents a match. The most similar objects are paired first.
 
     Args:
-        annotations: all of the image, including crowds; objects in crowds are never suspects.
-        found: best first.
+        annotations: all annotations of the image, including crowds; objects in crowds are never suspects.
+        found: detections, best first.
         sigmas: ``(J,)`` tolerances of the joints; None without joints.
     """
     truth = [record for record in annotations if not record["iscrowd"]]
@@ -70,7 +70,7 @@ def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas:
 
 
 def _alike(found: Sequence[dict], truth: Sequence[dict], sigmas: Optional[np.ndarray]) -> np.ndarray:
-    """Return the keypoint similarities ``(N, M)`` over the labelled joints, for an object of the found box's size."""
+    """Return the keypoint similarities ``(N, M)`` over the labelled joints, where the size of the found box is the size of the object."""
     if sigmas is None or not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
     points, labels = points_of(found), points_of(truth)

@@ -68,7 +68,7 @@ def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Co
     """Yield the readable images of a source, with their annotations and detections.
 
     Args:
-        content: of the source, valid and completed.
+        content: content of the source, valid and completed.
     """
     translation = Translation(predictor, content, source.keypoints)
     known = set(translation.ids.values())
@@ -83,7 +83,7 @@ def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Co
 
 
 def _images(source: Source, records: Sequence[dict], read: List[dict]) -> Iterator[np.ndarray]:
-    """Yield the readable images. The record of each is appended to ``read`` before."""
+    """Yield the readable images. Before an image is yielded, its record is appended to ``read``."""
     for record in track(records, len(records), f"looking at {source.name}"):
         try:
             image = source.image(record)

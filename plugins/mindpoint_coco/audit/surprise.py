@@ -24,7 +24,7 @@ class Usual:
 
     Args:
         differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where nothing can be compared.
-        confidences: ``(K, P)`` 0..1, the model's.
+        confidences: ``(K, P)`` 0..1, the model's confidence in each part.
     """
 
     def __init__(self, differences: np.ndarray, confidences: np.ndarray) -> None:
@@ -39,7 +39,8 @@ class Usual:
                 self._start[here, part], self._power[here, part] = _tail(column[here & known])
 
     def surprise(self, differences: np.ndarray) -> np.ndarray:
-        """Return the surprises ``(K, P)`` of differences of the same objects; 0 for NaN. Below the tail they grow linearly."""
+        """Return the surprises ``(K, P)`` of ``differences``, whose rows are the objects given to the constructor; 0 for NaN. Below the
+        tail they grow linearly."""
         ratio, most = np.nan_to_num(differences, posinf=np.inf) / self._start, -np.log10(_BEFORE)
         return np.where(ratio < 1, most * ratio, most + self._power * np.log10(np.maximum(ratio, 1)))
 
@@ -54,7 +55,7 @@ def _tail(values: np.ndarray) -> Tuple[float, float]:
 
 
 def among(gains: np.ndarray) -> np.ndarray:
-    """Return the surprise of each gain ``(K,)``, a difference of surprises, among all gains."""
+    """Return the surprise of each gain ``(K,)`` among all gains. A gain is a difference of surprises."""
     ratios = 10.0 ** gains[:, None]
     return Usual(ratios, np.ones_like(ratios)).surprise(ratios)[:, 0]
 
@@ -65,8 +66,8 @@ def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarr
     The share is fitted as a decreasing function of the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
 
     Args:
-        scores: of the detections that no label confirms.
-        agreeing: scores of those that a label confirms.
+        scores: scores of the detections that no label confirms.
+        agreeing: scores of the detections that a label confirms.
     """
     every = np.concatenate([scores, agreeing])
     odd = np.arange(len(every)) < len(scores)

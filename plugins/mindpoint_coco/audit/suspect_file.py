@@ -86,7 +86,7 @@ def accepted_ids(text: str, known: Set[int]) -> List[int]:
 def corrected(content: dict, accepted: Sequence[dict], origin: str) -> dict:
     """Return a copy of COCO content with the corrections of suspects applied.
 
-    When a box changes, an area equal to the old box's changes with it. New annotations get ids above all others.
+    When a box changes, the area changes with it if it was the area of the old box. New annotations get ids above all others.
 
     Raises:
         DataError: an annotation is missing or has changed since the audit.

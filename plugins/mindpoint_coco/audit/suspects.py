@@ -73,7 +73,7 @@ def _records(pairs: Sequence[Pair]) -> Tuple[List[dict], List[dict]]:
 
 
 def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
-    """Yield suspects by ``-ln`` of the overlap (IoU) of their box with the model's."""
+    """Yield suspects whose box differs from the model's; the difference is ``-ln`` of the overlap (IoU) of both."""
     truth, found = _records(pairs)
     overlap = np.array([overlaps([one], [other], np.zeros(1, bool))[0, 0] for one, other in zip(found, truth)])
     differences = -np.log(np.maximum(overlap, _LEAST_OVERLAP)).reshape(-1, 1)
@@ -89,8 +89,8 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     """Yield a suspect for each pair: swapped joints or moved ones, whichever explains more.
 
     The more joints there are, the more often one is unusual by chance, so their number lowers the surprise of a moved one. The gain of a
-    swap is the surprise that it removes from the two joints. The surprise of swapped joints is that of the object's largest gain among
-    the gains of all objects.
+    swap is the surprise that it removes from the two joints. The surprise of swapped joints says how unusual the object's largest gain is
+    among the gains of all objects.
     """
     if not pairs:
         return
@@ -125,7 +125,7 @@ def _apart(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _exchanged(gained: np.ndarray, keypoints: Keypoints) -> Tuple[int, ...]:
-    """Return the joints to swap: all if several pairs favour it and no pair opposes it, otherwise those of the pairs that favour it."""
+    """Return the joints to swap: all if several pairs favour a swap and no pair opposes it, otherwise those of the pairs that favour it."""
     wanted, unwanted = gained > _DECIDED, gained < -_DECIDED
     chosen = np.ones(len(gained), bool) if wanted.sum() > 1 and not unwanted.any() else wanted | (gained == gained.max())
     return tuple(joint for pair, there in zip(keypoints.flip_pairs, chosen) if there for joint in pair)
@@ -168,7 +168,7 @@ def _agreeing(images: Sequence[Compared]) -> List[float]:
 
 
 def _extra(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield annotated objects by the share of objects with an even lower score."""
+    """Yield annotated objects that no detection matches. The fewer objects have so low a score, the higher the surprise."""
     every = [(one, own) for one in images for own in range(len(one.truth))]
     scores = [one.score(one.partner[own]) for one, own in every]
     for (one, own), surprise in zip(every, standing(scores)):

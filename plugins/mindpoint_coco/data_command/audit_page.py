@@ -90,7 +90,7 @@ def _section(number: int, source: Source, suspect: Suspect) -> str:
 
 
 def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:
-    """Return the part of the image around the suspect with the annotation, and the same with the detection. Where one of them is missing,
+    """Return two pictures of the image around the suspect: one with the annotation, one with the detection. Where one of them is missing,
     all objects of that kind are drawn."""
     scene = suspect.scene
     truth = scene.truth if suspect.annotation is None else [suspect.annotation]

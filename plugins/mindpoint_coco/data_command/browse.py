@@ -25,7 +25,7 @@ the augmented network input with its targets."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--count", metavar="N", type=int, default=8, help="number of images per split (default: 8)")
-    parser.add_argument("--start", metavar="I", type=int, default=0, help="index of the first one in the data set, from 0 (default: 0)")
+    parser.add_argument("--start", metavar="I", type=int, default=0, help="index of the first image in the data set, from 0 (default: 0)")
     parser.add_argument("--id", metavar="ID", type=int, action="append", help="draw the image with this id; may be repeated")
     parser.add_argument("--epoch", metavar="E", type=int, default=0, help="augment as in this epoch, counted from 0 (default: 0)")
     parser.add_argument("--details", "--joints", action="store_true", help="also draw the targets' details, such as one heatmap per joint")

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--fix", metavar="DIR", type=Path, help="write fixed copies of the annotation files to this folder, new or empty")
     parser.add_argument(
-        "--area", metavar="FACTOR", type=float, default=1.0, help="set a missing area to FACTOR times that of the box (default: 1)"
+        "--area", metavar="FACTOR", type=float, default=1.0, help="set a missing area to FACTOR times the area of the box (default: 1)"
     )
     parser.add_argument("--drop", action="store_true", help="with --fix: drop the records that cannot be fixed")
     parser.add_argument("--no-images", action="store_true", help="do not open the image files")

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the folders of the splits")
     parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
     parser.add_argument(
-        "--coco", metavar="DIR", help="convert the data in this folder, in its published layout, instead of the paths of data.SPLIT"
+        "--coco",
+        metavar="DIR",
+        help="convert this folder, which holds the data in the published layout, instead of the paths of data.SPLIT",
     )
     parser.add_argument("--prefix", metavar="NAME", help="prefix of the file names (default: images.mindrecord)")
     parser.add_argument("--shards", metavar="N", type=int, default=8, help="files per split, at most one per image (default: 8)")

@@ -133,7 +133,7 @@ def _line(annotation: dict, image: dict, labels: Dict[int, int], source: Source)
 
 
 def _all_joints(source: Source, label: int, annotation: dict, absent: object) -> list:
-    """Return x, y, visibility of all joints of an object, ``absent`` where its class does not have the joint."""
+    """Return x, y, visibility of all joints of an object; ``absent`` for a joint that its class does not have."""
     from mindpoint_coco.datasets.coco_check import joints_of
 
     given, numbers = annotation["keypoints"], [absent] * (3 * len(source.keypoints))

@@ -59,7 +59,7 @@ def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
 
 
 def remarks(source: Source) -> Iterator[str]:
-    """Yield remarks on suspicious joints, and the sigmas in pixels; nothing without joints."""
+    """Yield remarks on suspicious joints, and the sigmas in pixels; yield nothing if there are no joints."""
     if source.keypoints is None:
         return
     everything = [record for record in source.content["annotations"] if isinstance(record, dict)]
@@ -75,7 +75,7 @@ def remarks(source: Source) -> Iterator[str]:
 
 
 def _of_joints(source: Source, records: List[dict], keypoints: Keypoints, places: Sequence[int], start: str) -> Iterator[str]:
-    """Yield the same for objects with these joints; ``places``: their indices among all joints."""
+    """Yield the remarks on objects with these joints, and the sigmas in pixels; ``places``: indices of the joints among all joints."""
     points = joint_array(records, joints_of(source.fields))[:, list(places)]
     labelled = points[(points[:, :, 2] > 0).any(axis=1)]
     areas = [record["area"] for record in records if record.get("num_keypoints") and _positive(record)]

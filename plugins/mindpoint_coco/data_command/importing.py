@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the annotation file, new or empty")
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: depends on the format)")
     places = parser.add_mutually_exclusive_group()
-    places.add_argument("--link", action="store_true", help="hard-link the images to OUT/images (copies if on another disk)")
+    places.add_argument("--link", action="store_true", help="hard-link the images to OUT/images (copy them if OUT is on another disk)")
     places.add_argument("--copy", action="store_true", help="copy the images to OUT/images; both options also extract frames of videos")
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], help="set an argument of the format's importer")
 
@@ -118,7 +118,7 @@ def _place_images(records: List[dict], origin: Path, folder: Path, place: Callab
 
 
 def importer_for(name: str, source: Path, options: Sequence[str] = ()) -> Importer:
-    """Return the importer of a format, for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
+    """Return the importer of a format, or for ``auto`` the one that recognises the source; ``options`` are arguments, NAME=VALUE.
 
     Raises:
         ConfigError: an option that the importer does not take. DataError: not exactly one format recognises the source.

@@ -24,7 +24,7 @@ def annotated(sample: Sample, visualizer: Visualizer) -> Pictures:
     pair is orange.
 
     Args:
-        sample: as the data set returns it.
+        sample: the sample as the data set returns it.
     """
     objects = in_side_colors(sample.objects)
     paired = any(isinstance(field, Points) and (field.order != np.arange(len(field.order))).any() for field in objects.fields)
@@ -39,7 +39,7 @@ def learnt(sample: Sample, targets: Dict[str, np.ndarray], encoder: TargetEncode
 
     Args:
         sample: the transformed sample.
-        targets: its encoded targets.
+        targets: the encoded targets of the sample.
         details: include the details; otherwise the second dictionary is empty.
     """
     pictures = {"network input": canvas_of(sample.pixels()), **encoder.pictures(sample, targets)}
@@ -73,6 +73,6 @@ def _sided(field: Field) -> Field:
 
 
 def _sized(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return the picture at a height; enlarging keeps pixels sharp."""
+    """Return the picture scaled to a height; enlarging keeps pixels sharp."""
     scale = height / len(picture)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

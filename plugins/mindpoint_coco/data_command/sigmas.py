@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _others(path: str, source: Source, truth: dict) -> Tuple[List[dict], int]:
-    """Return the other positions as result records, and how many of the two files people annotated."""
+    """Return the other positions as result records, and the number of files, 1 or 2, that were annotated by people."""
     from mindpoint.storage.json_file import read_json
 
     from mindpoint_coco.metrics.result_file import check_results, read_results
@@ -103,7 +103,7 @@ def _annotated(content: dict, path: str, source: Source, truth: dict) -> List[di
 
 
 def _ids(content: dict, truth: dict, kind: str, key: str) -> Dict[int, Optional[int]]:
-    """Map the id of each record of ``content`` to that of the record in ``truth`` with the same value of a key, or None."""
+    """Map the id of each record of ``content`` to the id of the record in ``truth`` with the same value of a key, or None."""
     known = {record[key]: record["id"] for record in truth[kind]}
     return {record["id"]: known.get(record[key]) for record in content[kind]}
 

@@ -90,7 +90,7 @@ def _of_file(args: argparse.Namespace) -> Source:
 
 
 def _of_split(config: Config, split: str) -> List[Source]:
-    """Return the source of a split; of a data set that joins others, a source for each of them, with numbers from 1."""
+    """Return the source of a split. If its data set joins others, return a source for each of them, numbered from 1."""
     config.split(split)
     block = config.data["data"][split]["dataset"]
     blocks = registry("datasets").get(block["type"]).blocks(block)

@@ -78,7 +78,7 @@ def _table(summaries: Dict[str, dict]) -> str:
 
 
 def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
-    """Return a row per class, the most frequent of the first split first, and one for all other classes."""
+    """Return a row per class, the most frequent of the first split first, and one row for all other classes."""
     names = sorted(splits[0], key=lambda name: -splits[0][name]["objects"])
     shown, others = names[:_MOST_CLASSES], names[_MOST_CLASSES:]
     rows = [[f"{name}: objects / images", *(f"{split[name]['objects']} / {split[name]['images']}" for split in splits)] for name in shown]
@@ -89,7 +89,7 @@ def _class_rows(splits: Sequence[Dict[str, dict]]) -> List[List[str]]:
 
 
 def charts(found: Dict[str, Statistics]) -> List[Chart]:
-    """Return histograms in percent, so that splits of different size can be compared; those of joints and classes only if there
+    """Return histograms in percent, so that splits of different size can be compared; the histograms of joints and classes only if there
     are several."""
     import numpy as np
 

@@ -22,7 +22,7 @@ class Problem:
         kind: name shared by similar problems.
         where: the record, with its id and file.
         text: description of the problem.
-        mendable: :func:`~mindpoint_coco.datasets.coco_mend.mended` can fix it.
+        mendable: whether :func:`~mindpoint_coco.datasets.coco_mend.mended` can fix it.
     """
 
     kind: str
@@ -40,7 +40,7 @@ def annotation_problems(
     """Yield the problems of a record.
 
     Args:
-        position: in the list; names a record without an id.
+        position: position in the list, which names a record without an id.
         images, categories: records by id.
         moved: ids of images and categories that get replaced, also in their annotations.
     """
@@ -76,7 +76,7 @@ def owner_of(record: dict, key: str, owners: Dict[int, dict]) -> Optional[dict]:
 
 
 def _box_problems(record: dict, where: str, image: dict, told: bool) -> Iterator[Problem]:
-    """Yield the problems of the box. ``told``: the box can be derived from the joints."""
+    """Yield the problems of the box. ``told``: whether the box can be derived from the joints."""
     wrong = rules.box_problem(record)
     if wrong:
         yield Problem("wrong bbox", where, wrong, mendable=told or not rules.box_problem({"bbox": numbers(record.get("bbox"))}))
@@ -138,7 +138,7 @@ def labelled(points: List[float]) -> int:
 
 
 def outside(points: List[float], width: int, height: int) -> List[int]:
-    """Return the indices of labelled joints outside the image, with the slack of boxes."""
+    """Return the indices of labelled joints outside the image, with the same slack as for boxes."""
     rows = zip(points[0::3], points[1::3], points[2::3])
     good = lambda x, y: -SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK  # noqa: E731
     return [joint for joint, (x, y, visibility) in enumerate(rows) if visibility > 0 and not good(x, y)]

@@ -30,8 +30,8 @@ class CocoDataset(Dataset):
     samples is stored in arrays (about 250 bytes per object with 17 joints); the rest of the file does not stay in memory.
 
     Joints are matched by the names in the file's category records, in any order, ignoring case and punctuation:
-    joints that the file lacks stay unlabelled, further ones are left out. Without names, or if all are unknown, they are in the order
-    of ``keypoints``.
+    joints that the file lacks stay unlabelled, further ones are left out. Without names, or if all names are unknown, the file's joints are
+    taken to be in the order of ``keypoints``.
 
     Args:
         annotations: path of the JSON file.
@@ -102,7 +102,7 @@ class CocoDataset(Dataset):
         return self.image_ids.tolist()
 
     def image_size(self, index: int) -> Tuple[int, int]:
-        """See :class:`Dataset`; from the annotation file."""
+        """See :class:`Dataset`; the size comes from the annotation file."""
         height, width = self._sizes[index].tolist()
         return height, width
 
@@ -111,11 +111,11 @@ class CocoDataset(Dataset):
         return self._names[index]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; the file's categories, and new ones for classes without a category."""
+        """See :class:`Dataset`; the ids are those of the file, and new ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; those of the file."""
+        """See :class:`Dataset`; the records come from the file."""
         return copy.deepcopy(self._categories)
 
     @property
@@ -224,7 +224,7 @@ class CocoDataset(Dataset):
         """Store the objects of all images consecutively, those of image ``i`` from ``_first[i]`` to ``_first[i + 1]``.
 
         Args:
-            labels: by category id.
+            labels: labels by category id.
         """
         place = {image_id: index for index, image_id in enumerate(self.image_ids.tolist())}
         annotations = content["annotations"]

@@ -80,7 +80,7 @@ def _repeated(kind: str, records: List[Any], mendable: bool = False) -> Iterator
 
 
 def _are_one(records: List[dict]) -> bool:
-    """Return whether records are the same, so that all but one can go."""
+    """Return whether the records are equal, so that all but one can be removed."""
     return all(record == records[0] for record in records)
 
 
@@ -89,7 +89,7 @@ def with_extents(annotations: List[Any], images: Dict[int, dict]) -> Tuple[List[
     corners, all are changed; otherwise the number is 0.
 
     Args:
-        images: by id.
+        images: image records by id.
     """
     rows = []
     for row, record in enumerate(annotations):

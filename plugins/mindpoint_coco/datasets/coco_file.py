@@ -21,7 +21,7 @@ Values = Dict[str, List[np.ndarray]]
 def read_annotations(path: str, classes: Sequence[str], fields: Sequence[Field] = (), unlabelled: bool = False) -> dict:
     """Return the file as a COCO dictionary, restricted to the categories of ``classes``.
 
-    A missing ``area`` becomes that of the box, ``iscrowd`` 0, and missing fields get their empty values.
+    A missing ``area`` becomes the area of the box, a missing ``iscrowd`` 0, and missing fields get their empty values.
 
     Args:
         fields: fields of annotations besides COCO's own keys, such as ``keypoints.annotated()``.

@@ -29,13 +29,13 @@ from mindpoint_coco.keypoints import AnnotatedJoints
 def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_factor: float, measured: Optional[Measured] = None) -> dict:
     """Return a copy with corrected values, as far as the rest of the data determines them.
 
-    Ids and sizes of images become integers, missing or swapped sizes those of the file; numbers written as texts become numbers. Images and
-    categories whose id is a text or a large hash get a free one, also in their annotations; so do annotations with a missing or repeated
-    id. If the boxes as a whole are corners, they become left, top, width, height. Repeated records of an image or category are removed.
-    Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box becomes that of the
-    labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become unlabelled,
-    ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times that of the box. An invalid skeleton is
-    removed, names of joints become distinct.
+    Ids and sizes of images become integers. Missing or swapped sizes are taken from the image file. Numbers written as texts become
+    numbers. Images and categories whose id is a text or a large hash get a free one, also in their annotations; so do annotations with a
+    missing or repeated id. If the boxes as a whole are corners, they become left, top, width, height. Repeated records of an image or
+    category are removed. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box
+    becomes the box of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become
+    unlabelled, ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times the area of the box. An
+    invalid skeleton is removed, names of joints become distinct.
 
     Args:
         measured: sizes of the image files.
@@ -66,7 +66,7 @@ def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Fie
     """Return fixed content without the records that are still wrong, and without the annotations of such images.
 
     Args:
-        measured: images that cannot be read, or have another size, are removed too.
+        measured: sizes of the image files; images that cannot be read, or have another size, are removed too.
     """
     images = list(_sound_images(content["images"], measured or {}))
     categories = list(map(_without_odd_joints, _first_of_each(content["categories"], rules.CATEGORY, "name")))

@@ -26,8 +26,8 @@ def declared_fields(
         keypoints: the configuration's section.
         joints: mapping from a file's joint names to the configuration's, where they differ.
         classes: names by label, if classes have joints of their own.
-        fields: by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``, ``Field``); or
-            a block, with or without ``name``.
+        fields: further fields by name, each a :class:`~mindpoint.contracts.fields.Field`; the name of its class (``Angles``, ``Lengths``,
+            ``Field``); or a block, with or without ``name``.
 
     Raises:
         ConfigError: a name is taken by COCO or a core field, a value does not describe a field, or a joint does not exist.

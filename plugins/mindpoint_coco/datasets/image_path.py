@@ -18,7 +18,7 @@ def image_path(folder: str, name: str, outside_images: bool = False) -> str:
     """Return the path of a file in the folder of images.
 
     Raises:
-        DataError: the name, or a link on the way, leads out of the folder, unless ``outside_images``.
+        DataError: the name, or a link on the way, leads out of the folder, and ``outside_images`` is not set.
     """
     path = os.path.join(folder, name)
     if not outside_images:

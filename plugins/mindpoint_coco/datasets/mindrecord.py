@@ -44,10 +44,10 @@ class MindRecordDataset(Dataset):
     Args:
         path: the folder with the files and their manifest.
         classes: class names, all or some of the converted categories, unless ``categories`` is given.
-        keypoints, fields: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of the converted ones.
+        keypoints, fields: see :class:`~mindpoint_coco.datasets.coco.CocoDataset`; all or some of the converted ones.
         with_objects: keep only images with at least one object of these classes.
         image_ids: keep only these images, in this order.
-        reduce_to, categories: as for :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
+        reduce_to, categories: see :class:`~mindpoint_coco.datasets.coco.CocoDataset`.
 
     Raises:
         DataError: the folder does not exist or has other content or a newer schema; a file is missing, truncated, renamed or damaged;
@@ -136,11 +136,11 @@ class MindRecordDataset(Dataset):
         return shard.rows["file_name"][row]
 
     def category_ids(self) -> List[int]:
-        """See :class:`Dataset`; the converted categories, and new ones for classes without a category."""
+        """See :class:`Dataset`; the ids are those of the converted data, and new ones for classes without a category."""
         return [record["id"] for record in self._categories]
 
     def categories(self) -> List[dict]:
-        """See :class:`Dataset`; those of the converted data."""
+        """See :class:`Dataset`; the records come from the converted data."""
         return copy.deepcopy(self._categories)
 
     def ground_truth(self) -> dict:
@@ -192,7 +192,7 @@ class MindRecordDataset(Dataset):
         rows = [(shard.rows["position"][row], shard, row) for shard in self._shards for row in range(len(shard))]
         rows.sort(key=lambda entry: entry[0])
         if [entry[0] for entry in rows] != list(range(self.manifest["images"])):
-            raise DataError(f"{self.folder}: {MANIFEST} counts {self.manifest['images']} images, the index files {len(rows)}; {ADVICE}")
+            raise DataError(f"{self.folder}: {MANIFEST} counts {self.manifest['images']} images, but the index files {len(rows)}; {ADVICE}")
         return [entry[1:] for entry in rows]
 
     def _check_index(self, shard: Shard) -> None:

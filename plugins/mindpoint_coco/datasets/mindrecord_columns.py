@@ -43,11 +43,11 @@ class Column:
     """An array of a record with a row per object, and one row of zeros for an image without objects: MindSpore cannot read empty arrays.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         dtype: ``float64``, ``int64`` or ``int32``.
-        shape: of one object's value.
-        key: of COCO's annotation record; for a field its name.
-        names: of the points, for a field of points.
+        shape: shape of one object's value.
+        key: key in COCO's annotation record; the name in the case of a field.
+        names: names of the points, for a field of points.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Column:
     names: Tuple[str, ...] = ()
 
     def unpack(self, data: bytes) -> np.ndarray:
-        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError if their number does not fit."""
+        """Return the array ``(N, *shape)`` in the bytes of a record. Raises ValueError if the number of bytes does not fit."""
         whole = self.dtype.startswith("int")
         flat = unpack_whole(data, np.dtype(self.dtype)) if whole else np.frombuffer(data, self.dtype)
         return flat.reshape(-1, *self.shape)
@@ -132,7 +132,7 @@ def fits(folder: str, columns: Sequence[Column], fields: Sequence[Field]) -> Non
 
 
 def checksum(image: bytes, arrays: Dict[str, np.ndarray]) -> int:
-    """Return the CRC-32 of a record: of the image's bytes and then of the arrays in the order of their names."""
+    """Return the CRC-32 of a record, computed over the image's bytes and then the arrays in the order of their names."""
     value = zlib.crc32(image)
     for name in sorted(arrays):
         value = zlib.crc32(np.ascontiguousarray(arrays[name]), value)
@@ -179,7 +179,7 @@ def read_manifest(folder: str) -> dict:
     if not isinstance(manifest, dict) or manifest.get("format") not in FORMATS.values():
         raise DataError(f"{path}: is not a manifest of 'mindpoint data convert'")
     if manifest.get("schema") not in FORMATS:
-        raise DataError(f"{path}: has schema {manifest.get('schema')}, this version reads {few(list(FORMATS))}; convert the data again")
+        raise DataError(f"{path}: has schema {manifest.get('schema')}, but this version reads {few(list(FORMATS))}; convert the data again")
     own = {"keypoints", "source"} if manifest["schema"] == 1 else {"columns", "name"}
     absent = sorted(({"categories", "images", "files"} | own) - set(manifest))
     if absent:

@@ -37,8 +37,8 @@ class Shard:
     """One MindRecord file and its index.
 
     Attributes:
-        path: of the file.
-        rows: by name, the values of the indexed columns asked for, in the order of the records.
+        path: path of the file.
+        rows: values of the requested indexed columns by name, in the order of the records.
 
     Raises:
         DataError: the file or its index is missing, is not MindRecord, has another version, or lacks these columns.
@@ -67,7 +67,7 @@ class Shard:
         """Return the contents of the record's blob columns by name.
 
         Raises:
-            ValueError: they are not where the index says.
+            ValueError: the columns are not where the index says.
             OSError: the file cannot be read.
         """
         page, begin, end = self._places[row].tolist()

@@ -53,7 +53,7 @@ def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: s
         dataset: any data set of image files, which implements :meth:`Dataset.file_bytes`.
         shards: number of files, at most the number of images.
         overwrite: replace ``out`` if it holds a converted data set.
-        prefix: of the files' names; a number follows if ``shards`` is above 1.
+        prefix: prefix of the files' names; a number follows if ``shards`` is above 1.
 
     Returns:
         The manifest.
@@ -146,7 +146,7 @@ def _records(dataset: Dataset, truth: dict, objects: Dict[int, List[dict]], colu
 
 
 def _mark_never_annotated(arrays: Dict[str, np.ndarray], objects: Optional[Objects]) -> None:
-    """Mark points that an object's own data set lacks, which the joined annotations do not tell from unlabelled ones."""
+    """Mark points that an object's own data set lacks. The joined annotations do not distinguish them from unlabelled points."""
     for field in objects.fields if objects is not None else ():
         if isinstance(field, Points) and field.seen is not None:
             never = objects.values[field.name][..., field.seen] < 0
@@ -202,7 +202,7 @@ def _read_back(folder: Path, manifest: dict) -> None:
 
 @contextlib.contextmanager
 def _mindspore_errors(out: Path) -> Iterator[None]:
-    """Turn MindSpore's long RuntimeError, such as that for a full disk, into one message."""
+    """Turn MindSpore's long RuntimeError, such as the one for a full disk, into one message."""
     try:
         yield
     except RuntimeError as error:

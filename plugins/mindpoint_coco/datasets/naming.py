@@ -28,7 +28,7 @@ class Naming:
         of_categories: class by category name.
 
     Raises:
-        ConfigError: a class that does not exist, or no category at all.
+        ConfigError: a class does not exist, or no category is named.
     """
 
     def __init__(self, classes: Sequence[str], categories: Categories = None) -> None:
@@ -52,7 +52,7 @@ class Naming:
         return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
     def class_records(self, categories: Sequence[dict]) -> List[dict]:
-        """Return a record for each class, by label: that of its (first) category, renamed to the class. A class without a
+        """Return a record for each class, by label: the record of its (first) category, renamed to the class. A class without a
         category gets a free id."""
         ids = self.labels(categories)
         by_id = {record["id"]: record for record in categories}
@@ -144,10 +144,10 @@ def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> 
     """Return the content of a file under the configuration's names, checked, with defaults filled in.
 
     Args:
-        fields: of :meth:`Naming.read`.
+        fields: the result of :meth:`Naming.read`.
 
     Raises:
-        DataError: at the first mistake, with file and record.
+        DataError: names file and record of the first mistake.
     """
     check(content, path, naming.names, fields)
     return renamed(completed(content, naming.names, fields), naming, fields)
@@ -155,11 +155,11 @@ def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> 
 
 def renamed(content: dict, naming: Naming, fields: Sequence[Field]) -> dict:
     """Return complete content of the chosen categories under the configuration's names: a category for each class, and joints in the order
-    of the configuration (in place).
+    of the configuration. The content is changed in place.
 
     Args:
-        content: of :func:`~mindpoint_coco.datasets.coco_file.completed`.
-        fields: of :meth:`Naming.read`.
+        content: the result of :func:`~mindpoint_coco.datasets.coco_file.completed`.
+        fields: the result of :meth:`Naming.read`.
     """
     joints = next((field for field in fields if isinstance(field, AnnotatedJoints)), None)
     labels, records = naming.labels(content["categories"]), naming.class_records(content["categories"])

@@ -24,11 +24,11 @@ def chosen_images(
     Args:
         source: name of the data set in messages.
         listed: all ids. image_ids: keep only these, in this order.
-        populated: returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
+        populated: function that returns the ids of images with at least one object, to keep only those; ``None`` keeps all.
         classes: class names, for messages.
 
     Raises:
-        DataError: ids that do not exist or repeat; no image left.
+        DataError: ids do not exist or repeat, or no image is left.
     """
     kept = list(listed) if image_ids is None else _known(source, image_ids, listed)
     if populated is not None:
@@ -64,7 +64,7 @@ def recorded_sample(
         reduce_to: decode a JPEG at a half, quarter or eighth of its size as long as its longer side keeps this many pixels.
 
     Raises:
-        DataError: truncated, not an image, or of another size.
+        DataError: the file is truncated, not an image, or of another size.
     """
     factor = 1 if reduce_to is None else reduction_of(data, max(size), reduce_to)
     try:

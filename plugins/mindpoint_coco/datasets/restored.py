@@ -51,7 +51,7 @@ def tidied(record: Any, *keys: str) -> Any:
 
 
 def tidied_image(record: Any, measured: Measured) -> Any:
-    """Return a tidied copy of an image record. Width and height that are missing, unusable or swapped become those of the file."""
+    """Return a tidied copy of an image record. Width and height that are missing, unusable or swapped are taken from the image file."""
     record = tidied(record, "id", "width", "height")
     if not isinstance(record, dict):
         return record

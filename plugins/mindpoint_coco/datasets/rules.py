@@ -15,22 +15,22 @@ Rules = Dict[str, Callable[[Any], str]]
 
 
 def is_id(value: Any) -> str:
-    """Return the form that an id must have if ``value`` does not have it; otherwise an empty text."""
+    """Return an empty text if ``value`` is a valid id, otherwise the form that an id must have."""
     return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits with its sign"
 
 
 def is_text(value: Any) -> str:
-    """Return the form that a name must have if ``value`` does not have it; otherwise an empty text."""
+    """Return an empty text if ``value`` is a valid name, otherwise the form that a name must have."""
     return "" if isinstance(value, str) and value else "a text"
 
 
 def is_size(value: Any) -> str:
-    """Return the form that a width or height must have if ``value`` does not have it; otherwise an empty text."""
+    """Return an empty text if ``value`` is a valid width or height, otherwise the form that it must have."""
     return "" if type(value) is int and 0 < value < 1 << 31 else "a positive whole number of at most 31 bits"
 
 
 def is_file_name(value: Any) -> str:
-    """Return the form that the name of a file must have if ``value`` does not have it; otherwise an empty text."""
+    """Return an empty text if ``value`` is a valid name of a file, otherwise the form that it must have."""
     try:
         return is_text(value) or ("a name that a file can have" if b"\0" in os.fsencode(value) else "")
     except UnicodeEncodeError:
@@ -43,7 +43,7 @@ ANNOTATION: Rules = {"id": is_id, "image_id": is_id, "category_id": is_id}
 
 
 def finite(values: List[Any]) -> bool:
-    """Return whether all are finite numbers."""
+    """Return whether all values are finite numbers."""
     try:
         return all(map(math.isfinite, values))
     except (TypeError, OverflowError):

@@ -54,7 +54,7 @@ class Statistics:
 
     @property
     def labelled(self) -> np.ndarray:
-        """Return ``(M,)`` labelled joints per object."""
+        """Return the number of labelled joints of each object, ``(M,)``."""
         return (self.visibility > 0).sum(axis=1)
 
     def summary(self) -> dict:

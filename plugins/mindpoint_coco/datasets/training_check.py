@@ -24,7 +24,7 @@ def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.nda
     Args:
         source: name of the data in messages.
         boxes: ``(N, 4)`` float64: left, top, width, height. sizes: ``(N, 2)``: width and height of each one's image.
-        crowd: ``(N,)``; crowds are not learnt from. ids: of the annotations.
+        crowd: ``(N,)``; crowds are not learnt from. ids: ids of the annotations.
 
     Raises:
         DataError: no object is left; the message says why.

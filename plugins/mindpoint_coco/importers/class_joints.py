@@ -12,7 +12,7 @@ Pairs = List[Tuple[str, str]]
 
 
 def joint_sets_of(kinds: Sequence[Kind]) -> List[Kind]:
-    """Return the sets of joints of a network: one without a name if all classes have the same joints, or else that of each class with
+    """Return the sets of joints of a network: one without a name if all classes have the same joints, or else the set of each class with
     joints."""
     jointed = [kind for kind in kinds if kind.joints]
     if not jointed or len(jointed) < len(kinds) or any(kind.joints != jointed[0].joints for kind in jointed):
@@ -29,12 +29,13 @@ def is_numbered(names: Sequence[str]) -> bool:
 
 
 def shared_joints(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
-    """Return the names of several classes that can share an output of the network: joints with the same partner in mirrored images.
+    """Return the names of joints of several classes that can share an output of the network, because they have the same partner in mirrored
+    images.
 
     Numbers are not shared, since they mean other joints in each class.
 
     Args:
-        pairs: of each set.
+        pairs: mirrored pairs of each set.
     """
     counts = Counter(name for kind in sets for name in kind.joints)
     shared = [name for name, count in counts.items() if count > 1 and not is_numbered([name])]

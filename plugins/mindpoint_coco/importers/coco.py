@@ -103,7 +103,7 @@ class _File:
         return Picture(name, record.where, size, extra=_further(record, _IMAGE))
 
     def _kinds(self, records: Sequence[Item]) -> Dict[str, Kind]:
-        """Return the classes with annotations or joints, by category id; without annotations, all."""
+        """Return the classes with annotations or joints, by category id; if there are no annotations, return all."""
         used = {record["category_id"].label() for record in records}
         found: Dict[str, Kind] = {}
         for category in self.content["categories"]:
@@ -112,7 +112,7 @@ class _File:
                 self.labels.note("categories without annotations and joints are left out", name)
                 continue
             if key in found and found[key].name != name:
-                raise DataError(f"{category.where}: the category id {key} is also that of '{found[key].name}'; ids must differ")
+                raise DataError(f"{category.where}: the category id {key} is also the id of '{found[key].name}'; ids must differ")
             found[key] = kind = self.labels.kind(name)
             names = self._joint_names(category, records, key)
             if kind.joints and names and kind.joints != names:

@@ -156,7 +156,7 @@ def _box(shape: ElementTree.Element, where: str) -> List[float]:
 
 
 def _turned(box: List[float], angle: float) -> List[float]:
-    """Return the axis-aligned box around one that is rotated about its centre."""
+    """Return the axis-aligned box around a box that is rotated about its centre."""
     across, down = (
         abs(box[2] * math.cos(angle)) + abs(box[3] * math.sin(angle)),
         abs(box[2] * math.sin(angle)) + abs(box[3] * math.cos(angle)),

@@ -1,4 +1,4 @@
-"""DeepLabCut, of one animal and of several, and tables in its form that Anipose writes."""
+"""DeepLabCut's tables, of one animal or several, and tables of this form that Anipose writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DeepLabCut(LabelImporter):
     content and is ignored.)
 
     An image has one object, or one per individual. Empty cells are unlabelled joints; all others are visible. Boxes are
-    missing in the format; they become the bounding boxes of the joints with a margin. The lines between joints are those of the project's
+    missing in the format; they become the bounding boxes of the joints with a margin. The lines between joints come from the project's
     ``config.yaml``.
 
     Args:

@@ -79,7 +79,7 @@ class Item:
         return text
 
     def label(self) -> str:
-        """Return the text; of a number, its digits."""
+        """Return the text, or the digits of a number."""
         if isinstance(self.value, int) and not isinstance(self.value, bool):
             return str(self.value)
         return self.text()
@@ -132,7 +132,7 @@ def json_text(text: str, where: str) -> Item:
 
 
 def text_file(path: Path) -> str:
-    """Return the text in a file. Raises DataError: too large, unreadable, not UTF-8."""
+    """Return the text in a file. Raises DataError if it is too large, unreadable or not UTF-8."""
     try:
         if not path.is_file():
             raise DataError(f"{path}: not a file")
@@ -147,7 +147,7 @@ def text_file(path: Path) -> str:
 
 
 def xml_file(path: Path) -> ElementTree.Element:
-    """Return the root of an XML file. Raises DataError: unreadable, not XML, or with a document type."""
+    """Return the root of an XML file. Raises DataError if it is unreadable, is not XML, or declares a document type."""
     text = text_file(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise DataError(f"{path}: declares a document type, which is not allowed; remove the declaration")

@@ -21,7 +21,7 @@ class Kind:
         joints: the names of its joints, in order.
         skeleton: lines between joints, by position from 0.
         pairs: joints that are swapped by mirroring, by position from 0; None: guessed from the names.
-        sigmas: of the joints, if published.
+        sigmas: sigmas of the joints, if published.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Thing:
         where: file and record, for messages.
         box: left, top, width, height; None: the bounding box of its joints.
         points: flat x, y, visibility of the class's joints; may be shorter if the last ones are not labelled.
-        area: of its outline, if known.
+        area: area of its outline, if known.
         crowd: whether the box holds a group.
         extra: further keys of its COCO record.
     """
@@ -91,7 +91,7 @@ class Labels:
     """The labels that an importer has read.
 
     Attributes:
-        pictures: in the order of the source.
+        pictures: the pictures, in the order of the source.
         kinds: classes by name, in the order of their numbers.
         notes: remarks for the user, each with its number of occurrences and an example.
     """

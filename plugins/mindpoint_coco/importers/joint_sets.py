@@ -49,7 +49,7 @@ def set_with(names: Sequence[str]) -> Optional[Keypoints]:
 
 
 def complete(kind: Kind) -> None:
-    """Complete a class whose joints have the names of a shipped set: skeleton, mirrored pairs, sigmas."""
+    """Add skeleton, mirrored pairs and sigmas to a class whose joints have the names of a shipped set."""
     found = set_with(kind.joints)
     if found is not None:
         kind.skeleton = kind.skeleton or list(found.skeleton)

@@ -23,9 +23,9 @@ class LabelStudio(LabelImporter):
     """An importer of Label Studio's tasks, exported as JSON or JSON-MIN.
 
     Keypoints belong to the rectangle that ``parentID`` or a relation names, or else to the one that contains them; JSON-MIN lacks both. Of
-    several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints is
-    that of the labelling configuration (an XML file next to the export), or else that of first occurrence. The format lacks visibility: all
-    points count as visible.
+    several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints
+    comes from the labelling configuration (an XML file next to the export), or else from their first occurrence. The format lacks
+    visibility: all points count as visible.
 
     Args:
         lonely: the class of objects that consist of points only.

@@ -74,7 +74,8 @@ class Labelme(LabelImporter):
         return picture
 
     def _grouped(self, shapes: Sequence[Item], labels: Labels) -> Thing:
-        """Return the one object of the shapes of a group: a rectangle names its class, or else the first shape that is not a point."""
+        """Return the object that the shapes of a group form. A rectangle gives it its class, or else the first shape that is not a
+        point."""
         outlines = sorted((shape for shape in shapes if _kind(shape) != "point"), key=lambda shape: _kind(shape) != "rectangle")
         thing = Thing(outlines[0]["label"].label() if outlines else self.lonely, shapes[0].where)
         kind = labels.kind(thing.kind)

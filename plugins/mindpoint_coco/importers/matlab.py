@@ -1,7 +1,7 @@
 """Matlab files of version 5 (MAT-file Level 5, as Matlab 5 to 7.2 write it): arrays of numbers, texts and structs.
 
-The layout is that of "MAT-File Format" by The MathWorks. SciPy reads it too, but a damaged file can crash it. Objects and functions are not
-read.
+The layout is described in "MAT-File Format" by The MathWorks. SciPy reads it too, but a damaged file can crash it. Objects and functions
+are not read.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Array(NamedTuple):
     """An array in a file, whose content is decoded on demand.
 
     Attributes:
-        name: of the variable; empty inside of a struct.
+        name: name of the variable; empty inside of a struct.
         kind: the number of its class.
         shape: Matlab's axes.
         parts: the elements of its content, with their types.
-        order: of the bytes, ``<`` or ``>``.
+        order: order of the bytes, ``<`` or ``>``.
     """
 
     name: str

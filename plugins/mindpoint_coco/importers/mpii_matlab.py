@@ -1,6 +1,6 @@
 """MPII Human Pose in its original form, ``mpii_human_pose_v1_u12_1.mat``.
 
-The layout is that of the data set's page, http://human-pose.mpi-inf.mpg.de, section "Annotation description".
+The layout is described on the data set's page, http://human-pose.mpi-inf.mpg.de, section "Annotation description".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def pictures(path: Path, shift: float, labels: Labels) -> Iterator[Picture]:
     A joint without ``is_visible``, as neck and top of the head often are, is visible. The images of the test set have no joints.
 
     Args:
-        shift: to subtract from the coordinates.
+        shift: number to subtract from the coordinates.
 
     Raises:
         DataError: the file is unreadable, damaged, or of another form.

@@ -201,7 +201,7 @@ def _point(x: float, y: float, seen: bool, where: str) -> Point:
 
 def _links(skeleton: Item) -> Tuple[List[Tuple[int, int]], List[Tuple[int, int]]]:
     """Return the lines of a skeleton's body, and the pairs of mirrored joints: links of type 1 and 2. jsonpickle writes a type once, and
-    afterwards its number among those written."""
+    afterwards its number among the types written so far."""
     found: Dict[int, List[Tuple[int, int]]] = {1: [], 2: []}
     written: List[int] = []
     for link in skeleton.get("links") or ():

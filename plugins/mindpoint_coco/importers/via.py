@@ -25,7 +25,7 @@ class Via(LabelImporter):
     Points belong to the rectangle around them. The format has neither sizes of images nor visibility: all points are visible.
 
     Args:
-        label: the attribute of regions that names the class, or the joint of a point; by default the only one.
+        label: the attribute of regions that names the class, or the joint of a point; by default the only attribute.
         lonely: the class of objects that consist of points only.
     """
 
@@ -68,7 +68,9 @@ class Via(LabelImporter):
         if self.label is not None:
             return known[self.label].label() if self.label in known else None
         if len(known) > 1:
-            raise DataError(f"{said.where}: has several attributes, {', '.join(known)}; choose that of the class with --option label=NAME")
+            raise DataError(
+                f"{said.where}: has several attributes, {', '.join(known)}; name the attribute of the class with --option label=NAME"
+            )
         return next((value.label() for value in known.values()), None)
 
 

@@ -1,6 +1,6 @@
 """Projects of VGG Image Annotator 3, in the terms of version 2.
 
-The layout is that of "Structure of VIA Project JSON File" in VIA's own CodeDoc.md,
+The layout is described under "Structure of VIA Project JSON File" in VIA's own CodeDoc.md,
 https://gitlab.com/vgg/via/-/blob/master/via-3.x.y/CodeDoc.md: ``file`` and ``view`` name the images, ``attribute`` the attributes and their
 options, and ``metadata`` holds the regions, each a number for its shape with coordinates in pixels.
 """
@@ -30,7 +30,7 @@ _CHOICES = (2, 3, 4, 5)  # types of attributes whose values are ids of options
 
 
 def is_via3(start: str) -> bool:
-    """Return whether the beginning of a file is that of a project."""
+    """Return whether a file begins like a project."""
     return '"project"' in start and ('"vid_list"' in start or "VGG Image Annotator" in start)
 
 

@@ -58,7 +58,7 @@ class Yolo(LabelImporter):
         empty = [name for name in images.names if name not in labelled and source.is_dir()]
         labels.pictures += [Picture(name, name, relative=True) for name in empty]
         if empty:
-            labels.note("images without labels have no objects", empty[0], len(empty))
+            labels.note("images without labels count as images without objects", empty[0], len(empty))
         return labels
 
 

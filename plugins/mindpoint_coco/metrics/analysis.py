@@ -67,7 +67,7 @@ def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) ->
 
 
 def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoints, several: bool) -> Table:
-    """Return the table of the joints of one set; with ``several`` its title names the class."""
+    """Return the table of the joints of one set; if ``several`` is set, its title names the class."""
     results = [record for one in diagnosed for record in one.group.results]  # the others change nothing
     kinds, similar = _compared(diagnosed, task.sigmas)
     labelled = sum((one.group.truth_points[~one.group.ignored, :, 2] > 0).sum(axis=0) for one in diagnosed)
@@ -114,7 +114,7 @@ def _only_joint(truth: dict, category_ids: Sequence[int], joint: int) -> dict:
 
 def _images(image_ids: Sequence[int], diagnosed: Sequence[Diagnosed], threshold: float) -> Dict[int, ImageFindings]:
     """Return the findings by image. The error is ``1 - 2 S / (annotated + found)`` with S the sum of the similarities of matched pairs,
-    over objects that are not ignored and detections with at least the threshold as score."""
+    over objects that are not ignored and detections whose score reaches the threshold."""
     by_image = defaultdict(list)
     for one in diagnosed:
         by_image[one.group.image_id].append(one)

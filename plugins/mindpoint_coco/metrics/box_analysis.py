@@ -27,7 +27,7 @@ def analyse_boxes(task: Task, results: Sequence[dict], curves: Curves, classes: 
         task: ground truth, and evaluated images and classes.
         results: result records of known images.
         curves: curves of these results.
-        classes: names, in the order of the task's category ids.
+        classes: names of the classes, in the order of the task's category ids.
     """
     groups = list(box_groups(task.truth, results, task.image_ids, task.category_ids, MOST))
     judged = list(judge(groups))
@@ -117,7 +117,8 @@ def _pair_table(cells: Confusions, names: Dict[int, str]) -> Table:
 
 
 def _confusion_table(cells: Confusions, names: Dict[int, str], threshold: float) -> Table:
-    """Return the confusion matrix, with annotated classes as rows and detected ones as columns; of many classes, the most confused ones."""
+    """Return the confusion matrix, with annotated classes as rows and detected ones as columns. If there are many classes, it shows the
+    most confused ones."""
     confused = Counter(dict.fromkeys(names, 0))
     for pair, count in _wrong(cells, names).items():
         confused.update(dict.fromkeys(pair, count))

@@ -49,7 +49,7 @@ class Judged:
 
     @property
     def missed(self) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects that count and remain unmatched."""
+        """Return a mask ``(M,)`` of the annotated objects that count and remain unmatched."""
         return self.group.missed(self.taken)
 
     def best(self, count: int) -> "Judged":
@@ -109,7 +109,7 @@ def counts(judged: Sequence[Judged]) -> Dict[str, int]:
 
 
 def impact(judged: Sequence[Judged], task: Task) -> Dict[str, Curves]:
-    """Return for each of KINDS the curves with only this error corrected.
+    """Return, for each of KINDS, the curves after only this error has been corrected.
 
     A detection of the wrong class gets the right one, and a misplaced one the object's box, unless the object has already been detected;
     then it is removed, as are other erroneous detections. Missed objects are removed from the truth.

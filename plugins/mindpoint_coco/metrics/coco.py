@@ -38,7 +38,7 @@ class CocoMetric(Metric):
 
     ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
     0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
-    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections per image. All in 0..1. Several classes
+    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections per image. All are in 0..1. Several classes
     are averaged. ``joints/``: PCK@0.2, AUC, mean_error, median_error, normalised_error, found, see
     :class:`~mindpoint_coco.metrics.distances.Measures`; errors are pixels of the image. The main statistic is the first one of the first
     type.
@@ -46,7 +46,8 @@ class CocoMetric(Metric):
     Args:
         classes: class names; provided by the run.
         keypoints: the joints; provided by the run if the configuration has them.
-        types: which statistics, of ``keypoints``, ``joints`` and ``bbox``, the main one first. By default all possible ones, in this order.
+        types: groups of statistics among ``keypoints``, ``joints`` and ``bbox``, the main one first. By default all possible ones, in this
+            order.
         max_detections: maximum number of detections per image in the keypoint statistics, best first.
         round_results: write numbers with two decimals, as the official implementation does. This makes scores tie, which changes the
             statistics.
@@ -55,7 +56,7 @@ class CocoMetric(Metric):
             installed.
         length: the length of an object in PCK, AUC and normalised_error, see :class:`~mindpoint_coco.metrics.lengths.Length`. By default
             ``torso`` if the joints have shoulders and hips, otherwise ``box``.
-        pck: shares of that length within which a joint is correct, positive. By default 0.5 of ``head`` (PCKh), 0.2 of others.
+        pck: shares of that length within which a joint is correct, positive. By default 0.5 for ``head`` (PCKh), 0.2 for other lengths.
         per_joint: add the measures of each joint, as ``joints/mean_error/nose``.
         crowding: add AP of easy, medium and hard images as in CrowdPose's evaluation, as ``keypoints/AP(E)``, ``AP(M)``, ``AP(H)``;
             see :mod:`mindpoint_coco.metrics.crowding`.
@@ -129,8 +130,8 @@ class CocoMetric(Metric):
     def evaluate(self, ground_truth: dict, results: Sequence[dict], image_ids: Sequence[int]) -> Dict[str, float]:
         """See :class:`Metric`. Results of images or categories that the ground truth lacks are ignored.
 
-        The arguments are not changed. A missing ``area`` is that of the box; an object without ``iscrowd`` is not a crowd; one
-        without ``keypoints`` has no labelled joint.
+        The arguments are not changed. The area of the box replaces a missing ``area``. An object without ``iscrowd`` is not a crowd, and an
+        object without ``keypoints`` has no labelled joint.
 
         Raises:
             DataError: a keypoint list has the wrong length for the configured joints, or a class is not among the categories.
@@ -164,10 +165,10 @@ class CocoMetric(Metric):
     def _values(
         self, task: Task, results: Sequence[dict], curves: Callable[[str, np.ndarray], Curves]
     ) -> Callable[[np.ndarray], Dict[str, float]]:
-        """Return a function from the number of times that each image counts to all statistics.
+        """Return a function that computes all statistics, given how often each image counts.
 
         Args:
-            curves: gives the curves of ``keypoints`` or ``bbox``.
+            curves: function that returns the curves of ``keypoints`` or ``bbox``.
         """
         kinds = self._kinds(results)
         crowded = levels(task.truth, task.image_ids) if self._crowding else {}

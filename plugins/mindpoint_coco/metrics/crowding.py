@@ -12,7 +12,8 @@ LEVELS = {"E": (-np.inf, 0.2), "M": (0.2, 0.8), "H": (0.8, np.inf)}
 
 
 def levels(truth: dict, image_ids: Sequence[int]) -> Dict[str, np.ndarray]:
-    """Return for each of LEVELS a mask ``(images,)``; by ``crowdIndex`` of the image records, otherwise by :func:`crowd_index`."""
+    """Return a mask ``(images,)`` for each of LEVELS, by ``crowdIndex`` of the image records or, where it is missing, by
+    :func:`crowd_index`."""
     given = {record["id"]: record.get("crowdIndex") for record in truth["images"]}
     annotated: Dict[int, List[dict]] = defaultdict(list)
     for record in truth["annotations"]:
@@ -23,8 +24,8 @@ def levels(truth: dict, image_ids: Sequence[int]) -> Dict[str, np.ndarray]:
 
 
 def crowd_index(annotations: Sequence[dict]) -> float:
-    """Return the mean over an image's objects of the ratio of other objects' joints in its box to its own joints; 0
-    without labelled joints.
+    """Return a mean over an image's objects: the number of joints of other objects in an object's box, divided by the number of its own
+    joints; 0 without labelled joints.
 
     Args:
         annotations: records with ``keypoints`` and ``bbox``.

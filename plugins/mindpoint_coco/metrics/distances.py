@@ -29,7 +29,7 @@ class JointErrors:
 
     Attributes:
         images: ``(N,)`` position of the image among the evaluated ones.
-        joints: ``(N,)`` the joint.
+        joints: ``(N,)`` index of the joint.
         errors: ``(N,)`` distance to the detected joint in pixels of the image; NaN if the object or the joint is missed.
         lengths: ``(N,)`` length of the object in pixels, NaN where it is undefined.
     """
@@ -52,8 +52,8 @@ class Measures:
 
     - ``PCK@a``: share of joints with e <= a L (Yang and Ramanan 2013); ``PCKh@a`` where L is the head (Andriluka et al. 2014)
     - ``AUC``: area under PCK over thresholds from 0 to the largest a, as a share: the mean of max(0, 1 - e / (a L))
-    - ``mean_error``, ``median_error``: of e in pixels of the image, over the joints of detected objects
-    - ``normalised_error``: mean of e / L, of the same
+    - ``mean_error``, ``median_error``: mean and median of e in pixels of the image, over the joints of detected objects
+    - ``normalised_error``: mean of e / L over these joints
     - ``found``: share of the joints whose object is detected
 
     Joints of objects whose L is undefined are left out of the first two and of ``normalised_error``.
@@ -61,7 +61,7 @@ class Measures:
     Attributes:
         lengths: give L, one for each set of joints.
         shares: thresholds a, ascending.
-        names: of all joints.
+        names: names of all joints.
     """
 
     lengths: Sequence[Length]
@@ -156,7 +156,7 @@ class Measures:
 
 
 def belonging(group: PoseGroup) -> np.ndarray:
-    """Return ``(N,)`` the index of the annotated object that each detection belongs to, or -1."""
+    """Return the index ``(N,)`` of the annotated object that each detection belongs to, or -1."""
     similarity = group.similarity
     if all("bbox" in record for record in group.results):
         similarity = np.maximum(similarity, overlaps(group.results, group.truth, group.crowd))
@@ -164,11 +164,11 @@ def belonging(group: PoseGroup) -> np.ndarray:
 
 
 def distances(group: PoseGroup, taken: np.ndarray) -> np.ndarray:
-    """Return the distance ``(M, J)`` in pixels of each annotated joint to that of its object's detection; NaN where the
+    """Return the distance ``(M, J)`` in pixels of each annotated joint to the same joint of its object's detection; NaN where the
     object is missed, or where a result has x, y, v of 0, which means that the joint was not detected.
 
     Args:
-        taken: of :func:`belonging`.
+        taken: the result of :func:`belonging`.
     """
     points = np.full((*group.truth_points.shape[:2], 2), np.nan)
     rows = np.flatnonzero(taken >= 0)

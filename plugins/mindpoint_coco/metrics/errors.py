@@ -1,13 +1,14 @@
 """Causes of lost average precision: the errors of Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose
 Estimation", and the cost of each.
 
-Detections and annotated objects are matched at an object keypoint similarity of 0.1. With the keypoint similarity s of a joint of a matched
-detection, the joint is, by the nearest of all joints of the same name and of its mirrored partner in the image:
+Detections and annotated objects are matched at an object keypoint similarity of 0.1. Each joint of a matched detection is classified by the
+annotated joint that is nearest to it, among all joints in the image with its name or the name of its mirrored partner. With the keypoint
+similarity s to the nearest joint, it is:
 
-- good: nearest is the object's own, s >= 0.85; jitter: the same with 0.5 <= s < 0.85
-- inversion: nearest is the mirrored partner of the same object, s >= 0.5 with that
-- swap: nearest belongs to another object, s >= 0.5 with that
-- miss: s < 0.5 with all of them
+- good: the nearest joint is the object's own, s >= 0.85; jitter: it is the object's own, 0.5 <= s < 0.85
+- inversion: the nearest joint is the mirrored partner in the same object, s >= 0.5
+- swap: the nearest joint belongs to another object, s >= 0.5
+- miss: s < 0.5
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """A group with its errors.
+    """The objects of one class in one image, with their errors.
 
     Attributes:
         group: the objects.
@@ -54,17 +55,17 @@ class Diagnosed:
 
     @property
     def compared(self) -> np.ndarray:
-        """Return ``(N,)`` bool: detections that match an object which is not ignored."""
+        """Return a mask ``(N,)`` of the detections that match an object which is not ignored."""
         return (self.taken >= 0) & ~np.append(self.group.ignored, True)[self.taken]
 
     @property
     def missed(self) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects, not ignored, that remain unmatched."""
+        """Return a mask ``(M,)`` of the annotated objects, not ignored, that remain unmatched."""
         return self.group.missed(self.taken)
 
     def misordered(self) -> np.ndarray:
-        """Return ``(M,)`` bool: True if, among the detections of this object (similarity of 0.5 or more), the most similar one does not
-        have the highest score."""
+        """Return a mask ``(M,)`` of the annotated objects whose most similar detection does not have the highest score among their
+        detections (those with a similarity of 0.5 or more)."""
         wrong = np.zeros(len(self.group.truth), bool)
         if not len(self.group.truth):
             return wrong
@@ -127,7 +128,7 @@ def corrected(diagnosed: Diagnosed, kinds: Sequence[str], sigmas: np.ndarray) ->
 
 
 def _best_similarity(group: PoseGroup, sigmas: np.ndarray) -> np.ndarray:
-    """Return ``(N,)`` similarity with the most similar annotated object that is not ignored; 0 without one."""
+    """Return the similarity ``(N,)`` with the most similar annotated object that is not ignored; 0 without one."""
     chosen = np.flatnonzero(~group.ignored)
     if not len(chosen):
         return np.zeros(len(group.points))
@@ -146,7 +147,7 @@ def counts(diagnosed: Sequence[Diagnosed]) -> Dict[str, int]:
 
 
 def impact(parts: Sequence[Tuple[Task, Sequence[Diagnosed]]]) -> List[Tuple[str, Curves, Curves]]:
-    """Return for each of KINDS the curves with only this error corrected, and with this and all before it.
+    """Return, for each of KINDS, the curves after correcting only this error, and after correcting it and all kinds before it.
 
     Args:
         parts: the task and the groups of each set of joints.

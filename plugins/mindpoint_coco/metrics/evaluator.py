@@ -18,12 +18,12 @@ class Curves:
 
     Attributes:
         precision: ``(thresholds, recall levels, classes, areas, detections)``.
-        recall: the same without recall levels.
+        recall: ``(thresholds, classes, areas, detections)``.
         thresholds: similarities (OKS or IoU) that a correct detection needs, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
         detections: largest numbers of detections per image.
-        category_ids: of the classes.
+        category_ids: category ids of the classes.
     """
 
     precision: np.ndarray
@@ -53,7 +53,8 @@ class Curves:
         return float(defined.mean()) if defined.size else float("nan")
 
     def over_recall(self, at: Optional[float] = None) -> np.ndarray:
-        """Return the precision at each recall level, mean of the classes and, without ``at``, of the thresholds; NaN where undefined."""
+        """Return the precision at each recall level, averaged over the classes and, without ``at``, over the thresholds; NaN where
+        undefined."""
         values = self.precision if at is None else self.precision[np.isclose(self.thresholds, at)]
         values = np.where(values[..., 0, -1] > -1, values[..., 0, -1], np.nan)
         values = values.transpose(1, 0, 2).reshape(len(self.recall_levels), -1)
@@ -99,7 +100,7 @@ class Task:
 
         Args:
             kind: ``keypoints`` or ``bbox``.
-            truth: replaces that of the task. Records of other classes are ignored.
+            truth: replaces the ground truth of the task. Records of other classes are ignored.
         """
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             run = self._run(kind, results, truth or self.truth, self.engine)

@@ -16,7 +16,7 @@ class JointSet(NamedTuple):
 
     Attributes:
         classes: names of the classes.
-        joints: only these joints.
+        joints: the joints of these classes.
         places: index of each among the joints of all classes.
     """
 
@@ -29,7 +29,7 @@ class PoseTask(NamedTuple):
     """The evaluation of the classes of one set.
 
     Attributes:
-        task: with only these classes, and the sigmas of their joints.
+        task: a task with only these classes, and the sigmas of their joints.
         joints, places: see :class:`JointSet`.
     """
 

@@ -22,7 +22,7 @@ class Length:
     """A length of annotated objects, in pixels.
 
     - ``box``: the longer side of the box (Yang and Ramanan 2013, "Articulated Human Detection with Flexible Mixtures of Parts");
-      ``diagonal`` of the box; ``area``: the square root of the object's area.
+      ``diagonal``: the diagonal of the box; ``area``: the square root of the object's area.
     - ``torso``: from the right shoulder to the left hip (Sapp and Taskar 2013, "MODEC"), or from the left shoulder to the right hip where
       one of these is not labelled.
     - ``head``: from the top of the head to the neck, as joints (PCKh, Andriluka et al. 2014, "2D Human Pose Estimation"). MPII's own
@@ -51,7 +51,7 @@ class Length:
             self.text = BOXES[self.said]
 
     def __call__(self, points: np.ndarray, boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
-        """Return the length ``(M,)`` of each object; NaN where its joints are not labelled or it is 0.
+        """Return the length ``(M,)`` of each object; NaN where its joints are not labelled or the length is 0.
 
         Args:
             points: ``(M, J, 3)`` x, y, visibility.

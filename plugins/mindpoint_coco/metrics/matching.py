@@ -35,7 +35,7 @@ class Group:
     similarity: np.ndarray
 
     def missed(self, taken: np.ndarray) -> np.ndarray:
-        """Return ``(M,)`` bool: annotated objects, not ignored, that remain unmatched.
+        """Return a mask ``(M,)`` of the annotated objects, not ignored, that remain unmatched.
 
         Args:
             taken: ``(N,)`` index of the annotated object of each detection, or -1.
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True)
 class PoseGroup(Group):
-    """The same with joints; objects without a labelled joint are ignored.
+    """A group with joints; objects without a labelled joint are ignored.
 
     Attributes:
         truth_points: ``(M, J, 3)`` x, y, visibility. points: ``(N, J, 2)``.
@@ -64,14 +64,14 @@ def pose_groups(
 
     Args:
         sigmas: ``(J,)`` tolerances of the joints.
-        most: number of results per image and class that count, the best ones.
+        most: maximum number of results per image and class; only the best ones count.
     """
     for common in _common(truth, results, image_ids, category_ids, most):
         yield _with_poses(common, sigmas)
 
 
 def box_groups(truth: dict, results: Sequence[dict], image_ids: Sequence[int], category_ids: Sequence[int], most: int) -> Iterator[Group]:
-    """Yield the same for boxes. The similarity with a crowd is the intersection over the area of the detected box, as in COCO's
+    """Yield the groups for boxes. The similarity with a crowd is the intersection over the area of the detected box, as in COCO's
     evaluation."""
     for common in _common(truth, results, image_ids, category_ids, most):
         overlap = overlaps(common["results"], common["truth"], common["crowd"])
@@ -124,8 +124,8 @@ def _with_poses(common: dict, sigmas: np.ndarray) -> PoseGroup:
 
 
 def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Return the keypoint similarity; for an object without labelled joints, it depends on the joints' distances to its box of twice the
-    size."""
+    """Return the keypoint similarity. For an object without labelled joints, it depends on the joints' distances to the box, extended by
+    its own width and height on every side."""
     labelled = truth[..., 2] > 0
     similar = oks(points[:, None], truth[None, ..., :2], areas[None], sigmas, labelled)
     low, high = boxes[:, :2] - boxes[:, 2:], boxes[:, :2] + 2 * boxes[:, 2:]
@@ -134,7 +134,7 @@ def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes:
 
 
 def match(group: Group, threshold: float) -> np.ndarray:
-    """Return ``(N,)`` the index of the annotated object that each detection matches, or -1, as in COCO's evaluation.
+    """Return the index ``(N,)`` of the annotated object that each detection matches, or -1, as in COCO's evaluation.
 
     In order of score, each detection takes the most similar free object with at least ``threshold``; ignored objects only if no
     other is left. Crowds can be taken repeatedly.

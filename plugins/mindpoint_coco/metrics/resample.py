@@ -1,6 +1,6 @@
 """COCO's precision and recall on resampled images, for bootstrap intervals.
 
-Objects are matched once. A resample then only sums up the matches, each image as often as it is drawn, which gives the
+Objects are matched once. A resample then only sums up the matches. Each image counts as often as it is drawn, which gives the
 same numbers as COCO's evaluation of a data set with copies of these images.
 """
 
@@ -33,7 +33,7 @@ class _Matched:
 
 
 def resampler(task: Task, kind: str, results: Sequence[dict]) -> Callable[[np.ndarray], Curves]:
-    """Match all objects, and return a function from the number of times ``(images,)`` that each image counts to the curves.
+    """Match all objects, and return a function that computes the curves, given how often each image counts ``(images,)``.
 
     Args:
         kind: ``keypoints`` or ``bbox``.

@@ -15,8 +15,8 @@ def table(stats: Mapping[str, float], explained: Mapping[str, str]) -> str:
     """Return two lines for each group of statistics, names and values, then a line for each class or joint.
 
     Args:
-        stats: by name, ``group/statistic`` or ``group/statistic/part``; NaN becomes ``n/a``.
-        explained: by group, a line below the values.
+        stats: values by name, ``group/statistic`` or ``group/statistic/part``; NaN becomes ``n/a``.
+        explained: a line to show below the values, by group.
     """
     lines: List[str] = []
     for group in dict.fromkeys(name.split("/")[0] for name in stats):

@@ -4,8 +4,10 @@ COCO defines the sigma of a joint by ``sigma**2 = E[d**2 / s**2]``, with d the d
 the root of the object's area; similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
 Evaluation"). d is a distance in the plane: of independent errors in x and y of standard deviation e each, ``E[d**2] = 2 e**2``.
 
-- If two people mark independently, the squared distance between their marks is on average twice that of each to the true position.
-- Between a model and marks it is the sum of both: an upper bound, which grows with the model's errors.
+- If two people mark independently, the squared distance between their marks is on average twice the squared distance of either to the true
+  position.
+- Between a model and marks, it is the sum of the model's and the marks' squared distances: an upper bound, which grows with the model's
+  errors.
 
 The robust estimate uses the median of ``d**2 / s**2`` over ln 2 instead of the mean. For normal errors both agree, since
 d**2 is then exponentially distributed; swapped sides and other gross mistakes hardly change it.
@@ -29,8 +31,8 @@ class Tolerances:
 
     Attributes:
         pairs: ``(J,)`` number of instances in both sets.
-        pixels, sigmas: ``(J,)`` root of the mean square of d, and of d / s, of one mark.
-        robust_pixels, robust_sigmas: ``(J,)`` the same by medians.
+        pixels, sigmas: ``(J,)`` root mean square of d, and of d / s, for a single mark.
+        robust_pixels, robust_sigmas: ``(J,)`` robust estimates of these, by medians.
     """
 
     pairs: np.ndarray
@@ -41,8 +43,8 @@ class Tolerances:
 
 
 def offsets(truth: dict, others: Sequence[dict], classes: Sequence[str], keypoints: Keypoints) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the distance ``(M, J)`` in pixels of each joint of M annotated objects to its other position, NaN where either is missing, and
-    the root ``(M,)`` of each object's area in pixels.
+    """Return the distance ``(M, J)`` in pixels between the two positions of each joint of M annotated objects, NaN where either is missing,
+    and the root ``(M,)`` of each object's area in pixels.
 
     Args:
         truth: a COCO dictionary with complete annotations.

@@ -28,9 +28,9 @@ class Albumentations(Transform):
     only change pixels run at their position in the list.
 
     Args:
-        steps: mappings, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, as of
+        steps: mappings, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, such as that of
             ``OneOf``, is a list of such mappings.
-        least: least share of a box inside the image, 0..1; other objects are removed.
+        least: smallest share of a box inside the image, 0..1; other objects are removed.
 
     Raises:
         ConfigError: the library is not installed, lacks the transform, or rejects its arguments.

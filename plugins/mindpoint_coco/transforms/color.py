@@ -27,9 +27,9 @@ class ColorAugment(Transform):
 
     Args:
         brightness, contrast, saturation: ``v`` of each, 0..1.
-        lighting: standard deviation of the noise along each axis, in eigenvalues.
-        eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns), by default
-            those of COCO.
+        lighting: standard deviation of the noise along each axis, in units of its eigenvalue.
+        eigenvalues, eigenvectors: principal components of the pixels' colours (blue, green, red; vectors in columns); by default those of
+            COCO's images.
         hue: largest rotation of hues (I and Q of YIQ) in degrees, 0..180; brightness is kept.
         greyscale: probability of an image without colours, 0..1.
 

@@ -33,7 +33,7 @@ class CopyPaste(Randomly, PoolTransform):
     again, up to ten times.
 
     Args:
-        probability: of pasting into an image, 0..1.
+        probability: probability of pasting into an image, 0..1.
         count: range of the number of pasted objects, 1..20.
         scale: range of an object's scale; at 1, its image just fits into this one; 0.05..10.
         most_covered: largest covered share of another object's box, 0..1; crowds may be covered.
@@ -54,7 +54,7 @@ class CopyPaste(Randomly, PoolTransform):
         return sample
 
     def _paste(self, sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with an object of another one; unchanged without an object or a free position."""
+        """Return the sample with an object of another sample pasted in; unchanged if there is no object or no free position."""
         below, image = same_kind([sample, other])
         (height, width), (rows, columns) = below.shape[:2], image.shape[:2]
         edge = np.array([columns, rows, columns, rows])
@@ -108,7 +108,7 @@ def _mask(objects: Objects, row: int) -> Optional[np.ndarray]:
 
 
 def _of_mask(mask: np.ndarray, box: np.ndarray, rectangle: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Return the opacity, 0..1, of each pixel of a patch over a rectangle, from a mask over a box."""
+    """Return the opacity, 0..1, of each pixel of a patch that covers a rectangle, given a mask that covers a box."""
     large = cv2.resize(mask[0], size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(laid_over(large[None], box[None], rectangle[None], np.eye(3))[0], 0, 1)
 

@@ -22,7 +22,7 @@ class RandomErase(Randomly):
     A rectangle that would cover too much of an object is drawn again, up to ten times.
 
     Args:
-        probability: of erasing a part of an image.
+        probability: probability of erasing a part of an image.
         area: range of the rectangle's share of the image, 0..1.
         aspect: range of its aspect ratio, width / height, 0.05..20.
         most_covered: largest covered share of an object's box, 0..1; crowds may be covered.

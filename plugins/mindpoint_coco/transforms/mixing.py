@@ -22,7 +22,7 @@ class Mosaic(Randomly, PoolTransform):
     a window of the mosaic. A mosaic has more objects than an image: raise ``max_objects`` of the targets if needed.
 
     Args:
-        probability: of a mosaic, 0..1.
+        probability: probability of a mosaic, 0..1.
         size: height and width of the mosaic relative to the network's input, 0.5..4. Objects shrink on the input by about this factor.
         scale: range of an image's scale; at 1, it just fits into the network's input; 0.1..10.
         least: least visible share of a box, 0..1; other objects are removed.
@@ -70,7 +70,7 @@ class MixUp(Randomly, PoolTransform):
     The random image is scaled to fit into this one and blended over its centre; this image stays unchanged around it.
 
     Args:
-        probability: of a blend, 0..1.
+        probability: probability of a blend, 0..1.
         alpha: both parameters of the beta distribution of this image's weight, 0.1..1000; large values give weights close to 0.5.
     """
 

@@ -19,7 +19,7 @@ class RandomPerspective(Randomly):
     a window of it. Boxes become those around their moved corners; other fields move by their own rules.
 
     Args:
-        probability: of changing an image.
+        probability: probability of changing an image.
         shear: largest shear angle in degrees, drawn independently for vertical and horizontal edges, 0..40.
         distortion: largest shift of each corner along x and y, as a share of width and height, 0..0.25.
     """

@@ -83,7 +83,7 @@ def resized(image: np.ndarray, factor: float) -> np.ndarray:
     """Return the image resized so that a point ``x`` moves to ``(x + 0.5) * factor - 0.5``, see :func:`resizing`; at least one pixel.
 
     Args:
-        factor: positive; at least :func:`least_factor` of the image.
+        factor: positive factor, at least :func:`least_factor` of the image.
     """
     return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 

@@ -16,7 +16,7 @@ class GaussianBlur(Randomly):
     """Blur with a Gaussian, like a lens out of focus.
 
     Args:
-        probability: of blurring an image.
+        probability: probability of blurring an image.
         sigma: range of the standard deviation in pixels, 0.1..50.
     """
 
@@ -32,7 +32,7 @@ class MotionBlur(Randomly):
     """Blur along a straight line of random direction, like a moving camera. The line is centred, so that objects stay in place.
 
     Args:
-        probability: of blurring an image.
+        probability: probability of blurring an image.
         length: range of the line's length in pixels, 1..200.
     """
 
@@ -49,8 +49,8 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
     """Return a kernel ``(N, N)`` float32 of sum 1, N odd, that spreads a pixel evenly along a line through its centre.
 
     Args:
-        length: of the line in pixels.
-        angle: radians, from the x axis towards the y axis.
+        length: length of the line in pixels.
+        angle: angle in radians, from the x axis towards the y axis.
     """
     half = int(np.ceil(length / 2))
     along = length * ((np.arange(8 * half) + 0.5) / (8 * half) - 0.5)
@@ -67,7 +67,7 @@ class GaussianNoise(Randomly):
     """Add independent normal noise to each pixel and channel, like a sensor in the dark.
 
     Args:
-        probability: of adding noise to an image.
+        probability: probability of adding noise to an image.
         deviation: range of the standard deviation as a share of full brightness, 0..1.
     """
 
@@ -86,7 +86,7 @@ class JpegCompression(Randomly):
     """Compress the image as JPEG and decode it again.
 
     Args:
-        probability: of compressing an image.
+        probability: probability of compressing an image.
         quality: range of the quality, whole numbers of 1..100.
     """
 

@@ -15,7 +15,7 @@ class Randomly(Transform):
     """A transform that changes some samples and leaves the others unchanged.
 
     Args:
-        probability: of a change, 0..1.
+        probability: probability of a change, 0..1.
 
     Raises:
         ConfigError: the probability is out of range.

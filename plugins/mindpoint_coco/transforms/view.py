@@ -20,10 +20,10 @@ def window_view(width: int, center: Tuple[float, float], extent: float, rotation
     """Return the view of a window given in pixels of the image file.
 
     Args:
-        width: of the image in pixels.
-        center: of the window, before mirroring.
+        width: width of the image in pixels.
+        center: centre of the window, before mirroring.
         extent: width of the window in pixels.
-        rotation: degrees.
+        rotation: rotation in degrees.
         mirror: whether the image is mirrored first; pixel ``x`` becomes ``width - 1 - x``.
     """
     x, y = float(center[0]), float(center[1])
@@ -45,7 +45,7 @@ def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
 
 
 def crop_border(border: int, size: int) -> int:
-    """Return the least distance of a crop centre from the edges: ``border``, halved until less than half the image side."""
+    """Return the least distance of a crop centre from the edges: ``border``, halved until it is less than half the image's side."""
     divisor = 1
     while size - border // divisor <= border // divisor:
         divisor *= 2

@@ -62,7 +62,7 @@ def _binary(name: str, call: Call) -> Tensors:
 @converts("AddExt", "AddScalar", args=("Add",))
 @converts("SubExt", "SubScalar", args=("Sub",))
 def _scaled_binary(name: str, call: Call) -> Tensors:
-    """``x + alpha y``."""
+    """Convert ``x + alpha y``."""
     y = call.tensor(1)
     return call.add(name, call.x, y if call.constant(2) == 1 else call.add("Mul", y, call.tensor(2)))
 
@@ -122,7 +122,7 @@ def _silu(call: Call) -> Tensors:
 
 @converts("GeLU")
 def _gelu(call: Call) -> Tensors:
-    """``x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``."""
+    """Convert ``x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``."""
     add, x = call.add, call.x
     cube = add("Mul", add("Mul", add("Mul", x, x), x), scalar(call, 0.044715))
     tanh = add("Tanh", add("Mul", add("Add", x, cube), scalar(call, np.sqrt(2 / np.pi))))

@@ -11,7 +11,7 @@ from mindpoint.exporting.onnx_operators.table import converts
 
 
 def _resized(call: Call, scales: Optional[Sequence[float]], **attributes: object) -> str:
-    """Resize height and width by given factors, or to those of the result."""
+    """Resize height and width by given factors, or to the height and width of the result."""
     if scales is None:
         sizes = call.vector(*(shape[2:] for shape in call.shapes()))
         return call.add("Resize", call.x, "", "", sizes, axes=[2, 3], **attributes)
@@ -20,7 +20,7 @@ def _resized(call: Call, scales: Optional[Sequence[float]], **attributes: object
 
 @converts("ResizeNearestNeighbor", "ResizeNearestNeighborV2")
 def _resize_nearest(call: Call) -> Tensors:
-    """``x, size, aligned corners, half pixels``."""
+    """Arguments: ``x, size, aligned corners, half pixels``."""
     if call.constant(2) or call.constant(3):
         mode = "align_corners" if call.constant(2) else "half_pixel"
         return _resized(call, None, mode="nearest", coordinate_transformation_mode=mode, nearest_mode="round_prefer_ceil")
@@ -43,14 +43,14 @@ def _nearest(call: Call) -> Tensors:
 
 @converts("ResizeBilinearV2")
 def _resize_bilinear(call: Call) -> Tensors:
-    """``x, size, aligned corners, half pixels``."""
+    """Arguments: ``x, size, aligned corners, half pixels``."""
     mode = "align_corners" if call.constant(2) else "half_pixel" if call.constant(3) else "asymmetric"
     return _resized(call, None, mode="linear", coordinate_transformation_mode=mode)
 
 
 @converts("UpsampleNearest2D")
 def _upsample_nearest(call: Call) -> Tensors:
-    """``x, size or None, factors or None``."""
+    """Arguments: ``x, size or None, factors or None``."""
     if not call.given(2):
         return _nearest(call)
     return _resized(call, call.constant(2), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
@@ -58,13 +58,13 @@ def _upsample_nearest(call: Call) -> Tensors:
 
 @converts("UpsampleBilinear2D")
 def _upsample_bilinear(call: Call) -> Tensors:
-    """``x, size or None, factors or None, aligned corners``."""
+    """Arguments: ``x, size or None, factors or None, aligned corners``."""
     scales = call.constant(2) if call.given(2) else None
     return _resized(call, scales, mode="linear", coordinate_transformation_mode="align_corners" if call.constant(3) else "half_pixel")
 
 
 @converts("GridSampler2D")
 def _grid_sample(call: Call) -> Tensors:
-    """``x, grid, interpolation, border, aligned corners``."""
+    """Arguments: ``x, grid, interpolation, border, aligned corners``."""
     mode, border = ("bilinear", "nearest")[call.constant(2)], ("zeros", "border", "reflection")[call.constant(3)]
     return call.add("GridSample", call.x, call.tensor(1), mode=mode, padding_mode=border, align_corners=int(call.constant(4)))

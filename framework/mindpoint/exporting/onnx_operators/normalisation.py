@@ -11,7 +11,7 @@ from mindpoint.exporting.onnx_operators.table import by_channel, converts, scala
 @converts("BatchNorm", args=(5, 6))
 @converts("BatchNormExt", args=(5, 7))
 def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
-    """``x, scale, bias, mean, variance``; the positions of two further arguments are given."""
+    """Arguments: ``x, scale, bias, mean, variance``; the positions of two further ones are given."""
     if call.constant(training):
         raise call.refused("uses batch statistics, which cannot be exported to ONNX")
     return [call.add("BatchNormalization", *(call.tensor(number) for number in range(5)), epsilon=float(call.constant(epsilon)))]
@@ -35,7 +35,7 @@ def _layer_norm(begin: int, scale: int, epsilon: int, call: Call) -> Tensors:
 
 @converts("GroupNorm")
 def _group_norm(call: Call) -> Tensors:
-    """``x, groups, scale, bias, epsilon``."""
+    """Arguments: ``x, groups, scale, bias, epsilon``."""
     groups = call.constant(1)
     flat = call.add("Reshape", call.x, [0, groups, -1])
     ones, zeros = np.ones(groups, call.type), np.zeros(groups, call.type)

@@ -36,7 +36,8 @@ def _max_pool_with_places(call: Call) -> Tensors:
 
 @converts("MaxPoolWithIndices", "MaxPoolWithMask")
 def _max_pool_with_mask(call: Call) -> Tensors:
-    """Convert the same with settings in arguments: kernel, strides, padding, dilation, ceil mode."""
+    """Convert max pooling that also returns the positions of the maxima, with settings in arguments: kernel, strides, padding, dilation,
+    ceil mode."""
     kernel, strides, pads, dilations, ceil = (call.constant(number) for number in range(1, 6))
     return [_pool("MaxPool", call, kernel, strides or kernel, [*pads, *pads], dilations=dilations, ceil_mode=int(ceil))]
 
@@ -51,7 +52,7 @@ def _average_pool(call: Call) -> Tensors:
 
 @converts("AvgPool2D")
 def _average_pool_2d(call: Call) -> Tensors:
-    """``x, kernel, strides, padding, ceil mode, count padding, divisor``."""
+    """Arguments: ``x, kernel, strides, padding, ceil mode, count padding, divisor``."""
     kernel, strides, pads, ceil, count = (call.constant(number) for number in range(1, 6))
     if call.given(6) and call.constant(6):
         raise call.refused("sets a divisor, which cannot be exported to ONNX")

@@ -1,1 +1,1 @@
-"""The templates of the parts of a new distribution: ``Acme`` in a name is replaced by that of the distribution."""
+"""The templates of the parts of a new distribution: ``Acme`` in a name is replaced by the name of the distribution."""

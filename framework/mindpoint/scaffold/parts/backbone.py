@@ -18,7 +18,7 @@ class AcmeBackbone(Backbone):
     """Maps of strides 4, 8, 16, ..., each half the size of the one before.
 
     Args:
-        channels: of each map, finest first.
+        channels: number of channels of each map, finest first.
     """
 
     def __init__(self, channels: Sequence[int] = (32, 64, 96, 128)) -> None:

@@ -14,7 +14,7 @@ class AcmeDataset(Dataset):
     """Images of 96 x 96 pixels with one to three shapes, each a function of seed and index.
 
     Args:
-        count: images.
+        count: number of images.
         seed: random seed of the images.
     """
 

@@ -12,7 +12,7 @@ class AcmeHead(Head):
     """Returns ``cls`` (B, C, H, W), a logit of each class, and ``sides`` (B, 4, H, W): left, top, right, bottom in strides.
 
     Args:
-        channels: of the layer before the maps.
+        channels: number of channels of the layer before the maps.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], classes: List[str], channels: int = 64) -> None:

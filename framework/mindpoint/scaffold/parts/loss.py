@@ -6,10 +6,10 @@ from mindpoint.contracts.parts import Loss
 
 
 class AcmeLoss(Loss):
-    """Focal loss of the classes (arXiv:1708.02002) and absolute error of the sides, both over the number of positive cells.
+    """Focal loss of the classes (arXiv:1708.02002) and absolute error of the sides, both divided by the number of positive cells.
 
     Args:
-        sides_weight: factor of the second in the total.
+        sides_weight: factor of the error of the sides in the total.
     """
 
     terms = ("cls_loss", "sides_loss")

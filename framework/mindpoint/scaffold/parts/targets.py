@@ -12,7 +12,7 @@ class AcmeTargets(TargetEncoder):
     """Assigns cells near the centre of an object to it: ``cls`` (C, H, W), ``sides`` (4, H, W), ``positive`` (1, H, W).
 
     Args:
-        stride: of the maps.
+        stride: stride of the maps, in input pixels.
         radius: largest distance from the centre, in cells.
     """
 
