@@ -320,10 +320,50 @@ def test_a_model_that_finds_no_annotated_object():
     assert not any(suspect.kind in ("joint", "sides", "box") for suspect in suspects([one], keypoints))
 
 
-def test_findings_that_no_label_confirms_by_hand():
-    # by score: 0.2 agrees, 0.3 does not, 0.8 agrees, 0.9 both, 0.95 agrees; 0.2 and 0.3 are pooled, 0.8 and both 0.9 too
-    assert np.allclose(disagreement([0.9, 0.3], [0.9, 0.8, 0.95, 0.2]), [np.log10(3), np.log10(2)])
-    assert np.allclose(disagreement([0.1, 0.1], []), 0) and disagreement([], [0.5]).shape == (0,)
+def test_missing_labels_do_not_make_each_other_usual():
+    """The model errs with the odds e / r ** 2 at a score of odds r, and one label in a hundred is missing."""
+    random = np.random.default_rng(3)
+    scores = random.uniform(0.05, 0.95, 40000)
+    ratios = scores / (1 - scores)
+    mistakes = 1 / (1 + ratios**2 / np.e)
+    odd = random.random(len(scores)) < 0.01 + 0.99 * mistakes
+    surprise = disagreement(scores[odd], scores[~odd])
+    assert np.abs(surprise + np.log10(mistakes[odd])).max() < 0.1  # the raw share would be off by 0.37 at 0.95
+
+
+def test_findings_that_no_label_confirms_in_small_sets():
+    assert disagreement([], [0.5]).shape == (0,) and np.isfinite(disagreement([0.1, 1.0], [])).all()
+    low, high = disagreement([0.2, 0.9], [0.8, 0.9, 0.95])
+    assert 0 <= low < high
+
+
+def test_a_joint_that_the_model_has_taken_from_elsewhere_is_no_suspect():
+    """Two people side by side; the model finds the wrist of the first on the second, or both wrists in one place."""
+    keypoints, image = Keypoints(["nose", "left_wrist", "right_wrist"], flip_pairs=((1, 2),)), {"id": 1, "width": 400, "height": 100}
+
+    def person(left, wrist, other):
+        points = [[left + 50, 20, 2], [*wrist, 2], [*other, 2]]
+        return {"category_id": 1, "bbox": [left, 0, 100, 100], "iscrowd": 0, "score": 0.9, "keypoints": sum(points, [])}
+
+    one, two = person(0, (20, 60), (80, 60)), person(200, (220, 60), (280, 60))
+
+    def compared(annotations, found):
+        found = [{**record, "keypoints": np.reshape(record["keypoints"], (-1, 3)).astype(float)} for record in found]
+        return compare(image, annotations, found, keypoints.sigmas)
+
+    usual = [compared([one, two], [person(0, (21, 60), (80, 61)), person(200, (220, 62), (281, 60))])] * 200
+
+    def surprise_of(annotations, found):
+        case = compared(annotations, found)
+        every = [
+            suspect for suspect in suspects([*usual, case], keypoints) if suspect.scene is case and suspect.annotation is annotations[0]
+        ]
+        return max(suspect.surprise for suspect in every if suspect.kind in ("joint", "sides"))
+
+    moved = person(0, (20, 10), (80, 60))
+    assert surprise_of([moved, two], [one, two]) > 3, "the label is elsewhere, and the model is where no other label is"
+    for wrist in ((222, 60), (277, 61), (80, 62)):  # on either wrist of the second, and on the other wrist of the first
+        assert surprise_of([one, two], [person(0, wrist, (80, 60)), two]) < 1.5, wrist
 
 
 def test_the_standing_of_objects_by_hand():

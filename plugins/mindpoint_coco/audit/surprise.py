@@ -6,13 +6,16 @@ far more is suspicious. The surprise of a label is ``-log10`` of the share of co
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
 _MOST_BINS, _LEAST_IN_BIN = 10, 50  # of confidence, values
 _BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that define a tail
 _FINEST = 0.005  # of an object's size; labels are never more exact
+_MOST_ROUNDS, _SETTLED = 500, 1e-9  # of the fit, and the change of the mean log-likelihood that ends it
+_PRIOR = 0.01  # of a normal prior of the fitted weights; keeps them finite where mistakes and others are separable
+_MOST_LOGIT = 20.0  # limits a surprise to 8.7
 
 
 class Usual:
@@ -61,27 +64,41 @@ def among(gains: np.ndarray) -> np.ndarray:
 
 
 def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarray:
-    """Return the surprise of detections that no label confirms: their share among all detections of a similar score.
+    """Return the surprise of detections that no label confirms: the share of the model's own mistakes among all detections of such a score.
 
-    The share is fitted as a decreasing function of the score (isotonic regression by pooling adjacent violators; Ayer et al. 1955).
+    A detection without a label is a mistake of the model, or its label is missing. Expectation maximisation (Dempster et al. 1977) fits the
+    share of mistakes as a logistic function of the score's log-odds that does not increase, and the share of missing labels as a constant.
+    So a few missing labels hardly change the share of mistakes, and do not make each other usual.
 
     Args:
-        scores: scores of the detections that no label confirms.
-        agreeing: scores of the detections that a label confirms.
+        scores: scores of the detections that no label confirms, 0..1.
+        agreeing: scores of the detections that a label confirms, 0..1.
     """
-    every = np.concatenate([scores, agreeing])
+    every = np.clip(np.concatenate([scores, agreeing]), 1e-3, 1 - 1e-3)
     odd = np.arange(len(every)) < len(scores)
-    order = np.lexsort((odd, every))  # of equal scores, those that agree first
-    blocks: List[List[float]] = []  # numbers of unconfirmed and of all detections; their ratio decreases
-    for value in odd[order].tolist():
-        blocks.append([value, 1])
-        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] <= blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1][0] += last[0]
-            blocks[-1][1] += last[1]
-    shares = np.empty(len(every))
-    shares[order] = np.repeat([part / total for part, total in blocks], [total for _, total in blocks]) if blocks else 0
-    return -np.log10(shares[odd])
+    if not odd.any():
+        return np.zeros(0)
+    terms = np.stack([np.ones_like(every), np.log((1 - every) / every)])  # (2, N)
+    weights, missing, before = np.zeros(2), odd.mean() / 2, np.inf
+    for _ in range(_MOST_ROUNDS):
+        mistakes = _logistic(weights @ terms)
+        either = missing + (1 - missing) * mistakes
+        unlabelled = np.where(odd, missing / either, 0)  # the probability that the label is missing
+        missing = unlabelled.mean()
+        known = 1 - unlabelled
+        slope = terms @ (odd * known - known * mistakes) - _PRIOR * weights
+        curvature = (terms * (known * mistakes * (1 - mistakes))) @ terms.T + _PRIOR * np.eye(2)
+        weights = weights + np.linalg.solve(curvature, slope)
+        weights[1] = max(weights[1], 0)
+        likelihood = np.log(np.where(odd, either, (1 - missing) * (1 - mistakes))).sum()
+        if abs(likelihood - before) < _SETTLED * len(every):
+            break
+        before = likelihood
+    return -np.log10(_logistic(weights @ terms[:, odd]))
+
+
+def _logistic(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -_MOST_LOGIT, _MOST_LOGIT)))
 
 
 def standing(values: Sequence[float]) -> np.ndarray:

@@ -23,6 +23,7 @@ KINDS = {
 }
 _CLEAR = 2.0  # least surprise of a further wrong joint of the same object
 _LEAST_OVERLAP = 0.01  # lower bound, so that the logarithm stays finite
+_ON, _SAME = 0.1, 0.03  # of an object's size: distance of a joint on a label, and of two joints in one place
 _DECIDED = 0.5  # least change of surprise by which a swap tells anything about a pair
 Pair = Tuple[Compared, int]  # an image, and the index of an annotated object that has a partner
 
@@ -101,11 +102,13 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     sizes = np.array([max(1.0, np.sqrt(record["bbox"][2] * record["bbox"][3])) for record in found])[:, None]
     apart = _apart(labels, points) / sizes
     exchanged = _apart(labels[:, keypoints.flip_index], points) / sizes
-    usual = Usual(np.where(np.isfinite(apart), np.fmin(apart, exchanged), np.nan), points[..., 2])  # swapped labels are left out
+    mistaken = _mistaken(pairs, keypoints, points, apart, exchanged, sizes)
+    judged = np.isfinite(apart) & ~mistaken
+    usual = Usual(np.where(judged, np.fmin(apart, exchanged), np.nan), points[..., 2])  # swapped labels are left out
     odd, other = usual.surprise(apart), usual.surprise(exchanged)
     first, second = (np.array(side, int) for side in zip(*keypoints.flip_pairs)) if keypoints.flip_pairs else (np.zeros(0, int),) * 2
     gained = (odd - other)[:, first] + (odd - other)[:, second]
-    moved = odd - np.log10(np.maximum(np.isfinite(apart).sum(axis=1), 1))[:, None]
+    moved = np.where(mistaken, 0, odd) - np.log10(np.maximum(judged.sum(axis=1), 1))[:, None]
     sides = among(gained.max(axis=1, initial=0))
     for row, (one, _) in enumerate(pairs):
         facts = one, truth[row], found[row]
@@ -117,6 +120,30 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
             joints = tuple(np.flatnonzero(moved[row] >= min(_CLEAR, moved[row].max())).tolist())
             places = np.clip(points[row, :, :2], 0, [one.image["width"], one.image["height"]])
             yield Suspect("joint", moved[row].max(), *facts, joints, {"keypoints": _with(truth[row], places, joints)})
+
+
+def _mistaken(
+    pairs: Sequence[Pair], keypoints: Keypoints, points: np.ndarray, apart: np.ndarray, exchanged: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Return ``(K, J)`` whether the model has taken another joint for this one, which tells nothing about the label.
+
+    The detected joint is then on the label of the same or the mirrored joint of another object. Or it is in one place with the detected
+    mirrored joint, whose label is nearer.
+
+    Args:
+        points: detected joints ``(K, J, 3)``.
+        apart, exchanged: distances ``(K, J)`` to the label of the joint and to that of the mirrored joint, relative to ``sizes``.
+        sizes: ``(K, 1)`` in pixels.
+    """
+    flip = keypoints.flip_index
+    same = np.hypot(*np.moveaxis(points[..., :2] - points[:, flip, :2], -1, 0)) / sizes < _SAME
+    mistaken = same & (exchanged < apart) & (flip != np.arange(len(flip)))
+    for row, (one, own) in enumerate(pairs):
+        others = [record for other, record in enumerate(one.truth) if other != own]
+        for order in (np.arange(len(flip)), flip) if others else ():
+            away = _apart(points_of(others)[:, order], points[row]) / sizes[row]
+            mistaken[row] |= ((away < _ON) & (away < apart[row])).any(axis=0)
+    return mistaken
 
 
 def _apart(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
