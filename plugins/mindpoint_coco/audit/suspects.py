@@ -107,7 +107,7 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     usual = Usual(np.where(judged, np.fmin(apart, exchanged), np.nan), points[..., 2])  # swapped labels are left out
     odd, other = usual.surprise(apart), usual.surprise(exchanged)
     first, second = (np.array(side, int) for side in zip(*keypoints.flip_pairs)) if keypoints.flip_pairs else (np.zeros(0, int),) * 2
-    gained = (odd - other)[:, first] + (odd - other)[:, second]
+    gained = np.where(mistaken[:, first] | mistaken[:, second], 0, (odd - other)[:, first] + (odd - other)[:, second])
     moved = np.where(mistaken, 0, odd) - np.log10(np.maximum(judged.sum(axis=1), 1))[:, None]
     sides = among(gained.max(axis=1, initial=0))
     for row, (one, _) in enumerate(pairs):
