@@ -114,7 +114,7 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
     [
         (
             BACKBONE.format("channels"),
-            "model.backbone: Wrong (test_trial.py:{Wrong}) declares 16 channels at stride 4 in out_features[0]: (1, 16, 16, 16) of an "
+            "model.backbone: Wrong (test_trial.py:{Wrong}) declares 16 channels at stride 4 in out_features[0]: (1, 16, 16, 16) for an "
             "input (1, 3, 64, 64); construct returns (1, 4, 16, 16)",
         ),
         (BACKBONE.format("stride") + ";" + TARGETS, "declares 4 channels at stride 8 in out_features[0]: (1, 4, 8, 8)"),

@@ -24,6 +24,7 @@ from mindpoint_centernet.weights import convert
 from mindpoint_centernet.weights.command import main
 from mindpoint_centernet.weights.dla import DLARules
 from mindpoint_centernet.weights.resnet import ResNetRules
+from mindpoint_coco.importers.form import Kind
 from mindpoint_parity.seeded import golden_state, seeded_state
 from mindpoint_recipes.network import plan_network
 from mindpoint_recipes.plan import Plan
@@ -219,8 +220,9 @@ def test_imagenet_weights_by_name(tmp_path, file, monkeypatch, capsys):
 def written_for(weights):
     """Return the plan of ``mindpoint new --weights`` and the network of the configuration that it writes, with the weights loaded."""
     network = plan_network(weights)
-    plan = Plan(input_size=(64, 64), window=None, pairs=[], flip=0.0, rotation=0.0, batch_size=2)
-    text = configuration("new", ["fish"], ["head", "tail"], [], None, ("t.json", "."), ("v.json", "."), plan, network, 10, 1)
+    plan = Plan(input_size=(64, 64), window=None, pairs=[[]], flip=0.0, rotation=0.0, batch_size=2)
+    files = ("t.json", "."), ("v.json", "."), {"fish": "fish"}
+    text = configuration("new", ["fish"], [Kind("", ["head", "tail"])], *files, plan, network, 10, 1)
     config = Config.from_text(text.replace("- _base_/", f"- {shipped_folder()}/_base_/"), "new.yaml", parts=("model",), trusted=True)
     settings, made = config.section("train"), build_network(config)
     assert settings.weights == weights
