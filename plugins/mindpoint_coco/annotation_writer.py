@@ -100,7 +100,7 @@ def annotation_values(found: Mapping[str, object], image: Mapping[str, object]) 
 
 
 def _common_folder(names: Sequence[str]) -> str:
-    """Return the folder that holds all files; an empty path if there are no files, or if they are URLs."""
+    """Return the folder that holds all files; an empty path without files, and for URLs."""
     if not names or any("://" in name for name in names):
         return ""
     return os.path.commonpath([os.path.abspath(Path(name).parent) for name in names])

@@ -50,7 +50,7 @@ def check(reference: Reference) -> List[Comparison]:
 
 @contextlib.contextmanager
 def _compiled(wanted: bool) -> Iterator[None]:
-    """Compile cells within the block, or run their operators one by one: the numbers are the same, and one step alone is sooner done."""
+    """Compile cells within the block, or run their operators one by one. The numbers are the same, and a single step takes less time."""
     before = ms.get_context("mode")
     ms.set_context(mode=ms.GRAPH_MODE if wanted else ms.PYNATIVE_MODE)
     try:

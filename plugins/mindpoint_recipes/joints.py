@@ -10,10 +10,8 @@ from mindpoint_coco.datasets.category_joints import distinct, lines_of
 from mindpoint_coco.datasets.naming import plain_name
 from mindpoint_coco.datasets.restored import new_ids, tidied
 from mindpoint_coco.datasets.rules import CATEGORY, key_problems
-from mindpoint_coco.importers.form import Kind
+from mindpoint_coco.importers.form import MOST_JOINTS, Kind
 from mindpoint_coco.importers.joint_sets import complete
-
-_MOST_JOINTS = 1000
 
 
 def plain_ids(content: dict) -> dict:
@@ -49,8 +47,8 @@ def class_joints(contents: Sequence[dict]) -> List[Kind]:
         kind = kinds.setdefault(record["name"], Kind(record["name"]))
         names = record.get("keypoints")
         most = max([*found, len(names) if isinstance(names, list) else 0])
-        if most > _MOST_JOINTS:
-            raise DataError(f"category '{kind.name}' has {most:,} joints; the limit is {_MOST_JOINTS:,}")
+        if most > MOST_JOINTS:
+            raise DataError(f"category '{kind.name}' has {most:,} joints; the limit is {MOST_JOINTS:,}")
         if kind.name in jointed and isinstance(names, list) and names:
             record["keypoints"] = distinct(names)
             _add(kind, record, sigmas)

@@ -46,7 +46,7 @@ def _written(path: Path) -> float:
 
 
 def open_checkpoint(run_dir: Path, named: Optional[Path]) -> Tuple[Path, checkpoint.Checkpoint]:
-    """Return the checkpoint to resume from: the named one or, if none is named, the one that :func:`find_checkpoint` finds. It is the same
+    """Return the checkpoint to resume from: the named one, or without a name the one that :func:`find_checkpoint` finds. It is the same
     in all processes of a job."""
     if named is not None:
         return named, checkpoint.load(named)

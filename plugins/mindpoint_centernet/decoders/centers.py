@@ -16,6 +16,8 @@ from mindpoint_centernet.heatmaps import peaks
 
 Maps = Mapping[str, np.ndarray]
 NO_JOINTS = np.zeros(0, np.int64)
+FAR = 1e30  # distance or cost of an excluded candidate
+TINY = 1e-6  # keeps quotients and logarithms finite
 
 
 class CenterDecoder(OnnxDecoder, MindSporeDecoder):

@@ -18,15 +18,13 @@ from mindpoint.errors import ConfigError
 from mindpoint_coco.keypoints import Keypoints
 from mindpoint_coco.nms import oks_nms
 
-from mindpoint_centernet.decoders.centers import CenterDecoder, Maps, decode_centers, offsets
+from mindpoint_centernet.decoders.centers import TINY, CenterDecoder, Maps, decode_centers, offsets
 from mindpoint_centernet.decoders.multi_pose_onnx import decode_nodes
 from mindpoint_centernet.heatmaps import peaks
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
     from mindspore import nn
-
-TINY = np.float32(1e-6)  # keeps quotients and logarithms finite
 
 
 class MultiPoseDecoder(CenterDecoder):

@@ -11,10 +11,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import ops
 
+from mindpoint_centernet.decoders.centers import FAR, TINY
 from mindpoint_centernet.decoders.centers_cell import CenterCell, at
-
-FAR = 1e30  # distance or cost of an excluded candidate
-TINY = 1e-6  # keeps quotients and logarithms finite
 
 
 class MultiPoseCell(CenterCell):

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mindpoint_centernet.decoders.centers import FAR, TINY
 from mindpoint_centernet.decoders.centers_onnx import at, center_nodes, peaks
 
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
 INT64, BOOL = 7, 9  # ONNX's numbers of its types
-FAR = 1e30  # distance or cost of an excluded candidate
-TINY = 1e-6  # keeps quotients and logarithms finite
 
 
 def decode_nodes(

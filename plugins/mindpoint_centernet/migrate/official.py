@@ -42,7 +42,7 @@ def migrate(source: str, out: str) -> Draft:
     """Return the configuration for a command line; ``source`` is the command line itself or a file that contains it.
 
     Raises:
-        DataError: the file cannot be read. ConfigError: there is no command line of the official implementation.
+        DataError: the file cannot be read. ConfigError: the file does not contain a command line of the official implementation.
     """
     name, words = (source, _from_file(source)) if os.path.isfile(source) else ("the command line", _split("the command line", source))
     while words and words[0].endswith((".py", "python", "python3")):

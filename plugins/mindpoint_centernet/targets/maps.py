@@ -107,7 +107,7 @@ def ignoring(boxes: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
 def of_nearest(values: np.ndarray, pixels: np.ndarray, size: Size) -> np.ndarray:
     """Return maps ``(C, H, W)`` float32. Each pixel has the row of ``values`` ``(N, C)`` that belongs to the nearest of ``pixels`` ``(N,
-    2)``, x before y; NaN if there are no pixels."""
+    2)``, x before y; NaN without pixels."""
     if not len(pixels):
         return np.full((values.shape[1], *size), np.nan, np.float32)
     across = (pixels[:, 0, None] - np.arange(size[1])) ** 2

@@ -59,7 +59,7 @@ def file_problems(images: List[Any], measured: Measured) -> Iterator[Problem]:
 
 
 def remarks(source: Source) -> Iterator[str]:
-    """Yield remarks on suspicious joints, and the sigmas in pixels; yield nothing if there are no joints."""
+    """Yield remarks on suspicious joints, and the sigmas in pixels; yield nothing without joints."""
     if source.keypoints is None:
         return
     everything = [record for record in source.content["annotations"] if isinstance(record, dict)]

@@ -103,7 +103,7 @@ class _File:
         return Picture(name, record.where, size, extra=_further(record, _IMAGE))
 
     def _kinds(self, records: Sequence[Item]) -> Dict[str, Kind]:
-        """Return the classes with annotations or joints, by category id; if there are no annotations, return all."""
+        """Return the classes with annotations or joints, by category id; without annotations, return all."""
         used = {record["category_id"].label() for record in records}
         found: Dict[str, Kind] = {}
         for category in self.content["categories"]:

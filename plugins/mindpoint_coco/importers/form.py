@@ -9,7 +9,7 @@ from mindpoint.errors import DataError
 
 Point = Tuple[float, float, int]
 """x and y in pixels (or shares), visibility: 0 not labelled, 1 hidden, 2 visible."""
-_MOST_JOINTS = 1000
+MOST_JOINTS = 1000
 
 
 @dataclass(eq=False)
@@ -34,8 +34,8 @@ class Kind:
         """Return the flat list of x, y, visibility of all joints; new joints are appended to the class."""
         for name in places:
             if name not in self.joints:
-                if len(self.joints) >= _MOST_JOINTS:
-                    raise DataError(f"class '{self.name}': has more than {_MOST_JOINTS} joints; '{name}' exceeds the limit")
+                if len(self.joints) >= MOST_JOINTS:
+                    raise DataError(f"class '{self.name}': has more than {MOST_JOINTS} joints; '{name}' exceeds the limit")
                 self.joints.append(name)
         return [number for name in self.joints for number in places.get(name, (0, 0, 0))]
 

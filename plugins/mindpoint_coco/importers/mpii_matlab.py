@@ -64,5 +64,5 @@ def _points(person: Dict[str, Array], where: str, shift: float) -> List[float]:
 
 
 def _number(array: Array) -> float:
-    """Return the only number of an array. Raises ValueError if it has none, or several."""
+    """Return the only number of an array. Raises ValueError for an empty array and for several numbers."""
     return array.numbers().item()

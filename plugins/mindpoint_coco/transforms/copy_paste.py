@@ -54,7 +54,7 @@ class CopyPaste(Randomly, PoolTransform):
         return sample
 
     def _paste(self, sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with an object of another sample pasted in; unchanged if there is no object or no free position."""
+        """Return the sample with an object of another sample pasted in; unchanged without an object or a free position."""
         below, image = same_kind([sample, other])
         (height, width), (rows, columns) = below.shape[:2], image.shape[:2]
         edge = np.array([columns, rows, columns, rows])
