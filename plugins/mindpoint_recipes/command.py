@@ -122,7 +122,7 @@ def _write(args: argparse.Namespace, command: str) -> int:
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
     length = f"{_count(plan.batch_size, 'image')} ({steps / per_epoch:.0f} epochs)"
-    print(f"- {steps} steps of {length}, {args.minutes:g} minutes with {step:.2f} s a step")
+    print(f"- {steps} steps of {length}, {args.minutes:g} minute{'' if args.minutes == 1 else 's'} with {step:.2f} s a step")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 

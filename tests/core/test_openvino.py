@@ -178,6 +178,7 @@ def test_a_damaged_or_made_up_file_is_refused(stranger, capsys, pattern, text, m
     path = stranger(pattern, text)
     error = refused(capsys, "eval", path)
     assert str(path) in error and message in error and error.count("\n") == 1
+    assert ".cpp" not in error and "Check '" not in error
 
 
 def test_a_tensor_larger_than_the_memory_is_refused_before_memory_is_taken(tmp_path):

@@ -93,10 +93,10 @@ def predictor(model):
     return mindpoint.Predictor(model, threshold=0, batch_size=2)
 
 
-def video(path, count):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25.0, (64, 64))
+def video(path, count, zoom=4):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25.0, (16 * zoom, 16 * zoom))
     for index in range(count):
-        writer.write(np.kron(Spots(1000)[index].image, np.ones((4, 4, 1), np.uint8)))
+        writer.write(np.kron(Spots(1000)[index].image, np.ones((zoom, zoom, 1), np.uint8)))
     writer.release()
     return path
 
@@ -182,6 +182,16 @@ def test_a_live_source_that_fails_is_told_and_the_others_go_on(predictor, tmp_pa
     assert found[-1].frame == 4 and [str(error) for error in told] == [f"camera {names[0]}: cannot be opened"]
     with pytest.raises(DataError, match="cannot be opened"):
         list(predictor.stream(names[0], live=Live()))
+
+
+def test_a_live_source_with_too_large_frames_ends_and_the_others_go_on(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("mindpoint.inference.predictor.LONGEST", 100)
+    told, names = [], [address(video(tmp_path / "large.mp4", 5, zoom=8)), address(video(tmp_path / "a.mp4", 5))]
+    found = list(predictor.stream(names, live=Live(), skipped=told.append))
+    assert found[-1].frame == 4 and {one.source for one in found} == {names[1]}
+    assert [str(error) for error in told] == [
+        f"{names[0]}: an image of 128x128 is too large; make it smaller, to at most 100 pixels per side"
+    ]
 
 
 def test_the_command_writes_a_video_of_each_live_source_and_tells_what_was_dropped(model, tmp_path, monkeypatch, capsys):

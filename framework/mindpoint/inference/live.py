@@ -43,7 +43,12 @@ class Live:
 
 
 def newest_frames(
-    sources: Sequence[Source], live: Live, most: Optional[int], every: int, failed: Callable[[DataError], None]
+    sources: Sequence[Source],
+    live: Live,
+    most: Optional[int],
+    every: int,
+    failed: Callable[[DataError], None],
+    check: Callable[[Frame], None],
 ) -> Iterator[Frame]:
     """Yield the newest frame of each source in turn, until all have ended.
 
@@ -52,7 +57,9 @@ def newest_frames(
     Args:
         most: maximum number of frames per source.
         every: take every n-th frame.
-        failed: function that is called with the error of a source that cannot be opened or read.
+        failed: function that is called with the error of a source that cannot be opened or read, or whose frame fails the check. The
+            source then ends; the others go on.
+        check: function that raises DataError for a frame that cannot be used.
     """
     waiting: Dict[Source, Frame] = {}
     errors: List[DataError] = []
@@ -64,6 +71,7 @@ def newest_frames(
             for frame in _connected(source, live, most, closed):
                 if frame.index % every:
                     continue
+                check(frame)
                 with changed:
                     live.read += 1
                     live.dropped += source in waiting

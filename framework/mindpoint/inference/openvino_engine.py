@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
@@ -19,6 +20,8 @@ from mindpoint.storage.cache import cache_folders, prepare_private
 
 METADATA = "framework"  # OpenVINO's place for the metadata of an ONNX file, also in IR files
 MOST_CACHED = 8  # compiled networks to keep; each is as large as its file
+
+_PLACE = re.compile(r"^\s*Check '.*' failed at \S+:\d+:")  # the failed condition and its place in OpenVINO's source
 
 
 class OpenVinoEngine(Engine):
@@ -141,7 +144,7 @@ def _limit(folder: Path) -> None:
 
 def _reason(error: Exception) -> str:
     """Return the message of an OpenVINO error, without locations in OpenVINO's source."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [_PLACE.sub("", line).strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not line.startswith("Exception from")]
     return " ".join(said)[:300] or type(error).__name__
 

@@ -149,12 +149,7 @@ class Predictor:
         if others:
             name = others[0].name if isinstance(others[0], Source) else "an array"
             raise ConfigError(f"{name}: is not live; only cameras and URLs are")
-        return self._checked(newest_frames(sources, live, most, every, skipped))
-
-    def _checked(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self._check_size(frame)
-            yield frame
+        return newest_frames(sources, live, most, every, skipped, self._check_size)
 
     def _check_size(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
