@@ -337,33 +337,50 @@ def test_findings_that_no_label_confirms_in_small_sets():
     assert 0 <= low < high
 
 
+SIDES = Keypoints(["nose", "left_wrist", "right_wrist"], flip_pairs=((1, 2),))
+
+
+def with_wrists(left, wrist, other):
+    """One of two people side by side: an annotation, and a detection too. ``left`` is the edge of the box in pixels."""
+    points = [[left + 50, 20, 2], [*wrist, 2], [*other, 2]]
+    return {"category_id": 1, "bbox": [left, 0, 100, 100], "iscrowd": 0, "score": 0.9, "keypoints": sum(points, [])}
+
+
+ONE, TWO = with_wrists(0, (20, 60), (80, 60)), with_wrists(200, (220, 60), (280, 60))
+MOVED = with_wrists(0, (20, 10), (80, 60))
+
+
+def compared(annotations, found):
+    found = [{**record, "keypoints": np.reshape(record["keypoints"], (-1, 3)).astype(float)} for record in found]
+    return compare({"id": 1, "width": 400, "height": 100}, annotations, found, SIDES.sigmas)
+
+
+def surprise_of(usual, annotations, found):
+    """Return the largest surprise about the joints of the first annotation among ``usual`` images."""
+    case = compared(annotations, found)
+    every = [suspect for suspect in suspects([*usual, case], SIDES) if suspect.scene is case and suspect.annotation is annotations[0]]
+    return max((suspect.surprise for suspect in every if suspect.kind in ("joint", "sides")), default=0.0)
+
+
 def test_a_joint_that_the_model_has_taken_from_elsewhere_is_no_suspect():
-    """Two people side by side; the model finds the wrist of the first on the second, or both wrists in one place."""
-    keypoints, image = Keypoints(["nose", "left_wrist", "right_wrist"], flip_pairs=((1, 2),)), {"id": 1, "width": 400, "height": 100}
-
-    def person(left, wrist, other):
-        points = [[left + 50, 20, 2], [*wrist, 2], [*other, 2]]
-        return {"category_id": 1, "bbox": [left, 0, 100, 100], "iscrowd": 0, "score": 0.9, "keypoints": sum(points, [])}
-
-    one, two = person(0, (20, 60), (80, 60)), person(200, (220, 60), (280, 60))
-
-    def compared(annotations, found):
-        found = [{**record, "keypoints": np.reshape(record["keypoints"], (-1, 3)).astype(float)} for record in found]
-        return compare(image, annotations, found, keypoints.sigmas)
-
-    usual = [compared([one, two], [person(0, (21, 60), (80, 61)), person(200, (220, 62), (281, 60))])] * 200
-
-    def surprise_of(annotations, found):
-        case = compared(annotations, found)
-        every = [
-            suspect for suspect in suspects([*usual, case], keypoints) if suspect.scene is case and suspect.annotation is annotations[0]
-        ]
-        return max(suspect.surprise for suspect in every if suspect.kind in ("joint", "sides"))
-
-    moved = person(0, (20, 10), (80, 60))
-    assert surprise_of([moved, two], [one, two]) > 3, "the label is elsewhere, and the model is where no other label is"
+    """The model finds the wrist of the first on the second, or both wrists in one place."""
+    usual = [compared([ONE, TWO], [with_wrists(0, (21, 60), (80, 61)), with_wrists(200, (220, 62), (281, 60))])] * 200
+    assert surprise_of(usual, [MOVED, TWO], [ONE, TWO]) > 3, "the label is elsewhere, and the model is where no other label is"
     for wrist in ((222, 60), (277, 61), (80, 62)):  # on either wrist of the second, and on the other wrist of the first
-        assert surprise_of([one, two], [person(0, wrist, (80, 60)), two]) < 1.5, wrist
+        assert surprise_of(usual, [ONE, TWO], [with_wrists(0, wrist, (80, 60)), TWO]) < 1.5, wrist
+
+
+def test_joints_taken_from_elsewhere_do_not_make_large_distances_usual():
+    usual = [compared([ONE, TWO], [with_wrists(0, (21, 60), (80, 61)), TWO])] * 120
+    taken = [compared([ONE, TWO], [with_wrists(0, (222, 60), (80, 61)), TWO])] * 80
+    assert surprise_of(usual + taken, [MOVED, TWO], [ONE, TWO]) > 3
+
+
+def test_both_wrists_in_one_place_do_not_suggest_a_swap_where_one_side_is_less_certain():
+    """The distance of the left wrist is unusual, the same distance of the right one is not, so a swap would explain more."""
+    shifts = np.random.default_rng(4).normal(0, 25, (200, 2)).round().astype(int)
+    usual = [compared([ONE, TWO], [with_wrists(0, (21, 60), (80 + x, 60 + y)), TWO]) for x, y in shifts.tolist()]
+    assert surprise_of(usual, [ONE, TWO], [with_wrists(0, (80, 62), (80, 60)), TWO]) < 1.5
 
 
 def test_the_standing_of_objects_by_hand():
