@@ -23,8 +23,8 @@ class BoxIouLoss(Loss):
     ``iou_loss`` is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
 
     L1 weighs an error of one pixel equally for all sizes; the overlap weighs it relative to the box. Keep the L1 of ``wh`` with this loss,
-    or turn it off with ``wh_weight: 0``. Sizes smaller than a map pixel (or than half the true size, if that is less) are clipped to it,
-    but keep their gradient.
+    or turn it off with ``wh_weight: 0``. Sizes have a lower bound, a map pixel or half the true size, whichever is smaller; smaller sizes
+    are clipped to it, but keep their gradient.
 
     Args:
         kind: ``giou`` or ``ciou``.
