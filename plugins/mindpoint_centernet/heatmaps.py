@@ -20,7 +20,7 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def gaussian_radius(height: float, width: float, rule: RadiusRule = "official", overlap: float = 0.7) -> int:
-    """Return the radius of the peak for a box. By the rule ``corrected``, a box whose corners move by this radius keeps an IoU of ``overlap``.
+    """Return the radius of a box's peak. With the rule ``corrected``, the box keeps an IoU of ``overlap`` if its corners move by this radius.
 
     Three quadratic equations bound the radius (the box is shifted, shrunk or enlarged by it); the smallest root is used.
 
