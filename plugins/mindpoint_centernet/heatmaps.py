@@ -20,7 +20,7 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def gaussian_radius(height: float, width: float, rule: RadiusRule = "official", overlap: float = 0.7) -> int:
-    """Return the radius of a box's peak. With the rule ``corrected``, the box keeps an IoU of ``overlap`` if its corners move by this radius.
+    """Return the radius of a box's peak. With the rule ``corrected``, the box keeps the IoU ``overlap`` if its corners move by it.
 
     Three quadratic equations bound the radius (the box is shifted, shrunk or enlarged by it); the smallest root is used.
 

@@ -14,7 +14,7 @@ from mindpoint_recipes.plan import Plan
 
 _TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: ellipse, unlabelled: ignore", "detection": "DetectionTargets"}
 
-_SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # of the objects in training windows
+_SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # factors of the objects' size in training windows
 
 Split = Tuple[str, str]
 """Annotation file, folder of images."""

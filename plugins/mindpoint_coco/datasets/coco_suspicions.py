@@ -11,9 +11,9 @@ from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints
 from mindpoint_coco.sides import unpaired
 
-_FEWEST = 20  # people that a remark must be based on
-_ALIKE = 0.35  # least share of people in whom a pair is on the side of the other pairs
-_FACING = 0.3  # the same for all pairs, in people facing the viewer
+_FEWEST = 20  # minimum number of people behind a remark
+_ALIKE = 0.35  # minimum share of people in whom a pair is on the side of the other pairs
+_FACING = 0.3  # minimum share of people facing the viewer with the left shoulder on the right
 
 
 def joint_array(annotations: Sequence[dict], joints: AnnotatedJoints) -> np.ndarray:

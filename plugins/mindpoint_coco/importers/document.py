@@ -103,7 +103,7 @@ class Item:
         return int(number)
 
     def numbers(self, count: Optional[int] = None) -> List[float]:
-        """Return a list of numbers, of this length if one is given."""
+        """Return a list of numbers. Raises DataError for anything else, and for another length than ``count``, if given."""
         values = self.list()
         if count is not None and len(values) != count:
             raise DataError(f"{self.where}: has {len(values)} numbers, not {count}")

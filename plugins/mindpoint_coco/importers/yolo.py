@@ -1,4 +1,4 @@
-"""YOLO: a text file of shares of width and height for each image; boxes, polygons, or boxes with joints."""
+"""YOLO: a text file for each image, with boxes, polygons, or boxes with joints in fractions of width and height."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mindpoint_coco.metrics.lengths import Length
 from mindpoint_coco.metrics.matching import PoseGroup, match, overlaps, pose_groups
 
 FOUND = 0.5
-"""Least similarity or overlap of a detection that belongs to an object."""
+"""Minimum similarity or overlap of a detection that belongs to an object."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class JointErrors:
     lengths: np.ndarray
 
     def select(self, rows: np.ndarray) -> "JointErrors":
-        """Return some of the joints, in the order of ``rows``."""
+        """Return the joints in these rows, in their order."""
         return JointErrors(self.images[rows], self.joints[rows], self.errors[rows], self.lengths[rows])
 
 
@@ -56,7 +56,7 @@ class Measures:
     - ``normalised_error``: mean of e / L over these joints
     - ``found``: share of the joints whose object is detected
 
-    Joints of objects whose L is undefined are left out of the first two and of ``normalised_error``.
+    Joints of objects whose L is undefined are left out of PCK, AUC and ``normalised_error``.
 
     Attributes:
         lengths: give L, one for each set of joints.

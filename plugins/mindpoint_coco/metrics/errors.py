@@ -23,7 +23,7 @@ from mindpoint_coco.metrics.evaluator import Curves, Task, joined
 from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks
 
-LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # least similarity of a near object, a near joint, and a correct joint
+LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # minimum similarity of a near object, a near joint, and a correct joint
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {

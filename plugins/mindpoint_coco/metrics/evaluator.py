@@ -22,7 +22,7 @@ class Curves:
         thresholds: similarities (OKS or IoU) that a correct detection needs, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
-        detections: largest numbers of detections per image.
+        detections: maximum numbers of detections per image.
         category_ids: category ids of the classes.
     """
 

@@ -6,8 +6,8 @@ Evaluation"). d is a distance in the plane: of independent errors in x and y of 
 
 - If two people mark independently, the squared distance between their marks is on average twice the squared distance of either to the true
   position.
-- Between a model and marks, it is the sum of the model's and the marks' squared distances: an upper bound, which grows with the model's
-  errors.
+- The mean squared distance between a model's positions and marks is the sum of the model's and the marks' squared distances to the true
+  position. So it is an upper bound, which grows with the model's errors.
 
 The robust estimate uses the median of ``d**2 / s**2`` over ln 2 instead of the mean. For normal errors both agree, since
 d**2 is then exponentially distributed; swapped sides and other gross mistakes hardly change it.

@@ -16,7 +16,7 @@ from mindpoint.errors import ConfigError
 
 from mindpoint_coco.transforms.placing import cut
 
-_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # of a box: four points in cyclic order
+_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # corners of a box: four points in cyclic order
 _TRIANGLE = np.array([[0, 0], [9, 0], [0, 9]], np.float32)  # shows by its orientation whether an image was mirrored
 
 

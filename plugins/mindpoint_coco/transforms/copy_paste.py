@@ -17,9 +17,9 @@ from mindpoint_coco.transforms.placing import covered, cut, hidden, resized, res
 from mindpoint_coco.transforms.randomly import Randomly
 
 _TRIES = 10
-_MARGIN = 0.1  # of the box, on each side, where a patch without a mask fades out
-_RIM = _MARGIN / (1 + 2 * _MARGIN)  # the same as a share of the patch
-_LEAST = 0.5  # least visible share of another object's box in a patch to keep the object
+_MARGIN = 0.1  # margin around a box without a mask, on each side, where the patch fades out; as a share of the box
+_RIM = _MARGIN / (1 + 2 * _MARGIN)  # the margin as a share of the patch
+_LEAST = 0.5  # minimum visible share of another object's box in a patch to keep the object
 
 
 class CopyPaste(Randomly, PoolTransform):
