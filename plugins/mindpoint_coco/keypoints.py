@@ -234,7 +234,9 @@ class Keypoints:
         for owner, own in places.items():
             alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
             if alone:
-                raise ConfigError(f"keypoints.classes.{owner}: joint '{alone[0]}' is missing; other classes pair it with one of these")
+                raise ConfigError(
+                    f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing; other classes pair it with a joint of this class"
+                )
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):
