@@ -131,12 +131,12 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     apart_much = estimates.sigmas > _APART * estimates.robust_sigmas
     if apart_much.any():
         names = ", ".join(name for name, much in zip(source.keypoints.names, apart_much) if much)
-        lines.append(f"Some pairs are far apart, perhaps swapped sides; the block has the robust values for: {names}.")
+        lines.append(f"Some pairs are far apart, perhaps swapped sides: {names}. The block has the robust sigmas, which they hardly affect.")
     return "\n".join(lines)
 
 
 def _block(keypoints: Keypoints, estimates: Tolerances, origin: str) -> str:
-    """Return the set of joints as YAML; a joint without a pair keeps its sigma."""
+    """Return the set of joints with the robust sigmas as YAML; a joint without a pair keeps its sigma."""
     import numpy as np
     import yaml
 
