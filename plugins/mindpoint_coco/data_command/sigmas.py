@@ -131,7 +131,7 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     apart_much = estimates.sigmas > _APART * estimates.robust_sigmas
     if apart_much.any():
         names = ", ".join(name for name, much in zip(source.keypoints.names, apart_much) if much)
-        lines.append(f"Some pairs are far apart, perhaps swapped sides: {names}. The block has the robust sigmas, which they hardly affect.")
+        lines.append(f"Some pairs are far apart, perhaps swapped sides: {names}. They hardly affect the robust sigmas in the block.")
     return "\n".join(lines)
 
 
