@@ -6,10 +6,14 @@ Writes the drawn training set of a quick start as COCO files to FOLDER, new or e
 annotations, one per image. Trains the quick start on these annotations, audits the training images with the trained network, and counts
 the errors found. Files that are already in FOLDER are used again.
 
-Errors planted in people: left and right exchanged in the whole person, or in one pair of joints; a joint moved by 0.2 to 0.5 of the
-person's size (root of the box's area); a person removed; a box changed to an overlap (IoU) of 0.4 to 0.7 with the old one; a person
-copied to an empty place. A pair is exchanged only if this lowers the keypoint similarity of both joints below 0.5. Errors planted in
-things: another class; a thing removed; a box changed, or a thing copied, in the same way.
+Errors planted in people:
+
+- left and right exchanged in the whole person, or in one pair of joints, if this lowers the keypoint similarity of both below 0.5
+- a joint moved by 0.2 to 0.5 of the person's size (root of the box's area)
+- a person removed, or copied to an empty place
+- a box changed to an overlap (IoU) of 0.4 to 0.7 with the old one
+
+Errors planted in things: another class; a thing removed or copied, or a box changed, in the same way.
 
 An error counts as found when a suspect names its annotation. A removed annotation counts as found when a suspect without an annotation
 proposes a box with an IoU of at least 0.5.

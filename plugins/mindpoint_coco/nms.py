@@ -12,9 +12,9 @@ from mindpoint_coco.similarity import oks
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
     """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better detection.
 
-    People close together have overlapping boxes but different poses. The similarity is COCO's object keypoint similarity with the mean of
-    the two boxes' areas instead of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
-    Estimation in the Wild").
+    People close together have overlapping boxes but different poses (Papandreou et al. 2017, "Towards Accurate Multi-person Pose Estimation
+    in the Wild"). The similarity is COCO's object keypoint similarity over all joints, with the mean of the two boxes' areas instead of the
+    annotated area.
 
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.

@@ -113,8 +113,8 @@ class MultiPoseTargets(TargetEncoder):
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`. All annotated objects except crowds are used, without a limit; boxes are not clipped to the map.
 
-        At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, and ``hp_offset`` those of the
-        nearest joint, so that they also fit peaks next to the true ones.
+        At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, ``hp_offset`` those of the nearest
+        joint. So they also fit peaks next to the true ones.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
         located = locate(sample, chosen, self.size, self.radius)

@@ -42,8 +42,8 @@ class Compared:
 def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas: Optional[np.ndarray]) -> Compared:
     """Compare the objects of one image.
 
-    The similarity of two objects of a class is the similarity of their boxes or of their joints, whichever is larger, so that neither a
-    wrong box nor a wrong joint prevents a match. The most similar objects are paired first.
+    The similarity of two objects of a class is that of their boxes or of their joints, whichever is larger. So neither a wrong box nor a
+    wrong joint prevents a match. The most similar objects are paired first.
 
     Args:
         annotations: all annotations of the image, including crowds; objects in crowds are never suspects.

@@ -127,8 +127,8 @@ def _mistaken(
 ) -> np.ndarray:
     """Return bool ``(K, J)``: whether the model has confused the joint with another one, so that it cannot judge the label.
 
-    Two cases count: the detected joint lies on the label of the same or the mirrored joint of another object; or the joint and its mirrored
-    joint are detected in one place, where the label of the mirrored joint is nearer.
+    Two cases count. The detected joint lies on the label of the same or the mirrored joint of another object. Or the joint and its mirrored
+    joint are detected in one place, and the label of the mirrored joint is nearer.
 
     Args:
         points: detected joints ``(K, J, 3)``.

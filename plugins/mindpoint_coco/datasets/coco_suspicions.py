@@ -30,8 +30,8 @@ def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
     """Yield pairs whose left and right seem to be swapped.
 
     In a picture of a person, the left joints lie mostly on one side and the right ones on the other. A pair that is mostly opposite
-    to the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
-    the viewer and the left shoulder should lie on the right; if it mostly does not, all sides are suspicious.
+    to the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to the viewer,
+    and the left shoulder should lie on the right of the picture. If it mostly does not, all sides are suspicious.
 
     Args:
         points: ``(N, J, 3)``: x, y, visibility.

@@ -1,9 +1,8 @@
 """Random access to the records of a MindRecord file.
 
-MindSpore reads MindRecord in its own order, and its access to single records is slow: for images of 160 kB, 1.5 ms of CPU time
-through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the offset
-in the index and comparing their checksum (``benchmarks/data_mindrecord.py``). This module does the latter. The format
-(version 3.0):
+MindSpore reads MindRecord in its own order, and its access to single records is slow. For an image of 160 kB, ``MindPage`` takes 1.5 ms of
+CPU time, and a ``MindDataset`` with a sampler of one index 6.6 ms. This module reads the bytes at the offset in the index and compares
+their checksum, which takes 0.1 ms (``benchmarks/data_mindrecord.py``). The format (version 3.0):
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
   ``header_size + p * page_size``.

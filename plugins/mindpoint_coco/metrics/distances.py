@@ -1,8 +1,8 @@
 """Distances between annotated and detected joints in pixels, and their measures: PCK, its area, mean and median errors.
 
 A detection belongs to an annotated object of its class if the object keypoint similarity or the intersection over union of their boxes
-is 0.5 or more. As in COCO's evaluation the best-scored detection chooses first and takes the most similar free object, by the larger of
-the two numbers; only the best ``max_detections`` of an image and class take part. Boxes are used so that an object that is
+is 0.5 or more. As in COCO's evaluation, detections choose in the order of their scores. Each takes the most similar free object, by the
+larger of the two numbers; only the best ``max_detections`` of an image and class take part. Boxes are used so that an object that is
 detected with all joints in wrong places, such as head and tail swapped, is an error and not a missed object. Crowds, objects without a
 labelled joint, and detections that belong to no object are ignored.
 """

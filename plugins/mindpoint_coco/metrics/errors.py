@@ -2,8 +2,8 @@
 Estimation", and the cost of each.
 
 Detections and annotated objects are matched at an object keypoint similarity of 0.1. Each joint of a matched detection is classified by the
-annotated joint that is nearest to it, among all joints in the image with its name or the name of its mirrored partner. With the keypoint
-similarity s to the nearest joint, it is:
+nearest annotated joint. Candidates are all joints in the image with the same name or the name of the mirrored partner. With the keypoint
+similarity s to the nearest joint, the detected joint is:
 
 - good: the nearest joint is the object's own, s >= 0.85; jitter: it is the object's own, 0.5 <= s < 0.85
 - inversion: the nearest joint is the mirrored partner in the same object, s >= 0.5

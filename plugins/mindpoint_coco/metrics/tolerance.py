@@ -1,8 +1,8 @@
 """Estimates of sigmas, the tolerances of object keypoint similarity, from two sets of positions of the same joints.
 
 COCO defines the sigma of a joint by ``sigma**2 = E[d**2 / s**2]``, with d the distance between a person's mark and the true position and s
-the root of the object's area; similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
-Evaluation"). d is a distance in the plane: of independent errors in x and y of standard deviation e each, ``E[d**2] = 2 e**2``.
+the root of the object's area. Similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
+Evaluation"). d is a distance in the plane: if the errors in x and y are independent with standard deviation e, ``E[d**2] = 2 e**2``.
 
 - If two people mark independently, the squared distance between their marks is on average twice the squared distance of either to the true
   position.

@@ -23,9 +23,9 @@ _TRIANGLE = np.array([[0, 0], [9, 0], [0, 9]], np.float32)  # shows by its orien
 class Albumentations(Transform):
     """Transforms of Albumentations (https://albumentations.ai), one after the other.
 
-    Needs ``pip install 'mindpoint[albumentations]'``. Steps that move pixels need the whole image, and run before its window is cut out;
-    boxes become the axis-aligned boxes around their moved corners, and points move along, swapped in pairs if mirrored. Steps that
-    only change pixels run at their position in the list.
+    Needs ``pip install 'mindpoint[albumentations]'``. Steps that move pixels need the whole image, and run before its window is cut out.
+    They move points too, and swap pairs of points if they mirror; boxes become the axis-aligned boxes around their moved corners. Steps
+    that only change pixels run at their position in the list.
 
     Args:
         steps: mappings, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, such as that of

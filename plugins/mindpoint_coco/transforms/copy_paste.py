@@ -26,8 +26,8 @@ class CopyPaste(Randomly, PoolTransform):
     """Paste objects of random images at random positions (Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177).
 
     If objects have masks (a field of :class:`~mindpoint.contracts.fields.Rasters` with two axes), masked pixels are pasted. Otherwise, the
-    box and a margin of a tenth are pasted, which fades out at its edges; another object in this patch is added, too,
-    if at least half of its box is visible. Crowds are not pasted.
+    box is pasted with a margin of a tenth, which fades out towards its edges. Another object in this patch is added too, if at least half
+    of its box is visible. Crowds are not pasted.
 
     Covered joints of this image become hidden (visibility 1). A position that would cover too much of an object is drawn
     again, up to ten times.
