@@ -53,6 +53,6 @@ def l1(values: Tensor, target: Tensor) -> Tensor:
 
 
 def smooth_l1(values: Tensor, target: Tensor) -> Tensor:
-    """Return, element by element, half the squared difference where it is below 1, |difference| - 0.5 elsewhere."""
+    """Return, element by element, half the squared difference where |difference| is below 1, otherwise |difference| - 0.5."""
     difference = ops.abs(values - target)
     return ops.select(difference < 1, 0.5 * difference**2, difference - 0.5)

@@ -58,7 +58,7 @@ class Reference:
 
     @property
     def task(self) -> str:
-        """Return the task of the numbers, see :func:`task_of`."""
+        """Return the task of the expected values, see :func:`task_of`."""
         return task_of(self.golden)
 
     def config_of(self, variant: str) -> "Config":

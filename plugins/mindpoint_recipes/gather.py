@@ -140,7 +140,7 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
                     f"{source}: labels frames of {record['video']}; extract them first: mindpoint data import auto {source} OUT --copy"
                 )
             places = places or [Images(folder), Images(folder.parent / "images")]
-            # of several files with this name, prefer the one in a folder named like the source
+            # if several files have this name, prefer the file in a folder named like the source
             found = ((images.folder, images.find(f"{source.stem}/{name}", where)) for images in places)
             place = next((images / path for images, path in found if path), None)
             if place is None:

@@ -113,7 +113,7 @@ def _by_class(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
     lines = ["  classes:"]
     for kind, some in zip(sets, pairs):
         lines += [f"    {_flow(kind.name)}:", *(f"    {line}" for line in _joints(kind, some))]
-    return [*lines, f"  shared: {_flow(shared_joints(sets, pairs))}  # the same joint in all classes that have it; [] for separate ones"]
+    return [*lines, f"  shared: {_flow(shared_joints(sets, pairs))}  # the same joint in all classes that have it; []: separate joints"]
 
 
 def _joints(kind: Kind, pairs: Pairs) -> List[str]:

@@ -168,7 +168,7 @@ def places(section: schema.Section = schema.ROOT, path: str = "") -> Dict[str, s
 
 def _page(kind: Kind) -> str:
     place = places().get(kind.plural)
-    where = [f"A configuration names one at {place}."] if place else []
+    where = [f"A configuration names such a part at {place}."] if place else []
     base = [f"They derive from [`{kind.base.replace(':', '.')}`][{kind.base.replace(':', '.')}]."] if kind.base else []
     lines = [f"# {title(kind)}", " ".join([*where, *base]), *(_part(kind, entry) for entry in entries(kind))]
     return "\n\n".join(line for line in lines if line) + "\n"

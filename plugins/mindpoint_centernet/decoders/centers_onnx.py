@@ -67,7 +67,7 @@ def peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str
 
     Args:
         heat: ``(B, G, C, H, W)``.
-        absent: score of the remaining entries if there are fewer.
+        absent: score of the remaining entries if there are fewer maxima.
 
     Returns:
         Scores, channels and places (flat indices row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.

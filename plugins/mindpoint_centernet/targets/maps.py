@@ -50,7 +50,7 @@ def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray
     """
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
-    heatmap = np.zeros((classes, *size), np.float32)  # of the previous objects
+    heatmap = np.zeros((classes, *size), np.float32)  # peaks of the previous objects
     kernels = _kernels(located)
     for row in located.rows.tolist():
         _stamp_dense(values, weight, heatmap[located.labels[row]], located, row)

@@ -26,7 +26,7 @@ def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequ
     Pictures are BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: a sample whose image is the raster that the network sees.
+        sample: a sample whose image is the network's input.
         targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
@@ -59,7 +59,7 @@ def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Ke
     Pictures are BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: a sample whose image is the raster that the network sees.
+        sample: a sample whose image is the network's input.
         targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import parse_json, read_json
 
-_MOST_BYTES = 256 << 20  # of a text file
+_MOST_BYTES = 256 << 20  # limit of a text file
 _FARTHEST = 1e6  # pixels from the origin
 
 

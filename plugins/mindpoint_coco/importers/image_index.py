@@ -17,7 +17,7 @@ from mindpoint_coco.importers.video_frames import frame_size
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".gif")
 _ORIENTATION = 0x0112  # the EXIF tag
-_LYING = range(5, 9)  # its values for images rotated by 90 degrees
+_LYING = range(5, 9)  # values of the tag for images rotated by 90 degrees
 
 
 class Images:
