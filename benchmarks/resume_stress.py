@@ -86,7 +86,8 @@ def kill_at_random(process, out, rng, starting, length, write_seconds):
     process.kill()
     process.wait()
     started = steps(out) > before
-    return {"writing": started and writing(out), "started": started}  # before the first step, hidden files may be those of the previous training
+    # before the first step, hidden files may be those of the previous training
+    return {"writing": started and writing(out), "started": started}
 
 
 def torture(args, out, rng, usual, wanted):

@@ -97,7 +97,7 @@ def load_tolerances(golden: Path, file: Optional[Path] = None) -> Tolerances:
 
     Args:
         golden: folder with the expected values; its ``tolerances.json`` overrides this package's for the task.
-        file: overrides both.
+        file: a JSON file of tolerances that override both.
 
     Raises:
         DataError: the file cannot be read, or does not hold positive numbers by area and quantity.

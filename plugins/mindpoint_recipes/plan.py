@@ -43,7 +43,7 @@ class Plan:
 
 
 def make_plan(found: Survey, sets: Sequence[Kind]) -> Plan:
-    """Return the plan for the surveyed images with these sets of joints. The joints' names decide where mirrored pairs are not known."""
+    """Return the plan for the surveyed images with these sets of joints. Mirrored pairs that are not known are derived from names."""
     reasons: List[str] = []
     size = _input_size(found, reasons)
     window = _window(found, size, reasons)

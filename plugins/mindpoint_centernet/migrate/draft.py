@@ -20,7 +20,7 @@ class Draft:
     """A draft of a configuration: a base, values that override it, and remarks on options without an equivalent.
 
     Args:
-        source: the converted file or command line, as messages call it.
+        source: name of the converted file or command line in messages.
         out: the file to write, ending in ``.yaml``.
 
     Attributes:

@@ -47,7 +47,7 @@ class Naming:
         return list(self.of_categories)
 
     def labels(self, categories: Sequence[Any]) -> Dict[int, int]:
-        """Return the label of each category that has one, by id, in the order of the labels; unusable records are left out."""
+        """Return labels by category id, in the order of the labels. Categories without a label and unusable records are left out."""
         found = {record["id"]: self.classes.index(self.of_categories[record["name"]]) for record in self._usable(categories)}
         return dict(sorted(found.items(), key=lambda entry: entry[1]))
 

@@ -56,7 +56,7 @@ def is_list(value: Any, count: int) -> bool:
 
 
 def few(values: Sequence[Any], count: int = 5) -> str:
-    """Return the first values, for a message."""
+    """Return the first ``count`` values as a text, for a message."""
     return ", ".join(str(value) for value in values[:count]) + (", ..." if len(values) > count else "")
 
 

@@ -311,5 +311,5 @@ class CocoMetric(Metric):
         return known
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
-        """Return the types of statistics that these results allow: results with keypoints only have no box statistics."""
+        """Return the types of statistics that these results allow: results without boxes have no box statistics."""
         return [kind for kind in self._types if kind in NAMES and (kind != "bbox" or not results or "bbox" in results[0])]

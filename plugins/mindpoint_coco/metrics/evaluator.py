@@ -96,7 +96,7 @@ class Task:
     engine: Engine = "auto"
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
-        """Evaluate result records without changing them. Remove records of unknown images first.
+        """Evaluate result records without changing them. They must belong to known images.
 
         Args:
             kind: ``keypoints`` or ``bbox``.

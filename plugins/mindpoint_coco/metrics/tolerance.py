@@ -9,7 +9,7 @@ Evaluation"). d is a distance in the plane: if the errors in x and y are indepen
 - The mean squared distance between a model's positions and marks is the sum of the model's and the marks' squared distances to the true
   position. So it is an upper bound, which grows with the model's errors.
 
-The robust estimate uses the median of ``d**2 / s**2`` over ln 2 instead of the mean. For normal errors both agree, since
+The robust estimate uses the median of ``d**2 / s**2``, divided by ln 2, instead of the mean. For normal errors both agree, since
 d**2 is then exponentially distributed; swapped sides and other gross mistakes hardly change it.
 """
 
@@ -32,7 +32,7 @@ class Tolerances:
     Attributes:
         pairs: ``(J,)`` number of instances in both sets.
         pixels, sigmas: ``(J,)`` root mean square of d, and of d / s, for a single mark.
-        robust_pixels, robust_sigmas: ``(J,)`` robust estimates of these, by medians.
+        robust_pixels, robust_sigmas: ``(J,)`` the same, estimated from medians.
     """
 
     pairs: np.ndarray

@@ -31,9 +31,9 @@ def window_view(width: int, center: Tuple[float, float], extent: float, rotation
 
 
 def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
-    """Show the part of the image that ``view`` describes on a raster of the network's input size.
+    """Return the sample with the part of its image in ``view``, drawn on a raster of the network's input size.
 
-    Bilinear interpolation, zeros outside the image. Objects are mirrored with the image and otherwise stay in image pixels.
+    Interpolation is bilinear; pixels outside the image are 0. Objects are mirrored with the image and otherwise stay in image pixels.
     """
     image, objects = sample.image, sample.objects
     if view.mirror:
