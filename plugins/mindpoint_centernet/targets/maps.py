@@ -46,7 +46,7 @@ def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.nd
 def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray, np.ndarray]:
     """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, the joints relative to each pixel.
 
-    Where peaks of one class overlap, the higher one wins; of equal ones, the later.
+    Where peaks of one class overlap, the higher one wins; of equal peaks, the later one.
     """
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)

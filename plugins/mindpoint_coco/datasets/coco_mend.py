@@ -63,7 +63,7 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
 
 
 def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Field], measured: Optional[Measured] = None) -> dict:
-    """Return fixed content without the records that are still wrong, and without the annotations of such images.
+    """Return fixed content without the records that are still wrong, and without the annotations of removed images.
 
     Args:
         measured: sizes of the image files; images that cannot be read, or have another size, are removed too.

@@ -66,7 +66,7 @@ def tidied_image(record: Any, measured: Measured) -> Any:
 
 def restored_points(points: Any, count: int) -> Optional[List[float]]:
     """Return x, y, visibility of the points, with visibilities 0, 1, 2. A value above 0, such as a probability, means labelled; a missing
-    one means not labelled, and the position is then ignored. Return None if a number is missing."""
+    visibility means not labelled, and the position is then ignored. Return None if a number is missing."""
     points = numbers(points)
     if not isinstance(points, list) or len(points) != 3 * count:
         return None

@@ -161,7 +161,7 @@ def _variables(path: Path) -> Iterator[Array]:
 
 
 def _elements(data: Bytes, order: str) -> Iterator[Tuple[int, Bytes]]:
-    """Yield type and content of each element. A small one has its content of up to four bytes in its tag."""
+    """Yield type and content of each element. The tag of a small element contains its content, up to four bytes."""
     place = 0
     while place < len(data):
         kind, count = struct.unpack_from(f"{order}II", data, place)
