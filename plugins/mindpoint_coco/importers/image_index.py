@@ -86,7 +86,7 @@ class Images:
 
 
 def _parts(name: str) -> List[str]:
-    """Return the parts of a path of any operating system, without ``..`` and the like."""
+    """Return the parts of a path of any operating system, without empty parts, ``.`` and ``..``."""
     return [part for part in re.split(r"[/\\]+", name.strip()) if part not in ("", ".", "..")]
 
 
