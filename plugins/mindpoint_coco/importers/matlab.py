@@ -45,7 +45,7 @@ class Array(NamedTuple):
     order: str
 
     def numbers(self) -> np.ndarray:
-        """Return the numbers, float64, with Matlab's axes. A text that is a number counts as a number. Raises ValueError for other arrays."""
+        """Return the numbers, float64, with Matlab's axes. A text that is a number counts as one. Raises ValueError for other arrays."""
         if self.kind == _TEXT:
             return np.array([float(self.text())]) if math.prod(self.shape) else np.zeros(0)
         if self.kind not in _NUMBERS:

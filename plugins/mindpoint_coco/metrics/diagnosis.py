@@ -41,7 +41,7 @@ def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Seq
     miscounted = [a for a in annotations if keypoints and not a.get("iscrowd") and labelled(a) and a.get("num_keypoints") == 0]
     if miscounted:
         notes.append(
-            f"{len(miscounted)} of {len(annotations)} annotations have labelled keypoints, but a 'num_keypoints' of 0, so COCO's rules ignore "
+            f"{len(miscounted)} of {len(annotations)} annotations have labelled keypoints, but 'num_keypoints' 0, so COCO's rules ignore "
             f"them{'' if counted else ', and keypoint statistics are undefined'}. Correct the numbers with 'mindpoint data check --fix'."
         )
     elif keypoints and not counted:
