@@ -1,8 +1,8 @@
-"""Train a configuration with one change at a time, from several seeds, and print what each change does to the statistics.
+"""Train a configuration with one change at a time, from several seeds, and print the effect of each change on the statistics.
 
     python benchmarks/ablation.py BASE.yaml CHANGES.yaml --steps 400 --seeds 0 1
 
-CHANGES.yaml maps names to lists of KEY=VALUE as after --set. The configuration itself, without changes, comes first.
+CHANGES.yaml maps names to lists of KEY=VALUE as after --set. The first row is the configuration without changes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ import yaml
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", help="a YAML file, or the name of a shipped configuration")
-    parser.add_argument("changes", type=Path, help="names with lists of KEY=VALUE")
-    parser.add_argument("--steps", type=int, default=400, help="of each training (default: 400)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="a training with each (default: 0)")
-    parser.add_argument("--statistics", nargs="+", default=["keypoints/AP", "bbox/AP"], help="columns (default: keypoints/AP bbox/AP)")
+    parser.add_argument("changes", type=Path, help="a YAML file: a list of KEY=VALUE by name")
+    parser.add_argument("--steps", type=int, default=400, help="steps of each training (default: 400)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="random seeds, with one training each (default: 0)")
+    parser.add_argument(
+        "--statistics", nargs="+", default=["keypoints/AP", "bbox/AP"], help="one column for each (default: keypoints/AP bbox/AP)"
+    )
     args = parser.parse_args()
-    variants = {"as it is": [], **yaml.safe_load(args.changes.read_text(encoding="utf-8"))}
-    print(f"| {args.config}, {args.steps} steps | " + " | ".join((*args.statistics, "s a training")) + " |")
+    variants = {"unchanged": [], **yaml.safe_load(args.changes.read_text(encoding="utf-8"))}
+    print(f"| {args.config}, {args.steps} steps | " + " | ".join((*args.statistics, "s per training")) + " |")
     print("|---" * (len(args.statistics) + 2) + "|")
     base: Dict[str, float] = {}
     for name, changes in variants.items():

@@ -3,14 +3,20 @@
     python benchmarks/audit.py FOLDER [--draw people|things] [--errors N] [--first N] [--set KEY=VALUE ...]
 
 Writes the drawn training set of a quick start as COCO files to FOLDER, new or empty, and plants errors of several kinds in its
-annotations, one per image. Trains the quick start on these annotations, audits its training images with the trained network, and counts
-the errors found. A run folder that is already in FOLDER is used again.
+annotations, one per image. Trains the quick start on these annotations, audits the training images with the trained network, and counts
+the errors found. Files that are already in FOLDER are used again.
 
-Planted in people: left and right exchanged in the whole person, or in one pair whose joints lie apart; a joint moved by 0.2 to 0.5 of the
-person's size (root of the box's area); a person removed; a box changed to an overlap (IoU) of 0.4 to 0.7; a person copied to an empty
-place. In things: another class; a thing removed; a box changed in the same way; a thing copied. A pair lies apart if its exchange lowers
-the keypoint similarity of both joints below 0.5. An error counts as found when a suspect names its annotation or, if that was removed, a
-box that overlaps it by 0.5.
+Errors planted in people:
+
+- left and right exchanged in the whole person, or in one pair of joints, if this lowers the keypoint similarity of both below 0.5
+- a joint moved by 0.2 to 0.5 of the person's size (root of the box's area)
+- a person removed, or copied to an empty place
+- a box changed to an overlap (IoU) of 0.4 to 0.7 with the old one
+
+Errors planted in things: another class; a thing removed or copied, or a box changed, in the same way.
+
+An error counts as found when a suspect names its annotation. A removed annotation counts as found when a suspect without an annotation
+proposes a box with an IoU of at least 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +37,7 @@ from mindpoint_coco.metrics.matching import overlaps
 from mindpoint_coco.similarity import joint_similarity
 
 QUICK_STARTS = {"people": "quickstart", "things": "quickstart_detection"}
-SHARES = {  # of the errors
+SHARES = {  # percent of the errors, by kind
     "people": {"sides": 20, "one pair": 15, "joint": 25, "missing": 20, "box": 10, "extra": 10},
     "things": {"class": 30, "missing": 25, "box": 25, "extra": 20},
 }
@@ -48,7 +54,11 @@ class Planter:
             self.by_image[record["image_id"]].append(record)
 
     def plant(self, shares: Dict[str, int]) -> List[dict]:
-        """Return what was planted: ``kind``, ``image_id``, ``annotation_id``, the ``bbox`` that was right."""
+        """Plant errors and return a record of each: ``kind``, ``image_id``, ``annotation_id`` (-1 if removed), the correct ``bbox``.
+
+        Args:
+            shares: number of errors by kind.
+        """
         ids = [image_id for image_id, own in self.by_image.items() if own]
         waiting = iter(self.rng.permutation(ids).tolist())
         planted = []
@@ -62,7 +72,7 @@ class Planter:
         return planted
 
     def _change(self, kind: str) -> Callable[[dict], Optional[int]]:
-        """Return the function that makes the error and returns the annotation's id, or returns None if the error does not fit."""
+        """Return the function that makes an error of this kind. It returns the annotation's id, or None where the error is impossible."""
         return getattr(self, "_" + kind.replace(" ", "_"))
 
     def _sides(self, record: dict) -> Optional[int]:
@@ -143,7 +153,7 @@ def _overlap(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def is_found(error: dict, suspect: dict) -> bool:
-    """Tell whether a suspect names the error."""
+    """Return whether a suspect of the audit names the error."""
     if error["annotation_id"] >= 0:
         return suspect["annotation_id"] == error["annotation_id"]
     same = suspect["image_id"] == error["image_id"] and suspect["annotation_id"] is None
@@ -155,7 +165,7 @@ def _mindpoint(*arguments: object) -> None:
 
 
 def make(folder: Path, draw: str, count: int, seed: int) -> None:
-    """Write ``set``, the drawn data, ``planted.json``, its annotations with errors, and ``errors.json``."""
+    """Write the drawn data to ``set``, its annotations with errors to ``planted.json``, and the errors to ``errors.json``."""
     config = QUICK_STARTS[draw]
     _mindpoint("data", "export", "coco", config, "--split", "train", "--out", folder / "set")
     content = json.loads((folder / "set/annotations/train.json").read_text())
@@ -171,7 +181,7 @@ def main() -> None:
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument("--draw", choices=list(QUICK_STARTS), default="people")
     parser.add_argument("--errors", metavar="N", type=int, default=100)
-    parser.add_argument("--first", metavar="N", type=int, default=120, help="suspects that are looked at (default: 120)")
+    parser.add_argument("--first", metavar="N", type=int, default=120, help="number of suspects to inspect, worst first (default: 120)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the errors (default: 0)")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="change a value of the quick start for the training"
@@ -184,7 +194,7 @@ def main() -> None:
     if not run.exists():
         data = f"data.train.dataset={{_replace_: true, type: CocoDataset, annotations: {folder / 'planted.json'}, images: {images}}}"
         _mindpoint("train", config, *(part for change in (data, *options.set) for part in ("--set", change)), "--out", run)
-    model = folder / "model.onnx"  # several times faster
+    model = folder / "model.onnx"  # ONNX Runtime is several times faster than MindSpore
     if not model.exists():
         _mindpoint("export", run, "--out", model)
     number = sum(1 for _ in folder.glob("audit*"))

@@ -1,11 +1,11 @@
-"""MindRecord against image files: conversion, single records in any order, training samples.
+"""Compare the speed of MindRecord with that of image files: conversion, single records in any order, training samples.
 
     python benchmarks/data_mindrecord.py ANNOTATIONS IMAGES [--config CONFIG] [--rounds N] [--json]
 
-One run measures, on the same images, in turn: the conversion (with hashing and reading back); a record by its place as it is done here,
-through MindSpore's MindPage and through a MindDataset with a sampler of one index; and whole training samples (decoding, augmentation,
-targets) from files and from records, one thread. Prints medians over the rounds. Everything is in the page cache: this is the cost of
-the programs, not of the disk. On a machine that does other work as well, times mean little; CPU times and ratios mean more.
+One run measures three things in turn, on the same images: the conversion (with hashing and reading back); reading single records by index
+with this project's reader, MindSpore's MindPage and a MindDataset with a sampler of one index; and whole training samples (decoding,
+augmentation, targets) from files and from records, in one thread. Prints medians over the rounds. All files are in the page cache, so the
+disk is not measured. If the machine also does other work, rely on CPU times and ratios instead of times.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Times = Dict[str, List[Tuple[float, float]]]
 
 
 def timed(times: Times, name: str, action: Callable[[], None]) -> None:
-    """Note seconds and CPU seconds (all threads) of one run."""
+    """Run ``action`` and append its seconds and CPU seconds (all threads) to ``times``."""
     started, cpu = time.perf_counter(), time.process_time()
     action()
     times.setdefault(name, []).append((time.perf_counter() - started, time.process_time() - cpu))
 
 
 def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
-    """Seconds of each round for all images, and their number."""
+    """Return the seconds of each round for all images, and the number of images."""
     import mindspore.dataset as de
     from mindpoint.config import load_config  # before MindSpore, whose environment it sets
     from mindpoint.data.build import build_samples
@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Tuple[Times, int]:
             next(iter(de.MindDataset(shards, sampler=de.SubsetSampler([index])).create_tuple_iterator(num_epochs=1, output_numpy=True)))
 
     for number in range(options.rounds):
-        timed(times, "record by place", lambda: [from_records.dataset.file_bytes(index) for index in range(count)])
+        timed(times, "record by index", lambda: [from_records.dataset.file_bytes(index) for index in range(count)])
         timed(times, "record by MindPage", lambda: [page.read_at_page_by_id(index, 0, 1) for index in pages])
         timed(times, "record by MindDataset", pipelines)
         for name, samples in (("sample from files", from_files), ("sample from records", from_records)):
@@ -81,10 +81,10 @@ def main() -> None:
         return
     for name, row in rows.items():
         print(
-            f"{name:22} {1e3 * row['seconds']:8.3f} ms an image, "
-            f"CPU {1e3 * row['cpu_seconds']:8.3f} ms: {1 / row['cpu_seconds']:7.0f} a second"
+            f"{name:22} {1e3 * row['seconds']:8.3f} ms per image, "
+            f"CPU {1e3 * row['cpu_seconds']:8.3f} ms: {1 / row['cpu_seconds']:7.0f} per second"
         )
-    print(f"training samples from records take {ratio:.3f} of the CPU time of those from files (median of {options.rounds} rounds)")
+    print(f"training samples: CPU time from records / CPU time from files = {ratio:.3f} (median of {options.rounds} rounds)")
 
 
 if __name__ == "__main__":

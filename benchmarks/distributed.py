@@ -1,9 +1,9 @@
-"""Images a second of two processes with one core each against one process with one core.
+"""Compare the training speed of two processes with one core each with that of one process with one core.
 
     python benchmarks/distributed.py [CONFIG] [--batch-size N] [--steps N] [--set KEY=VALUE ...]
 
-Both train with the same number of images in each process. Each process computes with one thread; one process is bound to one core; of
-two, the launcher binds each to one. Counted are the steps after the first three, which compile and fill the queues.
+Each process trains with the same batch size, computes with one thread and is bound to a core of its own. The first three steps, which
+compile the network and fill the queues, are not counted. Prints images per second.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ WARM = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", default="quickstart")
-    parser.add_argument("--batch-size", type=int, default=32, help="images a step in each process (default: 32)")
-    parser.add_argument("--steps", type=int, default=15, help="steps that count (default: 15)")
+    parser.add_argument("--batch-size", type=int, default=32, help="images per step in each process (default: 32)")
+    parser.add_argument("--steps", type=int, default=15, help="number of measured steps (default: 15)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[])
     args = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        sys.exit("this takes two cores")
+        sys.exit("this benchmark needs two cores")
     rates = {}
     for processes in (1, 2):
         rates[processes] = measure(args, processes, set(cores[:processes]))
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace, processes: int, cores: set) -> float:
-    """Images a second, from the median time of a step."""
+    """Return images per second, from the median time of a step."""
     with tempfile.TemporaryDirectory() as folder:
         changes = [
             f"data.train.batch_size={args.batch_size}",

@@ -1,4 +1,4 @@
-"""CPU time of COCO's evaluation by faster-coco-eval and by pycocotools on random people, and how far their precision differs.
+"""Compare the CPU time and the precision values of COCO's evaluation by faster-coco-eval and by pycocotools on random people.
 
 python benchmarks/evaluation_library.py --images 5000
 """
@@ -20,7 +20,7 @@ JOINTS = 17
 
 
 def people(images: int, detections: int) -> tuple:
-    """A COCO dictionary with up to four people an image, and ``detections`` results an image around them."""
+    """Return a COCO dictionary with up to four people per image, and a list of ``detections`` results per image around them."""
     rng = np.random.default_rng(0)
     annotations, results = [], []
     for image in range(1, images + 1):
@@ -58,14 +58,15 @@ def run(index: type, evaluation: type, truth: dict, results: list, kind: str) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--detections", type=int, default=50, help="an image")
+    parser.add_argument("--detections", type=int, default=50, help="number of detections per image (default: 50)")
     args = parser.parse_args()
     truth, results = people(args.images, args.detections)
     for kind in ("keypoints", "bbox"):
         reference, slow = run(ReferenceCOCO, COCOeval, truth, results, kind)
         precision, fast = run(COCO, COCOeval_faster, truth, results, kind)
         difference = np.abs(precision.reshape(reference.shape) - reference).max()
-        print(f"{kind:10} pycocotools {slow:6.2f} s, faster-coco-eval {fast:6.2f} s ({slow / fast:.1f} times); difference {difference:.1e}")
+        speed = f"pycocotools {slow:6.2f} s, faster-coco-eval {fast:6.2f} s ({slow / fast:.1f} times as fast)"
+        print(f"{kind:10} {speed}; difference {difference:.1e}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Kills conversions, predictions and exports with SIGKILL at random moments, and holds what they leave against undisturbed ones.
+"""Kill conversions, predictions and exports with SIGKILL at random moments, and compare the files they leave with undisturbed runs.
 
     python benchmarks/kill_stress.py RUN IMAGES --config CONFIG --kills 24
 
-RUN is a run's folder, IMAGES a folder of images, CONFIG a configuration whose data are in COCO's form. Two of three kills are aimed at the
-writing of files, the others fall anywhere. After a kill, every file or folder with a final name must be complete, except the folder that a
-prediction fills file by file. After the next run, everything must equal the undisturbed run, byte by byte, and hidden files must be gone.
-Ends with code 1 otherwise. Trainings have benchmarks/resume_stress.py.
+RUN is a run's folder, IMAGES a folder of images, CONFIG a configuration with COCO data. Two of three kills are aimed at the writing of
+files, the others fall anywhere. After a kill, every file or folder with a final name must be complete, except the folder that a
+prediction fills file by file. After the next run, all files must equal those of the undisturbed run, byte by byte, and hidden files must
+be gone. Ends with code 1 otherwise. For trainings, see benchmarks/resume_stress.py.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def start(command, folder):
 
 
 def content(folder):
-    """Bytes of all files by name, but for those of hidden folders and the temporary one."""
+    """Return the bytes of all files by name, except files in hidden folders and in the temporary folder."""
     paths = [path for path in folder.rglob("*") if path.is_file() and not hidden(path, folder)]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
@@ -54,7 +54,7 @@ def leftovers(folder):
 
 
 def kill_at_random(process, folder, rng, length):
-    """Kill a command; returns whether it was writing, or None if it was done before."""
+    """Kill a command and return whether it was writing; return None if it ended before the kill."""
     if rng.random() < 2 / 3:
         while process.poll() is None and not any(folder.glob("**/.*.tmp")):
             time.sleep(0.0005)
@@ -69,7 +69,7 @@ def kill_at_random(process, folder, rng, length):
 
 
 def half(found, whole, name):
-    """Names of files that are not complete. A prediction's own files may be absent, none may differ."""
+    """Return the names of missing and incomplete files. Files of a prediction may be missing."""
     wrong = [file for file in found if found[file] != whole.get(file)]
     missing = [] if not found or name == "predict" else [file for file in whole if file not in found]
     return wrong + missing
@@ -82,12 +82,12 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--set", action="append", default=[], help="change a value of the configuration")
     parser.add_argument("--kills", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the moments (default: 0)")
     args = parser.parse_args()
     args.run, args.images = os.path.abspath(args.run), os.path.abspath(args.images)
     args.config = os.path.abspath(args.config) if os.path.exists(args.config) else args.config
     rng, failed, total = random.Random(args.seed), 0, 0
-    print("command  kills  of these while writing  half files  differences  left behind", flush=True)
+    print("command  kills  of these while writing  incomplete  differences  left behind", flush=True)
     for name, command in commands(args).items():
         with tempfile.TemporaryDirectory() as base:
             whole, folder = Path(base) / "whole", Path(base) / "killed"
@@ -105,7 +105,7 @@ def main():
                     continue
                 kills, writing = kills + 1, writing + killed
                 halves += half(content(folder), expected, name)
-                if rng.random() < 0.5:  # sometimes killed again at once
+                if rng.random() < 0.5:  # otherwise, the next kill follows at once
                     if (folder / "out.onnx").exists():
                         (folder / "out.onnx").unlink()
                     if start(command, folder).wait() != 0:

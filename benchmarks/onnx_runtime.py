@@ -1,12 +1,12 @@
-"""Time of a network an image: MindSpore on the CPU against its exported ONNX file in ONNX Runtime.
+"""Compare the time of a network per image: MindSpore on the CPU and the exported file in ONNX Runtime.
 
     python benchmarks/onnx_runtime.py [--config NAME] [--size N] [--runs N] [--rounds N] [--json]
 
-The weights are random, those of the deformable convolutions too, so that their taps lie between pixels. One run exports the network twice,
-with DeformConv and in ordinary operators, and measures all variants in turn, each in processes of its own: one image at once, and eight for
-ONNX Runtime; MindSpore with the compiled kernels, and with its own operators alone. Prints median and smallest wall-clock time and
-median CPU time (all threads) an image, and the ratios to MindSpore. Compiling is not counted. On a machine that does other work as well,
-times mean little; their ratios and CPU times mean more.
+All weights are random; the offsets of the deformable convolutions are not zero, so that they sample between pixels. One run exports the
+network twice, with DeformConv and with ordinary operators only. It measures all variants in turn, each in processes of its own: MindSpore
+with the compiled kernels and with its own operators only, with one image at a time; ONNX Runtime also with batches of eight. Prints median
+and smallest wall-clock time and median CPU time (all threads) per image, and the ratios to MindSpore. Compilation is not counted. If the
+machine also does other work, rely on ratios and CPU times instead of times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Callable, Dict, List
 
 import numpy as np
 
-VARIANTS = {  # name: (file, images at once)
+VARIANTS = {  # name: (file, batch size)
     "MindSpore": ("network.ckpt", 1),
     "MindSpore, its own operators": ("network.ckpt", 1),
     "ONNX Runtime": ("network.onnx", 1),
@@ -34,7 +34,7 @@ VARIANTS = {  # name: (file, images at once)
 
 
 def make_checkpoint(folder: Path, config_name: str, size: int) -> None:
-    """``network.ckpt`` with random weights."""
+    """Write ``network.ckpt`` with random weights."""
     from mindpoint.config import load_config
     from mindpoint.model import checkpoint
     from mindpoint.model.network import build_network
@@ -53,7 +53,7 @@ def make_checkpoint(folder: Path, config_name: str, size: int) -> None:
 
 
 def make_files(folder: Path, config_name: str, size: int) -> None:
-    """The checkpoint and the two files that are exported from it."""
+    """Write the checkpoint and the two files that are exported from it."""
     from mindpoint.exporting.request import Request
     from mindpoint.exporting.write import export
 
@@ -64,7 +64,7 @@ def make_files(folder: Path, config_name: str, size: int) -> None:
 
 
 def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
-    """Seconds and CPU seconds an image of each run, in this process."""
+    """Return seconds and CPU seconds per image of each run, measured in this process."""
     run = forward(file)
     batch = {"image": np.random.default_rng(1).standard_normal((images, 3, size, size)).astype(np.float32)}
     run(batch)
@@ -77,7 +77,7 @@ def measure(file: Path, images: int, size: int, runs: int) -> List[List[float]]:
 
 
 def forward(file: Path) -> Callable:
-    """Return the file's network as a function of inputs by name."""
+    """Return the file's network as a function of a dictionary of inputs."""
     if file.suffix == ".onnx":
         from mindpoint.inference.onnx_engine import OnnxEngine
 
@@ -94,10 +94,10 @@ def summary(runs: List[List[float]]) -> Dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="dla34_dcn_coco", help="default: dla34_dcn_coco")
+    parser.add_argument("--config", default="dla34_dcn_coco", help="configuration of the network (default: dla34_dcn_coco)")
     parser.add_argument("--size", type=int, default=512, help="height and width of the input (default: 512)")
-    parser.add_argument("--runs", type=int, default=5, help="a process (default: 5)")
-    parser.add_argument("--rounds", type=int, default=3, help="processes a variant (default: 3)")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs per process (default: 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of processes per variant (default: 3)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -121,7 +121,7 @@ def main() -> None:
         ratios = [row[key] / results["MindSpore"][key] for key in ("median_ms", "smallest_ms", "cpu_ms")]
         print(
             f"{variant:28} median {row['median_ms']:7.0f} ms  smallest {row['smallest_ms']:7.0f} ms  CPU {row['cpu_ms']:7.0f} ms   "
-            "of MindSpore's: " + ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            "ratios to MindSpore: " + ", ".join(f"{ratio:.2f}" for ratio in ratios)
         )
 
 

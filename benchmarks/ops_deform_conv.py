@@ -1,11 +1,11 @@
-"""Time and memory of the deformable convolution: MindSpore's own operator against the compiled kernel.
+"""Compare time and memory of the deformable convolution: MindSpore's own operator and the compiled kernel.
 
     python benchmarks/ops_deform_conv.py [--shape B C H W] [--outputs O] [--runs N] [--json]
 
-One run measures both, in turn, each in processes of its own, forward and with the gradients of all five arguments, 3x3 kernel,
-stride 1. Prints medians with the first and third quartile in milliseconds, the median CPU time (all threads), and the growth of the
-process's peak memory in MiB over a process that holds only the arguments. Compilation is not counted. On a machine that does other work
-as well, times mean little; their ratios and CPU times mean more.
+One run measures both in turn, each in processes of its own, forward and with the gradients of all five arguments, for a 3x3 kernel with
+stride 1. Prints medians with the first and third quartile in milliseconds, the median CPU time (all threads), and by how many MiB the peak
+memory exceeds the memory in use before the runs. Compilation is not counted. If the machine also does other work, rely on ratios and CPU
+times instead of times.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def memory_kib(name: str) -> int:
 
 
 def measure(implementation: str, what: str, shape, outputs: int, runs: int) -> dict:
-    """Seconds and CPU seconds of each run, and the growth of peak memory in MiB, in this process."""
+    """Return seconds and CPU seconds of each run, and the growth of peak memory in MiB, measured in this process."""
     import mindpoint  # noqa: F401  sets the environment for MindSpore
     import mindspore as ms
     import numpy as np
@@ -71,10 +71,10 @@ def measure(implementation: str, what: str, shape, outputs: int, runs: int) -> d
         for tensor in result if isinstance(result, tuple) else (result,):
             tensor.asnumpy()
 
-    run(arguments(8, 8))  # libraries, thread pools and the compiler's memory come before the baseline
+    run(arguments(8, 8))  # load libraries, thread pools and the compiler before the baseline is taken
     values = arguments(height, width)
     before = memory_kib("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak that making the arguments took
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak, which creating the arguments has raised
     run(values)
     run(values)
     seconds, cpu_seconds = [], []
@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", type=int, nargs=4, default=[1, 64, 128, 128], metavar=("B", "C", "H", "W"))
     parser.add_argument("--outputs", type=int, default=64)
-    parser.add_argument("--runs", type=int, default=10, help="in each of three processes")
+    parser.add_argument("--runs", type=int, default=10, help="number of runs in each of three processes (default: 10)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -134,7 +134,7 @@ def main() -> None:
             )
         portable, native = variants["portable"], variants["native"]
         ratios = [portable[key] / native[key] for key in ("median_ms", "cpu_ms")]
-        print(f"{what:15} ratio     {ratios[0]:9.1f}, of CPU times {ratios[1]:.1f}")
+        print(f"{what:15} portable / native {ratios[0]:.1f}, of CPU times {ratios[1]:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""CPU time of depthwise and grouped convolutions: MindSpore's own operator against the compiled kernel.
+"""Compare the CPU time of depthwise and grouped convolutions: MindSpore's own operator and the compiled kernel.
 
     python benchmarks/ops_grouped_conv.py [--runs N]
 
-Each shape is measured with both in turn, in this process, forward and with the gradients of input and weight. Prints the median of all
-runs in milliseconds of a core, all threads together; with OMP_NUM_THREADS=1 no thread waits for another.
+Measures each shape with both in turn, in this process, forward and with the gradients of input and weight. Prints the median CPU time of
+all runs, summed over the threads, in milliseconds. Set OMP_NUM_THREADS=1 so that no thread waits for another.
 """
 
 from __future__ import annotations

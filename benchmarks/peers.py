@@ -1,12 +1,13 @@
-"""One image through the same network by everything that runs on this CPU: ours, PyTorch, ONNX Runtime, OpenVINO.
+"""Compare the speed of the same network for one image on this CPU: ours, PyTorch, ONNX Runtime, OpenVINO.
 
     python benchmarks/peers.py [--size N] [--runs N] [--rounds N] [--only WORD ...] [--json]
 
-DLA-34 with deformable convolutions; random weights, those of the deformable convolutions too, so that their taps lie between pixels. Every
-measurement has a process of its own, and rounds alternate between the variants. What is not installed is left out and named. PyTorch has
-torchvision's deformable convolution. Prints, for each, the median time of an image, its ratio to the first variant measured, and the peak
-memory of the process. The speed is given in GFLOP/s and as a share of the speed of a matrix product on this machine. Compiling is not
-counted.
+The network is DLA-34 with deformable convolutions and random weights; the offsets of the deformable convolutions are not zero, so that
+they sample between pixels. Every measurement has a process of its own, and rounds alternate between the variants. Variants that are not
+installed are named and left out. PyTorch uses torchvision's deformable convolution.
+
+Prints the median time of an image for each variant, its ratio to the first variant measured, and the peak memory of the process. The
+speed is given in GFLOP/s and as a fraction of the speed of a matrix product on this machine. Compilation is not counted.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from typing import Callable, Dict, List
 
 import numpy as np
 
-GFLOP, SIDE = 80.4, 512  # of one image at that size: two for each multiplication with addition
+GFLOP, SIDE = 80.4, 512  # GFLOP of one SIDE x SIDE image; a multiply-add counts as two operations
 HEADS = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
-VARIANTS = {  # name: (what must be installed, file or way of PyTorch)
+VARIANTS = {  # name: (required package, file or mode of PyTorch)
     "PyTorch, torchvision": ("torchvision", "plain"),
     "PyTorch, channels_last": ("torchvision", "channels_last"),
     "PyTorch, compiled": ("torchvision", "compiled"),
@@ -39,7 +40,7 @@ VARIANTS = {  # name: (what must be installed, file or way of PyTorch)
 
 
 def make_files(folder: Path, size: int, names: List[str]) -> None:
-    """The checkpoint and the files that are exported from it."""
+    """Write the checkpoint and the files that are exported from it."""
     from mindpoint.exporting.request import Request
     from mindpoint.exporting.write import export
     from onnx_runtime import make_checkpoint
@@ -60,7 +61,7 @@ def make_files(folder: Path, size: int, names: List[str]) -> None:
 
 
 def forward(what: str, size: int) -> Callable[[], object]:
-    """Return one image through the network as a function."""
+    """Return a function that runs the network on one image."""
     image = np.random.default_rng(1).standard_normal((1, 3, size, size)).astype(np.float32)
     if "." not in what:
         return _pytorch(what, image)
@@ -101,7 +102,7 @@ def _pytorch(way: str, image: np.ndarray) -> Callable[[], object]:
 
 
 def measure(what: str, size: int, runs: int) -> Dict[str, object]:
-    """Seconds of each run, in this process, and its peak memory."""
+    """Return the seconds of each run and the peak memory in MiB, measured in this process."""
     run = forward(what, size)
     run()
     run()
@@ -114,13 +115,13 @@ def measure(what: str, size: int, runs: int) -> Dict[str, object]:
 
 
 def _peak_memory() -> float:
-    """MiB of this process; what ``getrusage`` says would count the parent's memory too."""
+    """Return the peak memory of this process in MiB; ``getrusage`` would include that of the parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def peak() -> float:
-    """GFLOP/s of a float32 matrix product, the best of several."""
+    """Return GFLOP/s of a float32 matrix product, the best of several."""
     side = 2048
     first, second = (np.random.default_rng(seed).standard_normal((side, side)).astype(np.float32) for seed in (0, 1))
     seconds = []
@@ -132,7 +133,7 @@ def peak() -> float:
 
 
 def _works(package: str) -> bool:
-    """Tell whether a package is installed and can be imported: torchvision fails beside a PyTorch of another build."""
+    """Return whether a package can be imported. An installed one may still fail, such as torchvision with a PyTorch of another build."""
     return subprocess.run([sys.executable, "-c", f"import {package}"], capture_output=True).returncode == 0
 
 
@@ -144,9 +145,9 @@ def _child(*arguments: object) -> object:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=SIDE, help="height and width of the input (default: 512)")
-    parser.add_argument("--runs", type=int, default=5, help="a process (default: 5)")
-    parser.add_argument("--rounds", type=int, default=3, help="processes a variant (default: 3)")
-    parser.add_argument("--only", nargs="+", metavar="WORD", default=[""], help="variants with one of these words in their names")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs per process (default: 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of processes per variant (default: 3)")
+    parser.add_argument("--only", nargs="+", metavar="WORD", default=[""], help="only variants whose names contain one of these words")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -159,7 +160,7 @@ def main() -> None:
     for name in wanted.keys() - chosen.keys():
         print(f"left out: {name} ({wanted[name][0]} cannot be imported)", file=sys.stderr)
     if not chosen:
-        raise SystemExit("nothing to measure: no variant is installed, or no name holds a word of --only")
+        raise SystemExit("nothing to measure: no variant is installed, or no name contains a word of --only")
     measured: Dict[str, list] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder), options.size, list(chosen.values()))
@@ -180,7 +181,7 @@ def main() -> None:
     for name, row in results.items():
         print(
             f"{name:28} {row['median_ms']:7.0f} ms  ratio {row['median_ms'] / first:5.3f}  {row['peak_MiB']:6.0f} MiB  "
-            f"{row['gflops']:5.0f} GFLOP/s  {row['gflops'] / best:4.2f} of the matrix product"
+            f"{row['gflops']:5.0f} GFLOP/s  {row['gflops'] / best:4.2f} of the matrix product's speed"
         )
 
 

@@ -1,12 +1,12 @@
-"""The official network in PyTorch on a CPU against ours, in one run: one 512x512 image through network and decoder, and training steps.
+"""Compare the official network in PyTorch with ours on a CPU: prediction of one 512x512 image, and training steps.
 
     python benchmarks/pytorch.py [--torch-python PYTHON] [--rounds N] [--json FILE]
 
-PyTorch (2.13 was tried, with ninja and setuptools to compile an extension) may be in an environment of its own: ``--torch-python`` is its
-interpreter. Its network is the official DLA-34 with deformable convolutions by official names and shapes, its deformable convolution one
-like that of the public CPU ports of DCNv2 (``pytorch_deform_conv.cc``). Its figure for prediction is the network's alone, ours includes
-decoding; its training step has a simple loss on all maps and Adam, ours the real loss. Rounds alternate between the two; compilation is
-not counted. Prints medians over rounds in seconds, and the ratios.
+PyTorch may be in an environment of its own; ``--torch-python`` names its interpreter. It was tested with 2.13; ninja and setuptools are
+needed to compile an extension. Its network is the official DLA-34 with deformable convolutions like those of the public CPU ports of DCNv2
+(``pytorch_deform_conv.cc``). For prediction, only our time includes decoding. For training, PyTorch has a simple loss on all maps and
+Adam; ours has the real loss. Rounds alternate between the two; compilation is not counted. Prints medians over rounds in seconds, and the
+ratios.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ HEADS = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
 
 
 def ours(what: str, runs: int) -> float:
-    """Seconds of a prediction after the image was prepared, or of a training step: the median of a process of its own."""
+    """Return the median seconds of a training step, or of a prediction without preparing the image, measured in a new process.
+
+    Args:
+        what: ``infer`` or ``train``.
+    """
     command = [sys.executable, "-m", "mindpoint", "benchmark", what, CONFIG, "--json", "--runs", str(runs), "--batch", str(IMAGES[what])]
     command += ["--set", f"input.size=[{SIDE},{SIDE}]"] + ["--set", "test.resolution=fixed", "--set", "test.flip=false"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
@@ -36,15 +40,15 @@ def ours(what: str, runs: int) -> float:
 
 
 def official(what: str, runs: int, python: str) -> float:
-    """The same for PyTorch."""
-    environment = {**os.environ, "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"}  # ninja is there
+    """Return the median seconds in PyTorch, measured in a process of the interpreter ``python``; see :func:`measure`."""
+    environment = {**os.environ, "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"}  # finds that environment's ninja
     command = [python, __file__, "--measure", what, str(runs)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment)
     return float(done.stdout.splitlines()[-1])
 
 
 def measure(what: str, runs: int) -> float:
-    """Runs in PyTorch's interpreter."""
+    """Return the median seconds of a prediction without decoding (``infer``) or of a training step (``train``) in this process."""
     import torch
     from pytorch_network import OfficialNetwork
 
@@ -86,12 +90,12 @@ def main() -> None:
         return
     results = {}
     for what, runs in (("infer", 5), ("train", 2)):
-        seconds = {"official in PyTorch": [], "mindpoint": []}
+        seconds = {"official network in PyTorch": [], "mindpoint": []}
         for _ in range(options.rounds):
-            seconds["official in PyTorch"].append(official(what, runs, options.torch_python))
+            seconds["official network in PyTorch"].append(official(what, runs, options.torch_python))
             seconds["mindpoint"].append(ours(what, runs))
         median = {name: statistics.median(values) for name, values in seconds.items()}
-        results[what] = {"rounds": seconds, "median": median, "ratio": median["mindpoint"] / median["official in PyTorch"]}
+        results[what] = {"rounds": seconds, "median": median, "ratio": median["mindpoint"] / median["official network in PyTorch"]}
         times = ", ".join(f"{name} {value:.3f} s" for name, value in median.items())
         print(f"{what}, {IMAGES[what]} x {SIDE}x{SIDE}: {times}, ratio {results[what]['ratio']:.3f}", flush=True)
     if options.json:

@@ -1,5 +1,5 @@
-// Deformable 3x3 convolution for PyTorch on a CPU, done the way the public CPU ports of DCNv2 do it: an image at a time, the unfolded
-// input written out in full by a plain loop in one thread, then one matrix product by PyTorch. Something to compare with, not to use.
+// Deformable 3x3 convolution for PyTorch on a CPU, computed as in the public CPU ports of DCNv2: for one image at a time, a plain loop in one
+// thread writes the whole unfolded input, then PyTorch computes one matrix product. For comparison only.
 
 #include <torch/extension.h>
 
@@ -31,7 +31,7 @@ float between(const Image &image, int channel, float y, float x) {
   return value + down * right * image.pixel(channel, top + 1, left + 1);
 }
 
-// The derivative of `between` by y or x.
+// The derivative of `between` with respect to y or x.
 float slope(const Image &image, int channel, float y, float x, bool by_x) {
   const int top = std::floor(y), left = std::floor(x);
   const float down = y - top, right = x - left;
@@ -53,7 +53,7 @@ void unfold(const Image &image, float *columns) {
   }
 }
 
-// How much of a column's gradient the pixel at (row, column) gets.
+// The share of a column's gradient that the pixel at (row, column) gets.
 float share(float y, float x, int row, int column) {
   const int top = std::floor(y), left = std::floor(x);
   const float down = y - top, right = x - left;
@@ -65,7 +65,7 @@ float share(float y, float x, int row, int column) {
   return total;
 }
 
-// A column's gradient goes to the corners around its position, which are looked for among the 5x5 pixels near by, as in the ports.
+// A column's gradient goes to the corners around its position. As in the ports, they are found among the 5x5 pixels around it.
 void fold(const Image &image, const float *columns, float *gradient) {
   const int size = image.size();
   for (int row = 0; row < image.channels * 9; row++) {

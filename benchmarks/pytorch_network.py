@@ -21,7 +21,7 @@ def _kernel():
 
 
 def _reference():
-    """The comparison network that the plugin ships; its file is loaded by itself since PyTorch's environment need not have ours."""
+    """Import the plugin's PyTorch reference from its file: mindpoint need not be installed in PyTorch's environment."""
     path = HERE.parent / "plugins" / "mindpoint_centernet" / "weights" / "reference.py"
     spec = importlib.util.spec_from_file_location("reference", path)
     module = importlib.util.module_from_spec(spec)
@@ -42,7 +42,7 @@ class _DeformConv(torch.autograd.Function):
 
 
 class _Steps(_reference().Network):
-    """The reference's walk through the network with compiled deformable convolutions and normalisation that can train."""
+    """The reference network with compiled deformable convolutions and a batch normalisation that can train."""
 
     training = torchvision = False
 
@@ -66,7 +66,7 @@ class OfficialNetwork(nn.Module):
 
     Args:
         heads: channels by head name.
-        torchvision: take its deformable convolution, which must be installed, and not the compiled ports'.
+        torchvision: use torchvision's deformable convolution instead of the compiled one.
     """
 
     def __init__(self, heads: Dict[str, int], torchvision: bool = False):
@@ -92,7 +92,7 @@ class OfficialNetwork(nn.Module):
 
 
 def _shapes(heads: Dict[str, int]) -> Dict[str, tuple]:
-    """Shapes of the official state by name, without what feeds nothing."""
+    """Return the shapes of the official parameters by name, without those of layers that feed no output."""
     channels = (16, 32, 64, 128, 256, 512)
     found = {}
 

@@ -1,10 +1,10 @@
-"""Kills trainings with SIGKILL at random moments, resumes them, and holds each against one that nothing disturbed.
+"""Kill trainings with SIGKILL at random moments, resume them, and compare each with an undisturbed training.
 
     python benchmarks/resume_stress.py --kills 20
 
-Half of the kills are aimed at the writing of a checkpoint, which comes after every second step; one in ten falls into the start. Compared
-are all arrays of the checkpoints (last and best), the state beside them, and the log but for its times. Ends with code 1 if anything
-differs. Without CONFIG it trains the toy model of the tests.
+Checkpoints are written after every second step, and about half of the kills are aimed at this; one in ten falls into the start. Compares
+all arrays of the checkpoints (last and best), the state saved with them, and the log without its times. Ends with code 1 if anything
+differs. Without CONFIG, trains the toy model of the tests.
 """
 
 import argparse
@@ -43,17 +43,17 @@ def start(args, out, *more):
 
 
 def writing(out):
-    """Return whether a checkpoint is being written, or was when its process died."""
+    """Return whether a checkpoint is being written, or was being written when the process died."""
     return any(out.glob(".*.ckpt.*.tmp"))
 
 
 def steps(out):
-    """Lines in the log: one a step."""
+    """Return the number of steps in the log."""
     return (out / "log.jsonl").read_bytes().count(b"\n") if (out / "log.jsonl").exists() else 0
 
 
 def watch(process, out):
-    """Wait for the end of a training; tells its seconds until the first step, its steps, and the seconds that a checkpoint takes."""
+    """Wait for a training to end. Return the seconds until its first step, its number of steps, and the seconds to write a checkpoint."""
     began, since, starting, spans = time.perf_counter(), None, None, []
     while process.poll() is None:
         if starting is None and steps(out):
@@ -68,7 +68,7 @@ def watch(process, out):
 
 
 def kill_at_random(process, out, rng, starting, length, write_seconds):
-    """Kill a training at a random moment; returns what it was doing, or None if it was done before."""
+    """Kill a training at a random moment. Return whether it had ``started`` to train and was ``writing``, or None if it ended before."""
     before = steps(out)
     if rng.random() < 0.1:
         time.sleep(rng.uniform(0, starting))
@@ -76,8 +76,8 @@ def kill_at_random(process, out, rng, starting, length, write_seconds):
         further = rng.randint(1, max(1, length // 4))
         while process.poll() is None and steps(out) < before + further:
             time.sleep(0.001)
-            before = min(before, steps(out))  # a resumed run takes out what it does again
-        if rng.random() < 0.5:  # writing takes little of the time: some are killed while they do
+            before = min(before, steps(out))  # a resumed run removes the records of the steps that it repeats
+        if rng.random() < 0.5:  # writing takes a small part of the time, so wait for it
             while process.poll() is None and not writing(out):
                 time.sleep(0.0005)
         time.sleep(rng.uniform(0, write_seconds))
@@ -86,11 +86,12 @@ def kill_at_random(process, out, rng, starting, length, write_seconds):
     process.kill()
     process.wait()
     started = steps(out) > before
-    return {"writing": started and writing(out), "started": started}  # a resumed training removes what is left of the one before
+    # before the first step, hidden files may be those of the previous training
+    return {"writing": started and writing(out), "started": started}
 
 
 def torture(args, out, rng, usual, wanted):
-    """Train to the end with up to ``wanted`` kills; returns them."""
+    """Train to the end with up to ``wanted`` kills, and return the kills."""
     kills = []
     process = start(args, out)
     while True:
@@ -102,13 +103,13 @@ def torture(args, out, rng, usual, wanted):
         kills.append(killed)
         can_go_on = any(out.glob("*.ckpt"))
         if not can_go_on and out.exists():
-            for path in out.iterdir():  # killed before the first checkpoint: there is nothing to resume
+            for path in out.iterdir():  # killed before the first checkpoint: start over
                 path.unlink() if path.is_file() else [file.unlink() for file in path.iterdir()] + [path.rmdir()]
         process = start(args, out, *(["--resume"] if can_go_on else []))
 
 
 def differences(out, whole):
-    """Names of what is not the same in two run folders."""
+    """Return the names of arrays, states and log records that differ between two run folders."""
     found = []
     for name in sorted(path.name for path in whole.glob("*.ckpt") if path.name != "previous.ckpt"):
         ours, theirs = checkpoint.load(out / name), checkpoint.load(whole / name)
@@ -130,8 +131,8 @@ def main():
     parser.add_argument("config", nargs="?", default=str(TOY / "toy.yaml"))
     parser.add_argument("--set", action="append", default=[], help="change a value of the configuration")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--each", type=int, default=7, help="kills of one training at most")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--each", type=int, default=7, help="maximum number of kills per training (default: 7)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the moments (default: 0)")
     args = parser.parse_args()
     if args.config == str(TOY / "toy.yaml"):
         args.set = [*TOY_CHANGES, *args.set]

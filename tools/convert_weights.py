@@ -1,4 +1,4 @@
-"""Weights of the official CenterNet to a checkpoint: the same as ``mindpoint weights convert``."""
+"""Convert weights of the official CenterNet to a checkpoint: the same as ``mindpoint weights convert``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Writes the README of each model's folder in ``configs``, and the list of them: recipes, parameters, FLOPs, columns for results."""
+"""Write the README of each model's folder in ``configs`` and the list of models: recipes, parameters, FLOPs, columns for results."""
 
 import sys
 from pathlib import Path
@@ -17,16 +17,16 @@ TITLES = {
     "resnet": "ResNet",
 }
 COLUMNS = "model|params (M)|FLOPs (G)|image size|images per step|epochs|learning rate|cards|ms/step|img/s|AP|recipe|weights".split("|")
-NOTE = """Parameters and FLOPs are computed, and tested, for one image of the given size; a multiplication and an addition are two
-operations, of convolutions and dense layers. These were not trained on COCO or run on an Ascend: cards, ms/step, img/s, AP and weights are
-empty because they were not measured. `mindpoint benchmark train NAME` measures your machine."""
+NOTE = """Parameters and FLOPs are computed for one image of the given size, and tested. FLOPs are the multiplications and additions of
+convolutions and dense layers. These models were not trained on COCO or run on an Ascend, so cards, ms/step, img/s, AP and weights are
+empty. `mindpoint benchmark train NAME` measures your machine."""
 
 
 def facts(config: Config) -> tuple:
     """Return the numbers of parameters and of FLOPs for one image of the configuration's size.
 
-    Multiply-adds of a convolutional network are ``a * area + b`` (``b``: after pooling to one pixel), so two small images give
-    them for any.
+    The number of multiply-adds of a convolutional network is ``a * area + b``, where ``b`` is for layers after pooling to one pixel. So two
+    small images determine the number for images of any size.
     """
     height, width = config.input_spec.size
     device.setup("CPU", 0)

@@ -1,8 +1,8 @@
-"""Boot file of a ModelArts job: turns its arguments into a command of mindpoint.
+"""Boot file of a ModelArts job: convert its arguments to a command of mindpoint, and run it.
 
-``--data_url`` and ``--train_url`` are where ModelArts has put the data and takes the results; ``--command`` (train) and ``--config`` say
-what to do, and further arguments ``--KEY=VALUE`` are settings, such as ``--train.epochs=350``. ``--num_gpus`` and ``--init_method``, which
-ModelArts adds by itself, are passed over: the number of devices is that of ``RANK_SIZE``.
+``--data_url`` is the folder of the data, ``--train_url`` the folder from which ModelArts takes the results. ``--command`` (train or eval)
+and ``--config`` give the command and the configuration. Further arguments ``--KEY=VALUE`` are settings, such as ``--train.epochs=350``.
+``--num_gpus`` and ``--init_method``, which ModelArts adds, are ignored: the number of processes is ``RANK_SIZE``.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from mindpoint.cli.main import main
 
 
 def command(argv, environment):
-    """Return the arguments of mindpoint."""
+    """Return mindpoint's arguments for the job's arguments and environment."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--data_url", help="folder with the data in COCO's layout")
     parser.add_argument("--train_url", help="folder for the results")

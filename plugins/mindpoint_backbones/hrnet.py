@@ -11,8 +11,8 @@ from mindspore import nn, ops
 
 from mindpoint_backbones.layers import conv, conv_norm
 
-MODULES = {2: 1, 3: 4, 4: 3}  # of each stage, by its number of branches
-BLOCKS = 4  # of a branch in a module, and of the first stage
+MODULES = {2: 1, 3: 4, 4: 3}  # number of modules of a stage, by its number of branches
+BLOCKS = 4  # number of blocks of a branch in a module, and of the first stage
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

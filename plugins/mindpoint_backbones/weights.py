@@ -44,6 +44,5 @@ class MobileNetRules(WeightRules):
         return RecognizedWeights(name, f"{name} without heads", config, whole=False)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. Includes the classifier and the convolution before it, the only one after the first that is outside of
-        a block."""
+        """See :class:`WeightRules`. Includes the classifier and the last convolution, which is outside of the blocks like the first one."""
         return bool(re.match(r"classifier\.|features\.[1-9]\d*\.\d+\.", name)) or super().feeds_nothing(name, names)

@@ -11,7 +11,7 @@ from mindspore.common import dtype as mstype
 __all__ = ["EPSILON", "at_index", "count_peaks", "focal", "l1", "mean_squares", "smooth_l1"]
 
 EPSILON = 1e-4
-"""Least distance of probabilities from 0 and 1 in logarithms, and of a count of objects from 0 in divisions."""
+"""Probabilities keep this distance from 0 and 1 before a logarithm; counts of objects are increased by it before a division."""
 
 
 def at_index(maps: Tensor, index: Tensor) -> Tensor:
@@ -32,8 +32,8 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
         - sum of  weight * ((1-p)^2 log p  where target is 1,  (1-target)^4 p^2 log(1-p)  elsewhere)
 
-    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]; not divided by the number of peaks. logits, target (0..1): ``(B, C, H, W)``;
-    weight: broadcast to it.
+    with p = sigmoid(logits) clamped to [1e-4, 1 - 1e-4]. The sum is not divided by the number of peaks. logits and target (0..1) are
+    ``(B, C, H, W)``; weight is broadcast to them.
     """
     p = ops.clamp(ops.sigmoid(logits), EPSILON, 1 - EPSILON)
     centre = weight * (target == 1).astype(p.dtype)
@@ -53,6 +53,6 @@ def l1(values: Tensor, target: Tensor) -> Tensor:
 
 
 def smooth_l1(values: Tensor, target: Tensor) -> Tensor:
-    """Return, element by element, half the squared difference where it is below 1, |difference| - 0.5 elsewhere."""
+    """Return, element by element, half the squared difference where |difference| is below 1, otherwise |difference| - 0.5."""
     difference = ops.abs(values - target)
     return ops.select(difference < 1, 0.5 * difference**2, difference - 0.5)

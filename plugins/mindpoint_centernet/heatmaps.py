@@ -20,9 +20,9 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def gaussian_radius(height: float, width: float, rule: RadiusRule = "official", overlap: float = 0.7) -> int:
-    """Return the radius of the peak for a box: boxes whose corners are moved by it keep an IoU of about ``overlap``.
+    """Return the radius of a box's peak. With the rule ``corrected``, the box keeps the IoU ``overlap`` if its corners move by it.
 
-    Three quadratic equations (a corner moved inside, both moved outside, both inside) bound it; the smallest root is used.
+    Three quadratic equations bound the radius (the box is shifted, shrunk or enlarged by it); the smallest root is used.
 
     Args:
         height, width: size of the box in heatmap pixels.
@@ -71,7 +71,7 @@ def sigma_of(radius: int) -> float:
 
 
 def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[slice, slice], Tuple[slice, slice]]:
-    """Return the slices, in a ``width`` x ``height`` map and in the kernel, of the part of a peak at pixel ``(x, y)`` on the map."""
+    """Return the slices (rows, columns) of a ``width`` x ``height`` map that a peak at pixel ``(x, y)`` covers, and those of the kernel."""
     left, right = min(x, radius), min(width - x, radius + 1)
     top, bottom = min(y, radius), min(height - y, radius + 1)
     on_map = (slice(y - top, y + bottom), slice(x - left, x + right))
@@ -80,7 +80,7 @@ def window(x: int, y: int, radius: int, width: int, height: int) -> Tuple[Tuple[
 
 
 def stamp(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> None:
-    """Draw a peak at pixel ``(x, y)`` of ``heatmap`` ``(H, W)``, in place, as the maximum of both."""
+    """Draw a peak at pixel ``(x, y)`` of ``heatmap`` ``(H, W)``, in place; each pixel keeps the larger value."""
     height, width = heatmap.shape
     radius = kernel.shape[0] // 2
     if radius <= x < width - radius and radius <= y < height - radius:
@@ -96,7 +96,7 @@ class Peaks(NamedTuple):
 
     Attributes:
         scores: ``(N,)`` values of the heatmap.
-        channels, rows, columns: ``(N,)`` their positions.
+        channels, rows, columns: ``(N,)`` positions in the heatmaps.
     """
 
     scores: np.ndarray

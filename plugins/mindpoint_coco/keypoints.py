@@ -27,9 +27,9 @@ class AnnotatedJoints(Points):
 
     Attributes:
         keypoints: the configuration's section.
-        aliases: mapping from a file's joint names to these, where they differ.
-        orders: if the file has another order of joints: for each category id, the index among these joints of each joint of a record; -1
-            for a joint that is not among these.
+        aliases: mapping from a file's joint names to the configuration's, where they differ.
+        orders: by category id, if the file has another order of joints: for each joint of a record, its index among ``keypoints``, or -1 if
+            it is not among them.
         by_name: ids of the categories whose joints were matched by name.
         lacking: for each category id, the indices of the joints that the class has but the category lacks.
     """
@@ -57,7 +57,7 @@ class AnnotatedJoints(Points):
         return other
 
     def places(self, record: dict) -> Optional[Tuple[int, ...]]:
-        """Return the index among these joints of each joint of a record; None if the order is the same."""
+        """Return, for each joint of a record, its index among ``keypoints``; None if the order is the same."""
         category = record.get("category_id")
         return self.orders.get(category) if isinstance(category, (int, float)) else None
 
@@ -103,7 +103,7 @@ class Keypoints:
         sigmas: standard deviation of each joint in object keypoint similarity, relative to the square root of the object's area
             (COCO's definition; the nose of a person has 0.026). Positive. ``None``: 0.05 for each joint.
         colors: colour of each joint, ``(blue, green, red)`` in 0..255. ``None``: evenly spread hues.
-        classes: instead of all these, the same keys for each class, by name. Other classes have no joints.
+        classes: the keys above for each class, by name, instead of for all classes. Other classes have no joints.
         shared: names of joints that are the same joint in all classes that have them.
 
     Raises:
@@ -175,7 +175,7 @@ class Keypoints:
 
         Args:
             classes: names by label, if classes have joints of their own; otherwise every object has all joints.
-            aliases: mapping from a file's joint names to these.
+            aliases: mapping from a file's joint names to the configuration's.
 
         Raises:
             ConfigError: an alias of a joint that does not exist, or joints of a class that does not exist.
@@ -234,7 +234,9 @@ class Keypoints:
         for owner, own in places.items():
             alone = [names[place] for pair in pairs if len(pair & set(own)) == 1 for place in pair - set(own)]
             if alone:
-                raise ConfigError(f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing, which is paired in other classes")
+                raise ConfigError(
+                    f"keypoints.classes.{owner}: the joint '{alone[0]}' is missing; other classes pair it with a joint of this class"
+                )
 
     def _index(self, joint: Joint, where: str) -> int:
         if isinstance(joint, str):
@@ -270,7 +272,7 @@ class Keypoints:
 
 
 def _of_class(name: str, block: Mapping[str, object]) -> Keypoints:
-    """Return the joints of a class. Raises ConfigError with its place in the section."""
+    """Return the joints of a class. Raises ConfigError, whose message names the class's place in the section."""
     known = ("names", "skeleton", "flip_pairs", "sigmas", "colors")
     unknown = [key for key in block if key not in known]
     if unknown:

@@ -10,18 +10,18 @@ from mindpoint_coco.similarity import oks
 
 
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a kept better one.
+    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better detection.
 
-    People close together have overlapping boxes but different poses. The similarity is COCO's object keypoint similarity with the mean of
-    the two boxes' areas instead of the annotated area, over all joints (Papandreou et al. 2017, "Towards Accurate Multi-person Pose
-    Estimation in the Wild").
+    People close together have overlapping boxes but different poses (Papandreou et al. 2017, "Towards Accurate Multi-person Pose Estimation
+    in the Wild"). The similarity is COCO's object keypoint similarity over all joints, with the mean of the two boxes' areas instead of the
+    annotated area.
 
     Args:
         keypoints: ``(N, J, 2)`` x, y in image pixels.
         boxes: ``(N, 4)`` left, top, right, bottom.
         scores: ``(N,)``; among equal scores, the first counts as better.
         sigmas: ``(J,)`` COCO's tolerances.
-        threshold: similarity, 0..1, above which the weaker one is removed.
+        threshold: similarity, 0..1, above which the weaker of two detections is removed.
     """
     points = np.asarray(keypoints, np.float64)
     sides = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - np.asarray(boxes, np.float64)[:, :2], 0)
@@ -38,12 +38,12 @@ def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas
 
 
 class Suppressed(NamedTuple):
-    """Rows in the order of selection: first the live ones, then those whose score fell below the threshold.
+    """The result of :func:`soft_nms`: first the live rows in the order of selection, then the dropped rows.
 
     Attributes:
-        rows: ``(N,)`` input row of each box.
-        joint_rows: ``(N,)`` input row of the keypoints there; equal to ``rows`` for live rows.
-        scores: ``(N,)`` float32 decayed scores.
+        rows: ``(N,)`` index of the input row that each box comes from.
+        joint_rows: ``(N,)`` index of the input row that the keypoints come from; equal to ``rows`` for live rows.
+        scores: ``(N,)`` float32 lowered scores.
         live: number of live rows.
     """
 
@@ -54,18 +54,21 @@ class Suppressed(NamedTuple):
 
 
 def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshold: float = 0.001) -> Suppressed:
-    """Multiply each score by ``exp(-IoU**2 / sigma)`` for each better box in turn (Bodla et al. 2017).
+    """Lower the scores of overlapping boxes: soft non-maximum suppression with a Gaussian (Bodla et al. 2017, equation 3).
 
-    As in the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2) a box from x1 to x2 is ``x2 - x1 + 1`` wide,
-    and only an overlapping box can fall below the threshold. When one does, the last live row's box and score overwrite it, while the
-    keypoints of the two are swapped. So the rows after the live ones are copies of other boxes with the dropped rows' keypoints. They
-    are only useful to reproduce the official results, which keep them.
+    The box with the highest score is selected, then the next one among the rest, and so on. Each selected box multiplies the scores of the
+    boxes that are left by ``exp(-IoU**2 / sigma)``. A box that overlaps the selected one is dropped if its score falls below ``threshold``.
+
+    Details are those of the official implementation (CenterNet ``external/nms.pyx``, 39 columns, method 2). A box from x1 to x2 has the
+    width ``x2 - x1 + 1``. A dropped row is replaced by the last live row, but the keypoints of both rows are swapped. So each row after the
+    live ones has the box of another row and the keypoints of a dropped one. The official results contain these rows; apart from comparing
+    with them, they are useless.
 
     Args:
         boxes: ``(N, 4)`` left, top, right, bottom in image pixels.
         scores: ``(N,)`` in 0..1.
-        sigma: positive; larger values decay less.
-        threshold: score below which an overlapping row is dropped.
+        sigma: positive; larger values lower scores less.
+        threshold: score below which an overlapping box is dropped.
     """
     boxes, scores = np.array(boxes, np.float32), np.array(scores, np.float32)
     rows, joint_rows = np.arange(len(scores)), np.arange(len(scores))
@@ -95,8 +98,8 @@ def soft_nms(boxes: np.ndarray, scores: np.ndarray, sigma: float = 0.5, threshol
 
 
 def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of one box with others, ``(N, 4)``. Sides are one pixel longer than the difference of the
-    coordinates."""
+    """Return the intersection over union ``(N,)`` of a box ``(4,)`` with others ``(N, 4)``. A side from x1 to x2 has the length
+    ``x2 - x1 + 1``."""
     one = np.float32(1)
     width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0]) + one
     height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1]) + one

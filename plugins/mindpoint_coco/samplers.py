@@ -43,8 +43,8 @@ class HardImageSampler(Sampler):
     """Show an image the more often, the higher its loss was.
 
     Each image has a running mean of its losses. Its weight is the ratio of that mean to the mean of all images, to the power of ``power``
-    (as in prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), limited to ``1 / most .. most``; 1 before it has been
-    seen. Images with wrong annotations have high losses, too: correct them first, and keep ``most`` low.
+    (as in prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), limited to ``1 / most .. most``. Images that have not
+    been seen have the weight 1. Images with wrong annotations have high losses, too: correct them first, and keep ``most`` low.
 
     Args:
         dataset: the training images; provided by the run.

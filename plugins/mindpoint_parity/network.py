@@ -59,7 +59,7 @@ def official_network(state: Mapping[str, np.ndarray]) -> Network:
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each map of each network: the largest absolute difference."""
+    """Compare each map of each network by the largest absolute difference."""
     device.setup("auto", seed=0)
     return [row for variant in reference.variants for row in _check_variant(reference, variant)]
 

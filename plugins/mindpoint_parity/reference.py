@@ -58,7 +58,7 @@ class Reference:
 
     @property
     def task(self) -> str:
-        """Return the task of the numbers, see :func:`task_of`."""
+        """Return the task of the expected values, see :func:`task_of`."""
         return task_of(self.golden)
 
     def config_of(self, variant: str) -> "Config":
@@ -97,7 +97,7 @@ def load_tolerances(golden: Path, file: Optional[Path] = None) -> Tolerances:
 
     Args:
         golden: folder with the expected values; its ``tolerances.json`` overrides this package's for the task.
-        file: overrides both.
+        file: a JSON file of tolerances that override both.
 
     Raises:
         DataError: the file cannot be read, or does not hold positive numbers by area and quantity.

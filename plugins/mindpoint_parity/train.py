@@ -19,8 +19,8 @@ from mindpoint.runtime import device
 from mindpoint_parity.reference import Reference
 from mindpoint_parity.replay import Replay, Setting
 
-SMALL_SUMS = ("off_loss", "hp_offset_loss")  # over few points, so one rounding weighs more
-UNUSED = 1e-6  # gradients below it are only rounding errors, such as that of a bias before a batch normalisation
+SMALL_SUMS = ("off_loss", "hp_offset_loss")  # losses over few points, so one rounding weighs more
+UNUSED = 1e-6  # smaller gradients are only rounding errors, such as that of a bias before a batch normalisation
 RUNS = 5
 USUAL = Setting()
 DENSE_POSES = Setting(loss={"dense": True})
@@ -50,7 +50,8 @@ def check(reference: Reference) -> List[Comparison]:
 
 @contextlib.contextmanager
 def _compiled(wanted: bool) -> Iterator[None]:
-    """Compile cells within the block, or run their operators one by one. The numbers are the same, and a single step takes less time."""
+    """Compile cells within the block if ``wanted``; otherwise run their operators one by one, which gives the same numbers and is faster
+    for a single step."""
     before = ms.get_context("mode")
     ms.set_context(mode=ms.GRAPH_MODE if wanted else ms.PYNATIVE_MODE)
     try:

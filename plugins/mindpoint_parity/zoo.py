@@ -49,7 +49,7 @@ def write_training(path: Path, state: Dict[str, np.ndarray]) -> None:
 
 
 def check(reference: Reference) -> List[Comparison]:
-    """Compare each map of each input: the largest absolute difference."""
+    """Compare each map of each input by the largest absolute difference."""
     rows = []
     with temporary_folder() as folder:
         write_training(folder / "zoo.ckpt", zoo_state(reference.golden))

@@ -116,13 +116,13 @@ def _write(args: argparse.Namespace, command: str) -> int:
         print(f"- training ignores {_count(jointless, 'object')} without labelled joints, and the pixels in their boxes")
     several = sorted({owner for name, owner in data.categories.items() if name != owner})
     if several:
-        print(f"- files differ in the joints of {', '.join(several)}; a joint that a file lacks is not trained on its objects' images")
+        print(f"- files differ in the joints of {', '.join(several)}; a joint is not trained on the images of files that lack it")
     if data.partial:
         print("- files differ in their classes; an object of a class that its file lacks counts as background")
     for reason in (*plan.reasons, network.reason):
         print(f"- {reason}")
     length = f"{_count(plan.batch_size, 'image')} ({steps / per_epoch:.0f} epochs)"
-    print(f"- {steps} steps of {length}, {args.minutes:g} minute{'' if args.minutes == 1 else 's'} with {step:.2f} s a step")
+    print(f"- {steps} steps of {length}, {args.minutes:g} minute{'' if args.minutes == 1 else 's'} with {step:.2f} s per step")
     print(f"train it with: mindpoint train {args.config}")
     return 0
 
@@ -161,7 +161,7 @@ def _measured(config: Path, plan: "Plan") -> Tuple[float, float]:
     from mindpoint.benchmark.train import train
 
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # of reading the trial's copy; the originals have given theirs
+    logging.disable(logging.WARNING)  # the original files have already been read with their warnings
     try:
         report = train(Settings(str(config), runs=8, warmup=2))
     finally:

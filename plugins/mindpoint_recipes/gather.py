@@ -73,7 +73,7 @@ def gather(sources: Sequence[Path], images: Optional[Path], kind: str, options: 
         options: arguments of the importer, NAME=VALUE.
 
     Raises:
-        ConfigError: the importer does not take an option.
+        ConfigError: the importer does not accept an option.
         DataError: a source is unreadable or damaged, images are missing, or no data is usable.
     """
     read = [_read(source, images, kind, options) for source in sources]
@@ -116,7 +116,7 @@ def _read(source: Path, images: Optional[Path], kind: str, options: Sequence[str
     """Return the content of a source in COCO's form, the folder that its file names are relative to, and the importer's notes."""
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    is_list = kind == "auto" and begins(source).lstrip().startswith("[")  # as of Label Studio and MPII
+    is_list = kind == "auto" and begins(source).lstrip().startswith("[")  # a format such as Label Studio's or MPII's
     if kind in ("auto", "coco") and source.suffix.lower() == ".json" and source.is_file() and not is_list and not options:
         content = annotation_file(str(source))
         if missing_list(content) is None:
@@ -140,7 +140,7 @@ def _locate(content: dict, source: Path, folder: Path, root: Path) -> None:
                     f"{source}: labels frames of {record['video']}; extract them first: mindpoint data import auto {source} OUT --copy"
                 )
             places = places or [Images(folder), Images(folder.parent / "images")]
-            # of several files with this name, prefer the one in a folder named like the source
+            # if several files have this name, prefer the file in a folder named like the source
             found = ((images.folder, images.find(f"{source.stem}/{name}", where)) for images in places)
             place = next((images / path for images, path in found if path), None)
             if place is None:

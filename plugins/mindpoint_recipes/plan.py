@@ -15,7 +15,7 @@ _WANTED = 56  # pixels; desired side of the median object in the network's input
 _LEAST, _MOST, _STEP = 128, 512, 32  # pixels of the input's longer side; the networks halve it five times
 _BATCH = 16
 _ROOM = 1.75  # side of a training window relative to a large object
-_WORTH = 0.7  # of the input's area; larger windows save too little time
+_WORTH = 0.7  # largest area of a window relative to the input; larger windows save too little time
 _LEAST_TURN = 15  # degrees, standard deviation
 
 
@@ -43,7 +43,7 @@ class Plan:
 
 
 def make_plan(found: Survey, sets: Sequence[Kind]) -> Plan:
-    """Return the plan for the surveyed images with these sets of joints. The joints' names decide where mirrored pairs are not known."""
+    """Return the plan for the surveyed images with these sets of joints. Mirrored pairs that are not known are derived from names."""
     reasons: List[str] = []
     size = _input_size(found, reasons)
     window = _window(found, size, reasons)
@@ -75,7 +75,7 @@ def _input_size(found: Survey, reasons: List[str]) -> Tuple[int, int]:
 
 
 def _window(found: Survey, size: Tuple[int, int], reasons: List[str]) -> Optional[Tuple[int, int]]:
-    """Return the size of windows with room around a large object and the input's aspect ratio; None if they save little."""
+    """Return the size of windows with the input's aspect ratio and room around a large object; None if they save little time."""
     share = _ROOM * found.large
     height, width = (max(_STEP * 2, _STEP * -int(-share * side // _STEP)) for side in size)
     if height * width > _WORTH * size[0] * size[1]:

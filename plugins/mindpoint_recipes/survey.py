@@ -20,7 +20,7 @@ class Survey:
         large: 90th percentile of the objects' longer sides as shares of the image's longer side, without crowds.
         turn: variation of the objects' rotation in degrees. It is the circular standard deviation ``sqrt(-2 ln R)`` (Mardia and Jupp,
             Directional Statistics, 2000) of the direction from one joint to another, for the pair of joints where it is smallest.
-            Standing people have about 10, gymnasts 75. If there are several categories, it is the largest of them. NaN without joints, or
+            Standing people have about 10, gymnasts 75. If there are several categories, it is the largest value. NaN without joints, or
             with few objects.
     """
 

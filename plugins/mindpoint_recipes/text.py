@@ -14,7 +14,7 @@ from mindpoint_recipes.plan import Plan
 
 _TARGETS = {"pose": "MultiPoseTargets, rotated_boxes: ellipse, unlabelled: ignore", "detection": "DetectionTargets"}
 
-_SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # of the objects in training windows
+_SCALES = (0.8, 0.87, 0.93, 1.0, 1.08, 1.16, 1.25)  # factors of the objects' size in training windows
 
 Split = Tuple[str, str]
 """Annotation file, folder of images."""
@@ -113,7 +113,7 @@ def _by_class(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
     lines = ["  classes:"]
     for kind, some in zip(sets, pairs):
         lines += [f"    {_flow(kind.name)}:", *(f"    {line}" for line in _joints(kind, some))]
-    return [*lines, f"  shared: {_flow(shared_joints(sets, pairs))}  # the same joint in all classes that have it; [] for separate ones"]
+    return [*lines, f"  shared: {_flow(shared_joints(sets, pairs))}  # the same joint in all classes that have it; []: separate joints"]
 
 
 def _joints(kind: Kind, pairs: Pairs) -> List[str]:

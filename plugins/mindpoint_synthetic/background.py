@@ -13,7 +13,7 @@ Size = Tuple[int, int]  # height, width
 
 
 class Stool(NamedTuple):
-    """Something to sit on: a block with a lighter seat. ``box`` holds left, top, right, bottom in pixels and lies inside the image."""
+    """A stool: a block with a lighter seat. ``box`` holds left, top, right, bottom in pixels and lies inside the image."""
 
     box: Tuple[int, int, int, int]
     color: Color

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         text = f"some of {', '.join(known)} (default: {usual})"
         parser.add_argument(f"--{name}", metavar="WHAT", nargs="+", choices=list(known), help=text)
     parser.add_argument(
-        "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="height of people relative to the image's (default: 0.35 0.85)"
+        "--height", metavar=("MIN", "MAX"), type=float, nargs=2, help="height of people relative to the image's height (default: 0.35 0.85)"
     )
     parser.add_argument("--things", metavar=("MIN", "MAX"), type=int, nargs=2, help="things per image (default: 2 6)")
     middle = "length of things of medium size, relative to the image's shorter side (default: 0.15 0.55)"

@@ -32,7 +32,7 @@ class Drawing:
     Attributes:
         shapes: polygons, farthest first.
         joints: ``(19, 2)`` x, y in pixels, in the order of ``ALL_JOINTS``; the centre of the top left pixel is (0, 0).
-        shown_by: ``(19, len(PARTS))`` bool: a joint is visible if one of these parts is on top. Without parts, hair covers it.
+        shown_by: ``(19, len(PARTS))`` bool: a joint is visible if one of its parts is on top. A joint without parts is under hair.
         turned_away: ``(19,)`` bool: features on the far side of the head, which are not annotated.
     """
 
@@ -70,7 +70,7 @@ class Drawing:
 
 
 def draw(figure: Figure, outfit: Outfit, scale: float, origin: Tuple[float, float]) -> Drawing:
-    """Return ``figure`` drawn at ``scale`` pixels per standing height, with the middle of its hips at pixel ``origin``."""
+    """Return a drawing of the figure at ``scale`` pixels per standing height, with the middle of the hips at pixel ``origin``."""
     pen = Pen(scale, origin)
     layers, joints, away, covered = head_layers(pen, figure, outfit)
     layers += _trunk(pen, figure, outfit)

@@ -77,7 +77,7 @@ def sample_figure(
     facings: Sequence[str] = tuple(FACINGS),
     arms: Sequence[str] = tuple(ARMS),
 ) -> Figure:
-    """Draw proportions, one of the actions, viewing directions and postures of the arms. Left and right are treated alike."""
+    """Sample a figure: proportions, and one each of the actions, viewing directions and postures of the arms; left and right alike."""
     size = sample_proportions(rng)
     action = _choice(rng, {name: ACTIONS[name] for name in actions})
     torso = _torso(rng, size, action)

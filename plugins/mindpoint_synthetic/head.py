@@ -19,12 +19,14 @@ def _direction(turn: float, up: float) -> np.ndarray:
 
 _FACE_JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _DIRECTIONS = _direction(np.array([0, 25, -25, 93, -93]), np.array([-12, 7, 7, -4, -4]))
-_STAND_OUT = np.array([[1.1], [0.98], [0.98], [1.02], [1.02]])  # from the ellipsoid
-_LEAST_NEARNESS = np.array([-0.12, 0.12, 0.12, -0.3, -0.3])  # of the direction; below it the feature is on the far side
+_STAND_OUT = np.array([[1.1], [0.98], [0.98], [1.02], [1.02]])  # distance from the head's centre relative to the ellipsoid
+_LEAST_NEARNESS = np.array(
+    [-0.12, 0.12, 0.12, -0.3, -0.3]
+)  # minimum of a direction towards the viewer; below it the feature is on the far side
 _BRIDGE = _direction(0, 6)
 _MOUTH = _direction(np.array([17, -17]), -44)
 _AROUND = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-_RIM = _direction(64 * np.cos(_AROUND), -32 + 56 * np.sin(_AROUND))  # of the part of the face without hair
+_RIM = _direction(64 * np.cos(_AROUND), -32 + 56 * np.sin(_AROUND))  # directions to the rim of the part of the face without hair
 _DOME = 1.16 * np.concatenate([_direction(np.arange(0, 360, 30), up) for up in (24, 58, 90)])
 _BRIM = _direction(np.array([-60, -22, 22, 60]), 24) * [[1.16], [1.6], [1.6], [1.16]]
 

@@ -11,7 +11,7 @@ from mindpoint.errors import ConfigError
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 from mindpoint_synthetic.things import THINGS, Thing, thing
 
-_LEAST_SEEN = 0.3  # least visible share of a thing's pixels; others are left out of the picture
+_LEAST_SEEN = 0.3  # minimum visible share of a thing's pixels; other things are left out of the picture
 _FEWEST_PIXELS = 20
 
 

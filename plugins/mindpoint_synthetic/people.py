@@ -16,8 +16,8 @@ from mindpoint_synthetic.outfit import cloth, sample_outfit
 from mindpoint_synthetic.scene import DrawnDataset, overlap, visible
 
 _CATEGORY = "person"
-_MARGIN = 0.1  # of the standing height; extent of a body beyond its joints
-_FEWEST_SEEN = 5  # least number of visible joints; other figures are left out of the picture
+_MARGIN = 0.1  # extent of a body beyond its joints, relative to the standing height
+_FEWEST_SEEN = 5  # minimum number of visible joints; other figures are left out of the picture
 
 
 class _Person(NamedTuple):
@@ -45,8 +45,8 @@ class SyntheticPeople(DrawnDataset):
             classes have joints of their own, the joints of ``person`` are used.
         size: height and width of the images in pixels.
         people: minimum and maximum number of people per image; fewer if the image is too crowded.
-        actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick, by default all of these; on request tumble
-            (any pose of the limbs, half of the people turned by any angle).
+        actions: possible actions: stand, wide (legs apart), walk, run, sit, crouch, bend, kick, tumble (any pose of the limbs, half of the
+            people turned by any angle). By default all but tumble.
         facing: possible directions: front, side, back. All by default.
         arms: possible poses of the arms: hang, hip, raise, stretch, reach, fold, lap. All by default. Walking and running people mostly
             swing them.

@@ -17,7 +17,7 @@ _MOST_IMAGES = 10_000_000
 
 
 class Painted(Protocol):
-    """Something in a scene."""
+    """An object of a scene that can be painted."""
 
     def paint(self, image: np.ndarray) -> None:
         """Paint onto a BGR image ``(H, W, 3)`` uint8."""

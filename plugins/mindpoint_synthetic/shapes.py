@@ -36,7 +36,7 @@ class Layer(NamedTuple):
 
 
 class Pen:
-    """Makes shapes of points in the camera frame of a figure.
+    """Converts points in the camera frame of a figure to shapes.
 
     Args:
         scale: pixels per unit of length (the figure's standing height).
@@ -76,8 +76,10 @@ class Pen:
         return self.hull(outline.view(float).reshape(-1, 2), part, color, edge)
 
     def ellipsoid(self, center: np.ndarray, axes: np.ndarray, part: str, color: Color, edge: bool = True) -> Shape:
-        """Return the outline of the ellipsoid whose semi-axes are the columns of ``axes``: the image of a unit circle under the square root
-        of the projected matrix ``axes axes^T``."""
+        """Return the outline of the ellipsoid whose semi-axes are the columns of ``axes``.
+
+        The outline is the image of a unit circle under the square root of the projected matrix ``axes axes^T``.
+        """
         root = np.linalg.cholesky((axes @ axes.T)[:2, :2])
         return self.hull(self.flat(center) + self.scale * (CIRCLE @ root.T), part, color, edge)
 

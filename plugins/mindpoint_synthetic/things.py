@@ -75,7 +75,7 @@ def _bar(start: complex, end: complex, half: float) -> np.ndarray:
 
 
 def _hue(rng: np.random.Generator, low: float, high: float, saturation: Tuple[float, float], value: Tuple[float, float]) -> Color:
-    """Return a colour with hue in degrees, saturation and value (0..1) between limits."""
+    """Return a random colour: hue in ``low .. high`` degrees, saturation and value (0..1) within their limits."""
     red, green, blue = colorsys.hsv_to_rgb(rng.uniform(low, high) / 360 % 1, rng.uniform(*saturation), rng.uniform(*value))
     return 255 * blue, 255 * green, 255 * red
 

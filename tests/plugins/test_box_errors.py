@@ -210,7 +210,7 @@ def test_results_with_fields_and_files(tmp_path):
     [
         (
             found((DOG, 30, 0.9)),
-            "No detection reaches the box overlap of 0.5 with an annotated object that a match needs (the best is 0.14)",
+            "No detection matches an annotated object: the best box overlap is 0.14, but a match needs 0.5.",
         ),
         ([], "There are no detections"),
     ],

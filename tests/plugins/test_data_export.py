@@ -101,7 +101,7 @@ def test_a_data_set_of_its_own_is_written_as_png(tmp_path):
     "change, said",
     [
         (lambda c: c["images"][0].update(file_name="../x.jpg"), "image 5: its name '../x.jpg' leads out of the folder"),
-        (lambda c: c["images"][1].update(file_name="a/one.png"), "image 6: another image has the name 'a/one.png' too"),
+        (lambda c: c["images"][1].update(file_name="a/one.png"), "image 6: another image has the same name as 'a/one.png'"),
         (lambda c: c["images"][1].update(file_name="three.png"), "three.png: no such image file .image 6"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2]), "annotation 1: 'bbox' must hold 4 numbers"),
         (lambda c: c["categories"][0].pop("keypoints"), "has no joints; export it as yolo"),

@@ -60,7 +60,7 @@ def test_images_are_found_in_the_folder_only(said, found, tmp_path):
 def test_names_that_fit_two_images_are_refused(tmp_path):
     for name in ("a/one.jpg", "b/one.jpg"):
         picture(tmp_path / name)
-    with pytest.raises(DataError, match="here: 'one.jpg' matches '[ab]/one.jpg' and '[ab]/one.jpg'; name a folder of one"):
+    with pytest.raises(DataError, match="here: 'one.jpg' matches '[ab]/one.jpg' and '[ab]/one.jpg'; name the right folder"):
         Images(tmp_path).find("one.jpg", "here")
 
 

@@ -190,8 +190,8 @@ def test_mistakes_have_clear_messages():
         (lambda t, r: t["annotations"][0].update(keypoints=[0] * 9), "labelled keypoint"),
         (lambda t, r: t["annotations"][0].pop("area"), "have no 'area'"),
         (lambda t, r: r[0].update(score=0.004), "No score is above 0.004"),
-        (lambda t, r: r[0].update(keypoints=[0] * 9), "No detection reaches the keypoint similarity of 0.5 with an annotated object"),
-        (lambda t, r: r[0].update(bbox=[10.0, 20.0, SIDE, SIDE / 4]), "(the best is 0.25)"),
+        (lambda t, r: r[0].update(keypoints=[0] * 9), "No detection matches an annotated object: the best keypoint similarity is"),
+        (lambda t, r: r[0].update(bbox=[10.0, 20.0, SIDE, SIDE / 4]), "the best box overlap is 0.25"),
         (lambda t, r: r.append({**r[0], "image_id": 77}), "1 of 2 results are ignored, since their images"),
     ],
 )

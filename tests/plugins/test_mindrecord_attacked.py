@@ -75,7 +75,7 @@ def test_a_number_of_objects_that_lies(copied, image_id, count):
     connection.close()
     rewrite(copied)
     data = MindRecordDataset(str(copied), ["cup"])
-    with pytest.raises(DataError, match=f"image id {image_id}, .*is damaged: the index counts {count} objects"):
+    with pytest.raises(DataError, match=f"image id {image_id}, .*is damaged: its index lists {count} objects"):
         data.objects(data.ids().index(image_id))
     assert len([problem for problem in data.damage() if problem]) == 1
 

@@ -80,5 +80,5 @@ def test_nothing_of_them_is_converted(folder, name, capsys):
 
 @pytest.mark.parametrize("name", ["a\0b.png", "\ud800.png"])
 def test_names_that_no_file_can_have(folder, name):
-    with pytest.raises(DataError, match="image 70: 'file_name' is .*, not a name that a file can have"):
+    with pytest.raises(DataError, match="image 70: 'file_name' is .*, not a valid file name"):
         CocoDataset(*write(folder, name), ["cup"])

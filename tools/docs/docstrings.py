@@ -7,7 +7,7 @@ import reference
 
 
 class Plain(griffe.Extension):
-    """Replaces what Markdown would not show as meant."""
+    """Converts docstrings to Markdown."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: object) -> None:
         """Rewrite the docstring of a module, class, function or attribute."""

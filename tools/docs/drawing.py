@@ -1,4 +1,4 @@
-"""Draws the flowcharts of the pages, Mermaid's ``a -- label --> b``, as SVG: a page needs no script from elsewhere to show them."""
+"""Draw the pages' flowcharts (Mermaid's ``a -- label --> b``) as SVG, so that a page does not need a script from another site."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-LETTER, HEIGHT, GAP, RANK_GAP = 8, 30, 26, 34  # pixels: width of a letter, height of a box, space beside and between rows
+LETTER, HEIGHT, GAP, RANK_GAP = 8, 30, 26, 34  # in pixels: width of a letter, height of a box, space within and between rows
 SWEEPS = 24
 
 
@@ -39,7 +39,7 @@ def parse(text: str) -> Tuple[str, List[Edge]]:
 
 
 def ranks(edges: Sequence[Edge]) -> Dict[str, int]:
-    """Return the longest way of each node to the end of the arrows. Raises ValueError if arrows form a circle."""
+    """Return the length of the longest path from each node along the arrows. Raises ValueError if the arrows form a circle."""
     after: Dict[str, List[str]] = {}
     for start, _, end in edges:
         after.setdefault(start, []).append(end)
@@ -87,7 +87,7 @@ def svg(text: str) -> str:
 
 
 def _chain(edge: Edge, rank: Dict[str, int]) -> List[str]:
-    """Return the nodes that an arrow passes: its own, and a point in each row between."""
+    """Return the nodes that an arrow passes: its two ends, and a point in each row between them."""
     between = [f"{edge.start}>{edge.end}@{row}" for row in range(rank[edge.start] - 1, rank[edge.end], -1)]
     return [edge.start, *between, edge.end]
 
@@ -97,7 +97,7 @@ def _rank(node: str, rank: Dict[str, int]) -> int:
 
 
 def _places(chains: Sequence[Sequence[str]], rank: Dict[str, int], extent: Dict[str, int]) -> Dict[str, float]:
-    """Return the middle of each node within its row: near the middle of its neighbours, at a distance from the others."""
+    """Return the position of each node's centre in its row: near the mean of its neighbours, without overlap in the row."""
     near: Dict[str, List[str]] = {}
     for chain in chains:
         for one, other in zip(chain, chain[1:]):
@@ -116,7 +116,7 @@ def _places(chains: Sequence[Sequence[str]], rank: Dict[str, int], extent: Dict[
 
 
 def _apart(wanted: Dict[str, float], extent: Dict[str, int]) -> Dict[str, float]:
-    """Return places in the order of the wanted ones, moved just enough that the nodes lie apart."""
+    """Return positions in the order of the ``wanted`` ones, moved just enough that nodes do not overlap."""
     order = sorted(wanted, key=lambda node: (wanted[node], node))
     spaces = [0.0]
     for one, other in zip(order, order[1:]):
@@ -132,7 +132,7 @@ def _apart(wanted: Dict[str, float], extent: Dict[str, int]) -> Dict[str, float]
 
 
 def _depths(edges: Sequence[Edge], rank: Dict[str, int], size: Dict[str, int], upwards: bool) -> Dict[int, float]:
-    """Return where each row lies along the arrows. ``BT``: the ends on top; ``LR``: the ends to the right."""
+    """Return the position of each row along the direction of the arrows; with ``upwards`` (``BT``), the arrows end at the top."""
     rows = range(max(rank.values()) + 1)
     if upwards:
         return {row: GAP + HEIGHT / 2 + row * (HEIGHT + RANK_GAP) for row in rows}

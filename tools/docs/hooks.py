@@ -1,4 +1,4 @@
-"""MkDocs hooks. The site has the folders of the repository, so that links between pages lead to the same place in both."""
+"""Hooks of MkDocs. The site has the folders of the repository, so that links between pages work in both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger("mkdocs.hooks")
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Complete the folders of the navigation that a page opens and others follow, whose names the code knows."""
+    """Complete the navigation: add the pages of models, parts and Python modules below their lists."""
     models = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("configs/*/README.md"))]
     python = [{posixpath.basename(path)[:-3].replace("mindpoint.", ""): path} for path in _pages("python")]
     follow = {"configs/README.md": models, "docs/reference/parts.md": list(_pages("parts")), "docs/reference/python.md": python}
@@ -43,13 +43,13 @@ def _completed(items: List[object], follow: Dict[str, List[object]]) -> List[obj
 
 
 def _pages(kind: str) -> Dict[str, str]:
-    """Return the generated pages by their path: of the kinds of parts, or of Python modules."""
+    """Return the generated pages of a ``kind``, ``parts`` or ``python``, by path."""
     pages = reference.part_pages() if kind == "parts" else reference.python_pages()
     return {f"docs/reference/{kind}/{name}.md": text for name, text in pages.items()}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Take the repository's pages and what they link to, at their places in the repository, and add the generated pages."""
+    """Replace the site's files: the repository's pages and the files they link to, under their paths, and the generated pages."""
     for file in list(files):
         if file.src_dir == config.docs_dir:
             files.remove(file)
@@ -63,9 +63,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _linked(paths: List[str]) -> List[str]:
-    """Return paths in the repository, and those of all files that these pages lead to."""
+    """Return these paths in the repository, and those of all files that the pages link to, directly or not."""
     found = list(paths)
-    for page in found:  # grows on the way
+    for page in found:  # the loop appends to this list
         for link in LINK.findall(FENCE.sub("", _read(page))) if page.endswith(".md") else ():
             path = posixpath.normpath(posixpath.join(posixpath.dirname(page), link))
             if path not in found and (ROOT / path).is_file():
@@ -78,7 +78,7 @@ def _read(path: str) -> str:
 
 
 def _notebook_page() -> str:
-    """Return the notebook as a page: its text and its code."""
+    """Return the notebook's text and code as a page."""
     cells = json.loads(_read(f"{NOTEBOOK}.ipynb"))["cells"]
     texts = ["".join(cell["source"]) for cell in cells]
     shown = [text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```" for cell, text in zip(cells, texts)]
@@ -86,7 +86,7 @@ def _notebook_page() -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill in the generated tables, draw the flowcharts, lead links to the notebook to its page."""
+    """Fill in the generated tables, draw the flowcharts, and make links to the notebook point to its page."""
     markdown = MARK.sub(lambda mark: {"keys": reference.keys, "parts": reference.part_list}[mark[1]](), markdown)
     markdown = FENCE.sub(lambda block: drawing.svg(block[3]) if block[2] == "mermaid" else block[0], markdown)
     name = posixpath.basename(NOTEBOOK)
@@ -94,6 +94,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> None:
-    """Warn of what a reader's browser would fetch from elsewhere."""
+    """Warn of files that a reader's browser would load from another site."""
     for address in FETCHED.findall(output):
-        log.warning("%s: fetches %s from elsewhere; a page of the site must be complete in itself", page.file.src_uri, address)
+        log.warning("%s: loads %s from another site; pages must not depend on other sites", page.file.src_uri, address)

@@ -1,4 +1,4 @@
-"""Makes the reference pages: the keys of a configuration from its schema, the installed parts from their signatures and docstrings."""
+"""Make the reference pages: the keys of a configuration from its schema, the installed parts from their signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _example(match: "re.Match[str]") -> str:
 
 
 def split(doc: str) -> Tuple[str, Dict[str, Dict[str, str]]]:
-    """Return the text of a docstring, and the entries of its sections such as ``Args`` by name."""
+    """Return the text of a docstring, and for each section such as ``Args``, its entries by name."""
     text, *rest = re.split(_HEADING, inspect.cleandoc(doc), flags=re.M)
     sections: Dict[str, Dict[str, str]] = {}
     for heading, body in zip(rest[::2], rest[1::2]):
@@ -95,7 +95,7 @@ def _section(path: str, section: schema.Section, title: str) -> Iterator[str]:
 
 
 def _ours(name: str) -> bool:
-    """Tell whether the core or this distribution declares a section."""
+    """Return whether the core or this distribution declares a section."""
     declared = registry("sections")
     return name not in declared.names() or declared.find(name).distribution == DISTRIBUTION
 
@@ -111,12 +111,12 @@ def _key_row(path: str, key: Field, meanings: Mapping[str, str]) -> Sequence[str
 
 
 def _type(key: Field) -> Annotation:
-    """Return the type of a dataclass's field in the terms of YAML."""
+    """Return the type of a dataclass's field, in YAML's terms."""
     return parse(key.type if isinstance(key.type, str) else inspect.formatannotation(key.type))
 
 
 def limits(key: Field) -> str:
-    """Return the values that a key accepts, as the message says that refuses others."""
+    """Return the values that a key accepts, in the words of its error message."""
     _, text = key.metadata.get("rule", (None, ""))
     if isinstance(text, str):
         return text
@@ -128,7 +128,7 @@ def limits(key: Field) -> str:
 
 
 def entries(kind: Kind) -> List[Entry]:
-    """Return the parts of a kind that this distribution brings."""
+    """Return this distribution's parts of a kind."""
     return [entry for entry in registry(kind.plural).entries() if entry.distribution == DISTRIBUTION]
 
 
@@ -154,7 +154,7 @@ def title(kind: Kind) -> str:
 
 
 def places(section: schema.Section = schema.ROOT, path: str = "") -> Dict[str, str]:
-    """Return where a configuration names the parts of each kind."""
+    """Return, for each kind of part, the keys under which a configuration names it."""
     found: Dict[str, str] = {}
     for name, kind in section.parts.items():
         many = isinstance(kind, schema.Named)
@@ -168,7 +168,7 @@ def places(section: schema.Section = schema.ROOT, path: str = "") -> Dict[str, s
 
 def _page(kind: Kind) -> str:
     place = places().get(kind.plural)
-    where = [f"A configuration names one at {place}."] if place else []
+    where = [f"A configuration names such a part at {place}."] if place else []
     base = [f"They derive from [`{kind.base.replace(':', '.')}`][{kind.base.replace(':', '.')}]."] if kind.base else []
     lines = [f"# {title(kind)}", " ".join([*where, *base]), *(_part(kind, entry) for entry in entries(kind))]
     return "\n\n".join(line for line in lines if line) + "\n"
@@ -192,7 +192,7 @@ def _argument_row(parameter: Parameter, described: Mapping[str, str]) -> Sequenc
 
 
 def documented(entry: Entry) -> Tuple[str, Dict[str, str]]:
-    """Return the text of a part's docstring, and the meaning of its arguments by name: its own, else that of its bases."""
+    """Return the text of a part's docstring, and the meanings of its arguments by name. Texts that the part lacks come from its bases."""
     definition = entry.definition()
     if definition is None:
         raise ValueError(f"{entry}: its source cannot be read")

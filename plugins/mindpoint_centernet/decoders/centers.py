@@ -148,9 +148,9 @@ def offsets(offset: Optional[np.ndarray], rows: np.ndarray, columns: np.ndarray)
 
 
 def activate(maps: Maps, names: Sequence[str] = ("hm", "hm_hp")) -> Dict[str, np.ndarray]:
-    """Return the maps in float32, with a sigmoid applied to the named ones. It is not clamped, so that low scores stay distinct."""
+    """Return the maps in float32, with an unclamped sigmoid applied to the named ones, so that low scores stay distinct."""
     active = {name: np.asarray(values, np.float32) for name, values in maps.items()}
-    # exp(88) is just below float32's largest value; there the sigmoid is 1 to 38 digits.
+    # exp(88) is just below float32's largest value; there the sigmoid is 0 to 38 digits.
     return {name: 1 / (1 + np.exp(np.minimum(-v, 88))) if name in names else v for name, v in active.items()}
 
 

@@ -37,9 +37,13 @@ class CenterCell(nn.Cell):
         return named
 
     def peaks(self, heat, groups, absent):
-        """Return the best local maxima, separately for each of ``groups`` groups of channels: scores, channels and places (row * W +
-        column), each (B, groups, N), and pixels x, y (B, groups, N, 2). Equal scores come in the order of channel, row and column. Missing
-        maxima have the score ``absent``."""
+        """Return the best local maxima, separately for each of ``groups`` groups of channels.
+
+        Equal scores are in the order of channel, row and column. Rows after the last maximum have the score ``absent``.
+
+        Returns:
+            Scores, channels and places (flat indices row * W + column), each (B, groups, N), and pixels x, y (B, groups, N, 2).
+        """
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
         flat = ops.reshape(ops.where(heat == self.highest(heat), heat, absent), (-1, groups, size))
@@ -71,7 +75,7 @@ class CenterCell(nn.Cell):
 
 
 def in_order(scores, indices):
-    """Sort the results of ``topk``, which leaves equal scores (..., N) in any order, so that the lowest index comes first."""
+    """Sort the scores and indices (..., N) of ``topk`` so that the lowest of equal scores' indices comes first; ``topk`` leaves it open."""
     one, other = ops.expand_dims(scores, -1), ops.expand_dims(scores, -2)
     lower = ops.expand_dims(indices, -1) > ops.expand_dims(indices, -2)
     ranks = ops.logical_or(other > one, ops.logical_and(other == one, lower)).astype(ms.float32).sum(-1)
@@ -85,7 +89,7 @@ def sigmoid(values):
 
 
 def at(values, places):
-    """Return the values (B, N, C) of a map (B, C, H, W) at places (B, N)."""
+    """Return the values (B, N, C) of a map (B, C, H, W) at the flat indices ``places`` (B, N)."""
     _, channels, height, width = values.shape
     index = ops.tile(ops.expand_dims(places, 1), (1, channels, 1))
     return ops.transpose(ops.gather_elements(ops.reshape(values, (-1, channels, height * width)), 2, index), (0, 2, 1))

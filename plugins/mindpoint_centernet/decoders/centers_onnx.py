@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence, Tuple
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
-FLOAT = 1  # ONNX's number of the type
+FLOAT = 1  # ONNX's code for the type
 
 
 class CenterNodes(NamedTuple):
-    """Names of tensors.
+    """Names of the tensors that describe the centres.
 
     Attributes:
         maps: the activated maps by name.
         first, last: upper left and lower right corners ``(B, N, 2)`` in pixels of the maps.
-        scores, labels, places: ``(B, N)``; places are row * W + column.
+        scores, labels, places: ``(B, N)``; places are flat indices row * W + column.
         pixels: x, y ``(B, N, 2)`` as float.
     """
 
@@ -67,10 +67,10 @@ def peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str
 
     Args:
         heat: ``(B, G, C, H, W)``.
-        absent: score of the remaining entries if there are fewer.
+        absent: score of the remaining entries if there are fewer maxima.
 
     Returns:
-        Scores, channels and places (row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.
+        Scores, channels and places (flat indices row * W + column), each ``(B, G, N)``, and pixels x, y ``(B, G, N, 2)`` as float.
     """
     add = graph.add
     shape = add("Shape", heat)
@@ -90,6 +90,6 @@ def peaks(graph: "OnnxGraph", heat: str, count: int, absent: float) -> Tuple[str
 
 
 def at(graph: "OnnxGraph", values: str, places: str) -> str:
-    """Return the values ``(B, N, C)`` of a map ``(B, C, H, W)`` at places ``(B, N)``."""
+    """Return the values ``(B, N, C)`` of a map ``(B, C, H, W)`` at the flat indices ``places`` ``(B, N)``."""
     rows = graph.add("Transpose", graph.add("Reshape", values, [0, 0, -1]), perm=[0, 2, 1])
     return graph.add("GatherND", rows, graph.add("Unsqueeze", places, [2]), batch_dims=1)

@@ -16,13 +16,13 @@ from mindpoint_centernet.decoders.centers_cell import CenterCell, at
 
 
 class MultiPoseCell(CenterCell):
-    """``construct(*maps)`` gives boxes, scores and labels as ``CenterCell``, then keypoints (B, N, J, 2), keypoint scores (B, N, J), and
-    whether each is from a heatmap (B, N, J).
+    """``construct(*maps)`` returns boxes, scores and labels like ``CenterCell``, then keypoints (B, N, J, 2), keypoint scores (B, N, J),
+    and whether each keypoint is from a heatmap (B, N, J).
 
     Args:
         joints: J, the number of joints.
         joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
-        owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
+        owned: bool (classes, J), the joints of each class; an object's other joints are NaN. None: every class has all joints.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class MultiPoseCell(CenterCell):
         return ops.where(ops.expand_dims(scores > self.joint_threshold, 2), ops.sqrt(right * right + below * below), FAR)
 
     def best(self, costs, across, down, scores):
-        """Return the candidate of least cost (B, J, N, M) for each joint: x, y, score and cost, each (B, N, J)."""
+        """Return x, y, score and cost, each (B, N, J), of the cheapest candidate for each joint; ``costs`` are (B, J, N, M)."""
         least, best = ops.min(costs, 3)
         found = ()
         for values in (across, down, scores):
@@ -68,7 +68,7 @@ class MultiPoseCell(CenterCell):
         return found + (ops.transpose(least, (0, 2, 1)),)
 
     def choose(self, keypoints, across, down, scores, first, last):
-        """Return the peak for each regressed joint: x, y, score, and whether there is one, each (B, N, J)."""
+        """Return the peak chosen for each regressed joint: x, y, score, and whether a peak was found, each (B, N, J)."""
         sides = last - first
         low, high = first - self.box_margin * sides, last + self.box_margin * sides
         reach = ops.maximum(sides[..., 0:1], sides[..., 1:2]) * self.distance_factor
@@ -105,6 +105,6 @@ class MultiPoseCell(CenterCell):
 
 
 def within(x, y, low, high):
-    """Return whether points are between corners (..., N, 2), with the last axis of x and y for the points of each."""
+    """Return whether points x, y (..., N, K) are between the corners ``low`` and ``high`` (..., N, 2)."""
     across = ops.logical_and(x >= low[..., 0:1], x <= high[..., 0:1])
     return ops.logical_and(across, ops.logical_and(y >= low[..., 1:2], y <= high[..., 1:2]))

@@ -15,7 +15,7 @@ from mindpoint_centernet.decoders.centers_onnx import at, center_nodes, peaks
 if TYPE_CHECKING:
     from mindpoint.contracts.onnx_graph import OnnxGraph
 
-INT64, BOOL = 7, 9  # ONNX's numbers of its types
+INT64, BOOL = 7, 9  # ONNX's codes for the types
 
 
 def decode_nodes(
@@ -30,7 +30,7 @@ def decode_nodes(
     likely: bool = False,
     owned: Optional[np.ndarray] = None,
 ) -> Dict[str, str]:
-    """Add the nodes; the results are named as the fields of ``Detections``, with a leading batch axis and the same N for all images.
+    """Add the decoder's nodes. The results have the names of ``Detections``' fields, a leading batch axis, and the same N for all images.
 
     Rows after an image's last detection have score 0.
 
@@ -39,7 +39,7 @@ def decode_nodes(
         joints: J, the number of joints.
         activated: names of the maps that a sigmoid turns into scores.
         top_k, joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
-        owned: bool (classes, J), which joints each class has; the others of an object are NaN. None: all.
+        owned: bool (classes, J), the joints of each class; an object's other joints are NaN. None: every class has all joints.
     """
     add = graph.add
     maps, first, last, scores, labels, places, pixels = center_nodes(graph, maps, activated, top_k, class_sizes=False)
@@ -98,7 +98,7 @@ def _distances(graph: "OnnxGraph", keypoints: str, points: str, scores: str, thr
 
 
 def _inside(graph: "OnnxGraph", points: str, limits: Tuple[str, str], axes: List[int]) -> str:
-    """Return whether points (..., 2) are between the limits ``(B, N, 2)``, which get further ``axes``."""
+    """Return whether points ``(..., 2)`` are between the limits ``(B, N, 2)``; ``axes`` are inserted into these to match the points."""
     add = graph.add
     first, last = (add("Unsqueeze", limit, axes) for limit in limits)
     both = add("And", add("GreaterOrEqual", points, first), add("LessOrEqual", points, last))
@@ -106,7 +106,7 @@ def _inside(graph: "OnnxGraph", points: str, limits: Tuple[str, str], axes: List
 
 
 def _best(graph: "OnnxGraph", costs: str, points: str, scores: str) -> Tuple[str, str, str]:
-    """Return the candidate of least cost ``(B, J, N, M)`` for each joint: point ``(B, N, J, 2)``, score and cost ``(B, N, J)``."""
+    """Return point ``(B, N, J, 2)``, score and cost ``(B, N, J)`` of each joint's cheapest candidate; ``costs`` are ``(B, J, N, M)``."""
     add = graph.add
     best = add("ArgMin", costs, axis=3, keepdims=1)  # (B, J, N, 1)
     found = add("Transpose", add("GatherND", points, best, batch_dims=2), perm=[0, 2, 1, 3])

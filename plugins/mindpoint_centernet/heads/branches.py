@@ -16,7 +16,10 @@ PRIOR = -2.19  # log(0.1 / 0.9): a new network scores about 0.1 at every pixel o
 
 
 def _branch(name: str, in_channels: int, width: int, out_channels: int, final_kernel: int) -> nn.Cell:
-    """Return a 3x3 convolution, ReLU and last convolution (``width`` 0: only the last one), with the official initial biases."""
+    """Return a 3x3 convolution with ``width`` channels, a ReLU and the last convolution; with width 0, only the last convolution.
+
+    The initial biases are the official ones.
+    """
     last = conv(width or in_channels, out_channels, final_kernel, bias=True)
     layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
     heatmap = name in ("hm", "hm_hp")
@@ -34,7 +37,7 @@ class Branches(Head):
 
     Args:
         channels: number of channels of each map by name.
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
+        head_conv: channels of a branch's 3x3 convolution; 0 leaves it out, so that a branch is only its last convolution.
         final_kernel: width and height of the last convolution, odd.
     """
 

@@ -15,11 +15,11 @@ class DetectionHeads(Branches):
     ===== ======== =========================================================================
     hm    C        logits of the centre heatmap of each class
     wh    2 or 2C  width and height of the box centred here, in map pixels
-    reg   2        x, y of the box centre's fraction of a pixel, 0..1
+    reg   2        fractional part of the box centre's x, y in map pixels, 0..1
     ===== ======== =========================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
+        head_conv: channels of a branch's 3x3 convolution; 0 leaves it out, so that a branch is only its last convolution.
         reg: return ``reg``; without it, box centres are the centres of pixels.
         class_sizes: return width and height per class instead of one pair for all.
         final_kernel: width and height of a branch's last convolution, odd.

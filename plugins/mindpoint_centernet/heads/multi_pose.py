@@ -18,14 +18,14 @@ class MultiPoseHeads(Branches):
     hm         C    logits of the centre heatmap of each class
     wh         2    width and height of the box centred here, in map pixels
     hps        2J   x, y of each joint relative to this pixel, in map pixels
-    reg        2    x, y of the box centre's fraction of a pixel, 0..1
+    reg        2    fractional part of the box centre's x, y in map pixels, 0..1
     hm_hp      J    logits of the heatmap of each joint
-    hp_offset  2    x, y of a joint's fraction of a pixel, 0..1
+    hp_offset  2    fractional part of a joint's x, y in map pixels, 0..1
     ========== ==== ==============================================================================================
 
     Args:
-        head_conv: channels between a branch's 3x3 convolution and its last one; 0: only the last one.
-        reg: return ``reg``; without it, box centres are whole pixels.
+        head_conv: channels of a branch's 3x3 convolution; 0 leaves it out, so that a branch is only its last convolution.
+        reg: return ``reg``; without it, box centres are the centres of pixels.
         hm_hp: return ``hm_hp``; without it, joints come from ``hps`` only.
         hp_offset: return ``hp_offset``; needs ``hm_hp``.
         final_kernel: width and height of a branch's last convolution, odd.

@@ -35,7 +35,7 @@ class CenterLoss(Loss):
         self.weights = tuple(weights)
 
     def check(self, name: str, value: str, known: Sequence[str]) -> None:
-        """Raise ConfigError unless the value is one of two."""
+        """Raise ConfigError unless the value is one of the two ``known`` ones."""
         if value not in known:
             raise ConfigError(f"{type(self).__name__}: {name} '{value}' is neither '{known[0]}' nor '{known[1]}'")
 
@@ -68,11 +68,11 @@ class CenterLoss(Loss):
         return self.at_objects(wh, targets["ind"], targets["wh"], object_mask(targets), counts["objects"])
 
     def per_object(self, total, count):
-        """Return the total divided by the number of objects; 0 without any object."""
+        """Return the total divided by the number of objects and multiplied by ``num_shards``; a total of 0 without objects stays 0."""
         return self.num_shards * total / (count + EPSILON)
 
     def heatmaps(self, logits, target, weight, count):
-        """Return the focal loss divided by the number of peaks, if there are any."""
+        """Return the focal loss divided by the number of peaks, if any, and multiplied by ``num_shards``."""
         return self.num_shards * focal(logits, target, weight) / ops.select(count > 0, count, ops.ones_like(count))
 
     def at_objects(self, maps, index, target, mask, count):
@@ -82,7 +82,7 @@ class CenterLoss(Loss):
         return self.per_object(distance.sum(), self.coordinates * count)
 
     def weighted(self, values, target, weight, count):
-        """Return the sum of |difference| times weight, all of one shape, divided by ``count``, the weights' sum."""
+        """Return the weighted sum of |difference|, divided by ``count``, the sum of the weights; all arrays have the same shape."""
         return self.per_object((l1(values, target) * weight.astype(mstype.float32)).sum(), count)
 
     def total(self, values):

@@ -27,8 +27,8 @@ class DetectionLoss(CenterLoss):
         normalization: divisor of this loss for N objects. ``official``: 2N (two coordinates) for ``l1`` and N for
             ``smooth_l1``; ``model_zoo``: N.
         maps: names of the heads' maps; provided by the run.
-        targets: names of the encoder's targets; provided by the run. If ``hm_weight`` ``(B, 1, H, W)`` is among them, the
-            pixels of the heatmaps' loss are weighted by it, 0 to ignore.
+        targets: names of the encoder's targets; provided by the run. The target ``hm_weight`` ``(B, 1, H, W)``, if there, weights the
+            pixels of the heatmaps' loss; 0 ignores a pixel.
     """
 
     def __init__(

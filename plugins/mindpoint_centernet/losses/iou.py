@@ -23,8 +23,8 @@ class BoxIouLoss(Loss):
     ``iou_loss`` is the mean over objects: 0 for equal boxes; at most 2 for ``giou``.
 
     L1 weighs an error of one pixel equally for all sizes; the overlap weighs it relative to the box. Keep the L1 of ``wh`` with this loss,
-    or turn it off with ``wh_weight: 0``. Sizes smaller than a map pixel (or than half the true size, if that is less) are clipped to it,
-    but keep their gradient.
+    or turn it off with ``wh_weight: 0``. Sizes have a lower bound, a map pixel or half the true size, whichever is smaller; smaller sizes
+    are clipped to it, but keep their gradient.
 
     Args:
         kind: ``giou`` or ``ciou``.
@@ -74,10 +74,11 @@ def at_least(values, least):
 
 
 def _overlap(apart, sizes, others):
-    """For pairs of boxes whose centres are ``apart``, return the intersection over union, the union, and the sides of the smallest box
-    around both.
+    """Return the intersection over union of pairs of boxes, the area of their union, and the sides of the smallest box around both.
 
-    All arguments are ``(..., 2)``, x before y; sizes are positive.
+    Args:
+        apart: ``(..., 2)`` centre of the first box minus centre of the second one, x before y.
+        sizes, others: ``(..., 2)`` positive widths and heights of the first and second boxes.
     """
     low, high = apart - sizes / 2, apart + sizes / 2
     common = ops.relu(ops.minimum(high, others / 2) - ops.maximum(low, -others / 2))

@@ -12,7 +12,7 @@ from mindpoint_centernet.functional import EPSILON, at_index
 
 
 class OksLoss(Loss):
-    """One minus the object keypoint similarity (OKS) of predicted joints (from ``hps`` at object centres), as in the evaluation.
+    """One minus the object keypoint similarity (OKS) of predicted (``hps`` at object centres) and true joints, as in the evaluation.
 
     For an object whose box has the area ``s^2``, with ``d`` the distance of a joint and ``k`` twice its sigma, OKS is the mean of
     ``exp(-d^2 / (2 s^2 k^2))`` over the labelled joints: COCO's formula, as a loss by Maji et al., 2022 (YOLO-Pose,

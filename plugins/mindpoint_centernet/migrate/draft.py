@@ -20,7 +20,7 @@ class Draft:
     """A draft of a configuration: a base, values that override it, and remarks on options without an equivalent.
 
     Args:
-        source: the converted file or command line, as messages call it.
+        source: name of the converted file or command line in messages.
         out: the file to write, ending in ``.yaml``.
 
     Attributes:
@@ -105,7 +105,7 @@ def silent(draft: Draft, value: object) -> None:
 
 
 def switch(value: object) -> bool:
-    """Return the bool that a bool or a text stands for."""
+    """Return a bool unchanged, and the bool of a text, ``true`` or ``false``. Raises ValueError for other values."""
     if value in (True, False):
         return bool(value)
     if str(value).lower() in ("true", "false"):

@@ -13,7 +13,7 @@ from mindpoint.errors import ConfigError
 from mindpoint_centernet.migrate.draft import Draft, numbers, read_text, silent, tells, to
 from mindpoint_centernet.migrate.shared import VIEW, losses, options_of, poses, positive, stride, views
 
-_RECIPES = {  # by task and by the beginning of --arch
+_RECIPES = {  # shipped configurations by task and by the beginning of --arch
     "multi_pose": {
         "dla": "dla34_dcn_coco.yaml",
         "resdcn": "resnet18_dcn_coco.yaml",

@@ -32,8 +32,8 @@ class DetectionTargets(TargetEncoder):
     ``hm_weight``     (1, H, W)    with ``crowds: ignore``: 0 where ``hm`` must not train, else 1
     ================= ============ ===================================================================================
 
-    All others are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box is the axis-aligned
-    box around the rotated ellipse that the box encloses.
+    All targets but ``ind`` are float32. Boxes are clipped to the map; only the first M objects are used. In a rotated view, a box becomes
+    the axis-aligned box around its rotated inscribed ellipse.
 
     Args:
         stride: input pixels per map pixel.
@@ -42,10 +42,11 @@ class DetectionTargets(TargetEncoder):
         crowds: ``ignore``: crowd boxes take no slot, and the heatmap is not trained inside them, except on the peaks of the other objects.
             ``objects`` (official): crowds are treated like other objects.
         class_sizes: encode sizes per class.
-        dense_sizes: encode sizes at every pixel of the peaks instead of only at centres. ``whole``: at all of them. ``official``: for
-            comparison with the official implementation, whose rounding leaves about half of them at 0 or at another object's size.
-        center_sigma: fixed standard deviation of the peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512, 3 one of
-            384); they end at three standard deviations. ``None``: from the box.
+        dense_sizes: encode sizes at every pixel of the peaks instead of only at centres. ``whole``: at all of these pixels. ``official``:
+            for comparison with the official implementation, whose rounding leaves about half of these pixels at 0 or at another object's
+            size.
+        center_sigma: fixed standard deviation of the peaks in map pixels, for a mean-squared-error loss (4 suits an input of 512 pixels, 3
+            one of 384); the peaks end at three standard deviations. ``None``: from the box.
         reg: encode the centre's sub-pixel offset; it must match the heads.
 
     Raises:

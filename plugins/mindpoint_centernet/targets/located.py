@@ -16,7 +16,7 @@ Size = Tuple[int, int]
 
 Turned = Literal["ignore", "rotate", "ellipse"]
 """Boxes in a rotated view. ``ignore``: leave the rotation out, as the official implementation does. ``rotate``: take the axis-aligned box
-around the corners of the rotated one. ``ellipse``: take the axis-aligned box around the rotated ellipse that the box encloses, which is
+around the corners of the rotated one. ``ellipse``: take the axis-aligned box around the rotated inscribed ellipse of the box, which is
 closer to the box that a person would draw (Kalra et al. 2021, Towards Rotation Invariance in Object Detection)."""
 
 

@@ -11,7 +11,7 @@ from mindpoint_centernet.targets.located import Located, Size
 
 
 def _kernels(located: Located, sigma: Optional[float] = None, kernel: Callable[[int, float], np.ndarray] = gaussian32) -> List[np.ndarray]:
-    """Return the peak of each object, with the object's radius, or with one standard deviation (map pixels) for all objects."""
+    """Return the peak of each object: of the object's radius, or if ``sigma`` is set, of this standard deviation in map pixels."""
     if sigma is not None:
         return [kernel(int(3 * sigma), sigma)] * len(located.radii)
     return [kernel(radius, sigma_of(radius)) for radius in located.radii]
@@ -46,11 +46,11 @@ def joint_heatmap(located: Located, size: Size, sigma: Optional[float]) -> np.nd
 def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray, np.ndarray]:
     """Return dense regression and its weight, ``(2J, H, W)`` float32: around each centre, the joints relative to each pixel.
 
-    Where peaks of one class overlap, the higher one wins; of equal ones, the later.
+    Where peaks of one class overlap, the higher one wins; of equal peaks, the later one.
     """
     joints = located.joint_seen.shape[1]
     values, weight = np.zeros((joints, 2, *size), np.float32), np.zeros((joints, *size), np.float32)
-    heatmap = np.zeros((classes, *size), np.float32)  # of the previous objects
+    heatmap = np.zeros((classes, *size), np.float32)  # peaks of the previous objects
     kernels = _kernels(located)
     for row in located.rows.tolist():
         _stamp_dense(values, weight, heatmap[located.labels[row]], located, row)
@@ -59,7 +59,7 @@ def dense_joints(located: Located, classes: int, size: Size) -> Tuple[np.ndarray
 
 
 def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, located: Located, row: int) -> None:
-    """Write the displacements of one object's joints around its centre, in place, where its peak reaches ``heatmap``."""
+    """Write the displacements of one object's joints around its centre, in place, where its peak is at least as high as ``heatmap``."""
     seen, radius = located.joint_seen[row], located.radii[row]
     height, width = heatmap.shape
     x, y = located.pixels[row].tolist()
@@ -75,13 +75,13 @@ def _stamp_dense(values: np.ndarray, weight: np.ndarray, heatmap: np.ndarray, lo
 
 
 def dense_sizes(located: Located, size: Size, sigma: Optional[float], official: bool) -> np.ndarray:
-    """Return a map ``(2, H, W)`` float32 with width and height of the object of any class with the highest peak at each pixel, or of the
-    later object if peaks are equal; 0 away from peaks.
+    """Return a map ``(2, H, W)`` float32. Each pixel has the width and height of the object, of any class, with the highest peak there; of
+    equal peaks, the later object's. Pixels away from peaks are 0.
 
     Args:
         sigma: see :func:`center_heatmap`.
-        official: leave out the pixels whose peak is larger in float32 than in float64, about half of them, as the official
-            implementation does, which compares the peak with a map that already contains it.
+        official: compare each peak with a map that already contains it, as the official implementation does. This leaves out the pixels
+            where rounding to float32 raises the peak, about half of them.
     """
     values, highest = np.zeros((2, *size), np.float32), np.zeros(size, np.float32)
     kernels = _kernels(located, sigma, gaussian if official else gaussian32)

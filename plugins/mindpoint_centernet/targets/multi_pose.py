@@ -40,21 +40,22 @@ class MultiPoseTargets(TargetEncoder):
     ``hm_hp_weight``           (J, H, W)     with ``unlabelled: ignore``: 0 where ``hm_hp`` must not train, else 1
     ========================== ============= ===================================================================================
 
-    All others are float32. Boxes are clipped to the map, joints outside it are left out; only the first M objects are used.
+    All targets but ``ind`` and ``hp_ind`` are float32. Boxes are clipped to the map, joints outside it are left out; only the first M
+    objects are used.
 
     Args:
         stride: input pixels per map pixel.
         max_objects: M.
         radius: rule for the peaks' radius, see :func:`~mindpoint_centernet.heatmaps.gaussian_radius`.
         dense: also encode dense pose regression.
-        unlabelled: persons without a labelled joint (of a class that has joints), and crowd boxes. ``parity``: encode centres, but mask
-            ``wh`` and ``reg`` (as the official implementation does). ``ignore``: use no slot, and do not train the heatmaps inside their
-            boxes, except on the peaks of the other objects. The heatmap of a joint that an object's data set lacks trains only on its
-            peaks in the object's image.
-        rotated_boxes: boxes in a rotated view. ``ignore`` (official): do not learn centres, boxes and ``hps``, only joint
+        unlabelled: treatment of crowd boxes, and of persons without a labelled joint although their class has joints. ``parity``: encode
+            centres, but mask ``wh`` and ``reg`` (as the official implementation does). ``ignore``: use no slot, and do not train the
+            heatmaps inside their boxes, except on the peaks of other objects. If an object's data set lacks a joint, the heatmap of
+            this joint trains only on its peaks in the object's image.
+        rotated_boxes: treatment of boxes in a rotated view. ``ignore`` (official): do not learn centres, boxes and ``hps``, only joint
             heatmaps and offsets. ``rotate``, ``ellipse``: see :data:`~mindpoint_centernet.targets.located.Turned`.
         joint_sigma: fixed standard deviation of the joints' peaks in map pixels, for a mean-squared-error loss (4 suits an input
-            of 512, 3 one of 384). ``None``: from the box, like the centre's peak.
+            of 512 pixels, 3 one of 384). ``None``: from the box, like the centre's peak.
 
     Raises:
         ConfigError: a value is out of range, or the input size is not a multiple of ``stride``.
@@ -112,8 +113,8 @@ class MultiPoseTargets(TargetEncoder):
     def perfect_outputs(self, sample: Sample) -> Dict[str, np.ndarray]:
         """See :class:`TargetEncoder`. All annotated objects except crowds are used, without a limit; boxes are not clipped to the map.
 
-        At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, and ``hp_offset`` those of the
-        nearest joint, so that they also fit peaks next to the true ones.
+        At each pixel, ``wh``, ``reg`` and ``hps`` have the values of the object with the nearest centre, ``hp_offset`` those of the nearest
+        joint. So they also fit peaks next to the true ones.
         """
         chosen = np.flatnonzero(~sample.objects.crowd)
         located = locate(sample, chosen, self.size, self.radius)

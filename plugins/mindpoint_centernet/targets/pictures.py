@@ -16,15 +16,17 @@ Targets = Mapping[str, np.ndarray]
 Pictures = Dict[str, np.ndarray]
 Color = Tuple[int, int, int]
 
-HEIGHT, DETAIL = 480, 160  # pixels: of a picture, and of one of a single joint
+HEIGHT, DETAIL = 480, 160  # heights in pixels: of a picture, and of a picture of one joint
 _CENTER, _JOINT, _MARK = (80, 220, 80), (0, 255, 255), (255, 255, 255)  # blue, green, red
 
 
 def center_pictures(sample: Sample, targets: Targets, stride: int, classes: Sequence[str]) -> Pictures:
-    """Return boxes and centre heatmap, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
+    """Return pictures of boxes and centre heatmap, drawn from only the targets, over the network's input.
+
+    Pictures are BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: a sample whose image is the raster that the network sees.
+        sample: a sample whose image is the network's input.
         targets: the result of :class:`~mindpoint_centernet.targets.detection.DetectionTargets`.
         stride: input pixels per map pixel.
     """
@@ -52,10 +54,12 @@ def described_boxes(targets: Targets, stride: float, used: np.ndarray) -> Tuple[
 
 
 def target_pictures(sample: Sample, targets: Targets, stride: int, keypoints: Keypoints, classes: Sequence[str]) -> Pictures:
-    """Return the desired output, drawn from only the targets, over the network's input; BGR uint8, 480 pixels high, by caption.
+    """Return pictures of the desired output, drawn from only the targets, over the network's input.
+
+    Pictures are BGR uint8, 480 pixels high, by caption.
 
     Args:
-        sample: a sample whose image is the raster that the network sees.
+        sample: a sample whose image is the network's input.
         targets: the result of :class:`~mindpoint_centernet.targets.multi_pose.MultiPoseTargets`.
         stride: input pixels per map pixel.
     """

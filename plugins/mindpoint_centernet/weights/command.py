@@ -1,4 +1,4 @@
-"""The command ``mindpoint weights``: official weights to checkpoints and back, and checkpoints to give away."""
+"""The command ``mindpoint weights``: convert official weights to checkpoints and back, publish checkpoints."""
 
 from __future__ import annotations
 

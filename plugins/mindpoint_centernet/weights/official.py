@@ -31,7 +31,7 @@ class Task(NamedTuple):
     Attributes:
         name: its official name.
         block: the name of its heads in the shipped configurations.
-        heads: the heads of every network of the task.
+        heads: the heads that every network of the task has.
         optional: heads that a network may have.
     """
 
@@ -62,7 +62,7 @@ class Body(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Channels of a head: those between its two convolutions (0: it has only one), and those of its map."""
+    """Numbers of channels of a head: of its 3x3 convolution (0 if it has only one convolution), and of its map."""
 
     hidden: int
     channels: int

@@ -16,7 +16,7 @@ DEPTHS = {
     ("bottleneck", 6): 50,
     ("bottleneck", 23): 101,
     ("bottleneck", 36): 152,
-}  # by blocks of layer3
+}  # depth by the number of blocks in layer3
 
 
 class ResNetRules(OfficialRules):

@@ -26,8 +26,9 @@ def require_torch() -> None:
 
 
 def verify(model: Model, official: Found, image: Optional[str]) -> List[Comparison]:
-    """Compare each map for each input (random numbers and an image) by the largest difference, in units of the map's largest value, at
-    least 1.
+    """Compare each map of both networks for two inputs, random numbers and an image.
+
+    The compared number is the largest difference, divided by the map's largest absolute value or by 1, whichever is larger.
 
     Args:
         model: our model.

@@ -10,8 +10,8 @@ import numpy as np
 from mindpoint_coco.metrics.matching import overlaps
 from mindpoint_coco.similarity import oks
 
-PAIRED = 0.3  # least similarity of a detection and its annotated object
-SAME_PLACE = 0.5  # least overlap (IoU) of two boxes around the same object
+PAIRED = 0.3  # minimum similarity of a detection and its annotated object
+SAME_PLACE = 0.5  # minimum overlap (IoU) of two boxes around the same object
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Compared:
 def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas: Optional[np.ndarray]) -> Compared:
     """Compare the objects of one image.
 
-    The similarity of two objects of a class is the similarity of their boxes or of their joints, whichever is larger, so that neither a
-    wrong box nor a wrong joint prevents a match. The most similar objects are paired first.
+    The similarity of two objects of a class is that of their boxes or of their joints, whichever is larger. So neither a wrong box nor a
+    wrong joint prevents a match. The most similar objects are paired first.
 
     Args:
         annotations: all annotations of the image, including crowds; objects in crowds are never suspects.
@@ -70,7 +70,7 @@ def compare(image: dict, annotations: Sequence[dict], found: List[dict], sigmas:
 
 
 def _alike(found: Sequence[dict], truth: Sequence[dict], sigmas: Optional[np.ndarray]) -> np.ndarray:
-    """Return the keypoint similarities ``(N, M)`` over the labelled joints, where the size of the found box is the size of the object."""
+    """Return the keypoint similarities ``(N, M)`` over the labelled joints; the area of an object is that of the detected box."""
     if sigmas is None or not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
     points, labels = points_of(found), points_of(truth)

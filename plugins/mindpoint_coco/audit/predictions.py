@@ -22,16 +22,16 @@ log = logging.getLogger("mindpoint")
 
 
 class Translation:
-    """The model's detections as records with the category ids and joints of a source.
+    """Converts the model's detections to records with the category ids and joints of a source.
 
-    Classes and joints are matched by name. Those that only the model has are left out; joints that it lacks are NaN.
+    Classes and joints are matched by name. If only the model has a class or joint, it is left out. Joints that the model lacks are NaN.
 
     Args:
         content: COCO's dictionary, valid.
         keypoints: the joints of the annotations; None to ignore joints.
 
     Raises:
-        ConfigError: the model knows no class of the source.
+        ConfigError: the model and the source have no class in common.
     """
 
     def __init__(self, predictor: Predictor, content: dict, keypoints: Optional[Keypoints]) -> None:
@@ -61,7 +61,7 @@ class Translation:
             return np.repeat(unknown, len(self.joints), axis=0)
         places, scores = found.values["keypoints"][row][:, :2], found.values.get("keypoint_scores")
         scores = np.ones(len(places)) if scores is None else scores[row]
-        return np.concatenate([np.column_stack([places, scores]), unknown]).astype(np.float32)[self.joints]  # -1 is the last row
+        return np.concatenate([np.column_stack([places, scores]), unknown]).astype(np.float32)[self.joints]  # index -1 selects the last row
 
 
 def compared(predictor: Predictor, source: Source, content: dict) -> Iterator[Compared]:

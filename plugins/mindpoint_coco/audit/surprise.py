@@ -1,7 +1,8 @@
 """The surprise of a label, estimated from the data itself.
 
 Most labels of a data set are correct. So the usual difference between labels and model is the model's own error, and a label that differs
-far more is suspicious. The surprise of a label is ``-log10`` of the share of correct labels that differ as much: 3 means one in a thousand.
+far more is suspicious. The surprise of a label is ``-log10`` of the share of correct labels that differ at least as much: 3 means one in a
+thousand.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from typing import Sequence, Tuple
 
 import numpy as np
 
-_MOST_BINS, _LEAST_IN_BIN = 10, 50  # of confidence, values
-_BEFORE, _AFTER = 0.2, 0.05  # shares of the values beyond the two points that define a tail
-_FINEST = 0.005  # of an object's size; labels are never more exact
-_MOST_ROUNDS, _SETTLED = 500, 1e-9  # of the fit, and the change of the mean log-likelihood that ends it
-_PRIOR = 0.01  # of a normal prior of the fitted weights; keeps them finite where mistakes and others are separable
+_MOST_BINS, _LEAST_IN_BIN = 10, 50  # maximum number of levels of confidence, minimum number of values in one
+_BEFORE, _AFTER = 0.2, 0.05  # shares of the values above the two quantiles that define a tail
+_FINEST = 0.005  # share of an object's size; labels are never more exact
+_MOST_ROUNDS, _SETTLED = 500, 1e-9  # limit of the fit's iterations, and the change of the mean log-likelihood that ends it
+_PRIOR = 0.01  # precision of the normal prior of the fitted weights; keeps them finite if scores separate the two groups
 _MOST_LOGIT = 20.0  # limits a surprise to 8.7
 
 
 class Usual:
     """The distribution of differences between labels and model, for each part of an object and level of confidence.
 
-    Values of a part with similar confidences have a tail. It is modelled as a power law through their quantiles of 80 and 95 %
-    that falls no faster than normal errors would between them. A few percent of wrong labels hardly change these quantiles, and the law
-    tells how unusual the largest values are.
+    The largest differences of a part at one level of confidence are its tail. The tail is modelled as a power law through the quantiles of
+    80 and 95 %. It falls at most as fast as the distances of normally distributed errors between these quantiles. A few percent of wrong
+    labels hardly change the quantiles, so the power law shows how unusual the largest differences are.
 
     Args:
         differences: ``(K, P)`` of the P parts of K objects, relative to the object's size; NaN where nothing can be compared.
@@ -42,14 +43,16 @@ class Usual:
                 self._start[here, part], self._power[here, part] = _tail(column[here & known])
 
     def surprise(self, differences: np.ndarray) -> np.ndarray:
-        """Return the surprises ``(K, P)`` of ``differences``, whose rows are the objects given to the constructor; 0 for NaN. Below the
-        tail they grow linearly."""
+        """Return the surprises ``(K, P)`` of ``differences`` ``(K, P)``, whose rows are the objects given to the constructor.
+
+        The surprise of NaN is 0. Below the tail, surprise grows linearly with the difference.
+        """
         ratio, most = np.nan_to_num(differences, posinf=np.inf) / self._start, -np.log10(_BEFORE)
         return np.where(ratio < 1, most * ratio, most + self._power * np.log10(np.maximum(ratio, 1)))
 
 
 def _tail(values: np.ndarray) -> Tuple[float, float]:
-    """Return the start of the tail and its exponent."""
+    """Return the start of the tail, the quantile of 80 % of ``values``, and the exponent of its power law."""
     shares = np.array([_BEFORE, _AFTER])
     normal = np.sqrt(-2 * np.log(shares))  # the quantiles of distances whose x and y are normal (Rayleigh's distribution)
     before, after = np.quantile(values, 1 - shares) if len(values) else (0.0, 0.0)
@@ -64,11 +67,11 @@ def among(gains: np.ndarray) -> np.ndarray:
 
 
 def disagreement(scores: Sequence[float], agreeing: Sequence[float]) -> np.ndarray:
-    """Return the surprise of detections that no label confirms: the share of the model's own mistakes among all detections of such a score.
+    """Return the surprises of detections that no label confirms: ``-log10`` of the share of the model's own mistakes at that score.
 
-    A detection without a label is a mistake of the model, or its label is missing. Expectation maximisation (Dempster et al. 1977) fits the
-    share of mistakes as a logistic function of the score's log-odds that does not increase, and the share of missing labels as a constant.
-    So a few missing labels hardly change the share of mistakes, and do not make each other usual.
+    A detection without a label is a mistake of the model, or its label is missing. Expectation maximisation (Dempster et al. 1977) fits
+    both: the share of mistakes as a logistic function of the score's log-odds that does not increase, the share of missing labels as a
+    constant. So a few missing labels hardly change the share of mistakes, and each keeps its surprise.
 
     Args:
         scores: scores of the detections that no label confirms, 0..1.
@@ -102,5 +105,5 @@ def _logistic(values: np.ndarray) -> np.ndarray:
 
 
 def standing(values: Sequence[float]) -> np.ndarray:
-    """Return the surprise of each value: the share of values that are at most as large."""
+    """Return the surprise of each value: ``-log10`` of the share of values that are at most as large."""
     return -np.log10(np.searchsorted(np.sort(values), values, side="right") / max(1, len(values)))

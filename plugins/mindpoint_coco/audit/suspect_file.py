@@ -66,7 +66,7 @@ def accepted_ids(text: str, known: Set[int]) -> List[int]:
     """Return the ids in a text such as ``1,4,7-20``, sorted; commas, spaces and line ends separate them.
 
     Raises:
-        ConfigError: the text holds anything else, or an id that is not among the ``known``.
+        ConfigError: the text contains something else, or an id that is not in ``known``.
     """
     ids: Set[int] = set()
     for word in text.replace(",", " ").split():

@@ -21,10 +21,10 @@ KINDS = {
     "missing": "missing object",
     "extra": "superfluous object",
 }
-_CLEAR = 2.0  # least surprise of a further wrong joint of the same object
+_CLEAR = 2.0  # minimum surprise of further wrong joints of the same object
 _LEAST_OVERLAP = 0.01  # lower bound, so that the logarithm stays finite
-_ON, _SAME = 0.1, 0.03  # of an object's size: distance of a joint on a label, and of two joints in one place
-_DECIDED = 0.5  # least change of surprise by which a swap tells anything about a pair
+_ON, _SAME = 0.1, 0.03  # largest distance, as a share of an object's size, of a joint on a label, and of two joints in one place
+_DECIDED = 0.5  # minimum change of surprise for a swap to be for or against a pair
 Pair = Tuple[Compared, int]  # an image, and the index of an annotated object that has a partner
 
 
@@ -89,9 +89,9 @@ def _boxes(pairs: Sequence[Pair]) -> Iterator[Suspect]:
 def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     """Yield a suspect for each pair: swapped joints or moved ones, whichever explains more.
 
-    The more joints there are, the more often one is unusual by chance, so their number lowers the surprise of a moved one. The gain of a
-    swap is the surprise that it removes from the two joints. The surprise of swapped joints says how unusual the object's largest gain is
-    among the gains of all objects.
+    The more joints an object has, the more often one of them is unusual by chance. So the surprise of a moved joint is lowered by the
+    logarithm of their number. The gain of a swap is the surprise that it removes from the two joints. The surprise of swapped joints is
+    that of the object's largest gain among the largest gains of all objects.
     """
     if not pairs:
         return
@@ -125,10 +125,10 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
 def _mistaken(
     pairs: Sequence[Pair], keypoints: Keypoints, points: np.ndarray, apart: np.ndarray, exchanged: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
-    """Return ``(K, J)`` whether the model has taken another joint for this one, which tells nothing about the label.
+    """Return bool ``(K, J)``: whether the model has confused the joint with another one, so that it cannot judge the label.
 
-    The detected joint is then on the label of the same or the mirrored joint of another object. Or it is in one place with the detected
-    mirrored joint, whose label is nearer.
+    Two cases count. The detected joint lies on the label of the same or the mirrored joint of another object. Or the joint and its mirrored
+    joint are detected in one place, and the label of the mirrored joint is nearer.
 
     Args:
         points: detected joints ``(K, J, 3)``.
@@ -169,7 +169,7 @@ def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float
 
 
 def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield objects that the model assigns to another class. The rarer this is among detections of equal confidence, the higher the
+    """Yield objects that the model assigns to another class. The rarer mistakes of the model are at the detection's score, the higher the
     surprise."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
@@ -179,7 +179,7 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield detections without an annotation in their place. The rarer this is among detections of equal confidence, the higher the
+    """Yield detections without an annotation in their place. The rarer mistakes of the model are at the detection's score, the higher the
     surprise."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
     for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
@@ -195,7 +195,7 @@ def _agreeing(images: Sequence[Compared]) -> List[float]:
 
 
 def _extra(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield annotated objects that no detection matches. The fewer objects have so low a score, the higher the surprise."""
+    """Yield annotated objects without a matching detection. The fewer such objects there are in all, the higher the surprise."""
     every = [(one, own) for one in images for own in range(len(one.truth))]
     scores = [one.score(one.partner[own]) for one, own in every]
     for (one, own), surprise in zip(every, standing(scores)):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """Compare the annotations with a trained model, and rank those that are probably wrong: left and right swapped, moved joints,
 wrong boxes, wrong classes, missing and superfluous objects. Writes index.html, with a picture of each suspect, and suspects.json.
 'mindpoint data correct' then writes a copy of the annotations with the corrections that you accept."""
-_LOWEST = 0.1  # least score of a detection that counts
+_LOWEST = 0.1  # minimum score of the detections that are used
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

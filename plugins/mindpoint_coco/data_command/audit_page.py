@@ -23,10 +23,10 @@ from mindpoint_coco.audit.suspects import KINDS, Suspect
 from mindpoint_coco.data_command.sheet import in_side_colors
 from mindpoint_coco.data_command.source import Source
 
-_HEIGHT, _WIDEST = 300, 460  # pixels of a picture
-_AROUND = 0.25  # of the larger side of what is shown
+_HEIGHT, _WIDEST = 300, 460  # height and maximum width of a picture in pixels
+_AROUND = 0.25  # margin around the objects, as a share of their longer side
 _RING = (255, 0, 255)  # blue, green, red
-_LIKELY = 0.3  # least score of other detections that are drawn
+_LIKELY = 0.3  # minimum score of the detections drawn for a suspect without one
 _TEXT = {
     "sides": "the ringed joints are swapped",
     "joint": "the ringed joints move to the model's positions",
@@ -90,8 +90,10 @@ def _section(number: int, source: Source, suspect: Suspect) -> str:
 
 
 def _pictures(source: Source, suspect: Suspect) -> List[np.ndarray]:
-    """Return two pictures of the image around the suspect: one with the annotation, one with the detection. Where one of them is missing,
-    all objects of that kind are drawn."""
+    """Return two pictures of the image around the suspect: one with the annotation, one with the detection.
+
+    Without an annotation, the first picture shows all annotations; without a detection, the second one shows all likely detections.
+    """
     scene = suspect.scene
     truth = scene.truth if suspect.annotation is None else [suspect.annotation]
     likely = [record for record in scene.found if record["score"] >= _LIKELY]
@@ -135,7 +137,7 @@ def _objects(source: Source, records: Sequence[dict]) -> Objects:
 
 
 def _window(shown: Sequence[Objects], size: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the upper left and lower right corner of the part of the image around objects, whole numbers of pixels."""
+    """Return the upper left and lower right corner, in whole pixels, of the part of the image around the objects; ``size`` is (H, W)."""
     places = [objects.boxes.reshape(-1, 2) for objects in shown]
     places += [
         points[0][points[0][:, 2] > 0, :2] for points in (objects.values.get("keypoints") for objects in shown) if points is not None

@@ -13,14 +13,14 @@ from mindpoint.runtime.tables import table
 if TYPE_CHECKING:
     from mindpoint.config import Config
 
-SPLITS = "data.NAME; may be repeated (default: train and val, or all if there is neither)"
+SPLITS = "use the section data.NAME; may be repeated (default: train and val, or all if there is neither)"
 
 
 def main(argv: Sequence[str]) -> int:
     """check, count, draw, convert, import and export annotated images"""
     parser = Parser(
         prog="mindpoint data",
-        description="Work on annotated images. 'mindpoint data ACTION --help' shows the options of one.",
+        description="Work on annotated images. 'mindpoint data ACTION --help' shows the options of an action.",
         listing="actions:\n" + table(None, [(f"  {name}", text) for name, text in _actions().items()]),
         examples=["mindpoint data check labels.json --images frames", "mindpoint data browse mine.yaml --html look.html"],
     )

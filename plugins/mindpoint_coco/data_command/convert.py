@@ -16,12 +16,12 @@ Train and evaluate from them with the dataset block {type: MindRecordDataset, pa
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the folders of the splits")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the result, with one folder per split")
     parser.add_argument("--split", metavar="NAME", action="append", help=SPLITS)
     parser.add_argument(
         "--coco",
         metavar="DIR",
-        help="convert this folder, which holds the data in the published layout, instead of the paths of data.SPLIT",
+        help="read the data from this folder, in the published layout, instead of the paths of data.SPLIT",
     )
     parser.add_argument("--prefix", metavar="NAME", help="prefix of the file names (default: images.mindrecord)")
     parser.add_argument("--shards", metavar="N", type=int, default=8, help="files per split, at most one per image (default: 8)")

@@ -54,10 +54,10 @@ def _sound(source: Source, joints: bool) -> dict:
 
 
 def _place_images(source: Source, content: dict, folder: Path) -> None:
-    """Put all image files into a folder by their names; images that do not come from files are written as PNG.
+    """Put all image files into a folder under their names; images that do not come from files are written as PNG.
 
     Raises:
-        DataError: a file is missing, a name leads out of the folder, or two images share one.
+        DataError: a file is missing, a name leads out of the folder, or two images share a name apart from its ending.
     """
     from mindpoint.errors import DataError
     from mindpoint.storage.files import duplicate
@@ -74,7 +74,7 @@ def _place_images(source: Source, content: dict, folder: Path) -> None:
             )
         if os.path.splitext(name)[0] in taken:
             raise DataError(
-                f"{source.origin}: image {record['id']}: another image has the name '{name}' too, apart from the ending; rename one"
+                f"{source.origin}: image {record['id']}: another image has the same name as '{name}', apart from its ending; rename one"
             )
         taken.add(os.path.splitext(name)[0])
         origin = source.file and source.file(record)

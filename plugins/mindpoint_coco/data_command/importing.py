@@ -96,7 +96,7 @@ def _kind(category: dict) -> "Kind":
 
 
 def _block(kind: "Kind") -> dict:
-    """Return the joints of a class as a configuration has them."""
+    """Return the joints of a class in the form of the configuration's section ``keypoints``."""
     skeleton, pairs = ([[kind.joints[end] for end in line] for line in lines] for lines in (kind.skeleton, kind.pairs or ()))
     return {"names": kind.joints, "skeleton": skeleton, "flip_pairs": pairs, **({"sigmas": kind.sigmas} if kind.sigmas else {})}
 
@@ -142,7 +142,7 @@ def _importer(name: str, options: Sequence[str]) -> Importer:
     try:
         return make(**arguments)
     except TypeError as error:
-        raise ConfigError(f"--option: {name} does not take these: {error}") from error
+        raise ConfigError(f"--option: {name} does not accept these arguments: {error}") from error
 
 
 def _recognized(source: Path) -> str:

@@ -14,7 +14,7 @@ from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.visual.draw import canvas_of, captioned, grid
 
-_HEIGHT, _SMALL = 480, 160  # pixels: of a picture, and of a detail
+_HEIGHT, _SMALL = 480, 160  # heights in pixels: of a picture, and of a detail
 _FIRST, _SECOND, _MIDDLE = (0, 140, 255), (255, 120, 0), (80, 220, 80)  # blue-green-red: orange, blue, green
 Pictures = Dict[str, np.ndarray]
 

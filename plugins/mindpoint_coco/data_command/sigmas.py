@@ -81,8 +81,8 @@ def _others(path: str, source: Source, truth: dict) -> Tuple[List[dict], int]:
 
 
 def _annotated(content: dict, path: str, source: Source, truth: dict) -> List[dict]:
-    """Return annotations as result records with the ids of ``truth``: images belong together by file name, categories by name. Joints that
-    are not labelled become 0, 0, 0."""
+    """Return annotations as result records with the ids of ``truth``. Images are matched by file name, categories by name. Joints that are
+    not labelled become 0, 0, 0."""
     from mindpoint.errors import DataError
 
     from mindpoint_coco.data_command.source import said_by
@@ -113,7 +113,7 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     from mindpoint.runtime.tables import table
 
     found = int((~np.isnan(apart)).any(axis=1).sum())
-    of = "two annotations of equal accuracy" if marks == 2 else "annotations and a model's results, which give upper bounds"
+    of = "assuming two annotations of equal accuracy" if marks == 2 else "sigmas from a model's results are upper bounds"
     rows = [
         [name, str(int(pairs)), *(f"{value:.{digits}f}" for value, digits in zip(values, (2, 2, 4, 4)))]
         for name, pairs, *values in zip(
@@ -122,19 +122,21 @@ def _said(source: Source, estimates: Tolerances, apart: np.ndarray, marks: int) 
     ]
     lines = [f"{found} of {len(apart)} objects have a counterpart; {of}"]
     lines.append(table(("joint", "pairs", "pixels", "robust", "sigma", "robust"), rows))
-    lines.append("pixels: root mean square distance to the true position; robust: from the median. Left and right joints are pooled.")
+    lines.append(
+        "pixels: root mean square distance to the true position; robust: from the median distance. Left and right joints are pooled."
+    )
     few = [name for name, pairs in zip(source.keypoints.names, estimates.pairs) if pairs < _FEW]
     if few:
         lines.append(f"Rough estimates from fewer than {_FEW} pairs: {', '.join(few)}.")
     apart_much = estimates.sigmas > _APART * estimates.robust_sigmas
     if apart_much.any():
         names = ", ".join(name for name, much in zip(source.keypoints.names, apart_much) if much)
-        lines.append(f"Some pairs are far apart, perhaps swapped sides; the block has the robust values for: {names}.")
+        lines.append(f"Some pairs are far apart, perhaps swapped sides: {names}. They hardly affect the robust sigmas in the block.")
     return "\n".join(lines)
 
 
 def _block(keypoints: Keypoints, estimates: Tolerances, origin: str) -> str:
-    """Return the set of joints as YAML; a joint without a pair keeps its sigma."""
+    """Return the set of joints with the robust sigmas as YAML; a joint without a pair keeps its sigma."""
     import numpy as np
     import yaml
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Show statistics of the data: sizes of images and objects, objects per image and per class, labelled joints. Writes
 statistics.png, with the splits side by side, and statistics.json. Crowds are not counted as objects; image files are not opened."""
-_MOST_CLASSES = 20  # in the printed table and the picture; statistics.json has all
+_MOST_CLASSES = 20  # limit of the printed table and the picture; statistics.json has all classes
 _AREAS = "objects below 32 x 32, up to 96 x 96, above, pixels"
 _SAID = {"side": "side of an object (root of the area)", "width_to_height": "width / height of an object's box"}
 

@@ -47,7 +47,7 @@ class CocoDataset(Dataset):
         unlabelled: the file lists images and categories only, as COCO's ``image_info`` files do; it cannot be used for training.
         image_ids: keep only these images, in this order.
         reduce_to: for training on photographs much larger than the network's input: decode JPEG files at a half, quarter or eighth of their
-            size as long as the longer side keeps this many pixels (the input's size divided by the smallest crop scale loses nothing).
+            size, as long as the longer side keeps this many pixels. The input's size divided by the smallest crop scale loses nothing.
             Annotations are scaled accordingly. None: full size, as for the official numbers.
         outside_images: allow ``file_name`` and links to lead out of the folder of images; only for trusted files.
 

@@ -85,8 +85,8 @@ def _are_one(records: List[dict]) -> bool:
 
 
 def with_extents(annotations: List[Any], images: Dict[int, dict]) -> Tuple[List[Any], int]:
-    """Return the annotations with boxes as left, top, width, height, and the number of changed boxes. If the boxes as a whole are
-    corners, all are changed; otherwise the number is 0.
+    """Return the annotations with boxes as left, top, width, height, and the number of changed boxes. If the boxes as a whole seem to be
+    left, top, right, bottom, all are changed; otherwise the number is 0.
 
     Args:
         images: image records by id.

@@ -30,12 +30,12 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
     """Return a copy with corrected values, as far as the rest of the data determines them.
 
     Ids and sizes of images become integers. Missing or swapped sizes are taken from the image file. Numbers written as texts become
-    numbers. Images and categories whose id is a text or a large hash get a free one, also in their annotations; so do annotations with a
-    missing or repeated id. If the boxes as a whole are corners, they become left, top, width, height. Repeated records of an image or
-    category are removed. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a missing or empty box
-    becomes the box of the labelled joints. The crowd flag becomes 0 or 1, boxes are clipped to the image, labelled joints outside it become
-    unlabelled, ``num_keypoints`` is recounted, a missing or impossible ``area`` becomes ``area_factor`` times the area of the box. An
-    invalid skeleton is removed, names of joints become distinct.
+    numbers. Images and categories whose id is a text or a large hash get a free id, also in their annotations; so do annotations with a
+    missing or repeated id. If the boxes as a whole seem to be left, top, right, bottom, they become left, top, width, height. Repeated
+    records of an image or category are removed. Annotations of missing images and duplicates are removed. Visibilities become 0, 1, 2; a
+    missing or empty box becomes the box of the labelled joints. The crowd flag becomes 0 or 1. Boxes are clipped to the image, and labelled
+    joints outside it become unlabelled. ``num_keypoints`` is recounted. A missing or impossible ``area`` becomes ``area_factor`` times the
+    area of the box. An invalid skeleton is removed, names of joints become distinct.
 
     Args:
         measured: sizes of the image files.
@@ -63,7 +63,7 @@ def mended(content: dict, classes: Sequence[str], fields: Sequence[Field], area_
 
 
 def without_hopeless(content: dict, classes: Sequence[str], fields: Sequence[Field], measured: Optional[Measured] = None) -> dict:
-    """Return fixed content without the records that are still wrong, and without the annotations of such images.
+    """Return fixed content without the records that are still wrong, and without the annotations of removed images.
 
     Args:
         measured: sizes of the image files; images that cannot be read, or have another size, are removed too.

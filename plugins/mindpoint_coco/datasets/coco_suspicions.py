@@ -11,9 +11,9 @@ from mindpoint_coco.datasets.rules import few
 from mindpoint_coco.keypoints import AnnotatedJoints, Keypoints
 from mindpoint_coco.sides import unpaired
 
-_FEWEST = 20  # people that a remark must be based on
-_ALIKE = 0.35  # least share of people in whom a pair is on the side of the other pairs
-_FACING = 0.3  # the same for all pairs, in people facing the viewer
+_FEWEST = 20  # minimum number of people behind a remark
+_ALIKE = 0.35  # minimum share of people in whom a pair is on the side of the other pairs
+_FACING = 0.3  # minimum share of people facing the viewer with the left shoulder on the right
 
 
 def joint_array(annotations: Sequence[dict], joints: AnnotatedJoints) -> np.ndarray:
@@ -30,8 +30,8 @@ def swapped_sides(points: np.ndarray, keypoints: Keypoints) -> Iterator[str]:
     """Yield pairs whose left and right seem to be swapped.
 
     In a picture of a person, the left joints lie mostly on one side and the right ones on the other. A pair that is mostly opposite
-    to the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to
-    the viewer and the left shoulder should lie on the right; if it mostly does not, all sides are suspicious.
+    to the other pairs of the same person is suspicious. If nose and both eyes of a person are visible, the face is turned to the viewer,
+    and the left shoulder should lie on the right of the picture. If it mostly does not, all sides are suspicious.
 
     Args:
         points: ``(N, J, 3)``: x, y, visibility.

@@ -192,7 +192,7 @@ class MindRecordDataset(Dataset):
         rows = [(shard.rows["position"][row], shard, row) for shard in self._shards for row in range(len(shard))]
         rows.sort(key=lambda entry: entry[0])
         if [entry[0] for entry in rows] != list(range(self.manifest["images"])):
-            raise DataError(f"{self.folder}: {MANIFEST} counts {self.manifest['images']} images, but the index files {len(rows)}; {ADVICE}")
+            raise DataError(f"{self.folder}: {MANIFEST} lists {self.manifest['images']} images, but the index files {len(rows)}; {ADVICE}")
         return [entry[1:] for entry in rows]
 
     def _check_index(self, shard: Shard) -> None:
@@ -263,8 +263,8 @@ class MindRecordDataset(Dataset):
 
 
 def _object_count(count: int, arrays: Dict[str, np.ndarray]) -> int:
-    """Return the number of objects. Raises ValueError unless the arrays hold as many (one row of zeros for no objects)."""
+    """Return ``count``. Raises ValueError unless each array has a row per object, or one row of zeros if there are no objects."""
     lengths = {len(array) for array in arrays.values()}
     if lengths != {max(1, count)} or (count == 0) == any(array.any() for array in arrays.values()):
-        raise ValueError(f"the index counts {count} objects, but its columns hold another number")
+        raise ValueError(f"its index lists {count} objects, but its columns hold another number")
     return count

@@ -34,8 +34,8 @@ INDEXED = {
     "objects": "int32",
     "checksum": "int64",
 }
-"""Columns with one value per record, all in the index files. ``position`` is the image's place in the data set, ``objects`` the number of
-its objects, ``checksum`` see :func:`checksum`."""
+"""Columns with one value per record, all in the index files. ``position`` is the image's index in the data set, ``objects`` the number of
+its objects, ``checksum`` the result of :func:`checksum`."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
 """Random access to the records of a MindRecord file.
 
-MindSpore reads MindRecord in its own order, and its access to single records is slow: for images of 160 kB, 1.5 ms of CPU time
-through ``MindPage`` and 6.6 ms through a ``MindDataset`` with a sampler of one index, against 0.1 ms for reading the bytes at the offset
-in the index and comparing their checksum (``benchmarks/data_mindrecord.py``). This module does the latter. The format
-(version 3.0):
+MindSpore reads MindRecord in its own order, and its access to single records is slow. For an image of 160 kB, ``MindPage`` takes 1.5 ms of
+CPU time, and a ``MindDataset`` with a sampler of one index 6.6 ms. This module reads the bytes at the offset in the index and compares
+their checksum, which takes 0.1 ms (``benchmarks/data_mindrecord.py``). The format (version 3.0):
 
 - The file begins with the length of its header (8 bytes, least significant first) and the header, JSON. Page ``p`` begins at
   ``header_size + p * page_size``.
 - The index is an SQLite file of the same name with ``.db``. Its table ``INDEXES`` has a row per record: the page of its arrays, their
   start and end in it, and the indexed columns, column ``x`` under the name ``x_0``.
-- There a record has its length (8 bytes, least significant first) and then, for every name in the header's ``blob_fields``, the length
-  (8 bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for arrays of integers see
-  :func:`unpack_whole`.
+- In its page, a record begins with its length (8 bytes, least significant first). Then follow, for every name in the header's
+  ``blob_fields``, the length (8 bytes, most significant first) and the content. Bytes and floating-point arrays are stored unchanged; for
+  arrays of integers see :func:`unpack_whole`.
 
 Reading at an offset needs no lock, so any number of threads may share a :class:`Shard`; a pickled one reopens its file.
 """
@@ -102,7 +101,7 @@ class Shard:
         return header
 
     def _placed(self, table: List[tuple]) -> np.ndarray:
-        """Return page, begin and end ``(N, 3)`` of the records. Raises DataError if one of them is outside the file."""
+        """Return page, begin and end ``(N, 3)`` of the records. Raises DataError if a record is outside the file."""
         size = os.fstat(self._file.fileno()).st_size
         for row, place in enumerate(zip(*table)):
             sound = all(type(value) is int and 0 <= value <= size for value in place) and place[1] <= place[2]
@@ -143,8 +142,9 @@ def _quoted(path: str) -> str:
 def unpack_whole(data: bytes, dtype: type) -> np.ndarray:
     """Unpack a one-dimensional column of integers from MindRecord's packed form.
 
-    Their count comes first (4 bytes, most significant first), then two bits for each number, four per byte from the most significant bits
-    on, which encode its size of 1, 2, 4 or 8 bytes, then the numbers (signed, least significant byte first).
+    First comes the count of the numbers (4 bytes, most significant first). Then come two bits for each number, which encode its size of 1,
+    2, 4 or 8 bytes; a byte holds four of these codes, beginning at the most significant bits. Then come the numbers (signed, least
+    significant byte first).
     """
     count = int.from_bytes(data[:4], "big")
     position = 4 + -(-count // 4)

@@ -43,7 +43,7 @@ from mindpoint_coco.keypoints import NEVER_ANNOTATED
 PREFIX = "images.mindrecord"
 _CHUNK = 64 << 20  # bytes per call of MindSpore
 _SMALLEST_PAGE, _LARGEST_PAGE = 4 << 20, 256 << 20  # bytes; the second is MindSpore's limit
-_PAGE_ENTRY = 512  # bytes that a page takes in the header, with room to spare
+_PAGE_ENTRY = 512  # bytes of the header per page, rounded up
 
 
 def convert(dataset: Dataset, out: Path, shards: int, overwrite: bool, prefix: str = PREFIX) -> dict:

@@ -47,7 +47,7 @@ class Naming:
         return list(self.of_categories)
 
     def labels(self, categories: Sequence[Any]) -> Dict[int, int]:
-        """Return the label of each category that has one, by id, in the order of the labels; unusable records are left out."""
+        """Return labels by category id, in the order of the labels. Categories without a label and unusable records are left out."""
         found = {record["id"]: self.classes.index(self.of_categories[record["name"]]) for record in self._usable(categories)}
         return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
@@ -66,8 +66,8 @@ class Naming:
         return records
 
     def read(self, fields: Sequence[Field], categories: Sequence[Any], path: str) -> Tuple[Field, ...]:
-        """Return the fields of objects of these classes, which map the joints of the file's records by name; each category lists its names
-        in ``keypoints``.
+        """Return the fields of these classes' objects. They map the joints of the file's records by the names in each category's
+        ``keypoints``.
 
         A category without names of joints, or with only unknown ones, is read in the configuration's order.
 
@@ -147,7 +147,7 @@ def sound(content: dict, path: str, naming: Naming, fields: Sequence[Field]) -> 
         fields: the result of :meth:`Naming.read`.
 
     Raises:
-        DataError: names file and record of the first mistake.
+        DataError: the content is invalid; the message names file and record of the first mistake.
     """
     check(content, path, naming.names, fields)
     return renamed(completed(content, naming.names, fields), naming, fields)

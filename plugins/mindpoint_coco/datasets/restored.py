@@ -36,7 +36,7 @@ def numbers(values: Any) -> Any:
 
 
 def new_ids(records: List[Any]) -> Dict[Union[int, str], int]:
-    """Return a free id for each record whose id is a text or has more than 64 bits, such as a hash, unless other records share it."""
+    """Return a free id for each unusable id, a text or a number of more than 64 bits such as a hash, that only one record has."""
     said = Counter(record["id"] for record in records if isinstance(record, dict) and type(record.get("id")) in (int, str))
     used = set(map(whole, said))
     free = (key for key in itertools.count(1) if key not in used)
@@ -66,7 +66,7 @@ def tidied_image(record: Any, measured: Measured) -> Any:
 
 def restored_points(points: Any, count: int) -> Optional[List[float]]:
     """Return x, y, visibility of the points, with visibilities 0, 1, 2. A value above 0, such as a probability, means labelled; a missing
-    one means not labelled, and the position is then ignored. Return None if a number is missing."""
+    visibility means not labelled, and the position is then ignored. Return None if a number is missing."""
     points = numbers(points)
     if not isinstance(points, list) or len(points) != 3 * count:
         return None

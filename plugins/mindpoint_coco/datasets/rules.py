@@ -1,4 +1,4 @@
-"""The rules for records in COCO format. Each function returns a description of the problem that follows the record's name."""
+"""The rules for records in COCO format. Descriptions of problems follow the record's name in messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rules = Dict[str, Callable[[Any], str]]
 
 def is_id(value: Any) -> str:
     """Return an empty text if ``value`` is a valid id, otherwise the form that an id must have."""
-    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number of at most 64 bits with its sign"
+    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a signed whole number of at most 64 bits"
 
 
 def is_text(value: Any) -> str:
@@ -32,9 +32,9 @@ def is_size(value: Any) -> str:
 def is_file_name(value: Any) -> str:
     """Return an empty text if ``value`` is a valid name of a file, otherwise the form that it must have."""
     try:
-        return is_text(value) or ("a name that a file can have" if b"\0" in os.fsencode(value) else "")
+        return is_text(value) or ("a valid file name" if b"\0" in os.fsencode(value) else "")
     except UnicodeEncodeError:
-        return "a name that a file can have"
+        return "a valid file name"
 
 
 IMAGE: Rules = {"id": is_id, "file_name": is_file_name, "width": is_size, "height": is_size}
@@ -56,7 +56,7 @@ def is_list(value: Any, count: int) -> bool:
 
 
 def few(values: Sequence[Any], count: int = 5) -> str:
-    """Return the first values, for a message."""
+    """Return the first ``count`` values as a text, for a message."""
     return ", ".join(str(value) for value in values[:count]) + (", ..." if len(values) > count else "")
 
 

@@ -13,7 +13,7 @@ from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import describe
 from mindpoint_coco.importers.tool import LabelImporter
 
-_SEEN = {1: 2, 2: 1, 3: 0}  # its visibilities (visible, hidden, not labelled) to COCO's
+_SEEN = {1: 2, 2: 1, 3: 0}  # COCO's visibility by AI Challenger's (visible, hidden, not labelled)
 
 
 class AiChallenger(LabelImporter):

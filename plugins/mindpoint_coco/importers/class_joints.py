@@ -1,4 +1,4 @@
-"""Joints of several classes: one set for all, or one for each, as a section ``keypoints`` has them."""
+"""Joints of several classes, in the form of a section ``keypoints``: one set for all classes, or one for each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Pairs = List[Tuple[str, str]]
 
 
 def joint_sets_of(kinds: Sequence[Kind]) -> List[Kind]:
-    """Return the sets of joints of a network: one without a name if all classes have the same joints, or else the set of each class with
-    joints."""
+    """Return the sets of joints of a network. If all classes have the same joints, there is one set without a name; otherwise, each class
+    with joints has a set."""
     jointed = [kind for kind in kinds if kind.joints]
     if not jointed or len(jointed) < len(kinds) or any(kind.joints != jointed[0].joints for kind in jointed):
         return jointed
@@ -32,7 +32,7 @@ def shared_joints(sets: Sequence[Kind], pairs: Sequence[Pairs]) -> List[str]:
     """Return the names of joints of several classes that can share an output of the network, because they have the same partner in mirrored
     images.
 
-    Numbers are not shared, since they mean other joints in each class.
+    Joints whose names are numbers are not shared, since a number means a different joint in each class.
 
     Args:
         pairs: mirrored pairs of each set.

@@ -196,7 +196,8 @@ class _File:
         return points
 
     def _triples(self, said: Item, count: int, scores: bool = False) -> List[float]:
-        """Return positions and visibilities. All ``scores`` above 0 are visible. Positions of unlabelled joints are not checked."""
+        """Return positions and visibilities. With ``scores``, each third number is a score, and scores above 0 are visible. Positions of
+        unlabelled joints are not checked."""
         values = said.list()
         if len(values) != 3 * count:
             raise DataError(f"{said.where}: has {len(values)} numbers for {count} joints, not {3 * count}")

@@ -89,7 +89,7 @@ class DeepLabCut(LabelImporter):
         return {who: {part: (axes["x"], axes["y"]) for part, axes in parts.items()} for who, parts in found.items()}
 
     def _skeleton(self, source: Path, labels: Labels) -> None:
-        """Read the lines from the project's configuration, in the folder of the tables or up to two above it."""
+        """Read the lines from the project's configuration, in the folder of the tables or one of the two folders above it."""
         path = nearest(source if source.is_dir() else source.parent, "config.yaml")
         if path is None:
             return

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mindpoint.errors import DataError
 from mindpoint.storage.json_file import parse_json, read_json
 
-_MOST_BYTES = 256 << 20  # of a text file
+_MOST_BYTES = 256 << 20  # limit of a text file
 _FARTHEST = 1e6  # pixels from the origin
 
 
@@ -103,7 +103,7 @@ class Item:
         return int(number)
 
     def numbers(self, count: Optional[int] = None) -> List[float]:
-        """Return a list of numbers, of this length if one is given."""
+        """Return a list of numbers. Raises DataError for anything else, and for another length than ``count``, if given."""
         values = self.list()
         if count is not None and len(values) != count:
             raise DataError(f"{self.where}: has {len(values)} numbers, not {count}")

@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from mindpoint.errors import DataError
 
 Point = Tuple[float, float, int]
-"""x and y in pixels (or shares), visibility: 0 not labelled, 1 hidden, 2 visible."""
+"""x and y in pixels (or fractions of the image), visibility: 0 not labelled, 1 hidden, 2 visible."""
 MOST_JOINTS = 1000
 
 

@@ -9,7 +9,7 @@ from typing import Iterator, List, Sequence
 import numpy as np
 from mindpoint.errors import ConfigError, DataError
 
-_MOST_BYTES = 1 << 30  # of one array
+_MOST_BYTES = 1 << 30  # limit of an array
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from mindpoint_coco.importers.video_frames import frame_size
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".gif")
 _ORIENTATION = 0x0112  # the EXIF tag
-_LYING = range(5, 9)  # its values for images rotated by 90 degrees
+_LYING = range(5, 9)  # values of the tag for images rotated by 90 degrees
 
 
 class Images:
@@ -86,7 +86,7 @@ class Images:
 
 
 def _parts(name: str) -> List[str]:
-    """Return the parts of a path of any system, without those that lead upwards."""
+    """Return the parts of a path of any operating system, without empty parts, ``.`` and ``..``."""
     return [part for part in re.split(r"[/\\]+", name.strip()) if part not in ("", ".", "..")]
 
 
@@ -96,7 +96,7 @@ def _stem(name: str) -> str:
 
 
 def _by(key: Callable[[str], str], names: Sequence[str]) -> Dict[str, List[str]]:
-    """Return the names by their last part in lower case."""
+    """Group paths by ``key`` of their file names in lower case."""
     found = defaultdict(list)
     for name in names:
         found[key(name.rpartition("/")[2].lower())].append(name)
@@ -108,12 +108,13 @@ def _best(candidates: Sequence[str], parts: Sequence[str], where: str) -> Option
         return candidates[0] if candidates else None
     ranked = sorted(candidates, key=lambda name: _likeness(name.split("/"), parts), reverse=True)
     if _likeness(ranked[0].split("/"), parts) == _likeness(ranked[1].split("/"), parts):
-        raise DataError(f"{where}: '{'/'.join(parts)}' matches '{ranked[0]}' and '{ranked[1]}'; name a folder of one with --images")
+        raise DataError(f"{where}: '{'/'.join(parts)}' matches '{ranked[0]}' and '{ranked[1]}'; name the right folder with --images")
     return ranked[0]
 
 
 def _likeness(own: Sequence[str], said: Sequence[str]) -> Tuple[int, int, int, bool]:
-    """Return the number of equal folders from the end and from the start, and whether the whole path and the case of the name agree."""
+    """Return how well two paths agree: the numbers of equal folders from the end and from the start, the negative difference in depth, and
+    whether the file names agree in case."""
     behind = _agreeing(own[-2::-1], said[-2::-1])
     ahead = _agreeing(own[:-1], said[:-1])
     return behind, ahead, -abs(len(own) - len(said)), own[-1] == said[-1]

@@ -22,10 +22,10 @@ _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # prefix of the names of uploaded
 class LabelStudio(LabelImporter):
     """An importer of Label Studio's tasks, exported as JSON or JSON-MIN.
 
-    Keypoints belong to the rectangle that ``parentID`` or a relation names, or else to the one that contains them; JSON-MIN lacks both. Of
-    several annotations of a task, the one marked as ground truth is used, or else the first that was not cancelled. The order of joints
-    comes from the labelling configuration (an XML file next to the export), or else from their first occurrence. The format lacks
-    visibility: all points count as visible.
+    Keypoints belong to the rectangle that ``parentID`` or a relation names (JSON-MIN has neither), or else to the rectangle that contains
+    them. If a task has several annotations, the one marked as ground truth is used, or else the first that was not cancelled. The order
+    of joints comes from the labelling configuration (an XML file next to the export), or else from their first occurrence. The format
+    lacks visibility: all points count as visible.
 
     Args:
         lonely: the class of objects that consist of points only.

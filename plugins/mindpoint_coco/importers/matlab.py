@@ -16,10 +16,10 @@ from typing import Dict, Iterator, NamedTuple, Tuple, Union
 import numpy as np
 from mindpoint.errors import DataError
 
-_MOST_BYTES = 1 << 28  # of the file
-_MOST_INFLATED = 1 << 29  # of one variable
-_MOST_NUMBERS = 1 << 25  # of one array
-_MOST_FIELDS = 1000  # of a struct
+_MOST_BYTES = 1 << 28  # limit of a file
+_MOST_INFLATED = 1 << 29  # limit of a variable, in bytes
+_MOST_NUMBERS = 1 << 25  # limit of an array
+_MOST_FIELDS = 1000  # limit of a struct
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -49,7 +49,7 @@ class Array(NamedTuple):
         if self.kind == _TEXT:
             return np.array([float(self.text())]) if math.prod(self.shape) else np.zeros(0)
         if self.kind not in _NUMBERS:
-            raise ValueError("an array that should have numbers has something else")
+            raise ValueError("an array that should contain numbers contains something else")
         kind, content = next(self.parts)
         values = np.frombuffer(content, self.order + _TYPES[kind])
         if values.size > _MOST_NUMBERS:
@@ -59,7 +59,7 @@ class Array(NamedTuple):
     def text(self) -> str:
         """Return the text. Raises ValueError for other arrays."""
         if self.kind != _TEXT:
-            raise ValueError("an array that should be a text has something else")
+            raise ValueError("an array that should be a text contains something else")
         kind, content = next(self.parts)
         end = "le" if self.order == "<" else "be"
         return bytes(content).decode({4: f"utf-16-{end}", 17: f"utf-16-{end}", 18: f"utf-32-{end}"}.get(kind, "utf-8"))
@@ -71,7 +71,7 @@ class Array(NamedTuple):
         if not count:
             return
         if self.kind != _STRUCT:
-            raise ValueError("an array that should be a struct has something else")
+            raise ValueError("an array that should be a struct contains something else")
         (_, length), (_, names) = next(self.parts), next(self.parts)
         (size,) = struct.unpack_from(f"{self.order}i", length)
         if size < 1 or not 0 < len(names) <= size * _MOST_FIELDS:
@@ -112,7 +112,7 @@ def damaged(path: Path) -> Iterator[None]:
     """Turn the errors of a damaged file in the block into a DataError."""
     try:
         yield
-    except (StopIteration, RuntimeError) as error:  # in a generator, the first becomes the second
+    except (StopIteration, RuntimeError) as error:  # in a generator, a StopIteration becomes a RuntimeError
         raise DataError(f"{path}: damaged: it ends too early") from error
     except (struct.error, ValueError, KeyError, IndexError, zlib.error, OverflowError, MemoryError) as error:
         raise DataError(f"{path}: damaged: {error or 'it ends too early'}") from error
@@ -161,7 +161,7 @@ def _variables(path: Path) -> Iterator[Array]:
 
 
 def _elements(data: Bytes, order: str) -> Iterator[Tuple[int, Bytes]]:
-    """Yield type and content of each element. A small one has its content of up to four bytes in its tag."""
+    """Yield type and content of each element. The tag of a small element contains its content, up to four bytes."""
     place = 0
     while place < len(data):
         kind, count = struct.unpack_from(f"{order}II", data, place)
@@ -188,7 +188,7 @@ def _array(kind: int, content: Bytes, order: str) -> Array:
     """Return the array in an element. Raises ValueError if it is another kind of element, or damaged."""
     if kind != _MATRIX:
         raise ValueError("an element is not an array")
-    if not len(content):  # Matlab's short form of an empty one
+    if not len(content):  # Matlab's short form of an empty array
         return Array("", _NUMBERS[0], (0, 0), iter(()), order)
     parts = _elements(content, order)
     (_, flags), (_, shape), (_, name) = next(parts), next(parts), next(parts)

@@ -75,7 +75,7 @@ def _older(said: Item) -> List[float]:
     rows = [row.numbers(3) for row in said]
     if len(rows) != 16:
         raise DataError(f"{said.where}: has {len(rows)} joints, not 16")
-    visibility = {1: 2, 0: 1}  # its 2: outside the image
+    visibility = {1: 2, 0: 1}  # 2 means outside the image
     rows = [(x, y, visibility.get(seen, 0)) if (x, y) != (0, 0) else (0, 0, 0) for x, y, seen in rows]
     return [number for row in rows for number in row]
 

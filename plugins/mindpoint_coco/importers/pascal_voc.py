@@ -24,7 +24,7 @@ class PascalVoc(LabelImporter):
 
     Args:
         one_based: pixels are counted from 1, and the last one is inside, as in the original data; many tools count from 0.
-        difficult: keep objects marked as difficult, as crowds, which the evaluation ignores.
+        difficult: keep objects marked as difficult; they become crowds, which the evaluation ignores.
         classes: names of the categories, numbered from 1 in this order, including unused ones. By default they are the classes of the
             objects, in the order of first occurrence.
         split: read only the images that ``ImageSets/Main/SPLIT.txt`` lists, next to ``Annotations``: ``train``, ``val``, ``test``.
@@ -119,7 +119,7 @@ def _files(source: Path) -> List[Path]:
 
 
 def _marked(where: str, item: ElementTree.Element, mark: str) -> int:
-    """Return 1 if an object has the mark, 0 if not; an empty one counts as 0."""
+    """Return 1 if an object has the mark, otherwise 0; a mark without a value counts as 0."""
     text = (item.findtext(mark) or "").strip().lower()
     try:
         return {"": 0, "0": 0, "1": 1, "false": 0, "true": 1}[text]
@@ -128,7 +128,7 @@ def _marked(where: str, item: ElementTree.Element, mark: str) -> int:
 
 
 def _image_name(path: Path, root: ElementTree.Element, images: Images) -> str:
-    """Return the name in ``filename``, or the name of the XML file if no image is named so."""
+    """Return the name in ``filename``, or the name of the XML file if no image has that name."""
     said = (root.findtext("filename") or "").strip()
     return said if said and images.find(said, str(path)) else path.stem
 

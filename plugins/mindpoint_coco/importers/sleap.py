@@ -13,7 +13,7 @@ from mindpoint_coco.importers.hdf5_file import hdf5, table, texts
 from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.tool import LabelImporter
 
-_CENTRED = 1.1  # since this format, 0, 0 is the centre of the first pixel; before, its corner
+_CENTRED = 1.1  # from this version of the format on, 0, 0 is the centre of the first pixel; before, it is its corner
 _SUFFIXES = (".slp", ".json", ".h5", ".csv")
 
 

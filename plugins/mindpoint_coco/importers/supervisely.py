@@ -72,7 +72,7 @@ def _files(source: Path) -> List[Path]:
 
 
 def _joint_names(source: Path, labels: Labels) -> Dict[str, str]:
-    """Read the project's ``meta.json``. Return the names of joints by id, and take over the classes with joints and lines."""
+    """Read the project's ``meta.json``. Return the names of joints by id, and add the classes with their joints and lines to ``labels``."""
     path = nearest(source if source.is_dir() else source.parent, "meta.json")
     names: Dict[str, str] = {}
     for entry in json_file(path)["classes"] if path else ():

@@ -15,8 +15,8 @@ from mindpoint_coco.importers.image_index import Images
 from mindpoint_coco.importers.joint_sets import complete
 from mindpoint_coco.sides import side_pairs
 
-_MARGIN = 0.1  # of a box around joints, on each side, as a share of its longer side
-_LEAST = 2.0  # pixels; least margin
+_MARGIN = 0.1  # margin of a box around joints, on each side, as a share of its longer side
+_LEAST = 2.0  # minimum margin in pixels
 _BESIDE_IMAGES = ("annotations", "labels", "ann")
 
 
@@ -101,7 +101,7 @@ class _Coco:
             width, height = self.index.video_size(frame["video"]) if frame else self.index.size(name)
             if picture.size is not None and (width, height) != tuple(picture.size):
                 said = "{} x {}, not {} x {}".format(width, height, *picture.size)
-                self.labels.note("images differ in size from their labels' file, so labels may be misplaced", f"{name}: {said}")
+                self.labels.note("images do not have the size given with their labels, so labels may be misplaced", f"{name}: {said}")
             self._ids[name] = len(self.images) + 1
             self.images.append({**picture.extra, "id": self._ids[name], "file_name": name, "width": width, "height": height, **frame})
         image = self.images[self._ids[name] - 1]

@@ -83,7 +83,7 @@ def _shape(said: Item) -> Item:
 
 
 def _circle(values: List[float], where: str) -> Dict[str, float]:
-    """Return centre and radius of the circle through three points: the centre is as far from the first as from the others."""
+    """Return centre and radius of the circle through three points; all three have the same distance from the centre."""
     first, second, third = np.reshape(values, (3, 2))
     sides = np.array([second - first, third - first])
     if abs(np.linalg.det(sides)) < 1e-9:
@@ -105,5 +105,5 @@ def _attributes(said: Item, known: Dict[str, Tuple[str, Item]]) -> Item:
 
 
 def _chosen(ids: str, options: Item) -> str:
-    """Return the texts of the options with these ids, which commas separate. An id without a text stays."""
+    """Return the texts of the options with these ids, which commas separate. An id without a text is kept."""
     return ",".join(str(options.dict().get(one) or one) for one in ids.split(","))

@@ -1,4 +1,4 @@
-"""YOLO: a text file of shares of width and height for each image; boxes, polygons, or boxes with joints."""
+"""YOLO: a text file for each image, with boxes, polygons, or boxes with joints in fractions of width and height."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _thing(cells: List[str], where: str, facts: _Facts) -> Thing:
         facts.labels.note("polygons become the boxes around them", where)
         return thing
     elif columns != 5 and not thing.points:
-        wanted = f"5, or 5 and {' or '.join(str(count * entries) for entries in (2, 3))} for {count} joints" if count else "5"
+        wanted = f"5 (box) or, with {count} joints, {' or '.join(str(5 + count * entries) for entries in (2, 3))}" if count else "5"
         raise DataError(
             f"{where}: has {columns} columns, not {wanted}; set the number of joints with 'kpt_shape' in the data set's YAML file"
         )

@@ -68,7 +68,7 @@ def _impact_chart(put_right: List[Tuple[str, Curves, Curves]], as_is: Curves) ->
 
 def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoints, several: bool) -> Table:
     """Return the table of the joints of one set; if ``several`` is set, its title names the class."""
-    results = [record for one in diagnosed for record in one.group.results]  # the others change nothing
+    results = [record for one in diagnosed for record in one.group.results]  # other results do not change the table
     kinds, similar = _compared(diagnosed, task.sigmas)
     labelled = sum((one.group.truth_points[~one.group.ignored, :, 2] > 0).sum(axis=0) for one in diagnosed)
     labelled = np.zeros(len(keypoints), int) if not len(diagnosed) else labelled
@@ -90,7 +90,7 @@ def _joint_table(task: Task, diagnosed: Sequence[Diagnosed], keypoints: Keypoint
 
 
 def _compared(diagnosed: Sequence[Diagnosed], sigmas: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Return kinds and similarities with the object's own joint, ``(K, J)`` each, of all compared detections."""
+    """Return the kinds of error, and the similarities to the object's own joints, ``(K, J)`` each, of all compared detections."""
     kinds, similar = [np.zeros((0, len(sigmas)), int)], [np.zeros((0, len(sigmas)))]
     for one in diagnosed:
         rows = np.flatnonzero(one.compared)

@@ -14,7 +14,7 @@ from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import box_groups
 
 _PAPER = 'Definitions: Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors".'
-_MOST_CLASSES = 12  # of the confusion matrix
+_MOST_CLASSES = 12  # limit of the confusion matrix
 _MOST_PAIRS = 100  # pairs of classes, by the number of confusions
 _BACKGROUND, _MISSED = "background", "missed"
 Confusions = Dict[Tuple[object, object], int]

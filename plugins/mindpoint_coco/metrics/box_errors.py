@@ -17,7 +17,7 @@ from mindpoint.contracts.analysis import Kind
 from mindpoint_coco.metrics.evaluator import Curves, Task
 from mindpoint_coco.metrics.matching import Group, match, overlaps
 
-FOREGROUND, BACKGROUND = 0.5, 0.1  # least IoU of a correct box, and of a near one
+FOREGROUND, BACKGROUND = 0.5, 0.1  # minimum IoU of a correct box, and of a near one
 MOST = 100
 """Detections of a class in an image that count, as in COCO's evaluation."""
 RIGHT, UNCOUNTED = "", "-"
@@ -111,8 +111,8 @@ def counts(judged: Sequence[Judged]) -> Dict[str, int]:
 def impact(judged: Sequence[Judged], task: Task) -> Dict[str, Curves]:
     """Return, for each of KINDS, the curves after only this error has been corrected.
 
-    A detection of the wrong class gets the right one, and a misplaced one the object's box, unless the object has already been detected;
-    then it is removed, as are other erroneous detections. Missed objects are removed from the truth.
+    A detection of the wrong class gets the right class, a misplaced detection the object's box. If the object has already been detected,
+    the detection is removed; so are all other erroneous detections. Missed objects are removed from the truth.
     """
     found = {id(one.group.truth[place]) for one in judged for place in one.taken.tolist() if place >= 0}
     rows = {}

@@ -36,12 +36,15 @@ class CocoMetric(Metric):
     and measures of joint distances. If classes have joints of their own, each is evaluated by these; classes without joints have
     box statistics only.
 
-    ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl, where AP and AR are means over object keypoint similarities of
-    0.50 to 0.95 and m and l are objects of 32 to 96, and over 96, pixels squared. ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
-    AR100, ARs, ARm, ARl, the same over intersection over union, with 1, 10 and 100 detections per image. All are in 0..1. Several classes
-    are averaged. ``joints/``: PCK@0.2, AUC, mean_error, median_error, normalised_error, found, see
-    :class:`~mindpoint_coco.metrics.distances.Measures`; errors are pixels of the image. The main statistic is the first one of the first
-    type.
+    - ``keypoints/``: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl. AP and AR are means over ten thresholds of the object keypoint
+      similarity, 0.50, 0.55, ..., 0.95. AP50 and AP75 use the threshold 0.50 or 0.75. APm counts objects with an area of 32x32 to 96x96
+      pixels, APl larger ones.
+    - ``bbox/``: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl. These are defined in the same way, with thresholds of the
+      intersection over union. APs counts objects below 32x32 pixels. AR1, AR10 and AR100 use the best 1, 10 and 100 detections per image.
+    - ``joints/``: PCK@0.2, AUC, mean_error, median_error, normalised_error, found, see
+      :class:`~mindpoint_coco.metrics.distances.Measures`; mean_error and median_error are in pixels of the image.
+
+    AP and AR are in 0..1 and averaged over the classes. The main statistic is the first one of the first type.
 
     Args:
         classes: class names; provided by the run.
@@ -49,8 +52,8 @@ class CocoMetric(Metric):
         types: groups of statistics among ``keypoints``, ``joints`` and ``bbox``, the main one first. By default all possible ones, in this
             order.
         max_detections: maximum number of detections per image in the keypoint statistics, best first.
-        round_results: write numbers with two decimals, as the official implementation does. This makes scores tie, which changes the
-            statistics.
+        round_results: write numbers with two decimals, as the official implementation does. Rounding makes some scores equal, which changes
+            the statistics.
         per_class: add AP and AR of each class, as ``bbox/AP/dog`` and ``bbox/AR/dog``; for boxes AR is AR100.
         engine: the evaluation library: ``faster`` (faster-coco-eval) or ``pycocotools``, with the same results; ``auto``: the first that is
             installed.
@@ -247,7 +250,7 @@ class CocoMetric(Metric):
 
     def read_results(self, path: str, ground_truth: dict) -> List[dict]:
         """See :class:`Metric`. Every record must have a box or, if keypoints are evaluated, the configured joints, and ids that the ground
-        truth's file has. Those of images and classes that the configuration leaves out are read, but do not count, see :meth:`diagnose`."""
+        truth's file has. Results of other images and classes than the configuration's are read, but do not count, see :meth:`diagnose`."""
         records = result_file.read_results(path)
         known = {kind: [record["id"] for record in ground_truth[kind]] for kind in ("images", "categories")}
         known.update(ground_truth.get("listed", {}))
@@ -308,5 +311,5 @@ class CocoMetric(Metric):
         return known
 
     def _kinds(self, results: Sequence[dict]) -> List[str]:
-        """Return the types of statistics that these results allow: results with keypoints only have no box statistics."""
+        """Return the types of statistics that these results allow: results without boxes have no box statistics."""
         return [kind for kind in self._types if kind in NAMES and (kind != "bbox" or not results or "bbox" in results[0])]

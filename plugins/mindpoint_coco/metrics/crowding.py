@@ -24,8 +24,9 @@ def levels(truth: dict, image_ids: Sequence[int]) -> Dict[str, np.ndarray]:
 
 
 def crowd_index(annotations: Sequence[dict]) -> float:
-    """Return a mean over an image's objects: the number of joints of other objects in an object's box, divided by the number of its own
-    joints; 0 without labelled joints.
+    """Return the mean crowding of an image's objects; 0 without labelled joints.
+
+    The crowding of an object is the number of other objects' joints in its box, divided by the number of its own joints.
 
     Args:
         annotations: records with ``keypoints`` and ``bbox``.

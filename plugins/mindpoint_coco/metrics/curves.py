@@ -11,7 +11,7 @@ from mindpoint_coco.metrics.evaluator import Curves
 from mindpoint_coco.metrics.matching import Group, match
 
 AT = 0.5
-"""Least similarity of a correct detection, for charts with a single threshold."""
+"""Minimum similarity of a correct detection, for charts with a single threshold."""
 MEASURES = {"keypoints": ("object keypoint similarity", "OKS"), "bbox": ("intersection over union", "IoU")}
 """By type: name and abbreviation of the similarity."""
 

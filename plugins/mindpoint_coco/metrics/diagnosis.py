@@ -12,7 +12,7 @@ from mindpoint_coco.metrics.matching import Group
 _SIGMAS = (0.01, 0.3)  # COCO's range from 0.025 to 0.107
 _DEFAULT = 0.05
 _WEAK = 0.01
-_FOUND = 0.5  # least similarity or overlap of a match in COCO's statistics
+_FOUND = 0.5  # minimum similarity or overlap of a match in COCO's statistics
 
 
 def labelled(annotation: dict) -> int:
@@ -21,9 +21,11 @@ def labelled(annotation: dict) -> int:
 
 
 def of_truth(annotations: Sequence[dict], listed: int, images: int, classes: Sequence[str], keypoints: bool) -> List[str]:
-    """Return notes on the annotations that count, out of ``listed``.
+    """Return notes on annotations that make statistics undefined or misleading.
 
     Args:
+        annotations: the annotations that count.
+        listed: number of all annotations.
         images: number of evaluated images.
         keypoints: whether keypoint statistics are wanted.
     """
@@ -117,8 +119,8 @@ def of_places(what: str, groups: Iterable[Group]) -> List[str]:
     if best is None:
         return []
     return [
-        f"No detection reaches the {what} of {_FOUND} with an annotated object that a match needs (the best is {best:.2g}). Train "
-        "longer; or check that input size, channel order, mean, std and the order of classes and keypoints are those of the training."
+        f"No detection matches an annotated object: the best {what} is {best:.2g}, but a match needs {_FOUND}. Train longer; or check "
+        "that input size, channel order, mean, std and the order of classes and keypoints are those of the training."
     ]
 
 

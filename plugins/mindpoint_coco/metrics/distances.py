@@ -1,8 +1,8 @@
 """Distances between annotated and detected joints in pixels, and their measures: PCK, its area, mean and median errors.
 
 A detection belongs to an annotated object of its class if the object keypoint similarity or the intersection over union of their boxes
-is 0.5 or more. As in COCO's evaluation the best-scored detection chooses first and takes the most similar free object, by the larger of
-the two numbers; only the best ``max_detections`` of an image and class take part. Boxes are used so that an object that is
+is 0.5 or more. As in COCO's evaluation, detections choose in the order of their scores. Each takes the most similar free object, by the
+larger of the two numbers; only the best ``max_detections`` of an image and class take part. Boxes are used so that an object that is
 detected with all joints in wrong places, such as head and tail swapped, is an error and not a missed object. Crowds, objects without a
 labelled joint, and detections that belong to no object are ignored.
 """
@@ -20,7 +20,7 @@ from mindpoint_coco.metrics.lengths import Length
 from mindpoint_coco.metrics.matching import PoseGroup, match, overlaps, pose_groups
 
 FOUND = 0.5
-"""Least similarity or overlap of a detection that belongs to an object."""
+"""Minimum similarity or overlap of a detection that belongs to an object."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class JointErrors:
     lengths: np.ndarray
 
     def select(self, rows: np.ndarray) -> "JointErrors":
-        """Return some of the joints, in the order of ``rows``."""
+        """Return the joints in these rows, in their order."""
         return JointErrors(self.images[rows], self.joints[rows], self.errors[rows], self.lengths[rows])
 
 
@@ -56,7 +56,7 @@ class Measures:
     - ``normalised_error``: mean of e / L over these joints
     - ``found``: share of the joints whose object is detected
 
-    Joints of objects whose L is undefined are left out of the first two and of ``normalised_error``.
+    Joints of objects whose L is undefined are left out of PCK, AUC and ``normalised_error``.
 
     Attributes:
         lengths: give L, one for each set of joints.

@@ -2,8 +2,8 @@
 Estimation", and the cost of each.
 
 Detections and annotated objects are matched at an object keypoint similarity of 0.1. Each joint of a matched detection is classified by the
-annotated joint that is nearest to it, among all joints in the image with its name or the name of its mirrored partner. With the keypoint
-similarity s to the nearest joint, it is:
+nearest annotated joint. Candidates are all joints in the image with the same name or the name of the mirrored partner. With the keypoint
+similarity s to the nearest joint, the detected joint is:
 
 - good: the nearest joint is the object's own, s >= 0.85; jitter: it is the object's own, 0.5 <= s < 0.85
 - inversion: the nearest joint is the mirrored partner in the same object, s >= 0.5
@@ -23,7 +23,7 @@ from mindpoint_coco.metrics.evaluator import Curves, Task, joined
 from mindpoint_coco.metrics.matching import PoseGroup, match
 from mindpoint_coco.similarity import joint_similarity, oks
 
-LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # least similarity of a near object, a near joint, and a correct joint
+LOCALIZED, JITTER, GOOD = 0.1, 0.5, 0.85  # minimum similarity of a near object, a near joint, and a correct joint
 UNCOMPARED, RIGHT = -1, 0
 JOINT_KINDS = ("miss", "swap", "inversion", "jitter")  # 1, 2, 3, 4 in arrays; the order of the paper's corrections
 KINDS = {

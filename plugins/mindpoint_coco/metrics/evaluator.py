@@ -22,7 +22,7 @@ class Curves:
         thresholds: similarities (OKS or IoU) that a correct detection needs, 0.50 to 0.95.
         recall_levels: 0.00, 0.01, ..., 1.00.
         areas: names of the ranges of area.
-        detections: largest numbers of detections per image.
+        detections: maximum numbers of detections per image.
         category_ids: category ids of the classes.
     """
 
@@ -96,7 +96,7 @@ class Task:
     engine: Engine = "auto"
 
     def curves(self, kind: str, results: Sequence[dict], truth: Optional[dict] = None) -> Curves:
-        """Evaluate result records without changing them. Remove records of unknown images first.
+        """Evaluate result records without changing them. They must belong to known images.
 
         Args:
             kind: ``keypoints`` or ``bbox``.

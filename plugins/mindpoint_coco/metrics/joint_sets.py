@@ -17,7 +17,7 @@ class JointSet(NamedTuple):
     Attributes:
         classes: names of the classes.
         joints: the joints of these classes.
-        places: index of each among the joints of all classes.
+        places: index of each joint among the joints of all classes.
     """
 
     classes: Sequence[str]

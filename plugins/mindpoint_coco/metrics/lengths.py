@@ -30,7 +30,7 @@ class Length:
     - two ends, each the name of a joint or a list of names, whose mean is the end.
 
     Args:
-        said: one of these; None: ``torso`` if the joints have shoulders and hips, otherwise ``box``.
+        said: one of the lengths above; None: ``torso`` if the joints have shoulders and hips, otherwise ``box``.
         keypoints: the joints.
 
     Attributes:

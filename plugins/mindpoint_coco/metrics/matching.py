@@ -136,8 +136,8 @@ def _similarity(points: np.ndarray, truth: np.ndarray, areas: np.ndarray, boxes:
 def match(group: Group, threshold: float) -> np.ndarray:
     """Return the index ``(N,)`` of the annotated object that each detection matches, or -1, as in COCO's evaluation.
 
-    In order of score, each detection takes the most similar free object with at least ``threshold``; ignored objects only if no
-    other is left. Crowds can be taken repeatedly.
+    In order of score, each detection takes the free object with the highest similarity of at least ``threshold``. It takes an ignored
+    object only if no other such object is free. Crowds can be taken repeatedly.
     """
     taken = np.full(len(group.results), -1)
     free = np.ones(len(group.truth), bool)
@@ -145,7 +145,7 @@ def match(group: Group, threshold: float) -> np.ndarray:
         for among in (~group.ignored, group.ignored):
             open_to = np.flatnonzero(among & (free | group.crowd) & (similarity >= threshold))
             if len(open_to):
-                # COCO takes the last of equal ones
+                # COCO takes the last of equally similar objects
                 taken[row] = open_to[len(open_to) - 1 - similarity[open_to][::-1].argmax()]
                 free[taken[row]] = False
                 break

@@ -62,7 +62,7 @@ def resampler(task: Task, kind: str, results: Sequence[dict]) -> Callable[[np.nd
 
 
 def _matched(images: Sequence[dict], thresholds: int, place: dict) -> _Matched:
-    """Join pycocotools' outcomes of single images; None for an image with neither objects nor detections."""
+    """Join pycocotools' outcomes of single images. The outcome of an image with neither objects nor detections is None."""
     found: List[dict] = [one for one in images if one is not None]
     wanted = np.zeros(len(place))
     for one in found:

@@ -10,7 +10,7 @@ from mindpoint.storage.json_file import read_json
 
 from mindpoint_coco.datasets.rules import finite, is_id
 
-_MOST = 5  # problems that are listed
+_MOST = 5  # maximum number of listed problems
 
 
 def read_results(path: str) -> List[dict]:
@@ -35,7 +35,7 @@ def check_results(
 
     Args:
         name: start of the message.
-        joints: number of joints by category id; without one, or 0: joints are not checked.
+        joints: number of joints by category id; joints of a category without a number, or with 0, are not checked.
         image_ids, category_ids: the known ids; ``None``: any.
 
     Raises:

@@ -1,15 +1,15 @@
 """Estimates of sigmas, the tolerances of object keypoint similarity, from two sets of positions of the same joints.
 
 COCO defines the sigma of a joint by ``sigma**2 = E[d**2 / s**2]``, with d the distance between a person's mark and the true position and s
-the root of the object's area; similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
-Evaluation"). d is a distance in the plane: of independent errors in x and y of standard deviation e each, ``E[d**2] = 2 e**2``.
+the root of the object's area. Similarity then falls as ``exp(-d**2 / (2 s**2 k**2))`` with ``k = 2 sigma`` (cocodataset.org, "Keypoint
+Evaluation"). d is a distance in the plane: if the errors in x and y are independent with standard deviation e, ``E[d**2] = 2 e**2``.
 
 - If two people mark independently, the squared distance between their marks is on average twice the squared distance of either to the true
   position.
-- Between a model and marks, it is the sum of the model's and the marks' squared distances: an upper bound, which grows with the model's
-  errors.
+- The mean squared distance between a model's positions and marks is the sum of the model's and the marks' squared distances to the true
+  position. So it is an upper bound, which grows with the model's errors.
 
-The robust estimate uses the median of ``d**2 / s**2`` over ln 2 instead of the mean. For normal errors both agree, since
+The robust estimate uses the median of ``d**2 / s**2``, divided by ln 2, instead of the mean. For normal errors both agree, since
 d**2 is then exponentially distributed; swapped sides and other gross mistakes hardly change it.
 """
 
@@ -32,7 +32,7 @@ class Tolerances:
     Attributes:
         pairs: ``(J,)`` number of instances in both sets.
         pixels, sigmas: ``(J,)`` root mean square of d, and of d / s, for a single mark.
-        robust_pixels, robust_sigmas: ``(J,)`` robust estimates of these, by medians.
+        robust_pixels, robust_sigmas: ``(J,)`` the same, estimated from medians.
     """
 
     pairs: np.ndarray

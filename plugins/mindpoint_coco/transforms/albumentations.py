@@ -16,16 +16,16 @@ from mindpoint.errors import ConfigError
 
 from mindpoint_coco.transforms.placing import cut
 
-_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # of a box: four points in cyclic order
+_CORNERS = [0, 1, 2, 1, 2, 3, 0, 3]  # corners of a box: four points in cyclic order
 _TRIANGLE = np.array([[0, 0], [9, 0], [0, 9]], np.float32)  # shows by its orientation whether an image was mirrored
 
 
 class Albumentations(Transform):
     """Transforms of Albumentations (https://albumentations.ai), one after the other.
 
-    Needs ``pip install 'mindpoint[albumentations]'``. Steps that move pixels need the whole image, and run before its window is cut out;
-    boxes become the axis-aligned boxes around their moved corners, and points move along, swapped in pairs if mirrored. Steps that
-    only change pixels run at their position in the list.
+    Needs ``pip install 'mindpoint[albumentations]'``. Steps that move pixels need the whole image, and run before its window is cut out.
+    They move points too, and swap pairs of points if they mirror; boxes become the axis-aligned boxes around their moved corners. Steps
+    that only change pixels run at their position in the list.
 
     Args:
         steps: mappings, in order: ``name`` of the class, such as ``CLAHE``, and its arguments. An argument ``transforms``, such as that of

@@ -18,10 +18,15 @@ _YIQ = np.array([_GREY, [-0.3213, -0.2746, 0.5959], [0.3112, -0.5227, 0.2115]])
 class ColorAugment(Transform):
     """Random brightness, contrast and saturation in random order, then lighting noise along the colours' principal axes.
 
-    As in CenterNet's ``utils/image.py``: with ``I`` the image in 0..1, ``grey`` its grey version per pixel and ``mean`` the mean of
-    ``grey``, both of the original image, and ``alpha`` uniform in ``1 - v .. 1 + v``: brightness is ``alpha I``, contrast ``alpha I + (1 -
-    alpha) mean``, saturation ``alpha I + (1 - alpha) grey``; lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``. Nothing is
-    clipped: values may leave 0..1. All steps are combined into one affine map of a pixel's colour.
+    The formulas are those of CenterNet's ``utils/image.py``. ``I`` is the image in 0..1, ``grey`` the grey version of the original image,
+    ``mean`` the mean of ``grey``, and ``alpha`` is uniform in ``1 - v .. 1 + v``:
+
+    - brightness: ``alpha I``
+    - contrast: ``alpha I + (1 - alpha) mean``
+    - saturation: ``alpha I + (1 - alpha) grey``
+    - lighting adds ``eigenvectors (eigenvalues * normal(0, lighting))``
+
+    Nothing is clipped: values may leave 0..1. All steps are combined into one affine map of a pixel's colour.
 
     ``hue`` and ``greyscale`` go beyond the official steps, are off by default, and cost no further pass over the image.
 

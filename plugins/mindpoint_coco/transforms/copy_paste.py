@@ -17,17 +17,17 @@ from mindpoint_coco.transforms.placing import covered, cut, hidden, resized, res
 from mindpoint_coco.transforms.randomly import Randomly
 
 _TRIES = 10
-_MARGIN = 0.1  # of the box, on each side, where a patch without a mask fades out
-_RIM = _MARGIN / (1 + 2 * _MARGIN)  # the same as a share of the patch
-_LEAST = 0.5  # least visible share of another object's box in a patch to keep the object
+_MARGIN = 0.1  # margin around a box without a mask, on each side, where the patch fades out; as a share of the box
+_RIM = _MARGIN / (1 + 2 * _MARGIN)  # the margin as a share of the patch
+_LEAST = 0.5  # minimum visible share of another object's box in a patch to keep the object
 
 
 class CopyPaste(Randomly, PoolTransform):
     """Paste objects of random images at random positions (Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177).
 
     If objects have masks (a field of :class:`~mindpoint.contracts.fields.Rasters` with two axes), masked pixels are pasted. Otherwise, the
-    box and a margin of a tenth are pasted, which fades out at its edges; another object in this patch is added, too,
-    if at least half of its box is visible. Crowds are not pasted.
+    box is pasted with a margin of a tenth, which fades out towards its edges. Another object in this patch is added too, if at least half
+    of its box is visible. Crowds are not pasted.
 
     Covered joints of this image become hidden (visibility 1). A position that would cover too much of an object is drawn
     again, up to ten times.

@@ -25,7 +25,7 @@ class Mosaic(Randomly, PoolTransform):
         probability: probability of a mosaic, 0..1.
         size: height and width of the mosaic relative to the network's input, 0.5..4. Objects shrink on the input by about this factor.
         scale: range of an image's scale; at 1, it just fits into the network's input; 0.1..10.
-        least: least visible share of a box, 0..1; other objects are removed.
+        least: minimum visible share of a box, 0..1; other objects are removed.
     """
 
     before_view = True

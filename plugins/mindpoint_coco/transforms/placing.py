@@ -53,7 +53,7 @@ def cut(objects: Objects, rectangle: np.ndarray, least: float) -> Objects:
     their data set lacks (negative visibility) stay marked.
 
     Args:
-        least: least share of a box inside, 0..1; other objects are removed.
+        least: minimum share of a box inside the rectangle, 0..1; other objects are removed.
     """
     share = covered(objects.boxes, rectangle)
     kept = share >= least

@@ -87,7 +87,7 @@ class JpegCompression(Randomly):
 
     Args:
         probability: probability of compressing an image.
-        quality: range of the quality, whole numbers of 1..100.
+        quality: range of the quality, whole numbers in 1..100.
     """
 
     def __init__(self, probability: float = 0.3, quality: Sequence[int] = (30, 90)) -> None:

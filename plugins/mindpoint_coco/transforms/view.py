@@ -31,9 +31,9 @@ def window_view(width: int, center: Tuple[float, float], extent: float, rotation
 
 
 def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
-    """Show the part of the image that ``view`` describes on a raster of the network's input size.
+    """Return the sample with the part of its image in ``view``, drawn on a raster of the network's input size.
 
-    Bilinear interpolation, zeros outside the image. Objects are mirrored with the image and otherwise stay in image pixels.
+    Interpolation is bilinear; pixels outside the image are 0. Objects are mirrored with the image and otherwise stay in image pixels.
     """
     image, objects = sample.image, sample.objects
     if view.mirror:
@@ -45,7 +45,7 @@ def apply_view(sample: Sample, view: View, input_spec: InputSpec) -> Sample:
 
 
 def crop_border(border: int, size: int) -> int:
-    """Return the least distance of a crop centre from the edges: ``border``, halved until it is less than half the image's side."""
+    """Return the minimum distance of a crop centre from the edges: ``border``, halved until it is less than half the image's side."""
     divisor = 1
     while size - border // divisor <= border // divisor:
         divisor *= 2
@@ -56,14 +56,15 @@ class RandomView(Transform):
     """A transform that chooses a random window of the image and sets the sample's view.
 
     Args:
-        mode: how the window is chosen. ``crop``: a factor of ``crop_scales`` times the whole image's extent, the centre uniform over the
-            pixels at least ``crop_border`` from the edges (the official default). ``shift``: the whole image, its centre moved and its
-            extent scaled by clipped normal deviates (the official ``--not_rand_crop``). ``object``: as ``crop``, but four of five windows
-            have the centre of a random object's box, moved by clipped normal deviates, as their centre. ``none``: the whole image, without
-            random changes, rotation or mirroring; for only rotation and mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
+        mode: choice of the window. Its extent is relative to that of the whole image. ``crop`` (the official default): the extent is
+            multiplied by a random factor of ``crop_scales``; the centre is uniform over the pixels at least ``crop_border`` from the edges.
+            ``shift`` (the official ``--not_rand_crop``): the centre is that of the image, moved by clipped normal deviates; the extent is
+            multiplied by a clipped normal deviate around 1. ``object``: like ``crop``, but four of five windows are centred on the box of a
+            random object, moved by clipped normal deviates. ``none``: the whole image, without rotation or mirroring. For only rotation and
+            mirroring, use ``shift`` with ``shift`` and ``scale`` 0.
         crop_scales: the factors, equally likely.
         crop_border: distance from the edges in image pixels. For small images, it is halved until it is less than half the side.
-        shift: standard deviation of the centre's move in extents. Moves are clipped at two standard deviations.
+        shift: standard deviation of the centre's move in x and y, as a share of the extent. Moves are clipped at two standard deviations.
         scale: standard deviation of the extent's factor around 1. Factors are clipped at one standard deviation.
         rotation: standard deviation of the angle in degrees. Angles are clipped at two standard deviations.
         rotation_probability: probability of rotating the image.
