@@ -10,7 +10,8 @@ from mindpoint_coco.similarity import oks
 
 
 def oks_nms(keypoints: np.ndarray, boxes: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better detection.
+    """Return the rows to keep, best first. A detection is removed if its keypoints are too similar to those of a better
+    detection that is kept.
 
     People close together have overlapping boxes but different poses (Papandreou et al. 2017, "Towards Accurate Multi-person Pose Estimation
     in the Wild"). The similarity is COCO's object keypoint similarity over all joints, with the mean of the two boxes' areas instead of the
