@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     args.split = args.split or args.mode
     model, config = _open(args)
-    distributed.init()  # also for models of other runtimes
+    distributed.init()  # MindSpore models have done this when they were opened, models of other runtimes have not
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
     oracle = f"-oracle-{args.oracle.replace(',', '-')}" if args.oracle else ""

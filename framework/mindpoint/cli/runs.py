@@ -13,7 +13,7 @@ HELP = "list the runs in a folder, or compare some of them: settings, results, c
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
     listing = actions.add_parser("list", help="list runs with their progress and best results", examples=["mindpoint runs list"])
-    listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
+    listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="folder that contains the run folders (default: runs)")
     listing.set_defaults(run=_list)
     compare = actions.add_parser(
         "compare",
