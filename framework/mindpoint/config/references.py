@@ -24,7 +24,7 @@ def escape(text: str) -> str:
 
 
 def resolve(root: Node, problems: Problems) -> Node:
-    """Replace all references. One that is the whole text keeps the type of its target; others are inserted into the text.
+    """Replace all references. A reference that is the whole text keeps the type of its target; other references are inserted into the text.
 
     ``$${`` is an escaped ``${``. A text with references has the lowest trust of its components.
 

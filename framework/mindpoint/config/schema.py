@@ -35,7 +35,7 @@ class RunSettings:
     """Keys of the top level.
 
     Attributes:
-        classes: category names; the position is the class label of the network.
+        classes: category names; the index is the class label of the network.
         seed: seed of all random numbers.
     """
 
@@ -92,7 +92,7 @@ class SplitSettings:
     max_unreadable: int = _whole(0, default=10)
 
     def input_spec(self, whole: InputSpec) -> InputSpec:
-        """Return the form of the training samples. ``whole`` is the form of the network's input."""
+        """Return the form of the training samples: ``whole``, the form of the network's input, with the samples' own size."""
         return whole if self.size is None else replace(whole, size=(self.size[0], self.size[1]))
 
     def batch_of_each(self, processes: int) -> int:
@@ -180,7 +180,7 @@ class InferenceSettings:
     """``test``: settings of inference.
 
     Attributes:
-        resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
+        resolution: ``fixed`` fits every image into ``input.size``, ``keep`` keeps the image's own resolution.
         pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: the divisor of the network's input minus one,
             such as 31.
         flip: average the outputs for the image and for its mirrored copy.

@@ -68,7 +68,7 @@ def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
 
 
 def without_nulls(kind: Optional[Kind], node: Node) -> Node:
-    """Return the tree without the sections, mappings and slots that are set to null. Null thus removes inherited ones."""
+    """Return the tree without the sections, mappings and slots that are set to null. Null thus removes an inherited entry."""
     if not node.is_mapping or kind is None:
         return node
     kept = {}
