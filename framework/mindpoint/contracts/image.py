@@ -141,8 +141,8 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 class Sample:
     """One image on its way from the data set to the network.
 
-    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``. The one that cuts
-    out the window sets ``view``. From then on ``image`` is the raster that the network sees, while ``objects`` stay in pixels of the
+    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``. The transform that
+    cuts out the window sets ``view``. From then on ``image`` is the raster that the network sees, while ``objects`` stay in pixels of the
     (mirrored) original image.
 
     Attributes:
@@ -151,8 +151,8 @@ class Sample:
         image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
         objects: the annotated objects.
         view: None until a transform has cut the window out.
-        color_matrix: pending change of colours, applied together with the normalisation to save a pass: a matrix ``(3, 4)`` float64 that
-            maps blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
+        color_matrix: pending change of colours, applied together with the normalisation to save a pass. It is a matrix ``(3, 4)`` float64
+            that maps blue, green, red (in 0..1) and 1 to the new blue, green, red. None: no change.
         meta: further facts about the image, by name: a camera calibration, a frame number, ... The decoder gets them in ``View.meta``.
         inputs: network inputs besides the image, by name: arrays ``(C, H, W)`` float32 on the raster that the network sees.
     """

@@ -92,4 +92,4 @@ class Run(Protocol):
         """Run ``action`` after all hooks have been called at the current point."""
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
-        """Raise ConfigError if the metric lacks a statistic with one of these names."""
+        """Raise ConfigError if the metric lacks a statistic with one of these names. The message begins with ``where``."""
