@@ -71,7 +71,7 @@ class TrainingSamples:
         return len(self.images)
 
     def position(self, epoch: int, index: np.ndarray, repeat: Union[int, np.ndarray] = 0) -> np.ndarray:
-        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often the epoch has shown each image
+        """Return the positions of images in an epoch, as integers of unlimited size. ``repeat`` is how often the epoch has shown each image
         before."""
         return (np.asarray(repeat, object) * _EPOCHS + epoch) * len(self) + index
 
@@ -154,7 +154,7 @@ class TrainingSamples:
 
 
 class _Pool(SamplePool):
-    """The pool of a transform that is preceded by ``count`` others."""
+    """The pool of a transform that follows ``count`` other transforms."""
 
     def __init__(self, samples: TrainingSamples, epoch: int, count: int, unreadable: Unreadable):
         self.samples, self.epoch, self.count, self.unreadable = samples, epoch, count, unreadable
