@@ -19,7 +19,7 @@ from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
 PIXELS, SCORE = 0.05, 1e-3  # largest difference of a detection in pixels of the input
-UNMATCHED = 0.02  # share of detections that rounding may change, such as the last of a hundred
+UNMATCHED = 0.02  # share of detections that rounding may change, such as the last one of the best 100
 
 RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
 
