@@ -1,6 +1,6 @@
 """Uncertainty of statistics: the bootstrap over images, of one evaluation and of the difference of two.
 
-Images are drawn with replacement, as many as there are, and the statistics are recomputed; the interval lies between the 2.5th and the
+Images are drawn with replacement, as many as there are, and the statistics are recomputed. The interval lies between the 2.5th and the
 97.5th percentile (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13). Objects of one image stay together, because
 they are not independent. Two evaluations are given the same draws, so that the difficulty of an image cancels out of their difference.
 """
@@ -142,7 +142,7 @@ def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, re
 
 
 def as_text(shown: Table) -> str:
-    """Return a table of texts for the terminal."""
+    """Return a table as text for the terminal."""
     return f"{shown.title}\n{table(shown.columns, shown.rows)}"
 
 

@@ -117,10 +117,10 @@ class Predictor:
             skipped: function that is called with the error of an image or video that cannot be read, which is then skipped. If not given,
                 the error is raised.
             every: take every n-th frame of a video or camera.
-            ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
-                from a thread.
-            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. It then holds
-                the statistics of the frames.
+            ahead: read, prepare and detect in threads while the caller uses earlier predictions. A thread then iterates over ``inputs`` and
+                calls ``skipped``.
+            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. The object
+                then holds the statistics of the frames.
 
         Raises:
             DataError: the input, or an item of a list, is of another type; raised at the call.
@@ -193,7 +193,7 @@ def _raised(error: DataError) -> None:
 
 
 def check_count(count: Optional[int], most: int, name: str) -> None:
-    """Raise ConfigError for a number that is not in 1..``most``; None is fine."""
+    """Raise ConfigError for a number that is not in 1..``most``; None is accepted."""
     if count is not None and not 1 <= count <= most:
         shown = f"{count} is" if abs(count) < 10**40 else "the number is"
         raise ConfigError(f"{name}: {shown} not in 1..{most}")

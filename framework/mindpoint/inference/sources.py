@@ -238,10 +238,10 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
     Args:
         array: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGR and alpha, which is dropped; uint8, uint16
             (0..65535), bool, or floating point in 0..1.
-        name: opens the messages.
+        name: name of the array, with which messages begin.
 
     Raises:
-        DataError: another shape or type, an empty image, numbers out of range, or of 12 bits in uint16.
+        DataError: another shape or type, an empty image, numbers out of range, or 12-bit numbers in uint16.
     """
     array = np.asarray(array)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
