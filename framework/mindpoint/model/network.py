@@ -14,7 +14,7 @@ from mindpoint.errors import ConfigError
 
 
 class _Stack(nn.Cell):
-    """A base of networks and their parts, which have the attributes ``neck`` and ``heads``."""
+    """Base class of cells with the attributes ``neck`` and ``heads``."""
 
     def head_maps(self, features):
         """Return the raw maps of all heads as a tuple, from a tuple of the backbone's maps."""
