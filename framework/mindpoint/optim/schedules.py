@@ -53,10 +53,10 @@ class Constant(Schedule):
 
 
 class MultiStep(Schedule):
-    """Multiplies by ``factor`` after each of the ``milestones``.
+    """Multiplies the learning rate by ``factor`` at each of the ``milestones``.
 
     Args:
-        milestones: rising numbers of finished epochs, or of steps with ``by: step``.
+        milestones: ascending numbers of finished epochs, or of steps with ``by: step``.
         factor: factor of the learning rate at each milestone.
         by: unit of the milestones.
     """
