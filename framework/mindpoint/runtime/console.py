@@ -28,7 +28,8 @@ def colored(stream: TextIO) -> bool:
 
 
 def styled(text: str, style: Optional[str], stream: Optional[TextIO] = None) -> str:
-    """Return a text as the stream shows it, by default standard output.
+    """Return a text with terminal codes for its style, or unchanged if the stream does not take colours. The default stream is standard
+    output.
 
     Args:
         style: ``bold``, ``good`` (green), ``bad`` (red), ``doubtful`` (yellow), or None.
@@ -51,7 +52,7 @@ def columns() -> Optional[int]:
 def printable(text: str) -> str:
     """Return a text with escaped control characters, such as ``\\x1b``: those in a file name must not control the terminal.
 
-    Line ends and tabs stay.
+    Line ends and tabs are kept.
     """
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
@@ -83,7 +84,7 @@ def outlive() -> None:
 
 
 class _Stream:
-    """A text stream that passes on to another."""
+    """A text stream that passes everything on to another stream."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream

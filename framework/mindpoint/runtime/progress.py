@@ -22,7 +22,8 @@ def on_terminal() -> bool:
 
 
 class Bar(tqdm):
-    """A bar on standard error that disappears at its end. In a narrow terminal it leaves out what matters least, and cuts no number.
+    """A bar on standard error that disappears at its end. In a narrow terminal it leaves out the least important parts and never cuts a
+    number.
 
     Args:
         what: description at the beginning.

@@ -50,7 +50,7 @@ class Signals:
         finally:
             if not self._came:  # otherwise the process is ending, and the same signal may arrive again
                 self._watching = False
-                signal.pthread_kill(thread.ident, signal.SIGTERM)  # wakes it, so that it ends
+                signal.pthread_kill(thread.ident, signal.SIGTERM)  # wakes the thread, so that it ends
                 thread.join()
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
