@@ -30,7 +30,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
     ``path``. The temporary folder is always removed, with everything left in it.
 
     Args:
-        companions: endings of files with the same stem that belong to it; they are moved to their places first.
+        companions: endings of files with the same stem that belong to the file; they are moved to their final paths first.
 
     Raises:
         OutputError: the folder cannot be written or is full; an existing file at ``path`` is untouched.
@@ -112,7 +112,7 @@ def write_text(path: Union[str, Path], text: str) -> None:
 
 
 def this_process() -> str:
-    """Return the mark of this process in the names of temporary files: its number, and one for its host."""
+    """Return the mark of this process in the names of temporary files: its process id, and a number for its host."""
     return f"{os.getpid()}-{zlib.crc32(socket.gethostname().encode()):08x}"
 
 

@@ -76,7 +76,7 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
 
 
 def check_full_range(image: np.ndarray, name: Union[str, Path]) -> None:
-    """Raise DataError for a picture of uint16 whose numbers use 12 bits or fewer, so that it would be taken for a nearly black one."""
+    """Raise DataError for a uint16 image whose numbers use only 9 to 12 bits; scaled to 8 bits, it would be nearly black."""
     most = image.max() if image.dtype == np.uint16 else 0
     if 256 <= most < (_NEARLY_BLACK + 1) * 256:
         raise DataError(

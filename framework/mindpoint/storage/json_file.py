@@ -26,7 +26,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
     """Return the content of a JSON file.
 
     Args:
-        kind: its name in messages, such as ``annotation file``.
+        kind: kind of the file in messages, such as ``annotation file``.
         most_bytes: a larger file is rejected before it is read.
         error: class of the raised errors.
 

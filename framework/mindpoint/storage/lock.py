@@ -25,7 +25,8 @@ log = logging.getLogger("mindpoint")
 
 
 def has_locks(folder: Path) -> bool:
-    """Return whether the file system of a folder supports locks, without which SQLite writes nothing. SQLite has its own on Windows."""
+    """Return whether the file system of a folder supports locks, without which SQLite writes nothing. On Windows, SQLite has its own
+    locks."""
     if fcntl is None:
         return True
     with tempfile.TemporaryFile(dir=folder) as file:
