@@ -48,7 +48,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
 def discard_run(run_dir: Path) -> None:
     """Empty a new run folder in which nothing was trained, so that the command can be repeated once its error is corrected."""
     for path in run_dir.iterdir():
-        if not path.name.startswith("."):  # the lock
+        if not path.name.startswith("."):  # keeps the lock file
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
