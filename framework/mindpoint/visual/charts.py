@@ -94,7 +94,7 @@ def _draw(axes, chart: Chart, legend: bool = True) -> None:
 
 
 def _alone(y: Sequence[float]) -> List[int]:
-    """Return the positions of isolated values between two gaps, where no line is drawn."""
+    """Return the indices of isolated values between two gaps, where no line is drawn."""
     gaps = [True, *(math.isnan(value) for value in y), True]
     return [place for place in range(len(y)) if gaps[place] and not gaps[place + 1] and gaps[place + 2]]
 
