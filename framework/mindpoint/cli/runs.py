@@ -108,7 +108,7 @@ def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_dif
 
 
 def _settings(path: Path) -> Dict[str, str]:
-    """Return the values of a run's configuration by path. It is not validated: its plugins need not be installed."""
+    """Return the values of a run's configuration by path. The configuration is not validated: its plugins need not be installed."""
     from mindpoint.config.files import find, read
     from mindpoint.config.node import Problems, leaves
     from mindpoint.config.text import one_line
