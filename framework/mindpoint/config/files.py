@@ -27,7 +27,7 @@ RESOLVED = "config.yaml"
 def shipped_folders() -> Dict[str, List[Path]]:
     """Return the folders of configurations that each installed distribution declares, without importing anything.
 
-    The entry-point group is ``mindpoint.configs``; names are ignored, a value is ``package`` or ``package:sub/folder``.
+    The entry-point group is ``mindpoint.configs``; an entry point's name is ignored, its value is ``package`` or ``package:sub/folder``.
     """
     found: Dict[str, List[Path]] = {}
     for point in installed.points():

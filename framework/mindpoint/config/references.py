@@ -44,7 +44,7 @@ class _Resolver:
         self._inserted_characters = 0
 
     def reported(self, node: Node, path: str) -> Node:
-        """Return the text with its references replaced, or marked as unresolved if that fails."""
+        """Return the text with its references replaced. If that fails, report the error and return the text marked as unresolved."""
         try:
             return self._text(node)
         except ConfigError as error:

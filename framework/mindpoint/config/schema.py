@@ -70,7 +70,8 @@ class SplitSettings:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, e.g. by ``--set``.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless ``batch_size`` is set later, e.g. by
+            ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -114,8 +115,8 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, e.g. by ``--set``. The
-            schedule ends with it.
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless ``epochs`` is set later, e.g. by ``--set``.
+            The schedule ends with it.
         max_steps: stop after this many steps if the training would last longer; the schedule still covers the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the

@@ -29,7 +29,7 @@ def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
 
 
 def fields(section: Section) -> Signature:
-    """Return the value keys of a section."""
+    """Return the keys of a section that hold values, not sections or parts."""
     return _signature(section.settings) if section.source else Signature((), False, None, None)
 
 
