@@ -216,7 +216,7 @@ class PointSet(NamedTuple):
     Attributes:
         names: names of the points, in the order of a record.
         places: index of each among all points of the field.
-        lines: pairs of positions in ``names`` that are connected in pictures.
+        lines: pairs of indices into ``names`` of points that are connected in pictures.
     """
 
     names: Sequence[str]

@@ -96,8 +96,8 @@ class View:
     def affine(self, width: int, height: int, rotated: bool = True) -> np.ndarray:
         """Return the matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
 
-        ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding
-        points in float32 define it: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
+        ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding points in float32
+        define the matrix: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
         """
         angle = np.pi * self.rotation / 180.0 if rotated else 0.0
         source = _three_points(self.crop_center, (np.sin(angle) * 0.5 * self.crop_size, np.cos(angle) * -0.5 * self.crop_size))

@@ -124,7 +124,7 @@ def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix:
     """Resample pictures ``(N, ..., h, w)`` from their old boxes to new boxes, at the same size; they are 0 outside of the old boxes.
 
     Args:
-        values: numbers are interpolated; whole numbers and flags are those of the nearest pixel.
+        values: floating-point numbers are interpolated; whole numbers and flags are taken from the nearest pixel.
         before: ``(N, 4)`` boxes that the old pictures lie over.
         after: ``(N, 4)`` boxes that the new pictures lie over.
         matrix: ``(3, 3)`` from pixels of the old image to those of the new one.

@@ -43,7 +43,7 @@ class Head(nn.Cell):
     The constructor takes ``in_features``; it may take ``classes``.
 
     Attributes:
-        out_maps: channels and stride of each map by name. The names of all heads of a network must differ; the strides may.
+        out_maps: channels and stride of each map by name. No two maps of a network may have the same name; strides may differ.
     """
 
     out_maps: Dict[str, FeatureSpec]
