@@ -31,7 +31,7 @@ class Loader:
 
     Attributes:
         batch_size: images per step, over all processes.
-        order: the positions of the samples of each epoch.
+        order: computes the positions of the samples of each epoch, see :class:`TrainingSamples`.
         left_out: error messages of images that were left out for the first time in the last batch, by index.
         unreadable: all error messages passed to :meth:`leave_out` so far.
     """

@@ -15,7 +15,7 @@ from mindpoint.data.sample_check import check_inputs, check_sample, check_target
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
-_EPOCHS = 2**31  # more than any training has
+_EPOCHS = 2**31  # more epochs than any training has
 
 Unreadable = List[Tuple[int, str]]
 """Index and error of every image that could not be read."""
@@ -29,7 +29,7 @@ class TrainingSamples:
 
     Args:
         transforms: transforms by block name, in the order of application, except that those with ``before_view`` come first.
-        max_unreadable: maximum number of unreadable images in a row; one more raises its error.
+        max_unreadable: maximum number of unreadable images in a row; one more raises DataError.
         block: path of the parts in the configuration.
         input_encoder: computes further inputs, as in testing; all other inputs come from the samples.
 
