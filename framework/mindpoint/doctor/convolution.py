@@ -17,7 +17,7 @@ from mindpoint.runtime import guard
 
 SECONDS = 120  # for importing MindSpore on a slow disk and compiling two graphs
 CHANNELS, SIDE = 64, 64
-# With oneDNN's reference kernel 3x3 convolutions are 28 to 160 times slower and 1x1 as fast; with the fast kernel both are alike.
+# oneDNN's reference kernel slows 3x3 convolutions by 28 to 160 times and 1x1 ones not at all; with the fast one, both are about as fast.
 SLOW = 0.25
 
 

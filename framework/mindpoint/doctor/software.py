@@ -54,7 +54,7 @@ def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
                 needed = requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL})
             except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as error:
                 first = str(error).partition("\n")[0]
-                note = f"cannot be read ({first}), so it was not checked; upgrade {owner}, or tell its authors"
+                note = f"cannot be read ({first}), so it was not checked; upgrade {owner}, or report this to its authors"
                 unreadable.append(Check(f"requirement of {owner}", line, note=note))
                 continue
             if needed:
