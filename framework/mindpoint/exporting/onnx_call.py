@@ -42,7 +42,7 @@ class Conversion:
     tensors: Dict[str, Tensors]
 
     def tensor(self, name: str) -> Optional[Tensors]:
-        """Return the name in the graph for a name of ``network``; None for a constant. A parameter is added on first use."""
+        """Return the tensor's name in ``graph`` for a name of ``network``; None for a constant. A parameter is added on first use."""
         if name not in self.tensors:
             parameter = self.parameters.get(name.rpartition(":")[2])
             if name in self.network.constants or parameter is None:

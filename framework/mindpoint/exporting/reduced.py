@@ -50,7 +50,7 @@ def validation_of(config: Config) -> Optional[Validation]:
 
 
 def calibration_inputs(config: Config, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> List[Inputs]:
-    """Return inputs of the file, made from ``images``, or from the first images of ``data.train`` if ``images`` is empty.
+    """Return inputs for the file's calibration, made from ``images``, or from the first images of ``data.train`` if ``images`` is empty.
 
     Raises:
         MindpointError: no images are given and the training data is missing.
@@ -132,7 +132,9 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
         return f"network and {precision} file detect nothing above a score of {SEEN:g}; compare on pictures with objects"
     said = f"{same / count:.1%} of the detections of network and {precision} file match (score {SEEN:g}, overlap {SAME_BOX:g})"
     if same / count < FOUND_AGAIN:
-        raise MindpointError(f"{said}, but {FOUND_AGAIN:.0%} must. Choose another --precision, or name validation data with --set")
+        raise MindpointError(
+            f"{said}, but at least {FOUND_AGAIN:.0%} must match. Choose another --precision, or name validation data with --set"
+        )
     return said
 
 

@@ -75,7 +75,7 @@ def export_model(
     """
     unknown = [name for name in dynamic if name not in _DYNAMIC]
     if isinstance(dynamic, str) or unknown:
-        raise ConfigError(f"dynamic: {dynamic!r} is not a list of {' and '.join(map(repr, _DYNAMIC))}")
+        raise ConfigError(f"dynamic: {dynamic!r} is not allowed; it must be a list whose entries are {' or '.join(map(repr, _DYNAMIC))}")
     request = Request(
         place=find_model(str(model)),
         format=format,

@@ -33,7 +33,7 @@ class Comparison:
         sizes: input sizes of the comparison.
         maps: largest difference of each map, relative to its largest value if that is above 1; empty if the file decodes.
         detections: number of the network's detections in all images.
-        unmatched: share of the detections of both sides without a partner on the other.
+        unmatched: share of the detections of both sides that have no match on the other side.
         differing: number of differences by attribute, between the network's unmatched detections and their nearest counterparts.
     """
 

@@ -15,7 +15,7 @@ OPERATORS: Dict[str, Convert] = {}
 
 
 def converts(*names: str, args: Tuple[object, ...] = ()) -> Callable[[Callable[..., Tensors]], Callable[..., Tensors]]:
-    """Register the decorated function for these operators of MindSpore; it gets ``args`` before the call."""
+    """Register the decorated function for these operators of MindSpore; ``args`` are its first arguments, followed by the call."""
 
     def enter(function: Callable[..., Tensors]) -> Callable[..., Tensors]:
         OPERATORS.update(dict.fromkeys(names, functools.partial(function, *args)))
