@@ -146,7 +146,7 @@ def build_detector(
     """Build the configured detector around a network.
 
     Args:
-        forward: function that returns ``maps``, or detections if it has ``decoded`` them itself.
+        forward: function that returns ``maps``; with ``decoded``, it returns detections.
         maps: channels and stride of each map by name.
         divisor: height and width of the input must be multiples of it.
         inputs: channels of the further inputs by name.

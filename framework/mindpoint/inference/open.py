@@ -59,8 +59,8 @@ def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
 
 
 def trust_of(place: Path) -> Trust:
-    """Return the trust in the configuration of a model file. In a run folder it may name its own data; elsewhere it may not name files to
-    read."""
+    """Return the trust in the configuration of a model file. A configuration in a run folder may name the data of the run; any other may
+    not name files to read."""
     return Trust.RUN if (place.parent / RESOLVED).is_file() else Trust.MODEL
 
 

@@ -42,7 +42,7 @@ class Predictor:
     Args:
         model: a MODEL as for ``mindpoint predict``.
         threshold: smallest score of a reported object, 0..1.
-        batch_size: images at once, 1..1024; None: ``test.batch_size``.
+        batch_size: images per batch, 1..1024; None: ``test.batch_size``.
         config: configuration to use instead of the model's own.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class. It can then run code, so use this only if you trust its author.
@@ -163,8 +163,8 @@ class Predictor:
             )
 
     def _predict(self, frames: Iterator[Frame], threads: bool, size: int, live: Optional[Live] = None) -> Iterator[Prediction]:
-        """Run the stages: reading; preparing a batch; network and decoder. With ``threads``, each has its own thread and keeps the order of
-        its items. Live frames are not queued, which keeps them recent."""
+        """Run the stages: reading; preparing a batch; network and decoder. With ``threads``, each stage has its own thread and keeps the
+        order of its items. Live frames are not queued, which keeps them recent."""
         stage = ahead_of if threads else (lambda items, most: items)
         batches = self._batches(frames if live is not None else stage(frames, 2 * size), size)
         return stage(self._found(batches if live is not None else stage(batches, 1), live), size)

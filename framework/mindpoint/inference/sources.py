@@ -92,7 +92,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
 
 
 def camera(number: Union[int, str]) -> Source:
-    """Return the camera with a number, given as text in the digits 0 to 9. Raises DataError if no camera can have it."""
+    """Return the camera with a number, given as an int or as text in the digits 0 to 9. Raises DataError if the number is out of range."""
     if isinstance(number, int):
         possible = 0 <= number <= _LAST_CAMERA
     else:
@@ -139,7 +139,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         most: maximum number of frames of a video or camera.
 
     Raises:
-        DataError: the source cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
+        DataError: the source cannot be opened or read, or has no frames; raised after the last readable frame if the file ends too early.
     """
     if source.kind == "image":
         from mindpoint.storage.images import read_image
