@@ -36,7 +36,7 @@ class Schedule(ABC):
             )
 
     def __call__(self, step: int) -> float:
-        """Return the factor for the step after ``step`` steps."""
+        """Return the factor for the next step after ``step`` completed steps."""
         warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
         return warm * self.factor_at(step / self.steps_per_epoch)
 
