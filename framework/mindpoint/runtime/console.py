@@ -17,8 +17,8 @@ _STYLES = {"bold": 1, "bad": 31, "good": 32, "doubtful": 33}  # codes of termina
 
 
 def colored(stream: TextIO) -> bool:
-    """Return whether a stream takes colours: ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them; by default
-    terminals do, unless ``CLICOLOR=0`` or ``TERM=dumb``."""
+    """Return whether a stream takes colours: ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` force them. By default,
+    terminals take them, unless ``CLICOLOR=0`` or ``TERM=dumb``."""
     said = os.environ.get
     if said("NO_COLOR"):
         return False
@@ -59,7 +59,7 @@ def printable(text: str) -> str:
 
 def prepare() -> None:
     """Make standard output and error usable: a closed one is replaced by the null device, and characters that the encoding lacks are
-    escaped. Standard output escapes control characters, too; on standard error, lines are redrawn with them."""
+    escaped. Standard output escapes control characters, too. Standard error keeps them, because progress lines are redrawn with them."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

@@ -51,7 +51,7 @@ class Bar(tqdm):
 
 
 Total = Union[int, None, Callable[[], Optional[int]]]
-"""A number of items, None if unknown, or a function that returns it during the iteration."""
+"""Number of items, None if unknown, or a function that returns the number during the iteration."""
 
 
 def track(items: Iterable, total: Total, what: str) -> Iterable:

@@ -63,7 +63,7 @@ def display_width(text: str) -> int:
 
 
 def _widths(grid: Sequence[Sequence[str]], room: Optional[int]) -> Optional[List[int]]:
-    """Return the width of each column, the widest narrowed until all fit; None if their words and numbers are too wide."""
+    """Return the width of each column; the widest columns are narrowed until all fit. None if single words or numbers are too wide."""
     columns = list(zip(*grid))
     widths = [max(map(display_width, column)) for column in columns]
     spare = sum(widths) if room is None else room - len(_GAP) * (len(widths) - 1)
