@@ -66,7 +66,7 @@ def sync(path: Path) -> None:
 
 
 def set_usual_mode(path: Path) -> None:
-    """Give a file the permissions of any new file of this user, if the file system has permissions."""
+    """Give a file the permissions that new files of this user usually get, if the file system has permissions."""
     with contextlib.suppress(OSError):
         probe = path.with_name(path.name + ".mode")
         probe.touch(exist_ok=False)
@@ -85,7 +85,7 @@ def has_permissions(folder: Path) -> bool:
 
 
 def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
-    """Let a library write a file in the system's temporary folder, and copy it to ``path``. It serves libraries that set permissions, which
+    """Let a library write a file in the system's temporary folder, and copy it to ``path``. Used for libraries that set permissions, which
     some file systems lack, or that restrict the characters of a path.
 
     Args:

@@ -41,7 +41,7 @@ def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
 
     Raises:
         DataError: more pixels than :data:`MOST_PIXELS`, or numbers whose range is unknown: floating-point, signed, or of a PNM file with an
-            odd maximum.
+            unusual maximum.
     """
     tiff = _tiff(data)
     _check_size(tiff.width, tiff.height, name)

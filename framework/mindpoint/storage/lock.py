@@ -80,7 +80,7 @@ def _open(folder: Path, path: Path) -> IO[str]:
                 raise OutputError(f"{path}: is a link, not a lock file; remove it or choose another folder with --out") from error
             raise OutputError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --out") from error
         if fcntl is None:
-            log.warning("%s: this system has no file locks: start no other run in this folder", folder)
+            log.warning("%s: this system has no file locks; do not start another run in this folder", folder)
             return file
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
