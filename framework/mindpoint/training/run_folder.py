@@ -31,7 +31,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
     """Create and lock a new folder for this run, even if another run starts at the same time; remove it if nothing is written to it.
 
     Args:
-        out: the folder; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
+        out: the folder; it must be empty if it exists. Not given: ``runs/NAME``, numbered if that is taken.
         name: name of the configuration.
     """
     path = numbered_folder(RUNS, name) if out is None else make_folder(out)

@@ -30,7 +30,7 @@ class Sunk:
     """A training step and its data, ``size`` steps at a time.
 
     Args:
-        rate: function that returns the learning rate of the step that follows a number of steps.
+        rate: function from the number of completed steps to the learning rate of the next step.
         total: number of steps of the whole training.
 
     Raises:

@@ -97,7 +97,7 @@ class TrainStep(nn.Cell):
         losses_alone: separate instances of the losses, to also compute the loss of each image.
 
     Attributes:
-        image_losses: with ``losses_alone``: ``(B,)`` float32, the total of the last batch's images, each as a batch of one.
+        image_losses: with ``losses_alone``: ``(B,)`` float32, the total loss of each image of the last batch, computed as a batch of one.
         target_names: the order of the targets.
         terms: names of the terms of all losses, in order.
     """
