@@ -38,7 +38,7 @@ def write_chart(path: Union[str, Path], charts: Sequence[Chart], columns: int = 
 def svg_chart(chart: Chart) -> str:
     """Return the chart as an ``<svg>`` element for a web page: without its title and note, its legend below, texts in the page's font.
 
-    It contains only ids that it refers to itself, and different charts have different ids.
+    The element contains only the ids that it uses, and different charts have different ids.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
