@@ -446,7 +446,7 @@ class TestCommands:
         picture = str(tmp_path / "schedule.png")
         multi = "schedule={type: 'mindpoint.optim.schedules:MultiStep', milestones: [3], warmup_steps: 3}"
         assert main(["config", "plot-schedule", str(toy), "--set", multi, "--out", picture]) == 0
-        assert "6 epochs of 5 steps; learning rate 0.005 at first, 0.02 at most, 0.002 at last" in capsys.readouterr().out
+        assert "6 epochs of 5 steps; learning rate 0.005 at the start, 0.02 at most, 0.002 at the end" in capsys.readouterr().out
         scaled = ["--processes", "2", "--set", "+train.lr_batch_size=4"]
         assert main(["config", "plot-schedule", str(toy), "--out", picture, *scaled]) == 0
         assert "6 epochs of 2 steps; learning rate 0.08 at first" in capsys.readouterr().out
