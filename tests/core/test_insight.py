@@ -446,10 +446,10 @@ class TestCommands:
         picture = str(tmp_path / "schedule.png")
         multi = "schedule={type: 'mindpoint.optim.schedules:MultiStep', milestones: [3], warmup_steps: 3}"
         assert main(["config", "plot-schedule", str(toy), "--set", multi, "--out", picture]) == 0
-        assert "6 epochs of 5 steps; learning rate 0.005 at first, 0.02 at most, 0.002 at last" in capsys.readouterr().out
+        assert "6 epochs of 5 steps; learning rate 0.005 at the start, 0.02 at most, 0.002 at the end" in capsys.readouterr().out
         scaled = ["--processes", "2", "--set", "+train.lr_batch_size=4"]
         assert main(["config", "plot-schedule", str(toy), "--out", picture, *scaled]) == 0
-        assert "6 epochs of 2 steps; learning rate 0.08 at first" in capsys.readouterr().out
+        assert "6 epochs of 2 steps; learning rate 0.08 at the start" in capsys.readouterr().out
         drawn = cv2.imread(picture)
         assert main(["config", "plot-schedule", str(toy), "--out", picture, "--images", "800"]) == 0
         assert "6 epochs of 100 steps" in capsys.readouterr().out and not np.array_equal(drawn, cv2.imread(picture))
@@ -459,9 +459,9 @@ class TestCommands:
     def test_plot_schedule_shows_the_highest_rate(self, toy, tmp_path, capsys):
         command = ["config", "plot-schedule", str(toy), "--out", str(tmp_path / "schedule.png"), "--set"]
         assert main([*command, "train.lr_factors={'spot': 4, 'conv': 0.5}"]) == 0
-        assert "learning rate 0.08 at first" in capsys.readouterr().out
+        assert "learning rate 0.08 at the start" in capsys.readouterr().out
         assert main([*command, "train.lr_factors={'conv': 0.5}"]) == 0
-        assert "learning rate 0.02 at first" in capsys.readouterr().out
+        assert "learning rate 0.02 at the start" in capsys.readouterr().out
         assert main([*command, "optimizer={_replace_: true, type: 'config_toys:OtherNet'}"]) == 2
         assert "optimizer.lr is not a number" in capsys.readouterr().err
 

@@ -164,7 +164,7 @@ def test_the_page_on_python(toy, tmp_path, monkeypatch):
         ({}, OutputError, "mine.onnx: exists"),
         ({"model": exported.path}, WeightsError, "is already an exported model"),
         ({"model": "absent.ckpt", "out": None}, WeightsError, "absent.ckpt"),
-        ({"dynamic": "batch"}, ConfigError, "dynamic: 'batch' is not a list of 'batch' and 'size'"),
+        ({"dynamic": "batch"}, ConfigError, "dynamic: 'batch' is not allowed; it must be a list whose entries are 'batch' or 'size'"),
         ({"dynamic": ["height"]}, ConfigError, "dynamic: "),
         ({"format": "tflite"}, MindpointError, "tflite"),
     ):

@@ -308,7 +308,7 @@ def test_hooks():
     found = failures(made(HookTests, lambda folder: ForgetsToLoad()))
     assert "must restore all values of state_dict" in found["test_its_state_is_json_and_comes_back"]
     assert "JSON values only" in failures(made(HookTests, lambda folder: NotJson()))["test_its_state_is_json_and_comes_back"]
-    assert "overrides none of before_train" in failures(made(HookTests, lambda folder: Hook()))["test_it_acts_at_some_point"]
+    assert "must override one of before_train" in failures(made(HookTests, lambda folder: Hook()))["test_it_acts_at_some_point"]
 
 
 class Codec(CodecTests):

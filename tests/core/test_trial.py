@@ -123,7 +123,7 @@ LOSS = "model.losses.spot={{type: 'test_trial:OddLoss', how: {}}}"
         (BACKBONE.format("absent"), "model.backbone: Wrong (test_trial.py:{Wrong}) does not set 'out_features'"),
         (BACKBONE.format("raises"), "model.backbone: Wrong (test_trial.py:{raised}) failed: ValueError: these maps do not fit"),
         (HEAD.format("Bare"), "model.heads.spot: Bare (test_trial.py:{Bare}) does not set 'out_maps'"),
-        (HEAD.format("OldHead"), "sets out_maps to {{'spot': 1}}; it must be FeatureSpecs"),
+        (HEAD.format("OldHead"), "sets out_maps to {{'spot': 1}}; it must map the name of each map to a FeatureSpec"),
         (HEAD.format("OtherHead"), "declares the maps spot in out_maps, but returns sport; add spot"),
         (
             LOSS.format("term"),

@@ -135,4 +135,4 @@ def test_locks_become_a_remark(tmp_path):
     (tmp_path / "run").mkdir()
     done = run(LOCKED, tmp_path)
     assert done.stdout == "process\nFalse\n" and (tmp_path / "cache").is_dir()
-    assert "run: this system has no file locks: start no other run in this folder" in done.stderr
+    assert "run: this system has no file locks; do not start another run in this folder" in done.stderr

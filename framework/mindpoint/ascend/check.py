@@ -42,7 +42,7 @@ class Row:
 
 
 def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
-    """Return a row for each operator and set of types, sorted by name. This trains nothing and needs no data.
+    """Return a row for each operator and set of types, sorted by name. The graphs are compiled but not run, so no data is needed.
 
     Raises:
         MindpointError: the configuration is wrong, or the installed MindSpore has no Ascend registrations.
@@ -69,8 +69,8 @@ def check(config_name: str, overrides: Sequence[str]) -> List[Row]:
 
 
 def markdown(found: Mapping[str, Sequence[Row]]) -> str:
-    """Return a table with a line for each configuration: the number of rows for each place of registration, and the rows that are
-    registered in neither ``ACLNN`` nor ``NAMED``."""
+    """Return a Markdown table with one line per configuration. It counts the rows under each key of :data:`MEANINGS` except ``HOST``, and
+    lists those under neither ``ACLNN`` nor ``NAMED``."""
     places = [where for where in MEANINGS if where != HOST]
     head = ["configuration", "operators", *places, f"neither {ACLNN} nor {NAMED}"]
     lines = [head, ["---"] * len(head)]

@@ -39,7 +39,7 @@ def operators(cell: nn.Cell, inputs: Sequence[Tensor]) -> "Counter[Operator]":
 
     def keep(model: ModelProto) -> None:
         content.CopyFrom(model)
-        model.graph.ClearField("parameter")  # nobody reads the file; large weights would divide it into several
+        model.graph.ClearField("parameter")  # the file is not read, and large weights would split it into several files
 
     with temporary_folder() as folder, export_in_progress(Export("mindir")):
         try:

@@ -16,9 +16,9 @@ ACLNN, NAMED, AICPU, HOST, TAIL, MISSING = "aclnn", "named", "AICPU", "host", "u
 MEANINGS = {
     ACLNN: "a kernel of CANN's operator library is called; only the library knows which types it accepts",
     NAMED: "the backend passes the operator to ACL or to the graph engine; only they know which types they accept",
-    AICPU: "registered with these types, but only for the Ascend's own CPU cores: it works slowly",
+    AICPU: "registered with these types, but only for the Ascend's own CPU cores, which are slow",
     HOST: "computed by the host, on scalars and shapes",
-    TAIL: "the libraries contain the name only as the end of a longer one, so it may or may not be registered",
+    TAIL: "the libraries contain the name only as the end of a longer name, so it may or may not be registered",
     MISSING: "the operator is not registered, or not with these types",
 }
 

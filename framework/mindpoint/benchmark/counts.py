@@ -18,7 +18,7 @@ _DETAILS = ("kernel_size", "stride", "dilation", "group")
 
 @dataclass(frozen=True)
 class Call:
-    """One run of an operator: a cell without children, or one with a method ``multiply_adds``.
+    """One call of an operator: a convolution, a dense layer, a cell without children, or a cell with a method ``multiply_adds``.
 
     Attributes:
         cell: the operator.
@@ -34,8 +34,8 @@ class Call:
 
     @property
     def multiply_adds(self) -> int:
-        """Return the multiply-adds of a cell: the result of its method ``multiply_adds(inputs, output)`` if it has one, otherwise the count
-        for a convolution or dense layer, and 0 for any other cell."""
+        """Return the multiply-adds of the call: the result of the cell's method ``multiply_adds(inputs, output)`` if it has one. Otherwise
+        return the count for a convolution or dense layer, and 0 for any other cell."""
         own = getattr(self.cell, "multiply_adds", None)
         if own is not None:
             return own(self.inputs, self.output)
@@ -61,7 +61,8 @@ def _short(value: object) -> str:
 
 
 def calls(network: nn.Cell, shape: Shape) -> List[Call]:
-    """Return the operators that run for an input of this shape, in order. The network runs once, eagerly, in its current mode."""
+    """Run the network once on zeros of this shape and return the calls of its operators, in order. It runs eagerly, in its current mode:
+    training or evaluation."""
     found: List[Call] = []
 
     def recorder(name: str):
@@ -94,8 +95,8 @@ def _operators(cell: nn.Cell, name: str) -> Iterator[Tuple[str, nn.Cell]]:
 
 
 def network_facts(network: nn.Cell, size: Tuple[int, int]) -> Dict[str, object]:
-    """Count the parameters, and the multiply-adds for an image of this size ``(height, width)``, of the network and of each part, for a
-    report."""
+    """Return facts for a report: the number of trainable parameters, and the multiply-adds for one image of ``size`` (height, width), in
+    total and for each part of the network."""
     training = network.training
     network.set_train(False)
     done = calls(network, (1, 3, *size))

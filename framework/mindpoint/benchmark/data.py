@@ -16,11 +16,11 @@ from mindpoint.data.samples import TrainingSamples
 from mindpoint.runtime import cpu
 from mindpoint.training.build import build_samples
 
-SAMPLES = 100  # per round in which parts are measured
+SAMPLES = 100  # samples per measured round
 
 
 def data(settings: Settings) -> Report:
-    """Measure the parts of a sample on one core, and batches as the training receives them from 1, 2, 4 and more workers."""
+    """Measure the parts of preparing a sample on one core, and the rate at which 1, 2, 4, ... workers deliver batches to the training."""
     changes = [] if settings.batch is None else [f"+data.train.batch_size={settings.batch}"]
     config, described = settings.load_with_data("train", *changes)
     samples, split = build_samples(config), config.split("train")

@@ -28,8 +28,8 @@ IMAGES = 16
 
 
 def infer(settings: Settings) -> Report:
-    """Measure prediction from image files to result records, with random weights. Their maps have more peaks than a trained network's, the
-    worst case for the decoder. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
+    """Measure prediction from image files to result records. The weights are random: their maps have more peaks than those of a trained
+    network, the worst case for the decoder. ``load`` reads and decodes files, ``decode`` turns maps into detections in pixels of the image,
     ``post-process`` merges scales and makes records.
     """
     config, data = settings.load_with_data("val", *([] if settings.batch is None else [f"+test.batch_size={settings.batch}"]))

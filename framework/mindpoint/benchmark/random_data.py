@@ -1,4 +1,4 @@
-"""A synthetic data set for machines without data: noise with objects at random places."""
+"""A synthetic data set for machines without data: noise with objects at random positions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mindpoint.contracts.instances import Objects
 
 
 class RandomImages(Dataset):
-    """Images of noise, each a function of its index. Targets and network take as long as with real images.
+    """Images of noise, each a function of its index. Computing targets and running the network take as long as with real images.
 
     Args:
         size: ``(height, width)`` in pixels; by default the most common size in COCO.

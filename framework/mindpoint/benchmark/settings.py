@@ -14,7 +14,7 @@ from mindpoint.runtime import cpu
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of the command.
+    """Options of ``mindpoint benchmark``.
 
     Attributes:
         config: name or path of the configuration.

@@ -12,7 +12,7 @@ from mindpoint.runtime import device
 from mindpoint.storage.files import temporary_folder
 from mindpoint.training.build import build_trainer
 
-# Only steps, and enough of them.
+# no hooks, evaluation or initial weights, and more steps than are measured
 ONLY_STEPS = ("hooks=null", "data.val=null", "+train.weights=null", "+train.max_steps=null", "+train.steps=1000000")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mindpoint.inference.detector import Model
     from mindpoint.inference.evaluation import Evaluation
 
-_PARTS, _IMAGES, _DRAWN = 10, 10, 8  # numbers of the most changed: listed statistics of parts, listed images, drawn images
+_PARTS, _IMAGES, _DRAWN = 10, 10, 8  # maximum numbers of parts listed, images listed and images drawn
 _SCORE = 0.3  # smallest score of a drawn object if the metric does not give one
 
 
@@ -27,11 +27,11 @@ class Compared:
     """Two evaluations of the same data.
 
     Attributes:
-        names: names that distinguish the first and the second.
+        names: names that distinguish the first and the second evaluation.
         changes: changes of the statistics.
-        errors: errors of each image in the first and the second, 0..1, by id; the most changed images first. Empty if the metric does not
-            rate images.
-        detections: detections to draw in the first and the second, by image id.
+        errors: error of each image in the first and the second evaluation, 0..1, by image id; the most changed images first. Empty if the
+            metric does not rate images.
+        detections: detections of the first and the second evaluation to draw, by image id.
     """
 
     names: Tuple[str, str]
@@ -40,10 +40,11 @@ class Compared:
     detections: Tuple[Dict[int, Detections], Dict[int, Detections]]
 
     def tables(self, file_names: Dict[int, str], resamples: int) -> List[Table]:
-        """Return statistics, the parts (joints, classes) and the images that changed most.
+        """Return a table of the statistics, and tables of the parts (joints, classes) and images that changed most.
 
         Args:
             file_names: names of the image files, by image id.
+            resamples: number of resamples from which the intervals were computed.
         """
         from mindpoint.contracts.analysis import Table
         from mindpoint.inference.bootstrap import change_table, said
@@ -55,7 +56,7 @@ class Compared:
             found.append(change_table(parts, self.names, "Parts that changed most, relative to their intervals", resamples))
         rows = [[file_names[key], said(a), said(b), said(b - a, "+")] for key, (a, b) in self.errors.items() if a != b][:_IMAGES]
         if rows:
-            note = "Error: 0 if everything is correct, 1 if nothing is, each at its best score threshold."
+            note = "Error: 0 if everything is correct, 1 if nothing is. Both evaluations use their own best score threshold."
             found.append(Table("Images that changed most", ("image", *self.names, "difference"), rows, note))
         return found
 
@@ -89,7 +90,7 @@ def evaluate_other(
 def compare(
     args: argparse.Namespace, places: Sequence[Path], evaluations: Sequence[Evaluation], dataset: Dataset, metric: Metric
 ) -> Compared:
-    """Compare the evaluations of two models or result files, ``places``; the first is the one that ``--compare`` names."""
+    """Compare two evaluations; ``places`` are the files of their models or results. The first is the one that ``--compare`` names."""
     from mindpoint.inference.bootstrap import RESAMPLES, changes
     from mindpoint.runtime.progress import track
 
@@ -139,7 +140,7 @@ def file_names(dataset: Dataset) -> Dict[int, str]:
 
 
 def _names(first: Path, second: Path) -> Tuple[str, str]:
-    """Return the ends of two paths, as short as possible but different."""
+    """Return the shortest ends of two paths that differ, without suffixes."""
     parts = [path.with_suffix("").parts for path in (first, second)]
     for count in range(1, max(map(len, parts)) + 1):
         ends = ["/".join(part[-count:]) for part in parts]

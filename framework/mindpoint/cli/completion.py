@@ -29,7 +29,7 @@ def words() -> List[str]:
 
 
 def can_complete(command: Entry) -> bool:
-    """Return whether a command begins by making its ``Parser``, which writes the completions. Its source is read, and nothing is run."""
+    """Return whether a command begins by making its ``Parser``, which writes the completions. Its source is read without running it."""
     definition = command.definition()
     return definition is not None and _begins_with_parser(definition, _MOST_HELPERS)
 
@@ -62,7 +62,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
     class Finder(argcomplete.CompletionFinder):
         def _get_completions(self, *line: object) -> List[str]:
-            del os.environ[_ASKED]  # the parsers parse from here on
+            del os.environ[_ASKED]  # from here on, parsers parse instead of completing
             return super()._get_completions(*line)
 
     os.environ[_ASKED] = str(depth)
@@ -101,14 +101,14 @@ def _folders(prefix: str, **_: object) -> List[str]:
 
 
 def _configurations(prefix: str, **_: object) -> Dict[str, str]:
-    """Return the shipped configurations with their first lines, and the files and folders, since a folder may belong to a run."""
+    """Return the shipped configurations with their first lines, and files and folders; a run folder is a configuration, too."""
     from mindpoint.config.files import descriptions
 
     return {**descriptions(), **dict.fromkeys(_paths(prefix), "")}
 
 
 def _keys(prefix: str, parsed_args: argparse.Namespace, **_: object) -> List[str]:
-    """Return the keys of the configuration, run folder or model that the line names, each with an ``=``."""
+    """Return the keys of the configuration, run folder or model that the line names, each followed by ``=``."""
     from mindpoint.config.files import find, read
     from mindpoint.config.node import Problems, leaves
 

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     diff = actions.add_parser(
         "diff",
-        help="print the values that differ between two configurations; exit code 1 if any does",
+        help="print the values that differ between two configurations; exit code 1 if there are any",
         examples=["mindpoint config diff dla34_dcn_coco dla34_dcn_coco_1x"],
     )
     diff.add_argument("first", metavar="A")
@@ -131,7 +131,7 @@ def _plot_schedule(args: argparse.Namespace) -> int:
     title = f"{config.name}: " + (f"{length} steps, {steps_per_epoch} per epoch" if settings.steps else epochs)
     line = Line("", [step / steps_per_epoch for step in shown], rates)
     write_chart(args.out, [Chart(f"learning rate of {title}", "epoch", "", [line], form="curves")])
-    print(f"{title}; learning rate {rates[0]:.3g} at first, {max(rates):.3g} at most, {rates[-1]:.3g} at last; drawn in {args.out}")
+    print(f"{title}; learning rate {rates[0]:.3g} at the start, {max(rates):.3g} at most, {rates[-1]:.3g} at the end; drawn in {args.out}")
     return 0
 
 

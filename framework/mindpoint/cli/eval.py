@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--oracle",
         metavar="HEADS",
-        help="replace the output of these heads, e.g. hm,wh or all, by the truth, to see the gain if they were perfect",
+        help="replace the output of these heads, e.g. hm,wh or all, by the ground truth, to see the gain of perfect heads",
     )
     parser.add_argument("--each", action="store_true", help="add the statistics of each class and joint")
     parser.add_argument(
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     logs.setup()
     args.split = args.split or args.mode
     model, config = _open(args)
-    distributed.init()  # also for models of other runtimes
+    distributed.init()  # not yet done if another runtime runs the model, or without a model
     dataset, metric = build_dataset(config, args.split), build_metric(config)
     place = model.place if model else Path(args.results)
     oracle = f"-oracle-{args.oracle.replace(',', '-')}" if args.oracle else ""

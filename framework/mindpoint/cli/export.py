@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float32", "float16", "bfloat16", "int8"),
         default="float32",
-        help="float16 (for accelerators) or bfloat16 with openvino, int8 with onnx or openvino; compared on data.val (default: float32)",
+        help="float16 (for accelerators) or bfloat16 with openvino, int8 with onnx or openvino; verified on data.val (default: float32)",
     )
     parser.add_argument(
         "--most-lost",
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="+",
         default=[],
-        help="images, folders or videos for the comparison and to calibrate int8; the first eight images are used",
+        help="images, folders or videos for the comparison and the calibration of int8; the first eight images are used",
     )
     parser.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare the file with the original")
     parser.add_argument("--config", metavar="CONFIG", help="use this configuration instead of the checkpoint's own")

@@ -13,7 +13,7 @@ EXAMPLES = (
 
 COMMANDS = ("train", "eval")
 MOST = 1024
-"""Processes of a host, and hosts."""
+"""Maximum number of processes of a host, and of hosts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The program ``mindpoint``: finds the requested command, imports only that one, and turns errors into a message and an exit code."""
+"""The program ``mindpoint``: finds the requested command, imports only that command, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mindpoint.runtime.logs import errors_of_mindspore_only
 from mindpoint.runtime.tables import table
 
 _TILDE = re.compile(r"(?<![^\s:'])~[\w-]*/(?!.*outside of quotes)", re.DOTALL)  # a path below a home folder
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 _ERROR = "mindpoint: error:"
 _START = """mindpoint trains, evaluates and uses detectors that are put together from plugins. Begin with these commands:
@@ -63,7 +63,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _interrupted()
-    except SystemExit as end:  # of argparse
+    except SystemExit as end:  # raised by argparse
         raise SystemExit(_flushed(end.code or 0) if end.code is None or isinstance(end.code, int) else end.code) from None
     except MemoryError as error:
         _say(f"{_ERROR} out of memory ({error or 'nothing is left'}); use smaller images, batches or networks")
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _commands() -> List[Tuple[str, str]]:
-    """Return the name and one line of help of each command. Plugins are not imported for it."""
+    """Return the name and one line of help of each command. Plugins are not imported."""
     found = [(name, _module(name).HELP) for name in built_in()]
     for entry in registry("commands").entries():
         definition = entry.definition()

@@ -42,7 +42,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _device(text: str) -> str:
-    """Return the change of the configuration. Raises ConfigError."""
+    """Return the override of the configuration for a ``NAME`` or ``NAME:ID``. Raises ConfigError."""
     name, colon, number = text.partition(":")
     if colon and not (number.isdecimal() and number.isascii()):
         raise ConfigError(f"--device {text}: write NAME or NAME:ID, e.g. --device Ascend:3")

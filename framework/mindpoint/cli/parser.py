@@ -9,13 +9,13 @@ from mindpoint.cli import completion
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help ends with examples. Its subparsers are such parsers, too.
+    """An argument parser whose help ends with examples. Its subparsers have this class, too.
 
-    Where a shell asks for completions, parsing writes them and ends the process.
+    If a shell asks for completions, parsing writes them and ends the process.
 
     Args:
-        listing: text below the options whose lines stay as they are.
-        examples: whole command lines that the parser accepts. A parser without any shows the first one of each of its subparsers.
+        listing: text below the options; its lines are not rewrapped.
+        examples: whole command lines that the parser accepts. Without examples, the help shows the first example of each subparser.
     """
 
     def __init__(self, *args: object, listing: str = "", examples: Sequence[str] = (), **options: object):
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def subparsers(self) -> Iterator[Parser]:
-        """Return the parsers of the subcommands."""
+        """Yield the parsers of the subcommands."""
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 yield from action.choices.values()

@@ -13,7 +13,7 @@ HELP = "list the runs in a folder, or compare some of them: settings, results, c
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list | compare", required=True)
     listing = actions.add_parser("list", help="list runs with their progress and best results", examples=["mindpoint runs list"])
-    listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="the folder of the run folders (default: runs)")
+    listing.add_argument("folder", nargs="?", default="runs", metavar="DIR", help="folder that contains the run folders (default: runs)")
     listing.set_defaults(run=_list)
     compare = actions.add_parser(
         "compare",
@@ -108,7 +108,7 @@ def _side_by_side(title: str, columns: Mapping[str, Mapping[str, str]], only_dif
 
 
 def _settings(path: Path) -> Dict[str, str]:
-    """Return the values of a run's configuration by path. It is not validated: its plugins need not be installed."""
+    """Return the values of a run's configuration by path. The configuration is not validated: its plugins need not be installed."""
     from mindpoint.config.files import find, read
     from mindpoint.config.node import Problems, leaves
     from mindpoint.config.text import one_line

@@ -95,7 +95,7 @@ def _load(args: argparse.Namespace, changes: List[str]) -> "Config":
 
 
 def _profile(window: Optional[str]) -> List[str]:
-    """Return the change of the configuration with which the steps of a window are profiled."""
+    """Return the override of the configuration that profiles the steps of a window ``START:STOP``; an empty list for None."""
     from mindpoint.errors import ConfigError
 
     if window is None:

@@ -83,7 +83,7 @@ class Checker:
             elif parameter is not None:
                 self._check_value(parameter.annotation, child, child_path, "")
                 self._check_rule(section, key, parameter.annotation, child, child_path)
-            elif path or self._parts is None or not child.is_mapping:  # perhaps the section of an unused plugin
+            elif path or self._parts is None or not child.is_mapping:  # a mapping at the top level may be the section of an unused plugin
                 self._problems.add(child.where, child_path, f"unknown key '{key}'{advice(key, known, 'the keys here are')}")
         missing = list(self._missing(section, signature, node, path))
         for key, what in missing if not self._problems.incomplete else ():
@@ -93,7 +93,7 @@ class Checker:
                 settings(section, node)
             except ConfigError as error:
                 self._problems.add_message(positioned(node, path, error))
-            except Exception as error:  # of a plugin's dataclass, such as a type that annotations cannot express
+            except Exception as error:  # raised by a plugin's dataclass, which may check more than annotations express
                 self._problems.add(node.where, path, f"holds a value that cannot be used: {error}")
 
     def _missing(self, section: Section, signature: Signature, node: Node, path: str) -> Iterator[Tuple[str, str]]:
@@ -235,7 +235,7 @@ def parts_of_argument(name: str) -> Registry:
 
 
 def _with_parts(node: Node) -> object:
-    """Return the plain value, with each block replaced by an object that is not of a simple type."""
+    """Return the plain value, with each block replaced by a placeholder object, which no simple type accepts."""
     if "type" in node.mapping:
         return _PART
     if node.is_mapping:

@@ -94,9 +94,9 @@ class Config:
     ) -> "Config":
         """Read a configuration from a text, e.g. from a model file; see :func:`load_config`.
 
-        Unless it is ``trusted``, it may come from a stranger: it may name installed parts only, only ``model`` and ``test`` may pass texts
-        to parts, and no other files are read. A part is checked when it is built, unless it is in ``parts``. With ``Trust.RUN`` the data
-        that it names are read, as for a run's folder. ``name`` opens the error messages. Raises ConfigError.
+        A text that is not ``trusted`` may come from a stranger. It may name installed parts only, and only its sections ``model`` and
+        ``test`` may pass texts to parts. No other files are read. Its parts are checked when they are built, except those in ``parts``.
+        With ``Trust.RUN`` the data that it names is read, as for a run's folder. Error messages begin with ``name``. Raises ConfigError.
         """
         problems = Problems()
         trust = trusted if isinstance(trusted, Trust) else Trust.USER if trusted else Trust.MODEL
@@ -115,7 +115,7 @@ class Config:
 
     @property
     def stem(self) -> str:
-        """Return the base name of its runs: the name without folder, suffix and distribution."""
+        """Return the name without folder, suffix and distribution; run folders are named after it."""
         return Path(self.name).stem.rpartition(":")[2]
 
     @property
@@ -184,7 +184,7 @@ class Config:
         """
         slot, node = kind_at(path), self._node(path)
         if not isinstance(slot, Slot):
-            raise ValueError(f"{path} is not a place for a part")
+            raise ValueError(f"{path} is not a slot for a part")
         unlisted = provided.keys() - set(slot.given)
         if unlisted:
             raise ValueError(f"{path}: mindpoint.config.injection does not list {', '.join(sorted(unlisted))} for {slot.registry}")
@@ -205,7 +205,7 @@ class Config:
         self.require(path)
         slot, node = kind_at(path), self._node(path)
         if not isinstance(slot, Slot) or node is None:
-            raise ValueError(f"{path} is not a place for one part")
+            raise ValueError(f"{path} is not a slot with a part")
         entry, said = find_entry(registry(slot.registry), node, path)
         return entry.load(place(said.where, join(path, "type")))
 
@@ -213,7 +213,7 @@ class Config:
         """Return the parts of a mapping of slots such as ``model.heads`` or ``hooks``, by name, in order; empty if there are none."""
         kind, node = kind_at(path), self._node(path)
         if not isinstance(kind, Named):
-            raise ValueError(f"{path} is not a place for parts with names")
+            raise ValueError(f"{path} is not a mapping of slots")
         return {name: self.build(join(path, name), **provided) for name in (node.keys() if node else ())}
 
     def to_yaml(self, origin: bool = False) -> str:

@@ -27,7 +27,7 @@ RESOLVED = "config.yaml"
 def shipped_folders() -> Dict[str, List[Path]]:
     """Return the folders of configurations that each installed distribution declares, without importing anything.
 
-    The entry-point group is ``mindpoint.configs``; names are ignored, a value is ``package`` or ``package:sub/folder``.
+    The entry-point group is ``mindpoint.configs``; an entry point's name is ignored, its value is ``package`` or ``package:sub/folder``.
     """
     found: Dict[str, List[Path]] = {}
     for point in installed.points():
@@ -62,7 +62,7 @@ def descriptions() -> Dict[str, str]:
 
 
 def _places(distribution: str, folders: Sequence[Path]) -> List[Path]:
-    """Return a distribution's folders of named configurations; this project has one per model."""
+    """Return a distribution's folders of named configurations. For mindpoint they include the subfolders, one per model."""
     if distribution != CORE:
         return list(folders)
     return [place for folder in folders for place in (folder, *sorted(folder.iterdir())) if place.is_dir() and place.name[0] not in "_."]
@@ -129,7 +129,7 @@ def read(path: Path, problems: Problems, above: Tuple[Path, ...] = (), trust: Tr
 
 
 def read_text(text: str, name: str, folder: Path, problems: Problems, chain: Sequence[Path] = (), trust: Trust = Trust.USER) -> Node:
-    """Like :func:`read`, for text that does not come from a file; its bases are relative to ``folder``."""
+    """Read a configuration like :func:`read`, from a text instead of a file; its bases are relative to ``folder``."""
     try:
         own = parse(text, lambda line: f"{name}:{line}", problems, trust=trust)
         if trust < Trust.USER:
@@ -191,6 +191,6 @@ def _unreadable(message: str, path: Path, problems: Problems) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """Return a path inside the working directory as relative to that, and any other path unchanged."""
+    """Return a path relative to the working directory if it lies inside, otherwise unchanged."""
     relative = os.path.relpath(path)
     return os.path.normpath(path) if relative.startswith(os.pardir) else relative

@@ -24,7 +24,7 @@ class Injected(NamedTuple):
 
 
 TABLE = (
-    Injected("classes", "List[str]", "names of the classes; the position is the label"),
+    Injected("classes", "List[str]", "names of the classes; the index is the label"),
     Injected("input_spec", "InputSpec", "the section `input`: size and normalisation of the network's input"),
     Injected("vocabulary", "Dict[str, object]", "the configuration's sections of plugins, by name"),
     Injected("in_features", "Tuple[FeatureSpec, ...]", "channels and stride of each input map", ("necks", "heads")),
@@ -32,7 +32,7 @@ TABLE = (
     Injected("targets", "Sequence[str]", "names of the target encoder's targets", ("losses",)),
     Injected("dataset", "Dataset", "the training images", ("samplers",)),
     Injected("params", "List[dict]", "groups of parameters, as MindSpore's optimizers take them", ("optimizers",)),
-    Injected("epochs", "float", "length of the training", ("schedules",)),
+    Injected("epochs", "float", "length of the training in epochs", ("schedules",)),
     Injected("steps_per_epoch", "int", "steps in an epoch", ("schedules",)),
     Injected("run_dir", "Path", "folder of the run", ("hooks",)),
 )

@@ -17,8 +17,8 @@ def merge(base: Optional[Node], top: Node, problems: Problems, path: str = "", k
     """Return ``top`` merged over ``base``: mappings merge, everything else replaces. Keys of ``base`` that would override keys of ``top``
     are removed.
 
-    A mapping whose ``type`` names a different part replaces the one below, because the arguments below belong to the other part;
-    ``_replace_: true`` forces replacement.
+    A mapping whose ``type`` differs from that in ``base`` replaces the mapping in ``base``, because arguments of one part do not fit
+    another. ``_replace_: true`` forces replacement.
 
     Args:
         keep: leave ``_replace_`` in the result, for a later merge.

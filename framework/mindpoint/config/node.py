@@ -136,7 +136,7 @@ def leaves(node: Node, path: str = "") -> Iterator[Tuple[str, Node]]:
 
 
 class Problems:
-    """All problems found, without duplicates, in order. When the limit is reached, adding another one raises them.
+    """All problems found, without duplicates, in order. When the limit is reached, adding another problem raises all of them.
 
     Attributes:
         incomplete: a file could not be read, so missing keys may have been in it.

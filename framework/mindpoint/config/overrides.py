@@ -69,7 +69,7 @@ class _Override:
             child = Node({}, self._where)
         if rest:
             changed = self.apply(child, below(kind, key), depth + 1)
-        elif node.is_mapping and key == "type":  # merged with the whole block, because another part replaces it
+        elif node.is_mapping and key == "type":  # merge with the whole block: another part replaces the block
             return merge(node, Node({key: self._value}, node.where), self._problems)
         else:
             changed = merge(child, self._value, self._problems, ".".join(self._keys))

@@ -24,7 +24,7 @@ def escape(text: str) -> str:
 
 
 def resolve(root: Node, problems: Problems) -> Node:
-    """Replace all references. One that is the whole text keeps the type of its target; others are inserted into the text.
+    """Replace all references. A reference that is the whole text keeps the type of its target; other references are inserted into the text.
 
     ``$${`` is an escaped ``${``. A text with references has the lowest trust of its components.
 
@@ -44,7 +44,7 @@ class _Resolver:
         self._inserted_characters = 0
 
     def reported(self, node: Node, path: str) -> Node:
-        """Return the text with its references replaced, or marked as unresolved if that fails."""
+        """Return the text with its references replaced. If that fails, report the error and return the text marked as unresolved."""
         try:
             return self._text(node)
         except ConfigError as error:

@@ -35,7 +35,7 @@ class RunSettings:
     """Keys of the top level.
 
     Attributes:
-        classes: category names; the position is the class label of the network.
+        classes: category names; the index is the class label of the network.
         seed: seed of all random numbers.
     """
 
@@ -70,7 +70,8 @@ class SplitSettings:
         size: ``(height, width)`` of a training sample in pixels; ``input.size`` if not given. Networks without fixed sizes learn faster
             from windows around the objects than from whole images in which the objects are small.
         batch_size: samples per step, in each process.
-        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless that is set later, e.g. by ``--set``.
+        total_batch_size: samples per step, over all processes; it overrides ``batch_size`` unless ``batch_size`` is set later, e.g. by
+            ``--set``.
         workers: threads that prepare samples.
         shuffle: use a new order every epoch.
         processes: use processes as workers instead of threads.
@@ -92,7 +93,7 @@ class SplitSettings:
     max_unreadable: int = _whole(0, default=10)
 
     def input_spec(self, whole: InputSpec) -> InputSpec:
-        """Return the form of the training samples. ``whole`` is the form of the network's input."""
+        """Return the form of the training samples: ``whole``, the form of the network's input, with the samples' own size."""
         return whole if self.size is None else replace(whole, size=(self.size[0], self.size[1]))
 
     def batch_of_each(self, processes: int) -> int:
@@ -114,8 +115,8 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless that is set later, e.g. by ``--set``. The
-            schedule ends with it.
+        steps: length in optimizer steps, for small data sets. It overrides ``epochs`` unless ``epochs`` is set later, e.g. by ``--set``.
+            The schedule ends with it.
         max_steps: stop after this many steps if the training would last longer; the schedule still covers the whole training.
         weights: file with the initial weights, or the name of weights to download, such as ``resnet18``.
         weights_match: the parts of the network that the file must cover: ``exact`` everything; ``heads`` everything except maps of the
@@ -180,7 +181,7 @@ class InferenceSettings:
     """``test``: settings of inference.
 
     Attributes:
-        resolution: ``fixed`` shows every image at ``input.size``, ``keep`` keeps the image's own resolution.
+        resolution: ``fixed`` fits every image into ``input.size``, ``keep`` keeps the image's own resolution.
         pad: at kept resolution each side becomes ``(side | pad) + 1`` pixels. Not given: the divisor of the network's input minus one,
             such as 31.
         flip: average the outputs for the image and for its mirrored copy.

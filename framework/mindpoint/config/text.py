@@ -114,7 +114,7 @@ def parse(text: str, place: Callable[[int], str], problems: Problems, path: str 
 
 
 class _Converter:
-    """Converts PyYAML's nodes to ours."""
+    """Converts PyYAML's nodes to :class:`Node`."""
 
     def __init__(self, place: Callable[[int], str], problems: Problems, trust: Trust) -> None:
         self._place = place
@@ -150,7 +150,7 @@ class _Converter:
         if isinstance(source, yaml.SequenceNode):
             value = [self.node(item, join(path, str(index))) for index, item in enumerate(source.value)]
         else:
-            assert isinstance(source, yaml.MappingNode), "the third kind of node"
+            assert isinstance(source, yaml.MappingNode), "a YAML node is a scalar, a sequence or a mapping"
             value = self._mapping(source, path)
         self._open.remove(id(source))
         return Node(value, where)

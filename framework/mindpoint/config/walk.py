@@ -29,7 +29,7 @@ def below(kind: Optional[Kind], key: str) -> Optional[Kind]:
 
 
 def fields(section: Section) -> Signature:
-    """Return the value keys of a section."""
+    """Return the keys of a section that hold values, not sections or parts."""
     return _signature(section.settings) if section.source else Signature((), False, None, None)
 
 
@@ -68,7 +68,7 @@ def annotation_at(kind: Optional[Kind], node: Node, key: str) -> Annotation:
 
 
 def without_nulls(kind: Optional[Kind], node: Node) -> Node:
-    """Return the tree without the sections, mappings and slots that are set to null. Null thus removes inherited ones."""
+    """Return the tree without the sections, mappings and slots that are set to null. Null thus removes an inherited entry."""
     if not node.is_mapping or kind is None:
         return node
     kept = {}

@@ -12,7 +12,7 @@ class DataAction(ABC):
 
     Attributes:
         description: text that ``mindpoint data NAME --help`` prints above the arguments.
-        examples: command lines that it prints below them.
+        examples: command lines printed below the arguments.
     """
 
     description: str = ""

@@ -77,7 +77,7 @@ class Finding:
 
     Attributes:
         record: the annotation or result record in COCO's format, with a key for each field.
-        text: a few words, such as ``similarity 0.83``.
+        text: description in a few words, such as ``similarity 0.83``.
         kind: the error of the object as a whole, a key of ``Analysis.kinds``; empty: the object is correct.
         parts: the error of each part, such as a point of the object's first field of points; empty where the part is correct; () if
             unknown.

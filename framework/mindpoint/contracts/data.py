@@ -89,7 +89,8 @@ class Dataset(ABC):
 
         It is built from :meth:`objects` and :meth:`image_size`. Each record has COCO's keys and one for each field.
 
-        ``listed``, if present, holds all ids of ``images`` and ``categories`` in the source, including those that this data set leaves out.
+        The entry ``listed``, if present, holds all ids of ``images`` and ``categories`` in the source, including those that this data set
+        leaves out.
         """
         categories = self.categories()
         images: List[dict] = []
@@ -125,13 +126,13 @@ class Dataset(ABC):
 
     @classmethod
     def blocks(cls, block: Mapping[str, object]) -> List[Mapping[str, object]]:
-        """Return the blocks of the data sets that a block of this type joins, or only this block if it does not join others."""
+        """Return the configuration blocks of the data sets that a block of this type joins; by default only the block itself."""
         return [block]
 
     @classmethod
     def annotation_file(cls, block: Mapping[str, object], vocabulary: Mapping[str, object]) -> Optional["AnnotationFile"]:
-        """Return the COCO file that a block of this type reads, so that tools can check it completely; None if the data are not in a COCO
-        file; tools then examine the data set itself.
+        """Return the COCO file that a block of this type reads, so that tools can check it completely. Return None if the data is not in a
+        COCO file; tools then examine the data set itself.
 
         Args:
             block: the arguments as written in a configuration, nested blocks not built.
@@ -141,8 +142,7 @@ class Dataset(ABC):
 
     @classmethod
     def in_layout(cls, folder: str, split: str, vocabulary: Mapping[str, object]) -> Dict[str, object]:
-        """Return the arguments of a block that reads ``split`` (``train``, ``val``, ``test``) of a folder in the layout of the published
-        data.
+        """Return the arguments of a block that reads a split of a folder with the layout in which the data was published.
 
         Args:
             vocabulary: the optional sections present in the configuration, by name.
@@ -167,7 +167,7 @@ def annotation_records(objects: Objects, image_id: int, category_ids: Sequence[i
 
     Args:
         category_ids: category ids by label.
-        start: the ids begin with the number after it.
+        start: the records have the ids ``start + 1``, ``start + 2``, ...
     """
     boxes = objects.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
@@ -202,7 +202,7 @@ class Transform(ABC):
 
 
 class SamplePool(ABC):
-    """The training samples that a transform may draw from, such as a mosaic.
+    """The training samples from which a transform may draw, for example to build a mosaic.
 
     Attributes:
         epoch: 0-based epoch of the sample.

@@ -15,7 +15,7 @@ Inputs = Mapping[str, np.ndarray]
 """Inputs of a network by name: ``image`` ``(B, 3, H, W)`` and further ones ``(B, C, H, W)``, all float32."""
 
 Forward = Callable[[Inputs], Dict[str, np.ndarray]]
-"""A network, or a file of one, as a function that returns its outputs by name."""
+"""A network, or a file that holds a network, as a function that returns the outputs by name."""
 
 
 @dataclass(frozen=True)

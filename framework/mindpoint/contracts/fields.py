@@ -103,10 +103,11 @@ class Field:
         return {self.name: value.tolist()}
 
     def from_coco(self, record: dict) -> object:
-        """Return one object's value from such a record, as an array of the field's shape; zeros if the record lacks it.
+        """Return one object's value from a record of COCO's annotation or result format, as an array of the field's shape; zeros if the
+        record lacks it.
 
         Raises:
-            ValueError: the record holds another type of value; the message says what it should be.
+            ValueError: the record holds another type of value; the message gives the expected type.
         """
         if record.get(self.name) is None:
             return self.empty(1)[0]
@@ -215,7 +216,7 @@ class PointSet(NamedTuple):
     Attributes:
         names: names of the points, in the order of a record.
         places: index of each among all points of the field.
-        lines: pairs of positions in ``names`` that are connected in pictures.
+        lines: pairs of indices into ``names`` of points that are connected in pictures.
     """
 
     names: Sequence[str]
@@ -234,8 +235,8 @@ class Points(Field):
         lines: pairs of point indices that are connected in pictures.
         swaps: pairs of point indices that are exchanged in a mirrored image, such as left and right.
         colors: blue, green, red in 0..255 for each point; None: evenly spread hues.
-        seen: index of the entry that is above 0 for a point that is present, and below 0 for one that the object's data set lacks; None:
-            all points are present.
+        seen: index of the entry that tells whether a point is present: above 0 if it is, below 0 if the object's data set does not annotate
+            this point. None: all points are present.
         sets: the points of each class, by label; an object's other points are NaN, or marked as not present. None: every object has all.
     """
 
@@ -296,7 +297,7 @@ class Points(Field):
         return finite if self.seen is None else finite & (values[..., self.seen] > 0)
 
     def to_coco(self, value: np.ndarray) -> Dict[str, object]:
-        """Return x, y and the third entry of each point in one list; the third is 1 if points have only two."""
+        """Return x, y and the third entry of each point in one list; the third is 1 if the points have only x and y."""
         third = value[:, 2:3] if value.shape[1] > 2 else np.ones((len(value), 1), value.dtype)
         return {self.name: np.concatenate([value[:, :2], third], axis=1).reshape(-1).tolist()}
 

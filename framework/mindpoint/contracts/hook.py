@@ -25,10 +25,9 @@ WRITER_POINTS = ("on_checkpoint",)
 
 
 class Hook:
-    """Called by the trainer at ten points; see :class:`mindpoint.training.trainer.Trainer` for when.
-
-    Override any of them. ``after_train`` is always called, last, even after an exception. Defining a class with a public method that starts
-    with ``before_``, ``after_`` or ``on_`` and is not one of the ten raises an error, because that method would never be called.
+    """Called by the trainer at ten points; see :class:`mindpoint.training.trainer.Trainer` for their order. Override any of these methods.
+    ``after_train`` is always called, last, even after an exception. A public method whose name starts with ``before_``, ``after_`` or
+    ``on_`` must be one of the ten. Defining a class with any other such method raises an error, because the method would never be called.
 
     A hook that keeps state between calls returns it from ``state_dict`` and restores it in ``load_state_dict``, so that a resumed training
     continues as if it had not been interrupted.

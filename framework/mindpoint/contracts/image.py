@@ -96,8 +96,8 @@ class View:
     def affine(self, width: int, height: int, rotated: bool = True) -> np.ndarray:
         """Return the matrix ``(2, 3)`` float64 from pixels of the scaled, mirrored image to pixels of a ``width`` x ``height`` raster.
 
-        ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding
-        points in float32 define it: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
+        ``rotated=False`` leaves the rotation out, as the official implementation does for boxes. Three corresponding points in float32
+        define the matrix: centres, mid-tops, and the third corner of the square (CenterNet ``utils/image.py``).
         """
         angle = np.pi * self.rotation / 180.0 if rotated else 0.0
         source = _three_points(self.crop_center, (np.sin(angle) * 0.5 * self.crop_size, np.cos(angle) * -0.5 * self.crop_size))
@@ -141,8 +141,8 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 class Sample:
     """One image on its way from the data set to the network.
 
-    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``. The one that cuts
-    out the window sets ``view``. From then on ``image`` is the raster that the network sees, while ``objects`` stay in pixels of the
+    A dataset fills ``image_id``, ``name``, ``image`` and ``objects``. The transforms change ``image`` and ``objects``. The transform that
+    cuts out the window sets ``view``. From then on ``image`` is the raster that the network sees, while ``objects`` stay in pixels of the
     (mirrored) original image.
 
     Attributes:
@@ -151,8 +151,8 @@ class Sample:
         image: ``(H, W, 3)`` BGR, uint8 in 0..255 or float32 in 0..1.
         objects: the annotated objects.
         view: None until a transform has cut the window out.
-        color_matrix: pending change of colours, applied together with the normalisation to save a pass: a matrix ``(3, 4)`` float64 that
-            maps blue, green, red and 1, in 0..1, to the new blue, green, red. None: no change.
+        color_matrix: pending change of colours, applied together with the normalisation to save a pass. It is a matrix ``(3, 4)`` float64
+            that maps blue, green, red (in 0..1) and 1 to the new blue, green, red. None: no change.
         meta: further facts about the image, by name: a camera calibration, a frame number, ... The decoder gets them in ``View.meta``.
         inputs: network inputs besides the image, by name: arrays ``(C, H, W)`` float32 on the raster that the network sees.
     """

@@ -27,5 +27,5 @@ class Importer(ABC):
         """
 
     def image_folder(self, source: Path) -> Path:
-        """Return the folder that image names are relative to, unless another is given; by default the source's own."""
+        """Return the folder of the images if the user does not name one; by default the source, or the folder of a source file."""
         return source if source.is_dir() else source.parent

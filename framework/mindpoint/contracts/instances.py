@@ -74,7 +74,7 @@ class Instances:
         return other
 
     def select(self: Self, rows: np.ndarray) -> Self:
-        """Return the rows of an index array, slice or mask, in that order."""
+        """Return the objects that an index array, slice or mask ``(N,)`` selects, in its order."""
         return self._with({name: array[rows] for name, array in self.values.items()})
 
     def mirror(self: Self, width: int) -> Self:

@@ -21,7 +21,7 @@ class Motion:
     offset: np.ndarray
 
     def at(self, boxes: np.ndarray) -> "Motion":
-        """Return the motion as the objects of these boxes ``(N, 4)`` see it; by default it is the same for all objects."""
+        """Return the motion of the objects with these boxes ``(N, 4)``; by default it is the same for all objects."""
         return self
 
     def points(self, points: np.ndarray) -> np.ndarray:
@@ -121,10 +121,10 @@ class Projection(Motion):
 
 
 def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return pictures ``(N, ..., h, w)`` of the same size that lie over other boxes; 0 outside of the old ones.
+    """Resample pictures ``(N, ..., h, w)`` from their old boxes to new boxes, at the same size; they are 0 outside of the old boxes.
 
     Args:
-        values: numbers are interpolated; whole numbers and flags are those of the nearest pixel.
+        values: floating-point numbers are interpolated; whole numbers and flags are taken from the nearest pixel.
         before: ``(N, 4)`` boxes that the old pictures lie over.
         after: ``(N, 4)`` boxes that the new pictures lie over.
         matrix: ``(3, 3)`` from pixels of the old image to those of the new one.
@@ -144,7 +144,8 @@ def laid_over(values: np.ndarray, before: np.ndarray, after: np.ndarray, matrix:
 
 
 def _placement(box: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the matrix ``(3, 3)`` from pixels of a picture to those of the image whose box it lies over, corner on corner."""
+    """Return the matrix ``(3, 3)`` from pixels of a ``width`` x ``height`` picture to pixels of the image; the picture's corners become
+    those of the box."""
     left, top = box[:2].astype(np.float64)
     across, down = np.maximum(box[2:].astype(np.float64) - box[:2], 1e-3) / (width, height)
     return np.array([[across, 0, left + across / 2], [0, down, top + down / 2], [0, 0, 1]])

@@ -17,7 +17,7 @@ class Backbone(nn.Cell):
     """``construct(image (B, 3, H, W), *inputs) -> tuple of maps``, described by ``out_features`` in the same order, finest first.
 
     Attributes:
-        out_features: the maps of one stack.
+        out_features: channels and stride of each map of one stack.
         divisor: heights and widths of the image must be multiples of it; None: the largest stride of ``out_features``.
         stacks: number of times that ``out_features`` repeat in the tuple, first stack first, as in an hourglass network. Each stack gets
             its own neck and heads. The losses are averaged over the stacks; only the last stack is used outside of training.
@@ -43,7 +43,7 @@ class Head(nn.Cell):
     The constructor takes ``in_features``; it may take ``classes``.
 
     Attributes:
-        out_maps: channels and stride of each map by name. The names of all heads of a network must differ; the strides may.
+        out_maps: channels and stride of each map by name. No two maps of a network may have the same name; strides may differ.
     """
 
     out_maps: Dict[str, FeatureSpec]
@@ -58,8 +58,8 @@ class Loss(nn.Cell):
     heads and of all targets of the encoder.
 
     A batch may be processed in parts: in several processes, or with ``train.accumulate``. Values and gradients of the parts are averaged.
-    For a mean over images the result is the same. A loss that divides a sum by a number of objects lists that number in ``normalizers``,
-    computes it in :meth:`count_normalizers`, and has a third argument: ``construct(outputs, targets, counts)``, the numbers of the whole
+    For a mean over images the result is the same. A loss that divides a sum by a number of objects names that number in ``normalizers`` and
+    computes it in :meth:`count_normalizers`. Its ``construct(outputs, targets, counts)`` has a third argument, the numbers of the whole
     batch. It divides by ``counts[name] / num_shards``; the average is then the value for the whole batch.
 
     Attributes:

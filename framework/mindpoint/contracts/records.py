@@ -13,8 +13,8 @@ from mindpoint.contracts.instances import Detections, Instances
 def to_records(found: Detections, classes: Sequence[str]) -> List[dict]:
     """Return a dictionary of JSON values for each object: ``class``, ``score``, ``box`` (left, top, right, bottom), then the fields.
 
-    A field of points becomes a list of ``{"name", "x", "y", ...}``, one for each point that the object's class has. They include the fields
-    that describe the points.
+    A field of points becomes a list of ``{"name", "x", "y", ...}``, one for each point that the object's class has. These dictionaries also
+    hold the values of the fields that describe the points.
     """
     return [
         {

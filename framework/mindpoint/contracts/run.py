@@ -27,7 +27,7 @@ class Run(Protocol):
         batch_size: images per step, over all processes.
         step: number of completed steps.
         learning_rate: learning rate of the last step; the largest if parameter groups have different ones.
-        batch: arrays of the current step by column; the next step overwrites them.
+        batch: arrays of the current step by name; the next step overwrites them.
         losses: ``loss`` (weighted total) and every term of the last step, averaged over all processes.
         incidents: problems of the last step, in any process: ``{"incident": "gradient not finite", "image_ids": [...]}``, or
             ``{"incident": "unreadable image", "message": ...}`` once for each image.
@@ -92,4 +92,4 @@ class Run(Protocol):
         """Run ``action`` after all hooks have been called at the current point."""
 
     def check_statistics(self, where: str, names: Sequence[str]) -> None:
-        """Raise ConfigError if the metric lacks a statistic with one of these names."""
+        """Raise ConfigError if the metric lacks a statistic with one of these names. The message begins with ``where``."""

@@ -19,9 +19,9 @@ from mindpoint.errors import ConfigError
 class ConcatDataset(Dataset):
     """Several data sets as one, for training and evaluation.
 
-    The sets are interleaved evenly, each in its own order, so that the first N images include some of each. Image ids
-    are kept; if two sets share one, images are numbered 1, 2, 3, ... set after set. If the sets differ in their category ids, categories
-    are numbered 1, 2, 3, ... by class.
+    The sets are interleaved evenly, each in its own order, so that the first N images include some of each. Image ids are kept; if two sets
+    share an id, images are numbered 1, 2, 3, ... set after set. If the sets differ in their category ids, categories are numbered 1, 2, 3,
+    ... by class.
 
     Args:
         datasets: the blocks of the data sets, of any type. All give objects of the configuration's classes with the same fields.

@@ -31,7 +31,7 @@ class Loader:
 
     Attributes:
         batch_size: images per step, over all processes.
-        order: the positions of the samples of each epoch.
+        order: computes the positions of the samples of each epoch, see :class:`TrainingSamples`.
         left_out: error messages of images that were left out for the first time in the last batch, by index.
         unreadable: all error messages passed to :meth:`leave_out` so far.
     """
@@ -58,8 +58,8 @@ class Loader:
         self.unreadable: Dict[int, str] = {}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
-        """Yield an iterator of batches (arrays by column, batch axis first) for each of the epochs ``epoch`` to ``last - 1``. The first
-        epoch begins with batch number ``step``. A batch is valid until the next one is requested.
+        """Yield an iterator of batches (arrays by name, batch axis first) for each of the epochs ``epoch`` to ``last - 1``. The first epoch
+        begins with batch number ``step``. A batch is valid until the next one is requested.
 
         Raises:
             DataError: more than ``max_unreadable`` images could not be read.

@@ -61,8 +61,8 @@ def letterbox(sample: Sample, input_spec: InputSpec) -> Sample:
 def raster(
     image: np.ndarray, input_size: Tuple[int, int], resolution: Resolution = "fixed", scale: float = 1.0, divisor: int = 32
 ) -> Tuple[np.ndarray, View]:
-    """Return the raster ``(height, width, 3)`` that the network sees of a BGR image ``(H, W, 3)``, of the same type, and its view.
-    The arguments are those of :func:`inference_view`."""
+    """Resample a BGR image ``(H, W, 3)`` to the raster ``(height, width, 3)`` that the network sees, of the same type. Return raster and
+    view. The arguments are those of :func:`inference_view`."""
     view, (height, width) = inference_view(image.shape[:2], input_size, resolution, scale, divisor)
     scaled_height, scaled_width = _scaled(image.shape[:2], scale)
     scaled = cv2.resize(image, (scaled_width, scaled_height))

@@ -15,7 +15,7 @@ from mindpoint.data.sample_check import check_inputs, check_sample, check_target
 from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError
 
-_EPOCHS = 2**31  # more than any training has
+_EPOCHS = 2**31  # more epochs than any training has
 
 Unreadable = List[Tuple[int, str]]
 """Index and error of every image that could not be read."""
@@ -29,7 +29,7 @@ class TrainingSamples:
 
     Args:
         transforms: transforms by block name, in the order of application, except that those with ``before_view`` come first.
-        max_unreadable: maximum number of unreadable images in a row; one more raises its error.
+        max_unreadable: maximum number of unreadable images in a row; one more raises DataError.
         block: path of the parts in the configuration.
         input_encoder: computes further inputs, as in testing; all other inputs come from the samples.
 
@@ -71,7 +71,7 @@ class TrainingSamples:
         return len(self.images)
 
     def position(self, epoch: int, index: np.ndarray, repeat: Union[int, np.ndarray] = 0) -> np.ndarray:
-        """Return the positions of images in an epoch, whole numbers of any size; ``repeat``: how often the epoch has shown each image
+        """Return the positions of images in an epoch, as integers of unlimited size. ``repeat`` is how often the epoch has shown each image
         before."""
         return (np.asarray(repeat, object) * _EPOCHS + epoch) * len(self) + index
 
@@ -154,7 +154,7 @@ class TrainingSamples:
 
 
 class _Pool(SamplePool):
-    """The pool of a transform that is preceded by ``count`` others."""
+    """The pool of a transform that follows ``count`` other transforms."""
 
     def __init__(self, samples: TrainingSamples, epoch: int, count: int, unreadable: Unreadable):
         self.samples, self.epoch, self.count, self.unreadable = samples, epoch, count, unreadable

@@ -10,8 +10,8 @@ from typing import Optional
 class Check:
     """One line of the report.
 
-    A distribution adds its own lines with entry points of the group ``mindpoint.checks``: functions without arguments that return a
-    list of these. They run in the doctor's process, which has not imported MindSpore.
+    A distribution adds its own lines with entry points of the group ``mindpoint.checks``: functions without arguments that return a list of
+    checks. They run in the doctor's process, which has not imported MindSpore.
 
     Attributes:
         name: subject of the check, a few words.

@@ -17,7 +17,7 @@ from mindpoint.runtime import guard
 
 SECONDS = 120  # for importing MindSpore on a slow disk and compiling two graphs
 CHANNELS, SIDE = 64, 64
-# oneDNN's reference kernel takes 3x3 convolutions 28 to 160 times slower and leaves 1x1 alone; with the fast one the two are alike.
+# oneDNN's reference kernel slows 3x3 convolutions by 28 to 160 times and 1x1 ones not at all; with the fast one, both are about as fast.
 SLOW = 0.25
 
 

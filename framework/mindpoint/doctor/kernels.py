@@ -13,7 +13,7 @@ SMALL = 50 * 2**20  # bytes; a library has well under one million
 
 
 def check_kernels() -> List[Check]:
-    """Check the compiler by building the convolution as a network would."""
+    """Check the compiler by building the convolution kernel, as a network does."""
     compilers = [" ".join(command) for command in find_compilers()]
     checks = [Check("c++ compiler", ", ".join(compilers) or "none found"), check_kernel("convolution kernel", HEADERS / "conv2d.cc")]
     if checks[-1].note:

@@ -13,7 +13,7 @@ from mindpoint.doctor.check import Check
 from mindpoint.runtime import cpu, guard
 
 GIB = 2**30
-SMALL_MEMORY = 2 * GIB  # bytes; one image of 512x512 takes about 1.5
+SMALL_MEMORY = 2 * GIB  # bytes; predicting one image of 512x512 takes about 1.5 GiB
 _TOLD = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 _THREADS = "OMP_NUM_THREADS"
 

@@ -35,7 +35,8 @@ def _python() -> Check:
 
 
 def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
-    """Return, for each required package, the distributions that require it and their ranges, and a line for each invalid requirement."""
+    """Return, for each required package, the version ranges by requiring distribution; also return a check for each requirement or
+    ``entry_points.txt`` that cannot be read."""
     wanted: Dict[str, Dict[str, str]] = {}
     unreadable = []
     owners = {FRAMEWORK: importlib_metadata.distribution(FRAMEWORK)}
@@ -53,7 +54,7 @@ def _requirements() -> Tuple[Dict[str, Dict[str, str]], List[Check]]:
                 needed = requirement.marker is None or requirement.marker.evaluate({"extra": OPTIONAL})
             except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as error:
                 first = str(error).partition("\n")[0]
-                note = f"cannot be read ({first}), so it was not checked; upgrade {owner}, or tell its authors"
+                note = f"cannot be read ({first}), so it was not checked; upgrade {owner}, or report this to its authors"
                 unreadable.append(Check(f"requirement of {owner}", line, note=note))
                 continue
             if needed:
@@ -66,7 +67,7 @@ def _package(name: str, asked: Dict[str, str]) -> Check:
     version = None
     try:
         version = importlib_metadata.version(name)
-    except KeyError:  # damaged metadata without one
+    except KeyError:  # damaged metadata without a version
         pass
     except importlib_metadata.PackageNotFoundError:
         if name == OPTIONAL:

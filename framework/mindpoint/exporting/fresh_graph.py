@@ -8,7 +8,8 @@ from mindspore import nn
 
 
 class FreshGraph(nn.Cell):
-    """A wrapper that MindSpore compiles anew. The bare network would reuse the graph of an earlier export.
+    """A wrapper around a network. MindSpore compiles each wrapper anew; for the bare network, it would reuse the graph of an earlier
+    export.
 
     Args:
         decoder: takes the maps; None: the maps are the outputs.

@@ -46,7 +46,7 @@ class CompiledNetwork:
     Attributes:
         inputs, outputs: names of the inputs and the outputs.
         constants: numbers, texts, tuples, arrays and None by name.
-        shapes, types: shapes and types of tensors by name. An operator with several outputs has those of its first one.
+        shapes, types: shapes and types of tensors by name. For an operator with several outputs these are those of the first output.
     """
 
     inputs: List[str] = field(default_factory=list)
@@ -110,7 +110,7 @@ def _place(scope: str) -> str:
     """Return the path of a cell, ``backbone.stem.1 (BatchNorm2d)``, from
     ``Default/network-N/backbone-B/.../1-BatchNorm2d/BatchNorm-op0``."""
     cells = [part.partition("-") for part in scope.split("/")[1:-1]]
-    if cells and cells[0][0] == "network":  # of FreshGraph
+    if cells and cells[0][0] == "network":  # the attribute of FreshGraph
         cells = cells[1:]
     return f"{'.'.join(name for name, _, _ in cells)} ({cells[-1][2]})" if cells else "the network"
 

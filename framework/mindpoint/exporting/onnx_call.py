@@ -31,7 +31,7 @@ class Conversion:
         network, other: the network, compiled for two shapes; both are the same if the file has a fixed shape.
         parameters: MindSpore's parameters, by name.
         sizes: numbers that depend on the input's size; None if the file has a fixed shape.
-        tensors: the name in the graph so far for each name of ``network``; a list for a tuple.
+        tensors: for each converted name of ``network``, the tensor's name in ``graph``; a list of names for a tuple.
     """
 
     graph: OnnxGraph
@@ -42,7 +42,7 @@ class Conversion:
     tensors: Dict[str, Tensors]
 
     def tensor(self, name: str) -> Optional[Tensors]:
-        """Return the name in the graph for a name of ``network``; None for a constant. A parameter is added on first use."""
+        """Return the tensor's name in ``graph`` for a name of ``network``; None for a constant. A parameter is added on first use."""
         if name not in self.tensors:
             parameter = self.parameters.get(name.rpartition(":")[2])
             if name in self.network.constants or parameter is None:
@@ -88,7 +88,7 @@ class Call:
         return self.conversion.graph.constant(np.asarray(value, kind))
 
     def _filled(self, value: np.ndarray, second: np.ndarray) -> str:
-        """Return a constant whose size depends on the input's."""
+        """Return an array of equal numbers whose shape depends on the input's size."""
         if value.size == 0 or (value != value.flat[0]).any() or (second != value.flat[0]).any():
             raise self.bound()
         return self.add("Expand", np.asarray(value.flat[0]), self.vector(value.shape, second.shape))
@@ -161,7 +161,7 @@ class Call:
     # ---- sizes
 
     def size(self, first: int, second: int) -> str:
-        """Return a number that is ``first`` for one input and ``second`` for the other, int64 ``(1,)``."""
+        """Return a tensor, int64 ``(1,)``, that is ``first`` for one input and ``second`` for the other."""
         if first == second:
             return self.conversion.graph.constant([first])
         found = self.conversion.sizes and self.conversion.sizes.tensor(first, second)
@@ -170,7 +170,7 @@ class Call:
         return found
 
     def vector(self, first: Sequence[int], second: Sequence[int]) -> str:
-        """Return several such numbers, int64 ``(n,)``."""
+        """Return a tensor, int64 ``(n,)``, that is ``first`` for one input and ``second`` for the other."""
         if len(first) != len(second):
             raise self.bound()
         if tuple(first) == tuple(second):
@@ -185,4 +185,4 @@ class Call:
 
     def bound(self) -> MindpointError:
         """Return the error for an argument that depends on the input's size."""
-        return self.refused("depends on the input's size; export without --dynamic, or take sizes from maps")
+        return self.refused("depends on the input's size; export without --dynamic, or compute sizes from the shapes of maps")

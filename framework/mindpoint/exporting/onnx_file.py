@@ -17,7 +17,7 @@ from mindpoint.exporting.onnx_network import network_model
 
 
 def write_onnx(path: Path, model: Exportable) -> None:
-    """Write the file.
+    """Write the network, the decoder if given, and the metadata to a file.
 
     Raises:
         MindpointError: the network or the decoder cannot be expressed in ONNX.

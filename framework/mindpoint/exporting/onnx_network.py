@@ -23,7 +23,8 @@ def network_model(model: Exportable) -> onnx.ModelProto:
     """Return the network with its inputs by name, ``image`` ``(B, 3, H, W)`` first, and one output per map, named after it.
 
     Raises:
-        MindpointError: MindSpore cannot compile the network, an operator cannot be expressed in ONNX, or one depends on its input's size.
+        MindpointError: MindSpore cannot compile the network, an operator cannot be expressed in ONNX, or an operator depends on the input's
+            size.
     """
     model.network.set_train(False)
     shape = (model.batch or 1, *model.size)

@@ -46,7 +46,8 @@ class Sizes:
         self.made: Dict[Tuple[int, int], str] = {}
 
     def tensor(self, first: int, second: int) -> Optional[str]:
-        """Return a number that is ``first`` for one input and ``second`` for the other, int64 ``(1,)``; None if no such product fits."""
+        """Return a number that is ``first`` for one input and ``second`` for the other, int64 ``(1,)``; None if no product of sides and a
+        constant fits."""
         if (first, second) not in self.made:
             sides = self._sides(first, second)
             if sides is None:

@@ -36,7 +36,7 @@ def quantize(model: onnx.ModelProto, calibration: Sequence[Inputs]) -> onnx.Mode
         try:
             _fold(model, plain)
             level = logging.root.manager.disable
-            logging.disable(logging.WARNING)  # ONNX Runtime's advice to prepare the graph, which has been done
+            logging.disable(logging.WARNING)  # hides ONNX Runtime's advice to prepare the graph, which has been done
             try:
                 quantization.quantize_static(
                     str(plain),
@@ -56,7 +56,7 @@ def quantize(model: onnx.ModelProto, calibration: Sequence[Inputs]) -> onnx.Mode
 
 
 def _fold(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph with normalisation inside the convolutions."""
+    """Write the graph with normalisation layers folded into the convolutions."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

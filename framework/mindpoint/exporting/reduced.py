@@ -32,7 +32,7 @@ SEEN, SAME_BOX, FOUND_AGAIN = 0.3, 0.5, 0.95  # without validation data: least s
 
 @dataclass(frozen=True)
 class Validation:
-    """Annotated images and the quality of detections in them."""
+    """Annotated images and the metric that measures detections in them."""
 
     dataset: Dataset
     metric: Metric
@@ -50,7 +50,7 @@ def validation_of(config: Config) -> Optional[Validation]:
 
 
 def calibration_inputs(config: Config, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> List[Inputs]:
-    """Return inputs of the file, made of the named images, or of the first images of ``data.train`` if no image is named.
+    """Return inputs for the file's calibration, made from ``images``, or from the first images of ``data.train`` if ``images`` is empty.
 
     Raises:
         MindpointError: no images are given and the training data is missing.
@@ -118,7 +118,7 @@ def judge(
 
 
 def as_table(before: Dict[str, float], after: Dict[str, float], precision: str) -> str:
-    """Return both columns of statistics and their differences."""
+    """Return a table of the statistics before and after, and their differences."""
     shown = lambda value, sign="": "n/a" if np.isnan(value) else f"{value:{sign}.4f}"  # noqa: E731
     rows = [(name, shown(value), shown(after[name]), shown(after[name] - value, "+")) for name, value in before.items()]
     return table(("", "float32", precision, "change"), rows)
@@ -129,10 +129,12 @@ def _compare_detections(ours: Sequence[Detections], theirs: Sequence[Detections]
     count = sum(len(one) + len(other) for one, other in pairs)
     same = sum(found_again(one, other) + found_again(other, one) for one, other in pairs)
     if not count:
-        return f"{precision} and the network detect nothing above a score of {SEEN:g}; compare on pictures with objects"
+        return f"network and {precision} file detect nothing above a score of {SEEN:g}; compare on pictures with objects"
     said = f"{same / count:.1%} of the detections of network and {precision} file match (score {SEEN:g}, overlap {SAME_BOX:g})"
     if same / count < FOUND_AGAIN:
-        raise MindpointError(f"{said}, but {FOUND_AGAIN:.0%} must. Choose another --precision, or name validation data with --set")
+        raise MindpointError(
+            f"{said}, but at least {FOUND_AGAIN:.0%} must match. Choose another --precision, or name validation data with --set"
+        )
     return said
 
 

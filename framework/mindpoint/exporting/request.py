@@ -35,7 +35,7 @@ class Request:
         format: format of the file, a name in the registry ``exporters``.
         out: the file; None: next to the checkpoint.
         decode: the outputs are detections instead of maps.
-        batch: images at once; None: any number.
+        batch: images per run; None: any number.
         dynamic_size: any height and width.
         portable: basic operators only.
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
@@ -97,7 +97,7 @@ class Request:
         return Path(self.out) if self.out is not None else self.place.with_suffix(self.exporter.suffix)
 
     def read_images(self) -> List[np.ndarray]:
-        """Return the images to compare on, at most the first eight; empty if not given.
+        """Return the first eight images, or fewer, that ``images`` names; an empty list if ``images`` is empty.
 
         Raises:
             DataError: an image does not exist or cannot be read, or a folder has no images.

@@ -55,13 +55,13 @@ def export_model(
         format: ``onnx``, ``openvino``, ``mindir``, ``air``, or one that a plugin adds.
         out: the new file; None: next to the checkpoint.
         decode: decode inside the file, which then returns detections instead of maps.
-        batch: images at once, 1..1024, unless that is dynamic.
-        dynamic: dimensions that the file accepts in any value: ``batch``, ``size``, or both.
+        batch: images per run, 1..1024; ignored if ``dynamic`` contains ``batch``.
+        dynamic: dimensions for which the file accepts any value: ``batch``, ``size``, or both.
         portable: use ordinary operators only, for runtimes without DeformConv.
         precision: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
         most_lost: largest loss of the metric's main statistic at reduced precision, 0..1.
-        images: images, folders and videos to compare on, and to find the ranges of ``int8`` with; at most eight images are used.
-            Empty: synthetic pictures.
+        images: images, folders and videos for the comparison, and for the calibration of ``int8``; at most eight images are used. Empty:
+            synthetic pictures.
         verify: run the file and compare it with the network.
         config: see :class:`mindpoint.Predictor`.
         overrides: see :class:`mindpoint.Predictor`.
@@ -70,12 +70,12 @@ def export_model(
     Raises:
         OutputError: the file exists, or its name does not have the ending of the format.
         WeightsError: the model cannot be opened, or is an exported file already.
-        ConfigError: the model's configuration is invalid, or ``dynamic`` names something else.
-        MindpointError: the format does not exist or cannot do what is asked for, or the file's results differ from the network's.
+        ConfigError: the model's configuration is invalid, or ``dynamic`` has an unknown name.
+        MindpointError: the format does not exist or does not support an option, or the file's results differ from the network's.
     """
     unknown = [name for name in dynamic if name not in _DYNAMIC]
     if isinstance(dynamic, str) or unknown:
-        raise ConfigError(f"dynamic: {dynamic!r} is not a list of {' and '.join(map(repr, _DYNAMIC))}")
+        raise ConfigError(f"dynamic: {dynamic!r} is not allowed; it must be a list whose entries are {' or '.join(map(repr, _DYNAMIC))}")
     request = Request(
         place=find_model(str(model)),
         format=format,
@@ -89,6 +89,6 @@ def export_model(
         verify=verify,
         images=[str(image) for image in images],
     )
-    from mindpoint.exporting.write import export  # imports MindSpore, which a request that is refused need not wait for
+    from mindpoint.exporting.write import export  # late, because it imports MindSpore: an invalid request fails at once
 
     return Exported(request.path, export(request, config, overrides, trust))

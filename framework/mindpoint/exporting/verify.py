@@ -19,7 +19,7 @@ from mindpoint.inference.metadata import ExportMetadata
 
 HEADS = 1e-3  # largest difference of a map, relative to its largest value if that is above 1
 PIXELS, SCORE = 0.05, 1e-3  # largest difference of a detection in pixels of the input
-UNMATCHED = 0.02  # share of detections that rounding may change, such as the last of a hundred
+UNMATCHED = 0.02  # share of detections that rounding may change, such as the last one of the best 100
 
 RunAll = Callable[[Sequence[Inputs]], Optional[List[Dict[str, np.ndarray]]]]
 
@@ -33,7 +33,7 @@ class Comparison:
         sizes: input sizes of the comparison.
         maps: largest difference of each map, relative to its largest value if that is above 1; empty if the file decodes.
         detections: number of the network's detections in all images.
-        unmatched: share of the detections of both sides without a partner on the other.
+        unmatched: share of the detections of both sides that have no match on the other side.
         differing: number of differences by attribute, between the network's unmatched detections and their nearest counterparts.
     """
 

@@ -27,13 +27,14 @@ log = logging.getLogger("mindpoint")
 
 
 def export(request: Request, config_path: Optional[str], overrides: Sequence[str], trust: bool = False) -> str:
-    """Write the file, and return a description of it. By default it is run and compared before it is moved to its final name.
+    """Write the file, and return a description of it. By default, the file is run and compared with the network before it is moved to its
+    final name.
 
     Args:
         config_path, overrides, trust: see :func:`mindpoint.inference.open.open_model`.
 
     Raises:
-        MindpointError: the file cannot be written, or its results differ from the network's. It is then removed.
+        MindpointError: the file cannot be written, or its results differ from the network's; it is then removed.
     """
     images = request.read_images()
     exporter = request.exporter

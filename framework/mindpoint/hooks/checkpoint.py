@@ -23,7 +23,7 @@ class Checkpoint(Hook):
         every: number of epochs between two writes of ``last.ckpt``.
         every_steps: number of steps between two writes of ``last.ckpt`` within an epoch; 0: never within an epoch.
         best: statistic that decides about ``best.ckpt``; higher is better, but for an error such as ``joints/mean_error`` lower is better.
-            Not given: the metric's main one.
+            Not given: the metric's main statistic.
         keep: number of the newest ``epoch-N.ckpt`` and ``step-N.ckpt`` to keep, of each kind. They are written every ``every`` epochs and
             every ``every_steps`` steps. 0: write neither.
     """

@@ -16,7 +16,7 @@ class EarlyStopping(Hook):
 
     Args:
         statistic: name of the statistic; higher is better, but for an error such as ``joints/mean_error`` lower is better. Not given: the
-            metric's main one.
+            metric's main statistic.
         patience: number of evaluations to wait for a better value.
         min_delta: minimum change from the best value that counts as an improvement.
         floor: value of the statistic without detections; errors are undefined then and have no floor.

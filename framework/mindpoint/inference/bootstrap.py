@@ -1,6 +1,6 @@
 """Uncertainty of statistics: the bootstrap over images, of one evaluation and of the difference of two.
 
-Images are drawn with replacement, as many as there are, and the statistics are recomputed; the interval lies between the 2.5th and the
+Images are drawn with replacement, as many as there are, and the statistics are recomputed. The interval lies between the 2.5th and the
 97.5th percentile (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13). Objects of one image stay together, because
 they are not independent. Two evaluations are given the same draws, so that the difficulty of an image cancels out of their difference.
 """
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """Return whether the second is ``better`` or ``worse`` if the interval does not contain 0, otherwise an empty text."""
+        """Return ``better`` or ``worse`` for the second evaluation if the interval does not contain 0, otherwise an empty text."""
         low, high = self.interval
         if not (low > 0 or high < 0):
             return ""
@@ -78,7 +78,7 @@ def with_intervals(evaluation: Evaluation, metric: Metric, truth: dict, resample
 def changes(
     first: Evaluation, second: Evaluation, metric: Metric, truth: dict, resamples: int, track: Track
 ) -> Tuple[List[Change], List[int]]:
-    """Return how each statistic changes from one evaluation to another of the same data, and the ids of the images that both evaluated.
+    """Return the change of each statistic between two evaluations of the same data, and the ids of the images that both evaluated.
 
     Args:
         metric: computes statistics and resamples. The other arguments are those of :func:`with_intervals`.
@@ -109,7 +109,7 @@ def draws(images: int, resamples: int) -> Iterator[np.ndarray]:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Return the 2.5th and 97.5th percentile of the values that are defined; NaN without any."""
+    """Return the 2.5th and 97.5th percentile of the defined values; NaN if all are undefined."""
     defined = np.array(values, np.float64)
     defined = defined[~np.isnan(defined)]
     low, high = np.percentile(defined, [2.5, 97.5]).tolist() if len(defined) else (math.nan, math.nan)
@@ -117,7 +117,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def interval_table(evaluation: Evaluation) -> Table:
-    """Return the statistics with their intervals."""
+    """Return a table of the statistics with their intervals."""
     rows = [[name, said(evaluation.statistics[name]), *map(said, found)] for name, found in evaluation.intervals.items()]
     title = f"95 % intervals, {evaluation.resamples} resamples of the images"
     note = "Percentile bootstrap over images. With few images (below about 20) the intervals are too narrow."
@@ -125,7 +125,7 @@ def interval_table(evaluation: Evaluation) -> Table:
 
 
 def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, resamples: int) -> Table:
-    """Return statistics side by side.
+    """Return a table of the statistics of two evaluations, side by side.
 
     Args:
         names: names of the first and the second evaluation.
@@ -142,7 +142,7 @@ def change_table(found: Iterable[Change], names: Tuple[str, str], title: str, re
 
 
 def as_text(shown: Table) -> str:
-    """Return a table of texts for the terminal."""
+    """Return a table as text for the terminal."""
     return f"{shown.title}\n{table(shown.columns, shown.rows)}"
 
 

@@ -92,7 +92,7 @@ class FileDetection:
         return found
 
     def heatmaps(self, inputs: Inputs) -> Dict[str, np.ndarray]:
-        """Return nothing, since such a file does not output maps."""
+        """Return an empty dictionary, since such a file does not output maps."""
         return {}
 
 

@@ -85,7 +85,7 @@ class Detector:
         return [[self._prepare(sample, scale) for sample in samples] for scale in self.settings.scales]
 
     def detections_of(self, scales: Sequence[Sequence[Prepared]]) -> List[Detections]:
-        """Return the detections of each image that :meth:`prepare` was given."""
+        """Return the detections of each image, from the result of :meth:`prepare`."""
         parts: List[List[Detections]] = [[] for _ in scales[0]]
         for prepared in scales:
             for rows in self._batches([sample.image.shape for _, sample in prepared]):
@@ -102,7 +102,7 @@ class Detector:
         return prepare_sample(sample, self.input_spec, self.encoder, self.settings.resolution, scale, self.divisor)
 
     def _batches(self, shapes: Sequence[tuple]) -> List[List[int]]:
-        """Group rows of equal shape into lists of at most a batch."""
+        """Group the indices of equal shapes into lists of at most ``test.batch_size``."""
         batches = []
         for shape in dict.fromkeys(shapes):
             rows = [row for row, other in enumerate(shapes) if other == shape]
@@ -146,7 +146,7 @@ def build_detector(
     """Build the configured detector around a network.
 
     Args:
-        forward: function that returns ``maps``, or detections if it has ``decoded`` them itself.
+        forward: function that returns ``maps``; with ``decoded``, it returns detections.
         maps: channels and stride of each map by name.
         divisor: height and width of the input must be multiples of it.
         inputs: channels of the further inputs by name.

@@ -125,7 +125,7 @@ def evaluate_model(
     >>> mindpoint.evaluate("runs/people").statistics["keypoints/AP"]
 
     Args:
-        model: a run folder, a checkpoint, an exported file.
+        model: a run folder, a checkpoint or an exported file.
         split: the data ``data.SPLIT`` of the configuration.
         config: see :class:`mindpoint.Predictor`.
         overrides: see :class:`mindpoint.Predictor`.

@@ -18,8 +18,8 @@ def exclusive() -> Iterator[None]:
     """Lock MindSpore for this thread within the block.
 
     Raises:
-        MindpointError: this process was forked from one that has used MindSpore. A fork does not copy its threads, so a call would never
-            return.
+        MindpointError: this process was forked from one that has used MindSpore. A fork does not copy MindSpore's threads, so a call would
+            never return.
     """
     global _process
     if _process is not None and _process != os.getpid():  # checked before the lock, which a thread of the parent may have held

@@ -28,7 +28,7 @@ def open_exported(
     oracle: Optional[str],
     trust: Trust,
 ) -> Model:
-    """Open the model of a file with the first of several engines that can. The other arguments and the errors are those of
+    """Open the model of a file with the first of the engines that can open it. The other arguments and the errors are those of
     :func:`mindpoint.inference.open.open_model`."""
     check_readable(place, "file")
     engine, file = _opened(place, engines)

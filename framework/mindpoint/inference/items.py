@@ -17,7 +17,7 @@ Known = Union[np.ndarray, Source, str]
 """An array, a source, or a text that :func:`mindpoint.inference.sources.find_sources` takes."""
 SINGLE = (str, os.PathLike, int, np.integer, np.ndarray, Source, PIL.Image.Image)
 REFUSED = (bytes, bytearray, memoryview, dict)
-"""Types that can be iterated over, but not as images."""
+"""Iterable types whose items are not images."""
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 
 

@@ -14,7 +14,7 @@ from mindpoint.errors import DataError
 from mindpoint.inference.sources import Frame, frames_of
 
 _PAUSE = 1.0  # seconds between two attempts to connect
-_REMEMBERED = 1000  # latencies
+_REMEMBERED = 1000  # number of latencies to keep
 
 
 @dataclass

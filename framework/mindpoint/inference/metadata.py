@@ -24,7 +24,8 @@ _LONGEST, _MOST_CHANNELS, MOST_IMAGES = 32766, 1 << 16, 1024  # largest side in 
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """Facts about an exported model; each is a key of the file's metadata with the prefix ``mindpoint.``, in JSON except ``config``.
+    """Facts about an exported model. The file's metadata stores each under its name with the prefix ``mindpoint.``, in JSON except
+    ``config``.
 
     Attributes:
         config: the whole configuration, YAML.
@@ -151,7 +152,7 @@ class ExportMetadata:
             raise WeightsError(f"{place}: includes the decoder, so test.flip cannot be used; export without --decode")
 
     def check_fields(self, place: Path, fields: Sequence[Field]) -> None:
-        """Raise WeightsError if the fields of a decoding file differ from those of the configured decoder."""
+        """Raise WeightsError if the fields of a file with a decoder differ from those of the configured decoder."""
         declared = declarations(fields)
         if self.decoded and declared != self.fields:
             ours, theirs = (", ".join(map(_said, of)) or "nothing" for of in (self.fields, declared))

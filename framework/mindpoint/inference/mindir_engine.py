@@ -37,7 +37,7 @@ class MindirEngine(Engine):
             raise WeightsError(f"{path}: damaged, or not a MINDIR file") from error
         _refuse_libraries(content, path)
         texts = read_texts(content)
-        facts = ExportMetadata.from_metadata(texts, path)  # has the outputs' names, which the file lacks
+        facts = ExportMetadata.from_metadata(texts, path)  # holds the outputs' names, which a MINDIR graph lacks
         fields = [*(field.name for field in Detections.own), *(field["name"] for field in facts.fields)]
         names = fields if facts.decoded else list(facts.maps)
         try:

@@ -64,7 +64,7 @@ def _testing(network: Network) -> Iterator[None]:
 
 def network_detector(config: Config, network: Network, oracle: Optional[str] = None) -> Detector:
     """Build the configured detector around a MindSpore network. For ``oracle`` see :func:`build_detector`."""
-    forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # other sizes would need a compilation
+    forward = in_batches_of(config.section("test").batch_size, forward_of(network))  # another batch size would need another compilation
     return build_detector(config, forward, network.maps, network.divisor, network.inputs, oracle=oracle)
 
 
@@ -95,7 +95,7 @@ def open_network(
         raise WeightsError(f"{place}: has no configuration; name the matching one with --config")
     with exclusive():
         device.setup(seed=config.seed, **vars(config.section("runtime")))
-        with no_init_parameters():  # all come from the file
+        with no_init_parameters():  # all parameters come from the file
             network = build_network(config)
         accelerate(network)
         load_exactly(network, stored.network_arrays, str(place))

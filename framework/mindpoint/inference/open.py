@@ -16,7 +16,7 @@ DETECTOR = ("model.decoder", "model.inputs")
 """Slots of every detector; the rest of ``model`` is only needed for checkpoints."""
 
 AUTO = "auto"
-"""Instead of an engine's name: the fastest installed one."""
+"""Name that selects the fastest installed engine."""
 
 
 def find_model(path: str) -> Path:
@@ -59,8 +59,8 @@ def engines_of(place: Path, name: str = AUTO) -> List[Engine]:
 
 
 def trust_of(place: Path) -> Trust:
-    """Return the trust in the configuration of a model file. In a run folder it may name its own data; elsewhere it may not name files to
-    read."""
+    """Return the trust in the configuration of a model file. A configuration in a run folder may name the data of the run; any other may
+    not name files to read."""
     return Trust.RUN if (place.parent / RESOLVED).is_file() else Trust.MODEL
 
 
@@ -80,7 +80,7 @@ def open_model(
     Args:
         config_path: replaces the configuration that the file carries.
         overrides: changes to the configuration, as after ``--set``.
-        parts: dotted paths of further slots that the caller builds; they are checked at once.
+        parts: dotted paths of further slots that the caller builds; they are checked immediately.
         oracle: names of the heads to replace by the ground truth, separated by commas, or ``all``.
         trust: allow the author of the file to run any code; see SECURITY.md.
         engine: the engine for an exported file, a name of the registry ``engines``; ``auto``: the fastest installed one.

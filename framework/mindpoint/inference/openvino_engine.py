@@ -18,7 +18,7 @@ from mindpoint.inference.metadata import KEY
 from mindpoint.runtime import guard
 from mindpoint.storage.cache import cache_folders, prepare_private
 
-METADATA = "framework"  # OpenVINO's place for the metadata of an ONNX file, also in IR files
+METADATA = "framework"  # key under which OpenVINO keeps the metadata of an ONNX file, also in IR files
 MOST_CACHED = 8  # compiled networks to keep; each is as large as its file
 
 _PLACE = re.compile(r"^\s*Check '.*' failed at \S+:\d+:")  # the failed condition and its place in OpenVINO's source
@@ -44,7 +44,7 @@ class OpenVinoEngine(Engine):
         except UnicodeDecodeError as error:
             raise WeightsError(f"{path}: damaged: a name or text in it is not UTF-8") from error
         compiled = _compiled(model, path, metadata)
-        idle: List[object] = []  # requests; each runs for one thread at a time
+        idle: List[object] = []  # inference requests; each serves one thread at a time
 
         def forward(inputs: Inputs) -> Dict[str, np.ndarray]:
             try:

@@ -13,7 +13,7 @@ from mindpoint.errors import OutputError
 from mindpoint.registry import registry
 from mindpoint.storage.files import clear_abandoned
 
-_NUMBER = re.compile(r"[0-9]{1,18}")  # of 64 bits
+_NUMBER = re.compile(r"[0-9]{1,18}")  # fits into 64 bits
 
 
 class PredictionFiles:
@@ -78,7 +78,8 @@ class PredictionFiles:
 
 
 def image_ids(sources: Sequence[Source]) -> Dict[str, int]:
-    """Return the numbers in the file names if all sources are images with different numbers as names; otherwise an empty mapping."""
+    """Return the image id of each source by its name if all sources are images whose file names are different numbers: those numbers.
+    Otherwise return an empty mapping."""
     if not all(source.kind == "image" and _NUMBER.fullmatch(source.stem) for source in sources):
         return {}
     ids = {source.name: int(source.stem) for source in sources}

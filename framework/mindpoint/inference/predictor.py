@@ -42,7 +42,7 @@ class Predictor:
     Args:
         model: a MODEL as for ``mindpoint predict``.
         threshold: smallest score of a reported object, 0..1.
-        batch_size: images at once, 1..1024; None: ``test.batch_size``.
+        batch_size: images per batch, 1..1024; None: ``test.batch_size``.
         config: configuration to use instead of the model's own.
         overrides: changes to the configuration, as after ``--set``.
         trust: let the model's configuration name any class. It can then run code, so use this only if you trust its author.
@@ -117,10 +117,10 @@ class Predictor:
             skipped: function that is called with the error of an image or video that cannot be read, which is then skipped. If not given,
                 the error is raised.
             every: take every n-th frame of a video or camera.
-            ahead: read, prepare and detect in threads while the caller uses earlier predictions. ``inputs`` and ``skipped`` are then called
-                from a thread.
-            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. It then holds
-                the statistics of the frames.
+            ahead: read, prepare and detect in threads while the caller uses earlier predictions. A thread then iterates over ``inputs`` and
+                calls ``skipped``.
+            live: read cameras and streams simultaneously, as fast as they deliver, and predict for the newest frame of each. The object
+                then holds the statistics of the frames.
 
         Raises:
             DataError: the input, or an item of a list, is of another type; raised at the call.
@@ -163,8 +163,8 @@ class Predictor:
             )
 
     def _predict(self, frames: Iterator[Frame], threads: bool, size: int, live: Optional[Live] = None) -> Iterator[Prediction]:
-        """Run the stages: reading; preparing a batch; network and decoder. With ``threads``, each has its own thread and keeps the order of
-        its items. Live frames are not queued, which keeps them recent."""
+        """Run the stages: reading; preparing a batch; network and decoder. With ``threads``, each stage has its own thread and keeps the
+        order of its items. Live frames are not queued, which keeps them recent."""
         stage = ahead_of if threads else (lambda items, most: items)
         batches = self._batches(frames if live is not None else stage(frames, 2 * size), size)
         return stage(self._found(batches if live is not None else stage(batches, 1), live), size)
@@ -193,7 +193,7 @@ def _raised(error: DataError) -> None:
 
 
 def check_count(count: Optional[int], most: int, name: str) -> None:
-    """Raise ConfigError for a number that is not in 1..``most``; None is fine."""
+    """Raise ConfigError for a number that is not in 1..``most``; None is accepted."""
     if count is not None and not 1 <= count <= most:
         shown = f"{count} is" if abs(count) < 10**40 else "the number is"
         raise ConfigError(f"{name}: {shown} not in 1..{most}")

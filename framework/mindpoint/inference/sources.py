@@ -92,7 +92,7 @@ def find_sources(inputs: Iterable[str], recursive: bool = False, lines: Optional
 
 
 def camera(number: Union[int, str]) -> Source:
-    """Return the camera with a number, given as text in the digits 0 to 9. Raises DataError if no camera can have it."""
+    """Return the camera with a number, given as an int or as text in the digits 0 to 9. Raises DataError if the number is out of range."""
     if isinstance(number, int):
         possible = 0 <= number <= _LAST_CAMERA
     else:
@@ -139,7 +139,7 @@ def frames_of(source: Source, most: Optional[int] = None) -> Iterator[Frame]:
         most: maximum number of frames of a video or camera.
 
     Raises:
-        DataError: the source cannot be opened or read, has no frames, or, after the last frame that could be read, ends too early.
+        DataError: the source cannot be opened or read, or has no frames; raised after the last readable frame if the file ends too early.
     """
     if source.kind == "image":
         from mindpoint.storage.images import read_image
@@ -238,10 +238,10 @@ def to_image(array: np.ndarray, name: str = "array") -> np.ndarray:
     Args:
         array: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGR and alpha, which is dropped; uint8, uint16
             (0..65535), bool, or floating point in 0..1.
-        name: opens the messages.
+        name: name of the array, with which messages begin.
 
     Raises:
-        DataError: another shape or type, an empty image, numbers out of range, or of 12 bits in uint16.
+        DataError: another shape or type, an empty image, numbers out of range, or 12-bit numbers in uint16.
     """
     array = np.asarray(array)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):

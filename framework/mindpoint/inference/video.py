@@ -16,8 +16,8 @@ from mindpoint.storage.files import atomic_write
 
 _USUAL = 25.0  # frames per second
 _SAME = 0.002  # relative difference of rates that count as equal
-# Offsets in an MP4 file, from the type of a box (ISO 14496-12, version 0): time units per second; durations.
-_MEDIA_SCALE = 16  # of mdhd
+# Offsets of fields in a box of an MP4 file, counted from the box's type (ISO 14496-12, version 0): time units per second; durations.
+_MEDIA_SCALE = 16  # in the box mdhd
 _DURATIONS = {b"mvhd": 20, b"tkhd": 24, b"elst": 12}
 
 
@@ -92,7 +92,7 @@ class Video:
 
 
 def change_rate(path: Path, factor: float) -> None:
-    """Multiply the playback speed of an MP4 file of one video, as OpenCV writes it, by a factor. Only its headers change."""
+    """Multiply the playback speed of an MP4 file with one video track, as OpenCV writes it, by a factor. Only the headers change."""
     with open(path, "r+b") as file:
         start, size = _movie_header(file)
         file.seek(start)
@@ -118,7 +118,7 @@ def _movie_header(file) -> Tuple[int, int]:
 
 
 def _scale(header: bytearray, kind: bytes, offset: int, factor: float) -> None:
-    """Multiply the 32 bits at an offset from a box's type."""
+    """Multiply the 32-bit number at an offset from a box's type."""
     place = header.find(kind)
     if place >= 0:
         (value,) = struct.unpack_from(">I", header, place + offset)

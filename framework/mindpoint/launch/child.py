@@ -63,7 +63,7 @@ class Child:
         return self.code is not None
 
     def kill(self) -> None:
-        """Kill it and the processes that it started."""
+        """Kill the process and the processes that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

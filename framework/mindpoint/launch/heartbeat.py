@@ -1,6 +1,6 @@
 """Heartbeats: the current activity of the main thread of each process of a job, in a file that the launcher watches.
 
-A separate thread would keep beating while the main thread hangs; therefore the work itself beats.
+A separate thread would keep writing heartbeats while the main thread hangs; therefore the main thread itself writes them.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from mindpoint.runtime import activity, distributed
 def run(work: Callable[[], int]) -> NoReturn:
     """Run the work and end the process with the exit code that it returns.
 
-    MindSpore's cleanup at the end of a process with a cluster sometimes crashes. The work is done by then, so the process exits without
-    that cleanup.
+    MindSpore's cleanup at the end of a process of a cluster sometimes crashes. The work is done by then, so the process exits without that
+    cleanup.
     """
     faulthandler.register(STACKS)
     activity.listen(heartbeat.beat)

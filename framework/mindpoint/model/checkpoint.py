@@ -58,7 +58,7 @@ def save(
     Args:
         info: metadata of the file; None: write a plain MindSpore file, without metadata and checksum.
         chosen: selects the arrays to write, by name; all if not given.
-        previous: new path of the older file; at any moment ``path`` or this one is complete.
+        previous: new path of the older file; at any moment the file at ``path`` or at this path is complete.
 
     Raises:
         OutputError: no permission or no space.

@@ -18,15 +18,15 @@ from mindpoint.storage.lock import waited_for
 
 MIRROR = "MINDPOINT_WEIGHTS_URL"
 _CHUNK = 1 << 20
-_SECONDS = 30  # without receiving a byte
+_SECONDS = 30  # seconds without receiving a byte
 _PAUSES = (1, 3)  # seconds after consecutive attempts that received nothing
 
 
 def fetch(url: str) -> Path:
-    """Return the file of a URL, from the folder ``weights`` of the user's cache, or after downloading it there.
+    """Return the file of a URL in the folder ``weights`` of the user's cache; download it there if it is missing.
 
-    An interrupted download is continued, even by a later process. ``$MINDPOINT_WEIGHTS_URL`` names another location of the file, under its
-    own name.
+    An interrupted download is continued, even by a later process. If ``$MINDPOINT_WEIGHTS_URL`` is set, the file is downloaded from that
+    address, under the same file name.
 
     Raises:
         WeightsError: the file cannot be downloaded, or does not match the checksum in its name.

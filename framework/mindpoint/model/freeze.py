@@ -14,8 +14,8 @@ log = logging.getLogger("mindpoint")
 
 
 def trained_parameters(network: nn.Cell, rules: Sequence[str]) -> List[Parameter]:
-    """Return the trainable parameters that no rule of ``train.freeze`` matches. Normalisation layers whose moving statistics match use them
-    instead of the batch's from now on.
+    """Return the trainable parameters that no rule of ``train.freeze`` matches. Normalisation layers whose moving statistics match a rule
+    use these instead of the batch's from now on.
 
     Raises:
         ConfigError: all parameters are frozen, or a rule does not match any.

@@ -14,7 +14,7 @@ from mindpoint.errors import ConfigError
 
 
 class _Stack(nn.Cell):
-    """A base of networks and their parts, which have the attributes ``neck`` and ``heads``."""
+    """Base class of cells with the attributes ``neck`` and ``heads``."""
 
     def head_maps(self, features):
         """Return the raw maps of all heads as a tuple, from a tuple of the backbone's maps."""
@@ -65,7 +65,7 @@ class Network(_Stack):
     ):
         super().__init__()
         if len(earlier) != backbone.stacks - 1:
-            raise ValueError(f"{backbone.stacks} stacks need as many necks and heads, got {len(earlier) + 1}")
+            raise ValueError(f"each of the {backbone.stacks} stacks needs a neck and heads, got {len(earlier) + 1} of them")
         self.backbone = backbone
         self.neck = neck
         self.heads = cell_dict("model.heads", heads)
@@ -131,7 +131,7 @@ def _build_stack(config: Config, backbone: Backbone) -> Tuple[Optional[Neck], Di
     for name, head in heads.items():
         maps = declared(f"model.heads.{name}", head, "out_maps", "the channels and stride of each map by name, FeatureSpecs")
         if not isinstance(maps, Mapping) or not all(isinstance(spec, FeatureSpec) for spec in maps.values()):
-            raise mistake(f"model.heads.{name}", head, f"sets out_maps to {maps!r}; it must be FeatureSpecs by the names of the maps")
+            raise mistake(f"model.heads.{name}", head, f"sets out_maps to {maps!r}; it must map the name of each map to a FeatureSpec")
     return neck, heads
 
 

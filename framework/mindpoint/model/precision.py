@@ -27,8 +27,8 @@ NORMALISATIONS = (
 def cast_to(network: Network, precision: str) -> None:
     """Make the network compute in ``train.precision``, in place. Its parameters stay float32; its maps may have lower precision.
 
-    The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not work for networks of arbitrary plugins: its O1 writes
-    rewritten source into the working directory, and its O2 replaces normalisation layers by cells that lack their attributes.
+    The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not work for networks of arbitrary plugins. Its O1 writes
+    rewritten source into the working directory; its O2 replaces normalisation layers by cells that lack the layers' attributes.
 
     Raises:
         ConfigError: the device does not support the precision.

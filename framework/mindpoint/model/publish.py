@@ -13,7 +13,7 @@ from mindpoint.storage.digest import file_digest
 from mindpoint.storage.files import atomic_write, clear_abandoned, make_folder, this_process
 
 _KEPT = ("config", "name", "categories", "epoch", "step", "metrics", "versions")
-_DIGITS = 8  # of the hash in the name
+_DIGITS = 8  # hexadecimal digits of the hash in the name
 
 
 class Published(NamedTuple):
@@ -29,13 +29,13 @@ class Published(NamedTuple):
 
 
 def publish(place: Path, out: Optional[Path] = None) -> Published:
-    """Write the network's weights, averaged ones if available, with the configuration as ``NAME-HASH.ckpt``.
+    """Write the network's weights, averaged ones if available, and the configuration as ``NAME-HASH.ckpt``.
 
     HASH is the beginning of the file's SHA-256; recipients can check it with ``sha256sum``.
 
     Args:
         place: the checkpoint.
-        out: ``NAME.ckpt``; by default next to the checkpoint, with the name of its folder.
+        out: path that ends in ``NAME.ckpt``; by default next to the checkpoint, with the name of the checkpoint's folder.
 
     Raises:
         WeightsError: the file is not a checkpoint, or has no configuration.

@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
     Attributes:
         rules: the rules that recognise them.
-        weights: the weights that the rules recognised in the arrays.
+        weights: the result of :meth:`WeightRules.recognize`.
         state: the arrays by official name.
     """
 
@@ -86,7 +86,7 @@ def recognize(state: State, what: str) -> Found:
 
     Args:
         state: arrays by the file's names; a leading ``module.`` is ignored.
-        what: opens the messages.
+        what: name of the weights, with which messages begin.
 
     Raises:
         WeightsError: no rules or several recognise the arrays, or they belong to an unknown or incomplete network.
@@ -140,7 +140,7 @@ def our_arrays(network: nn.Cell, state: State, rules: WeightRules) -> Dict[str, 
     """Return official weights under our names for this network, without those that do not affect any output.
 
     Only the network shows which ``weight`` belongs to a batch normalisation and which block contains a head. Names without a counterpart in
-    it are kept.
+    the network are kept.
     """
     ours = {rules.official_name(name): name for name in network.parameters_dict()}
     return {ours.get(name, name): value for name, value in state.items() if not rules.feeds_nothing(name, state)}
@@ -157,7 +157,7 @@ def load_official(network: nn.Cell, state: State, rules: WeightRules) -> LoadRep
 
 
 def initial_arrays(network: nn.Cell, source: str) -> Mapping[str, np.ndarray]:
-    """Return the initial arrays of a training, under the network's names as far as it has them.
+    """Return the initial arrays of a training, under the network's names where the network has a counterpart.
 
     Args:
         source: a checkpoint, a PyTorch file that some rules recognise, or the name of weights to download.

@@ -92,9 +92,9 @@ def load_initial(network: nn.Cell, arrays: Mapping[str, np.ndarray], match: str,
     detector.
 
     Args:
-        match: ``exact``: the file must cover the whole network; ``heads``: everything except parameters of heads that are
-            missing or have another shape, e.g. for other joints; they keep their initial values; ``backbone``: the whole backbone;
-            ``any``: some parameter.
+        match: ``exact``: the file must cover the whole network; ``heads``: everything except parameters of heads that are missing or have
+            another shape, e.g. for other joints; they keep their initial values; ``backbone``: the whole backbone; ``any``: at least one
+            parameter.
 
     Raises:
         WeightsError: the file covers less; the message holds the report.

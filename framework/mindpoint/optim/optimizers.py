@@ -36,7 +36,7 @@ class _DecoupledAdam(nn.Adam):
 
 
 def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0) -> nn.Optimizer:
-    """Adam (Kingma and Ba, 2015) with bias correction.
+    """Build an Adam optimizer (Kingma and Ba, 2015) with bias correction.
 
     Args:
         params: parameters or groups of them.
@@ -52,7 +52,7 @@ def Adam(params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, ep
 def AdamW(
     params: Params, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01
 ) -> nn.Optimizer:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
+    """Build an Adam optimizer with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
 
     Args:
         params: parameters or groups of them.
@@ -66,7 +66,7 @@ def AdamW(
 
 
 def SGD(params: Params, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, nesterov: bool = False) -> nn.Optimizer:
-    """Stochastic gradient descent with momentum.
+    """Build an optimizer for stochastic gradient descent with momentum.
 
     Args:
         params: parameters or groups of them.

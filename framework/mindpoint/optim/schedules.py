@@ -36,7 +36,7 @@ class Schedule(ABC):
             )
 
     def __call__(self, step: int) -> float:
-        """Return the factor for the step after ``step`` steps."""
+        """Return the factor for the next step after ``step`` completed steps."""
         warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
         return warm * self.factor_at(step / self.steps_per_epoch)
 
@@ -53,10 +53,10 @@ class Constant(Schedule):
 
 
 class MultiStep(Schedule):
-    """Multiplies by ``factor`` after each of the ``milestones``.
+    """Multiplies the learning rate by ``factor`` at each of the ``milestones``.
 
     Args:
-        milestones: rising numbers of finished epochs, or of steps with ``by: step``.
+        milestones: ascending numbers of finished epochs, or of steps with ``by: step``.
         factor: factor of the learning rate at each milestone.
         by: unit of the milestones.
     """

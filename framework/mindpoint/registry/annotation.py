@@ -28,7 +28,7 @@ _WRAPPERS = ("Annotated", "Final", "InitVar")
 
 @dataclass(frozen=True)
 class Annotation:
-    """A type tree.
+    """A type, as a tree.
 
     Attributes:
         name: int, float, bool, str, None, list, tuple, Sequence, dict, Union, Literal or Any.

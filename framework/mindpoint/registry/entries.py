@@ -57,7 +57,7 @@ class Entry:
         return static.find(self.module, self.attribute) if self.registered is None else None
 
     def load(self, where: Optional[str] = None) -> Callable[..., Any]:
-        """Import it and check its kind. Raises PluginImportError for any error of the plugin, and WrongKind."""
+        """Import the part and check its kind. Raises PluginImportError for any error of the plugin, and WrongKind."""
         if self.registered is None and self.distribution:
             _warn_of_other_api(self.distribution)
         obj = self._imported(where) if self.registered is None else self.registered

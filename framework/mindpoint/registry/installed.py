@@ -30,7 +30,7 @@ def points() -> Tuple[Point, ...]:
 
     try:
         every = list(importlib_metadata.entry_points())
-    except Exception:  # of a damaged distribution; the parser's errors have no common base
+    except Exception:  # raised for a damaged distribution; the parser's errors have no common base
         every = [point for distribution in importlib_metadata.distributions() for point in entry_points_of(distribution) or ()]
     found = []
     identities: Dict[object, Tuple[str, str]] = {}  # a distribution's name requires parsing all of its metadata

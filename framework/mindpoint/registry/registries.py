@@ -58,7 +58,7 @@ class Registry:
 
         Args:
             name: see the class.
-            where: position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``; it opens the message of an error.
+            where: position of the name, e.g. ``configs/a.yaml:7: model.backbone.type``; error messages begin with it.
 
         Raises:
             UnknownPlugin, WrongKind, PluginConflict
@@ -94,7 +94,7 @@ class Registry:
         return Description(entry, signature_of(entry), *place, " ".join(doc.partition("\n\n")[0].split()))
 
     def register(self, name: str, obj: Optional[Callable] = None, override: bool = False) -> Callable:
-        """Add a part for this process, in a notebook or a test; a decorator if ``obj`` is not given. Returns the part.
+        """Add a part for this process, e.g. in a notebook or a test, and return it. Without ``obj``, return a decorator that does this.
 
         A class that is defined again (same module and name, e.g. when a notebook cell runs twice) replaces the earlier one.
 

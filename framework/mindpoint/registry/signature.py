@@ -114,7 +114,8 @@ class _Class(NamedTuple):
 
 
 def _of_class(found: _Class) -> Optional[Signature]:
-    """Return the signature of a class; None if neither the class nor a base declares one: object's constructor takes no arguments."""
+    """Return the signature of a class. Return None if neither the class nor a base declares one; its constructor then takes no
+    arguments."""
     source, node = found
     is_dataclass = _is_dataclass(source, node)
     methods = {n.name: n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}

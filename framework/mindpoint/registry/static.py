@@ -76,7 +76,7 @@ def _step(name: str, folders: List[str]) -> Tuple[Optional[str], List[str]]:
             return os.path.join(base, "__init__.py"), [base]
         if os.path.isfile(base + ".py"):
             return base + ".py", []
-    return None, [base for base in inner if os.path.isdir(base)]  # a namespace package, or nothing
+    return None, [base for base in inner if os.path.isdir(base)]  # a namespace package, or an absent module
 
 
 def source_of(module: str) -> Optional[Source]:

@@ -62,7 +62,7 @@ def with_objects(analysis: Analysis, truth: dict, results: Sequence[dict]) -> An
 
 
 def worst_first(analysis: Analysis, dataset: Dataset, limit: int) -> List[int]:
-    """Return positions in the data set of at most ``limit`` images, largest error first, or in the data set's order if findings are
+    """Return the indices in the data set of at most ``limit`` images: largest error first, or in the data set's order if findings are
     missing."""
     ids = dataset.ids()
     return sorted(range(len(ids)), key=lambda index: -_error(analysis.images.get(ids[index])))[:limit]
@@ -79,7 +79,7 @@ def gallery(
 
     Args:
         fields: the fields of the objects that are shown.
-        positions: positions of the images in the data set.
+        positions: indices of the images in the data set.
     """
     items = []
     names = {record["id"]: record["name"] for record in dataset.categories()}

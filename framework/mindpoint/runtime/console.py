@@ -17,8 +17,8 @@ _STYLES = {"bold": 1, "bad": 31, "good": 32, "doubtful": 33}  # codes of termina
 
 
 def colored(stream: TextIO) -> bool:
-    """Return whether a stream takes colours: ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them; by default
-    terminals do, unless ``CLICOLOR=0`` or ``TERM=dumb``."""
+    """Return whether a stream takes colours: ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` force them. By default,
+    terminals take them, unless ``CLICOLOR=0`` or ``TERM=dumb``."""
     said = os.environ.get
     if said("NO_COLOR"):
         return False
@@ -28,7 +28,8 @@ def colored(stream: TextIO) -> bool:
 
 
 def styled(text: str, style: Optional[str], stream: Optional[TextIO] = None) -> str:
-    """Return a text as the stream shows it, by default standard output.
+    """Return a text with terminal codes for its style, or unchanged if the stream does not take colours. The default stream is standard
+    output.
 
     Args:
         style: ``bold``, ``good`` (green), ``bad`` (red), ``doubtful`` (yellow), or None.
@@ -51,14 +52,14 @@ def columns() -> Optional[int]:
 def printable(text: str) -> str:
     """Return a text with escaped control characters, such as ``\\x1b``: those in a file name must not control the terminal.
 
-    Line ends and tabs stay.
+    Line ends and tabs are kept.
     """
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def prepare() -> None:
     """Make standard output and error usable: a closed one is replaced by the null device, and characters that the encoding lacks are
-    escaped. Standard output escapes control characters, too; on standard error, lines are redrawn with them."""
+    escaped. Standard output escapes control characters, too. Standard error keeps them, because progress lines are redrawn with them."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -83,7 +84,7 @@ def outlive() -> None:
 
 
 class _Stream:
-    """A text stream that passes on to another."""
+    """A text stream that passes everything on to another stream."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream

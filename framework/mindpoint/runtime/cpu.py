@@ -45,7 +45,7 @@ def cores() -> int:
 
 
 def usable_cores() -> Set[int]:
-    """Return the numbers of the cores that this process may run on; all of them on systems that do not tell (Windows, macOS)."""
+    """Return the numbers of the cores that this process may run on; all of them on systems that do not report them (Windows, macOS)."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 

@@ -73,7 +73,7 @@ def sum_of(values: np.ndarray) -> np.ndarray:
 
 
 def mean(values: Sequence[float]) -> List[float]:
-    """Return the mean over the ranks of each of a few numbers, computed in float32."""
+    """Return the mean of each number over the ranks, computed in float32."""
     return (sum_of(np.asarray(values, np.float32)) / np.float32(size())).tolist()
 
 

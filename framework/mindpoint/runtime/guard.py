@@ -42,7 +42,7 @@ def apply() -> None:
 
 @contextlib.contextmanager
 def lifted() -> Iterator[None]:
-    """Within the block, remove the limit set by :func:`apply`, for a library with its own oneDNN that reads it at its first network.
+    """Within the block, remove the limit set by :func:`apply`, for a library whose own oneDNN reads the limit at the first network.
     OpenVINO does not need the limit, and cannot use bfloat16 with it."""
     ours = matters() and os.environ.get(LIMIT) == FAST
     if ours:

@@ -22,7 +22,8 @@ def on_terminal() -> bool:
 
 
 class Bar(tqdm):
-    """A bar on standard error that disappears at its end. In a narrow terminal it leaves out what matters least, and cuts no number.
+    """A bar on standard error that disappears at its end. In a narrow terminal it leaves out the least important parts and never cuts a
+    number.
 
     Args:
         what: description at the beginning.
@@ -50,7 +51,7 @@ class Bar(tqdm):
 
 
 Total = Union[int, None, Callable[[], Optional[int]]]
-"""A number of items, None if unknown, or a function that returns it during the iteration."""
+"""Number of items, None if unknown, or a function that returns the number during the iteration."""
 
 
 def track(items: Iterable, total: Total, what: str) -> Iterable:

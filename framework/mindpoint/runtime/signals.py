@@ -50,7 +50,7 @@ class Signals:
         finally:
             if not self._came:  # otherwise the process is ending, and the same signal may arrive again
                 self._watching = False
-                signal.pthread_kill(thread.ident, signal.SIGTERM)  # wakes it, so that it ends
+                signal.pthread_kill(thread.ident, signal.SIGTERM)  # wakes the thread, so that it ends
                 thread.join()
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -60,7 +60,8 @@ class Signals:
         notebook.
 
         MindSpore's handler turns a SIGINT that arrives while a graph runs into a SIGTERM, so both have the same effect here. Outside of
-        :meth:`noted`, and for a second signal, they raise KeyboardInterrupt. Only the main thread can have handlers; others do nothing.
+        :meth:`noted`, and for a second signal, they raise KeyboardInterrupt. Only the main thread can have handlers; in other threads this
+        does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

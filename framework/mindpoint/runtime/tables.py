@@ -1,4 +1,4 @@
-"""Tables and lines that adapt to the width of the terminal. Wide characters, such as Chinese ones, take two columns of it."""
+"""Tables and lines that adapt to the width of the terminal. Wide characters, such as Chinese ones, take two columns of the terminal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _BREAK = re.compile(rf"(?<=\s)(?=\S)|(?:(?<=[/:])|(?<=\w\.))(?=[^\W\d])|(?={_WID
 def table(titles: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str:
     """Return aligned columns, without trailing blanks and without a newline at the end.
 
-    Cells that do not fit into :func:`mindpoint.runtime.console.columns` are continued on further lines. Where even their words and numbers
-    are too wide side by side, the cells of a row stand below each other. Nothing is cut.
+    Cells that do not fit into :func:`mindpoint.runtime.console.columns` are continued on further lines. If even single words and numbers do
+    not fit side by side, the cells of a row are placed below each other. Nothing is cut.
 
     Args:
         titles: titles of the columns; None: the table has no titles.
@@ -63,7 +63,7 @@ def display_width(text: str) -> int:
 
 
 def _widths(grid: Sequence[Sequence[str]], room: Optional[int]) -> Optional[List[int]]:
-    """Return the width of each column, the widest narrowed until all fit; None if their words and numbers are too wide."""
+    """Return the width of each column; the widest columns are narrowed until all fit. None if single words or numbers are too wide."""
     columns = list(zip(*grid))
     widths = [max(map(display_width, column)) for column in columns]
     spare = sum(widths) if room is None else room - len(_GAP) * (len(widths) - 1)

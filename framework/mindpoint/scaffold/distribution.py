@@ -40,7 +40,7 @@ def write_distribution(name: str, parts: Sequence[str], license: str, folder: Pa
         name: name of the distribution.
         parts: keys of :data:`PARTS`, or names of their kinds.
         license: license in its metadata.
-        folder: where the new folder goes.
+        folder: folder in which the new folder is created.
 
     Raises:
         ConfigError: an invalid name or part. OutputError: the folder exists.

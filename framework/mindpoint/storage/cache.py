@@ -16,7 +16,7 @@ _CHECKED = hasattr(os, "getuid")
 
 
 def cache_folders() -> Iterator[Path]:
-    """Yield the user's cache, then, where users have numbers, a folder of this user in the system's temporary folder."""
+    """Yield the user's cache, then, where users have ids, a folder of this user in the system's temporary folder."""
     with contextlib.suppress(RuntimeError):  # no home folder
         yield user_cache()
     if _CHECKED:
@@ -26,7 +26,7 @@ def cache_folders() -> Iterator[Path]:
 def only_ours(status: os.stat_result) -> bool:
     """Return whether only this user and root can change a file or folder. A library that others can change may run any code.
 
-    Windows has neither numbers of users nor these permissions. The folder of a user is private there, and nothing is checked.
+    Windows has neither these user ids nor these permissions. The folder of a user is private there, and nothing is checked.
     """
     return not _CHECKED or _is_ours(status) and not status.st_mode & 0o022
 

@@ -30,7 +30,7 @@ def atomic_write(path: Union[str, Path], companions: Sequence[str] = ()) -> Iter
     ``path``. The temporary folder is always removed, with everything left in it.
 
     Args:
-        companions: endings of files with the same stem that belong to it; they are moved to their places first.
+        companions: endings of files with the same stem that belong to the file; they are moved to their final paths first.
 
     Raises:
         OutputError: the folder cannot be written or is full; an existing file at ``path`` is untouched.
@@ -66,7 +66,7 @@ def sync(path: Path) -> None:
 
 
 def set_usual_mode(path: Path) -> None:
-    """Give a file the permissions of any new file of this user, if the file system has permissions."""
+    """Give a file the permissions that new files of this user usually get, if the file system has permissions."""
     with contextlib.suppress(OSError):
         probe = path.with_name(path.name + ".mode")
         probe.touch(exist_ok=False)
@@ -85,7 +85,7 @@ def has_permissions(folder: Path) -> bool:
 
 
 def write_elsewhere(write: Callable[[Path], None], path: Path) -> None:
-    """Let a library write a file in the system's temporary folder, and copy it to ``path``. It serves libraries that set permissions, which
+    """Let a library write a file in the system's temporary folder, and copy it to ``path``. Used for libraries that set permissions, which
     some file systems lack, or that restrict the characters of a path.
 
     Args:
@@ -112,7 +112,7 @@ def write_text(path: Union[str, Path], text: str) -> None:
 
 
 def this_process() -> str:
-    """Return the mark of this process in the names of temporary files: its number, and one for its host."""
+    """Return the mark of this process in the names of temporary files: its process id, and a number for its host."""
     return f"{os.getpid()}-{zlib.crc32(socket.gethostname().encode()):08x}"
 
 

@@ -14,26 +14,26 @@ import PIL.TiffImagePlugin
 from mindpoint.errors import DataError
 
 MOST_PIXELS = 1 << 27
-"""Limit for decoding: 400 MB, and twice that while rotating."""
+"""Maximum number of pixels to decode: they take 400 MB, and twice that during a rotation."""
 JPEG, PNG, WEBP = b"\xff\xd8", b"\x89PNG", b"RIFF"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FLOATS = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"\x76\x2f\x31\x01")  # HDR, PFM, OpenEXR
 _TEXT_PNM, _PNM = (b"P2", b"P3"), (b"P2", b"P3", b"P5", b"P6", b"P7")
-_PNM_HEADER = 4096  # bytes in which it ends
+_PNM_HEADER = 4096  # maximum length of the header in bytes
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258, 262, 339  # TIFF's tags
 _LOG_LIGHT = (32844, 32845)  # LogL and LogLuv, in which OpenCV writes three floats per pixel
 _SIGNED, _FLOAT = {2, 5}, {3, 6}  # TIFF's sample formats; 5 and 6 are complex
 _ORIENTATION = 0x0112  # the EXIF tag
 # In a JPEG's scan, a byte of ff is followed by 00 (a literal ff), by d0..d7 (restart), by more ff (filling), or starts the next segment.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG's markers that begin a frame; its first byte is the number of bits
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG's markers of frame headers; a header's first byte is the number of bits
 
 
 class _Tiff(NamedTuple):
     width: int = 0
     height: int = 0
     bits: Tuple[int, ...] = ()
-    numbers: Optional[str] = None  # description of unusual ones
+    numbers: Optional[str] = None  # description of numbers that are not plain unsigned integers
 
 
 def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
@@ -41,7 +41,7 @@ def orientation_to_apply(data: bytes, name: Union[str, Path]) -> int:
 
     Raises:
         DataError: more pixels than :data:`MOST_PIXELS`, or numbers whose range is unknown: floating-point, signed, or of a PNM file with an
-            odd maximum.
+            unusual maximum.
     """
     tiff = _tiff(data)
     _check_size(tiff.width, tiff.height, name)
@@ -126,7 +126,8 @@ def _tiff(data: bytes) -> _Tiff:
 
 
 def _pnm_numbers(data: bytes) -> Optional[str]:
-    """Describe the numbers of a PGM, PPM or PAM whose maximum is not 255 or 65535; OpenCV scales only 8-bit text files."""
+    """Describe the numbers of a PGM, PPM or PAM whose maximum is not 255 or 65535; None for others. OpenCV scales the numbers of 8-bit text
+    files only."""
     kind = data[:2]
     if kind not in _PNM or not data[2:3].isspace():
         return None

@@ -15,7 +15,7 @@ from mindpoint.storage.files import atomic_write
 from mindpoint.storage.image_header import JPEG, is_complete, odd_bits, orientation_to_apply
 
 _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
-_NEARLY_BLACK = 16  # of 255; the maximum of 12-bit numbers in a 16-bit file, plus an error of lossy compression
+_NEARLY_BLACK = 16  # on a scale to 255: the largest 12-bit number in a 16-bit file, plus an error of lossy compression
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
@@ -76,7 +76,7 @@ def decode_image(data: bytes, name: Union[str, Path], reduction: int = 1) -> np.
 
 
 def check_full_range(image: np.ndarray, name: Union[str, Path]) -> None:
-    """Raise DataError for a picture of uint16 whose numbers use 12 bits or fewer, so that it would be taken for a nearly black one."""
+    """Raise DataError for a uint16 image whose numbers use only 9 to 12 bits; scaled to 8 bits, it would be nearly black."""
     most = image.max() if image.dtype == np.uint16 else 0
     if 256 <= most < (_NEARLY_BLACK + 1) * 256:
         raise DataError(

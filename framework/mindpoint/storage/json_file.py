@@ -26,13 +26,13 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
     """Return the content of a JSON file.
 
     Args:
-        kind: its name in messages, such as ``annotation file``.
+        kind: kind of the file in messages, such as ``annotation file``.
         most_bytes: a larger file is rejected before it is read.
         error: class of the raised errors.
 
     Raises:
-        DataError: or ``error``: the file is missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or a number with too
-            many digits. The message gives line and column if known.
+        DataError: or the class ``error``: the file is missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or has a
+            number with too many digits. The message gives line and column if known.
     """
     try:
         status = os.stat(path)
@@ -64,7 +64,7 @@ def parse_json(text: str, place: str, kind: str, error: Type[MindpointError] = D
     except _LongNumber as failure:
         line, column = _line_and_column(text, text.find(failure.digits))
         raise error(f"{place}:{line}:{column}: the {kind} cannot be used: a number has more than {_LONGEST_NUMBER} digits") from None
-    except RecursionError:  # the nesting limit is reached first, unless the caller is deep in calls itself
+    except RecursionError:  # the nesting limit is reached first, unless the caller's own calls are nested deeply
         raise error(f"{place}: the {kind} is nested too deeply") from None
 
 

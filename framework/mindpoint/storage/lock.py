@@ -25,7 +25,8 @@ log = logging.getLogger("mindpoint")
 
 
 def has_locks(folder: Path) -> bool:
-    """Return whether the file system of a folder supports locks, without which SQLite writes nothing. SQLite has its own on Windows."""
+    """Return whether the file system of a folder supports locks, without which SQLite writes nothing. On Windows, SQLite has its own
+    locks."""
     if fcntl is None:
         return True
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -79,7 +80,7 @@ def _open(folder: Path, path: Path) -> IO[str]:
                 raise OutputError(f"{path}: is a link, not a lock file; remove it or choose another folder with --out") from error
             raise OutputError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --out") from error
         if fcntl is None:
-            log.warning("%s: this system has no file locks: start no other run in this folder", folder)
+            log.warning("%s: this system has no file locks; do not start another run in this folder", folder)
             return file
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

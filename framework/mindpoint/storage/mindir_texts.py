@@ -1,5 +1,5 @@
-"""The metadata of a MINDIR file: its field ``user_info``, a mapping from MindSpore 2.10 on and a list of entries before. In the file, both
-are the same."""
+"""The metadata of a MINDIR file: its field ``user_info``, a mapping from MindSpore 2.10 on and a list of entries before. Both have the same
+form in the file."""
 
 from __future__ import annotations
 

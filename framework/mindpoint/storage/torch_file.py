@@ -1,8 +1,8 @@
 """PyTorch weight files, read and written without PyTorch. Code in a file is never run.
 
-A file is a pickle of dictionaries, lists, numbers and tensors, whose bytes are stored separately: in a zip archive (since PyTorch 1.6), or
-one by one after the pickle (before 1.6, called "legacy"). A pickle can call any function by name, so only the few names that weights need
-are accepted, and they are mapped to classes of this module.
+A file is a pickle of dictionaries, lists, numbers and tensors. The bytes of the tensors are stored separately: in a zip archive (since
+PyTorch 1.6), or one by one after the pickle (before 1.6, called "legacy"). A pickle can call any function by name, so only the few names
+that weights need are accepted, and they are mapped to classes of this module.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
         def make(self):
             return Stack(channels=(8, 16, 32))
 
-``mindpoint plugins test DISTRIBUTION`` runs the same on all parts of an installed distribution. A check that fails reports the contract's
-requirement; one that does not apply to a part is skipped. pytest is not imported.
+``mindpoint plugins test DISTRIBUTION`` runs the same tests on all parts of an installed distribution. A check that fails reports the
+contract's requirement; one that does not apply to a part is skipped. pytest is not imported.
 """
 
 from typing import TYPE_CHECKING

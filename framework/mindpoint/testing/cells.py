@@ -90,7 +90,7 @@ class _CellTests(PartTests):
         ms.set_context(mode=ms.PYNATIVE_MODE)
         for name, value in self._run(cell, inputs).items():
             close = np.allclose(compiled[name], value.asnumpy(), rtol=1e-3, atol=1e-4)
-            need(close, f"{name}: the compiled graph returns other values than single operators; construct must not depend on values")
+            need(close, f"{name}: the compiled graph and eager execution return different values; construct must not depend on values")
 
     @operator_by_operator
     def test_saved_and_resumed_it_goes_on_the_same(self):

@@ -197,4 +197,4 @@ class CodecTests:
                 f"{tolerance:g} are allowed; encoder and decoder must be inverse to each other",
             )
         count, wanted = len(found), len(objects)
-        need(count == wanted, f"{name}: {count} detections with a score of at least {self.threshold} of {wanted} objects")
+        need(count == wanted, f"{name}: {count} detections with a score of at least {self.threshold} for {wanted} objects")

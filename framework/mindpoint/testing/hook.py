@@ -27,7 +27,7 @@ class HookTests(PartTests):
 
     def test_it_acts_at_some_point(self):
         hook = self._made()
-        need(any(acts_at(hook, point) for point in POINTS), f"the hook overrides none of {', '.join(POINTS)}")
+        need(any(acts_at(hook, point) for point in POINTS), f"the hook must override one of {', '.join(POINTS)}")
 
     def test_it_lives_through_a_training(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -44,7 +44,9 @@ class LossTests(PartTests):
 
     def make_targets(self) -> TargetEncoder:
         """Return a new target encoder."""
-        raise NotImplementedError(f"{type(self).__name__}.make_targets must return the target encoder, or targets and outputs arrays")
+        raise NotImplementedError(
+            f"{type(self).__name__}.make_targets must return the target encoder; without one, override targets and outputs"
+        )
 
     def targets(self) -> Arrays:
         """Return targets ``(B, ...)`` by name for :attr:`images` images with objects."""

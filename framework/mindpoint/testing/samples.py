@@ -46,9 +46,8 @@ def whole_view(width: int, height: int, size: Tuple[int, int]) -> View:
 def drawn_samples(spec: InputSpec, classes: int, fields: Sequence[Field] = (), count: int = 3) -> List[Sample]:
     """Return samples with one to three boxes each, of all classes in turn; the view is set, ``image`` is the raster.
 
-    A single box fills most of the image. Several boxes lie in different quarters and differ in size: the sides of the last of three
-    are a fifth to two fifths of the image's. In an image larger than 128 pixels, the sides of the first are as long as in one of 128
-    pixels.
+    A single box fills most of the image. Several boxes lie in different quarters and differ in size: of three boxes, the last one has sides
+    of a fifth to two fifths of the image's. In an image larger than 128 pixels, the first box is as large as in an image of 128 pixels.
 
     Points lie inside their box and are all visible; other fields hold small random values.
     """

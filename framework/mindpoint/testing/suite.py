@@ -90,7 +90,7 @@ class Suite:
         """Return the test class of a part, or the reason why it cannot be tested."""
         lacking = self._lacking(entry)
         if lacking:
-            return f"its constructor needs {', '.join(lacking)}; name a configuration with its block with --config"
+            return f"its constructor needs {', '.join(lacking)}; give a configuration that has a block for it with --config"
         kind = entry.kind.plural
         if kind == "targets":
             return "tested with its decoder" if self._partners(entry) else "no decoder of the distribution reads its maps"
@@ -148,8 +148,8 @@ class Suite:
         return "no target encoder of the distribution provides its targets"
 
     def _with_fields(self, tests: type, probe: str) -> type:
-        """Return the tests with the first object fields that one of their methods accepts: fields of the distribution's data sets, then
-        no fields, then fields of its decoders."""
+        """Return the test class with the first object fields for which its method ``probe`` succeeds. It tries the fields of the
+        distribution's data sets, then no fields, then the fields of its decoders."""
         owners = {kind: [self._make(entry).fields for entry in self._made(kind)] for kind in ("datasets", "decoders")}
         for fields in (*owners["datasets"], (), *owners["decoders"]):
             tests.fields = tuple(fields)

@@ -35,7 +35,8 @@ log = logging.getLogger("mindpoint")
 
 
 def build_trainer(config: Config, run_dir: Path, resumed: bool = False) -> Trainer:
-    """Build a trainer with everything it needs. Load initial weights if ``train.weights`` names them, unless it will be ``resumed``."""
+    """Build a trainer with everything it needs. Load initial weights if ``train.weights`` names them, unless the training is
+    ``resumed``."""
     config.require("model.losses", "model.decoder", "data.train", "optimizer", "schedule", "train")
     network = build_network(config)
     accelerate(network)

@@ -20,7 +20,7 @@ def overrides(config: Config, images: int) -> List[str]:
     """Return changes to a configuration that make it overfit its first ``images`` training images.
 
     The images are shown whole, without augmentation, and the same images are used for evaluation. The training ends when the statistic for
-    the best checkpoint (by default the metric's main one) has reached 0.9, or after 600 steps. Parts and optimizer stay unchanged.
+    the best checkpoint (by default the metric's main statistic) has reached 0.9, or after 600 steps. Parts and optimizer stay unchanged.
 
     Raises:
         ConfigError: fewer than one image.

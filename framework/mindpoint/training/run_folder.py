@@ -31,7 +31,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
     """Create and lock a new folder for this run, even if another run starts at the same time; remove it if nothing is written to it.
 
     Args:
-        out: the folder; it must not exist or be empty. Not given: ``runs/NAME``, numbered if that is taken.
+        out: the folder; it must be empty if it exists. Not given: ``runs/NAME``, numbered if that is taken.
         name: name of the configuration.
     """
     path = numbered_folder(RUNS, name) if out is None else make_folder(out)
@@ -48,7 +48,7 @@ def new_folder(out: Optional[str], name: str) -> Iterator[Path]:
 def discard_run(run_dir: Path) -> None:
     """Empty a new run folder in which nothing was trained, so that the command can be repeated once its error is corrected."""
     for path in run_dir.iterdir():
-        if not path.name.startswith("."):  # the lock
+        if not path.name.startswith("."):  # keeps the lock file
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

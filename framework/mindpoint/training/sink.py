@@ -30,7 +30,7 @@ class Sunk:
     """A training step and its data, ``size`` steps at a time.
 
     Args:
-        rate: function that returns the learning rate of the step that follows a number of steps.
+        rate: function from the number of completed steps to the learning rate of the next step.
         total: number of steps of the whole training.
 
     Raises:
@@ -58,8 +58,8 @@ class Sunk:
         return {index: message for index, message in list(self._left_out.items()) if index not in self.loader.unreadable}
 
     def epochs(self, last: int, epoch: int = 0, step: int = 0) -> Iterator[Iterator[Arrays]]:
-        """Like :meth:`mindpoint.data.loader.Loader.epochs`, with one empty batch for ``size`` steps, because the data go to the device
-        directly."""
+        """Yield batches like :meth:`mindpoint.data.loader.Loader.epochs`, but one empty batch for ``size`` steps, because the data goes
+        directly to the device."""
         columns = ["learning_rate", "image", *self.step.input_names, *self.step.target_names]
         rows = self._rows(last, epoch, step)
         left = (last - epoch) * self.loader.steps_per_epoch - step

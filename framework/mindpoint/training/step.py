@@ -92,12 +92,12 @@ class TrainStep(nn.Cell):
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the network's parameters, ``min(ema, (1 + n) / (10 + n))`` after ``n``
             updates; None: no average.
-        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``, which starts at ``2 ** 16``, is halved when
-            a gradient is not finite, and is doubled after 2000 steps without such a gradient.
+        loss_scale: factor of the loss while gradients are computed: a number, or ``"dynamic"``. The dynamic factor starts at ``2 ** 16``.
+            It is halved when a gradient is not finite, and doubled after 2000 steps without such a gradient.
         losses_alone: separate instances of the losses, to also compute the loss of each image.
 
     Attributes:
-        image_losses: with ``losses_alone``: ``(B,)`` float32, the total of the last batch's images, each as a batch of one.
+        image_losses: with ``losses_alone``: ``(B,)`` float32, the total loss of each image of the last batch, computed as a batch of one.
         target_names: the order of the targets.
         terms: names of the terms of all losses, in order.
     """
@@ -256,7 +256,7 @@ class TrainStep(nn.Cell):
         ops.assign_add(self.updates, Tensor(1, ms.float32))
 
     def run(self, batch: Mapping[str, np.ndarray], learning_rate: float) -> Tuple[Dict[str, float], bool]:
-        """Run one step on a batch of arrays by column.
+        """Run one step on a batch: arrays by name.
 
         Returns:
             ``loss`` (weighted total) and every term, averaged over the parts of the batch and all processes; and whether the update was

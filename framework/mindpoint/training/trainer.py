@@ -58,8 +58,8 @@ class Trainer:
         evaluate(): before_eval, detections of all validation images and their statistics, after_eval
         save():     on_checkpoint, then the file is written; both in the first process alone
 
-    Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks act in the first, except
-    those with ``all_ranks``.
+    Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks are called in the first
+    process, those with ``all_ranks`` in every process.
 
     A resumed training (:mod:`mindpoint.training.resume`) begins with ``before_train`` and the ``before_epoch`` of the interrupted epoch.
 
@@ -218,7 +218,7 @@ class Trainer:
             self.incidents.append({"incident": "gradient not finite", "image_ids": distributed.collect(images)})
 
     def _rate(self, step: int) -> float:
-        """Return the learning rate of the step after ``step`` steps."""
+        """Return the learning rate of the next step after ``step`` completed steps."""
         return self.base_lr * self.schedule(step)
 
     def _heed_skipped(self) -> None:
@@ -239,7 +239,7 @@ class Trainer:
         self.stop_reason = distributed.agree(self.stop_reason)
 
     def _heeding(self, items: Iterable) -> Iterator:
-        """Yield the items until a signal arrives. All processes must reach the end before they act on it."""
+        """Yield the items until a signal arrives. All processes must reach the end before they act on the signal."""
         for item in items:
             if self.signals.received is not None:
                 break

@@ -38,7 +38,7 @@ def write_chart(path: Union[str, Path], charts: Sequence[Chart], columns: int = 
 def svg_chart(chart: Chart) -> str:
     """Return the chart as an ``<svg>`` element for a web page: without its title and note, its legend below, texts in the page's font.
 
-    It contains only ids that it refers to itself, and different charts have different ids.
+    The element contains only the ids that it uses, and different charts have different ids.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ def _draw(axes, chart: Chart, legend: bool = True) -> None:
 
 
 def _alone(y: Sequence[float]) -> List[int]:
-    """Return the positions of isolated values between two gaps, where no line is drawn."""
+    """Return the indices of isolated values between two gaps, where no line is drawn."""
     gaps = [True, *(math.isnan(value) for value in y), True]
     return [place for place in range(len(y)) if gaps[place] and not gaps[place + 1] and gaps[place + 2]]
 

@@ -115,8 +115,8 @@ class Label:
 def draw_labels(canvas: np.ndarray, labels: Sequence[Label]) -> None:
     """Draw labels, the most important first, in place and inside the picture.
 
-    Each is written above its box if it hides no earlier label there, otherwise inside or below the box. If all these places are taken, it
-    is drawn above the box and partly hidden. Labels of boxes that are not finite, or outside of the picture, are left out.
+    Each is written above its box if it hides no earlier label there, otherwise inside, below or beside the box. If all these places are
+    taken, it is drawn above the box and partly hidden. Labels of boxes that are not finite, or outside of the picture, are left out.
     """
     height, width = canvas.shape[:2]
     size = max(_SMALLEST, max(height, width) / 1400)
@@ -147,7 +147,8 @@ def _visible(box: np.ndarray, width: int, height: int) -> bool:
 
 
 def _places(box: np.ndarray, across: int, down: int, width: int, height: int) -> List[np.ndarray]:
-    """Yield rectangles for a text of this size in pixels: above the box, inside at the top, below, inside at the bottom, right of it."""
+    """Return rectangles for a text of ``across`` x ``down`` pixels, moved into the picture. Their order: above the box, inside at the top,
+    below, inside at the bottom, above with the right ends aligned, right of the box."""
     left, right = np.clip(sorted((box[0], box[2])), 0, width).astype(int)
     top, bottom = np.clip(sorted((box[1], box[3])), 0, height).astype(int)
     corners = [(left, top - down), (left, top), (left, bottom), (left, bottom - down), (right - across, top - down), (right, top)]

@@ -14,7 +14,7 @@ from mindpoint.errors import DataError
 FILE = "log.jsonl"
 _POINTS = 400  # maximum number of points of a drawn curve; more would overlap
 NO_LOSSES = ("step", "epoch", "learning_rate", "data_seconds", "step_seconds", "skipped_steps", "loss_scale")
-"""Figures that a record of a step holds besides losses."""
+"""Values that a record of a step holds besides losses."""
 
 Curve = Tuple[List[int], List[float]]
 

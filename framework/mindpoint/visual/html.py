@@ -22,7 +22,7 @@ def document(title: str, lead: str, main: str, end: str = "", style: str = "") -
         title: plain text.
         lead: HTML below the title.
         main: HTML of the sections.
-        end: HTML after them, such as a footer and scripts.
+        end: HTML after the sections, such as a footer and scripts.
         style: further CSS, besides that of all pages.
     """
     shared = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def section(heading: str, content: str, place: str = "") -> str:
 
     Args:
         heading, content: HTML.
-        place: plain text that links and scripts find it by.
+        place: id of the section, plain text, for links and scripts.
     """
     found = f' id="{escape(place)}"' if place else ""
     return f"<section{found}><h2>{heading}</h2>{content}</section>"

@@ -18,8 +18,8 @@ _BLACK: Color = (0, 0, 0)
 
 
 class ObjectVisualizer(Visualizer):
-    """Draws boxes, class names and scores, points with the lines between them, directions and masks; further fields of one number, such as
-    a depth or a track id, follow the score.
+    """Draws boxes, class names and scores, points with the lines between them, directions and masks. Further fields of one number, such as
+    a depth or a track id, are written after the score.
 
     A point is a disc where a flag that describes it is true (or an annotated point is visible), otherwise a ring. Objects have the colour
     of their class; if there is only one class, colours distinguish the objects.

@@ -200,7 +200,7 @@ def _softmax(name: str, call: Call) -> Tensors:
 @converts("ArgMaxWithValue", args=("ReduceMax", "ArgMax"))
 @converts("ArgMinWithValue", args=("ReduceMin", "ArgMin"))
 def _arg_with_value(value: str, place: str, call: Call) -> Tensors:
-    """Return the position and the value of the largest or smallest element along an axis."""
+    """Return the index and the value of the largest or smallest element along an axis."""
     axis, keep = call.attribute("axis", 0), int(bool(call.attribute("keep_dims", False)))
     if len(call) > 2:
         axis, keep = call.constant(1), int(bool(call.constant(2)))

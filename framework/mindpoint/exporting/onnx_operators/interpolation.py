@@ -20,7 +20,7 @@ def _resized(call: Call, scales: Optional[Sequence[float]], **attributes: object
 
 @converts("ResizeNearestNeighbor", "ResizeNearestNeighborV2")
 def _resize_nearest(call: Call) -> Tensors:
-    """Arguments: ``x, size, aligned corners, half pixels``."""
+    """Convert the arguments ``x, size, aligned corners, half pixels``."""
     if call.constant(2) or call.constant(3):
         mode = "align_corners" if call.constant(2) else "half_pixel"
         return _resized(call, None, mode="nearest", coordinate_transformation_mode=mode, nearest_mode="round_prefer_ceil")
@@ -28,8 +28,8 @@ def _resize_nearest(call: Call) -> Tensors:
 
 
 def _nearest(call: Call) -> Tensors:
-    """Pixel i of the result is pixel ``floor(i * input / output)``, with MindSpore's rounding, which matters if the sizes are not
-    multiples."""
+    """Copy pixel ``floor(i * input / output)`` to pixel i of the result. MindSpore's rounding is kept; it matters if the output size is not
+    a multiple of the input size."""
     if all(out % size == 0 for of, to in zip(call.shapes(0), call.shapes()) for size, out in zip(of[2:], to[2:])):
         return _resized(call, None, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
     add, y = call.add, call.x
@@ -43,14 +43,14 @@ def _nearest(call: Call) -> Tensors:
 
 @converts("ResizeBilinearV2")
 def _resize_bilinear(call: Call) -> Tensors:
-    """Arguments: ``x, size, aligned corners, half pixels``."""
+    """Convert the arguments ``x, size, aligned corners, half pixels``."""
     mode = "align_corners" if call.constant(2) else "half_pixel" if call.constant(3) else "asymmetric"
     return _resized(call, None, mode="linear", coordinate_transformation_mode=mode)
 
 
 @converts("UpsampleNearest2D")
 def _upsample_nearest(call: Call) -> Tensors:
-    """Arguments: ``x, size or None, factors or None``."""
+    """Convert the arguments ``x, size or None, factors or None``."""
     if not call.given(2):
         return _nearest(call)
     return _resized(call, call.constant(2), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
@@ -58,13 +58,13 @@ def _upsample_nearest(call: Call) -> Tensors:
 
 @converts("UpsampleBilinear2D")
 def _upsample_bilinear(call: Call) -> Tensors:
-    """Arguments: ``x, size or None, factors or None, aligned corners``."""
+    """Convert the arguments ``x, size or None, factors or None, aligned corners``."""
     scales = call.constant(2) if call.given(2) else None
     return _resized(call, scales, mode="linear", coordinate_transformation_mode="align_corners" if call.constant(3) else "half_pixel")
 
 
 @converts("GridSampler2D")
 def _grid_sample(call: Call) -> Tensors:
-    """Arguments: ``x, grid, interpolation, border, aligned corners``."""
+    """Convert the arguments ``x, grid, interpolation, border, aligned corners``."""
     mode, border = ("bilinear", "nearest")[call.constant(2)], ("zeros", "border", "reflection")[call.constant(3)]
     return call.add("GridSample", call.x, call.tensor(1), mode=mode, padding_mode=border, align_corners=int(call.constant(4)))

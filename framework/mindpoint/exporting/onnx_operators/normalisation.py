@@ -11,7 +11,7 @@ from mindpoint.exporting.onnx_operators.table import by_channel, converts, scala
 @converts("BatchNorm", args=(5, 6))
 @converts("BatchNormExt", args=(5, 7))
 def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
-    """Arguments: ``x, scale, bias, mean, variance``; the positions of two further ones are given."""
+    """Convert the arguments ``x, scale, bias, mean, variance``, and those with the indices ``training`` and ``epsilon``."""
     if call.constant(training):
         raise call.refused("uses batch statistics, which cannot be exported to ONNX")
     return [call.add("BatchNormalization", *(call.tensor(number) for number in range(5)), epsilon=float(call.constant(epsilon)))]
@@ -20,8 +20,8 @@ def _batch_norm(training: int, epsilon: int, call: Call) -> Tensors:
 @converts("LayerNorm", args=(3, 1, 5))
 @converts("LayerNormExt", args=(1, 2, 4))
 def _layer_norm(begin: int, scale: int, epsilon: int, call: Call) -> Tensors:
-    """Convert a normalisation, given the positions of its arguments: first axis or normalised shape; scale, followed by the bias;
-    epsilon."""
+    """Convert a normalisation. The parameters are indices of arguments: ``begin`` of the first axis or the normalised shape, ``scale`` of
+    the scale, which the bias follows, and ``epsilon``."""
     first = call.constant(begin)
     axes = list(range(call.rank()))[-len(first) if isinstance(first, tuple) else first :]
     centred = call.add("Sub", call.x, call.add("ReduceMean", call.x, axes, keepdims=1))
@@ -35,7 +35,7 @@ def _layer_norm(begin: int, scale: int, epsilon: int, call: Call) -> Tensors:
 
 @converts("GroupNorm")
 def _group_norm(call: Call) -> Tensors:
-    """Arguments: ``x, groups, scale, bias, epsilon``."""
+    """Convert the arguments ``x, groups, scale, bias, epsilon``."""
     groups = call.constant(1)
     flat = call.add("Reshape", call.x, [0, groups, -1])
     ones, zeros = np.ones(groups, call.type), np.zeros(groups, call.type)

@@ -26,7 +26,7 @@ def _max_pool(call: Call) -> Tensors:
 
 @converts("MaxPool3DWithArgmax", "MaxPoolWithArgmaxV2")
 def _max_pool_with_places(call: Call) -> Tensors:
-    """Convert max pooling that also returns the positions of the maxima, with settings in attributes."""
+    """Convert max pooling that also returns the indices of the maxima, with settings in attributes."""
     kernel, spatial = call.attribute("kernel_size") or call.attribute("ksize"), call.rank() - 2
     pads = list(call.attribute("pads"))[-spatial:] * 2
     dilations = call.attribute("dilation")[-spatial:]
@@ -36,8 +36,8 @@ def _max_pool_with_places(call: Call) -> Tensors:
 
 @converts("MaxPoolWithIndices", "MaxPoolWithMask")
 def _max_pool_with_mask(call: Call) -> Tensors:
-    """Convert max pooling that also returns the positions of the maxima, with settings in arguments: kernel, strides, padding, dilation,
-    ceil mode."""
+    """Convert max pooling that also returns the indices of the maxima, with settings in arguments: kernel, strides, padding, dilation, ceil
+    mode."""
     kernel, strides, pads, dilations, ceil = (call.constant(number) for number in range(1, 6))
     return [_pool("MaxPool", call, kernel, strides or kernel, [*pads, *pads], dilations=dilations, ceil_mode=int(ceil))]
 
@@ -52,7 +52,7 @@ def _average_pool(call: Call) -> Tensors:
 
 @converts("AvgPool2D")
 def _average_pool_2d(call: Call) -> Tensors:
-    """Arguments: ``x, kernel, strides, padding, ceil mode, count padding, divisor``."""
+    """Convert the arguments ``x, kernel, strides, padding, ceil mode, count padding, divisor``."""
     kernel, strides, pads, ceil, count = (call.constant(number) for number in range(1, 6))
     if call.given(6) and call.constant(6):
         raise call.refused("sets a divisor, which cannot be exported to ONNX")
@@ -88,8 +88,8 @@ def _adaptive(maximum: bool, call: Call) -> Tensors:
 
 
 def _binned(call: Call, x: str, axis: int, count: str, maximum: bool) -> str:
-    """Return the mean or the largest of each of ``count`` bins along an axis: bin i begins at ``floor(i n / count)`` and ends before
-    ``ceil((i + 1) n / count)``, of n pixels."""
+    """Return the mean or the maximum of each of ``count`` bins along an axis of n pixels. Bin i begins at pixel ``floor(i n / count)`` and
+    ends before ``ceil((i + 1) n / count)``."""
     add = call.add
     size = add("Slice", add("Shape", x), [axis], [axis + 1])
     bins = add("Unsqueeze", add("Range", 0, add("Squeeze", count), 1), [1])  # (bins, 1)

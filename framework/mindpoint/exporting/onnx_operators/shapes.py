@@ -57,8 +57,8 @@ def _stack(call: Call) -> Tensors:
 @converts("Chunk", "ChunkView", args=(2, 1))
 @converts("Split", args=(1, 2))
 def _split_evenly(axis: int, count: int, call: Call) -> Tensors:
-    """Split into equal parts, given the positions of the arguments for axis and number of parts. The last part is smaller if the size is
-    not a multiple of that number."""
+    """Split into equal parts; ``axis`` and ``count`` are the indices of the arguments that hold axis and number of parts. The last part is
+    smaller if the size is not a multiple of that number."""
     return _cut(call, call.constant(axis), lambda size: -(-size // call.constant(count)))
 
 
@@ -94,7 +94,7 @@ def _tile(call: Call) -> Tensors:
 
 @converts("StridedSlice")
 def _strided_slice(call: Call) -> Tensors:
-    """Arguments: ``x, begin, end, strides``, and five masks: open begin, open end, ellipsis, new axis, removed axis."""
+    """Convert the arguments ``x, begin, end, strides``, and five masks: open begin, open end, ellipsis, new axis, removed axis."""
     begins, ends, strides = call.argument(1), call.argument(2), call.constant(3)
     begin_mask, end_mask, ellipsis, new_axis, taken = (call.constant(number) for number in range(4, 9))
     if ellipsis or new_axis or min(strides) < 1:
@@ -114,7 +114,7 @@ def _strided_slice(call: Call) -> Tensors:
 
 @converts("SliceExt", "SliceExtView")
 def _slice(call: Call) -> Tensors:
-    """Slice one axis. Arguments: ``x, axis, begin, end, step``."""
+    """Slice one axis; convert the arguments ``x, axis, begin, end, step``."""
     axis, size = call.constant(1), call.shapes(0)
     ends = call.argument(3)
     end = [WHOLE] if all(end >= shape[axis] for end, shape in zip(ends, size)) else call.size(*ends)
@@ -123,7 +123,7 @@ def _slice(call: Call) -> Tensors:
 
 @converts("Narrow", "NarrowView")
 def _narrow(call: Call) -> Tensors:
-    """Arguments: ``x, axis, begin, length``."""
+    """Convert the arguments ``x, axis, begin, length``."""
     begin, length = call.argument(2), call.argument(3)
     begins, lengths = call.size(*begin), call.size(*length)
     return call.add("Slice", call.x, begins, call.add("Add", begins, lengths), [call.constant(1)])
@@ -131,7 +131,7 @@ def _narrow(call: Call) -> Tensors:
 
 @converts("Slice")
 def _begin_and_size(call: Call) -> Tensors:
-    """Slice all axes. Arguments: ``x, begin, size``."""
+    """Slice all axes; convert the arguments ``x, begin, size``."""
     begin, sizes = call.vector(*call.argument(1)), call.vector(*call.shapes())
     return call.add("Slice", call.x, begin, call.add("Add", begin, sizes))
 
@@ -174,7 +174,7 @@ def _pad_pairs(call: Call) -> Tensors:
 
 @converts("PadV3")
 def _pad_flat(call: Call) -> Tensors:
-    """Arguments: ``x, padding, value``; the padding holds pairs in one row, last axis first."""
+    """Convert the arguments ``x, padding, value``; the padding holds pairs in one row, last axis first."""
     mode = {"constant": "constant", "reflect": "reflect", "edge": "edge", "circular": "wrap"}[call.text("mode", "constant")]
     return _padded_last(call, mode, 2)
 

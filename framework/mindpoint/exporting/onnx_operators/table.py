@@ -11,11 +11,11 @@ from mindpoint.exporting.onnx_call import Call, Tensors
 
 Convert = Callable[[Call], Tensors]
 OPERATORS: Dict[str, Convert] = {}
-"""Functions that add the nodes of an operator, by MindSpore's name of it."""
+"""Functions that add the nodes of an operator, by MindSpore's name of the operator."""
 
 
 def converts(*names: str, args: Tuple[object, ...] = ()) -> Callable[[Callable[..., Tensors]], Callable[..., Tensors]]:
-    """Register the decorated function for these operators of MindSpore; ``args`` precede the call as arguments."""
+    """Register the decorated function for these operators of MindSpore; ``args`` are its first arguments, followed by the call."""
 
     def enter(function: Callable[..., Tensors]) -> Callable[..., Tensors]:
         OPERATORS.update(dict.fromkeys(names, functools.partial(function, *args)))

@@ -8,8 +8,8 @@ from mindpoint.contracts.records import to_coco
 
 
 class AcmeMetric(Metric):
-    """``recall`` and ``precision`` of detections above a score. A detection is correct if it overlaps an object of its class that a better
-    one has not taken.
+    """``recall`` and ``precision`` of detections above a score. A detection is correct if it overlaps an object of its class that no better
+    detection has matched.
 
     Args:
         score: least score of a detection that counts.

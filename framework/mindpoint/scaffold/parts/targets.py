@@ -9,7 +9,7 @@ from mindpoint.contracts.image import InputSpec, Sample, transform_points
 
 
 class AcmeTargets(TargetEncoder):
-    """Assigns cells near the centre of an object to it: ``cls`` (C, H, W), ``sides`` (4, H, W), ``positive`` (1, H, W).
+    """Assigns the cells near the centre of an object to the object: ``cls`` (C, H, W), ``sides`` (4, H, W), ``positive`` (1, H, W).
 
     Args:
         stride: stride of the maps, in input pixels.
