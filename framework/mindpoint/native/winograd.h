@@ -68,19 +68,26 @@ inline void transform_output(const float *m, Int step, float *to, Int to_step) {
   store(to + 3 * to_step, 0.25f * odd + 2 * wide_odd + m5);
 }
 
-// Weights of one panel of outputs into panels [places][row][kPanel].
-void transform_weights(const Winograd &p, const Weights &w, Int panel, float *to) {
-  const Int place = p.row() * kPanel, count = std::min<Int>(kPanel, p.outputs - panel * kPanel);
-  for (Int c = 0; c < p.row(); c++, to += kPanel) {
-    for (Int half = 0; half < kPanel; half += kLanes) {
-      Vec taps[9] = {}, rows[3 * kSide], all[kPlaces];
-      for (Int o = half; c < p.channels && o < std::min<Int>(count, half + kLanes); o++) {
-        const float *from = w.data + (panel * kPanel + o) * w.output + c * w.channel;
-        for (int k = 0; k < 9; k++) taps[k][o - half] = from[w.turned ? 8 - k : k];
+// Weights of one panel of outputs into panels [places][row][kPanel]; `place` is the distance of the places.
+void transform_weights(const Winograd &p, const Weights &w, Int panel, float *to, Int place) {
+  Vec taps[9 * kLanes], rows[3 * kSide], all[kPlaces];
+  for (Int c0 = 0; c0 < p.row(); c0 += kLanes) {
+    const Int channels = std::min<Int>(kLanes, p.channels - c0);
+    for (Int o = 0; o < kPanel; o += kLanes) {
+      const Int first = panel * kPanel + o, outputs = std::max<Int>(0, std::min<Int>(kLanes, p.outputs - first));
+      const float *from = w.data + first * w.output + c0 * w.channel;
+      std::fill_n(taps, 9 * kLanes, Vec{});
+      if (w.channel == 9) {
+        transpose(outputs, 9 * channels, from, w.output, reinterpret_cast<float *>(taps), kLanes);
+      } else {
+        for (Int c = 0; c < channels; c++) transpose(outputs, 9, from + c * w.channel, w.output, reinterpret_cast<float *>(taps + 9 * c), kLanes);
       }
-      for (int j = 0; j < 3; j++) transform_weight(taps + j, 3, rows + j, 3);
-      for (int i = 0; i < kSide; i++) transform_weight(rows + 3 * i, 1, all + i * kSide, 1);
-      for (int f = 0; f < kPlaces; f++) store(to + f * place + half, all[f]);
+      for (Int c = 0; c < kLanes; c++) {
+        if (w.turned) std::reverse(taps + 9 * c, taps + 9 * (c + 1));
+        for (int j = 0; j < 3; j++) transform_weight(taps + 9 * c + j, 3, rows + j, 3);
+        for (int i = 0; i < kSide; i++) transform_weight(rows + 3 * i, 1, all + i * kSide, 1);
+        for (int f = 0; f < kPlaces; f++) store(to + f * place + (c0 + c) * kPanel + o, all[f]);
+      }
     }
   }
 }
@@ -135,9 +142,10 @@ void for_each_run_of_tiles(const Winograd &p, Int first, Int last, Visit visit) 
 }
 
 void winograd_forward(const Winograd &p, const float *x, const Weights &weights, const Finish &finish, float *y) {
-  const Int threads = omp_get_max_threads(), share = (p.tiles() + threads - 1) / threads;
-  const Int block = std::min<Int>(share, kBlockOfTiles), blocks = (p.tiles() + block - 1) / block;
-  const Int place = block * p.row() + kLanes, product = block * kPanel + kLanes, panel_floats = kPlaces * p.row() * kPanel;
+  const Int threads = omp_get_max_threads(), blocks = round_up((p.tiles() + kBlockOfTiles - 1) / kBlockOfTiles, threads);
+  const Int block = (p.tiles() + blocks - 1) / blocks;
+  const Int place = block * p.row() + kLanes, product = block * kPanel + kLanes, weights_place = p.row() * kPanel + kPanel;
+  const Int panel_floats = kPlaces * weights_place;
   Buffer panels = allocate(p.panels() * panel_floats), tiles = allocate(threads * kPlaces * place);
   Buffer products = allocate(threads * kPlaces * product), scratch = allocate(threads * kScratch);
 #pragma omp parallel num_threads(threads)
@@ -146,10 +154,12 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
     float *my_tiles = tiles.get() + me * kPlaces * place, *my_products = products.get() + me * kPlaces * product;
     float *my_scratch = scratch.get() + me * kScratch;
 #pragma omp for schedule(static)
-    for (Int panel = 0; panel < p.panels(); panel++) transform_weights(p, weights, panel, panels.get() + panel * panel_floats);
+    for (Int panel = 0; panel < p.panels(); panel++) {
+      transform_weights(p, weights, panel, panels.get() + panel * panel_floats, weights_place);
+    }
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < p.images * blocks; w++) {
-      const Int n = w / blocks, first = w % blocks * block, last = std::min(first + block, p.tiles());
+      const Int n = w / blocks, first = p.tiles() * (w % blocks) / blocks, last = p.tiles() * (w % blocks + 1) / blocks;
       for_each_run_of_tiles(p, first, last, [&](Int at, Int y0, Int x0, Int count) {
         for (Int c = 0; c < p.channels; c += kLanes) {
           transform_tiles(p, x + n * p.channels * p.height * p.width, c, y0, x0, count, my_scratch, my_tiles + at * p.row(), place);
@@ -157,7 +167,7 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
       });
       for (Int panel = 0; panel < p.panels(); panel++) {
         for (Int f = 0; f < kPlaces; f++) {
-          const float *right = panels.get() + panel * panel_floats + f * p.row() * kPanel;
+          const float *right = panels.get() + panel * panel_floats + f * weights_place;
           multiply(last - first, kPanel, p.row(), {my_tiles + f * place, p.row(), 1}, {right, 0, kPanel}, my_products + f * product, kPanel, false);
         }
         for_each_run_of_tiles(p, first, last, [&](Int at, Int y0, Int x0, Int count) {
