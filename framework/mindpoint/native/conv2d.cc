@@ -15,6 +15,8 @@
 
 #include "dense.h"
 #include "depthwise.h"
+#include "finish.h"
+#include "winograd.h"
 
 namespace {
 
@@ -95,6 +97,8 @@ void unfold(const Problem &p, const float *image, Int k0, Int k1, Int first, Int
       std::fill(run, run + from, 0.f);
       if (p.stride_w == 1) {
         copy(image + pixel, to - from, run + from);
+      } else if (p.stride_w == 2) {  // a constant stride is done in whole vectors
+        for (Int i = 0; i < to - from; i++) run[from + i] = image[pixel + 2 * i];
       } else {
         for (Int i = 0; i < to - from; i++) run[from + i] = image[pixel + i * p.stride_w];
       }
@@ -141,8 +145,18 @@ Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p
 
 // ---- the passes ---------------------------------------------------------------------------------------------------------------------
 
-void forward(const Problem &p, const float *x, const float *weight, const float *bias, float *y) {
-  const Int work = p.images * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
+// Whether Winograd's method is faster: its additions and its four times larger weights need enough channels and tiles.
+bool suits_winograd(const Problem &p, const Winograd &w) {
+  const bool shape = p.kernel_h == 3 && p.kernel_w == 3 && std::max({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, p.groups}) == 1;
+  return shape && std::min(p.channels, p.outputs) >= 16 && w.tiles() >= 32;
+}
+
+void forward(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
+  const Winograd winograd{p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left};
+  if (suits_winograd(p, winograd)) return winograd_forward(winograd, x, {weight, p.depth, p.taps, false}, finish, y);
+  const Int share = round_up((p.images * p.positions + omp_get_max_threads() - 1) / omp_get_max_threads(), kPanel);
+  const Int tile = std::min(kTile, share), tiles = (p.positions + tile - 1) / tile;
+  const Int work = p.images * tiles, threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), results = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
   {
@@ -150,16 +164,17 @@ void forward(const Problem &p, const float *x, const float *weight, const float 
     float *my_results = results.get() + omp_get_thread_num() * p.outputs * kTileRow;
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < work; w++) {
-      const Int n = w / p.tiles, first = w % p.tiles * kTile, last = tile_end(p, w % p.tiles), padded = round_up(last - first, kPanel);
+      const Int n = w / tiles, first = w % tiles * tile, last = std::min(first + tile, p.positions), padded = round_up(last - first, kPanel);
       const Int group = n % p.groups;
-      const float *my_weight = weight + group * p.outputs * p.depth, *my_bias = bias + group * p.outputs;
-      for (Int o = 0; o < p.outputs; o++) std::fill_n(my_results + o * kTileRow, padded, my_bias[o]);
       for (Int k = 0; k < p.depth; k += kDepth) {
         const Int depth = std::min(kDepth, p.depth - k);
         unfold(p, x + n * p.channels * p.pixels, k, k + depth, first, last, my_columns);
-        multiply(p.outputs, padded, depth, {my_weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, true);
+        const Factor left{weight + group * p.outputs * p.depth + k, p.depth, 1};
+        multiply(p.outputs, padded, depth, left, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
       }
-      for (Int o = 0; o < p.outputs; o++) copy(my_results + o * kTileRow, last - first, y + (n * p.outputs + o) * p.positions + first);
+      for (Int o = 0; o < p.outputs; o++) {
+        finish(my_results + o * kTileRow, group * p.outputs + o, (n * p.outputs + o) * p.positions + first, last - first, y);
+      }
     }
   }
 }
@@ -233,6 +248,10 @@ Depthwise depthwise(const Problem &p) {
           p.out_w,             p.stride_h, p.stride_w, p.top,   p.left,    p.dilation_h, p.dilation_w};
 }
 
+void convolve(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
+  is_depthwise(p) ? depthwise_forward(depthwise(p), x, weight, finish, y) : forward(p, x, weight, finish, y);
+}
+
 }  // namespace
 
 // ---- MindSpore's interface: inputs, then the output; a result other than 0 becomes a RuntimeError -----------------------------------
@@ -270,11 +289,16 @@ int run(int count, int expected, const Order &order, void **params, const int *n
 // x, weight, bias, geometry -> y
 extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run(count, 5, {0, 1, 4, 3}, params, ndims, shapes, dtypes, [](const Problem &p, auto array) {
-    if (is_depthwise(p)) {
-      depthwise_forward(depthwise(p), array(0), array(1), array(2), array(4));
-    } else {
-      forward(p, array(0), array(1), array(2), array(4));
-    }
+    convolve(p, array(0), array(1), {nullptr, array(2), nullptr, false}, array(4));
+  });
+}
+
+// x, weight, the inputs of an ending, its steps, geometry -> y
+extern "C" int Conv2dFinished(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  if (count != 12 || !is_ending(params + 2, ndims + 2, shapes + 2, dtypes + 2, shapes[11])) return kBadShape;
+  return run(count, 12, {0, 1, 11, 10}, params, ndims, shapes, dtypes, [&](const Problem &p, auto array) {
+    const Ending ending(params + 2, shapes[11][1]);
+    convolve(p, array(0), array(1), ending.finish, array(11));
   });
 }
 

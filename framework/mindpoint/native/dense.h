@@ -93,10 +93,11 @@ void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, flo
 }
 
 void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+  const Int blocks = (rows + kRows - 1) / kRows;  // of almost equal numbers of rows
   for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
-    for (Int m = 0; m < rows; m += kRows) {
-      const Factor part{a.data + m * a.row, a.row, a.step};
-      multiply_rows<kRows>(std::min<Int>(kRows, rows - m), depth, part, b.data, b.row, c + m * c_row + n, c_row, accumulate);
+    for (Int block = 0; block < blocks; block++) {
+      const Int m = rows * block / blocks, count = rows * (block + 1) / blocks - m;
+      multiply_rows<kRows>(count, depth, {a.data + m * a.row, a.row, a.step}, b.data, b.row, c + m * c_row + n, c_row, accumulate);
     }
   }
 }
