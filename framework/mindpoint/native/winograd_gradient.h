@@ -9,7 +9,7 @@
 
 namespace {
 
-constexpr Int kBlockOfGradients = 128;  // tiles
+constexpr Int kBlockOfGradients = 64;  // tiles
 
 // One row of A or G' times a column, the transposes of transform_output and transform_weight.
 
