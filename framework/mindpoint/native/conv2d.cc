@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "dense.h"
 #include "depthwise.h"
 #include "finish.h"
 #include "winograd.h"
+#include "winograd_gradient.h"
 
 namespace {
 
@@ -151,9 +153,19 @@ bool suits_winograd(const Problem &p, const Winograd &w) {
   return shape && std::min(p.channels, p.outputs) >= 16 && w.tiles() >= 32;
 }
 
+Winograd winograd(const Problem &p) { return {p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left}; }
+
+// The data gradient of a convolution of stride 1 is a convolution of dy with the rotated weights.
+bool data_by_winograd(const Problem &p, const float *weight, const float *dy, float *dx) {
+  const Winograd w{p.images, p.outputs, p.out_h, p.out_w, p.channels, p.height, p.width, 2 - p.top, 2 - p.left};
+  if (!suits_winograd(p, w)) return false;
+  const std::vector<float> shift(p.channels);
+  winograd_forward(w, dy, {weight, p.taps, p.depth, true}, {nullptr, shift.data(), nullptr, false}, dx);
+  return true;
+}
+
 void forward(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
-  const Winograd winograd{p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left};
-  if (suits_winograd(p, winograd)) return winograd_forward(winograd, x, {weight, p.depth, p.taps, false}, finish, y);
+  if (suits_winograd(p, winograd(p))) return winograd_forward(winograd(p), x, {weight, p.depth, p.taps, false}, finish, y);
   const Int share = round_up((p.images * p.positions + omp_get_max_threads() - 1) / omp_get_max_threads(), kPanel);
   const Int tile = std::min(kTile, share), tiles = (p.positions + tile - 1) / tile;
   const Int work = p.images * tiles, threads = std::min<Int>(omp_get_max_threads(), work);
@@ -181,6 +193,7 @@ void forward(const Problem &p, const float *x, const float *weight, const Finish
 
 // A thread's share is some input channels of an image, so that no two threads add to the same pixel.
 void backward_data(const Problem &p, const float *weight, const float *dy, float *dx) {
+  if (data_by_winograd(p, weight, dy, dx)) return;
   const Int shares = std::min<Int>(p.channels, (omp_get_max_threads() + p.images - 1) / p.images), work = p.images * shares;
   const Int threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), tiles = allocate(threads * p.outputs * kTileRow);
@@ -210,6 +223,7 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
 
 // A thread's share is some rows of the columns of a group, and with them of the weight's gradient; the first also adds up the bias's.
 void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight, float *dbias) {
+  if (suits_winograd(p, winograd(p))) return winograd_weight(winograd(p), x, dy, dweight, dbias);
   const Int most = (omp_get_max_threads() + p.groups - 1) / p.groups, shares = std::min<Int>(most, (p.depth + kRows - 1) / kRows);
   const Int work = p.groups * shares, threads = std::min<Int>(omp_get_max_threads(), work), row = round_up(p.outputs, kPanel) + kLanes;
   Buffer columns = allocate(threads * kDepth * kTileRow), transposed = allocate(threads * kTile * row), sums = allocate(work * p.depth * row);
