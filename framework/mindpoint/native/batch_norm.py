@@ -58,6 +58,11 @@ def finish(y: Tensor, residual: Optional[Tensor], relu: bool) -> Tensor:
     return ops.relu(y) if relu else y
 
 
+def uses_batch(norm):
+    """Return whether a batch normalisation uses the statistics of the batch, not moving ones."""
+    return norm.training if norm.use_batch_statistics is None else norm.use_batch_statistics
+
+
 class NativeBatchNorm2d(nn.BatchNorm2d):
     """A batch normalisation that the kernel computes for float32 and batch statistics, and MindSpore otherwise: ``construct(x, residual to
     add or None, whether a ReLU follows)``."""
@@ -77,12 +82,8 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
         # MindSpore stores one minus the argument `momentum`
         self.settings, self.settings_relu = (Tensor([self.eps, self.momentum, relu], ms.float32) for relu in (0, 1))
 
-    def of_batch(self):
-        """Return whether it uses the statistics of the batch, not moving ones."""
-        return self.training if self.use_batch_statistics is None else self.use_batch_statistics
-
     def construct(self, x, residual=None, relu=False):
-        if not (self.of_batch() and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
+        if not (uses_batch(self) and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
             return finish(super().construct(x), residual, relu)
         inputs = x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings_relu if relu else self.settings
         if residual is None:

@@ -13,9 +13,14 @@ from mindpoint.native.kernel import FLOAT, INTEGER
 INPUTS = [*[FLOAT] * 7, INTEGER]  # bias, gamma, beta, mean, variance, settings (epsilon first), residual, steps
 
 
+@ops.constexpr
+def _tensor(steps):
+    return Tensor(steps, ms.int64)
+
+
 def inputs_of(bias, norm, residual, relu):
     """Return the inputs for a bias (O,), a ``NativeBatchNorm2d`` or None, a map of the output's shape or None, and whether to apply ReLU."""
-    steps = Tensor((int(norm is not None), int(residual is not None), int(relu)), ms.int64)
+    steps = _tensor((norm is not None, residual is not None, relu))
     numbers = (bias,) * 5 if norm is None else (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance, norm.settings)
     return (bias, *numbers, bias if residual is None else residual, steps)
 

@@ -6,7 +6,7 @@ from typing import List, Optional, Tuple
 
 from mindspore import Tensor, nn
 
-from mindpoint.native.batch_norm import SOURCE, finish
+from mindpoint.native.batch_norm import SOURCE, finish, uses_batch
 
 Step = Tuple[Optional[int], Optional[int], bool]  # a cell and a normalisation of a sequence, either of which may be missing; ReLU
 
@@ -24,7 +24,7 @@ def conv_norm(
         residual: a map like the result; None: nothing is added.
         relu: False: without ReLU.
     """
-    if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not norm.of_batch())):
+    if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not uses_batch(norm))):
         return conv.finished(x, norm, residual, relu)
     y = x if conv is None else conv(x)
     if hasattr(norm, "fuses"):
