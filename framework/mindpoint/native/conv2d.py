@@ -68,10 +68,19 @@ def _finished_kernel(geometry, steps):
     return finished_kernel(geometry, steps)
 
 
+def finished(conv, x, norm, residual, relu):
+    """Return ``relu(norm(conv(x)) + residual)`` of a NativeConv2d; see :func:`mindpoint.native.fused.conv_norm`."""
+    if not (native(SOURCE) and x.dtype == ms.float32 and conv.weight.dtype == ms.float32):
+        return batch_norm.finish(conv(x) if norm is None else norm(conv(x)), residual, relu)
+    kernel = _finished_kernel(conv.numbers, (norm is not None, residual is not None, relu))
+    return kernel(x, conv.weight, *finish.inputs_of(conv.bias if conv.has_bias else conv.no_bias, norm, residual, relu), conv.geometry)
+
+
 class NativeConv2d(nn.Conv2d):
     """A convolution that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
+    finished = staticmethod(finished)
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
@@ -97,10 +106,3 @@ class NativeConv2d(nn.Conv2d):
         if native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32:
             return self.operator(x, self.weight, self.bias if self.has_bias else self.no_bias, self.geometry)
         return super().construct(x)
-
-    def finished(self, x, norm, residual, relu):
-        """Return ``relu(norm(self(x)) + residual)`` with the moving statistics of a ``NativeBatchNorm2d``. norm and residual may be None."""
-        if not (native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32):
-            return batch_norm.finish(self(x) if norm is None else norm(self(x)), residual, relu)
-        kernel = _finished_kernel(self.numbers, (norm is not None, residual is not None, relu))
-        return kernel(x, self.weight, *finish.inputs_of(self.bias if self.has_bias else self.no_bias, norm, residual, relu), self.geometry)

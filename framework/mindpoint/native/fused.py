@@ -17,15 +17,16 @@ def conv_norm(
     """Return ``relu(norm(conv(x)) + residual)``, for use in ``construct``.
 
     Args:
-        conv: any cell; None: x itself. A convolution with a method ``finished(x, norm, residual, relu)`` does everything in its kernel
-            where the normalisation uses moving statistics, or where there is no normalisation.
+        conv: any cell; None: x itself. A convolution with a function ``finished(conv, x, norm, residual, relu)`` does everything in
+            its kernel where the normalisation uses moving statistics, or without normalisation. (A static method: MindSpore compiles
+            methods again for every cell.)
         norm: any cell; None: without. A batch normalisation that :func:`mindpoint.native.accelerate.accelerate` replaced also does what
             follows it.
         residual: a map like the result; None: nothing is added.
         relu: False: without ReLU.
     """
     if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not uses_batch(norm))):
-        return conv.finished(x, norm, residual, relu)
+        return conv.finished(conv, x, norm, residual, relu)
     y = x if conv is None else conv(x)
     if hasattr(norm, "fuses"):
         return norm(y, residual, relu)
