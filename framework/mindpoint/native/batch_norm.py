@@ -77,9 +77,12 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
         # MindSpore stores one minus the argument `momentum`
         self.settings, self.settings_relu = (Tensor([self.eps, self.momentum, relu], ms.float32) for relu in (0, 1))
 
+    def of_batch(self):
+        """Return whether it uses the statistics of the batch, not moving ones."""
+        return self.training if self.use_batch_statistics is None else self.use_batch_statistics
+
     def construct(self, x, residual=None, relu=False):
-        of_batch = self.training if self.use_batch_statistics is None else self.use_batch_statistics
-        if not (of_batch and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
+        if not (self.of_batch() and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
             return finish(super().construct(x), residual, relu)
         inputs = x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings_relu if relu else self.settings
         if residual is None:

@@ -14,7 +14,7 @@ from typing import List, Optional, Sequence, Tuple
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from mindpoint.native import finish
+from mindpoint.native import batch_norm, finish
 from mindpoint.native.kernel import FLOAT, INTEGER, native, operator
 
 SOURCE = Path(__file__).with_name("conv2d.cc")
@@ -93,14 +93,18 @@ class NativeConv2d(nn.Conv2d):
         self.operator, self.geometry, self.numbers = kernel(geometry), Tensor(geometry, ms.int64), geometry
         self.no_bias = ops.zeros((self.out_channels,), ms.float32)
 
+    def compiled(self, x):
+        """Return whether the kernel takes this input."""
+        return native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32
+
     def construct(self, x):
-        if native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32:
+        if self.compiled(x):
             return self.operator(x, self.weight, self.bias if self.has_bias else self.no_bias, self.geometry)
         return super().construct(x)
 
     def finished(self, x, norm, residual, relu):
-        """Return ``relu(norm(self(x)) + residual)`` for float32, with the moving statistics of a ``NativeBatchNorm2d``. norm and residual
-        may be None."""
-        operator = _finished_kernel(self.numbers, (norm is not None, residual is not None, relu))
-        inputs = finish.inputs_of(self.bias if self.has_bias else self.no_bias, norm, residual, relu)
-        return operator(x, self.weight, *inputs, self.geometry)
+        """Return ``relu(norm(self(x)) + residual)`` with the moving statistics of a ``NativeBatchNorm2d``. norm and residual may be None."""
+        if not self.compiled(x):
+            return batch_norm.finish(self(x) if norm is None else norm(self(x)), residual, relu)
+        kernel = _finished_kernel(self.numbers, (norm is not None, residual is not None, relu))
+        return kernel(x, self.weight, *finish.inputs_of(self.bias if self.has_bias else self.no_bias, norm, residual, relu), self.geometry)

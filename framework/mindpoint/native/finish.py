@@ -6,6 +6,7 @@ from typing import Tuple
 
 import mindspore as ms
 from mindspore import Tensor, ops
+from mindspore.ops.operations._grad_ops import ReluGrad
 
 from mindpoint.native.kernel import FLOAT, INTEGER
 
@@ -27,7 +28,7 @@ def gradient(steps: Tuple[bool, bool, bool], inputs, plain, out, dout):
     """
     normalised, added, relu = steps
     bias, gamma, beta, mean, variance, settings, residual, which = inputs
-    dout = ops.where(out > 0, dout, ops.zeros_like(dout)) if relu else dout
+    dout = ReluGrad()(dout, out) if relu else dout
     dresidual = dout if added else ops.zeros_like(residual)
     dgamma, dbeta = ops.zeros_like(gamma), ops.zeros_like(beta)
     if normalised:

@@ -8,47 +8,63 @@ from mindspore import Tensor, nn
 
 from mindpoint.native.batch_norm import SOURCE, finish
 
+Step = Tuple[Optional[int], Optional[int], bool]  # a cell and a normalisation of a sequence, either of which may be missing; ReLU
 
-def conv_norm(conv: nn.Cell, norm: nn.Cell, x: Tensor, residual: Optional[Tensor] = None, relu: bool = True) -> Tensor:
+
+def conv_norm(
+    conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, residual: Optional[Tensor] = None, relu: bool = True
+) -> Tensor:
     """Return ``relu(norm(conv(x)) + residual)``, for use in ``construct``.
 
     Args:
-        conv: any cell.
-        norm: any cell; a batch normalisation that :func:`mindpoint.native.accelerate.accelerate` replaced also does what follows it.
+        conv: any cell; None: x itself. A convolution with a method ``finished(x, norm, residual, relu)`` does everything in its kernel
+            where the normalisation uses moving statistics, or where there is no normalisation.
+        norm: any cell; None: without. A batch normalisation that :func:`mindpoint.native.accelerate.accelerate` replaced also does what
+            follows it.
         residual: a map like the result; None: nothing is added.
         relu: False: without ReLU.
     """
-    return norm_relu(norm, conv(x), residual, relu)
-
-
-def norm_relu(norm: nn.Cell, x: Tensor, residual: Optional[Tensor] = None, relu: bool = True) -> Tensor:
-    """Return ``relu(norm(x) + residual)``: see :func:`conv_norm`."""
+    if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not norm.of_batch())):
+        return conv.finished(x, norm, residual, relu)
+    y = x if conv is None else conv(x)
     if hasattr(norm, "fuses"):
-        return norm(x, residual, relu)
-    return finish(norm(x), residual, relu)
+        return norm(y, residual, relu)
+    return finish(y if norm is None else norm(y), residual, relu)
 
 
 class NativeSequence(nn.SequentialCell):
-    """A sequence of cells in which batch normalisations do the work of the ReLUs that follow them."""
+    """A sequence of cells in which normalisations and ReLUs are done by the convolution or normalisation in front of them."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return the indices of the batch normalisations with a ReLU behind them, or None if there are none or the cell is unsupported."""
-        if type(cell) is not nn.SequentialCell:
-            return None
-        cells: List[nn.Cell] = list(cell)
-        pairs = zip(cells, cells[1:])
-        return tuple(i for i, (cell, next) in enumerate(pairs) if isinstance(cell, nn.BatchNorm2d) and type(next) is nn.ReLU) or None
+        """Return an empty tuple if the sequence has steps of more than one cell, else None."""
+        return () if type(cell) is nn.SequentialCell and len(_steps(list(cell))) < len(cell) else None
 
-    def prepare(self, norms: Tuple[int, ...]) -> None:
-        """Keep for each cell whether a ReLU follows that it does, leaving out those ReLUs."""
-        left_out = [index + 1 for index in norms]
-        self.steps = tuple((index, index in norms) for index in range(len(self)) if index not in left_out)
+    def prepare(self, _: Tuple[int, ...]) -> None:
+        self.steps = _steps(list(self))
 
     def construct(self, x):
-        for index, relu in self.steps:
-            cell = self.cell_list[index]
-            x = norm_relu(cell, x) if relu else cell(x)
+        for conv, norm, relu in self.steps:
+            x = conv_norm(None if conv is None else self.cell_list[conv], None if norm is None else self.cell_list[norm], x, None, relu)
         return x
+
+
+def _steps(cells: List[nn.Cell]) -> Tuple[Step, ...]:
+    """Return what :func:`conv_norm` does at a time."""
+    steps: List[Step] = []
+    index = 0
+    while index < len(cells):
+        conv = None if isinstance(cells[index], nn.BatchNorm2d) else index
+        index += conv is not None
+        norm = index if isinstance(_at(cells, index), nn.BatchNorm2d) else None
+        index += norm is not None
+        relu = type(_at(cells, index)) is nn.ReLU and (norm is not None or isinstance(cells[index - 1], nn.Conv2d))
+        index += relu
+        steps.append((conv, norm, relu))
+    return tuple(steps)
+
+
+def _at(cells: List[nn.Cell], index: int) -> Optional[nn.Cell]:
+    return cells[index] if index < len(cells) else None
