@@ -247,9 +247,7 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
         }
       }
     }
-    for (Int k = from; k < to; k++) {
-      for (Int o = 0; o < p.outputs; o++) dweight[(group * p.outputs + o) * p.depth + k] = my_sums[k * row + o];
-    }
+    transpose(to - from, p.outputs, my_sums + from * row, row, dweight + group * p.outputs * p.depth + from, p.depth);
   }
 }
 
