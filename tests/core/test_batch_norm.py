@@ -7,7 +7,7 @@ from cell_gradients import run
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.batch_norm import NativeBatchNorm2d
 from mindpoint.native.build import find_compilers
-from mindpoint.native.fused import NativeSequence, norm_relu
+from mindpoint.native.fused import NativeSequence, conv_norm
 from mindspore import Parameter, Tensor, nn
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
@@ -86,7 +86,7 @@ class Followed(nn.Cell):
         self.residual = None if residual is None else Parameter(Tensor(residual), name="residual")
 
     def construct(self, x):
-        return norm_relu(self.norm, x, self.residual, self.relu)
+        return conv_norm(None, self.norm, x, self.residual, self.relu)
 
 
 @pytest.mark.parametrize("mode", [ms.GRAPH_MODE, pytest.param(ms.PYNATIVE_MODE, marks=pytest.mark.slow)])
@@ -115,7 +115,9 @@ def test_a_sequence_lets_the_normalisation_do_the_relu():
     wanted = run(sequence.set_train(), x, dy)
     names = [p.name for p in sequence.get_parameters()]
     assert (
-        accelerate(sequence) == 3 and type(sequence) is NativeSequence and sequence.steps == ((0, True), (2, False), (3, False), (4, False))
+        accelerate(sequence) == 3
+        and type(sequence) is NativeSequence
+        and sequence.steps == ((None, 0, True), (2, 3, False), (4, None, False))
     )
     assert [p.name for p in sequence.get_parameters()] == names
     for value, right in zip(run(sequence, x, dy), wanted, strict=True):

@@ -35,7 +35,7 @@ struct Sums {
   double first = 0, second = 0;
 };
 
-// Sums over a channel of f(i).first and f(i).second, where f takes the place of a vector or of a number.
+// Sums over a channel of f(i, kind).first and f(i, kind).second; kind is a vector or a number, as is what f returns for place i.
 template <typename F>
 Sums sums(const Maps &m, Int channel, F f) {
   Sums total;
@@ -61,17 +61,29 @@ Sums sums(const Maps &m, Int channel, F f) {
   return total;
 }
 
+// Calls f(i, kind) for all places of a channel.
+template <typename F>
+void for_each_place(const Maps &m, Int channel, F f) {
+  for_each_block(m, channel, [&](Int at, Int length) {
+    Int i = at;
+    for (; i + kLanes <= at + length; i += kLanes) f(i, Vec{});
+    for (; i < at + length; i++) f(i, 0.f);
+  });
+}
+
 Vec at(const float *p, Int i, Vec) { return load(p + i); }
 float at(const float *p, Int i, float) { return p[i]; }
+void put(float *p, Int i, Vec value) { store(p + i, value); }
+void put(float *p, Int i, float value) { p[i] = value; }
 
 struct Forward {
   const float *x, *gamma, *beta, *moving_mean, *moving_variance;
   double epsilon, share;
-  bool relu;
-  const float *residual;  // may be null
+  const float *residual;
   float *y, *mean, *scale, *new_mean, *new_variance;
 };
 
+template <bool kResidual, bool kRelu>
 void normalise(const Maps &m, const Forward &f) {
 #pragma omp parallel for schedule(static)
   for (Int c = 0; c < m.channels; c++) {
@@ -87,48 +99,43 @@ void normalise(const Maps &m, const Forward &f) {
     f.new_mean[c] = static_cast<float>((1 - f.share) * f.moving_mean[c] + f.share * channel_mean);
     f.new_variance[c] = static_cast<float>((1 - f.share) * f.moving_variance[c] + f.share * squares / std::max(1.0, m.count() - 1));
     const float factor = static_cast<float>(f.gamma[c] * inverse), middle = f.mean[c], offset = f.beta[c];
-    const float least = f.relu ? 0 : -std::numeric_limits<float>::infinity();
-    const float *x = f.x, *residual = f.residual;
-    float *y = f.y;
-    for_each_block(m, c, [=](Int first, Int length) {
-      for (Int i = first; i < first + length; i++) y[i] = (x[i] - middle) * factor + offset;
-      if (residual != nullptr) {
-        for (Int i = first; i < first + length; i++) y[i] += residual[i];
-      }
-      for (Int i = first; i < first + length; i++) y[i] = y[i] < least ? least : y[i];  // not a number stays
+    for_each_place(m, c, [=, x = f.x, residual = f.residual, y = f.y](Int i, auto kind) {
+      auto value = (at(x, i, kind) - middle) * factor + offset;
+      if constexpr (kResidual) value += at(residual, i, kind);
+      if constexpr (kRelu) value = value < 0 ? decltype(kind){} : value;  // not a number stays
+      put(y, i, value);
     });
   }
 }
 
 struct Backward {
-  const float *x, *dy, *gamma, *mean, *scale;
-  const float *y;  // null without ReLU
-  float *dx, *dgamma, *dbeta;
-  float *dresidual;  // null without residual
+  const float *x, *dy, *gamma, *mean, *scale, *y;
+  float *dx, *dgamma, *dbeta, *dresidual;
 };
 
 // dx = gamma * scale * (dy - mean of dy - normal * mean of dy * normal), normal = (x - mean) * scale, dy being zero where the ReLU is
+template <bool kResidual, bool kRelu>
 void gradient(const Maps &m, const Backward &b) {
 #pragma omp parallel for schedule(static)
   for (Int c = 0; c < m.channels; c++) {
-    const float *x = b.x, *dy = b.dy, *y = b.y;
-    float *dx = b.dx, *dresidual = b.dresidual;
-    const float middle = b.mean[c];
-    const auto slope_at = [=](Int i, auto kind) { return y == nullptr ? at(dy, i, kind) : at(y, i, kind) <= 0 ? decltype(kind){} : at(dy, i, kind); };
-    const Sums s = sums(m, c, [=](Int i, auto kind) {
+    const float *x = b.x, middle = b.mean[c];
+    const auto slope_at = [dy = b.dy, y = b.y](Int i, auto kind) {
+      if constexpr (kRelu) return at(y, i, kind) <= 0 ? decltype(kind){} : at(dy, i, kind);
+      return at(dy, i, kind);
+    };
+    const Sums s = sums(m, c, [=, dresidual = b.dresidual](Int i, auto kind) {
       const auto slope = slope_at(i, kind);
+      if constexpr (kResidual) put(dresidual, i, slope);
       return std::pair<decltype(kind), decltype(kind)>(slope, slope * (at(x, i, kind) - middle));
     });
     const double normal_sum = s.second * b.scale[c];
     b.dbeta[c] = static_cast<float>(s.first);
     b.dgamma[c] = static_cast<float>(normal_sum);
     const float factor = b.gamma[c] * b.scale[c], average = static_cast<float>(s.first / m.count());
-    const float slope = static_cast<float>(normal_sum / m.count() * b.scale[c]);
-    for_each_block(m, c, [=](Int first, Int length) {
-      for (Int i = first; i < first + length; i++) dx[i] = factor * (slope_at(i, 0.f) - average - (x[i] - middle) * slope);
-      if (dresidual != nullptr) {
-        for (Int i = first; i < first + length; i++) dresidual[i] = slope_at(i, 0.f);
-      }
+    const float tilt = static_cast<float>(normal_sum / m.count() * b.scale[c]);
+    for_each_place(m, c, [=, dx = b.dx, dresidual = b.dresidual](Int i, auto kind) {
+      const auto slope = kResidual ? at(dresidual, i, kind) : slope_at(i, kind);
+      put(dx, i, factor * (slope - average - (at(x, i, kind) - middle) * tilt));
     });
   }
 }
@@ -157,26 +164,30 @@ int run_forward(bool residual, int count, void **params, int *ndims, int64_t **s
   Maps m;
   const Failure failure = read(ndims, shapes, dtypes, count, &m);
   if (failure != kOk) return failure;
-  if (!are_channels(m, ndims, shapes, {1, 2, 3, 4, out + 1, out + 2, out + 3, out + 4}) || ndims[5] != 1 || shapes[5][0] != 3) return kBadShape;
-  if (!are_like_x(ndims, shapes, {out - residual, out})) return kBadShape;
+  if (!are_channels(m, ndims, shapes, {1, 2, 3, 4, out + 1, out + 2, out + 3, out + 4})) return kBadShape;
+  if (ndims[5] != 1 || shapes[5][0] != 3 || !are_like_x(ndims, shapes, {out - residual, out})) return kBadShape;
   const auto array = [&](int i) { return static_cast<float *>(params[i]); };
   const float *settings = array(5);
-  normalise(m, {array(0), array(1), array(2), array(3), array(4), settings[0], settings[1], settings[2] != 0, residual ? array(6) : nullptr,
-                array(out), array(out + 1), array(out + 2), array(out + 3), array(out + 4)});
+  const bool relu = settings[2] != 0;
+  const auto added = relu ? normalise<true, true> : normalise<true, false>, alone = relu ? normalise<false, true> : normalise<false, false>;
+  const auto pass = residual ? added : alone;
+  pass(m, {array(0), array(1), array(2), array(3), array(4), settings[0], settings[1], array(out - residual), array(out), array(out + 1),
+           array(out + 2), array(out + 3), array(out + 4)});
   return kOk;
 }
 
-int run_gradient(bool residual, bool relu, int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
-  const int out = relu ? 6 : 5;
-  if (count != out + 3 + residual) return kBadCount;
+template <bool kResidual, bool kRelu>
+int run_gradient(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
+  const int out = kRelu ? 6 : 5;
+  if (count != out + 3 + kResidual) return kBadCount;
   Maps m;
   const Failure failure = read(ndims, shapes, dtypes, count, &m);
   if (failure != kOk) return failure;
   if (!are_channels(m, ndims, shapes, {2, 3, 4, out + 1, out + 2})) return kBadShape;
-  if (!are_like_x(ndims, shapes, {1, out - relu, out, out + 3 * residual})) return kBadShape;
+  if (!are_like_x(ndims, shapes, {1, out - kRelu, out, out + 3 * kResidual})) return kBadShape;
   const auto array = [&](int i) { return static_cast<float *>(params[i]); };
-  gradient(m, {array(0), array(1), array(2), array(3), array(4), relu ? array(5) : nullptr, array(out), array(out + 1), array(out + 2),
-               residual ? array(out + 3) : nullptr});
+  gradient<kResidual, kRelu>(m, {array(0), array(1), array(2), array(3), array(4), array(out - kRelu), array(out), array(out + 1),
+                                 array(out + 2), array(out + 3 * kResidual)});
   return kOk;
 }
 
@@ -197,15 +208,15 @@ extern "C" int BatchNormAdd(int count, void **params, int *ndims, int64_t **shap
 
 // x, dy, gamma, mean, 1 / sqrt(variance + epsilon) -> dx, dgamma, dbeta
 extern "C" int BatchNormGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run_gradient(false, false, count, params, ndims, shapes, dtypes);
+  return run_gradient<false, false>(count, params, ndims, shapes, dtypes);
 }
 
 // The same with a further input: y, behind the ReLU.
 extern "C" int BatchNormReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run_gradient(false, true, count, params, ndims, shapes, dtypes);
+  return run_gradient<false, true>(count, params, ndims, shapes, dtypes);
 }
 
 // The same with a further output: the residual's gradient.
 extern "C" int BatchNormAddReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run_gradient(true, true, count, params, ndims, shapes, dtypes);
+  return run_gradient<true, true>(count, params, ndims, shapes, dtypes);
 }

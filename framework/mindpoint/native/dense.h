@@ -30,11 +30,23 @@ Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
 
 Vec load(const float *p) { return *reinterpret_cast<const Vec *>(p); }
 void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
-float sum(Vec v) {
-  float total = 0;
-  for (int i = 0; i < kLanes; i++) total += v[i];
-  return total;
+
+typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
+#if defined(__clang__)
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
+#endif
+
+// Adds each lane and the one S further, for S and its halves, down to 1.
+template <int S, int... L>
+Vec fold_lanes(Vec v, std::integer_sequence<int, L...> lanes) {
+  v += MIX(v, v, ((L + S) % kLanes)...);
+  if constexpr (S > 1) return fold_lanes<S / 2>(v, lanes);
+  return v;
 }
+
+float sum(Vec v) { return fold_lanes<kLanes / 2>(v, std::make_integer_sequence<int, kLanes>())[0]; }
 
 struct Free {
   void operator()(void *p) const { std::free(p); }
@@ -103,13 +115,6 @@ void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, In
 }
 
 // ---- transposition: to[c][r] = from[r][c], a square of vectors at a time ------------------------------------------------------------
-
-typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
-#if defined(__clang__)
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
-#endif
 
 // Exchanges the off-diagonal halves of all squares of 2 * S vectors and lanes, and goes on with the next larger ones.
 template <int S, int... L>

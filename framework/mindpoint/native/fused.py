@@ -11,9 +11,7 @@ from mindpoint.native.batch_norm import SOURCE, finish, uses_batch
 Step = Tuple[Optional[int], Optional[int], bool]  # a cell and a normalisation of a sequence, either of which may be missing; ReLU
 
 
-def conv_norm(
-    conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, residual: Optional[Tensor] = None, relu: bool = True
-) -> Tensor:
+def conv_norm(conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, residual: Optional[Tensor] = None, relu: bool = True) -> Tensor:
     """Return ``relu(norm(conv(x)) + residual)``, for use in ``construct``.
 
     Args:

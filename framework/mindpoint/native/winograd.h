@@ -132,18 +132,20 @@ void finish_tiles(const Winograd &p, const Finish &finish, const float *products
   }
 }
 
+// Calls visit(place from first on, image, row, column in tiles, count) for the tiles first..last-1 of all images.
 template <typename Visit>
 void for_each_run_of_tiles(const Winograd &p, Int first, Int last, Visit visit) {
+  const Int across = p.across(), tiles = p.tiles();
   for (Int t = first; t < last;) {
-    const Int x = t % p.across(), count = std::min({kRun, p.across() - x, last - t});
-    visit(t - first, t / p.across(), x, count);
+    const Int n = t / tiles, y = (t - n * tiles) / across, x = t % across, count = std::min({kRun, across - x, last - t});
+    visit(t - first, n, y, x, count);
     t += count;
   }
 }
 
 void winograd_forward(const Winograd &p, const float *x, const Weights &weights, const Finish &finish, float *y) {
-  const Int threads = omp_get_max_threads(), blocks = round_up((p.tiles() + kBlockOfTiles - 1) / kBlockOfTiles, threads);
-  const Int block = (p.tiles() + blocks - 1) / blocks;
+  const Int threads = omp_get_max_threads(), all = p.images * p.tiles();
+  const Int blocks = round_up((all + kBlockOfTiles - 1) / kBlockOfTiles, threads), block = (all + blocks - 1) / blocks;
   const Int place = block * p.row() + kLanes, product = block * kPanel + kLanes, weights_place = p.row() * kPanel + kPanel;
   const Int panel_floats = kPlaces * weights_place;
   Buffer panels = allocate(p.panels() * panel_floats), tiles = allocate(threads * kPlaces * place);
@@ -158,9 +160,9 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
       transform_weights(p, weights, panel, panels.get() + panel * panel_floats, weights_place);
     }
 #pragma omp for schedule(dynamic)
-    for (Int w = 0; w < p.images * blocks; w++) {
-      const Int n = w / blocks, first = p.tiles() * (w % blocks) / blocks, last = p.tiles() * (w % blocks + 1) / blocks;
-      for_each_run_of_tiles(p, first, last, [&](Int at, Int y0, Int x0, Int count) {
+    for (Int w = 0; w < blocks; w++) {
+      const Int first = all * w / blocks, last = all * (w + 1) / blocks;
+      for_each_run_of_tiles(p, first, last, [&](Int at, Int n, Int y0, Int x0, Int count) {
         for (Int c = 0; c < p.channels; c += kLanes) {
           transform_tiles(p, x + n * p.channels * p.height * p.width, c, y0, x0, count, my_scratch, my_tiles + at * p.row(), place);
         }
@@ -170,7 +172,7 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
           const float *right = panels.get() + panel * panel_floats + f * weights_place;
           multiply(last - first, kPanel, p.row(), {my_tiles + f * place, p.row(), 1}, {right, 0, kPanel}, my_products + f * product, kPanel, false);
         }
-        for_each_run_of_tiles(p, first, last, [&](Int at, Int y0, Int x0, Int count) {
+        for_each_run_of_tiles(p, first, last, [&](Int at, Int n, Int y0, Int x0, Int count) {
           for (Int o = panel * kPanel; o < std::min((panel + 1) * kPanel, p.outputs); o += kLanes) {
             const float *from = my_products + at * kPanel + o % kPanel;
             finish_tiles(p, finish, from, product, n, o, y0, x0, count, my_scratch, y);

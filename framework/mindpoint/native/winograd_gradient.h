@@ -78,6 +78,13 @@ void finish_weights(const Winograd &p, const float *products, Int row, Int place
   transpose(9 * channels, outputs, taps, kLanes, dweight + (o * p.channels + c) * 9, 9 * p.channels);
 }
 
+// Zeros for the kLanes channels of tiles first..last-1.
+void clear_tiles(Int first, Int last, float *to, Int row, Int place) {
+  for (Int f = 0; f < kPlaces; f++) {
+    for (Int t = first; t < last; t++) store(to + f * place + t * row, Vec{});
+  }
+}
+
 void winograd_weight(const Winograd &p, const float *x, const float *dy, float *dweight, float *dbias) {
   const Runs runs(p);
   const Int block = runs.of_block * runs.length, row = round_up(p.outputs, kPanel) + kLanes, strips = p.row() / kLanes;
@@ -85,8 +92,7 @@ void winograd_weight(const Winograd &p, const float *x, const float *dy, float *
   const Int output_strips = (p.outputs + kLanes - 1) / kLanes, threads = omp_get_max_threads();
   Buffer tiles = allocate(kPlaces * x_place), gradients = allocate(kPlaces * dy_place), products = allocate(kPlaces * place);
   Buffer sums = allocate(runs.all * output_strips * kLanes), scratch = allocate(threads * kScratch);
-  std::fill_n(tiles.get(), kPlaces * x_place, 0.f);
-  std::fill_n(gradients.get(), kPlaces * dy_place, 0.f);
+  std::fill_n(gradients.get(), kPlaces * dy_place, 0.f);  // for outputs up to a whole panel
 #pragma omp parallel num_threads(threads)
   {
     float *my_scratch = scratch.get() + omp_get_thread_num() * kScratch;
@@ -99,12 +105,15 @@ void winograd_weight(const Winograd &p, const float *x, const float *dy, float *
         const Int length = std::min(runs.length, p.across() - x0);
         if (strip < strips) {
           const float *image = x + n * p.channels * p.height * p.width;
-          transform_tiles(p, image, strip * kLanes, y0, x0, length, my_scratch, tiles.get() + at * p.row(), x_place);
+          float *to = tiles.get() + at * p.row();
+          transform_tiles(p, image, strip * kLanes, y0, x0, length, my_scratch, to, x_place);
+          clear_tiles(length, runs.length, to + strip * kLanes, p.row(), x_place);
         } else {
           const Int o = (strip - strips) * kLanes;
           float *to = gradients.get() + at * row + o;
           Vec total{};
           transform_gradients(p, dy + n * p.outputs * p.out_h * p.out_w, o, y0, x0, length, my_scratch, to, row, dy_place, &total);
+          clear_tiles(length, runs.length, to, row, dy_place);
           store(sums.get() + (r * output_strips + strip - strips) * kLanes, total);
         }
       }

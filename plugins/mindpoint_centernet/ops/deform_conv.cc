@@ -169,23 +169,21 @@ void fold_gradient(const Problem &p, const float *packed, Int first, Int last, c
         const Sample &s = *samples;
         float by_mask = 0, by_y = 0, by_x = 0;
         if (s.inside) {
-          float w[4], dot[4];
+          float w[4];
           bilinear_weights(s, w);
-          Vec total[4] = {};
-          for (int corner = 0; corner < 4; corner++) {
-            const float *value = packed + s.corner[corner];
-            float *to = image_gradient + s.corner[corner];
-            const float factor = w[corner] * s.mask;
-            for (Int i = 0; i < p.group_row; i += kLanes) {
-              const Vec gradient = load(from + i);
-              total[corner] += gradient * load(value + i);
-              store(to + i, load(to + i) + factor * gradient);
+          Vec dot[4] = {};
+          for (Int i = 0; i < p.group_row; i += kLanes) {
+            const Vec gradient = load(from + i), masked = s.mask * gradient;
+            for (int corner = 0; corner < 4; corner++) {
+              dot[corner] += gradient * load(packed + s.corner[corner] + i);
+              float *to = image_gradient + s.corner[corner] + i;  // corners may be the same pixel
+              store(to, load(to) + w[corner] * masked);
             }
-            dot[corner] = sum(total[corner]) * s.valid[corner];
           }
-          by_mask = (1 - s.down) * ((1 - s.right) * dot[0] + s.right * dot[1]) + s.down * ((1 - s.right) * dot[2] + s.right * dot[3]);
-          by_y = s.mask * ((1 - s.right) * (dot[2] - dot[0]) + s.right * (dot[3] - dot[1]));
-          by_x = s.mask * ((1 - s.down) * (dot[1] - dot[0]) + s.down * (dot[3] - dot[2]));
+          for (int corner = 0; corner < 4; corner++) dot[corner] *= s.valid[corner];
+          by_mask = sum((1 - s.down) * ((1 - s.right) * dot[0] + s.right * dot[1]) + s.down * ((1 - s.right) * dot[2] + s.right * dot[3]));
+          by_y = s.mask * sum((1 - s.right) * (dot[2] - dot[0]) + s.right * (dot[3] - dot[1]));
+          by_x = s.mask * sum((1 - s.down) * (dot[1] - dot[0]) + s.down * (dot[3] - dot[2]));
         }
         const Int channel = g * p.taps + k;
         offset_gradient[2 * channel * p.positions + q] = by_y;
