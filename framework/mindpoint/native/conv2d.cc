@@ -260,14 +260,14 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
   const Int most = (omp_get_max_threads() + p.groups - 1) / p.groups, shares = std::min<Int>(most, (p.depth + kRows - 1) / kRows);
   const Int work = p.groups * shares, threads = std::min<Int>(omp_get_max_threads(), work), row = round_up(p.outputs, kPanel) + kLanes;
   Buffer columns = allocate(threads * kDepth * kTileRow), transposed = allocate(threads * kTile * row);
-  Buffer sums = allocate(work * p.depth * row);
+  Buffer sums = allocate(p.groups * p.depth * row);
   std::fill_n(dbias, p.groups * p.outputs, 0.f);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (Int w = 0; w < work; w++) {
     const Int group = w / shares, share = w % shares, from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
     float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow;
     float *my_dy = transposed.get() + omp_get_thread_num() * kTile * row;
-    float *my_sums = sums.get() + w * p.depth * row;
+    float *my_sums = sums.get() + group * p.depth * row;
     std::fill(my_dy, my_dy + kTile * row, 0.f);
     std::fill(my_sums + from * row, my_sums + to * row, 0.f);
     for (Int t = 0; t < tiles.all; t++) {

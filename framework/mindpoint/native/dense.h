@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -48,14 +50,50 @@ Vec fold_lanes(Vec v, std::integer_sequence<int, L...> lanes) {
 
 float sum(Vec v) { return fold_lanes<kLanes / 2>(v, std::make_integer_sequence<int, kLanes>())[0]; }
 
-struct Free {
-  void operator()(void *p) const { std::free(p); }
+// Large buffers are kept for the next call: new memory costs page faults, and returning it interrupts all threads. A buffer serves any
+// smaller demand, so the smallest are given up first.
+struct Kept {
+  static constexpr std::size_t kLeast = 128 * 1024, kMost = 48 * 1024 * 1024;  // bytes of a buffer, and of all
+  std::mutex mutex;
+  std::multimap<std::size_t, void *> buffers;  // by size
+  std::size_t total = 0;
+
+  static Kept &instance() {
+    static Kept *kept = new Kept;  // never destroyed: threads may outlive static objects
+    return *kept;
+  }
+  std::pair<const std::size_t, void *> take(std::size_t bytes) {
+    if (bytes >= kLeast) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (const auto found = buffers.lower_bound(bytes); found != buffers.end()) {
+        const auto buffer = *found;
+        buffers.erase(found);
+        total -= buffer.first;
+        return buffer;
+      }
+    }
+    return {bytes, std::aligned_alloc(64, bytes)};
+  }
+  void give(std::size_t bytes, void *buffer) {
+    if (bytes < kLeast) return std::free(buffer);
+    const std::lock_guard<std::mutex> lock(mutex);
+    buffers.emplace(bytes, buffer);
+    for (total += bytes; total > kMost; buffers.erase(buffers.begin())) {
+      total -= buffers.begin()->first;
+      std::free(buffers.begin()->second);
+    }
+  }
 };
-using Buffer = std::unique_ptr<float[], Free>;
+
+struct GiveBack {
+  std::size_t bytes = 0;
+  void operator()(void *p) const { Kept::instance().give(bytes, p); }
+};
+using Buffer = std::unique_ptr<float[], GiveBack>;
 Buffer allocate(Int floats) {
-  void *p = std::aligned_alloc(64, round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
+  const auto [bytes, p] = Kept::instance().take(round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
   if (p == nullptr) throw std::bad_alloc();
-  return Buffer(static_cast<float *>(p));
+  return Buffer(static_cast<float *>(p), GiveBack{bytes});
 }
 
 // ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels; the sum is complete before it is added, so that

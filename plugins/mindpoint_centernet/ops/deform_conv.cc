@@ -171,13 +171,19 @@ void fold_gradient(const Problem &p, const float *packed, Int first, Int last, c
         if (s.inside) {
           float w[4];
           bilinear_weights(s, w);
+          const float *value[4];
+          float *to[4];
+          for (int corner = 0; corner < 4; corner++) {
+            value[corner] = packed + s.corner[corner], to[corner] = image_gradient + s.corner[corner];
+            w[corner] *= s.mask;
+          }
           Vec dot[4] = {};
           for (Int i = 0; i < p.group_row; i += kLanes) {
-            const Vec gradient = load(from + i), masked = s.mask * gradient;
-            for (int corner = 0; corner < 4; corner++) {
-              dot[corner] += gradient * load(packed + s.corner[corner] + i);
-              float *to = image_gradient + s.corner[corner] + i;  // corners may be the same pixel
-              store(to, load(to) + w[corner] * masked);
+            const Vec gradient = load(from + i);
+#pragma GCC unroll 4
+            for (int corner = 0; corner < 4; corner++) {  // corners may be the same pixel
+              dot[corner] += gradient * load(value[corner] + i);
+              store(to[corner] + i, load(to[corner] + i) + w[corner] * gradient);
             }
           }
           for (int corner = 0; corner < 4; corner++) dot[corner] *= s.valid[corner];
