@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+import contextlib
+from typing import Iterator, List, Optional, Tuple
 
 from mindspore import Tensor, nn
 
@@ -29,6 +30,24 @@ def conv_norm(conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, resid
     if hasattr(norm, "fuses"):
         return norm(y, residual, relu)
     return finish(y if norm is None else norm(y), residual, relu)
+
+
+def _one_by_one(conv, x, norm, residual, relu):
+    y = conv(x)
+    return finish(y if norm is None else norm(y), residual, relu)
+
+
+@contextlib.contextmanager
+def single_cells(network: nn.Cell) -> Iterator[None]:
+    """Run every cell of a network by itself within the block, so that its hooks see it; in PyNative mode."""
+    kinds = {type(cell): type(cell).finished for _, cell in network.cells_and_names() if hasattr(cell, "finished")}
+    for kind in kinds:
+        kind.finished = staticmethod(_one_by_one)
+    try:
+        yield
+    finally:
+        for kind, finished in kinds.items():
+            kind.finished = staticmethod(finished)
 
 
 class NativeSequence(nn.SequentialCell):
