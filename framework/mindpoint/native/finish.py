@@ -1,4 +1,4 @@
-"""The end of a convolution in its kernel: ``relu(norm(result) + residual)`` with moving statistics, each step optional. See ``finish.h``."""
+"""The end of a convolution in its kernel: ``relu(norm(result) + residual)`` by moving statistics, each step optional; see ``finish.h``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _tensor(steps):
 
 
 def inputs_of(bias, norm, residual, relu):
-    """Return the inputs for a bias (O,), a ``NativeBatchNorm2d`` or None, a map of the output's shape or None, and whether to apply ReLU."""
+    """Return the inputs for a bias (O,), a ``NativeBatchNorm2d`` or None, a map like the output or None, and whether to apply ReLU."""
     steps = _tensor((norm is not None, residual is not None, relu))
     numbers = (bias,) * 5 if norm is None else (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance, norm.settings)
     return (bias, *numbers, bias if residual is None else residual, steps)
