@@ -158,21 +158,18 @@ bool are_like_x(const int *ndims, int64_t **shapes, std::initializer_list<int> w
   return std::all_of(which.begin(), which.end(), [&](int i) { return ndims[i] == 4 && std::equal(shapes[0], shapes[0] + 4, shapes[i]); });
 }
 
-int run_forward(bool residual, int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
-  const int out = residual ? 7 : 6;
+template <bool kResidual, bool kRelu>
+int run_forward(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
+  const int out = kResidual ? 7 : 6;
   if (count != out + 5) return kBadCount;
   Maps m;
   const Failure failure = read(ndims, shapes, dtypes, count, &m);
   if (failure != kOk) return failure;
   if (!are_channels(m, ndims, shapes, {1, 2, 3, 4, out + 1, out + 2, out + 3, out + 4})) return kBadShape;
-  if (ndims[5] != 1 || shapes[5][0] != 3 || !are_like_x(ndims, shapes, {out - residual, out})) return kBadShape;
+  if (ndims[5] != 1 || shapes[5][0] != 2 || !are_like_x(ndims, shapes, {out - kResidual, out})) return kBadShape;
   const auto array = [&](int i) { return static_cast<float *>(params[i]); };
-  const float *settings = array(5);
-  const bool relu = settings[2] != 0;
-  const auto added = relu ? normalise<true, true> : normalise<true, false>, alone = relu ? normalise<false, true> : normalise<false, false>;
-  const auto pass = residual ? added : alone;
-  pass(m, {array(0), array(1), array(2), array(3), array(4), settings[0], settings[1], array(out - residual), array(out), array(out + 1),
-           array(out + 2), array(out + 3), array(out + 4)});
+  normalise<kResidual, kRelu>(m, {array(0), array(1), array(2), array(3), array(4), array(5)[0], array(5)[1], array(out - kResidual),
+                                  array(out), array(out + 1), array(out + 2), array(out + 3), array(out + 4)});
   return kOk;
 }
 
@@ -195,15 +192,23 @@ int run_gradient(int count, void **params, int *ndims, int64_t **shapes, const c
 
 // ---- MindSpore's interface: inputs, then outputs; a result other than 0 becomes a RuntimeError ----------------------------------------
 
-// x, gamma, beta, moving mean, moving variance, (epsilon, share of the batch in the moving ones, 1 with ReLU and 0 without)
+// x, gamma, beta, moving mean, moving variance, (epsilon, share of the batch in the moving ones)
 // -> y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance
 extern "C" int BatchNorm(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run_forward(false, count, params, ndims, shapes, dtypes);
+  return run_forward<false, false>(count, params, ndims, shapes, dtypes);
 }
 
-// The same with a further input: a residual.
+extern "C" int BatchNormRelu(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_forward<false, true>(count, params, ndims, shapes, dtypes);
+}
+
+// With a further input: a residual.
 extern "C" int BatchNormAdd(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run_forward(true, count, params, ndims, shapes, dtypes);
+  return run_forward<true, false>(count, params, ndims, shapes, dtypes);
+}
+
+extern "C" int BatchNormAddRelu(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_forward<true, true>(count, params, ndims, shapes, dtypes);
 }
 
 // x, dy, gamma, mean, 1 / sqrt(variance + epsilon) -> dx, dgamma, dbeta

@@ -23,8 +23,7 @@ def kernel(residual: bool, relu: bool) -> ops.Custom:
     """Return the operator with its gradient for x, gamma, beta and residual: (x (B, C, H, W), gamma, beta, moving mean, moving variance,
     settings) -> (y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
 
-    settings: epsilon, the weight of the batch in the moving statistics, and 1 with ReLU, else 0. The moving statistics use the sample
-    variance (divided by n - 1).
+    settings: epsilon, and the weight of the batch in the moving statistics. They use the sample variance (divided by n - 1).
 
     Args:
         residual: there is one more input, like x, which is added to the normalised x.
@@ -49,7 +48,13 @@ def kernel(residual: bool, relu: bool) -> ops.Custom:
         return found[0], found[1], found[2], *others, found[3] if relu else dout[0]
 
     function, inputs, back = ("BatchNormAdd", 7, bprop_with_residual) if residual else ("BatchNorm", 6, bprop)
-    return operator(SOURCE, function, [FLOAT] * inputs, 5, lambda x, gamma, *_: (x, gamma, gamma, gamma, gamma), back, f"{relu}")
+    function += "Relu" if relu else ""
+    return operator(SOURCE, function, [FLOAT] * inputs, 5, lambda x, gamma, *_: (x, gamma, gamma, gamma, gamma), back)
+
+
+@ops.constexpr
+def _kernel(residual, relu):
+    return kernel(residual, relu)
 
 
 def finish(y: Tensor, residual: Optional[Tensor], relu: bool) -> Tensor:
@@ -76,20 +81,14 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
         return () if type(cell) is nn.BatchNorm2d and cell.format == "NCHW" else None
 
     def prepare(self, _: Tuple[int, ...]) -> None:
-        self.plain, self.plain_relu, self.added, self.added_relu = (
-            kernel(added, relu) for added in (False, True) for relu in (False, True)
-        )
-        # MindSpore stores one minus the argument `momentum`
-        self.settings, self.settings_relu = (Tensor([self.eps, self.momentum, relu], ms.float32) for relu in (0, 1))
+        self.settings = Tensor([self.eps, self.momentum], ms.float32)  # MindSpore stores one minus the argument `momentum`
 
     def construct(self, x, residual=None, relu=False):
         if not (uses_batch(self) and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
             return finish(super().construct(x), residual, relu)
-        inputs = x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings_relu if relu else self.settings
-        if residual is None:
-            found = self.plain_relu(*inputs) if relu else self.plain(*inputs)
-        else:
-            found = self.added_relu(*inputs, residual) if relu else self.added(*inputs, residual)
+        inputs = x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings
+        inputs = inputs if residual is None else (*inputs, residual)
+        found = _kernel(residual is not None, relu)(*inputs)
         ops.assign(self.moving_mean, found[3])
         ops.assign(self.moving_variance, found[4])
         return found[0]
