@@ -7,6 +7,7 @@ from typing import List
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindpoint.native import fused
 from mindspore import nn, ops
 
 from mindpoint_backbones.layers import conv, conv_norm
@@ -28,7 +29,7 @@ class BasicBlock(nn.Cell):
         self.conv2, self.bn2 = conv(channels, channels, 3), _norm(channels)
 
     def construct(self, x):
-        return ops.relu(self.bn2(self.conv2(ops.relu(self.bn1(self.conv1(x))))) + x)
+        return fused.conv_norm(self.conv2, self.bn2, fused.conv_norm(self.conv1, self.bn1, x), x)
 
 
 class Bottleneck(nn.Cell):
@@ -44,8 +45,8 @@ class Bottleneck(nn.Cell):
 
     def construct(self, x):
         residual = x if self.downsample is None else self.downsample(x)
-        y = ops.relu(self.bn2(self.conv2(ops.relu(self.bn1(self.conv1(x))))))
-        return ops.relu(self.bn3(self.conv3(y)) + residual)
+        y = fused.conv_norm(self.conv2, self.bn2, fused.conv_norm(self.conv1, self.bn1, x))
+        return fused.conv_norm(self.conv3, self.bn3, y, residual)
 
 
 def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell:
@@ -128,8 +129,7 @@ class HRNet(Backbone):
         self.out_features = tuple(FeatureSpec(width * 2**index, 4 * 2**index) for index in range(maps))
 
     def construct(self, image):
-        x = ops.relu(self.bn1(self.conv1(image)))
-        x = ops.relu(self.bn2(self.conv2(x)))
+        x = fused.conv_norm(self.conv2, self.bn2, fused.conv_norm(self.conv1, self.bn1, image))
         maps = (self.layer1(x),)
         for transition, stage in ((self.transition1, self.stage2), (self.transition2, self.stage3), (self.transition3, self.stage4)):
             begun = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from mindpoint.native.fused import conv_norm
 from mindspore import Tensor, nn
 from mindspore.common.initializer import Initializer, Uniform
 
@@ -63,8 +64,6 @@ class BasicBlock(nn.Cell):
         self.bn1 = batch_norm(out_channels)
         self.conv2 = conv(out_channels, out_channels, 3, init=init)
         self.bn2 = batch_norm(out_channels)
-        self.relu = nn.ReLU()
 
     def construct(self, x, residual):
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + residual)
+        return conv_norm(self.conv2, self.bn2, conv_norm(self.conv1, self.bn1, x), residual)

@@ -7,7 +7,8 @@ from cell_gradients import run
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.batch_norm import NativeBatchNorm2d
 from mindpoint.native.build import find_compilers
-from mindspore import nn
+from mindpoint.native.fused import NativeSequence, conv_norm
+from mindspore import Parameter, Tensor, nn
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
 EPS, KEPT = 1e-3, 0.8
@@ -74,6 +75,54 @@ def test_large_maps_are_added_up_without_loss():
     found, wanted = both(layer(2), x, rng.standard_normal(x.shape).astype(np.float32))
     for value, right in zip(found, wanted):
         assert np.abs(value - right).max() < 1e-6 * np.abs(right).max()
+
+
+class Followed(nn.Cell):
+    """A normalisation and what follows it; the residual is a parameter, so that its gradient is computed."""
+
+    def __init__(self, norm, residual, relu):
+        super().__init__()
+        self.norm, self.relu = norm, relu
+        self.residual = None if residual is None else Parameter(Tensor(residual), name="residual")
+
+    def construct(self, x):
+        return conv_norm(None, self.norm, x, self.residual, self.relu)
+
+
+@pytest.mark.parametrize("mode", [ms.GRAPH_MODE, pytest.param(ms.PYNATIVE_MODE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("native", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("with_residual, relu", [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("shape", [(2, 5, 9, 37), pytest.param((3, 4, 61, 70), marks=pytest.mark.slow)])
+def test_a_residual_and_a_relu_may_follow(shape, with_residual, relu, native, mode):
+    ms.set_context(mode=mode)
+    rng = np.random.default_rng(0)
+    x, dy, residual = (rng.standard_normal(shape).astype(np.float32) for _ in range(3))
+    norm = layer(shape[1], native)
+    state = [p.asnumpy().copy() for p in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)]
+    y, dx, *others = run(Followed(norm, residual if with_residual else None, relu).set_train(), x, dy)
+    total = formula(x, dy, *state)[0] + residual * with_residual
+    slope = np.where(total > 0, dy, 0) if relu else dy
+    _, *wanted, mean, variance = formula(x, slope, *state)
+    wanted = [wanted[0], *[slope] * with_residual, *wanted[1:], mean, variance]
+    found = [dx, *others, norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy()]
+    for value, right in zip([y, *found], [np.maximum(total, 0) if relu else total, *wanted], strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-5, atol=1e-5 * np.abs(right).max())
+
+
+def test_a_sequence_lets_the_normalisation_do_the_relu():
+    sequence = nn.SequentialCell([layer(3, native=False), nn.ReLU(), nn.ReLU(), layer(3, native=False), nn.Sigmoid()])
+    x, dy = (np.random.default_rng(seed).standard_normal((2, 3, 5, 7)).astype(np.float32) for seed in (0, 1))
+    wanted = run(sequence.set_train(), x, dy)
+    names = [p.name for p in sequence.get_parameters()]
+    assert (
+        accelerate(sequence) == 3
+        and type(sequence) is NativeSequence
+        and sequence.steps == ((None, 0, True), (2, 3, False), (4, None, False))
+    )
+    assert [p.name for p in sequence.get_parameters()] == names
+    for value, right in zip(run(sequence, x, dy), wanted, strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-5)
+    assert accelerate(nn.SequentialCell([nn.ReLU(), nn.ReLU()])) == 0
 
 
 @pytest.mark.slow

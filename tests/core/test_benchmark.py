@@ -8,6 +8,8 @@ import pytest
 from mindpoint.benchmark.counts import calls
 from mindpoint.benchmark.report import Clock, Report, spread
 from mindpoint.cli.main import main
+from mindpoint.native.accelerate import accelerate
+from mindpoint.native.fused import conv_norm
 from mindspore import nn
 
 TOY = str(Path(__file__).parent / "toy.yaml")
@@ -51,6 +53,28 @@ def test_multiply_adds_by_hand():
         ("dense", 2 * (4 * 8 * 7) * 10),
     ]
     assert done[0].label == "Conv2d 2x3x8x10 -> 2x4x4x5 kernel_size 3, stride 2, dilation 1, group 1"
+
+
+class Fused(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SequentialCell([nn.Conv2d(4, 2, 1), nn.ReLU()])
+
+    def construct(self, x):
+        return self.head(conv_norm(self.conv, self.norm, x))
+
+
+def test_cells_that_one_kernel_computes_are_counted_one_by_one():
+    network = Fused().set_train(False)
+    plain = [(call.name, call.inputs, call.multiply_adds) for call in calls(network, (1, 3, 8, 10)) if call.multiply_adds]
+    assert plain == [
+        ("conv", ((1, 3, 8, 10),), 4 * 8 * 10 * 27),
+        ("head.0", ((1, 4, 8, 10),), 2 * 8 * 10 * 4),
+    ]
+    accelerate(network)
+    done = calls(network, (1, 3, 8, 10))
+    assert [(call.name, call.inputs, call.multiply_adds) for call in done if call.multiply_adds] == plain
+    assert ("norm", ((1, 4, 8, 10),)) in [(call.name, call.inputs) for call in done]
 
 
 def test_the_clock_gives_each_part_its_own_time():

@@ -78,6 +78,14 @@ CASES = {
     "padding above kernel": ((1, 2, 5, 4), (2, 1, 1), (1, 1, 3, 2, 4, 3, 1, 1, 1)),
     "deep": ((1, 300, 5, 7), (40, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
     "tile's end": ((1, 2, 16, 33), (9, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
+    "several images in a tile": ((7, 9, 5, 6), (11, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
+    "several images in a tile, groups, stride 2": ((9, 8, 7, 7), (6, 3, 3), (2, 2, 1, 1, 1, 1, 1, 1, 2)),
+    "several images in a tile, 1x1": ((5, 40, 6, 7), (3, 1, 1), (1, 1, 0, 0, 0, 0, 1, 1, 1)),
+    "Winograd": ((2, 20, 37, 23), (33, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
+    "Winograd, wide": ((1, 16, 9, 150), (16, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
+    "Winograd, without padding": ((3, 18, 30, 31), (17, 3, 3), (1, 1, 0, 0, 0, 0, 1, 1, 1)),
+    "Winograd, all different": ((1, 34, 18, 21), (70, 3, 3), (1, 1, 3, 0, 1, 4, 1, 1, 1)),
+    "Winograd, weights of small maps": ((17, 24, 4, 3), (40, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 1)),
     "two groups": ((2, 6, 17, 21), (8, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 2)),
     "groups, stride 2": ((3, 12, 15, 18), (4, 3, 3), (2, 2, 1, 1, 1, 1, 1, 1, 4)),
     "deep groups": ((1, 150, 5, 7), (10, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, 2)),
@@ -120,10 +128,10 @@ def test_output_and_gradients_are_those_of_the_formula(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("groups", [1, 2, 8])
-def test_an_image_gives_the_same_in_any_batch(groups):
+@pytest.mark.parametrize("channels, size, groups", [(8, 40, 1), (16, 40, 1), (16, 5, 1), (8, 40, 2), (8, 40, 8)])
+def test_an_image_gives_the_same_in_any_batch(channels, size, groups):
     geometry = (1, 1, 1, 1, 1, 1, 1, 1, groups)
-    x, weight, bias, dy = arrays((3, 8, 40, 41), 24, (3, 3), geometry)
+    x, weight, bias, dy = arrays((3, channels, size, size + 1), 24, (3, 3), geometry)
     y, dx, _, _ = run(geometry, x, weight, bias, dy)
     for row in range(3):
         alone = run(geometry, x[row : row + 1], weight, bias, dy[row : row + 1])
@@ -132,20 +140,21 @@ def test_an_image_gives_the_same_in_any_batch(groups):
 
 THREADS = """
 import sys, numpy as np, test_conv2d as t
-shape, (outputs, *size), geometry = (2, 12, 40, 41), (24, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, int(sys.argv[2]))
+channels, size, groups = map(int, sys.argv[2:])
+shape, (outputs, *size), geometry = (2, channels, size, size + 1), (24, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, groups)
 t.ms.set_context(mode=t.ms.GRAPH_MODE)
 np.savez(sys.argv[1], *t.run(geometry, *t.arrays(shape, outputs, size, geometry)))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("groups", [1, 2, 12])
-def test_results_do_not_depend_on_the_number_of_threads(groups, tmp_path):
+@pytest.mark.parametrize("channels, size, groups", [(12, 40, 1), (16, 40, 1), (12, 5, 1), (12, 40, 2), (12, 40, 12)])
+def test_results_do_not_depend_on_the_number_of_threads(channels, size, groups, tmp_path):
     found = []
     for threads in ("1", "3"):
         path = tmp_path / f"{threads}.npz"
         env = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.path.dirname(__file__)}
-        subprocess.run([sys.executable, "-c", THREADS, str(path), str(groups)], env=env, check=True, timeout=120)
+        subprocess.run([sys.executable, "-c", THREADS, str(path), str(channels), str(size), str(groups)], env=env, check=True, timeout=120)
         found.append(np.load(path))
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0].files) and len(found[0].files) == 4
 

@@ -104,7 +104,8 @@ def test_maps_are_those_of_other_implementations(name):
     maps = network(Tensor(image()))
     assert len(maps) == 4
     for found, expected in zip(maps, EXPECTED[name]):
-        np.testing.assert_allclose(figures(found.asnumpy()), expected, rtol=2e-4, atol=2e-4)
+        # relative to the map's deviation: a mean or a pixel near zero has no digits of its own
+        np.testing.assert_allclose(figures(found.asnumpy()), expected, rtol=0, atol=5e-5 * expected[1])
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

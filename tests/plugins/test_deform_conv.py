@@ -8,7 +8,9 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindpoint.errors import MindpointError
+from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
+from mindpoint.native.fused import conv_norm
 from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops.deform_conv import DeformConv2d, deform_conv2d
 from mindpoint_centernet.ops.deform_conv_native import SOURCE
@@ -251,6 +253,39 @@ def test_cell_learns_the_same_with_both_implementations():
     for portable, native in zip(*results):
         assert np.abs(portable.asnumpy()).max() > 0.1
         np.testing.assert_allclose(native.asnumpy(), portable.asnumpy(), rtol=0, atol=1e-5 * np.abs(portable.asnumpy()).max())
+
+
+class Ended(nn.Cell):
+    """A deformable convolution, normalisation by moving statistics, a residual and ReLU, with the gradients of all parameters."""
+
+    def __init__(self, implementation):
+        super().__init__()
+        rng = np.random.RandomState(0)
+        self.conv = DeformConv2d(20, 35, stride=2, deformable_groups=2, implementation=implementation)
+        self.norm = nn.BatchNorm2d(35)
+        self.residual = ms.Parameter(Tensor(rng.randn(2, 35, 5, 4).astype(np.float32)), name="residual")
+        for p in self.get_parameters():
+            scale = 0.3 if "conv_offset_mask" in p.name else 1
+            p.set_data(Tensor((rng.uniform(0.5, 2, p.shape) if "variance" in p.name else scale * rng.randn(*p.shape)).astype(np.float32)))
+
+    def construct(self, x):
+        return conv_norm(self.conv, self.norm, x, self.residual)
+
+
+def test_cell_and_what_follows_it_are_the_same_with_both_implementations():
+    if not find_compilers():
+        pytest.skip("no C++ compiler here")
+    rng = np.random.RandomState(1)
+    x, sens = (Tensor(rng.randn(*shape).astype(np.float32)) for shape in ((2, 20, 9, 8), (2, 35, 5, 4)))
+    results = []
+    for implementation in ("portable", "native"):
+        cell = Ended(implementation).set_train(False)
+        assert implementation == "portable" or accelerate(cell) == 2
+        value, gradients = Step(cell)(x, sens)
+        results.append([cell(x), value, *gradients])
+    for portable, native in zip(*results, strict=True):
+        assert np.abs(portable.asnumpy()).max() > 0.1
+        np.testing.assert_allclose(native.asnumpy(), portable.asnumpy(), rtol=0, atol=2e-5 * np.abs(portable.asnumpy()).max())
 
 
 @pytest.mark.parametrize("lowered", [NAMES, ("offset", "mask")])

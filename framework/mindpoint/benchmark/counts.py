@@ -10,6 +10,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from mindpoint.native.fused import single_cells
+
 Shape = Tuple[int, ...]
 
 _COUNTED = (nn.Conv2d, nn.Conv2dTranspose, nn.Dense)
@@ -77,7 +79,8 @@ def calls(network: nn.Cell, shape: Shape) -> List[Call]:
     ms.set_context(mode=ms.PYNATIVE_MODE)
     hooks = [cell.register_forward_hook(recorder(name)) for name, cell in _operators(network, "")]
     try:
-        network(ms.Tensor(np.zeros(shape, np.float32)))
+        with single_cells(network):
+            network(ms.Tensor(np.zeros(shape, np.float32)))
     finally:
         for hook in hooks:
             hook.remove()

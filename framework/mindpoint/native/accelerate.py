@@ -6,10 +6,11 @@ from mindspore import nn
 
 from mindpoint.native.batch_norm import NativeBatchNorm2d
 from mindpoint.native.conv2d import NativeConv2d
+from mindpoint.native.fused import NativeSequence
 from mindpoint.native.kernel import choose
 from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample, NativeZeroPad2d
 
-KINDS = (NativeConv2d, NativeBatchNorm2d, NativeUpsample, NativeMaxPool2d, NativeZeroPad2d)
+KINDS = (NativeConv2d, NativeBatchNorm2d, NativeUpsample, NativeMaxPool2d, NativeZeroPad2d, NativeSequence)
 
 
 def accelerate(network: nn.Cell) -> int:

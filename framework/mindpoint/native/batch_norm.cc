@@ -1,12 +1,13 @@
-// Batch normalisation in training and its gradient on a CPU, as MindSpore custom operators. Bound by memory: every pixel is read twice, the
-// second time from the cache where a channel fits. A channel is added up by one thread in one order: blocks of vectors in float, the blocks
-// in double.
+// Batch normalisation in training and its gradient on a CPU, as MindSpore custom operators, optionally with a residual that is added and a
+// ReLU behind it. Bound by memory: every pixel is read twice, the second time from the cache where a channel fits. A channel is added up by
+// one thread in one order: blocks of vectors in float, the blocks in double.
 
 #include <omp.h>
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "dense.h"
 
@@ -34,23 +35,23 @@ struct Sums {
   double first = 0, second = 0;
 };
 
-// Sums over a channel of f(x, y).first and f(x, y).second, where f takes vectors as well as numbers.
+// Sums over a channel of f(i, kind).first and f(i, kind).second; kind is a vector or a number, as is what f returns for place i.
 template <typename F>
-Sums sums(const Maps &m, Int channel, const float *x, const float *y, F f) {
+Sums sums(const Maps &m, Int channel, F f) {
   Sums total;
   for_each_block(m, channel, [&](Int at, Int length) {
     Vec first[2] = {}, second[2] = {};
     Int i = at;
     for (; i + kPanel <= at + length; i += kPanel) {
       for (int half = 0; half < 2; half++) {
-        const auto [a, b] = f(load(x + i + half * kLanes), load(y + i + half * kLanes));
+        const auto [a, b] = f(i + half * kLanes, Vec{});
         first[half] += a;
         second[half] += b;
       }
     }
     float a_rest = 0, b_rest = 0;
     for (; i < at + length; i++) {
-      const auto [a, b] = f(x[i], y[i]);
+      const auto [a, b] = f(i, 0.f);
       a_rest += a;
       b_rest += b;
     }
@@ -60,44 +61,81 @@ Sums sums(const Maps &m, Int channel, const float *x, const float *y, F f) {
   return total;
 }
 
-void normalise(const Maps &m, const float *x, const float *gamma, const float *beta, const float *moving_mean, const float *moving_variance,
-               double epsilon, double share, float *y, float *mean, float *scale, float *new_mean, float *new_variance) {
+// Calls f(i, kind) for all places of a channel.
+template <typename F>
+void for_each_place(const Maps &m, Int channel, F f) {
+  for_each_block(m, channel, [&](Int at, Int length) {
+    Int i = at;
+    for (; i + kLanes <= at + length; i += kLanes) f(i, Vec{});
+    for (; i < at + length; i++) f(i, 0.f);
+  });
+}
+
+Vec at(const float *p, Int i, Vec) { return load(p + i); }
+float at(const float *p, Int i, float) { return p[i]; }
+void put(float *p, Int i, Vec value) { store(p + i, value); }
+void put(float *p, Int i, float value) { p[i] = value; }
+
+struct Forward {
+  const float *x, *gamma, *beta, *moving_mean, *moving_variance;
+  double epsilon, share;
+  const float *residual;
+  float *y, *mean, *scale, *new_mean, *new_variance;
+};
+
+template <bool kResidual, bool kRelu>
+void normalise(const Maps &m, const Forward &f) {
 #pragma omp parallel for schedule(static)
   for (Int c = 0; c < m.channels; c++) {
-    const float origin = x[c * m.pixels];  // squares of differences from some pixel: a large mean takes no digits then
-    const Sums s = sums(m, c, x, x, [=](auto value, auto) {
-      const auto d = value - origin;
-      return std::pair<decltype(d), decltype(d)>(d, d * d);
+    const float origin = f.x[c * m.pixels];  // squares of differences from some pixel: a large mean takes no digits then
+    const Sums s = sums(m, c, [=, x = f.x](Int i, auto kind) {
+      const auto d = at(x, i, kind) - origin;
+      return std::pair<decltype(kind), decltype(kind)>(d, d * d);
     });
     const double shift = s.first / m.count(), rest = s.second - shift * s.first, squares = rest < 0 ? 0 : rest;  // not a number stays
-    const double channel_mean = origin + shift, inverse = 1 / std::sqrt(squares / m.count() + epsilon);
-    mean[c] = static_cast<float>(channel_mean);
-    scale[c] = static_cast<float>(inverse);
-    new_mean[c] = static_cast<float>((1 - share) * moving_mean[c] + share * channel_mean);
-    new_variance[c] = static_cast<float>((1 - share) * moving_variance[c] + share * squares / std::max(1.0, m.count() - 1));
-    const float factor = static_cast<float>(gamma[c] * inverse), middle = mean[c], offset = beta[c];
-    for_each_block(m, c, [=](Int at, Int length) {
-      for (Int i = at; i < at + length; i++) y[i] = (x[i] - middle) * factor + offset;
+    const double channel_mean = origin + shift, inverse = 1 / std::sqrt(squares / m.count() + f.epsilon);
+    f.mean[c] = static_cast<float>(channel_mean);
+    f.scale[c] = static_cast<float>(inverse);
+    f.new_mean[c] = static_cast<float>((1 - f.share) * f.moving_mean[c] + f.share * channel_mean);
+    f.new_variance[c] = static_cast<float>((1 - f.share) * f.moving_variance[c] + f.share * squares / std::max(1.0, m.count() - 1));
+    const float factor = static_cast<float>(f.gamma[c] * inverse), middle = f.mean[c], offset = f.beta[c];
+    for_each_place(m, c, [=, x = f.x, residual = f.residual, y = f.y](Int i, auto kind) {
+      auto value = (at(x, i, kind) - middle) * factor + offset;
+      if constexpr (kResidual) value += at(residual, i, kind);
+      if constexpr (kRelu) value = value < 0 ? decltype(kind){} : value;  // not a number stays
+      put(y, i, value);
     });
   }
 }
 
-// dx = gamma * scale * (dy - mean of dy - normal * mean of dy * normal), normal = (x - mean) * scale
-void gradient(const Maps &m, const float *x, const float *dy, const float *gamma, const float *mean, const float *scale, float *dx,
-              float *dgamma, float *dbeta) {
+struct Backward {
+  const float *x, *dy, *gamma, *mean, *scale, *y;
+  float *dx, *dgamma, *dbeta, *dresidual;
+};
+
+// dx = gamma * scale * (dy - mean of dy - normal * mean of dy * normal), normal = (x - mean) * scale, dy being zero where the ReLU is
+template <bool kResidual, bool kRelu>
+void gradient(const Maps &m, const Backward &b) {
 #pragma omp parallel for schedule(static)
   for (Int c = 0; c < m.channels; c++) {
-    const float middle = mean[c];
-    const Sums s = sums(m, c, x, dy, [=](auto value, auto slope) {
-      return std::pair<decltype(slope), decltype(slope)>(slope, slope * (value - middle));
+    const float *x = b.x, middle = b.mean[c];
+    const auto slope_at = [dy = b.dy, y = b.y](Int i, auto kind) {
+      if constexpr (kRelu) return at(y, i, kind) <= 0 ? decltype(kind){} : at(dy, i, kind);
+      return at(dy, i, kind);
+    };
+    const Sums s = sums(m, c, [=, dresidual = b.dresidual](Int i, auto kind) {
+      const auto slope = slope_at(i, kind);
+      if constexpr (kResidual) put(dresidual, i, slope);
+      return std::pair<decltype(kind), decltype(kind)>(slope, slope * (at(x, i, kind) - middle));
     });
-    const double normal_sum = s.second * scale[c];
-    dbeta[c] = static_cast<float>(s.first);
-    dgamma[c] = static_cast<float>(normal_sum);
-    const float factor = gamma[c] * scale[c], average = static_cast<float>(s.first / m.count());
-    const float slope = static_cast<float>(normal_sum / m.count() * scale[c]);
-    for_each_block(m, c, [=](Int at, Int length) {
-      for (Int i = at; i < at + length; i++) dx[i] = factor * (dy[i] - average - (x[i] - middle) * slope);
+    const double normal_sum = s.second * b.scale[c];
+    b.dbeta[c] = static_cast<float>(s.first);
+    b.dgamma[c] = static_cast<float>(normal_sum);
+    const float factor = b.gamma[c] * b.scale[c], average = static_cast<float>(s.first / m.count());
+    const float tilt = static_cast<float>(normal_sum / m.count() * b.scale[c]);
+    for_each_place(m, c, [=, dx = b.dx, dresidual = b.dresidual](Int i, auto kind) {
+      const auto slope = kResidual ? at(dresidual, i, kind) : slope_at(i, kind);
+      put(dx, i, factor * (slope - average - (at(x, i, kind) - middle) * tilt));
     });
   }
 }
@@ -116,6 +154,40 @@ bool are_channels(const Maps &m, const int *ndims, int64_t **shapes, std::initia
   return std::all_of(which.begin(), which.end(), [&](int i) { return ndims[i] == 1 && shapes[i][0] == m.channels; });
 }
 
+bool are_like_x(const int *ndims, int64_t **shapes, std::initializer_list<int> which) {
+  return std::all_of(which.begin(), which.end(), [&](int i) { return ndims[i] == 4 && std::equal(shapes[0], shapes[0] + 4, shapes[i]); });
+}
+
+template <bool kResidual, bool kRelu>
+int run_forward(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
+  const int out = kResidual ? 7 : 6;
+  if (count != out + 5) return kBadCount;
+  Maps m;
+  const Failure failure = read(ndims, shapes, dtypes, count, &m);
+  if (failure != kOk) return failure;
+  if (!are_channels(m, ndims, shapes, {1, 2, 3, 4, out + 1, out + 2, out + 3, out + 4})) return kBadShape;
+  if (ndims[5] != 1 || shapes[5][0] != 2 || !are_like_x(ndims, shapes, {out - kResidual, out})) return kBadShape;
+  const auto array = [&](int i) { return static_cast<float *>(params[i]); };
+  normalise<kResidual, kRelu>(m, {array(0), array(1), array(2), array(3), array(4), array(5)[0], array(5)[1], array(out - kResidual),
+                                  array(out), array(out + 1), array(out + 2), array(out + 3), array(out + 4)});
+  return kOk;
+}
+
+template <bool kResidual, bool kRelu>
+int run_gradient(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes) {
+  const int out = kRelu ? 6 : 5;
+  if (count != out + 3 + kResidual) return kBadCount;
+  Maps m;
+  const Failure failure = read(ndims, shapes, dtypes, count, &m);
+  if (failure != kOk) return failure;
+  if (!are_channels(m, ndims, shapes, {2, 3, 4, out + 1, out + 2})) return kBadShape;
+  if (!are_like_x(ndims, shapes, {1, out - kRelu, out, out + 3 * kResidual})) return kBadShape;
+  const auto array = [&](int i) { return static_cast<float *>(params[i]); };
+  gradient<kResidual, kRelu>(m, {array(0), array(1), array(2), array(3), array(4), array(out - kRelu), array(out), array(out + 1),
+                                 array(out + 2), array(out + 3 * kResidual)});
+  return kOk;
+}
+
 }  // namespace
 
 // ---- MindSpore's interface: inputs, then outputs; a result other than 0 becomes a RuntimeError ----------------------------------------
@@ -123,24 +195,33 @@ bool are_channels(const Maps &m, const int *ndims, int64_t **shapes, std::initia
 // x, gamma, beta, moving mean, moving variance, (epsilon, share of the batch in the moving ones)
 // -> y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance
 extern "C" int BatchNorm(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  if (count != 11) return kBadCount;
-  Maps m;
-  const Failure failure = read(ndims, shapes, dtypes, count, &m);
-  if (failure != kOk) return failure;
-  if (!are_channels(m, ndims, shapes, {1, 2, 3, 4, 7, 8, 9, 10}) || ndims[5] != 1 || shapes[5][0] != 2) return kBadShape;
-  const auto array = [&](int i) { return static_cast<float *>(params[i]); };
-  normalise(m, array(0), array(1), array(2), array(3), array(4), array(5)[0], array(5)[1], array(6), array(7), array(8), array(9), array(10));
-  return kOk;
+  return run_forward<false, false>(count, params, ndims, shapes, dtypes);
+}
+
+extern "C" int BatchNormRelu(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_forward<false, true>(count, params, ndims, shapes, dtypes);
+}
+
+// With a further input: a residual.
+extern "C" int BatchNormAdd(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_forward<true, false>(count, params, ndims, shapes, dtypes);
+}
+
+extern "C" int BatchNormAddRelu(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_forward<true, true>(count, params, ndims, shapes, dtypes);
 }
 
 // x, dy, gamma, mean, 1 / sqrt(variance + epsilon) -> dx, dgamma, dbeta
 extern "C" int BatchNormGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  if (count != 8) return kBadCount;
-  Maps m;
-  const Failure failure = read(ndims, shapes, dtypes, count, &m);
-  if (failure != kOk) return failure;
-  if (!are_channels(m, ndims, shapes, {2, 3, 4, 6, 7})) return kBadShape;
-  const auto array = [&](int i) { return static_cast<float *>(params[i]); };
-  gradient(m, array(0), array(1), array(2), array(3), array(4), array(5), array(6), array(7));
-  return kOk;
+  return run_gradient<false, false>(count, params, ndims, shapes, dtypes);
+}
+
+// The same with a further input: y, behind the ReLU.
+extern "C" int BatchNormReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_gradient<false, true>(count, params, ndims, shapes, dtypes);
+}
+
+// The same with a further output: the residual's gradient.
+extern "C" int BatchNormAddReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  return run_gradient<true, true>(count, params, ndims, shapes, dtypes);
 }

@@ -19,25 +19,61 @@ SOURCE = Path(__file__).with_name("batch_norm.cc")
 
 
 @functools.lru_cache(maxsize=None)
-def kernel() -> ops.Custom:
-    """Return the operator with its gradient for x, gamma and beta: (x (B, C, H, W), gamma, beta, moving mean, moving variance, settings) ->
-    (y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
+def kernel(residual: bool, relu: bool) -> ops.Custom:
+    """Return the operator with its gradient for x, gamma, beta and residual: (x (B, C, H, W), gamma, beta, moving mean, moving variance,
+    settings) -> (y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
 
     settings: epsilon, and the weight of the batch in the moving statistics. They use the sample variance (divided by n - 1).
+
+    Args:
+        residual: there is one more input, like x, which is added to the normalised x.
+        relu: a ReLU follows.
     """
-    gradient = operator(SOURCE, "BatchNormGrad", [FLOAT] * 5, 3, lambda x, dy, gamma, mean, scale: (x, gamma, gamma))
+    if residual and relu:
+        gradient = operator(SOURCE, "BatchNormAddReluGrad", [FLOAT] * 6, 4, lambda x, dy, gamma, *_: (x, gamma, gamma, x))
+    else:
+        function, inputs = ("BatchNormReluGrad", 6) if relu else ("BatchNormGrad", 5)
+        gradient = operator(SOURCE, function, [FLOAT] * inputs, 3, lambda x, dy, gamma, *_: (x, gamma, gamma))
+
+    def gradients(x, gamma, out, dout):
+        return gradient(x, dout[0], gamma, out[1], out[2], out[0]) if relu else gradient(x, dout[0], gamma, out[1], out[2])
 
     def bprop(x, gamma, beta, moving_mean, moving_variance, settings, out, dout):
-        dx, dgamma, dbeta = gradient(x, dout[0], gamma, out[1], out[2])
-        return dx, dgamma, dbeta, ops.zeros_like(moving_mean), ops.zeros_like(moving_variance), ops.zeros_like(settings)
+        found = gradients(x, gamma, out, dout)
+        return found[0], found[1], found[2], ops.zeros_like(moving_mean), ops.zeros_like(moving_variance), ops.zeros_like(settings)
 
-    return operator(SOURCE, "BatchNorm", [FLOAT] * 6, 5, lambda x, gamma, *_: (x, gamma, gamma, gamma, gamma), bprop)
+    def bprop_with_residual(x, gamma, beta, moving_mean, moving_variance, settings, residual, out, dout):
+        found = gradients(x, gamma, out, dout)
+        others = ops.zeros_like(moving_mean), ops.zeros_like(moving_variance), ops.zeros_like(settings)
+        return found[0], found[1], found[2], *others, found[3] if relu else dout[0]
+
+    function, inputs, back = ("BatchNormAdd", 7, bprop_with_residual) if residual else ("BatchNorm", 6, bprop)
+    function += "Relu" if relu else ""
+    return operator(SOURCE, function, [FLOAT] * inputs, 5, lambda x, gamma, *_: (x, gamma, gamma, gamma, gamma), back)
+
+
+@ops.constexpr
+def _kernel(residual, relu):
+    return kernel(residual, relu)
+
+
+def finish(y: Tensor, residual: Optional[Tensor], relu: bool) -> Tensor:
+    """Add a residual to a normalised map, if there is one, and apply a ReLU, if wanted."""
+    y = y if residual is None else y + residual
+    return ops.relu(y) if relu else y
+
+
+def uses_batch(norm):
+    """Return whether a batch normalisation uses the statistics of the batch, not moving ones."""
+    return norm.training if norm.use_batch_statistics is None else norm.use_batch_statistics
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
-    """A batch normalisation that the kernel computes for float32 and batch statistics, and MindSpore otherwise."""
+    """A batch normalisation that the kernel computes for float32 and batch statistics, and MindSpore otherwise: ``construct(x, residual to
+    add or None, whether a ReLU follows)``."""
 
     SOURCE = SOURCE
+    fuses = True  # its construct takes a residual and a ReLU
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
@@ -45,14 +81,14 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
         return () if type(cell) is nn.BatchNorm2d and cell.format == "NCHW" else None
 
     def prepare(self, _: Tuple[int, ...]) -> None:
-        self.operator = kernel()
         self.settings = Tensor([self.eps, self.momentum], ms.float32)  # MindSpore stores one minus the argument `momentum`
 
-    def construct(self, x):
-        of_batch = self.training if self.use_batch_statistics is None else self.use_batch_statistics
-        if of_batch and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32:
-            found = self.operator(x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings)
-            ops.assign(self.moving_mean, found[3])
-            ops.assign(self.moving_variance, found[4])
-            return found[0]
-        return super().construct(x)
+    def construct(self, x, residual=None, relu=False):
+        if not (uses_batch(self) and native(SOURCE) and x.dtype == ms.float32 and self.gamma.dtype == ms.float32):
+            return finish(super().construct(x), residual, relu)
+        inputs = x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.settings
+        inputs = inputs if residual is None else (*inputs, residual)
+        found = _kernel(residual is not None, relu)(*inputs)
+        ops.assign(self.moving_mean, found[3])
+        ops.assign(self.moving_variance, found[4])
+        return found[0]

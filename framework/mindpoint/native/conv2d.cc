@@ -1,148 +1,44 @@
 // Convolution on a CPU, forward and both gradients, as MindSpore custom operators.
 //
 // x [B,C,H,W], weight [O,C/G,kh,kw], bias [O], y [B,O,Ho,Wo], all float32, and geometry, nine int64: stride (vertical, horizontal), padding
-// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Groups of one channel have passes of their own, in depthwise.h; a
-// map of G groups is for the others G images one after the other, and "channels" and "outputs" below are those of a group.
+// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Groups of one channel have passes of their own, in depthwise.h;
+// "channels" and "outputs" below are those of a group.
 //
 // Each pass is a product with the unfolded input, the "columns" [C*kh*kw, positions], of which a small tile exists at a time, in each
 // thread's cache. Positions are contiguous, as in the maps themselves, so unfolding copies runs of pixels and nothing is transposed but
-// small tiles of the output's gradient. Every element of a result is added up in one order, whatever the batch and the number of threads.
+// small tiles of the output's gradient. Small maps of several images, a "stack", share a tile. Every element of a result is added up in one
+// order, whatever the batch and the number of threads.
 
 #include <omp.h>
 
-#include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "dense.h"
 #include "depthwise.h"
+#include "finish.h"
+#include "unfold.h"
+#include "winograd.h"
+#include "winograd_gradient.h"
 
 namespace {
 
-constexpr Int kDepth = 256;          // rows of columns that are unfolded and multiplied at a time
-constexpr Int kTile = 256;           // output positions of a tile, at most; a multiple of kPanel
-constexpr Int kTileRow = kTile + kLanes;  // an odd number of vectors: rows of a tile fall into different cache sets
+constexpr Int kWeightsOfTile = 2048;  // that Winograd's method may transform for each tile
 
-struct Problem {
-  Int groups, images, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w;
-  Int stride_h, stride_w, top, left, dilation_h, dilation_w;
-  Int taps, depth;  // kh * kw, and channels * taps: the rows of columns
-  Int pixels, positions, tiles;
-};
-
-enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
-
-Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *y, const int64_t *g, Problem *out) {
-  Problem p{};
-  p.groups = g[8];
-  if (p.groups < 1 || x[1] % p.groups != 0 || weight[0] % p.groups != 0) return kBadShape;
-  p.images = x[0] * p.groups, p.channels = x[1] / p.groups, p.height = x[2], p.width = x[3];
-  p.outputs = weight[0] / p.groups, p.kernel_h = weight[2], p.kernel_w = weight[3];
-  p.out_h = y[2], p.out_w = y[3];
-  p.stride_h = g[0], p.stride_w = g[1], p.top = g[2], p.left = g[4], p.dilation_h = g[6], p.dilation_w = g[7];
-  p.taps = p.kernel_h * p.kernel_w, p.depth = p.channels * p.taps;
-  p.pixels = p.height * p.width, p.positions = p.out_h * p.out_w;
-  if (std::min({p.images, p.depth, p.pixels, p.outputs, p.positions}) <= 0) return kEmpty;
-  const bool positive = std::min({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w}) > 0;
-  if (!positive || y[0] != x[0] || y[1] != weight[0] || weight[1] != p.channels ||
-      p.out_h != (p.height + g[2] + g[3] - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1 ||
-      p.out_w != (p.width + g[4] + g[5] - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1) {
-    return kBadShape;
-  }
-  p.tiles = (p.positions + kTile - 1) / kTile;
-  *out = p;
-  return kOk;
+// Whether Winograd's method is faster for so many tiles: its additions need enough channels, its four times larger weights enough tiles.
+bool suits_winograd(const Problem &p, Int tiles) {
+  const bool shape = p.kernel_h == 3 && p.kernel_w == 3 && std::max({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, p.groups}) == 1;
+  return shape && std::min(p.channels, p.outputs) >= 16 &&
+         p.channels * p.outputs <= kWeightsOfTile * tiles && tiles >= 16;
 }
 
-struct Tap {
-  Int channel, down, right;  // down, right: from the pixel that output position (0, 0) starts at
-};
+Winograd winograd(const Problem &p) { return {p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left}; }
 
-Tap tap_of(const Problem &p, Int k) {
-  const Int tap = k % p.taps;
-  return {k / p.taps, tap / p.kernel_w * p.dilation_h - p.top, tap % p.kernel_w * p.dilation_w - p.left};
-}
-
-// Calls visit(output column, count, input row, first input column) for each run of output positions first..last-1 that lies in one output
-// row, for a tap. Of a run's positions those before `begin` and from `end` on lie outside the input's width.
-template <typename Visit>
-void for_each_run(const Problem &p, const Tap &tap, Int first, Int last, Visit visit) {
-  const Int begin = tap.right >= 0 ? 0 : (-tap.right + p.stride_w - 1) / p.stride_w;
-  const Int room = p.width - tap.right;  // positions * stride must stay below it
-  const Int end = room <= 0 ? 0 : (room + p.stride_w - 1) / p.stride_w;
-  for (Int q = first; q < last;) {
-    const Int row = q / p.out_w, column = q - row * p.out_w, count = std::min(p.out_w - column, last - q);
-    const Int y = row * p.stride_h + tap.down;
-    const bool inside = y >= 0 && y < p.height;
-    const Int from = inside ? std::min(std::max(begin - column, Int{0}), count) : count;
-    const Int to = inside ? std::max(std::min(end - column, count), from) : count;
-    visit(q - first, count, from, to, tap.channel * p.pixels + y * p.width + (column + from) * p.stride_w + tap.right);
-    q += count;
-  }
-}
-
-void copy(const float *from, Int count, float *to) {
-  Int i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-  for (; i < count; i++) to[i] = from[i];
-}
-
-// Rows k0..k1-1 of an image's columns at positions first..last-1 into columns [rows][kTileRow].
-void unfold(const Problem &p, const float *image, Int k0, Int k1, Int first, Int last, float *columns) {
-  const Int padded = round_up(last - first, kPanel);
-  for (Int k = k0; k < k1; k++, columns += kTileRow) {
-    for_each_run(p, tap_of(p, k), first, last, [&](Int at, Int count, Int from, Int to, Int pixel) {
-      float *run = columns + at;
-      std::fill(run, run + from, 0.f);
-      if (p.stride_w == 1) {
-        copy(image + pixel, to - from, run + from);
-      } else {
-        for (Int i = 0; i < to - from; i++) run[from + i] = image[pixel + i * p.stride_w];
-      }
-      std::fill(run + to, run + count, 0.f);
-    });
-    std::fill(columns + last - first, columns + padded, 0.f);
-  }
-}
-
-// The opposite: adds columns into an image.
-void fold(const Problem &p, const float *columns, Int k0, Int k1, Int first, Int last, float *image) {
-  for (Int k = k0; k < k1; k++, columns += kTileRow) {
-    for_each_run(p, tap_of(p, k), first, last, [&](Int at, Int, Int from, Int to, Int pixel) {
-      const float *run = columns + at + from;
-      float *target = image + pixel;
-      Int i = 0;
-      if (p.stride_w == 1) {
-        for (; i + kLanes <= to - from; i += kLanes) store(target + i, load(target + i) + load(run + i));
-      }
-      for (; i < to - from; i++) target[i * p.stride_w] += run[i];
-    });
-  }
-}
-
-// Rows [rows][positions] at first..last-1 into tile [rows][kTileRow], zero up to a whole panel.
-void gather(const Problem &p, const float *maps, Int rows, Int first, Int last, float *tile) {
-  const Int padded = round_up(last - first, kPanel);
-  for (Int r = 0; r < rows; r++, tile += kTileRow) {
-    copy(maps + r * p.positions + first, last - first, tile);
-    std::fill(tile + last - first, tile + padded, 0.f);
-  }
-}
-
-// Adds the sum of rows to total, the sum being complete before it is added.
-void add_rows(const float *rows, Int count, Int row, Int width, float *total) {
-  for (Int i = 0; i < width; i += kLanes) {  // rows are padded to whole vectors
-    Vec part{};
-    for (Int q = 0; q < count; q++) part += load(rows + q * row + i);
-    for (Int lane = 0; lane < std::min<Int>(kLanes, width - i); lane++) total[i + lane] += part[lane];
-  }
-}
-
-Int tile_end(const Problem &p, Int tile) { return std::min((tile + 1) * kTile, p.positions); }
-
-// ---- the passes ---------------------------------------------------------------------------------------------------------------------
-
-void forward(const Problem &p, const float *x, const float *weight, const float *bias, float *y) {
-  const Int work = p.images * p.tiles, threads = std::min<Int>(omp_get_max_threads(), work);
+void forward(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
+  if (suits_winograd(p, winograd(p).tiles())) return winograd_forward(winograd(p), x, {weight, p.depth, p.taps, false}, finish, y);
+  const Int share = round_up((p.images * p.positions + omp_get_max_threads() - 1) / omp_get_max_threads(), kPanel);
+  const Tiles tiles(p, std::min(kTile, share));
+  const Int work = p.groups * tiles.all, threads = std::min<Int>(omp_get_max_threads(), work);
   Buffer columns = allocate(threads * kDepth * kTileRow), results = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
   {
@@ -150,43 +46,59 @@ void forward(const Problem &p, const float *x, const float *weight, const float 
     float *my_results = results.get() + omp_get_thread_num() * p.outputs * kTileRow;
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < work; w++) {
-      const Int n = w / p.tiles, first = w % p.tiles * kTile, last = tile_end(p, w % p.tiles), padded = round_up(last - first, kPanel);
-      const Int group = n % p.groups;
-      const float *my_weight = weight + group * p.outputs * p.depth, *my_bias = bias + group * p.outputs;
-      for (Int o = 0; o < p.outputs; o++) std::fill_n(my_results + o * kTileRow, padded, my_bias[o]);
+      const Int group = w % p.groups, t = w / p.groups, n = tiles.image(t), first = tiles.first(t), last = tiles.last(t);
+      const Int padded = round_up(last - first, kPanel);
       for (Int k = 0; k < p.depth; k += kDepth) {
         const Int depth = std::min(kDepth, p.depth - k);
-        unfold(p, x + n * p.channels * p.pixels, k, k + depth, first, last, my_columns);
-        multiply(p.outputs, padded, depth, {my_weight + k, p.depth, 1}, {my_columns, kPanel, kTileRow}, my_results, kTileRow, true);
+        unfold(p, x + p.x_at(n, group), k, k + depth, first, last, my_columns);
+        const Factor left{weight + group * p.outputs * p.depth + k, p.depth, 1};
+        multiply(p.outputs, padded, depth, left, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
       }
-      for (Int o = 0; o < p.outputs; o++) copy(my_results + o * kTileRow, last - first, y + (n * p.outputs + o) * p.positions + first);
+      for (Int o = 0; o < p.outputs; o++) {
+        for_each_image(p, first, last, [&](Int at, Int image, Int position, Int count) {
+          finish(my_results + o * kTileRow + at, group * p.outputs + o, p.y_at(n + image, group) + o * p.positions + position, count, y);
+        });
+      }
     }
   }
 }
 
-// A thread's share is some input channels of an image, so that no two threads add to the same pixel.
+// The data gradient of a convolution of stride 1 is a convolution of dy with the rotated weights.
+bool data_by_winograd(const Problem &p, const float *weight, const float *dy, float *dx) {
+  const Winograd w{p.images, p.outputs, p.out_h, p.out_w, p.channels, p.height, p.width, 2 - p.top, 2 - p.left};
+  if (!suits_winograd(p, w.tiles())) return false;
+  const std::vector<float> shift(p.channels);
+  winograd_forward(w, dy, {weight, p.taps, p.depth, true}, {nullptr, shift.data(), nullptr, false}, dx);
+  return true;
+}
+
+// A thread's share is some input channels of a stack, so that no two threads add to the same pixel.
 void backward_data(const Problem &p, const float *weight, const float *dy, float *dx) {
-  const Int shares = std::min<Int>(p.channels, (omp_get_max_threads() + p.images - 1) / p.images), work = p.images * shares;
-  const Int threads = std::min<Int>(omp_get_max_threads(), work);
-  Buffer columns = allocate(threads * kDepth * kTileRow), tiles = allocate(threads * p.outputs * kTileRow);
+  if (data_by_winograd(p, weight, dy, dx)) return;
+  const Tiles tiles(p, kTile);
+  const Int stacks = p.groups * tiles.stacks, shares = std::min<Int>(p.channels, (omp_get_max_threads() + stacks - 1) / stacks);
+  const Int work = stacks * shares, threads = std::min<Int>(omp_get_max_threads(), work);
+  Buffer columns = allocate(threads * kDepth * kTileRow), gradients = allocate(threads * p.outputs * kTileRow);
 #pragma omp parallel num_threads(threads)
   {
     float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow;
-    float *my_dy = tiles.get() + omp_get_thread_num() * p.outputs * kTileRow;
+    float *my_dy = gradients.get() + omp_get_thread_num() * p.outputs * kTileRow;
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < work; w++) {
-      const Int n = w / shares, share = w % shares;
+      const Int share = w % shares, group = w / shares % p.groups, stack = w / shares / p.groups, n = stack * tiles.stack;
       const Int from = p.channels * share / shares, to = p.channels * (share + 1) / shares;
-      const float *my_weight = weight + n % p.groups * p.outputs * p.depth;
-      float *image = dx + n * p.channels * p.pixels;
-      std::fill(image + from * p.pixels, image + to * p.pixels, 0.f);
-      for (Int t = 0; t < p.tiles; t++) {
-        const Int first = t * kTile, last = tile_end(p, t), padded = round_up(last - first, kPanel);
-        gather(p, dy + n * p.outputs * p.positions, p.outputs, first, last, my_dy);
+      const float *my_weight = weight + group * p.outputs * p.depth;
+      float *images = dx + p.x_at(n, group);
+      for (Int i = 0; i < std::min(tiles.stack, p.images - n); i++) {
+        std::fill(images + i * p.next_x + from * p.pixels, images + i * p.next_x + to * p.pixels, 0.f);
+      }
+      for (Int t = stack * tiles.of_stack; t < (stack + 1) * tiles.of_stack; t++) {
+        const Int first = tiles.first(t), last = tiles.last(t), padded = round_up(last - first, kPanel);
+        gather(p, dy + p.y_at(n, group), first, last, my_dy);
         for (Int k = from * p.taps; k < to * p.taps; k += kDepth) {
           const Int rows = std::min(kDepth, to * p.taps - k);
           multiply(rows, padded, p.outputs, {my_weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
-          fold(p, my_columns, k, k + rows, first, last, image);
+          fold(p, my_columns, k, k + rows, first, last, images);
         }
       }
     }
@@ -195,32 +107,34 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
 
 // A thread's share is some rows of the columns of a group, and with them of the weight's gradient; the first also adds up the bias's.
 void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight, float *dbias) {
+  if (suits_winograd(p, p.images * winograd(p).tiles())) return winograd_weight(winograd(p), x, dy, dweight, dbias);
+  const Tiles tiles(p, kTile);
   const Int most = (omp_get_max_threads() + p.groups - 1) / p.groups, shares = std::min<Int>(most, (p.depth + kRows - 1) / kRows);
   const Int work = p.groups * shares, threads = std::min<Int>(omp_get_max_threads(), work), row = round_up(p.outputs, kPanel) + kLanes;
-  Buffer columns = allocate(threads * kDepth * kTileRow), transposed = allocate(threads * kTile * row), sums = allocate(work * p.depth * row);
+  Buffer columns = allocate(threads * kDepth * kTileRow), transposed = allocate(threads * kTile * row);
+  Buffer sums = allocate(p.groups * p.depth * row);
   std::fill_n(dbias, p.groups * p.outputs, 0.f);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (Int w = 0; w < work; w++) {
     const Int group = w / shares, share = w % shares, from = p.depth * share / shares, to = p.depth * (share + 1) / shares;
-    float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow, *my_dy = transposed.get() + omp_get_thread_num() * kTile * row;
-    float *my_sums = sums.get() + w * p.depth * row;
+    float *my_columns = columns.get() + omp_get_thread_num() * kDepth * kTileRow;
+    float *my_dy = transposed.get() + omp_get_thread_num() * kTile * row;
+    float *my_sums = sums.get() + group * p.depth * row;
     std::fill(my_dy, my_dy + kTile * row, 0.f);
     std::fill(my_sums + from * row, my_sums + to * row, 0.f);
-    for (Int n = group; n < p.images; n += p.groups) {
-      for (Int t = 0; t < p.tiles; t++) {
-        const Int first = t * kTile, last = tile_end(p, t), count = last - first;
-        transpose(p.outputs, count, dy + n * p.outputs * p.positions + first, p.positions, my_dy, row);
-        if (share == 0) add_rows(my_dy, count, row, p.outputs, dbias + group * p.outputs);
-        for (Int k = from; k < to; k += kDepth) {
-          const Int rows = std::min(kDepth, to - k);
-          unfold(p, x + n * p.channels * p.pixels, k, k + rows, first, last, my_columns);
-          multiply(rows, row - kLanes, count, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, my_sums + k * row, row, true);
-        }
+    for (Int t = 0; t < tiles.all; t++) {
+      const Int n = tiles.image(t), first = tiles.first(t), last = tiles.last(t);
+      for_each_image(p, first, last, [&](Int at, Int image, Int position, Int count) {
+        transpose(p.outputs, count, dy + p.y_at(n + image, group) + position, p.positions, my_dy + at * row, row);
+      });
+      if (share == 0) add_rows(my_dy, last - first, row, p.outputs, dbias + group * p.outputs);
+      for (Int k = from; k < to; k += kDepth) {
+        const Int rows = std::min(kDepth, to - k);
+        unfold(p, x + p.x_at(n, group), k, k + rows, first, last, my_columns);
+        multiply(rows, row - kLanes, last - first, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, my_sums + k * row, row, true);
       }
     }
-    for (Int k = from; k < to; k++) {
-      for (Int o = 0; o < p.outputs; o++) dweight[(group * p.outputs + o) * p.depth + k] = my_sums[k * row + o];
-    }
+    transpose(to - from, p.outputs, my_sums + from * row, row, dweight + group * p.outputs * p.depth + from, p.depth);
   }
 }
 
@@ -229,8 +143,12 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
 bool is_depthwise(const Problem &p) { return p.groups > 1 && p.channels == 1; }
 
 Depthwise depthwise(const Problem &p) {
-  return {p.images / p.groups, p.groups,   p.height,   p.width, p.outputs, p.kernel_h,   p.kernel_w,  p.out_h,
+  return {p.images,            p.groups,   p.height,   p.width, p.outputs, p.kernel_h,   p.kernel_w,  p.out_h,
           p.out_w,             p.stride_h, p.stride_w, p.top,   p.left,    p.dilation_h, p.dilation_w};
+}
+
+void convolve(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
+  is_depthwise(p) ? depthwise_forward(depthwise(p), x, weight, finish, y) : forward(p, x, weight, finish, y);
 }
 
 }  // namespace
@@ -270,11 +188,16 @@ int run(int count, int expected, const Order &order, void **params, const int *n
 // x, weight, bias, geometry -> y
 extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run(count, 5, {0, 1, 4, 3}, params, ndims, shapes, dtypes, [](const Problem &p, auto array) {
-    if (is_depthwise(p)) {
-      depthwise_forward(depthwise(p), array(0), array(1), array(2), array(4));
-    } else {
-      forward(p, array(0), array(1), array(2), array(4));
-    }
+    convolve(p, array(0), array(1), {nullptr, array(2), nullptr, false}, array(4));
+  });
+}
+
+// x, weight, the inputs of an ending, its steps, geometry -> y
+extern "C" int Conv2dFinished(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  if (count != 12 || !is_ending(params + 2, ndims + 2, shapes + 2, dtypes + 2, shapes[11])) return kBadShape;
+  return run(count, 12, {0, 1, 11, 10}, params, ndims, shapes, dtypes, [&](const Problem &p, auto array) {
+    const Ending ending(params + 2, shapes[11][1]);
+    convolve(p, array(0), array(1), ending.finish, array(11));
   });
 }
 

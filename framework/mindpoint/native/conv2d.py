@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindpoint.native import batch_norm, finish
 from mindpoint.native.kernel import FLOAT, INTEGER, native, operator
 
 SOURCE = Path(__file__).with_name("conv2d.cc")
@@ -26,12 +27,6 @@ def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
 
     geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
     """
-    stride, padding, dilation = geometry[:2], geometry[2:6], geometry[6:8]
-
-    def shape(x, weight, bias, _):
-        sides = ((x[2 + i] + padding[2 * i] + padding[2 * i + 1] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
-        return [x[0], weight[0], *sides]
-
     inputs, variant = [FLOAT, FLOAT, FLOAT, INTEGER], str(geometry)
     data = operator(SOURCE, "Conv2dData", inputs, 1, lambda x, weight, dy, _: x, variant=variant)
     rest = operator(SOURCE, "Conv2dWeight", inputs, 2, lambda x, weight, dy, _: (weight, weight[:1]), variant=variant)
@@ -40,13 +35,52 @@ def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
         dweight, dbias = rest(x, weight, dout, geometry)
         return data(x, weight, dout, geometry), dweight, dbias, ops.zeros_like(geometry)
 
-    return operator(SOURCE, "Conv2d", inputs, 1, shape, bprop, variant)
+    return operator(SOURCE, "Conv2d", inputs, 1, lambda x, weight, *_: _shape(geometry, x, weight), bprop, variant)
+
+
+@functools.lru_cache(maxsize=None)
+def finished_kernel(geometry: Tuple[int, ...], steps: Tuple[bool, bool, bool]) -> ops.Custom:
+    """Return the operator (x, weight, the inputs of :mod:`mindpoint.native.finish`, geometry tensor) -> y with its gradient.
+
+    steps: whether it normalises, adds a residual, applies ReLU.
+    """
+    plain, backward = kernel(geometry), kernel(geometry).bprop
+
+    def bprop(x, weight, bias, gamma, beta, mean, variance, settings, residual, which, geometry, out, dout):
+        inputs = (bias, gamma, beta, mean, variance, settings, residual, which)
+        dplain, rest = finish.gradient(steps, inputs, plain(x, weight, bias, geometry), out, dout)
+        dx, dweight, dbias, dgeometry = backward(x, weight, bias, geometry, out, dplain)
+        return (dx, dweight, dbias, *rest, dgeometry)
+
+    inputs, variant = [FLOAT, FLOAT, *finish.INPUTS, INTEGER], f"{geometry} {steps}"
+    return operator(SOURCE, "Conv2dFinished", inputs, 1, lambda x, weight, *_: _shape(geometry, x, weight), bprop, variant)
+
+
+def _shape(geometry: Tuple[int, ...], x: Sequence[int], weight: Sequence[int]) -> List[int]:
+    """Return the shape of the output."""
+    stride, padding, dilation = geometry[:2], geometry[2:6], geometry[6:8]
+    sides = ((x[2 + i] + padding[2 * i] + padding[2 * i + 1] - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
+    return [x[0], weight[0], *sides]
+
+
+@ops.constexpr
+def _finished_kernel(geometry, steps):
+    return finished_kernel(geometry, steps)
+
+
+def finished(conv, x, norm, residual, relu):
+    """Return ``relu(norm(conv(x)) + residual)`` of a NativeConv2d; see :func:`mindpoint.native.fused.conv_norm`."""
+    if not (native(SOURCE) and x.dtype == ms.float32 and conv.weight.dtype == ms.float32):
+        return batch_norm.finish(conv(x) if norm is None else norm(conv(x)), residual, relu)
+    kernel = _finished_kernel(conv.numbers, (norm is not None, residual is not None, relu))
+    return kernel(x, conv.weight, *finish.inputs_of(conv.bias if conv.has_bias else conv.no_bias, norm, residual, relu), conv.geometry)
 
 
 class NativeConv2d(nn.Conv2d):
     """A convolution that the kernel computes for float32, and MindSpore for other types and in exports."""
 
     SOURCE = SOURCE
+    finished = staticmethod(finished)
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
@@ -65,7 +99,7 @@ class NativeConv2d(nn.Conv2d):
         return (*cell.stride, *padding, *cell.dilation, cell.group)
 
     def prepare(self, geometry: Tuple[int, ...]) -> None:
-        self.operator, self.geometry = kernel(geometry), Tensor(geometry, ms.int64)
+        self.operator, self.geometry, self.numbers = kernel(geometry), Tensor(geometry, ms.int64), geometry
         self.no_bias = ops.zeros((self.out_channels,), ms.float32)
 
     def construct(self, x):

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -30,20 +32,68 @@ Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
 
 Vec load(const float *p) { return *reinterpret_cast<const Vec *>(p); }
 void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
-float sum(Vec v) {
-  float total = 0;
-  for (int i = 0; i < kLanes; i++) total += v[i];
-  return total;
+
+typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
+#if defined(__clang__)
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
+#endif
+
+// Adds each lane and the one S further, for S and its halves, down to 1.
+template <int S, int... L>
+Vec fold_lanes(Vec v, std::integer_sequence<int, L...> lanes) {
+  v += MIX(v, v, ((L + S) % kLanes)...);
+  if constexpr (S > 1) return fold_lanes<S / 2>(v, lanes);
+  return v;
 }
 
-struct Free {
-  void operator()(void *p) const { std::free(p); }
+float sum(Vec v) { return fold_lanes<kLanes / 2>(v, std::make_integer_sequence<int, kLanes>())[0]; }
+
+// Large buffers are kept for the next call: new memory costs page faults, and returning it interrupts all threads. A buffer serves any
+// smaller demand, so the smallest are given up first.
+struct Kept {
+  static constexpr std::size_t kLeast = 128 * 1024, kMost = 48 * 1024 * 1024;  // bytes of a buffer, and of all
+  std::mutex mutex;
+  std::multimap<std::size_t, void *> buffers;  // by size
+  std::size_t total = 0;
+
+  static Kept &instance() {
+    static Kept *kept = new Kept;  // never destroyed: threads may outlive static objects
+    return *kept;
+  }
+  std::pair<const std::size_t, void *> take(std::size_t bytes) {
+    if (bytes >= kLeast) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (const auto found = buffers.lower_bound(bytes); found != buffers.end()) {
+        const auto buffer = *found;
+        buffers.erase(found);
+        total -= buffer.first;
+        return buffer;
+      }
+    }
+    return {bytes, std::aligned_alloc(64, bytes)};
+  }
+  void give(std::size_t bytes, void *buffer) {
+    if (bytes < kLeast) return std::free(buffer);
+    const std::lock_guard<std::mutex> lock(mutex);
+    buffers.emplace(bytes, buffer);
+    for (total += bytes; total > kMost; buffers.erase(buffers.begin())) {
+      total -= buffers.begin()->first;
+      std::free(buffers.begin()->second);
+    }
+  }
 };
-using Buffer = std::unique_ptr<float[], Free>;
+
+struct GiveBack {
+  std::size_t bytes = 0;
+  void operator()(void *p) const { Kept::instance().give(bytes, p); }
+};
+using Buffer = std::unique_ptr<float[], GiveBack>;
 Buffer allocate(Int floats) {
-  void *p = std::aligned_alloc(64, round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
+  const auto [bytes, p] = Kept::instance().take(round_up(std::max<Int>(floats, 1) * sizeof(float), 64));
   if (p == nullptr) throw std::bad_alloc();
-  return Buffer(static_cast<float *>(p));
+  return Buffer(static_cast<float *>(p), GiveBack{bytes});
 }
 
 // ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels; the sum is complete before it is added, so that
@@ -93,22 +143,16 @@ void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, flo
 }
 
 void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+  const Int blocks = (rows + kRows - 1) / kRows;  // of almost equal numbers of rows
   for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
-    for (Int m = 0; m < rows; m += kRows) {
-      const Factor part{a.data + m * a.row, a.row, a.step};
-      multiply_rows<kRows>(std::min<Int>(kRows, rows - m), depth, part, b.data, b.row, c + m * c_row + n, c_row, accumulate);
+    for (Int block = 0; block < blocks; block++) {
+      const Int m = rows * block / blocks, count = rows * (block + 1) / blocks - m;
+      multiply_rows<kRows>(count, depth, {a.data + m * a.row, a.row, a.step}, b.data, b.row, c + m * c_row + n, c_row, accumulate);
     }
   }
 }
 
 // ---- transposition: to[c][r] = from[r][c], a square of vectors at a time ------------------------------------------------------------
-
-typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
-#if defined(__clang__)
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
-#endif
 
 // Exchanges the off-diagonal halves of all squares of 2 * S vectors and lanes, and goes on with the next larger ones.
 template <int S, int... L>

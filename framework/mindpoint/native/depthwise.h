@@ -9,6 +9,7 @@
 #include <omp.h>
 
 #include "dense.h"
+#include "finish.h"
 
 namespace {
 
@@ -57,8 +58,8 @@ void collect(const Depthwise &p, const float *plane, float *image) {
   }
 }
 
-// y [B, C * multiplier, Ho, Wo] of x [B, C, H, W], weight [C * multiplier, 1, kh, kw] and bias.
-void depthwise_forward(const Depthwise &p, const float *x, const float *weight, const float *bias, float *y) {
+// y [B, C * multiplier, Ho, Wo] of x [B, C, H, W] and weight [C * multiplier, 1, kh, kw].
+void depthwise_forward(const Depthwise &p, const float *x, const float *weight, const Finish &finish, float *y) {
   const Int planes = p.batch * p.channels, threads = std::min<Int>(omp_get_max_threads(), planes), space = p.reach_h() * p.row();
   Buffer buffers = allocate(threads * space);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
@@ -68,11 +69,11 @@ void depthwise_forward(const Depthwise &p, const float *x, const float *weight, 
     for (Int m = 0; m < p.multiplier; m++) {
       const Int o = w % p.channels * p.multiplier + m;
       const float *taps = weight + o * p.taps();
-      float *out = y + (w * p.multiplier + m) * p.out_h * p.out_w;
-      for (Int row = 0; row < p.out_h; row++, out += p.out_w) {
+      for (Int row = 0; row < p.out_h; row++) {
+        const Int at = ((w * p.multiplier + m) * p.out_h + row) * p.out_w;
+        float *out = y + at;
         for (Int column = 0; column < p.out_w; column += kBlock * kLanes) {
-          Vec sums[kBlock];
-          for (int b = 0; b < kBlock; b++) sums[b] = Vec{} + bias[o];
+          Vec sums[kBlock]{};
           for (Int i = 0; i < p.kernel_h; i++) {
             const float *from = plane + (row * p.stride_h + i * p.dilation_h) * p.row() + column;
             for (Int j = 0; j < p.kernel_w; j++) {
@@ -90,6 +91,7 @@ void depthwise_forward(const Depthwise &p, const float *x, const float *weight, 
             }
           }
         }
+        finish(out, o, at, p.out_w, y);
       }
     }
   }

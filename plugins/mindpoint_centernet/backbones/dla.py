@@ -9,6 +9,7 @@ from typing import Callable, List, Literal, Optional, Sequence, Tuple
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindpoint.native.fused import conv_norm
 from mindspore import nn, ops
 from mindspore.common.initializer import Normal
 
@@ -43,12 +44,10 @@ class Bottleneck(nn.Cell):
         self.bn2 = batch_norm(width)
         self.conv3 = conv(width, out_channels, 1, init=_init(1, out_channels))
         self.bn3 = batch_norm(out_channels)
-        self.relu = nn.ReLU()
 
     def construct(self, x, residual):
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        return self.relu(self.bn3(self.conv3(y)) + residual)
+        y = conv_norm(self.conv2, self.bn2, conv_norm(self.conv1, self.bn1, x))
+        return conv_norm(self.conv3, self.bn3, y, residual)
 
 
 def _basic(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
@@ -87,8 +86,7 @@ class Root(nn.Cell):
         self.residual = residual
 
     def construct(self, maps):
-        merged = self.bn(self.conv(ops.concat(maps, 1)))
-        return ops.relu(merged + maps[0] if self.residual else merged)
+        return conv_norm(self.conv, self.bn, ops.concat(maps, 1), maps[0] if self.residual else None)
 
 
 class Tree(nn.Cell):

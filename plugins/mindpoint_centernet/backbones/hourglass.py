@@ -7,6 +7,7 @@ from typing import Sequence
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindpoint.native.fused import conv_norm
 from mindspore import nn, ops
 
 from mindpoint_centernet.layers import batch_norm, conv
@@ -23,7 +24,7 @@ class ConvBlock(nn.Cell):
         self.bn = batch_norm(out_channels)
 
     def construct(self, x):
-        return ops.relu(self.bn(self.conv(x)))
+        return conv_norm(self.conv, self.bn, x)
 
 
 def _projection(in_channels: int, out_channels: int, stride: int = 1) -> nn.SequentialCell:
@@ -42,8 +43,8 @@ class Residual(nn.Cell):
         self.skip = _projection(in_channels, out_channels, stride) if stride != 1 or in_channels != out_channels else None
 
     def construct(self, x):
-        y = self.bn2(self.conv2(ops.relu(self.bn1(self.conv1(x)))))
-        return ops.relu(y + (x if self.skip is None else self.skip(x)))
+        residual = x if self.skip is None else self.skip(x)
+        return conv_norm(self.conv2, self.bn2, conv_norm(self.conv1, self.bn1, x), residual)
 
 
 def _going_down(in_channels: int, out_channels: int, count: int, stride: int = 1) -> nn.SequentialCell:

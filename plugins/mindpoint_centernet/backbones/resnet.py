@@ -7,6 +7,7 @@ from typing import Literal
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone
 from mindpoint.errors import ConfigError
+from mindpoint.native.fused import conv_norm
 from mindspore import nn
 from mindspore.common.initializer import HeNormal
 
@@ -50,14 +51,12 @@ class Bottleneck(nn.Cell):
         self.bn2 = batch_norm(width)
         self.conv3 = conv(width, out_channels, 1, init=_INIT)
         self.bn3 = batch_norm(out_channels)
-        self.relu = nn.ReLU()
         self.downsample = _shortcut(in_channels, out_channels, stride)
 
     def construct(self, x):
         residual = x if self.downsample is None else self.downsample(x)
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        return self.relu(self.bn3(self.conv3(y)) + residual)
+        y = conv_norm(self.conv2, self.bn2, conv_norm(self.conv1, self.bn1, x))
+        return conv_norm(self.conv3, self.bn3, y, residual)
 
 
 _KINDS = {
@@ -89,7 +88,6 @@ class ResNet(Backbone):
         self.block, counts = _KINDS[depth]
         self.conv1 = conv(3, width, 7, 2, init=_INIT)
         self.bn1 = batch_norm(width)
-        self.relu = nn.ReLU()
         self.border = nn.ZeroPad2d(1)
         self.maxpool = nn.MaxPool2d(3, 2)
         widths = [width * 2**i for i in range(4)]
@@ -104,7 +102,7 @@ class ResNet(Backbone):
         return nn.SequentialCell([first] + [self.block(width * self.block.expansion, width, 1) for _ in range(count - 1)])
 
     def construct(self, image):
-        x = self.relu(self.bn1(self.conv1(image)))
+        x = conv_norm(self.conv1, self.bn1, image)
         # zero padding does not change a maximum after a ReLU; MindSpore's padded pooling is slow
         stage1 = self.layer1(self.maxpool(self.border(x)))
         stage2 = self.layer2(stage1)

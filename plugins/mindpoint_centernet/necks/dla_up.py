@@ -6,6 +6,7 @@ from typing import Literal, Optional, Sequence, Tuple
 
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Neck
+from mindpoint.native.fused import conv_norm
 from mindspore import nn
 
 from mindpoint_centernet.layers import batch_norm, upsample
@@ -22,7 +23,7 @@ class ConvBlock(nn.Cell):
         self.conv = conv3x3(kind, in_channels, out_channels)
 
     def construct(self, x):
-        return self.actf(self.conv(x))
+        return conv_norm(self.conv, self.actf[0], x)
 
 
 class IDAUp(nn.Cell):

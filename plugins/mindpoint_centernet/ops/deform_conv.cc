@@ -16,230 +16,67 @@
 #include <cstring>
 #include <vector>
 
+#include "deform_sampling.h"
 #include "dense.h"
+#include "finish.h"
 
 namespace {
 
-constexpr Int kTileFloats = 128 * 1024;  // of one tile of columns: two of them fit the usual second-level cache
-
-// ---- geometry -----------------------------------------------------------------------------------------------------------------------
-
-struct Problem {
-  Int batch, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w, groups;
-  Int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
-  Int taps, positions, pixels;
-  Int group_channels, group_row;  // channels of a deformable group, and the same padded to whole vectors
-  Int pixel_row;                  // floats of one pixel: all groups
-  Int columns, padded_outputs;    // taps * pixel_row and outputs, in whole panels
-  Int tile, tiles;                // output positions worked on at a time
+// Offsets and masks of an image's positions. `steered`: both lie in one map of 3 * G * K channels, and masks before the sigmoid.
+struct Steering {
+  const float *offset, *mask;
+  bool steered;
 };
 
-enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
-
-// params: x, offset, mask, weight, bias, geometry, then whatever else the operator has
-Failure read_problem(void **params, const int *ndims, int64_t **shapes, const char **dtypes, Problem *out) {
-  static const int kDims[] = {4, 4, 4, 4, 1, 1};
-  for (int i = 0; i < 6; i++) {
-    if (std::strcmp(dtypes[i], i == 5 ? "int64" : "float32") != 0) return kBadType;
-    if (ndims[i] != kDims[i]) return kBadShape;
-  }
-  const int64_t *x = shapes[0], *offset = shapes[1], *mask = shapes[2], *weight = shapes[3];
-  Problem p{};
-  p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
-  p.outputs = weight[0], p.kernel_h = weight[2], p.kernel_w = weight[3];
-  p.out_h = offset[2], p.out_w = offset[3];
-  p.taps = p.kernel_h * p.kernel_w;
-  if (std::min({p.batch, p.channels, p.height, p.width, p.outputs, p.taps, p.out_h, p.out_w}) <= 0) return kEmpty;
-  if (shapes[5][0] != 6) return kBadShape;
-  const int64_t *g = static_cast<const int64_t *>(params[5]);
-  p.stride_h = g[0], p.stride_w = g[1], p.padding_h = g[2], p.padding_w = g[3], p.dilation_h = g[4], p.dilation_w = g[5];
-  p.groups = mask[1] / p.taps;
-  const bool same_maps = offset[0] == p.batch && mask[0] == p.batch && mask[2] == p.out_h && mask[3] == p.out_w;
-  const bool positive = std::min({p.groups, p.stride_h, p.stride_w, p.dilation_h, p.dilation_w}) > 0;
-  if (!same_maps || !positive || mask[1] != p.groups * p.taps || offset[1] != 2 * mask[1] || p.channels % p.groups != 0 ||
-      weight[1] != p.channels || shapes[4][0] != p.outputs ||
-      p.out_h != (p.height + 2 * p.padding_h - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1 ||
-      p.out_w != (p.width + 2 * p.padding_w - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1) {
-    return kBadShape;
-  }
-  p.positions = p.out_h * p.out_w, p.pixels = p.height * p.width;
-  p.group_channels = p.channels / p.groups;
-  p.group_row = round_up(p.group_channels, kLanes);
-  p.pixel_row = p.groups * p.group_row;
-  p.columns = round_up(p.taps * p.pixel_row, kPanel);
-  p.padded_outputs = round_up(p.outputs, kPanel);
-  const Int share = (p.positions + omp_get_max_threads() - 1) / omp_get_max_threads();
-  p.tile = std::max<Int>(1, std::min({kTileFloats / p.columns, share, 8 * Int{kRows}}));
-  if (p.tile > kRows) p.tile -= p.tile % kRows;
-  p.tiles = (p.positions + p.tile - 1) / p.tile;
-  *out = p;
-  return kOk;
+void sigmoid(const float *from, Int count, float *to) {
+  for (Int i = 0; i < count; i++) to[i] = 1 / (1 + std::exp(-from[i]));
 }
 
-// ---- layouts ------------------------------------------------------------------------------------------------------------------------
-
-// Where channel c of tap k stands in a row of columns.
-Int column_of(const Problem &p, Int k, Int c) {
-  return k * p.pixel_row + c / p.group_channels * p.group_row + c % p.group_channels;
-}
-
-constexpr Int kBlock = 64;  // pixels that are transposed at a time
-
-// One image [C,H*W] into [H*W,pixel_row]; called by all threads of a team.
-void pack_image(const Problem &p, const float *image, float *packed) {
-#pragma omp for schedule(static)
-  for (Int first = 0; first < p.pixels; first += kBlock) {
-    const Int count = std::min(kBlock, p.pixels - first);
-    float *to = packed + first * p.pixel_row;
-    if (p.group_row != p.group_channels) std::memset(to, 0, count * p.pixel_row * sizeof(float));
-    for (Int g = 0; g < p.groups; g++) {
-      transpose(p.group_channels, count, image + g * p.group_channels * p.pixels + first, p.pixels, to + g * p.group_row, p.pixel_row);
+// Weights into panels [outputs/kPanel][columns][kPanel]; called by all threads of a team.
+void pack_weights(const Problem &p, const float *weight, float *panels) {
+  Buffer rows = allocate(p.channels * p.taps * kLanes);
+#pragma omp for schedule(static) nowait
+  for (Int first = 0; first < p.padded_outputs; first += kLanes) {
+    float *to = panels + first / kPanel * p.columns * kPanel + first % kPanel;
+    const Int outputs = std::max<Int>(0, std::min<Int>(kLanes, p.outputs - first));
+    for (Int column = 0; column < p.columns; column++) store(to + column * kPanel, Vec{});
+    std::fill_n(rows.get(), p.channels * p.taps * kLanes, 0.f);
+    transpose(outputs, p.channels * p.taps, weight + first * p.channels * p.taps, p.channels * p.taps, rows.get(), kLanes);
+    for (Int c = 0; c < p.channels; c++) {
+      for (Int k = 0; k < p.taps; k++) store(to + column_of(p, k, c) * kPanel, load(rows.get() + (c * p.taps + k) * kLanes));
     }
   }
 }
 
-// ---- sampling -----------------------------------------------------------------------------------------------------------------------
-
-// A tap's place in the packed image: its four corners (top left, top right, bottom left, bottom right), each moved into the map where it
-// lies outside, and whether it counts.
-struct Sample {
-  Int corner[4];
-  float valid[4];
-  float down, right;  // fractions, from the top left corner
-  float mask;
-  bool inside;
-};
-
-void locate(const Problem &p, const float *offset, const float *mask, Int first, Int last, Sample *samples) {
-  for (Int q = first; q < last; q++) {
-    const float base_y = q / p.out_w * p.stride_h - p.padding_h, base_x = q % p.out_w * p.stride_w - p.padding_w;
-    for (Int k = 0, i = 0, j = 0; k < p.taps; k++, j + 1 < p.kernel_w ? j++ : (i++, j = 0)) {
-      for (Int g = 0; g < p.groups; g++, samples++) {
-        const Int channel = g * p.taps + k;
-        const float y = base_y + i * p.dilation_h + offset[2 * channel * p.positions + q];
-        const float x = base_x + j * p.dilation_w + offset[(2 * channel + 1) * p.positions + q];
-        samples->inside = y > -1 && x > -1 && y < p.height && x < p.width;
-        if (!samples->inside) continue;
-        const float floor_y = std::floor(y), floor_x = std::floor(x);
-        const Int top = static_cast<Int>(floor_y), left = static_cast<Int>(floor_x);
-        const float has_top = top >= 0, has_bottom = top + 1 < p.height, has_left = left >= 0, has_right = left + 1 < p.width;
-        const Int y0 = std::max<Int>(top, 0) * p.width, y1 = std::min(top + 1, p.height - 1) * p.width;
-        const Int x0 = std::max<Int>(left, 0), x1 = std::min(left + 1, p.width - 1);
-        const Int shift = g * p.group_row;
-        samples->corner[0] = (y0 + x0) * p.pixel_row + shift, samples->valid[0] = has_top * has_left;
-        samples->corner[1] = (y0 + x1) * p.pixel_row + shift, samples->valid[1] = has_top * has_right;
-        samples->corner[2] = (y1 + x0) * p.pixel_row + shift, samples->valid[2] = has_bottom * has_left;
-        samples->corner[3] = (y1 + x1) * p.pixel_row + shift, samples->valid[3] = has_bottom * has_right;
-        samples->down = y - floor_y, samples->right = x - floor_x;
-        samples->mask = mask[channel * p.positions + q];
-      }
-    }
-  }
-}
-
-void bilinear_weights(const Sample &s, float *w) {
-  w[0] = (1 - s.down) * (1 - s.right) * s.valid[0], w[1] = (1 - s.down) * s.right * s.valid[1];
-  w[2] = s.down * (1 - s.right) * s.valid[2], w[3] = s.down * s.right * s.valid[3];
-}
-
-// columns[q][tap][group][channel] = mask * interpolated value
-void unfold(const Problem &p, const float *packed, Int count, const Sample *samples, float *columns) {
-  const Int used = p.taps * p.pixel_row;
-  for (Int q = 0; q < count; q++) {
-    float *to = columns + q * p.columns;
-    for (Int i = used; i < p.columns; i++) to[i] = 0;
-    for (Int t = 0; t < p.taps * p.groups; t++, samples++, to += p.group_row) {
-      const Sample &s = *samples;
-      if (!s.inside) {
-        std::memset(to, 0, p.group_row * sizeof(float));
-        continue;
-      }
-      float w[4];
-      bilinear_weights(s, w);
-      for (float &value : w) value *= s.mask;
-      const float *c0 = packed + s.corner[0], *c1 = packed + s.corner[1], *c2 = packed + s.corner[2], *c3 = packed + s.corner[3];
-      for (Int i = 0; i < p.group_row; i += kLanes) {
-        store(to + i, w[0] * load(c0 + i) + w[1] * load(c1 + i) + w[2] * load(c2 + i) + w[3] * load(c3 + i));
-      }
-    }
-  }
-}
-
-// The transpose of unfold for the image, and the derivatives by offset and mask, from the columns' gradient.
-void fold_gradient(const Problem &p, const float *packed, Int first, Int last, const Sample *samples, const float *columns,
-                   float *image_gradient, float *offset_gradient, float *mask_gradient) {
-  for (Int q = first; q < last; q++) {
-    const float *from = columns + (q - first) * p.columns;
-    for (Int k = 0; k < p.taps; k++) {
-      for (Int g = 0; g < p.groups; g++, samples++, from += p.group_row) {
-        const Sample &s = *samples;
-        float by_mask = 0, by_y = 0, by_x = 0;
-        if (s.inside) {
-          float w[4], dot[4];
-          bilinear_weights(s, w);
-          Vec total[4] = {};
-          for (int corner = 0; corner < 4; corner++) {
-            const float *value = packed + s.corner[corner];
-            float *to = image_gradient + s.corner[corner];
-            const float factor = w[corner] * s.mask;
-            for (Int i = 0; i < p.group_row; i += kLanes) {
-              const Vec gradient = load(from + i);
-              total[corner] += gradient * load(value + i);
-              store(to + i, load(to + i) + factor * gradient);
-            }
-            dot[corner] = sum(total[corner]) * s.valid[corner];
-          }
-          by_mask = (1 - s.down) * ((1 - s.right) * dot[0] + s.right * dot[1]) + s.down * ((1 - s.right) * dot[2] + s.right * dot[3]);
-          by_y = s.mask * ((1 - s.right) * (dot[2] - dot[0]) + s.right * (dot[3] - dot[1]));
-          by_x = s.mask * ((1 - s.down) * (dot[1] - dot[0]) + s.down * (dot[3] - dot[2]));
-        }
-        const Int channel = g * p.taps + k;
-        offset_gradient[2 * channel * p.positions + q] = by_y;
-        offset_gradient[(2 * channel + 1) * p.positions + q] = by_x;
-        mask_gradient[channel * p.positions + q] = by_mask;
-      }
-    }
-  }
-}
-
-// ---- the two passes -----------------------------------------------------------------------------------------------------------------
-
-void forward(const Problem &p, void **params) {
-  const float *x = static_cast<float *>(params[0]), *offset = static_cast<float *>(params[1]), *mask = static_cast<float *>(params[2]);
-  const float *weight = static_cast<float *>(params[3]), *bias = static_cast<float *>(params[4]);
-  float *y = static_cast<float *>(params[6]);
-  const Int threads = std::min<Int>(omp_get_max_threads(), p.tiles);
+void forward(const Problem &p, const float *x, const Steering &steering, const float *weight, const Finish &finish, float *y) {
+  const Int threads = std::min<Int>(omp_get_max_threads(), p.tiles), masks = p.groups * p.taps;
+  const Int image_maps = (steering.steered ? 3 : 2) * masks * p.positions, image_masks = steering.steered ? image_maps : masks * p.positions;
   Buffer image = allocate(p.pixels * p.pixel_row), panels = allocate(p.columns * p.padded_outputs);
-  Buffer columns = allocate(threads * p.tile * p.columns), results = allocate(threads * p.tile * p.padded_outputs);
+  Buffer columns = allocate(threads * p.tile * p.columns), results = allocate(2 * threads * p.tile * p.padded_outputs);
+  Buffer factors = allocate(threads * masks * p.tile);
   std::vector<Sample> samples(threads * p.tile * p.taps * p.groups);
 #pragma omp parallel num_threads(threads)
   {
     const Int me = omp_get_thread_num();
-    float *my_columns = columns.get() + me * p.tile * p.columns, *my_results = results.get() + me * p.tile * p.padded_outputs;
+    float *my_columns = columns.get() + me * p.tile * p.columns, *my_results = results.get() + 2 * me * p.tile * p.padded_outputs;
+    float *my_maps = my_results + p.tile * p.padded_outputs, *my_factors = factors.get() + me * masks * p.tile;
     Sample *my_samples = samples.data() + me * p.tile * p.taps * p.groups;
-    std::fill_n(my_results, p.tile * p.padded_outputs, 0.f);
-#pragma omp for schedule(static) nowait  // packing the image ends with a barrier
-    for (Int panel = 0; panel < p.padded_outputs; panel += kPanel) {  // weight -> [outputs/kPanel][columns][kPanel]
-      float *to = panels.get() + panel * p.columns;
-      std::memset(to, 0, p.columns * kPanel * sizeof(float));
-      for (Int o = panel; o < std::min(panel + kPanel, p.outputs); o++) {
-        for (Int c = 0; c < p.channels; c++) {
-          for (Int k = 0; k < p.taps; k++) to[column_of(p, k, c) * kPanel + o - panel] = weight[(o * p.channels + c) * p.taps + k];
-        }
-      }
-    }
+    pack_weights(p, weight, panels.get());
     for (Int n = 0; n < p.batch; n++) {
-      pack_image(p, x + n * p.channels * p.pixels, image.get());
-      const float *my_offset = offset + n * 2 * p.groups * p.taps * p.positions, *my_mask = mask + n * p.groups * p.taps * p.positions;
+      pack_image(p, x + n * p.channels * p.pixels, image.get());  // ends with a barrier
 #pragma omp for schedule(dynamic)
       for (Int t = 0; t < p.tiles; t++) {
-        const Int first = t * p.tile, last = std::min(first + p.tile, p.positions);
-        locate(p, my_offset, my_mask, first, last, my_samples);
-        unfold(p, image.get(), last - first, my_samples, my_columns);
-        for (Int q = 0; q < last - first; q++) std::copy_n(bias, p.outputs, my_results + q * p.padded_outputs);
-        multiply(last - first, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel},
-                 my_results, p.padded_outputs, true);
-        transpose(last - first, p.outputs, my_results, p.padded_outputs, y + n * p.outputs * p.positions + first, p.positions);
+        const Int first = t * p.tile, last = std::min(first + p.tile, p.positions), count = last - first;
+        for (Int k = 0; k < masks; k++) {
+          const float *mask = steering.mask + n * image_masks + k * p.positions + first;
+          steering.steered ? sigmoid(mask, count, my_factors + k * p.tile) : void(std::copy_n(mask, count, my_factors + k * p.tile));
+        }
+        locate(p, steering.offset + n * image_maps, my_factors, p.tile, first, last, my_samples);
+        unfold(p, image.get(), count, my_samples, my_columns);
+        multiply(count, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel}, my_results,
+                 p.padded_outputs, false);
+        transpose(count, p.outputs, my_results, p.padded_outputs, my_maps, p.tile);
+        for (Int o = 0; o < p.outputs; o++) finish(my_maps + o * p.tile, o, (n * p.outputs + o) * p.positions + first, count, y);
       }
     }
   }
@@ -290,7 +127,7 @@ void backward(const Problem &p, void **params) {
           for (Int q = 0; q < count; q++) total += my_dy[o * p.tile + q] = from[q];
           my_dbias[o] += total;
         }
-        locate(p, offset + offset_start, mask + mask_start, first, last, my_samples);
+        locate(p, offset + offset_start, mask + mask_start + first, p.positions, first, last, my_samples);
         unfold(p, image.get(), count, my_samples, my_columns);
         multiply(p.outputs, p.columns, count, {my_dy, p.tile, 1}, {my_columns, kPanel, p.columns}, my_dweight, p.columns, true);
         multiply(count, p.columns, p.outputs, {my_dy, 1, p.tile}, {panels.get(), p.outputs * kPanel, kPanel}, my_gradients, p.columns,
@@ -327,35 +164,72 @@ void backward(const Problem &p, void **params) {
   }
 }
 
-template <void (*pass)(const Problem &, void **)>
-int run(int count, int expected, void **params, const int *ndims, int64_t **shapes, const char **dtypes) {
-  if (count != expected) return kBadCount;
+// Checks x, the other maps and the weight [B,C,..] among the parameters, and runs a pass. Maps are offset and mask, or both as one.
+template <typename Pass>
+int run(void **params, const int *ndims, int64_t **shapes, const char **dtypes, int maps, int geometry, Pass pass) {
+  for (int i = 0; i < maps + 2; i++) {
+    if (std::strcmp(dtypes[i], "float32") != 0) return kBadType;
+    if (ndims[i] != 4) return kBadShape;
+  }
+  if (std::strcmp(dtypes[geometry], "int64") != 0) return kBadType;
+  if (ndims[geometry] != 1 || shapes[geometry][0] != 6) return kBadShape;
+  int64_t offset[4], mask[4];
+  std::copy_n(shapes[1], 4, offset);
+  std::copy_n(shapes[maps], 4, mask);
+  if (maps == 1) mask[1] = offset[1] / 3, offset[1] -= mask[1];
   Problem problem;
-  const Failure failure = read_problem(params, ndims, shapes, dtypes, &problem);
+  const auto *numbers = static_cast<const int64_t *>(params[geometry]);
+  const Failure failure = read_problem(shapes[0], shapes[maps + 1], offset, mask, numbers, &problem);
   if (failure != kOk) return failure;
   try {
-    pass(problem, params);
+    pass(problem, [&](int i) { return static_cast<float *>(params[i]); });
   } catch (const std::bad_alloc &) {
     return kNoMemory;
   }
   return kOk;
 }
 
+bool is_bias(const int *ndims, int64_t **shapes, const char **dtypes) {
+  return ndims[4] == 1 && shapes[4][0] == shapes[3][0] && std::strcmp(dtypes[4], "float32") == 0;
+}
+
 }  // namespace
 
 // MindSpore's interface of a custom operator: inputs, then outputs; a result other than 0 becomes a RuntimeError.
 
+// x, offset, mask, weight, bias, geometry -> y
 extern "C" int DeformConv(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run<forward>(count, 7, params, ndims, shapes, dtypes);
+  if (count != 7) return kBadCount;
+  if (!is_bias(ndims, shapes, dtypes)) return kBadShape;
+  return run(params, ndims, shapes, dtypes, 2, 5, [](const Problem &p, auto array) {
+    forward(p, array(0), {array(1), array(2), false}, array(3), {nullptr, array(4), nullptr, false}, array(6));
+  });
 }
 
 extern "C" std::vector<int64_t> DeformConvInferShape(int *, int64_t **shapes, void *) {
   return {shapes[0][0], shapes[3][0], shapes[1][2], shapes[1][3]};
 }
 
-// inputs: as above, and the output's gradient; outputs: the gradients of x, offset, mask, weight, bias
+// x, offsets and masks as one map, weight, the inputs of an ending, geometry -> y
+extern "C" int DeformConvFinished(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
+  if (count != 13) return kBadCount;
+  if (!is_ending(params + 3, ndims + 3, shapes + 3, dtypes + 3, shapes[12])) return kBadShape;
+  return run(params, ndims, shapes, dtypes, 1, 11, [&](const Problem &p, auto array) {
+    const Ending ending(params + 3, p.outputs);
+    const Steering steering{array(1), array(1) + 2 * p.groups * p.taps * p.positions, true};
+    forward(p, array(0), steering, array(2), ending.finish, array(12));
+  });
+}
+
+extern "C" std::vector<int64_t> DeformConvFinishedInferShape(int *, int64_t **shapes, void *) {
+  return {shapes[0][0], shapes[2][0], shapes[1][2], shapes[1][3]};
+}
+
+// x, offset, mask, weight, bias, geometry, and the output's gradient -> the gradients of x, offset, mask, weight, bias
 extern "C" int DeformConvGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
-  return run<backward>(count, 12, params, ndims, shapes, dtypes);
+  if (count != 12) return kBadCount;
+  if (!is_bias(ndims, shapes, dtypes)) return kBadShape;
+  return run(params, ndims, shapes, dtypes, 2, 5, [&](const Problem &p, auto) { backward(p, params); });
 }
 
 extern "C" std::vector<std::vector<int64_t>> DeformConvGradInferShape(int *ndims, int64_t **shapes, void *) {

@@ -17,6 +17,8 @@ from typing import Tuple, Union
 import mindspore as ms
 import numpy as np
 from mindpoint.errors import MindpointError
+from mindpoint.native import finish
+from mindpoint.native.batch_norm import finish as finish_map
 from mindpoint.native.exporting import exporting
 from mindpoint.native.kernel import choose
 from mindspore import Parameter, Tensor, nn, ops
@@ -31,6 +33,12 @@ from mindpoint_centernet.ops.deform_conv_onnx import DeformConvNodes
 def _kernel(implementation):
     """Return the kernel for a graph being compiled, or None for the portable implementation."""
     return deform_conv_native.kernel() if choose(deform_conv_native.SOURCE, implementation) == "native" else None
+
+
+@ops.constexpr
+def _finished_kernel(implementation, steps):
+    """Return the same for a convolution with its ending."""
+    return deform_conv_native.finished_kernel(steps) if choose(deform_conv_native.SOURCE, implementation) == "native" else None
 
 
 @ops.constexpr
@@ -151,6 +159,15 @@ def deform_conv2d(
     return _portable(x, offset, mask, weight, bias, stride, padding, dilation, deformable_groups)
 
 
+def finished(conv, x, norm, residual, relu):
+    """Return ``relu(norm(conv(x)) + residual)`` of a DeformConv2d; see :func:`mindpoint.native.fused.conv_norm`."""
+    kernel = _finished_kernel(conv.implementation, (norm is not None, residual is not None, relu))
+    if kernel is None or not _are_float32(x.dtype, conv.weight.dtype):
+        return finish_map(conv(x) if norm is None else norm(conv(x)), residual, relu)
+    geometry = Tensor(conv.stride + conv.padding + conv.dilation, ms.int64)
+    return kernel(x, conv.conv_offset_mask(x), conv.weight, *finish.inputs_of(conv.bias, norm, residual, relu), geometry)
+
+
 class DeformConv2d(nn.Cell):
     """Deformable convolution that predicts its own offsets and masks.
 
@@ -158,6 +175,8 @@ class DeformConv2d(nn.Cell):
     convolution ``conv_offset_mask`` whose first two thirds of channels are offsets and whose last third, after a sigmoid, the masks. It
     starts at zero: no offset, every mask 0.5. ``implementation``: see the module.
     """
+
+    finished = staticmethod(finished)
 
     def __init__(
         self,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Tuple
 
+from mindpoint.native import finish
 from mindpoint.native.kernel import FLOAT, INTEGER, operator
 from mindspore import ops
 
@@ -26,3 +28,23 @@ def kernel() -> ops.Custom:
         return dx, doffset, dmask, dweight, dbias, ops.zeros_like(geometry)
 
     return operator(SOURCE, "DeformConv", tensors, 1, bprop=bprop)
+
+
+@functools.lru_cache(maxsize=None)
+def finished_kernel(steps: Tuple[bool, bool, bool]) -> ops.Custom:
+    """Return the operator (x, steered, weight, the inputs of :mod:`mindpoint.native.finish`, geometry) -> y with its gradient.
+
+    steered: offsets, and masks before the sigmoid, as one map. steps: whether it normalises, adds a residual, applies ReLU.
+    """
+    plain, backward = kernel(), kernel().bprop
+
+    def bprop(x, steered, weight, bias, gamma, beta, mean, variance, settings, residual, which, geometry, out, dout):
+        offsets = steered.shape[1] // 3 * 2
+        offset, mask = steered[:, :offsets], ops.sigmoid(steered[:, offsets:])
+        inputs = (bias, gamma, beta, mean, variance, settings, residual, which)
+        dplain, rest = finish.gradient(steps, inputs, plain(x, offset, mask, weight, bias, geometry), out, dout)
+        dx, doffset, dmask, dweight, dbias, dgeometry = backward(x, offset, mask, weight, bias, geometry, out, dplain)
+        return (dx, ops.concat((doffset, dmask * mask * (1 - mask)), 1), dweight, dbias, *rest, dgeometry)
+
+    inputs = [FLOAT] * 3 + finish.INPUTS + [INTEGER]
+    return operator(SOURCE, "DeformConvFinished", inputs, 1, bprop=bprop, variant=str(steps))

@@ -1,0 +1,73 @@
+// The end of a convolution, while its results are in the cache: normalisation, residual and ReLU.
+
+#ifndef MINDPOINT_FINISH_H_
+#define MINDPOINT_FINISH_H_
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "dense.h"
+
+namespace {
+
+// y = scale[o] * result + shift[o] + residual, and zero instead of anything below it if `relu`.
+struct Finish {
+  const float *scale, *shift, *residual;  // of each output (no scale: 1), and of y's shape, or null
+  bool relu;
+
+  // Results of output o that stand side by side into y from place `at` on.
+  void operator()(const float *results, Int o, Int at, Int count, float *y) const {
+    const float factor = scale == nullptr ? 1.f : scale[o], term = shift[o];
+    Int i = 0;
+    for (; i + kLanes <= count; i += kLanes) {
+      Vec value = factor * load(results + i) + term;
+      if (residual != nullptr) value += load(residual + at + i);
+      if (relu) value = value > 0 ? value : Vec{};
+      store(y + at + i, value);
+    }
+    for (; i < count; i++) {
+      float value = factor * results[i] + term;
+      if (residual != nullptr) value += residual[at + i];
+      y[at + i] = relu && !(value > 0) ? 0.f : value;
+    }
+  }
+};
+
+// ---- as inputs of an operator: bias, gamma, beta, mean, variance [O] each, epsilon [1 or more, the first], residual [B,O,Ho,Wo], and the
+// steps, three int64: whether to normalise, to add the residual, to apply ReLU. Inputs of steps that are left out may be anything.
+
+constexpr int kEndingInputs = 8;
+
+// Whether the inputs fit an output [B,O,Ho,Wo] of shape y.
+inline bool is_ending(void *const *inputs, const int *ndims, int64_t *const *shapes, const char *const *dtypes, const int64_t *y) {
+  for (int i = 0; i < kEndingInputs; i++) {
+    if (std::strcmp(dtypes[i], i == 7 ? "int64" : "float32") != 0) return false;
+  }
+  for (int i = 0; i < 5; i++) {
+    if (ndims[i] != 1 || shapes[i][0] != y[1]) return false;
+  }
+  if (ndims[5] != 1 || shapes[5][0] < 1 || ndims[7] != 1 || shapes[7][0] != 3) return false;
+  const bool adds = static_cast<const int64_t *>(inputs[7])[1] != 0;
+  return !adds || (ndims[6] == 4 && std::equal(y, y + 4, shapes[6]));
+}
+
+struct Ending {
+  Buffer numbers;  // scales, then shifts
+  Finish finish;
+
+  Ending(void *const *inputs, Int outputs) : numbers(allocate(2 * outputs)) {
+    const auto input = [&](int i) { return static_cast<const float *>(inputs[i]); };
+    const auto *steps = static_cast<const int64_t *>(inputs[7]);
+    float *scales = numbers.get(), *shifts = scales + outputs;
+    for (Int o = 0; o < outputs; o++) {
+      scales[o] = steps[0] ? input(1)[o] / std::sqrt(input(4)[o] + input(5)[0]) : 1;
+      shifts[o] = steps[0] ? input(2)[o] + (input(0)[o] - input(3)[o]) * scales[o] : input(0)[o];
+    }
+    finish = {scales, shifts, steps[1] ? input(6) : nullptr, steps[2] != 0};
+  }
+};
+
+}  // namespace
+
+#endif  // MINDPOINT_FINISH_H_
