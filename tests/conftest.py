@@ -1,8 +1,11 @@
 """Folders with expected values and real images, which live beside the repository and are not part of it."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -16,7 +19,73 @@ import pytest
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C, which some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SERVE = """
+import contextlib, io, json, os, sys
+from mindpoint.cli.main import main
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv[1:] = json.loads(line)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(sys.argv[1:])
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
+"""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+FIRST = (
+    "end_to_end/test_parity_command.py",
+    "end_to_end/test_own_data.py",
+    "configs/test_plugin_guide.py",
+    "packaging/test_scaffold.py",
+    "packaging/test_other_tasks.py",
+    "core/test_distributed.py",
+    "core/test_resume.py",
+    "end_to_end/test_notebook.py",
+)
+"""Files of tests that take about a minute or more. They are begun first, so that the processes of pytest-xdist end together."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # else files with few tests, which may take long, are begun last
+
+
+def pytest_collection_modifyitems(items):
+    places = {Path(__file__).parent / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(FIRST)))
+
+
+class Commands:
+    """A process that runs one command of mindpoint after the other in a folder: MindSpore starts once for all of them."""
+
+    def __init__(self, environment, folder):
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=folder, **pipes)
+
+    def __call__(self, *arguments):
+        """Return the command's exit code and what it said, as ``subprocess.run`` does."""
+        words = [str(word) for word in arguments]
+        print(json.dumps(words), file=self._process.stdin, flush=True)
+        return subprocess.CompletedProcess(words, *json.loads(self._process.stdout.readline()))
+
+    def close(self):
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """``commands(environment, folder)``: a process for the commands of a file of tests."""
+    started = []
+
+    def start(environment, folder):
+        started.append(Commands(environment, folder))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
 
 
 def _folder(name: str) -> Path:

@@ -13,10 +13,11 @@ def mindpoint(*arguments, cwd):
 
 TERMS = {"loss", "hm_loss", "wh_loss", "off_loss", "hp_loss", "hm_hp_loss", "hp_offset_loss"}
 SHORT = ["--set", "train.max_steps=2", "--set", "data.val.dataset.count=3", "--set", "data.train.batch_size=2"]
+EAGER = ["--set", "runtime.mode=eager"]  # compiling takes longer than two steps; the others do it
 SWAPS = {
     "as shipped": [],
     "ResNet-18": ["--set", "model.backbone={type: ResNet, depth: 18}", "--set", "model.neck={type: Deconv, channels: [64, 32, 16]}"],
-    "two heads fewer": ["--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
+    "two heads fewer": [*EAGER, "--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
 }
 
 
@@ -40,7 +41,7 @@ def test_five_of_the_joints_by_a_file_of_one_s_own(tmp_path):
         "keypoints: {_replace_: true, names: [nose, left_wrist, right_wrist, left_ankle, right_ankle],\n"
         "            skeleton: [[nose, left_wrist], [nose, right_wrist]], sigmas: [0.03, 0.06, 0.06, 0.09, 0.09]}\n"
     )
-    done = mindpoint("train", "five.yaml", *SHORT, "--out", "run", cwd=tmp_path)
+    done = mindpoint("train", "five.yaml", *SHORT, *EAGER, "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found = mindpoint("eval", "run", "--set", "data.val.dataset.count=2", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
@@ -56,7 +57,8 @@ def test_real_images(tmp_path, coco_mini):
     sets += [f"data.train.dataset.images={coco_mini}/train2017", "data.train.batch_size=2", "train.max_steps=2", "train.epochs=1"]
     sets += ["data.val=null", "hooks.evaluation=null", "hooks.pictures=null", "input.size=[128, 128]"]
     sets += ["model.backbone.channels=[8, 16, 16, 16, 16, 16]", "model.heads.pose.head_conv=16"]
-    done = mindpoint("train", "dla34_dcn_coco", *[part for value in sets for part in ("--set", value)], "--out", "run", cwd=tmp_path)
+    changes = [part for value in sets for part in ("--set", value)]
+    done = mindpoint("train", "dla34_dcn_coco", *changes, *EAGER, "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     annotations = coco_mini / "annotations" / "person_keypoints_val2017.json"
     dataset = f"{{type: CocoKeypoints, annotations: {annotations}, images: {val}, image_ids: [139, 181303]}}"
