@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -49,12 +50,14 @@ FIRST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    config.option.loadscopereorder = False  # else files with few tests, which may take long, are begun last
+    config.option.loadscopereorder = False  # pytest-xdist would go by the number of tests alone
 
 
 def pytest_collection_modifyitems(items):
+    """Order the files: those of ``FIRST``, then by their number of tests."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(item.path, len(FIRST)))
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (places.get(item.path, len(FIRST)), -tests[item.path], item.path))
 
 
 class Commands:
