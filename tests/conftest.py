@@ -33,8 +33,6 @@ for line in sys.stdin:
     print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
 """
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-
 FIRST = (
     "end_to_end/test_parity_command.py",
     "end_to_end/test_own_data.py",
@@ -48,7 +46,6 @@ FIRST = (
 """Files of tests that take about a minute or more. They are begun first, so that the processes of pytest-xdist end together."""
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     config.option.loadscopereorder = False  # pytest-xdist would go by the number of tests alone
 
@@ -71,10 +68,13 @@ class Commands:
         """Return the command's exit code and what it said, as ``subprocess.run`` does."""
         words = [str(word) for word in arguments]
         print(json.dumps(words), file=self._process.stdin, flush=True)
-        return subprocess.CompletedProcess(words, *json.loads(self._process.stdout.readline()))
+        answer = self._process.stdout.readline()
+        assert answer, f"mindpoint {' '.join(words)} ended the process with exit code {self._process.wait()}"
+        return subprocess.CompletedProcess(words, *json.loads(answer))
 
     def close(self):
-        self._process.communicate()
+        if self._process.poll() is None:
+            self._process.communicate()
 
 
 @pytest.fixture(scope="module")
