@@ -1,8 +1,12 @@
 """Folders with expected values and real images, which live beside the repository and are not part of it."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -16,7 +20,75 @@ import pytest
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C, which some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SERVE = """
+import contextlib, io, json, os, sys
+from mindpoint.cli.main import main
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv[1:] = json.loads(line)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(sys.argv[1:])
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
+"""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+FIRST = (
+    "end_to_end/test_parity_command.py",
+    "end_to_end/test_own_data.py",
+    "configs/test_plugin_guide.py",
+    "packaging/test_scaffold.py",
+    "packaging/test_other_tasks.py",
+    "core/test_distributed.py",
+    "core/test_resume.py",
+    "end_to_end/test_notebook.py",
+)
+"""Files of tests that take about a minute or more. They are begun first, so that the processes of pytest-xdist end together."""
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # pytest-xdist would go by the number of tests alone
+
+
+def pytest_collection_modifyitems(items):
+    """Order the files: those of ``FIRST``, then by their number of tests."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(FIRST)}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (places.get(item.path, len(FIRST)), -tests[item.path], item.path))
+
+
+class Commands:
+    """A process that runs one command of mindpoint after the other in a folder: MindSpore starts once for all of them."""
+
+    def __init__(self, environment, folder):
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=folder, **pipes)
+
+    def __call__(self, *arguments):
+        """Return the command's exit code and what it said, as ``subprocess.run`` does."""
+        words = [str(word) for word in arguments]
+        print(json.dumps(words), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        assert answer, f"mindpoint {' '.join(words)} ended the process with exit code {self._process.wait()}"
+        return subprocess.CompletedProcess(words, *json.loads(answer))
+
+    def close(self):
+        if self._process.poll() is None:
+            self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """``commands(environment, folder)``: a process for the commands of a file of tests."""
+    started = []
+
+    def start(environment, folder):
+        started.append(Commands(environment, folder))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
 
 
 def _folder(name: str) -> Path:

@@ -119,21 +119,31 @@ class TestTwoProcessesAndOne:
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_training_and_a_resumed_one_is_the_uninterrupted_one(tmp_path):
-    """With batch normalisation: its statistics are those of both, in every step."""
-    folders = [tmp_path / "whole", tmp_path / "killed"]
+    """With batch normalisation: its statistics are those of both, in every step. A hook of all processes acts at ``on_checkpoint``, asks
+    for checkpoints itself and has a state of its own in each: checkpoints do not wait for it."""
+    whole, killed = folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         folder.mkdir()
-    changes = ("train.epochs=2", "+hooks.checkpoint.every_steps=2", "hooks.evaluation.every=1")
-    code, out, err = train(folders[0], *changes, DIGEST)
+    hook = "+hooks.everywhere={type: 'toy:Everywhere'}"
+    changes = ("train.epochs=2", "+hooks.checkpoint.every_steps=2", "hooks.evaluation.every=1", hook)
+    code, out, err = train(whole, *changes, DIGEST)
     assert code == 0, out + err
-    code, out, err = train(folders[1], *changes, "+hooks.digest={type: 'toy:Digest', kill_at: 8}")
+    assert checkpoint.load(whole / "run" / "own.ckpt").info["step"] == 10
+    assert checkpoint.load(whole / "run" / "last.ckpt").info["state"]["hooks"]["everywhere"] == {"rank": 0}
+    assert everywhere(whole) == [{"checkpoints": True, "before": None}, {"checkpoints": False, "before": None}]
+    code, out, err = train(killed, *changes, "+hooks.digest={type: 'toy:Digest', kill_at: 8}")
     assert code == 128 + 9
     assert err.startswith("mindpoint: error:\nrank 1 was killed by SIGKILL") and "its last activity: hook digest, after_step" in err
-    code, out, err = train(folders[1], *changes, DIGEST, resume=True)
+    code, out, err = train(killed, *changes, DIGEST, resume=True)
     assert code == 0, out + err
     digests = {(folder / "run" / f"digest-{rank}").read_text() for folder in folders for rank in (0, 1)}
     assert len(digests) == 1
     assert "step 8 of 10" in out or "step 6 of 10" in out
+    assert [content["before"] for content in everywhere(killed)] == [0, 0]
+
+
+def everywhere(folder):
+    return [json.loads((folder / "run" / f"everywhere-{rank}").read_text()) for rank in range(2)]
 
 
 @pytest.mark.slow
@@ -156,25 +166,6 @@ def test_incidents_of_all_processes_stand_in_the_log(tmp_path):
     assert unreadable["incident"] == "unreadable image" and unreadable["message"].startswith(f"spot-{second[0]}.png")
     stand_in = (second[0] + 1) % 8
     assert skipped == {"step": 1, "epoch": 1, "incident": "gradient not finite", "image_ids": [*first, stand_in, *second[1:]]}
-
-
-@pytest.mark.slow
-def test_checkpoints_do_not_wait_for_hooks_of_all_processes(tmp_path):
-    """A hook of all processes acts at ``on_checkpoint``, asks for checkpoints itself and has a state of its own in each."""
-    hook = "+hooks.everywhere={type: 'toy:Everywhere'}"
-    changes = ("train.epochs=2", "+hooks.checkpoint.every_steps=2", "hooks.evaluation.every=1", hook)
-    code, out, err = train(tmp_path, *changes)
-    assert code == 0, out + err
-    run = tmp_path / "run"
-    assert checkpoint.load(run / "own.ckpt").info["step"] == 10
-    assert checkpoint.load(run / "last.ckpt").info["state"]["hooks"]["everywhere"] == {"rank": 0}
-    assert [json.loads((run / f"everywhere-{rank}").read_text()) for rank in range(2)] == [
-        {"checkpoints": True, "before": None},
-        {"checkpoints": False, "before": None},
-    ]
-    code, out, err = train(tmp_path, *changes, "train.epochs=3", resume=True)
-    assert code == 0, out + err
-    assert [json.loads((run / f"everywhere-{rank}").read_text())["before"] for rank in range(2)] == [0, 0]
 
 
 @pytest.mark.slow

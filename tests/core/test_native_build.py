@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mindpoint.native import build as native_build
 
-SOURCE = Path(native_build.__file__).with_name("conv2d.cc")
+SOURCE = Path(__file__).parents[1] / "fixtures" / "three.cc"  # compiled within a moment
 BUILD = (
     "import sys, pathlib; from mindpoint.native.build import build; "
     "from mindpoint.errors import MindpointError\n"
@@ -54,7 +54,8 @@ def counting_compiler(tmp_path):
 @needs_compiler
 def test_six_processes_at_once_compile_once(tmp_path, environment):
     environment["CXX"], log = counting_compiler(tmp_path)
-    processes = [start(environment) for _ in range(6)]
+    conv2d = Path(native_build.__file__).with_name("conv2d.cc")  # takes seconds, so that all wait for one
+    processes = [start(environment, conv2d) for _ in range(6)]
     results = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0] * 6, results
     assert len({out for out, _ in results}) == 1

@@ -16,20 +16,20 @@ PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twelve pictures of a bar with a head and a tail, in ``frames``, and ``labels.json``."""
+    """Twelve pictures of a bar with a head and a tail, in ``frames``, and ``labels.json``. The bar is large: a small input will do."""
     (tmp_path / "frames").mkdir()
     rng = np.random.default_rng(1)
     images, annotations = [], []
     for key in range(1, 13):
         picture = rng.integers(0, 40, (96, 128, 3)).astype(np.uint8)
-        x, y = int(rng.integers(10, 60)), int(rng.integers(20, 70))
-        cv2.line(picture, (x, y), (x + 50, y), (80, 200, 240), 9)
-        cv2.circle(picture, (x, y), 9, (240, 60, 60), -1)
+        x, y = int(rng.integers(20, 28)), int(rng.integers(20, 76))
+        cv2.line(picture, (x, y), (x + 80, y), (80, 200, 240), 15)
+        cv2.circle(picture, (x, y), 18, (240, 60, 60), -1)
         name = f"{key:02}.png"
         cv2.imwrite(str(tmp_path / "frames" / name), picture)
         images.append({"id": key, "file_name": name, "width": 128, "height": 96})
-        joints = [x, y, 2, x + 50, y, 2]
-        box = [x - 10, y - 10, 70, 20]
+        joints = [x, y, 2, x + 80, y, 2]
+        box = [x - 18, y - 18, 106, 36]
         annotations.append(
             {"id": key, "image_id": key, "category_id": 1, "bbox": box, "area": 900, "iscrowd": 0, "keypoints": joints, "num_keypoints": 2}
         )
@@ -47,7 +47,7 @@ def test_the_page_leads_from_photographs_to_a_file(folder):
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     said = {}
     for command in commands:
-        short = command.replace("--minutes 15", "--minutes 0.2").replace("--bootstrap 1000", "--bootstrap 20")
+        short = command.replace("--minutes 15", "--minutes 0.01").replace("--bootstrap 1000", "--bootstrap 20")
         done = subprocess.run(short, shell=True, cwd=folder, env=path, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         said[command] = done.stdout

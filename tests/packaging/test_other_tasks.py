@@ -17,14 +17,14 @@ TRAINED = {"acme_boxes": 0.4, "acme_arrows": 0.4}  # bbox/AP that the training m
 class Trained:
     """A trained detector in a folder of its own."""
 
-    def __init__(self, name, installed, folder):
+    def __init__(self, name, installed, folder, mindpoint):
         self.name, self.folder, self._installed = name, folder, installed
+        self._mindpoint = mindpoint
         self.config = f"{name.replace('_', '-')}:base"
         self.trained = self.run("train", self.config, "--out", "run")
 
     def run(self, *arguments, code=0):
-        command = [sys.executable, "-m", "mindpoint", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=self._installed.environment, cwd=self.folder, timeout=300)
+        done = self._mindpoint(*arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -45,8 +45,9 @@ class Trained:
         return json.loads((self.folder / out / "statistics.json").read_text())["statistics"]
 
 
-def trained(name, install, tmp_path_factory):
-    detector = Trained(name, install(name), tmp_path_factory.mktemp(f"{name}-run"))
+def trained(name, install, tmp_path_factory, commands):
+    installed, folder = install(name), tmp_path_factory.mktemp(f"{name}-run")
+    detector = Trained(name, installed, folder, commands(installed.environment, folder))
     code = (
         f"import cv2, json, sys\nfrom mindpoint.config import load_config\nfrom mindpoint.data.build import build_dataset\n"
         f"data = build_dataset(load_config('{detector.config}'), 'val')\nimport os; os.mkdir('images')\n"
@@ -57,14 +58,14 @@ def trained(name, install, tmp_path_factory):
     return detector
 
 
-@pytest.fixture(scope="session")
-def boxes(install, tmp_path_factory):
-    return trained("acme_boxes", install, tmp_path_factory)
+@pytest.fixture(scope="module")
+def boxes(install, tmp_path_factory, commands):
+    return trained("acme_boxes", install, tmp_path_factory, commands)
 
 
-@pytest.fixture(scope="session")
-def arrows(install, tmp_path_factory):
-    return trained("acme_arrows", install, tmp_path_factory)
+@pytest.fixture(scope="module")
+def arrows(install, tmp_path_factory, commands):
+    return trained("acme_arrows", install, tmp_path_factory, commands)
 
 
 @pytest.fixture(params=["acme_boxes", "acme_arrows"])

@@ -116,14 +116,12 @@ def test_matches_formula_and_its_slopes(case, implementation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["plain", "stride", "groups", "uneven", "vectors"])
-@pytest.mark.parametrize("whole", [False, True])
-def test_native_and_portable_agree(case, whole):
+def test_native_and_portable_agree(case):
     """Everywhere, also where offsets are whole numbers and the derivative is a matter of convention (as in a network's first step)."""
     if not find_compilers():
         pytest.skip("no C++ compiler here")
     arguments, numbers = example(case, seed=2)
-    if whole:
-        arguments[1] = np.floor(arguments[1])
+    arguments[1][..., ::2] = np.floor(arguments[1][..., ::2])  # in half of the columns
     results = []
     for implementation in ("portable", "native"):
         network = Function(*numbers, implementation)
