@@ -58,7 +58,11 @@ def configuration(
         _data(task, train, val, categories, plan, network),
         _training(network, steps),
         [f"test: {{flip: {'true' if plan.flip else 'false'}{', metric: {per_class: true}' if by_class else ''}}}"],
-        ["hooks:", "  console: {every: 50}", f"  evaluation: {{every: {evaluate_every}}}  # epochs"],
+        [
+            "hooks:",
+            "  console: {every: 50}",
+            *(f"  {name}: {{every: {evaluate_every}}}  # epochs" for name in ("checkpoint", "evaluation")),
+        ],
     ]
     return "\n".join(line for block in blocks for line in block) + "\n"
 

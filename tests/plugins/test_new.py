@@ -221,6 +221,7 @@ def test_names_of_others_write_no_lines_of_the_configuration():
     read = yaml.safe_load(text)
     assert read["keypoints"]["names"] == joints and read["classes"] == ["fish\nhooks: x"] and "鼻" in text
     assert set(read["model"]) == {"backbone", "neck", "heads", "decoder"} and read["hooks"]["console"] == {"every": 50}
+    assert read["hooks"]["checkpoint"] == read["hooks"]["evaluation"], "an epoch of few images takes no longer than a checkpoint"
 
 
 @pytest.mark.slow
