@@ -154,8 +154,9 @@ def main() -> None:
     if options.one:
         what, *rest = options.one
         if what == "files":  # mindpoint and MindSpore change their process, which the others would inherit
-            make_files(Path(rest[0]), int(rest[1]), rest[2:])
-        print(json.dumps(peak() if what == "peak" else None if what == "files" else measure(what, *map(int, rest))))
+            print(json.dumps(make_files(Path(rest[0]), int(rest[1]), rest[2:])))
+        else:
+            print(json.dumps(peak() if what == "peak" else measure(what, *map(int, rest))))
         return
     wanted = {name: value for name, value in VARIANTS.items() if any(word in name for word in options.only)}
     chosen = {name: what for name, (package, what) in wanted.items() if _works(package)}
