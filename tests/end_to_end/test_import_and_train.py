@@ -22,7 +22,6 @@ def trained(source, folder, bases, config):
         **config,
         "input": {"size": [64, 64]},
         "train": {"epochs": 1, "max_steps": 1},
-        "runtime": {"mode": "eager"},  # compiling takes longer than the step
         "optimizer": {"type": "Adam", "lr": 1e-3},
         "schedule": {"type": "Constant"},
     }

@@ -61,8 +61,8 @@ def test_ids_have_64_bits(tmp_path, kind, key, value, capsys):
     content = json.loads(json.dumps(CONTENT))
     content[kind][0][key] = value
     assert check(tmp_path, json.dumps(content)) == 1
-    assert f"'{key}' is {value}, not a signed whole number of at most 64 bits" in capsys.readouterr().out
-    with pytest.raises(DataError, match="not a signed whole number of at most 64 bits"):
+    assert f"'{key}' is {value}, not a whole number that fits into 64 bits" in capsys.readouterr().out
+    with pytest.raises(DataError, match="not a whole number that fits into 64 bits"):
         CocoDataset(str(tmp_path / "people.json"), str(tmp_path), ["person"])
 
 

@@ -16,7 +16,7 @@ Rules = Dict[str, Callable[[Any], str]]
 
 def is_id(value: Any) -> str:
     """Return an empty text if ``value`` is a valid id, otherwise the form that an id must have."""
-    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a signed whole number of at most 64 bits"
+    return "" if type(value) is int and -(1 << 63) <= value < 1 << 63 else "a whole number that fits into 64 bits"
 
 
 def is_text(value: Any) -> str:
