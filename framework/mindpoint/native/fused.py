@@ -21,19 +21,19 @@ def conv_norm(conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, resid
             methods again for every cell.)
         norm: any cell; None: without. A batch normalisation that :func:`mindpoint.native.accelerate.accelerate` replaced also does what
             follows it.
-        residual: a map like the result; None: nothing is added.
+        x: ``(B, C, H, W)``.
+        residual: a map of the result's shape ``(B, O, Ho, Wo)``; None: nothing is added.
         relu: False: without ReLU.
     """
     if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not uses_batch(norm))):
         return conv.finished(conv, x, norm, residual, relu)
-    y = x if conv is None else conv(x)
     if hasattr(norm, "fuses"):
-        return norm(y, residual, relu)
-    return finish(y if norm is None else norm(y), residual, relu)
+        return norm(x if conv is None else conv(x), residual, relu)
+    return _one_by_one(conv, x, norm, residual, relu)
 
 
 def _one_by_one(conv, x, norm, residual, relu):
-    y = conv(x)
+    y = x if conv is None else conv(x)
     return finish(y if norm is None else norm(y), residual, relu)
 
 

@@ -263,7 +263,7 @@ class MindRecordDataset(Dataset):
 
 
 def _object_count(count: int, arrays: Dict[str, np.ndarray]) -> int:
-    """Return ``count``. Raises ValueError unless each array has a row per object, or one row of zeros if there are no objects."""
+    """Return ``count``. Raises ValueError unless each array has a row per object, or, without objects, one row of zeros."""
     lengths = {len(array) for array in arrays.values()}
     if lengths != {max(1, count)} or (count == 0) == any(array.any() for array in arrays.values()):
         raise ValueError(f"its index lists {count} objects, but its columns hold another number")
