@@ -117,7 +117,7 @@ def test_losses_of_images_are_those_of_batches_of_one_and_change_no_update():
     )
     arrays, start = batch(), {p.name: p.asnumpy().copy() for p in network.get_parameters()}
     for step in (plain, by_image, in_parts):
-        device.setup("CPU", 0, mode="eager" if step is plain else "graph")
+        device.setup("CPU", 0)
         loss.num_shards = step.num_shards
         if step is plain:
             single = [step.run({name: array[image : image + 1] for name, array in arrays.items()}, 1e-12)[0]["loss"] for image in range(4)]
@@ -146,7 +146,7 @@ def assert_same(found, expected):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant, empty", [(name, False) for name in VARIANTS] + [("official", True)])
 def test_parts_give_losses_and_update_of_the_whole_batch(variant, empty):
-    device.setup("CPU", 0, mode="eager")  # the other tests compile
+    device.setup("CPU", 0)
     assert_same(trained(variant, 4, empty), trained(variant, 1, empty))
 
 
