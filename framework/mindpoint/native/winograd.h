@@ -133,8 +133,8 @@ void finish_tiles(const Winograd &p, const Finish &finish, const float *products
   }
 }
 
-// Divides the tiles first..last-1 of all images into runs of adjacent tiles, and calls visit(index from first on, image, row, column, count)
-// for each; row and column are in tiles.
+// Divides the tiles first..last-1 of all images into runs of adjacent tiles. Calls visit(index from first on, image, row, column, count) for
+// each; row and column are in tiles.
 template <typename Visit>
 void for_each_run_of_tiles(const Winograd &p, Int first, Int last, Visit visit) {
   const Int across = p.across(), tiles = p.tiles();
