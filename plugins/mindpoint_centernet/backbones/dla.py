@@ -162,7 +162,7 @@ class DLA(Backbone):
         down_ratio: stride of the finest returned map: 2, 4, 8 or 16.
 
     Raises:
-        ConfigError: an argument has another value.
+        ConfigError: an argument is invalid.
     """
 
     def __init__(

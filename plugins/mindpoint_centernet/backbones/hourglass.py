@@ -102,7 +102,7 @@ class Hourglass104(Backbone):
         stem: number of channels of the first convolution, at least 1.
 
     Raises:
-        ConfigError: an argument has another value.
+        ConfigError: an argument is invalid.
     """
 
     divisor = 128

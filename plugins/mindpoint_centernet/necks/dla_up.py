@@ -99,7 +99,7 @@ class DLAUp(Neck):
             like the official value, 5.
 
     Raises:
-        ConfigError: the strides do not double, or an argument has another value.
+        ConfigError: the strides do not double, or an argument is invalid.
     """
 
     def __init__(

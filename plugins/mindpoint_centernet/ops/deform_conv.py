@@ -199,7 +199,7 @@ class DeformConv2d(nn.Cell):
         implementation: ``auto``, ``native`` or ``portable``; see the module.
 
     Raises:
-        MindpointError: an argument has another value, or ``native`` cannot be used.
+        MindpointError: an argument is invalid, or ``native`` cannot be used.
     """
 
     finished = staticmethod(finished)
