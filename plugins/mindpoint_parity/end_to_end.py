@@ -30,7 +30,8 @@ def check(reference: Reference) -> List[Comparison]:
         for key in sorted({name.split("/")[0] for name in file.files}):
             meta = json.loads(str(file[f"{key}/meta"]))
             image = read_image(reference.images / "val2017" / meta["file_name"])
-            found = network_detector(reference.config.changed(overrides(meta)), network)([image])[0]
+            with device.operator_by_operator():
+                found = network_detector(reference.config.changed(overrides(meta)), network)([image])[0]
             classes = file[f"{key}/class"] if f"{key}/class" in file.files else None
             case = f"{key}/{'fixed' if meta['fix_res'] else 'keep'}{'/flip' if meta['flip_test'] else ''}/{len(meta['scales'])} scales"
             expected = with_class(file[f"{key}/results"], classes)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
-import mindspore as ms
 import numpy as np
 from mindpoint.contracts.comparison import Comparison
 from mindpoint.runtime import device
@@ -41,23 +40,12 @@ def check(reference: Reference) -> List[Comparison]:
     trainings = _trainings(reference, expected)
     for setting in {id(setting): setting for setting, _ in trainings.values()}.values():
         kinds = {kind: values for kind, (own, values) in trainings.items() if own is setting}
-        with _compiled(any(len(values["losses"]) > 1 for values in kinds.values())):
+        several = any(len(values["losses"]) > 1 for values in kinds.values())
+        with contextlib.nullcontext() if several else device.operator_by_operator():  # without a compilation, a single step is faster
             replay = Replay(reference, expected["loss_weights"], setting)  # compiled at most once for all trainings with this setting
             for kind, values in kinds.items():
                 rows += _check_kind(replay, kind, values, reference)
     return rows
-
-
-@contextlib.contextmanager
-def _compiled(wanted: bool) -> Iterator[None]:
-    """Compile cells that are made and run within the block if ``wanted``. Otherwise run their operators one by one, which gives the same
-    numbers and is faster for a single step. MindSpore decides about gradients when their function is made."""
-    before = ms.get_context("mode")
-    ms.set_context(mode=ms.GRAPH_MODE if wanted else ms.PYNATIVE_MODE)
-    try:
-        yield
-    finally:
-        ms.set_context(mode=before)
 
 
 def _trainings(reference: Reference, expected: Mapping) -> Dict[str, Tuple[Setting, Mapping]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import mindpoint
+import mindspore as ms
 import numpy as np
 import pytest
 from mindpoint.cli.main import main
@@ -107,6 +108,20 @@ def test_every_kind_of_image(predict, tmp_path):
         assert center(record) == pytest.approx((x, y), abs=1) and (record["width"], record["height"]) == (64, 64)
         drawn = cv2.imread(f"found/{Path(record['image']).stem}.jpg").astype(int)
         assert np.abs(drawn - image).max() > 50
+
+
+@pytest.mark.slow
+def test_for_a_few_images_nothing_is_compiled(predict):
+    """One image and sixteen run operator by operator, seventeen in a graph; each is found in the same way."""
+    for number in range(17):
+        cv2.imwrite(f"{number:02}.png", picture(number)[0])
+    centers = {}
+    for count, mode in ((1, ms.PYNATIVE_MODE), (16, ms.PYNATIVE_MODE), (17, ms.GRAPH_MODE)):
+        code, _, err = predict(*(f"{number:02}.png" for number in range(count)), "--out", count, "--format", "json")
+        assert code == 0 and ms.get_context("mode") == mode, err
+        centers[count] = [center(record) for record in json.loads(Path(f"{count}/predictions.json").read_text())]
+    for count in (1, 16):
+        assert centers[count] == [pytest.approx(expected, abs=1e-3) for expected in centers[17][:count]]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "\n=1", "＝1", "＠a"])

@@ -22,7 +22,13 @@ SHORT = ["--set", "train.max_steps=2", "--set", "data.val.dataset.count=3", "--s
 EAGER = ["--set", "runtime.mode=eager"]  # compiling takes longer than two steps; the others do it
 SWAPS = {
     "as shipped": [],
-    "ResNet-18": ["--set", "model.backbone={type: ResNet, depth: 18}", "--set", "model.neck={type: Deconv, channels: [64, 32, 16]}"],
+    "ResNet-18": [
+        *EAGER,
+        "--set",
+        "model.backbone={type: ResNet, depth: 18}",
+        "--set",
+        "model.neck={type: Deconv, channels: [64, 32, 16]}",
+    ],
     "two heads fewer": [*EAGER, "--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from mindspore import nn
 
 from mindpoint.native.fused import single_cells
+from mindpoint.runtime import device
 
 Shape = Tuple[int, ...]
 
@@ -75,16 +76,13 @@ def calls(network: nn.Cell, shape: Shape) -> List[Call]:
 
         return record
 
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
     hooks = [cell.register_forward_hook(recorder(name)) for name, cell in _operators(network, "")]
     try:
-        with single_cells(network):
+        with device.operator_by_operator(), single_cells(network):
             network(ms.Tensor(np.zeros(shape, np.float32)))
     finally:
         for hook in hooks:
             hook.remove()
-        ms.set_context(mode=mode)
     return found
 
 

@@ -24,6 +24,7 @@ EXAMPLES = (
     "mindpoint predict runs/quickstart 0 --live --out camera",
 )
 INTERRUPTED = 130
+_FEW = 16  # images
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.overwrite:
             files.refuse_existing(Path(args.out))
     only = None if args.classes is None else _names(args.classes)
-    predictor = Predictor(args.model, args.threshold, args.batch, args.config, args.set, args.trust, only, args.engine)
+    predictor = Predictor(args.model, args.threshold, args.batch, args.config, _settings(args, sources), args.trust, only, args.engine)
     vocabulary = _vocabulary(predictor)
     folder = make_folder(args.out) if args.out else numbered_folder("runs", "predict")
     skipped: List[Exception] = []
@@ -167,6 +168,12 @@ def _formats(text: Optional[str]) -> List[str]:
     if unknown:
         raise ConfigError(f"--format: '{unknown[0]}' is not one of {', '.join(known)}")
     return list(dict.fromkeys(names))
+
+
+def _settings(args: argparse.Namespace, sources: Sequence[Source]) -> List[str]:
+    """Return the settings of ``--set``. For a few images, a compilation of the network would take longer than it saves."""
+    few = len(sources) <= _FEW and all(source.kind == "image" for source in sources)
+    return [*(["runtime.mode=eager"] if few else []), *args.set]
 
 
 def _refuse_folder_of_inputs(out: str, sources: Sequence[Source]) -> None:

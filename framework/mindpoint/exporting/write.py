@@ -21,6 +21,7 @@ from mindpoint.inference.detector import Detector
 from mindpoint.inference.metadata import FLOAT32, ExportMetadata, declarations, fitting, preprocessing_of
 from mindpoint.inference.mindspore_model import NETWORK, Trained, network_detector, open_network
 from mindpoint.inference.open import DETECTOR, trust_of
+from mindpoint.runtime import device
 from mindpoint.storage.files import atomic_write, make_folder, set_usual_mode
 
 log = logging.getLogger("mindpoint")
@@ -107,7 +108,8 @@ def _write(path: Path, request: Request, model: Exportable) -> None:
 def _verified(path: Path, request: Request, detector: Detector, facts: ExportMetadata, images: Sequence[np.ndarray]) -> str:
     """Compare the file with the network and return how closely they match. Raises MindpointError if they differ."""
     try:
-        comparison = compare(partial(request.exporter.run, path), detector, facts, images)
+        with device.operator_by_operator():
+            comparison = compare(partial(request.exporter.run, path), detector, facts, images)
     except MindpointError as error:
         free = [name for name, is_free in (("batch", facts.batch is None), ("size", facts.dynamic_size)) if is_free]
         advice = f"; a part may have fixed its shape; export without --dynamic {' '.join(free)}" if free else ""

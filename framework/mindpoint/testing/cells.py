@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from mindpoint.contracts.exporter import Exportable
 from mindpoint.contracts.features import FeatureSpec
 from mindpoint.contracts.parts import Backbone, Head, Neck
-from mindpoint.testing.mode import operator_by_operator
+from mindpoint.runtime.device import operator_by_operator
 from mindpoint.testing.samples import PartTests, need, skip
 
 Sizes = Sequence[Tuple[int, int]]
@@ -49,7 +49,7 @@ class _CellTests(PartTests):
     def _tensors(self, cell: nn.Cell, number: int = 0) -> List[Tensor]:
         return [Tensor(array) for array in self._inputs(cell, *self._size(cell, number))]
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_maps_are_as_declared(self):
         cell = self.make()
         cell.set_train(False)
@@ -66,7 +66,7 @@ class _CellTests(PartTests):
                     f"construct returns {found[name].shape}",
                 )
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_gradients_reach_every_parameter(self):
         cell = self.make()
         cell.set_train()
@@ -80,7 +80,7 @@ class _CellTests(PartTests):
             need(np.isfinite(values).all(), f"the gradient of {parameter.name} is not finite")
             need(values.any(), f"no gradient reaches {parameter.name}: use it, or do not make it trainable")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_it_compiles(self):
         ms.set_context(mode=ms.GRAPH_MODE)
         cell = self.make()
@@ -92,7 +92,7 @@ class _CellTests(PartTests):
             close = np.allclose(compiled[name], value.asnumpy(), rtol=1e-3, atol=1e-4)
             need(close, f"{name}: the compiled graph and eager execution return different values; construct must not depend on values")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_saved_and_resumed_it_goes_on_the_same(self):
         first, second = self.make(), self.make()
         inputs = self._tensors(first)
@@ -107,7 +107,7 @@ class _CellTests(PartTests):
             same = np.allclose(parameter.asnumpy(), second.parameters_dict()[name].asnumpy(), rtol=1e-4, atol=1e-6)
             need(same, f"{name} differs after a resumed step; a part must keep its state in Parameters")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_onnx_gives_the_same(self):
         from mindpoint.exporting.exporters import OnnxExporter
 

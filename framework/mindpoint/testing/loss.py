@@ -16,7 +16,7 @@ from mindpoint.contracts.fields import Field
 from mindpoint.contracts.image import Sample
 from mindpoint.contracts.instances import Objects
 from mindpoint.contracts.parts import Loss
-from mindpoint.testing.mode import operator_by_operator
+from mindpoint.runtime.device import operator_by_operator
 from mindpoint.testing.samples import PartTests, drawn_samples, input_spec, need, skip
 
 Arrays = Dict[str, np.ndarray]
@@ -72,7 +72,7 @@ class LossTests(PartTests):
         every = [encoder(sample) for sample in samples]
         return {name: np.stack([targets[name] for targets in every]) for name in every[0]}
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_names_are_declared_and_terms_finite(self):
         loss, outputs, targets = self.make(), self.outputs(), self.targets()
         for what, names, given in (("maps", loss.needs_maps, outputs), ("targets", loss.needs_targets, targets)):
@@ -82,7 +82,7 @@ class LossTests(PartTests):
         need(set(terms) == set(loss.terms), f"terms declares {', '.join(loss.terms)}, but construct returns {', '.join(terms)}")
         need(all(math.isfinite(value) for value in (total, *terms.values())), f"not finite: total {total}, {terms}")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_only_declared_maps_and_targets_are_read(self):
         loss = self.make()
         if {"maps", "targets"} & set(inspect.signature(type(loss)).parameters):
@@ -94,19 +94,19 @@ class LossTests(PartTests):
         except KeyError as error:
             raise AssertionError(f"construct reads {error}, which is missing in needs_maps and needs_targets") from error
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_no_object_is_finite(self):
         total, terms = self._value(self.make(), self.outputs(), self.empty_targets())
         need(math.isfinite(total), f"a batch without objects must have finite values, got {total} ({terms}); guard the division")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_extreme_maps_are_finite(self):
         for value in (-80.0, 80.0):
             outputs = {name: np.full_like(values, value) for name, values in self.outputs().items()}
             total, terms = self._value(self.make(), outputs, self.targets())
             need(math.isfinite(total), f"maps of {value:g} give {total} ({terms}); compute with logits, or clamp")
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_parts_of_a_batch_give_what_the_whole_gives(self):
         outputs, targets = self.outputs(), self.targets()
         whole, _ = self._value(self.make(), outputs, targets)
@@ -123,7 +123,7 @@ class LossTests(PartTests):
             "in normalizers and count_normalizers, and use the factor num_shards / counts[name]",
         )
 
-    @operator_by_operator
+    @operator_by_operator()
     def test_gradients_reach_every_map(self):
         loss, targets = self.make(), self.targets()
         names = list(loss.needs_maps)

@@ -6,7 +6,6 @@ import contextlib
 import math
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.seed import _KERNEL_SEED
@@ -16,6 +15,7 @@ from mindpoint.contracts.guard import mistake, part_call
 from mindpoint.contracts.parts import Loss
 from mindpoint.data.samples import TrainingSamples
 from mindpoint.model.network import Network
+from mindpoint.runtime import device
 from mindpoint.training.surroundings import random_state, set_random_state
 
 _LEAST_SIDE = 64  # pixels
@@ -47,14 +47,14 @@ def try_parts(network: Network, losses: Mapping[str, Loss], samples: TrainingSam
 @contextlib.contextmanager
 def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
     """Run operators eagerly, in evaluation mode, and restore the cells' parameters and random generators afterwards."""
-    mode, modes = ms.get_context("mode"), [(cell, cell.training) for top in cells for _, cell in top.cells_and_names()]
+    modes = [(cell, cell.training) for top in cells for _, cell in top.cells_and_names()]
     parameters = [(parameter, parameter.asnumpy().copy()) for cell in cells for parameter in cell.get_parameters()]
     state, seeds = random_state(), dict(_KERNEL_SEED)  # an operator's seed depends on the number of operators created before it
-    ms.set_context(mode=ms.PYNATIVE_MODE)
     try:
-        for cell in cells:
-            cell.set_train(False)
-        yield
+        with device.operator_by_operator():
+            for cell in cells:
+                cell.set_train(False)
+            yield
     finally:
         for cell, training in modes:
             if cell.training != training:
@@ -63,7 +63,6 @@ def _unchanged(cells: Sequence[nn.Cell]) -> Iterator[None]:
         for parameter, before in parameters:
             if not np.array_equal(parameter.asnumpy(), before, equal_nan=parameter.asnumpy().dtype.kind == "f"):
                 parameter.set_data(Tensor(before))
-        ms.set_context(mode=mode)
         _KERNEL_SEED.clear()
         _KERNEL_SEED.update(seeds)
         set_random_state(state)
