@@ -185,12 +185,6 @@ class TestMobileNetV3(BackboneTests):
 
 
 @pytest.mark.slow
-class TestSmallMobileNetV3(BackboneTests):
-    def make(self):
-        return MobileNetV3("small", 0.1)
-
-
-@pytest.mark.slow
 class TestHRNet(BackboneTests):
     @pytest.fixture(autouse=True)
     def _short(self, monkeypatch):
